@@ -1,0 +1,11 @@
+//! Credwright: a Kubernetes operator that issues, publishes, rotates and revokes API credentials.
+//!
+//! The layers, each of which may use only those before it:
+//!
+//! ```text
+//! api  <-  lifecycle  <-  providers  <-  engine  <-  controller  <-  cli
+//! ```
+//!
+//! Everything to the left can be understood without the right. If a change needs an arrow the other way, the thing
+//! belongs in a different layer. `tests/architecture.rs` holds the code to it.
+

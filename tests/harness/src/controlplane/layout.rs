@@ -1,0 +1,132 @@
+//! Where things are and how each process is called. Nothing here starts anything.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Result, anyhow, bail};
+
+/// The folder, ports and binaries of one control plane.
+pub(super) struct Layout {
+    pub(super) folder: PathBuf,
+    pub(super) etcd_port: u16,
+    pub(super) api_port: u16,
+    peer_port: u16,
+    binaries: PathBuf,
+    audit_log: Option<PathBuf>,
+}
+
+/// Keeps ports from being handed out twice until the processes that use them start.
+pub(super) struct ReservedPorts {
+    _listeners: [TcpListener; 3],
+}
+
+impl Layout {
+    pub(super) fn new(
+        folder: &Path,
+        binaries: PathBuf,
+        audit_log: Option<PathBuf>,
+    ) -> Result<(Self, ReservedPorts)> {
+        let listeners = [reserve_port()?, reserve_port()?, reserve_port()?];
+        let port = |index: usize| listeners[index].local_addr().map(|address| address.port());
+        let layout = Self {
+            folder: folder.to_owned(),
+            etcd_port: port(0)?,
+            peer_port: port(1)?,
+            api_port: port(2)?,
+            binaries,
+            audit_log,
+        };
+        Ok((layout, ReservedPorts { _listeners: listeners }))
+    }
+
+    pub(super) fn kubeconfig(&self) -> PathBuf {
+        self.folder.join("kubeconfig")
+    }
+
+    pub(super) fn service_account_private_key(&self) -> PathBuf {
+        self.folder.join("service-account.key")
+    }
+
+    pub(super) fn service_account_public_key(&self) -> PathBuf {
+        self.folder.join("service-account.pub")
+    }
+
+    pub(super) fn tokens(&self) -> PathBuf {
+        self.folder.join("tokens.csv")
+    }
+
+    pub(super) fn audit_policy(&self) -> PathBuf {
+        self.folder.join("audit-policy.json")
+    }
+
+    pub(super) fn certificate(&self) -> PathBuf {
+        self.certificates().join("apiserver.crt")
+    }
+
+    fn certificates(&self) -> PathBuf {
+        self.folder.join("certificates")
+    }
+
+    pub(super) fn etcd(&self) -> Command {
+        let client = format!("http://127.0.0.1:{}", self.etcd_port);
+        let peer = format!("http://127.0.0.1:{}", self.peer_port);
+        let mut command = Command::new(self.binaries.join("etcd"));
+        command.arg("--data-dir").arg(self.folder.join("etcd"));
+        command.args(["--listen-client-urls", &client, "--advertise-client-urls", &client]);
+        command.args(["--listen-peer-urls", &peer]);
+        // The data dies with the test, so waiting for the disk would buy nothing.
+        command.args(["--unsafe-no-fsync", "--log-level", "error"]);
+        command
+    }
+
+    pub(super) fn apiserver(&self) -> Command {
+        let mut command = Command::new(self.binaries.join("kube-apiserver"));
+        command.arg(format!("--etcd-servers=http://127.0.0.1:{}", self.etcd_port));
+        command.arg(format!("--secure-port={}", self.api_port));
+        command.arg("--bind-address=127.0.0.1");
+        // Works without any network. The `kubernetes` Service may not have a loopback endpoint, so it has none.
+        command.args(["--advertise-address=127.0.0.1", "--endpoint-reconciler-type=none"]);
+        command.arg(flag("cert-dir", &self.certificates()));
+        command.arg(flag("token-auth-file", &self.tokens()));
+        command.arg("--authorization-mode=RBAC");
+        command.arg("--service-account-issuer=https://kubernetes.default.svc");
+        command.arg(flag("service-account-signing-key-file", &self.service_account_private_key()));
+        command.arg(flag("service-account-key-file", &self.service_account_public_key()));
+        command.arg("--service-cluster-ip-range=10.0.0.0/24");
+        // It would refuse Pods until a controller that is not running has made their ServiceAccount.
+        command.arg("--disable-admission-plugins=ServiceAccount");
+        if let Some(log) = &self.audit_log {
+            command.arg(flag("audit-policy-file", &self.audit_policy()));
+            command.arg(flag("audit-log-path", log));
+        }
+        command
+    }
+
+    pub(super) fn controller_manager(&self) -> Command {
+        let mut command = Command::new(self.binaries.join("kube-controller-manager"));
+        command.arg(flag("kubeconfig", &self.kubeconfig()));
+        command.arg("--controllers=namespace-controller,garbage-collector-controller");
+        command.args(["--leader-elect=false", "--secure-port=0"]);
+        command
+    }
+}
+
+fn flag(name: &str, path: &Path) -> String {
+    format!("--{name}={}", path.display())
+}
+
+/// Takes a port below the range the system draws outgoing connections' ports from. A listener inside that
+/// range, once it is down, may find its port taken by a client's connection, even by one to itself.
+fn reserve_port() -> Result<TcpListener> {
+    const PORTS: std::ops::Range<u16> = 10_000..32_000;
+    for _ in 0..100 {
+        let mut random = [0; 2];
+        aws_lc_rs::rand::fill(&mut random).map_err(|_| anyhow!("no random numbers"))?;
+        let port = PORTS.start + u16::from_ne_bytes(random) % (PORTS.end - PORTS.start);
+        if let Ok(listener) = TcpListener::bind(("127.0.0.1", port)) {
+            return Ok(listener);
+        }
+    }
+    bail!("no free port on 127.0.0.1")
+}

@@ -1,0 +1,243 @@
+//! Faults on demand, the same for every provider: what goes wrong, for which requests, and how often.
+//!
+//! The worst ones come after the effect: the credential exists and the operator does not know. What each looks like
+//! on the wire is in `boundary.rs`.
+
+use std::mem::replace;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::traffic::{Call, Operation};
+use crate::{Gate, Record, lock};
+
+/// What goes wrong. "Before" and "after" are about the effect: a credential made or revoked, a token issued.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all_fields = "camelCase")]
+pub enum Fault {
+    /// The connection is torn before any effect. The client cannot tell this from [`Fault::LostAnswer`].
+    TornBefore,
+    /// The effect happens, then the connection is torn without a byte of an answer.
+    LostAnswer,
+    /// The effect happens, then the connection is torn after half of the body.
+    CutBody,
+    /// This answer instead of any effect.
+    Status {
+        code: u16,
+        #[serde(default)]
+        headers: Vec<(String, String)>,
+        #[serde(default)]
+        body: String,
+    },
+    /// This answer although the effect happened: a proxy that gave up waiting, an error while serializing.
+    StatusAfterEffect {
+        code: u16,
+        #[serde(default)]
+        body: String,
+    },
+    /// 429 without effect.
+    RateLimited { retry_after: RetryAfter },
+    /// The request is worked on only after this much real time, and then even if the client has left.
+    Slow { millis: u64 },
+    /// 200 after the effect, with JSON that ends in the middle though its length is as announced.
+    Malformed,
+    /// 200 after the effect, with no body.
+    EmptyBody,
+    /// 200 after the effect, with an HTML page.
+    WrongContent,
+    /// 200 after the effect, with a body that never ends.
+    EndlessBody,
+    /// The request stops here before it has any effect, until the test opens the gate.
+    #[serde(skip)]
+    GateBefore(Gate),
+    /// The request stops here after its effect and before its answer.
+    #[serde(skip)]
+    GateAfter(Gate),
+}
+
+impl Fault {
+    pub fn status(code: u16) -> Self {
+        Self::Status { code, headers: Vec::new(), body: String::new() }
+    }
+
+    pub fn rate_limited(retry_after: RetryAfter) -> Self {
+        Self::RateLimited { retry_after }
+    }
+
+    pub fn slow(by: Duration) -> Self {
+        Self::Slow { millis: by.as_millis().try_into().unwrap_or(u64::MAX) }
+    }
+
+    /// Whether it decides the answer, of which a request has one; the others only hold the request up.
+    pub(crate) fn is_answer(&self) -> bool {
+        !matches!(self, Self::Slow { .. } | Self::GateBefore(_) | Self::GateAfter(_))
+    }
+}
+
+/// The two spellings of `Retry-After` (RFC 9110 section 10.2.3), and its absence.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub enum RetryAfter {
+    Absent,
+    Seconds(u64),
+    Date(Timestamp),
+}
+
+/// Whose requests a fault is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum By {
+    #[default]
+    Anyone,
+    /// The operator's own login.
+    Login,
+    /// Credentials that were issued, such as one that is being verified.
+    Others,
+}
+
+/// Which requests a fault is for: `Operation::Create.into()`, `Operation::Token.by_others()`, `Matching::any()`.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Matching {
+    pub operation: Option<Operation>,
+    pub by: By,
+}
+
+impl Matching {
+    pub fn any() -> Self {
+        Self::default()
+    }
+
+    fn matches(&self, call: &Call) -> bool {
+        let by_matches = match self.by {
+            By::Anyone => true,
+            By::Login => call.by_login,
+            By::Others => !call.by_login,
+        };
+        by_matches && self.operation.is_none_or(|operation| operation == call.operation)
+    }
+}
+
+impl From<Operation> for Matching {
+    fn from(operation: Operation) -> Self {
+        Self { operation: Some(operation), by: By::Anyone }
+    }
+}
+
+impl Operation {
+    pub fn by_login(self) -> Matching {
+        Matching { operation: Some(self), by: By::Login }
+    }
+
+    pub fn by_others(self) -> Matching {
+        Matching { operation: Some(self), by: By::Others }
+    }
+}
+
+/// A fault, and how many matching requests pass before it and suffer it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Rule {
+    #[serde(flatten)]
+    pub on: Matching,
+    #[serde(default)]
+    pub skip: usize,
+    /// None: every one until the faults are cleared.
+    #[serde(default)]
+    pub times: Option<usize>,
+    pub fault: Fault,
+}
+
+/// The faults of one simulator. Clones are the same faults.
+#[derive(Clone, Debug)]
+pub struct Faults {
+    rules: Arc<Mutex<Vec<Rule>>>,
+    record: Record,
+}
+
+impl Faults {
+    pub(crate) fn new(record: Record) -> Self {
+        Self { rules: Arc::default(), record }
+    }
+
+    /// The next matching request suffers `fault`.
+    pub fn next(&self, on: impl Into<Matching>, fault: Fault) {
+        self.next_n(on, 1, fault);
+    }
+
+    /// The next `times` matching requests suffer `fault`.
+    pub fn next_n(&self, on: impl Into<Matching>, times: usize, fault: Fault) {
+        self.add(Rule { on: on.into(), skip: 0, times: Some(times), fault });
+    }
+
+    /// `skip` matching requests pass and the one after them suffers `fault`.
+    pub fn after(&self, on: impl Into<Matching>, skip: usize, fault: Fault) {
+        self.add(Rule { on: on.into(), skip, times: Some(1), fault });
+    }
+
+    /// Every matching request suffers `fault` until [`Faults::clear`].
+    pub fn every(&self, on: impl Into<Matching>, fault: Fault) {
+        self.add(Rule { on: on.into(), skip: 0, times: None, fault });
+    }
+
+    /// The next matching request stops before it has any effect.
+    pub fn gate_before(&self, on: impl Into<Matching>) -> Gate {
+        let gate = Gate::closed();
+        self.next(on, Fault::GateBefore(gate.clone()));
+        gate
+    }
+
+    /// The next matching request stops between its effect and its answer.
+    pub fn gate_after(&self, on: impl Into<Matching>) -> Gate {
+        let gate = Gate::closed();
+        self.next(on, Fault::GateAfter(gate.clone()));
+        gate
+    }
+
+    pub fn add(&self, rule: Rule) {
+        lock(&self.rules).push(rule);
+    }
+
+    /// For so long on the simulator's clock, the token endpoint refuses a new credential.
+    pub fn set_propagation_delay(&self, delay: Duration) {
+        self.record.set_propagation_delay(delay);
+    }
+
+    /// For so long on the simulator's clock, listings lack a new credential and still show a revoked one.
+    pub fn set_listing_lag(&self, lag: Duration) {
+        self.record.set_listing_lag(lag);
+    }
+
+    /// Ends all faults and both lags. Requests that stand at a gate stay there until it is released.
+    pub fn clear(&self) {
+        lock(&self.rules).clear();
+        self.set_propagation_delay(Duration::ZERO);
+        self.set_listing_lag(Duration::ZERO);
+    }
+
+    /// How many rules are not used up: a test that planned a fault can check that it took place.
+    pub fn outstanding(&self) -> usize {
+        lock(&self.rules).len()
+    }
+
+    /// What `call` suffers: whatever holds it up, and at most one fault that decides its answer.
+    pub(crate) fn take(&self, call: &Call) -> Vec<Fault> {
+        let mut taken = Vec::new();
+        let mut has_answer = false;
+        lock(&self.rules).retain_mut(|rule| {
+            if !rule.on.matches(call) {
+                return true;
+            }
+            if rule.skip > 0 {
+                rule.skip -= 1;
+                return true;
+            }
+            if rule.fault.is_answer() && replace(&mut has_answer, true) {
+                return true;
+            }
+            taken.push(rule.fault.clone());
+            rule.times = rule.times.map(|times| times.saturating_sub(1));
+            rule.times != Some(0)
+        });
+        taken
+    }
+}
