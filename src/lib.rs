@@ -9,3 +9,4 @@
 //! Everything to the left can be understood without the right. If a change needs an arrow the other way, the thing
 //! belongs in a different layer. `tests/architecture.rs` holds the code to it.
 
+pub mod api;

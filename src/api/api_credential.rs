@@ -1,0 +1,337 @@
+//! `ApiCredential`: a credential that a team wants, and what has become of it.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::core::Rule;
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::duration::{Duration, FORM, between};
+
+/// What is wanted: which credential, from which provider, how it is rotated and where it is published.
+#[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "credwright.dev",
+    version = "v1alpha1",
+    kind = "ApiCredential",
+    namespaced,
+    status = "ApiCredentialStatus",
+    derive = "PartialEq",
+    derive = "Default",
+    shortname = "apicred",
+    category = "credwright",
+    doc = "A credential at a provider, published in a Secret, rotated before it expires and revoked when it is no longer used.",
+    printcolumn(name = "READY", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
+    printcolumn(name = "PROVIDER", type_ = "string", json_path = ".spec.providerRef.name"),
+    printcolumn(name = "CLIENT ID", type_ = "string", json_path = ".status.clientId"),
+    printcolumn(name = "REVISION", type_ = "integer", json_path = ".status.revision"),
+    printcolumn(name = "EXPIRES", type_ = "string", json_path = ".status.expiresAt"),
+    printcolumn(name = "RENEWS", type_ = "string", json_path = ".status.renewalTime"),
+    printcolumn(name = "AGE", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(
+        name = "REASON",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].reason",
+        priority = 1
+    ),
+    validation = Rule::new("size(self.metadata.name) <= 240")
+        .message("metadata.name has at most 240 characters, so that its ledger's name fits into a Secret's"),
+    validation = Rule::new("!self.metadata.name.endsWith('.credwright') && !self.metadata.name.endsWith('.credwright-copy')")
+        .message("metadata.name cannot end in .credwright or .credwright-copy: its Secret would be another object's ledger"),
+)]
+#[cfg_attr(test, kube(cel))]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = where_given(&["rotation.renewBefore"], "duration(self.rotation.renewBefore) < duration(self.lifetime)")
+        .message("rotation.renewBefore must be shorter than lifetime"),
+    validation = where_given(&["rotation.overlap"], "duration(self.rotation.overlap) <= duration(self.lifetime)")
+        .message("rotation.overlap cannot be longer than lifetime"),
+    validation = where_given(
+        &["rotation.overlap", "rotation.renewBefore"],
+        "duration(self.rotation.overlap) <= duration(self.lifetime) - duration(self.rotation.renewBefore)"
+    )
+    .message("rotation.overlap can be at most lifetime minus rotation.renewBefore: the next rotation begins then"),
+    validation = Rule::new(
+        "(has(self.secret) && has(self.secret.type) ? self.secret.type : 'Opaque') == (has(oldSelf.secret) && has(oldSelf.secret.type) ? oldSelf.secret.type : 'Opaque')"
+    )
+    .message("secret.type cannot be changed: Kubernetes does not let a Secret change its type")
+)]
+pub struct ApiCredentialSpec {
+    /// The provider that issues the credential.
+    pub provider_ref: ProviderRef,
+
+    /// The name at the provider, to which Credwright adds a tag that makes it unique. Default: namespace and name of
+    /// this object. Changing it rotates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 120))]
+    #[x_kube(validation = Rule::new("self.matches('^[A-Za-z0-9]([A-Za-z0-9 ._-]*[A-Za-z0-9])?$')")
+        .message("name takes letters, digits, spaces, dots, underscores and dashes, and begins and ends with a letter or digit"))]
+    pub name: Option<String>,
+
+    /// Scopes, in the spelling in which the provider creates them. Changing them rotates.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(min = 1, max = 256)), extend("x-kubernetes-list-type" = "set"))]
+    pub scopes: Vec<String>,
+
+    /// How long one credential may live; absent: as long as the provider lets it. Changing it rotates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = between("lifetime", "10s", "87600h"))]
+    pub lifetime: Option<Duration>,
+
+    /// The subnets that the credential may be used from. Changing them rotates.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(max = 64)), extend("x-kubernetes-list-type" = "set"))]
+    #[x_kube(validation = Rule::new("self.all(s, isCIDR(s))").message("subnets must be CIDRs, such as 203.0.113.0/24 or 2001:db8::/48"))]
+    pub subnets: Vec<String>,
+
+    /// When and how the credential is replaced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotation: Option<Rotation>,
+
+    /// While true, nothing is called and nothing is written; status says so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub suspend: bool,
+
+    /// What deleting this object does to the credential at the provider.
+    #[serde(default)]
+    pub deletion_policy: DeletionPolicy,
+
+    /// The Secret that workloads read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<SecretOutput>,
+}
+
+/// A rule about `lifetime` and parts of `rotation`, where all of them are given and durations: that one of them is none
+/// has been said already.
+fn where_given(parts: &[&str], holds: &str) -> Rule {
+    let given = |path: &&str| format!("has(self.{path}) && self.{path}.matches('{FORM}')");
+    let given: Vec<_> = ["lifetime"].iter().chain(parts).map(given).collect();
+    Rule::new(format!("!(has(self.rotation) && {}) || {holds}", given.join(" && ")))
+}
+
+/// The provider to use.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ProviderRef {
+    /// `CredentialProvider` (same namespace) or `ClusterCredentialProvider`.
+    #[serde(default)]
+    pub kind: ProviderKind,
+    /// The provider's name.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+}
+
+/// The kinds of provider.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+pub enum ProviderKind {
+    /// In the same namespace.
+    #[default]
+    CredentialProvider,
+    /// Shared by namespaces.
+    ClusterCredentialProvider,
+}
+
+/// When and how a credential is replaced.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rotation {
+    /// How long before the end of its life a credential is replaced. Default: a third of its life.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = between("renewBefore", "1s", "87600h"))]
+    pub renew_before: Option<Duration>,
+
+    /// How long the old credential works on after the new one is published. Default: 24h, but no longer than the old one
+    /// has left or the next renewal. Below two minutes, workloads that read mounted files may see the old one too long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = between("overlap", "0s", "87600h"))]
+    pub overlap: Option<Duration>,
+
+    /// Any text; each new value rotates once. Safe to keep in Git. The value present at first issue counts as handled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub request: Option<String>,
+}
+
+/// What deleting an ApiCredential does outside.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum DeletionPolicy {
+    /// Its credentials are revoked, and the Secret goes.
+    #[default]
+    Revoke,
+    /// The credential lives on, and the Secret stays.
+    Retain,
+}
+
+/// The Secret that workloads read. Changing anything here renders it again and mints nothing.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretOutput {
+    /// The Secret's name. Default: the name of this object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(
+        validation = Rule::new("!self.endsWith('.credwright') && !self.endsWith('.credwright-copy')")
+            .message("secret.name cannot end in .credwright or .credwright-copy: those are ledgers"),
+        validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')")
+            .message("secret.name must be a DNS subdomain: lower case letters, digits, dashes and dots")
+    )]
+    pub name: Option<String>,
+
+    /// The Secret's type. Default: Opaque.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = Rule::new(
+        "!(self in ['kubernetes.io/service-account-token', 'bootstrap.kubernetes.io/token']) && !self.startsWith('credwright.dev/')"
+    ).message("secret.type cannot be a service account token, a bootstrap token or one of Credwright's own types"))]
+    pub type_: Option<String>,
+
+    /// New names for the default keys (client_id, client_secret, token_url, scope, expires_at and the driver's own); an
+    /// empty name leaves the key out.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 32), schema_with = "bounded_texts")]
+    #[x_kube(validation = Rule::new("self.all(k, self[k] == '' || self[k].matches('^[-._a-zA-Z0-9]+$'))")
+        .message("keys must be renamed to letters, digits, dashes, underscores and dots, or to an empty text to leave them out"))]
+    pub keys: BTreeMap<String, String>,
+
+    /// Whole files, by key: MiniJinja templates over the default keys, for example `CLIENT_ID={{ client_id }}`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 16), schema_with = "bounded_templates")]
+    #[x_kube(validation = Rule::new("self.all(k, k.matches('^[-._a-zA-Z0-9]+$'))")
+        .message("keys of templates take letters, digits, dashes, underscores and dots"))]
+    pub template: BTreeMap<String, String>,
+
+    /// During an overlap, also publish previous_client_id and previous_client_secret.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub include_previous: bool,
+
+    /// Labels for the Secret. Nothing is copied from this object.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 32), schema_with = "bounded_texts")]
+    #[x_kube(validation = Rule::new("self.all(k, !k.startsWith('credwright.dev/'))").message("labels under credwright.dev/ are Credwright's own"))]
+    pub labels: BTreeMap<String, String>,
+
+    /// Annotations for the Secret. Nothing is copied from this object.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 32), schema_with = "bounded_texts")]
+    #[x_kube(validation = Rule::new("self.all(k, !k.startsWith('credwright.dev/'))").message("annotations under credwright.dev/ are Credwright's own"))]
+    pub annotations: BTreeMap<String, String>,
+}
+
+fn bounded_texts(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({
+        "type": "object", "maxProperties": 32,
+        "additionalProperties": { "type": "string", "maxLength": 1024 }
+    })
+}
+
+fn bounded_templates(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({
+        "type": "object", "maxProperties": 16,
+        "additionalProperties": { "type": "string", "maxLength": 16384 }
+    })
+}
+
+/// What has become of an ApiCredential. Everything here can be rebuilt from the ledger; nothing here is secret.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ApiCredentialStatus {
+    /// The generation that this status speaks of; -1 before the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// `Ready`, `Published`, `ProviderReachable`, and `ActionRequired` or `Stalled` where they apply.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+    /// The client ID that is published now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
+    /// The revision that is published now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<u32>,
+    /// When the published credential ends, by the provider's clock or by `lifetime`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "date_time")]
+    pub expires_at: Option<Timestamp>,
+    /// When it will be replaced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "date_time")]
+    pub renewal_time: Option<Timestamp>,
+    /// The credentials that are alive and the last two that are not, newest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["revision"]))]
+    pub credentials: Vec<CredentialStatus>,
+    /// The last rotation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_rotation: Option<LastRotation>,
+    /// The Secret to mount, as servicebinding.io's Provisioned Service names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub binding: Option<Binding>,
+}
+
+fn date_time(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({ "type": "string", "format": "date-time" })
+}
+
+/// One credential at the provider.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CredentialStatus {
+    /// Credwright's count of this object's credentials.
+    pub revision: u32,
+    /// What it is now.
+    pub state: String,
+    /// Its name at the provider.
+    pub name: String,
+    /// Its client ID, once there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
+    /// When it was issued.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "date_time")]
+    pub issued_at: Option<Timestamp>,
+    /// When it ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "date_time")]
+    pub expires_at: Option<Timestamp>,
+    /// When it will be revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "date_time")]
+    pub revoke_at: Option<Timestamp>,
+    /// Why it was issued.
+    #[schemars(with = "String")]
+    pub reason: crate::api::Reason,
+}
+
+/// The last rotation.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LastRotation {
+    /// When the new credential was issued.
+    #[schemars(schema_with = "date_time")]
+    pub at: Timestamp,
+    /// Why.
+    #[schemars(with = "String")]
+    pub reason: crate::api::Reason,
+    /// The value of `rotation.request` that has been handled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_handled: Option<String>,
+}
+
+/// A reference to the Secret.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Binding {
+    /// The Secret's name.
+    pub name: String,
+}
+
+impl ApiCredentialSpec {
+    /// The name of the Secret that workloads read.
+    #[must_use]
+    pub fn target_name<'a>(&'a self, object_name: &'a str) -> &'a str {
+        self.secret.as_ref().and_then(|secret| secret.name.as_deref()).unwrap_or(object_name)
+    }
+}

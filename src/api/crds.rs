@@ -1,0 +1,60 @@
+//! The custom resource definitions: what is derived from the types, and what a derive cannot say.
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    CustomResourceDefinition, JSON, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
+};
+use kube::CustomResourceExt;
+use serde_json::json;
+
+use super::{ApiCredential, ClusterCredentialProvider, CredentialProvider};
+
+/// Every definition, in the order in which they are printed.
+#[must_use]
+pub fn all() -> Vec<CustomResourceDefinition> {
+    [ApiCredential::crd(), CredentialProvider::crd(), ClusterCredentialProvider::crd()].map(finished).into()
+}
+
+fn finished(mut definition: CustomResourceDefinition) -> CustomResourceDefinition {
+    let versions = definition.spec.versions.iter_mut();
+    for root in versions.filter_map(|version| version.schema.as_mut()?.open_api_v3_schema.as_mut()) {
+        tidy(root);
+        if let Some(status) = root.properties.as_mut().and_then(|properties| properties.get_mut("status")) {
+            never_taken_for_ready(status);
+        }
+    }
+    definition
+}
+
+/// Whoever waits for an object compares `observedGeneration` with `metadata.generation`. Without this default there is
+/// nothing to compare while nobody has looked at the object, and some then take it for ready.
+fn never_taken_for_ready(status: &mut JSONSchemaProps) {
+    status.default = Some(JSON(json!({ "observedGeneration": -1 })));
+    // The derive lets status be null, and a null would beat the default.
+    status.nullable = None;
+}
+
+/// Takes out what Rust needs and Kubernetes does not.
+fn tidy(schema: &mut JSONSchemaProps) {
+    // `kubectl explain` wraps text itself; the line ends of a doc comment would stay in the middle of its lines.
+    schema.description = schema.description.take().map(|text| one_line_per_paragraph(&text));
+    // The API server warns about a format that it does not know.
+    if schema.format.as_deref() == Some("uint32") {
+        schema.format = Some("int64".to_owned());
+    }
+    schema.title = None;
+    schema.properties.iter_mut().flat_map(|properties| properties.values_mut()).for_each(tidy);
+    match schema.items.as_mut() {
+        Some(JSONSchemaPropsOrArray::Schema(item)) => tidy(item),
+        Some(JSONSchemaPropsOrArray::Schemas(items)) => items.iter_mut().for_each(tidy),
+        None => {}
+    }
+    if let Some(JSONSchemaPropsOrBool::Schema(value)) = schema.additional_properties.as_mut() {
+        tidy(value);
+    }
+}
+
+fn one_line_per_paragraph(text: &str) -> String {
+    let paragraphs =
+        text.split("\n\n").map(|paragraph| paragraph.split_whitespace().collect::<Vec<_>>().join(" "));
+    paragraphs.collect::<Vec<_>>().join("\n\n")
+}

@@ -1,0 +1,62 @@
+//! What users write and read: the custom resources, their validation rules, and every name that Credwright puts on
+//! an object. Nothing here knows how anything is done.
+
+mod api_credential;
+mod condition;
+pub mod crds;
+mod duration;
+#[expect(clippy::duplicated_attributes, reason = "columns of one type are no repetition")]
+mod provider;
+#[cfg(test)]
+mod tests;
+
+pub use api_credential::*;
+pub use condition::*;
+pub use duration::Duration;
+pub use provider::*;
+
+/// The API group of all custom resources.
+pub const GROUP: &str = "credwright.dev";
+
+/// The field manager of everything that Credwright writes.
+pub const FIELD_MANAGER: &str = "credwright";
+
+/// Label that says what a Secret is to Credwright; its value is one of the `ROLE_` constants. Only Secrets that carry
+/// it are ever watched.
+pub const ROLE_LABEL: &str = "credwright.dev/role";
+/// A ledger: the record of one ApiCredential's credentials.
+pub const ROLE_LEDGER: &str = "ledger";
+/// A target: the Secret that workloads mount.
+pub const ROLE_TARGET: &str = "target";
+/// A login for a provider; the label is its owner's consent.
+pub const ROLE_LOGIN: &str = "login";
+
+/// Type of the ledger Secret.
+pub const LEDGER_TYPE: &str = "credwright.dev/ledger";
+/// Type of the Secret with the key that seals ledgers.
+pub const SEAL_TYPE: &str = "credwright.dev/seal";
+/// Name of the Secret with the key that seals ledgers, in Credwright's own namespace.
+pub const SEAL_NAME: &str = "credwright-seal";
+/// What a ledger's name has after the ApiCredential's.
+pub const LEDGER_SUFFIX: &str = ".credwright";
+
+/// Finalizer on an ApiCredential: its credentials are revoked, or retained, before it goes.
+pub const CREDENTIAL_FINALIZER: &str = "credwright.dev/revoke";
+/// Finalizer on a ledger: it stays until what it lists is dealt with.
+pub const LEDGER_FINALIZER: &str = "credwright.dev/ledger";
+
+/// Annotation on a target: the revision that it holds.
+pub const REVISION_ANNOTATION: &str = "credwright.dev/revision";
+/// Annotation on a target: a keyed digest of its content and of what it was rendered from.
+pub const DIGEST_ANNOTATION: &str = "credwright.dev/digest";
+/// Annotation on a target: a hash of what it was rendered from, without any secret.
+pub const RENDERED_FROM_ANNOTATION: &str = "credwright.dev/rendered-from";
+
+/// Annotation on a target: which labels and annotations the spec asked for, so that those it drops are taken off again.
+pub const DRESSED_ANNOTATION: &str = "credwright.dev/dressed-with";
+
+/// The name of the ledger Secret of an ApiCredential.
+#[must_use]
+pub fn ledger_name(credential: &str) -> String {
+    format!("{credential}{LEDGER_SUFFIX}")
+}

@@ -1,0 +1,360 @@
+//! `CredentialProvider` and `ClusterCredentialProvider`: an account at a provider, and who may use it.
+//!
+//! Both kinds share [`ProviderSettings`]. Fields that identify the account are immutable, because a ledger entry
+//! names the account it was made at: pointing an existing provider somewhere else would make Credwright look for
+//! credentials, and revoke them, at the wrong place.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::core::Rule;
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::duration::{Duration, between};
+
+/// Which account at which provider this is, and how Credwright uses it.
+#[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "credwright.dev",
+    version = "v1alpha1",
+    kind = "CredentialProvider",
+    namespaced,
+    status = "ProviderStatus",
+    derive = "PartialEq",
+    derive = "Default",
+    shortname = "credprov",
+    category = "credwright",
+    doc = "An account at a provider of API credentials, for the ApiCredentials of its own namespace.",
+    printcolumn(
+        name = "READY",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].status"
+    ),
+    printcolumn(name = "DRIVER", type_ = "string", json_path = ".status.driver"),
+    printcolumn(name = "ACTIVE", type_ = "integer", json_path = ".status.credentials.active"),
+    printcolumn(name = "RETIRING", type_ = "integer", json_path = ".status.credentials.retiring"),
+    printcolumn(name = "AGE", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(
+        name = "REASON",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].reason",
+        priority = 1
+    )
+)]
+#[cfg_attr(test, kube(cel))]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = exactly_one_driver(), validation = the_same_driver())]
+pub struct CredentialProviderSpec {
+    /// Which provider this is, and how to speak to it.
+    #[serde(flatten)]
+    pub settings: ProviderSettings,
+
+    /// How Credwright logs in at the provider. Some providers need none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login: Option<Login>,
+}
+
+/// Which account at which provider this is, how Credwright uses it, and who may.
+#[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "credwright.dev",
+    version = "v1alpha1",
+    kind = "ClusterCredentialProvider",
+    status = "ProviderStatus",
+    derive = "PartialEq",
+    derive = "Default",
+    shortname = "clustercredprov",
+    category = "credwright",
+    doc = "An account at a provider of API credentials, for the ApiCredentials of the namespaces that it allows.",
+    printcolumn(
+        name = "READY",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].status"
+    ),
+    printcolumn(name = "DRIVER", type_ = "string", json_path = ".status.driver"),
+    printcolumn(name = "ACTIVE", type_ = "integer", json_path = ".status.credentials.active"),
+    printcolumn(name = "RETIRING", type_ = "integer", json_path = ".status.credentials.retiring"),
+    printcolumn(name = "AGE", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(
+        name = "REASON",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].reason",
+        priority = 1
+    )
+)]
+#[cfg_attr(test, kube(cel))]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = exactly_one_driver(), validation = the_same_driver())]
+pub struct ClusterCredentialProviderSpec {
+    /// Which provider this is, and how to speak to it.
+    #[serde(flatten)]
+    pub settings: ProviderSettings,
+
+    /// How Credwright logs in at the provider. Some providers need none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login: Option<ClusterLogin>,
+
+    /// Who may use this provider. Without it, nobody may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allow: Option<Allow>,
+}
+
+fn exactly_one_driver() -> Rule {
+    Rule::new("[has(self.spreetail), has(self.oauthRegistration)].filter(x, x).size() == 1")
+        .message("name exactly one driver: spreetail or oauthRegistration")
+}
+
+fn the_same_driver() -> Rule {
+    Rule::new(
+        "has(self.spreetail) == has(oldSelf.spreetail) && has(self.oauthRegistration) == has(oldSelf.oauthRegistration)",
+    )
+    .message("the driver of a provider cannot be changed: create another provider and point providerRef at it")
+}
+
+/// What both kinds of provider have in common: the driver with its settings, TLS and limits.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProviderSettings {
+    /// Spreetail, by its client-credentials API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spreetail: Option<Spreetail>,
+
+    /// Any server with OAuth 2.0 Dynamic Client Registration (RFC 7591) and its management (RFC 7592).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oauth_registration: Option<OauthRegistration>,
+
+    /// How the provider's certificate is checked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
+
+    /// How much Credwright may ask of this account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Limits>,
+}
+
+/// Spreetail (<https://developer.spreetail.com>). The login Secret holds `client_id` and `client_secret`.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Spreetail {
+    /// Where the API is.
+    #[serde(default = "spreetail_base_url")]
+    #[schemars(length(max = 512))]
+    #[x_kube(
+        validation = Rule::new("self == oldSelf").message("baseUrl names the account and cannot be changed: create another provider"),
+        validation = without_query("baseUrl")
+    )]
+    pub base_url: String,
+}
+
+/// A login in a URL would end up in places that are no Secrets.
+fn without_query(field: &str) -> Rule {
+    Rule::new("isURL(self) && self.matches('^https?://[^/?#@]+(/[^?#]*)?$')").message(
+        format!(
+            "{field} must be an absolute http(s) URL without user, query and fragment, such as https://api.example.com"
+        )
+        .as_str(),
+    )
+}
+
+/// As [`without_query`], but RFC 6749 lets endpoints have a query.
+fn endpoint(field: &str) -> Rule {
+    Rule::new("isURL(self) && self.matches('^https?://[^/?#@]+([/?][^#]*)?$')").message(
+        format!(
+            "{field} must be an absolute http(s) URL without user and fragment, such as https://api.example.com/token"
+        )
+        .as_str(),
+    )
+}
+
+fn spreetail_base_url() -> String {
+    "https://api.spreetail.com".to_owned()
+}
+
+/// A server with RFC 7591 registration. The login Secret is absent (open registration), or holds
+/// `initial_access_token`, or `client_id`, `client_secret` and `scope` of a client that may register others.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("has(self.issuer) != (has(self.registrationEndpoint) && has(self.tokenEndpoint))")
+        .message("set either issuer (its metadata is looked up, RFC 8414) or both registrationEndpoint and tokenEndpoint"),
+    validation = Rule::new("has(self.registrationEndpoint) == has(self.tokenEndpoint)")
+        .message("registrationEndpoint and tokenEndpoint go together"),
+    validation = Rule::new(
+        "(has(self.issuer) ? self.issuer : '') == (has(oldSelf.issuer) ? oldSelf.issuer : '') && (has(self.registrationEndpoint) ? self.registrationEndpoint : '') == (has(oldSelf.registrationEndpoint) ? oldSelf.registrationEndpoint : '')"
+    )
+    .message("issuer and registrationEndpoint name the account and cannot be changed: create another provider")
+)]
+pub struct OauthRegistration {
+    /// The issuer, whose metadata names the endpoints (RFC 8414, or OpenID Connect discovery).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    #[x_kube(validation = without_query("issuer"))]
+    pub issuer: Option<String>,
+
+    /// Where clients are registered, instead of `issuer`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    #[x_kube(validation = endpoint("registrationEndpoint"))]
+    pub registration_endpoint: Option<String>,
+
+    /// Where tokens are issued, instead of `issuer`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    #[x_kube(validation = endpoint("tokenEndpoint"))]
+    pub token_endpoint: Option<String>,
+
+    /// How clients authenticate at the token endpoint. Registered with the client, since servers refuse the other one.
+    #[serde(default)]
+    pub token_endpoint_auth_method: TokenEndpointAuthMethod,
+
+    /// Parameters added to every token request, such as `audience` or `resource` (RFC 8707).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 16))]
+    pub token_parameters: BTreeMap<String, String>,
+
+    /// Members added to the registration request; a null takes one of Credwright's own away. Servers differ in what
+    /// they demand and refuse, for example `response_types: []`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "any_object")]
+    pub metadata: BTreeMap<String, serde_json::Value>,
+}
+
+fn any_object(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true })
+}
+
+/// RFC 7591 `token_endpoint_auth_method`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TokenEndpointAuthMethod {
+    /// HTTP Basic, with id and secret form-encoded first (RFC 6749, section 2.3.1).
+    #[default]
+    ClientSecretBasic,
+    /// Both in the form body.
+    ClientSecretPost,
+}
+
+/// How Credwright logs in.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Login {
+    /// The Secret with the login. It must carry the label `credwright.dev/role: login`: that is its owner's consent.
+    pub secret_ref: SecretRef,
+}
+
+/// A Secret in the same namespace.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SecretRef {
+    /// The Secret's name.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+}
+
+/// How Credwright logs in, for a cluster-scoped provider.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClusterLogin {
+    /// The Secret with the login. It must carry the label `credwright.dev/role: login`: that is its owner's consent.
+    pub secret_ref: NamespacedSecretRef,
+}
+
+/// A Secret in any namespace.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct NamespacedSecretRef {
+    /// The Secret's name.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// The Secret's namespace.
+    #[schemars(length(min = 1, max = 63))]
+    pub namespace: String,
+}
+
+/// TLS settings.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Tls {
+    /// PEM certificates, base64: trusted in place of the built-in roots.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 262144))]
+    pub ca_bundle: Option<String>,
+}
+
+/// How much Credwright may ask of an account. All its credentials share these.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Limits {
+    /// Requests per second; default 5.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 10000))]
+    pub requests_per_second: Option<u32>,
+    /// Requests at the same time; default 4.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub concurrent: Option<u32>,
+}
+
+/// Who may use a cluster-scoped provider, and what they may ask for. What is not allowed is never minted; it may
+/// always be revoked.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Allow {
+    /// Which namespaces may refer to this provider.
+    pub namespaces: AllowedNamespaces,
+    /// The scopes that may be asked for. Where it is set, leaving scopes out is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256), inner(length(min = 1, max = 256)), extend("x-kubernetes-list-type" = "set"))]
+    pub scopes: Option<Vec<String>>,
+    /// The longest lifetime. A credential without a lifetime gets this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = between("maxLifetime", "10s", "87600h"))]
+    pub max_lifetime: Option<Duration>,
+    /// The ranges that a credential's subnets must lie in. Where it is set, leaving subnets out is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64), inner(length(max = 64)), extend("x-kubernetes-list-type" = "set"))]
+    #[x_kube(validation = Rule::new("self.all(s, isCIDR(s))").message("subnets must be CIDRs, such as 203.0.113.0/24 or 2001:db8::/48"))]
+    pub subnets: Option<Vec<String>>,
+}
+
+/// Namespaces by name.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct AllowedNamespaces {
+    /// The namespaces' names.
+    #[serde(default)]
+    #[schemars(length(max = 1024), inner(length(min = 1, max = 63)), extend("x-kubernetes-list-type" = "set"))]
+    pub names: Vec<String>,
+}
+
+/// What Credwright sees of a provider.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProviderStatus {
+    /// The generation that this status speaks of; -1 before the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// `Ready`: the login works.
+    #[serde(default)]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+    /// The driver's name, as in the spec.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub driver: Option<String>,
+    /// What the provider can do, in words: one sentence for each.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub capabilities: BTreeMap<String, String>,
+    /// How many credentials the ledgers list at this provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<CredentialCounts>,
+}
+
+/// Credentials at a provider, by state.
+#[derive(KubeSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CredentialCounts {
+    /// Issued, and not retiring.
+    pub active: u32,
+    /// Replaced, and still working for the overlap.
+    pub retiring: u32,
+    /// Asked for without an answer, and not yet settled.
+    pub unconfirmed: u32,
+}

@@ -1,0 +1,276 @@
+//! The rules of the definitions as they are printed, tried by kube's own evaluator. `tests/api` tries them on a real
+//! API server; what only that one checks (types, lengths, sets, defaults) is not here.
+
+use kube::core::cel::Validator;
+use serde_json::{Value, json};
+
+use super::crds;
+
+const NONE: &str = "";
+
+/// A spec, and how the message begins with which it is refused.
+const CREDENTIALS: &[(&str, &str)] = &[
+    ("{}", NONE),
+    ("name: orders-prod", NONE),
+    ("name: o", NONE),
+    ("name: Orders of Shop 2.0_b", NONE),
+    ("name: -orders", "name takes letters, digits, spaces, dots, underscores and dashes"),
+    ("name: 'orders '", "name takes letters, digits, spaces, dots, underscores and dashes"),
+    ("name: orders/prod", "name takes letters, digits, spaces, dots, underscores and dashes"),
+    ("lifetime: 10s", NONE),
+    ("lifetime: 87600h", NONE),
+    ("lifetime: 1h30m", NONE),
+    ("lifetime: 0.5h", NONE),
+    ("lifetime: 9s", "lifetime must be between 10s and 87600h"),
+    ("lifetime: 87601h", "lifetime must be between 10s and 87600h"),
+    ("lifetime: 30d", "lifetime must be between 10s and 87600h"),
+    ("lifetime: 999999999h", "lifetime must be between 10s and 87600h"),
+    ("lifetime: 30d\nrotation: {renewBefore: 10d}", "lifetime must be between 10s and 87600h"),
+    ("lifetime: ten hours", "lifetime must be between 10s and 87600h"),
+    ("lifetime: -720h", "lifetime must be between 10s and 87600h"),
+    ("lifetime: '3600'", "lifetime must be between 10s and 87600h"),
+    ("subnets: [203.0.113.0/24, '2001:db8::/48']", NONE),
+    ("subnets: [203.0.113.7]", "subnets must be CIDRs"),
+    ("subnets: [203.0.113.0/24, everywhere]", "subnets must be CIDRs"),
+    ("subnets: [203.0.113.0/33]", "subnets must be CIDRs"),
+    ("rotation: {renewBefore: 1s}", NONE),
+    ("rotation: {renewBefore: 0s}", "renewBefore must be between 1s and 87600h"),
+    ("rotation: {renewBefore: 1w}", "renewBefore must be between 1s and 87600h"),
+    ("rotation: {overlap: 0s}", NONE),
+    ("rotation: {overlap: 87601h}", "overlap must be between 0s and 87600h"),
+    ("rotation: {overlap: never}", "overlap must be between 0s and 87600h"),
+    ("lifetime: 720h\nrotation: {renewBefore: 719h59m}", NONE),
+    ("lifetime: 720h\nrotation: {renewBefore: 720h}", "rotation.renewBefore must be shorter than lifetime"),
+    ("lifetime: 720h\nrotation: {overlap: 720h}", NONE),
+    ("lifetime: 720h\nrotation: {overlap: 721h}", "rotation.overlap cannot be longer than lifetime"),
+    ("lifetime: 720h\nrotation: {renewBefore: 240h, overlap: 480h}", NONE),
+    (
+        "lifetime: 720h\nrotation: {renewBefore: 240h, overlap: 481h}",
+        "rotation.overlap can be at most lifetime minus rotation.renewBefore",
+    ),
+    ("secret: {name: orders-api}", NONE),
+    ("secret: {name: orders.credwright}", "secret.name cannot end in .credwright or .credwright-copy"),
+    ("secret: {name: orders.credwright-copy}", "secret.name cannot end in .credwright or .credwright-copy"),
+    ("secret: {name: Orders}", "secret.name must be a DNS subdomain"),
+    ("secret: {name: orders..api}", "secret.name must be a DNS subdomain"),
+    ("secret: {name: orders-}", "secret.name must be a DNS subdomain"),
+    ("secret: {type: kubernetes.io/basic-auth}", NONE),
+    ("secret: {type: kubernetes.io/service-account-token}", "secret.type cannot be a service account token"),
+    ("secret: {type: bootstrap.kubernetes.io/token}", "secret.type cannot be a service account token"),
+    ("secret: {type: credwright.dev/ledger}", "secret.type cannot be a service account token"),
+    ("secret: {keys: {client_id: CLIENT_ID, scope: ''}}", NONE),
+    ("secret: {keys: {client_id: client/id}}", "keys must be renamed to letters, digits, dashes"),
+    ("secret: {template: {.env: 'ID={{ client_id }}'}}", NONE),
+    ("secret: {template: {etc/env: 'ID={{ client_id }}'}}", "keys of templates take letters, digits, dashes"),
+    ("secret: {labels: {app: orders}}", NONE),
+    ("secret: {labels: {credwright.dev/role: login}}", "labels under credwright.dev/ are Credwright's own"),
+    ("secret: {annotations: {example.com/team: shop}}", NONE),
+    (
+        "secret: {annotations: {credwright.dev/claim: me}}",
+        "annotations under credwright.dev/ are Credwright's own",
+    ),
+];
+
+const CREDENTIAL_CHANGES: &[(&str, &str, &str)] = &[
+    ("{}", "secret: {name: orders-api}", NONE),
+    ("{}", "secret: {type: Opaque}", NONE),
+    ("secret: {type: Opaque}", "secret: {name: orders-api}", NONE),
+    ("secret: {type: example.com/api}", "secret: {type: example.com/api, name: other}", NONE),
+    ("{}", "secret: {type: kubernetes.io/tls}", "secret.type cannot be changed"),
+    ("secret: {name: orders-api}", "secret: {type: kubernetes.io/tls}", "secret.type cannot be changed"),
+    ("secret: {type: kubernetes.io/tls}", "secret: {}", "secret.type cannot be changed"),
+    ("secret: {type: kubernetes.io/tls}", "{}", "secret.type cannot be changed"),
+];
+
+const NAMES: &[(&str, &str)] = &[
+    ("orders", NONE),
+    ("orders.credwright", "metadata.name cannot end in .credwright or .credwright-copy"),
+    ("orders.credwright-copy", "metadata.name cannot end in .credwright or .credwright-copy"),
+];
+
+const SPREETAIL: &str = "spreetail: {baseUrl: 'https://api.example.com'}";
+const ISSUER: &str = "oauthRegistration: {issuer: 'https://id.example.com'}";
+const ENDPOINTS: &str = "oauthRegistration: {registrationEndpoint: 'https://id.example.com/reg', tokenEndpoint: 'https://id.example.com/token'}";
+
+/// Refused by both kinds of provider.
+const PROVIDERS: &[(&str, &str)] = &[
+    (SPREETAIL, NONE),
+    (ISSUER, NONE),
+    (ENDPOINTS, NONE),
+    ("{}", "name exactly one driver"),
+    (
+        "spreetail: {baseUrl: 'https://a.example'}\noauthRegistration: {issuer: 'https://b.example'}",
+        "name exactly one driver",
+    ),
+    ("spreetail: {baseUrl: 'https://api.example.com/v1'}", NONE),
+    ("spreetail: {baseUrl: 'http://127.0.0.1:8080'}", NONE),
+    ("spreetail: {baseUrl: api.example.com}", "baseUrl must be an absolute http(s) URL"),
+    ("spreetail: {baseUrl: 'ftp://api.example.com'}", "baseUrl must be an absolute http(s) URL"),
+    ("spreetail: {baseUrl: 'https://'}", "baseUrl must be an absolute http(s) URL"),
+    ("spreetail: {baseUrl: 'https://me:hunter2@api.example.com'}", "baseUrl must be an absolute http(s) URL"),
+    ("spreetail: {baseUrl: 'https://api.example.com/?key=1'}", "baseUrl must be an absolute http(s) URL"),
+    ("oauthRegistration: {}", "set either issuer (its metadata is looked up, RFC 8414) or both"),
+    (
+        "oauthRegistration: {issuer: 'https://a.example', registrationEndpoint: 'https://a.example/r', tokenEndpoint: 'https://a.example/t'}",
+        "set either issuer (its metadata is looked up, RFC 8414) or both",
+    ),
+    (
+        "oauthRegistration: {issuer: 'https://a.example', tokenEndpoint: 'https://a.example/t'}",
+        "registrationEndpoint and tokenEndpoint go together",
+    ),
+    (
+        "oauthRegistration: {issuer: 'https://id.example.com/?tenant=1'}",
+        "issuer must be an absolute http(s) URL",
+    ),
+    (
+        "oauthRegistration: {registrationEndpoint: /reg, tokenEndpoint: 'https://id.example.com/token'}",
+        "registrationEndpoint must be an absolute http(s) URL",
+    ),
+    (
+        "oauthRegistration: {registrationEndpoint: 'https://id.example.com/reg?tenant=1', tokenEndpoint: 'https://u@id.example.com/t'}",
+        "tokenEndpoint must be an absolute http(s) URL",
+    ),
+];
+
+const PROVIDER_CHANGES: &[(&str, &str, &str)] = &[
+    (SPREETAIL, "spreetail: {baseUrl: 'https://api.example.com'}\nlimits: {concurrent: 1}", NONE),
+    (
+        SPREETAIL,
+        "spreetail: {baseUrl: 'https://api.example.org'}",
+        "baseUrl names the account and cannot be changed",
+    ),
+    (SPREETAIL, ISSUER, "the driver of a provider cannot be changed"),
+    (ISSUER, SPREETAIL, "the driver of a provider cannot be changed"),
+    (
+        ISSUER,
+        "oauthRegistration: {issuer: 'https://id.example.org'}",
+        "issuer and registrationEndpoint name the account and cannot be changed",
+    ),
+    (ISSUER, ENDPOINTS, "issuer and registrationEndpoint name the account and cannot be changed"),
+    (
+        ENDPOINTS,
+        "oauthRegistration: {registrationEndpoint: 'https://id.example.com/reg', tokenEndpoint: 'https://id.example.com/token2'}",
+        NONE,
+    ),
+];
+
+const ALLOW: &[(&str, &str)] = &[
+    ("maxLifetime: 2160h", NONE),
+    ("maxLifetime: 1s", "maxLifetime must be between 10s and 87600h"),
+    ("maxLifetime: 3 months", "maxLifetime must be between 10s and 87600h"),
+    ("subnets: [203.0.113.0/24]", NONE),
+    ("subnets: [the office]", "subnets must be CIDRs"),
+];
+
+#[test]
+fn a_credential_is_refused_for_the_reason_that_a_person_can_mend() {
+    for (spec, message) in CREDENTIALS {
+        check(spec, &complaints("ApiCredential", &credential("orders", spec), None), message);
+    }
+}
+
+#[test]
+fn the_type_of_a_secret_cannot_change_however_it_was_left_out() {
+    for (old, new, message) in CREDENTIAL_CHANGES {
+        let (old, new) = (credential("orders", old), credential("orders", new));
+        check(&new.to_string(), &complaints("ApiCredential", &new, Some(&old)), message);
+    }
+}
+
+#[test]
+fn names_leave_room_for_the_ledger_and_never_collide_with_one() {
+    let longest = "o".repeat(240);
+    let too_long = "o".repeat(241);
+    let lengths = [(longest.as_str(), NONE), (too_long.as_str(), "metadata.name has at most 240 characters")];
+    for (name, message) in NAMES.iter().chain(&lengths) {
+        check(name, &complaints("ApiCredential", &credential(name, "{}"), None), message);
+    }
+}
+
+#[test]
+fn a_provider_is_refused_for_the_reason_that_a_person_can_mend() {
+    for kind in ["CredentialProvider", "ClusterCredentialProvider"] {
+        for (spec, message) in PROVIDERS {
+            check(spec, &complaints(kind, &object("p", spec), None), message);
+        }
+    }
+}
+
+#[test]
+fn what_identifies_an_account_cannot_change() {
+    for kind in ["CredentialProvider", "ClusterCredentialProvider"] {
+        for (old, new, message) in PROVIDER_CHANGES {
+            check(new, &complaints(kind, &object("p", new), Some(&object("p", old))), message);
+        }
+    }
+}
+
+#[test]
+fn what_a_cluster_provider_allows_is_checked_when_it_is_written() {
+    for (allow, message) in ALLOW {
+        let mut provider = object("p", SPREETAIL);
+        provider["spec"]["allow"] = parsed(allow);
+        check(allow, &complaints("ClusterCredentialProvider", &provider, None), message);
+    }
+}
+
+#[test]
+fn every_rule_refuses_something_here() {
+    let here = include_str!("tests.rs");
+    let mut messages = Vec::new();
+    for definition in crds::all() {
+        messages_in(&serde_json::to_value(definition).unwrap(), &mut messages);
+    }
+    assert!(messages.len() > 30, "the search for rules finds only {}", messages.len());
+    for message in messages {
+        let beginning = message.split([':', ',', '(']).next().unwrap().trim_end();
+        assert!(here.contains(beginning), "no row for: {message}");
+    }
+}
+
+fn messages_in(schema: &Value, found: &mut Vec<String>) {
+    if let Some(Value::Array(rules)) = schema.get("x-kubernetes-validations") {
+        found.extend(rules.iter().filter_map(|rule| rule["message"].as_str().map(str::to_owned)));
+    }
+    match schema {
+        Value::Array(items) => items.iter().for_each(|item| messages_in(item, found)),
+        Value::Object(members) => members.values().for_each(|member| messages_in(member, found)),
+        _ => {}
+    }
+}
+
+fn credential(name: &str, spec: &str) -> Value {
+    let mut credential = object(name, spec);
+    credential["spec"]["providerRef"] = json!({ "kind": "CredentialProvider", "name": "p" });
+    credential
+}
+
+fn object(name: &str, spec: &str) -> Value {
+    json!({ "metadata": { "name": name }, "spec": parsed(spec) })
+}
+
+fn parsed(yaml: &str) -> Value {
+    serde_saphyr::from_str(yaml).unwrap()
+}
+
+/// What the rules of this kind say of an object.
+fn complaints(kind: &str, object: &Value, old: Option<&Value>) -> Vec<String> {
+    let definition = crds::all().into_iter().find(|definition| definition.spec.names.kind == kind).unwrap();
+    let schema =
+        definition.spec.versions[0].schema.as_ref().and_then(|schema| schema.open_api_v3_schema.as_ref());
+    let schema = serde_json::to_value(schema.unwrap()).unwrap();
+    let errors = Validator::new().validate(&schema, object, old).err();
+    errors.into_iter().flatten().map(|error| error.message).collect()
+}
+
+fn check(what: &str, complaints: &[String], expected: &str) {
+    if expected.is_empty() {
+        assert!(complaints.is_empty(), "{what}\nshould be let in, but: {complaints:#?}");
+    } else {
+        assert!(
+            complaints.iter().any(|complaint| complaint.starts_with(expected))
+                && !complaints.iter().any(|c| c.contains("evaluat")),
+            "{what}\nshould be refused because {expected}; instead: {complaints:#?}"
+        );
+    }
+}
