@@ -10,3 +10,4 @@
 //! belongs in a different layer. `tests/architecture.rs` holds the code to it.
 
 pub mod api;
+pub mod lifecycle;

@@ -1,0 +1,321 @@
+//! The ordered, named checks. The first that speaks wins; read from top to bottom, they are the specification.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::api::{DeletionPolicy, Reason};
+
+use super::{
+    ledger::{Document, Edit, Revision, State, StepKind},
+    mint,
+    pass::Pass,
+    plan::{Plan, Step, Wake},
+    world::{LedgerView, World},
+};
+
+/// Decides the next step. A function: same world, same time, same plan.
+#[must_use]
+pub fn decide(world: &World, now: Timestamp) -> Plan {
+    let pass = Pass { world, now };
+    CHECKS.iter().find_map(|check| check(&pass)).unwrap_or_else(|| pass.rest(Reason::Issued, String::new()))
+}
+
+type Check = fn(&Pass<'_>) -> Option<Plan>;
+
+const CHECKS: &[Check] = &[
+    object_is_gone,
+    ledger_is_unreadable,
+    ledger_is_a_predecessors,
+    ledger_is_inherited,
+    deletion,
+    suspended,
+    object_is_not_held,
+    ledger_is_lost,
+    render_what_is_active,
+    settle,
+    verify,
+    publish,
+    retire,
+    remove_renamed_target,
+    start_revoking,
+    revoke,
+    try_what_is_published,
+    mint::give_up,
+    mint::check,
+];
+
+fn object_is_gone(pass: &Pass<'_>) -> Option<Plan> {
+    if pass.world.subject.object.is_some() {
+        return None;
+    }
+    match &pass.world.ledger {
+        LedgerView::Present { document, held: true, .. } if document.closed => {
+            pass.step(Step::ReleaseLedger, Reason::Deleting)
+        }
+        _ => Some(pass.rest(Reason::Deleting, String::new())),
+    }
+}
+
+fn ledger_is_unreadable(pass: &Pass<'_>) -> Option<Plan> {
+    let LedgerView::Unreadable(why) = &pass.world.ledger else { return None };
+    Some(pass.rest(Reason::LedgerUnreadable, why.clone()))
+}
+
+fn ledger_is_a_predecessors(pass: &Pass<'_>) -> Option<Plan> {
+    let document = pass.document()?;
+    if !document.closed || document.object_uid == pass.world.object_uid() {
+        return None;
+    }
+    if matches!(pass.world.ledger, LedgerView::Present { held: true, .. }) {
+        return pass.step(Step::ReleaseLedger, Reason::Deleting);
+    }
+    Some(
+        pass.rest(
+            Reason::Deleting,
+            "the ledger of an earlier object of this name is being removed".to_owned(),
+        ),
+    )
+}
+
+/// A ledger that was restored, cloned or rolled back speaks of credentials that someone else may be using.
+fn ledger_is_inherited(pass: &Pass<'_>) -> Option<Plan> {
+    let LedgerView::Present { document, uid, .. } = &pass.world.ledger else { return None };
+    let newest = document.revisions.last().map_or(0, |it| it.revision);
+    let why = if document.cluster_id != pass.world.operator.cluster_id {
+        "it was written on another cluster"
+    } else if document.object_uid != pass.world.object_uid() {
+        "it belongs to another object of this name"
+    } else if document.ledger_uid.as_ref().is_some_and(|recorded| recorded != uid) {
+        "its Secret was restored or copied"
+    } else if pass.world.published().is_some_and(|target| target.revision > newest) {
+        "it is older than the Secret that workloads read"
+    } else {
+        return None;
+    };
+    if pass.world.deleting() && pass.world.object_is_held() {
+        // Deletion ends; what the ledger lists is left alone, and `conclude` says so.
+        return if document.closed { None } else { pass.step(Step::Record(Edit::Close), Reason::Deleting) };
+    }
+    let message = format!(
+        "the ledger {} is not this object's own: {why}; nothing is minted and nothing is revoked",
+        crate::api::ledger_name(&pass.world.subject.name)
+    );
+    Some(pass.rest(Reason::Inherited, message))
+}
+
+fn deletion(pass: &Pass<'_>) -> Option<Plan> {
+    if !pass.world.deleting() {
+        return None;
+    }
+    if !pass.world.object_is_held() {
+        return Some(pass.rest(Reason::Deleting, "waiting for other finalizers".to_owned()));
+    }
+    let Some(document) = pass.document().filter(|document| !document.closed) else {
+        return pass.step(Step::ReleaseObject, Reason::Deleting);
+    };
+    let object = pass.object()?;
+    let orphaned = object.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == "orphan");
+    let retain = object.spec.deletion_policy == DeletionPolicy::Retain || orphaned;
+    let newest = || document.revisions.iter().rev().find(|it| it.state.is_usable());
+    let kept = pass.world.active().or_else(newest).filter(|_| retain).map(|it| it.revision);
+    let usable = |it: &&Revision| it.state.is_usable() && Some(it.revision) != kept;
+    let doomed: Vec<u32> = document.revisions.iter().filter(usable).map(|it| it.revision).collect();
+    if !doomed.is_empty() {
+        return pass.step(Step::Record(Edit::StartRevoking { revisions: doomed }), Reason::Deleting);
+    }
+    // Only now: which revision workloads use is seen in the Secret while it is ours.
+    if retain && let Some(target) = pass.world.targets.iter().find(|target| target.ours) {
+        return pass.step(Step::ReleaseTarget { name: target.name.clone() }, Reason::Deleting);
+    }
+    settle(pass).or_else(|| revoke(pass)).or_else(|| close(pass, document, kept))
+}
+
+fn close(pass: &Pass<'_>, document: &Document, kept: Option<u32>) -> Option<Plan> {
+    // What a provider cannot list or cannot revoke is beyond us; `conclude` says so when the ledger is closed.
+    let beyond = |it: &Revision| match it.state {
+        State::Unconfirmed => pass.capabilities(it).is_some_and(|capabilities| !capabilities.list),
+        State::Revoking => pass.capabilities(it).is_some_and(|capabilities| !capabilities.revoke),
+        _ => false,
+    };
+    let waits = |it: &&Revision| Some(it.revision) != kept && it.state.may_be_alive() && !beyond(it);
+    if let Some(waiting) = document.revisions.iter().find(waits) {
+        let why = document.failures.get(&StepKind::Revoke).map(|failure| format!(": {}", failure.message));
+        let message = format!("waiting for {} to be revoked{}", waiting.name, why.unwrap_or_default());
+        return Some(pass.rest(Reason::Deleting, message));
+    }
+    pass.step(Step::Record(Edit::Close), Reason::Deleting)
+}
+
+fn suspended(pass: &Pass<'_>) -> Option<Plan> {
+    if !pass.object()?.spec.suspend {
+        return None;
+    }
+    let message =
+        "spec.suspend is true: nothing is called and nothing is written until it is false".to_owned();
+    Some(pass.rest(Reason::Suspended, message))
+}
+
+fn object_is_not_held(pass: &Pass<'_>) -> Option<Plan> {
+    if pass.world.object_is_held() { None } else { pass.step(Step::HoldObject, Reason::FirstIssue) }
+}
+
+fn ledger_is_lost(pass: &Pass<'_>) -> Option<Plan> {
+    if !matches!(pass.world.ledger, LedgerView::Absent) {
+        return None;
+    }
+    let published = pass.object()?.status.as_ref().is_some_and(|status| status.revision.is_some());
+    if !published && !pass.world.targets.iter().any(|target| target.ours) {
+        return None;
+    }
+    let message = format!(
+        "the ledger {} is gone, though a credential was published; nothing is minted while that one may still work. Restore the \
+         ledger from a backup, or delete this object (and revoke its credential at the provider by hand) and create it anew",
+        crate::api::ledger_name(&pass.world.subject.name)
+    );
+    Some(pass.rest(Reason::LedgerLost, message))
+}
+
+/// Workloads' Secret is put right before anything else, provider up or down: deleted, edited, renamed, another template.
+fn render_what_is_active(pass: &Pass<'_>) -> Option<Plan> {
+    let active = pass.world.active()?;
+    let (previous, from) = pass.source(active);
+    let target = pass.world.target();
+    let right = target
+        .and_then(|it| it.intact.as_ref())
+        .is_some_and(|it| it.revision == active.revision && it.from == from);
+    let writable = target.is_none_or(|it| it.ours && !it.immutable && !it.terminating);
+    if right || !writable || pass.publishing_is_held_back() {
+        return None;
+    }
+    pass.step(Step::Publish { revision: active.revision, previous, from }, Reason::Publishing)
+}
+
+fn settle(pass: &Pass<'_>) -> Option<Plan> {
+    let open = |it: &&Revision| matches!(it.state, State::Intended | State::Unconfirmed);
+    let due = |it: &&Revision| pass.settle_due(it).is_some_and(|at| at <= pass.now);
+    let (listed, unlisted): (Vec<&Revision>, Vec<&Revision>) = pass
+        .revisions()
+        .filter(open)
+        .filter(due)
+        .partition(|it| pass.capabilities(it).is_some_and(|it| it.list));
+    if let Some(revision) = unlisted.first().map(|it| it.revision) {
+        return pass.step(Step::Record(Edit::Unconfirm { revision }), Reason::Unconfirmed);
+    }
+    if pass.held_back(StepKind::Settle).is_some() {
+        return None;
+    }
+    let callable: Vec<&Revision> = listed.into_iter().filter(|it| pass.callable(it).is_some()).collect();
+    let revision = pass.in_turn(StepKind::Settle, &callable)?.revision;
+    pass.step(Step::Settle { revision }, Reason::Unconfirmed)
+}
+
+fn waits_to_be_published<'a>(pass: &Pass<'a>) -> Option<&'a Revision> {
+    let newest = pass.document()?.newest_issued()?;
+    let there = pass.world.published().is_some_and(|target| target.revision == newest.revision);
+    (!there && newest.dead_at.is_none()).then_some(newest)
+}
+
+fn verify(pass: &Pass<'_>) -> Option<Plan> {
+    let newest = waits_to_be_published(pass)?;
+    let verified = pass.world.memory.verified == Some(newest.revision);
+    if verified || pass.held_back(StepKind::Verify).is_some() || pass.verify_due(newest)? > pass.now {
+        return None;
+    }
+    if !pass.callable(newest)?.capabilities.verify {
+        return None;
+    }
+    pass.step(Step::Verify { revision: newest.revision }, Reason::Verifying)
+}
+
+fn publish(pass: &Pass<'_>) -> Option<Plan> {
+    let newest = waits_to_be_published(pass)?;
+    let verified = pass.world.memory.verified == Some(newest.revision);
+    if !verified && pass.capabilities(newest).is_none_or(|it| it.verify) {
+        return None;
+    }
+    if target_is_taken(pass).is_some() || pass.publishing_is_held_back() {
+        return None;
+    }
+    let (previous, from) = pass.source(newest);
+    pass.step(Step::Publish { revision: newest.revision, previous, from }, Reason::Publishing)
+}
+
+/// Why the target cannot be written, if it cannot.
+pub(super) fn target_is_taken(pass: &Pass<'_>) -> Option<Plan> {
+    let target = pass.world.target()?;
+    let name = &target.name;
+    let (reason, message) = if !target.ours {
+        (
+            Reason::TargetForeign,
+            format!(
+                "the Secret {name} exists and is not this object's: delete or rename it, or choose another spec.secret.name; \
+                 it is not overwritten"
+            ),
+        )
+    } else if target.immutable {
+        (
+            Reason::TargetRefused,
+            format!("the Secret {name} is immutable: delete it, and it is made anew at once"),
+        )
+    } else {
+        return None;
+    };
+    let again = Wake::earliest(pass.instants().into_iter().chain([pass.now + SignedDuration::from_mins(1)]));
+    Some(Plan { wake: again, ..pass.rest(reason, message) })
+}
+
+fn retire(pass: &Pass<'_>) -> Option<Plan> {
+    let newest = pass.published()?;
+    let older = |it: &&Revision| it.state == State::Issued && it.revision < newest.revision;
+    let revisions: Vec<u32> = pass.revisions().filter(older).map(|it| it.revision).collect();
+    if revisions.is_empty() {
+        return None;
+    }
+    pass.step(Step::Record(Edit::Retire { revisions }), newest.reason)
+}
+
+fn start_revoking(pass: &Pass<'_>) -> Option<Plan> {
+    let newest = pass.published()?;
+    let due = |it: &&Revision| {
+        it.state == State::Retiring
+            && pass.revoke_at(it, newest).is_some_and(|revoke_at| revoke_at <= pass.now)
+    };
+    let revisions: Vec<u32> = pass.revisions().filter(due).map(|it| it.revision).collect();
+    if revisions.is_empty() {
+        return None;
+    }
+    pass.step(Step::Record(Edit::StartRevoking { revisions }), Reason::Revoked)
+}
+
+fn revoke(pass: &Pass<'_>) -> Option<Plan> {
+    if pass.held_back(StepKind::Revoke).is_some() {
+        return None;
+    }
+    let can_be = |it: &&Revision| pass.callable(it).is_some_and(|provider| provider.capabilities.revoke);
+    let doomed: Vec<&Revision> =
+        pass.revisions().filter(|it| it.state == State::Revoking).filter(can_be).collect();
+    let revision = pass.in_turn(StepKind::Revoke, &doomed)?.revision;
+    pass.step(Step::Revoke { revision }, Reason::Revoked)
+}
+
+/// The Secret of an earlier `secret.name` stays for the overlap, so that workloads can be moved to the new one; but no longer
+/// than what it holds works.
+fn remove_renamed_target(pass: &Pass<'_>) -> Option<Plan> {
+    let newest = pass.published()?;
+    let old = pass.renamed_target()?;
+    let held = old.intact.as_ref().and_then(|it| pass.document()?.revision(it.revision));
+    let ends = held.is_some_and(|it| pass.revoke_at(it, newest).is_some_and(|at| at <= pass.now));
+    if !ends && pass.renaming_is_over()? > pass.now {
+        return None;
+    }
+    pass.step(Step::DeleteTarget { name: old.name.clone() }, Reason::Publishing)
+}
+
+fn try_what_is_published(pass: &Pass<'_>) -> Option<Plan> {
+    let published = pass.published().filter(|it| it.dead_at.is_none())?;
+    let due = pass.check_due(published) <= pass.now && pass.held_back(StepKind::Verify).is_none();
+    let expired = published.expires_at.is_some_and(|end| end <= pass.now);
+    if !due || expired || !pass.callable(published)?.capabilities.verify {
+        return None;
+    }
+    pass.step(Step::Verify { revision: published.revision }, Reason::Verifying)
+}

@@ -1,0 +1,80 @@
+//! What can go wrong with a call to a provider, in the terms that policy needs.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// The kind of a failure. Policy (which reason is shown, when to try again) follows from it alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum FailureKind {
+    /// No connection, a 5xx or a timeout of a call that changes nothing.
+    Unavailable,
+    /// 429.
+    RateLimited,
+    /// Our own login was refused.
+    LoginRefused,
+    /// The login works but may not do this.
+    Forbidden,
+    /// The provider refuses the request as it stands.
+    Rejected,
+    /// What was named does not exist.
+    NotFound,
+    /// The name is taken.
+    Conflict,
+    /// A create was sent and its effect is unknown.
+    Ambiguous,
+    /// The answer cannot be decoded, or cannot be true.
+    Malformed,
+}
+
+impl FailureKind {
+    /// A stable name for logs and metrics.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Unavailable => "unavailable",
+            Self::RateLimited => "rate_limited",
+            Self::LoginRefused => "login_refused",
+            Self::Forbidden => "forbidden",
+            Self::Rejected => "rejected",
+            Self::NotFound => "not_found",
+            Self::Conflict => "conflict",
+            Self::Ambiguous => "ambiguous",
+            Self::Malformed => "malformed",
+        }
+    }
+}
+
+/// A failed call: what kind, how long the provider asks us to wait, and a sentence that is safe to show.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Failure {
+    /// What went wrong.
+    pub kind: FailureKind,
+    /// What the provider asked for (`Retry-After`).
+    pub retry_after: Option<RetryAfter>,
+    /// A sentence without any secret, URL query or body.
+    pub message: String,
+}
+
+/// `Retry-After` in both its forms (RFC 9110, section 10.2.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RetryAfter {
+    /// So long from now.
+    Delay(SignedDuration),
+    /// Not before this instant.
+    At(Timestamp),
+}
+
+impl RetryAfter {
+    /// The longest that a provider can make Credwright wait.
+    pub const LONGEST: SignedDuration = SignedDuration::from_hours(1);
+
+    /// The instant to wait for: never in the past, never more than [`Self::LONGEST`] away.
+    #[must_use]
+    pub fn instant(self, now: Timestamp) -> Timestamp {
+        let asked = match self {
+            Self::Delay(delay) => delay,
+            Self::At(instant) => instant.duration_since(now),
+        };
+        now + asked.clamp(SignedDuration::ZERO, Self::LONGEST)
+    }
+}

@@ -1,0 +1,285 @@
+//! The ledger's document: what is about to be made, what was made, and what became of it.
+//!
+//! The document is public to whoever may read Secrets in the namespace; the secret material is kept beside it, sealed.
+//! It changes only by an [`Edit`], and an edit that does not follow the state diagram is refused, so that no bug above can
+//! bring a revoked credential back to life or forget one that is alive.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::api::{DeletionPolicy, Duration, ProviderKind, Reason};
+
+use super::failure::FailureKind;
+
+mod edit;
+
+pub use edit::{Answer, Edit, IllegalEdit};
+
+/// The schema that this Credwright writes. A document with a higher one is never written to.
+pub const SCHEMA: u32 = 1;
+
+/// How many dead revisions are kept.
+const DEAD_KEPT: usize = 5;
+
+/// How long a mint counts for the breaker.
+pub const MINT_WINDOW: jiff::SignedDuration = jiff::SignedDuration::from_hours(1);
+
+/// The record of one ApiCredential's credentials. Fields that this version does not know are kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Document {
+    /// The schema's version.
+    pub schema: u32,
+    /// The cluster that it was written on.
+    pub cluster_id: String,
+    /// The ApiCredential's UID.
+    pub object_uid: String,
+    /// The ledger Secret's own UID, from its second write on (the first one cannot know it).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ledger_uid: Option<String>,
+    /// What deleting the ApiCredential does, so that a ledger can be finished without its object.
+    pub deletion_policy: DeletionPolicy,
+    /// Nothing is left to do: the object is, or is about to be, gone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub closed: bool,
+    /// The credentials, oldest first.
+    pub revisions: Vec<Revision>,
+    /// When credentials were minted within the last hour, for the mint breaker.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mints: Vec<Timestamp>,
+    /// What failed last, by kind of step, so that backoff survives a restart.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub failures: BTreeMap<StepKind, FailureRecord>,
+    /// Random text of the last write: how a writer whose answer was lost finds out that its write took effect.
+    pub write_id: String,
+    /// When it was last written, by the writer's clock.
+    pub written_at: Timestamp,
+    /// What a newer minor version added.
+    #[serde(flatten)]
+    pub rest: Map<String, Value>,
+}
+
+/// One credential, from its intent to its end.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Revision {
+    /// Our count of this object's credentials.
+    pub revision: u32,
+    /// The unique name at the provider.
+    pub name: String,
+    /// Where it stands.
+    pub state: State,
+    /// Why it was asked for.
+    pub reason: Reason,
+    /// Who may make the call, and until when.
+    pub intent: Intent,
+    /// The account it is made at.
+    pub account: Account,
+    /// What it is made for.
+    pub request: Request,
+    /// Provider-side ids.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub ids: BTreeMap<String, String>,
+    /// The public half of the pair.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
+    /// More keys for the Secret that workloads read.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<String, String>,
+    /// When its answer arrived.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issued_at: Option<Timestamp>,
+    /// When the provider ends it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    /// When its answer was given up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unconfirmed_at: Option<Timestamp>,
+    /// When the provider first refused it after it had been published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused_at: Option<Timestamp>,
+    /// When it was known to be dead at the provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dead_at: Option<Timestamp>,
+    /// When its replacement was published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retired_at: Option<Timestamp>,
+    /// When it was over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
+    /// What a newer minor version added.
+    #[serde(flatten)]
+    pub rest: Map<String, Value>,
+}
+
+/// Who may make the create call, and until when. Everyone else settles it afterwards.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Intent {
+    /// The process that wrote the intent, and that alone may call.
+    pub writer: String,
+    /// Random text by which an answer finds its intent again.
+    pub id: String,
+    /// When it was written.
+    pub at: Timestamp,
+    /// The call is made before this, or never.
+    pub call_by: Timestamp,
+}
+
+/// The account that a credential was made at.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Account {
+    /// The provider object's kind.
+    pub kind: ProviderKind,
+    /// The provider object's name; a `CredentialProvider` is in the ledger's own namespace.
+    pub name: String,
+    /// Hash of the provider's identifying fields and of who logs in there.
+    pub fingerprint: String,
+}
+
+/// What a credential was made for. A difference from what the spec asks now is what rotates.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Request {
+    /// The name, without the tag.
+    pub name: String,
+    /// The scopes, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scopes: Vec<String>,
+    /// The lifetime.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifetime: Option<Duration>,
+    /// The subnets, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub subnets: Vec<String>,
+    /// The value of `rotation.request` that this credential satisfies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotation_request: Option<String>,
+}
+
+/// Where a revision stands. See the diagram above [`super::decide`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum State {
+    /// About to be made, or being made.
+    Intended,
+    /// Asked for without an answer that can be used.
+    Unconfirmed,
+    /// Made, and its secret is kept.
+    Issued,
+    /// Replaced; it works until the overlap is over.
+    Retiring,
+    /// Being revoked. There is no way back.
+    Revoking,
+    /// Over: the provider refuses it.
+    Revoked,
+    /// Over: it was never made.
+    Absent,
+}
+
+impl State {
+    /// Whether the provider may hold a credential for it.
+    #[must_use]
+    pub fn may_be_alive(self) -> bool {
+        !matches!(self, Self::Revoked | Self::Absent)
+    }
+
+    /// Whether its secret is kept and workloads may use it.
+    #[must_use]
+    pub fn is_usable(self) -> bool {
+        matches!(self, Self::Issued | Self::Retiring)
+    }
+
+    /// The arrows of the diagram.
+    fn may_become(self, next: Self) -> bool {
+        use State::{Absent, Intended, Issued, Retiring, Revoked, Revoking, Unconfirmed};
+        matches!(
+            (self, next),
+            (Intended, Issued | Unconfirmed | Revoking | Absent)
+                | (Unconfirmed, Revoking | Absent)
+                // An answer that comes after its intent was given up: what was made is revoked, whatever was believed.
+                | (Absent, Revoking)
+                | (Issued, Retiring | Revoking)
+                | (Retiring, Revoking)
+                | (Revoking, Revoked)
+        )
+    }
+}
+
+/// Kinds of step whose failures are spaced separately, so that a failing mint never holds up a repair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum StepKind {
+    /// Making a credential.
+    Mint,
+    /// Looking for what a lost answer made.
+    Settle,
+    /// Trying a pair.
+    Verify,
+    /// Writing the Secret.
+    Publish,
+    /// Revoking.
+    Revoke,
+}
+
+/// The last failures of one kind of step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FailureRecord {
+    /// What people are told.
+    pub reason: Reason,
+    /// A sentence without any secret.
+    pub message: String,
+    /// What went wrong at the provider, if it was there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<FailureKind>,
+    /// How often in a row, about the same and for the same reason.
+    pub count: u32,
+    /// When last.
+    pub at: Timestamp,
+    /// The revision that it was about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<u32>,
+    /// Hash of what was asked for and of whom: a failure is forgotten when that changes.
+    pub about: String,
+}
+
+impl Document {
+    /// An empty document.
+    #[must_use]
+    pub fn new(cluster_id: &str, object_uid: &str, deletion_policy: DeletionPolicy) -> Self {
+        Self {
+            schema: SCHEMA,
+            cluster_id: cluster_id.to_owned(),
+            object_uid: object_uid.to_owned(),
+            ledger_uid: None,
+            deletion_policy,
+            closed: false,
+            revisions: Vec::new(),
+            mints: Vec::new(),
+            failures: BTreeMap::new(),
+            write_id: String::new(),
+            written_at: Timestamp::UNIX_EPOCH,
+            rest: Map::new(),
+        }
+    }
+
+    /// One revision.
+    #[must_use]
+    pub fn revision(&self, revision: u32) -> Option<&Revision> {
+        self.revisions.iter().find(|it| it.revision == revision)
+    }
+
+    /// The newest revision whose secret is kept and which is not being retired.
+    #[must_use]
+    pub fn newest_issued(&self) -> Option<&Revision> {
+        self.revisions.iter().rev().find(|it| it.state == State::Issued)
+    }
+
+    /// The number for the next revision.
+    #[must_use]
+    pub fn next_revision(&self) -> u32 {
+        self.revisions.last().map_or(1, |it| it.revision + 1)
+    }
+}

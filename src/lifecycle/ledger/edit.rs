@@ -1,0 +1,246 @@
+//! The changes that a ledger's document can go through, and which of them the state diagram allows.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::{DEAD_KEPT, Document, FailureRecord, MINT_WINDOW, Revision, State, StepKind};
+
+/// A change to the document.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Edit {
+    /// A new credential is about to be asked for.
+    Intend(Box<Revision>),
+    /// The provider made it.
+    Answer(Box<Answer>),
+    /// The call was made and its answer cannot be used.
+    Unconfirm {
+        /// Which revision.
+        revision: u32,
+    },
+    /// What an unanswered call made has been found, without its secret: it can only be revoked.
+    Found {
+        /// Which revision.
+        revision: u32,
+        /// The public half of the pair.
+        client_id: String,
+        /// Provider-side ids.
+        ids: BTreeMap<String, String>,
+    },
+    /// It was never made.
+    Absent {
+        /// Which revision.
+        revision: u32,
+        /// Whether that is certain because the provider refused, or was never asked: then it does not count as a mint.
+        refused: bool,
+    },
+    /// Their replacement is published.
+    Retire {
+        /// Which revisions.
+        revisions: Vec<u32>,
+    },
+    /// It is to be revoked, and there is no way back.
+    StartRevoking {
+        /// Which revisions.
+        revisions: Vec<u32>,
+    },
+    /// The provider refuses it.
+    Revoked {
+        /// Which revision.
+        revision: u32,
+    },
+    /// The provider refused it for the first time, or accepts it again.
+    Refused {
+        /// Which revision.
+        revision: u32,
+        /// Whether it was refused.
+        refused: bool,
+    },
+    /// The provider has refused it long enough.
+    Dead {
+        /// Which revision.
+        revision: u32,
+    },
+    /// A step failed.
+    Fail {
+        /// Which kind of step.
+        step: StepKind,
+        /// How; its count is made here.
+        record: Box<FailureRecord>,
+    },
+    /// A kind of step succeeded, and its failures are forgotten.
+    Succeed {
+        /// Which kind of step.
+        step: StepKind,
+    },
+    /// Nothing is left to do.
+    Close,
+}
+
+/// The provider's answer to a create, without the secret.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// The intent it belongs to.
+    pub intent_id: String,
+    /// The public half of the pair.
+    pub client_id: String,
+    /// Provider-side ids.
+    pub ids: BTreeMap<String, String>,
+    /// More keys for the Secret that workloads read.
+    pub fields: BTreeMap<String, String>,
+    /// When the provider ends it.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// An edit that does not follow the diagram.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum IllegalEdit {
+    /// No such revision.
+    #[error("the ledger has no revision {0}")]
+    NoRevision(u32),
+    /// No such intent.
+    #[error("the ledger has no intent for this answer")]
+    NoIntent,
+    /// No such arrow.
+    #[error("revision {revision} cannot go from {from:?} to {to:?}")]
+    NoArrow {
+        /// Which revision.
+        revision: u32,
+        /// Where it stands.
+        from: State,
+        /// Where it was to go.
+        to: State,
+    },
+    /// A revision must be newer than all others.
+    #[error("revision {0} is not newer than the ledger's")]
+    NotNewer(u32),
+}
+
+impl Document {
+    /// Applies `edit` as of `now`.
+    ///
+    /// # Errors
+    /// If it does not follow the state diagram; the document is then unchanged.
+    pub fn apply(&mut self, edit: &Edit, now: Timestamp) -> Result<(), IllegalEdit> {
+        let mut edited = self.clone();
+        edited.edit(edit, now)?;
+        edited.forget_old(now);
+        *self = edited;
+        Ok(())
+    }
+
+    fn edit(&mut self, edit: &Edit, now: Timestamp) -> Result<(), IllegalEdit> {
+        match edit {
+            Edit::Intend(revision) => self.intend(revision)?,
+            Edit::Answer(answer) => self.answer(answer, now)?,
+            Edit::Unconfirm { revision } => {
+                self.step(*revision, State::Unconfirmed)?.unconfirmed_at = Some(now)
+            }
+            Edit::Found { revision, client_id, ids } => {
+                let found = self.step(*revision, State::Revoking)?;
+                found.client_id = Some(client_id.clone());
+                found.ids = ids.clone();
+            }
+            Edit::Absent { revision, refused } => {
+                let absent = self.step(*revision, State::Absent)?;
+                absent.ended_at = Some(now);
+                let minted_at = absent.intent.at;
+                let counted = self.mints.iter().position(|at| *refused && *at == minted_at);
+                counted.map(|index| self.mints.remove(index));
+            }
+            Edit::Retire { revisions } => {
+                for revision in revisions {
+                    self.step(*revision, State::Retiring)?.retired_at = Some(now);
+                }
+                self.failures.remove(&StepKind::Mint);
+            }
+            Edit::StartRevoking { revisions } => {
+                for revision in revisions {
+                    self.step(*revision, State::Revoking)?;
+                }
+            }
+            Edit::Revoked { revision } => {
+                self.step(*revision, State::Revoked)?.ended_at = Some(now);
+                self.failures.remove(&StepKind::Revoke);
+            }
+            Edit::Refused { revision, refused } => {
+                self.find(*revision)?.refused_at = refused.then_some(now);
+            }
+            Edit::Dead { revision } => self.find(*revision)?.dead_at = Some(now),
+            Edit::Fail { step, record } => self.fail(*step, record),
+            Edit::Succeed { step } => {
+                self.failures.remove(step);
+            }
+            Edit::Close => self.closed = true,
+        }
+        Ok(())
+    }
+
+    fn intend(&mut self, revision: &Revision) -> Result<(), IllegalEdit> {
+        if revision.revision < self.next_revision() {
+            return Err(IllegalEdit::NotNewer(revision.revision));
+        }
+        self.revisions.push(revision.clone());
+        self.mints.push(revision.intent.at);
+        Ok(())
+    }
+
+    /// Attaches an answer to its intent, whatever has become of that: an answer nobody waits for any more is revoked.
+    fn answer(&mut self, answer: &Answer, now: Timestamp) -> Result<(), IllegalEdit> {
+        let it = self
+            .revisions
+            .iter_mut()
+            .find(|it| it.intent.id == answer.intent_id)
+            .ok_or(IllegalEdit::NoIntent)?;
+        if it.state.is_usable() {
+            return Ok(());
+        }
+        it.client_id = Some(answer.client_id.clone());
+        it.ids.clone_from(&answer.ids);
+        it.fields.clone_from(&answer.fields);
+        it.expires_at = answer.expires_at;
+        it.issued_at = Some(now);
+        match it.state {
+            State::Intended => it.state = State::Issued,
+            State::Unconfirmed | State::Absent | State::Revoked => {
+                it.state = State::Revoking;
+                it.ended_at = None;
+            }
+            State::Revoking | State::Issued | State::Retiring => {}
+        }
+        Ok(())
+    }
+
+    fn fail(&mut self, step: StepKind, record: &FailureRecord) {
+        let same = |before: &&FailureRecord| before.about == record.about && before.reason == record.reason;
+        let before = self.failures.get(&step).filter(same);
+        let count = before.map_or(0, |before| before.count) + 1;
+        self.failures.insert(step, FailureRecord { count, ..record.clone() });
+    }
+
+    fn find(&mut self, revision: u32) -> Result<&mut Revision, IllegalEdit> {
+        self.revisions.iter_mut().find(|it| it.revision == revision).ok_or(IllegalEdit::NoRevision(revision))
+    }
+
+    fn step(&mut self, revision: u32, to: State) -> Result<&mut Revision, IllegalEdit> {
+        let it = self.find(revision)?;
+        if !it.state.may_become(to) {
+            return Err(IllegalEdit::NoArrow { revision, from: it.state, to });
+        }
+        it.state = to;
+        Ok(it)
+    }
+
+    /// Keeps the document small: old mints and all but the last few dead revisions go. The newest revision always stays,
+    /// because the next one's number is counted from it.
+    fn forget_old(&mut self, now: Timestamp) {
+        self.mints.retain(|mint| now.duration_since(*mint) < MINT_WINDOW);
+        let newest = self.revisions.last().map(|it| it.revision);
+        let mut dead = self.revisions.iter().filter(|it| !it.state.may_be_alive()).count();
+        self.revisions.retain(|it| {
+            let goes = !it.state.may_be_alive() && dead > DEAD_KEPT && Some(it.revision) != newest;
+            dead -= usize::from(goes);
+            !goes
+        });
+    }
+}

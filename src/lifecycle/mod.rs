@@ -1,0 +1,39 @@
+//! The pure core: what to do next, and what came of it. No I/O, no clock, no randomness of its own.
+//!
+//! ```text
+//! observe ─▶ decide(world, now) ─▶ perform(step) ─▶ conclude(world, step, outcome, now) ─▶ edits, events
+//!            here                  the only I/O     here
+//! ```
+//!
+//! The states of a revision ([`ledger::State`]); `(…)` is seen, not stored:
+//!
+//! ```text
+//! Intended ──answer──▶ Issued ──(verified)──▶ (published: Active) ──newer one published──▶ Retiring ──revokeAt──▶ Revoking ──▶ Revoked
+//!    │                   │ never accepted                                                                           ▲
+//!    │ answer lost       └──────────────────────────────────────────────────────────────────────────────────────────┤
+//!    ├──▶ Unconfirmed ── found under its exact name ────────────────────────────────────────────────────────────────┘
+//!    │         └─ not found within the settle time ──▶ Absent ── an answer came after all ──▶ Revoking
+//!    └──▶ Absent (the provider's documented refusal)
+//! ```
+
+pub mod backoff;
+pub mod capability;
+mod checks;
+pub mod failure;
+pub mod ledger;
+mod mint;
+pub mod naming;
+mod pass;
+pub mod plan;
+pub mod render;
+mod report;
+pub mod schedule;
+pub mod status;
+pub mod world;
+
+pub use checks::decide;
+pub(crate) use mint::asked_expiry;
+pub use report::{AccountTrouble, EventNote, Report, conclude, reason};
+
+#[cfg(test)]
+mod tests;

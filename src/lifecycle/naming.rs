@@ -1,0 +1,49 @@
+//! Unique names at the provider.
+//!
+//! `<name>-kw<cluster 4><object 10>-<revision><random 4>`, for example `orders-prod-kwb3xq7f3a9c2e5k-4mz7p`. What comes after
+//! `-kw` tells, without any lookup, which cluster and which object a credential belongs to: what carries our tag and is in no
+//! ledger was left behind by us, and what does not is never touched.
+
+use sha2::{Digest, Sha256};
+
+/// Lower-case letters and digits that no provider refuses and nobody mistakes for one another.
+const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+
+/// Letters of a hash, in base 32.
+fn letters(parts: &[&str], count: usize) -> String {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update((part.len() as u64).to_be_bytes());
+        hasher.update(part.as_bytes());
+    }
+    hasher.finalize().iter().take(count).map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect()
+}
+
+/// A short text that stands for `parts`, for comparing them without keeping them.
+#[must_use]
+pub fn fingerprint(parts: &[&str]) -> String {
+    letters(parts, 20)
+}
+
+/// Random letters, from `entropy`.
+#[must_use]
+pub fn random_letters(entropy: u128, count: usize) -> String {
+    (0..count).map(|index| char::from(ALPHABET[(entropy >> (5 * index) & 31) as usize])).collect()
+}
+
+/// What an object's names at its provider have in common.
+#[must_use]
+pub fn tag(cluster_id: &str, namespace: &str, name: &str, uid: &str) -> String {
+    format!("kw{}{}", letters(&[cluster_id], 4), letters(&[namespace, name, uid], 10))
+}
+
+/// A name for one revision, at most `max` characters long: the readable part is what gives way. `None` if not even the tag
+/// fits.
+#[must_use]
+pub fn unique_name(base: &str, tag: &str, revision: u32, entropy: u128, max: usize) -> Option<String> {
+    let tail = format!("{tag}-{revision}{}", random_letters(entropy, 4));
+    let room = max.checked_sub(tail.len())?;
+    let readable: String = base.chars().take(room.saturating_sub(1)).collect();
+    let readable = readable.trim_end_matches(['-', '.', '_', ' ']);
+    Some(if readable.is_empty() { tail } else { format!("{readable}-{tail}") })
+}

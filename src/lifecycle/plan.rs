@@ -1,0 +1,154 @@
+//! What a decision comes to: at most one step, or rest with a reason.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::api::Reason;
+
+use super::{
+    failure::Failure,
+    ledger::{Edit, Revision, StepKind},
+};
+
+/// What to do now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// The one step to take; `None` is rest.
+    pub step: Option<Step>,
+    /// Why.
+    pub reason: Reason,
+    /// The same for people: what is so, and what to do about it if anything.
+    pub message: String,
+    /// When to look again.
+    pub wake: Wake,
+}
+
+/// When to look again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wake {
+    /// When something changes.
+    OnChange,
+    /// At this instant, or when something changes.
+    At(Timestamp),
+}
+
+impl Wake {
+    /// The earliest of some instants.
+    #[must_use]
+    pub fn earliest(instants: impl IntoIterator<Item = Timestamp>) -> Self {
+        instants.into_iter().filter(|at| *at < Timestamp::MAX).min().map_or(Self::OnChange, Self::At)
+    }
+}
+
+/// One step. Each has at most one effect at the provider.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// Put our finalizer on the object, before anything is made for it.
+    HoldObject,
+    /// Write the intent, call the provider, write its answer.
+    Mint(Box<Revision>),
+    /// Look for what an unanswered call made.
+    Settle {
+        /// Which revision.
+        revision: u32,
+    },
+    /// Try a pair at the provider.
+    Verify {
+        /// Which revision.
+        revision: u32,
+    },
+    /// Write the Secret that workloads read.
+    Publish {
+        /// The revision to put into it.
+        revision: u32,
+        /// The one before it, if the spec wants that too.
+        previous: Option<u32>,
+        /// Hash of all that it is rendered from.
+        from: String,
+    },
+    /// Write the ledger, and nothing else.
+    Record(Edit),
+    /// Make a credential invalid at the provider.
+    Revoke {
+        /// Which revision.
+        revision: u32,
+    },
+    /// Remove a Secret of ours that the spec does not name any more.
+    DeleteTarget {
+        /// Its name.
+        name: String,
+    },
+    /// Let go of a Secret, so that it outlives the object.
+    ReleaseTarget {
+        /// Its name.
+        name: String,
+    },
+    /// Take our finalizer off the object.
+    ReleaseObject,
+    /// Delete the ledger.
+    ReleaseLedger,
+}
+
+impl Step {
+    /// Which failures it counts among; `None` for steps that only touch Kubernetes.
+    #[must_use]
+    pub fn kind(&self) -> Option<StepKind> {
+        match self {
+            Self::Mint(_) => Some(StepKind::Mint),
+            Self::Settle { .. } => Some(StepKind::Settle),
+            Self::Verify { .. } => Some(StepKind::Verify),
+            Self::Publish { .. } => Some(StepKind::Publish),
+            Self::Revoke { .. } => Some(StepKind::Revoke),
+            Self::HoldObject
+            | Self::Record(_)
+            | Self::DeleteTarget { .. }
+            | Self::ReleaseTarget { .. }
+            | Self::ReleaseObject
+            | Self::ReleaseLedger => None,
+        }
+    }
+}
+
+/// What came of a step.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// It is done, and the stores know.
+    Done,
+    /// The intent's time had passed before the call could be made; nothing was sent.
+    TooLate,
+    /// What exists at the provider under our tag.
+    Found(Vec<FoundCredential>),
+    /// Whether the provider takes the pair.
+    Tried {
+        /// It does.
+        accepted: bool,
+    },
+    /// The provider says that it revoked, or does not know, the credential.
+    Revoked {
+        /// Whether the pair, tried afterwards, still works; `None` if it could not or need not be tried.
+        still_accepted: Option<bool>,
+    },
+    /// The Secret cannot be written.
+    NotPublished {
+        /// Why.
+        reason: Reason,
+        /// A sentence without any secret.
+        message: String,
+    },
+    /// The provider call failed.
+    Failed(Failure),
+}
+
+/// What exists at a provider, and whether anyone else lays claim to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundCredential {
+    /// Its name there.
+    pub name: String,
+    /// The public half of the pair.
+    pub client_id: String,
+    /// Provider-side ids.
+    pub ids: BTreeMap<String, String>,
+    /// Whether another ledger, or the login, holds this client ID.
+    pub held_elsewhere: bool,
+}

@@ -1,0 +1,133 @@
+//! A credential and an output spec make the data of the Secret that workloads read.
+//!
+//! Templates are the tenant's: they run with bounded fuel, fail on what is not defined, and their errors are shown without
+//! the values they saw.
+
+use std::collections::BTreeMap;
+
+use minijinja::{Environment, UndefinedBehavior, syntax::SyntaxConfig};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::api::SecretOutput;
+
+use super::{ledger::Revision, naming, schedule};
+
+/// How many instructions a template may take.
+const FUEL: u64 = 50_000;
+/// How large all of a Secret's values may be together; a Secret takes 1 MiB.
+const SIZE_LIMIT: usize = 512 * 1024;
+
+/// A revision with its secret.
+#[derive(Debug, Clone, Copy)]
+pub struct WithSecret<'a> {
+    /// The revision.
+    pub revision: &'a Revision,
+    /// Its secret half.
+    pub client_secret: &'a SecretString,
+}
+
+/// Why a Secret cannot be rendered.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RenderError {
+    /// A template failed.
+    #[error("spec.secret.template.{key} cannot be rendered: {why}")]
+    Template {
+        /// Its key.
+        key: String,
+        /// What is wrong, without any value.
+        why: String,
+    },
+    /// Two keys have the same name.
+    #[error("spec.secret: two keys are named {0}")]
+    DuplicateKey(String),
+    /// It is too large.
+    #[error("spec.secret: the Secret would be larger than 512 KiB")]
+    TooLarge,
+}
+
+/// A hash of all that a target is rendered from. It contains no secret: each revision has one secret for its whole life.
+#[must_use]
+pub fn source(output: Option<&SecretOutput>, revision: &Revision, previous: Option<&Revision>) -> String {
+    let output = serde_json::to_string(&output).unwrap_or_default();
+    let number = |it: &Revision| format!("{} {}", it.revision, it.intent.id);
+    naming::fingerprint(&[&output, &number(revision), &previous.map(number).unwrap_or_default()])
+}
+
+/// What a failure to publish is about: when this changes, the failure is forgotten.
+#[must_use]
+pub fn about(output: Option<&SecretOutput>) -> String {
+    naming::fingerprint(&[&serde_json::to_string(&output).unwrap_or_default()])
+}
+
+/// Renders the Secret's data.
+///
+/// # Errors
+/// If a template fails, two keys have one name, or the result is too large.
+pub fn render(
+    output: Option<&SecretOutput>,
+    current: WithSecret<'_>,
+    previous: Option<WithSecret<'_>>,
+) -> Result<BTreeMap<String, SecretString>, RenderError> {
+    let values = default_values(current, previous);
+    let Some(output) = output else { return Ok(values) };
+    let mut data = BTreeMap::new();
+    for (key, value) in &values {
+        let name = output.keys.get(key).unwrap_or(key);
+        if !name.is_empty() && data.insert(name.clone(), value.clone()).is_some() {
+            return Err(RenderError::DuplicateKey(name.clone()));
+        }
+    }
+    for (key, template) in &output.template {
+        if data.insert(key.clone(), render_template(key, template, &values)?).is_some() {
+            return Err(RenderError::DuplicateKey(key.clone()));
+        }
+    }
+    let size: usize = data.iter().map(|(key, value)| key.len() + value.expose_secret().len()).sum();
+    if size > SIZE_LIMIT { Err(RenderError::TooLarge) } else { Ok(data) }
+}
+
+fn default_values(
+    current: WithSecret<'_>,
+    previous: Option<WithSecret<'_>>,
+) -> BTreeMap<String, SecretString> {
+    let revision = current.revision;
+    let text = |text: &str| SecretString::from(text.to_owned());
+    let mut values: BTreeMap<String, SecretString> =
+        revision.fields.iter().map(|(key, value)| (key.clone(), text(value))).collect();
+    values.insert("client_id".to_owned(), text(revision.client_id.as_deref().unwrap_or_default()));
+    values.insert("client_secret".to_owned(), current.client_secret.clone());
+    if let Some(end) = schedule::end(revision) {
+        values.insert("expires_at".to_owned(), text(&end.to_string()));
+    }
+    if let Some(previous) = previous {
+        let id = previous.revision.client_id.as_deref().unwrap_or_default();
+        values.insert("previous_client_id".to_owned(), text(id));
+        values.insert("previous_client_secret".to_owned(), previous.client_secret.clone());
+    }
+    values
+}
+
+fn render_template(
+    key: &str,
+    template: &str,
+    values: &BTreeMap<String, SecretString>,
+) -> Result<SecretString, RenderError> {
+    let mut environment = Environment::new();
+    environment.set_fuel(Some(FUEL));
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    if let Ok(syntax) = SyntaxConfig::builder().keep_trailing_newline(true).build() {
+        environment.set_syntax(syntax);
+    }
+    let exposed: BTreeMap<String, String> =
+        values.iter().map(|(key, value)| (key.clone(), value.expose_secret().to_owned())).collect();
+    // A template's error can quote what it saw. Only its kind and place are shown.
+    let failed = |error: &minijinja::Error| RenderError::Template {
+        key: key.to_owned(),
+        why: match error.line() {
+            Some(line) => format!("{} in line {line}", error.kind()),
+            None => error.kind().to_string(),
+        },
+    };
+    let rendered = environment.render_str(template, exposed).map_err(|error| failed(&error))?;
+    if rendered.len() > SIZE_LIMIT { Err(RenderError::TooLarge) } else { Ok(rendered.into()) }
+}

@@ -1,0 +1,420 @@
+//! What came of a step: edits to the ledger, events for people, and what is remembered.
+//!
+//! The whole policy for failures is [`reason`], [`super::backoff::next_attempt`] and the few lines that call them.
+
+use jiff::Timestamp;
+
+use crate::api::{DeletionPolicy, ProviderKind, Reason};
+
+use super::{
+    failure::{Failure, FailureKind},
+    ledger::{Edit, FailureRecord, Revision, StepKind},
+    mint,
+    pass::settle_from,
+    plan::{FoundCredential, Outcome, Step},
+    render,
+    world::{Memory, ProviderView, World},
+};
+
+/// What follows from a step and its outcome.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Report {
+    /// Changes to the ledger, written together.
+    pub edits: Vec<Edit>,
+    /// What people are told.
+    pub events: Vec<EventNote>,
+    /// A provider account that is to be left alone for a while.
+    pub trouble: Option<AccountTrouble>,
+    /// What this process remembers from now on.
+    pub memory: Memory,
+}
+
+/// A note for people, published as a Kubernetes Event on the object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventNote {
+    /// Whether it is a Warning.
+    pub warning: bool,
+    /// Why.
+    pub reason: Reason,
+    /// A sentence without any secret.
+    pub message: String,
+}
+
+/// A failure that concerns a whole account.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AccountTrouble {
+    /// The provider object's kind and name.
+    pub account: (ProviderKind, String),
+    /// What happened.
+    pub failure: Failure,
+}
+
+/// The reason that people are shown for a kind of failure.
+#[must_use]
+pub fn reason(kind: FailureKind) -> Reason {
+    match kind {
+        FailureKind::Unavailable | FailureKind::Ambiguous => Reason::ProviderUnavailable,
+        FailureKind::RateLimited => Reason::ProviderRateLimited,
+        FailureKind::LoginRefused => Reason::ProviderLoginRefused,
+        FailureKind::Forbidden => Reason::ProviderForbidden,
+        FailureKind::Rejected => Reason::InvalidForProvider,
+        FailureKind::NotFound => Reason::FoundRevoked,
+        FailureKind::Conflict => Reason::NameTaken,
+        FailureKind::Malformed => Reason::ProviderProtocolError,
+    }
+}
+
+/// Whether a failure is the account's rather than one credential's: then one probe stands for all.
+fn concerns_account(kind: FailureKind) -> bool {
+    matches!(kind, FailureKind::Unavailable | FailureKind::RateLimited | FailureKind::LoginRefused)
+}
+
+/// What a failure to settle or to revoke is about: the account. Several may take turns, and their failures still add up.
+fn whose(revision: &Revision) -> String {
+    format!("{:?}/{}", revision.account.kind, revision.account.name)
+}
+
+/// Concludes from `outcome` what to record, tell and remember. A function, like [`super::decide`].
+#[must_use]
+pub fn conclude(world: &World, step: &Step, outcome: &Outcome, now: Timestamp) -> Report {
+    let mut conclusion =
+        Conclusion { world, now, report: Report { memory: world.memory.clone(), ..Report::default() } };
+    let revision = |number: &u32| world.document().and_then(|document| document.revision(*number));
+    match step {
+        Step::Mint(intended) => conclusion.minted(intended, outcome),
+        Step::Settle { revision: number } => {
+            if let Some(it) = revision(number) {
+                conclusion.settled(it, outcome);
+            }
+        }
+        Step::Verify { revision: number } => {
+            if let Some(it) = revision(number) {
+                conclusion.verified(it, outcome);
+            }
+        }
+        Step::Publish { revision: number, .. } => {
+            if let Some(it) = revision(number) {
+                conclusion.published(it, outcome);
+            }
+        }
+        Step::Revoke { revision: number } => {
+            if let Some(it) = revision(number) {
+                conclusion.revoked(it, outcome);
+            }
+        }
+        Step::Record(Edit::Unconfirm { revision: number }) => {
+            if let Some(it) = revision(number) {
+                conclusion.never_answered(it);
+            }
+        }
+        Step::Record(Edit::Close) => conclusion.closed(),
+        Step::Record(_)
+        | Step::HoldObject
+        | Step::DeleteTarget { .. }
+        | Step::ReleaseTarget { .. }
+        | Step::ReleaseObject
+        | Step::ReleaseLedger => {}
+    }
+    conclusion.report
+}
+
+struct Conclusion<'a> {
+    world: &'a World,
+    now: Timestamp,
+    report: Report,
+}
+
+impl Conclusion<'_> {
+    fn minted(&mut self, intended: &Revision, outcome: &Outcome) {
+        let revision = intended.revision;
+        let failure = match outcome {
+            Outcome::TooLate => {
+                self.report.edits.push(Edit::Absent { revision, refused: true });
+                return;
+            }
+            Outcome::Failed(failure) => failure,
+            _ => return,
+        };
+        let about = self.provider_view(intended).and_then(ProviderView::usable);
+        let can_list = about.is_some_and(|provider| provider.capabilities.list);
+        let about = about.map(|provider| mint::about(&intended.request, provider)).unwrap_or_default();
+        let lost = matches!(failure.kind, FailureKind::Ambiguous | FailureKind::Malformed);
+        self.report.edits.push(if lost {
+            Edit::Unconfirm { revision }
+        } else {
+            Edit::Absent { revision, refused: true }
+        });
+        let (reason, message) = if lost && !can_list {
+            (Reason::Unconfirmed, left_behind(intended, &failure.message))
+        } else {
+            (reason(failure.kind), format!("creating a credential failed: {}", failure.message))
+        };
+        self.fail(StepKind::Mint, intended, about, (reason, message, failure));
+    }
+
+    /// A crash took the answer, and the provider cannot be asked for it: as with a lost answer, the next attempt waits.
+    fn never_answered(&mut self, revision: &Revision) {
+        let about = self.provider_view(revision).and_then(ProviderView::usable);
+        let about = about.map(|provider| mint::about(&revision.request, provider)).unwrap_or_default();
+        let message = format!(
+            "{} may have been created, and the provider cannot list what exists: look there for that name and remove it",
+            revision.name
+        );
+        let failure = Failure { kind: FailureKind::Ambiguous, retry_after: None, message: String::new() };
+        self.fail(StepKind::Mint, revision, about, (Reason::Unconfirmed, message, &failure));
+    }
+
+    fn settled(&mut self, revision: &Revision, outcome: &Outcome) {
+        self.report.memory.looked = Some((revision.revision, self.now));
+        let found = match outcome {
+            Outcome::Found(found) => found.iter().find(|it| it.name == revision.name),
+            Outcome::Failed(failure) => {
+                let message = format!("looking for {} failed: {}", revision.name, failure.message);
+                return self.fail(
+                    StepKind::Settle,
+                    revision,
+                    whose(revision),
+                    (reason(failure.kind), message, failure),
+                );
+            }
+            _ => return,
+        };
+        match found {
+            Some(it) if it.held_elsewhere => return self.claimed_twice(revision, it),
+            Some(it) => {
+                let (client_id, ids) = (it.client_id.clone(), it.ids.clone());
+                self.report.edits.push(Edit::Found { revision: revision.revision, client_id, ids });
+            }
+            None => {
+                let capabilities =
+                    self.provider_view(revision).and_then(ProviderView::usable).map(|it| &it.capabilities);
+                let certain =
+                    capabilities.is_some_and(|it| self.now >= settle_from(revision, it) + it.listing_lag);
+                if certain {
+                    self.report.edits.push(Edit::Absent { revision: revision.revision, refused: false });
+                }
+            }
+        }
+        self.forget(StepKind::Settle);
+    }
+
+    fn claimed_twice(&mut self, revision: &Revision, found: &FoundCredential) {
+        let message = format!(
+            "the provider lists client {} under the name {}, but it belongs to someone else; it is not revoked",
+            found.client_id, revision.name
+        );
+        let failure = Failure { kind: FailureKind::Malformed, retry_after: None, message: message.clone() };
+        let what = (Reason::ProviderProtocolError, message, &failure);
+        self.fail(StepKind::Settle, revision, whose(revision), what);
+    }
+
+    fn verified(&mut self, revision: &Revision, outcome: &Outcome) {
+        let number = revision.revision;
+        let published = self.world.published().is_some_and(|it| it.revision == number);
+        let accepted = match outcome {
+            Outcome::Tried { accepted } => *accepted,
+            Outcome::Failed(failure) => {
+                self.remember_try(number, published);
+                let message = format!("trying {} failed: {}", revision.name, failure.message);
+                return self.fail(
+                    StepKind::Verify,
+                    revision,
+                    revision.name.clone(),
+                    (reason(failure.kind), message, failure),
+                );
+            }
+            _ => return,
+        };
+        self.remember_try(number, published);
+        self.forget(StepKind::Verify);
+        // Workloads may use it from a Secret of an earlier name, or from one that is just being restored.
+        let in_use = self.world.active().is_some_and(|it| it.revision == number)
+            || self.world.held().any(|held| held == number);
+        match accepted {
+            true => {
+                self.report.memory.verified = Some(number);
+                if revision.refused_at.is_some() {
+                    self.report.edits.push(Edit::Refused { revision: number, refused: false });
+                }
+            }
+            false if in_use => self.refused_though_in_use(revision),
+            false => self.refused_so_far(revision),
+        }
+    }
+
+    fn remember_try(&mut self, revision: u32, published: bool) {
+        let memory = &mut self.report.memory;
+        *(if published { &mut memory.checked } else { &mut memory.tried }) = Some((revision, self.now));
+    }
+
+    /// A new credential may be refused until it has propagated; after that it never will be accepted.
+    fn refused_so_far(&mut self, revision: &Revision) {
+        let since = revision.issued_at.unwrap_or(self.now);
+        let view = self.provider_view(revision).and_then(ProviderView::usable);
+        if view.is_none_or(|provider| self.now < since + provider.capabilities.propagation) {
+            return;
+        }
+        let about = view.map(|provider| mint::about(&revision.request, provider)).unwrap_or_default();
+        self.report.edits.push(Edit::StartRevoking { revisions: vec![revision.revision] });
+        let message =
+            format!("the provider never accepted {}; it is revoked and another one is tried", revision.name);
+        let failure = Failure { kind: FailureKind::Malformed, retry_after: None, message: String::new() };
+        self.fail(StepKind::Mint, revision, about, (Reason::NeverAccepted, message, &failure));
+    }
+
+    /// Dead is what is refused twice, a settle time apart.
+    fn refused_though_in_use(&mut self, revision: &Revision) {
+        let number = revision.revision;
+        let Some(first) = revision.refused_at else {
+            return self.report.edits.push(Edit::Refused { revision: number, refused: true });
+        };
+        let view = self.provider_view(revision).and_then(ProviderView::usable);
+        if view.is_some_and(|provider| self.now >= first + provider.capabilities.propagation) {
+            self.report.edits.push(Edit::Dead { revision: number });
+            let message = format!(
+                "the provider refuses {}, which is published; another one is issued at once",
+                revision.name
+            );
+            self.report.events.push(EventNote { warning: true, reason: Reason::FoundRevoked, message });
+        }
+    }
+
+    fn published(&mut self, revision: &Revision, outcome: &Outcome) {
+        let object = &self.world.subject.name;
+        let target =
+            self.world.subject.object.as_ref().map_or(object.as_str(), |it| it.spec.target_name(object));
+        if let Outcome::NotPublished { reason, message } = outcome {
+            let failure =
+                Failure { kind: FailureKind::Unavailable, retry_after: None, message: String::new() };
+            let what = (*reason, message.clone(), &failure);
+            let output = self.world.subject.object.as_ref().and_then(|object| object.spec.secret.as_ref());
+            return self.record(StepKind::Publish, revision, render::about(output), what);
+        }
+        if !matches!(outcome, Outcome::Done) {
+            return;
+        }
+        let client = revision.client_id.as_deref().unwrap_or_default();
+        let before = self.world.active().map(|it| it.revision);
+        let (reason, message) = match before {
+            Some(before) if before == revision.revision => {
+                (Reason::Restored, format!("the Secret {target} was written again with revision {before}"))
+            }
+            Some(before) => {
+                let why = revision.reason.as_str();
+                (
+                    Reason::Rotated,
+                    format!(
+                        "the Secret {target} now holds revision {} (client {client}) in place of {before}: {why}",
+                        revision.revision
+                    ),
+                )
+            }
+            None => (
+                Reason::Issued,
+                format!("the Secret {target} holds revision {} (client {client})", revision.revision),
+            ),
+        };
+        self.report.events.push(EventNote { warning: false, reason, message });
+        self.forget(StepKind::Publish);
+        if before != Some(revision.revision) {
+            self.forget(StepKind::Mint);
+        }
+    }
+
+    fn revoked(&mut self, revision: &Revision, outcome: &Outcome) {
+        match outcome {
+            Outcome::Revoked { still_accepted: Some(true) } => {
+                let message = format!("the provider does not know {}, and yet accepts it", revision.name);
+                let failure =
+                    Failure { kind: FailureKind::Malformed, retry_after: None, message: String::new() };
+                let what = (Reason::RevocationFailed, message, &failure);
+                self.fail(StepKind::Revoke, revision, whose(revision), what);
+            }
+            Outcome::Revoked { .. } => {
+                self.report.edits.push(Edit::Revoked { revision: revision.revision });
+                let client = revision.client_id.as_deref().unwrap_or_default();
+                let message = format!("{} (client {client}) was revoked", revision.name);
+                self.report.events.push(EventNote { warning: false, reason: Reason::Revoked, message });
+            }
+            Outcome::Failed(failure) => {
+                let message = format!("revoking {} failed: {}", revision.name, failure.message);
+                self.fail(
+                    StepKind::Revoke,
+                    revision,
+                    whose(revision),
+                    (Reason::RevocationFailed, message, failure),
+                );
+            }
+            _ => {}
+        }
+    }
+
+    /// What is left at the provider is told to people before the ledger that lists it goes; but not what they asked to keep.
+    fn closed(&mut self) {
+        let policy = self.world.subject.object.as_ref().map(|it| it.spec.deletion_policy);
+        let kept = |it: &Revision| it.state.is_usable() && policy == Some(DeletionPolicy::Retain);
+        let left = self.world.document().into_iter().flat_map(|it| &it.revisions);
+        for revision in left.filter(|it| it.state.may_be_alive() && !kept(it)) {
+            let message = format!(
+                "a credential named {} may be left at the provider: look there and remove it by hand",
+                revision.name
+            );
+            self.report.events.push(EventNote { warning: true, reason: Reason::Unconfirmed, message });
+        }
+    }
+
+    fn provider_view(&self, revision: &Revision) -> Option<&ProviderView> {
+        self.world.provider(&revision.account)
+    }
+
+    fn fail(&mut self, step: StepKind, revision: &Revision, about: String, what: (Reason, String, &Failure)) {
+        let failure = what.2;
+        if concerns_account(failure.kind) {
+            let account = (revision.account.kind, revision.account.name.clone());
+            self.report.trouble = Some(AccountTrouble { account, failure: failure.clone() });
+        }
+        // Slowing down and a refused login are the account's alone: its probe tells when they are over.
+        if !matches!(failure.kind, FailureKind::RateLimited | FailureKind::LoginRefused) {
+            self.record(step, revision, about, what);
+        }
+    }
+
+    fn record(
+        &mut self,
+        step: StepKind,
+        revision: &Revision,
+        about: String,
+        what: (Reason, String, &Failure),
+    ) {
+        let (reason, message, failure) = what;
+        let known = self.world.document().and_then(|it| it.failures.get(&step));
+        if known.is_none_or(|known| known.reason != reason) {
+            self.report.events.push(EventNote { warning: true, reason, message: message.clone() });
+        }
+        let record = FailureRecord {
+            reason,
+            message,
+            kind: Some(failure.kind),
+            count: 1,
+            at: self.now,
+            revision: Some(revision.revision),
+            about,
+        };
+        self.report.edits.push(Edit::Fail { step, record: Box::new(record) });
+    }
+
+    /// Forgets the failures of a kind of step, if there are any: a write of the ledger is not made for nothing.
+    fn forget(&mut self, step: StepKind) {
+        if self.world.document().is_some_and(|it| it.failures.contains_key(&step)) {
+            self.report.edits.push(Edit::Succeed { step });
+        }
+    }
+}
+
+fn left_behind(revision: &Revision, why: &str) -> String {
+    format!(
+        "the answer to creating {} cannot be used ({why}), and the provider cannot list what exists: look there for that name and \
+         remove it",
+        revision.name
+    )
+}

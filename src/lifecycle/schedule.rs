@@ -1,0 +1,114 @@
+//! When a credential ends, when it is replaced, and when the old one is revoked.
+//!
+//! Nothing here is random: jitter is a function of the object and the revision, so that every pass and every replica comes to
+//! the same time. A renewal time drawn anew on each look could be dodged for ever.
+
+use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest, Sha256};
+
+use crate::api::{ApiCredentialSpec, Rotation};
+
+use super::ledger::Revision;
+
+/// How long old and new both work where the spec does not say.
+const DEFAULT_OVERLAP: SignedDuration = SignedDuration::from_hours(24);
+
+/// How often a published credential is tried at the provider.
+pub const CHECK_EVERY: SignedDuration = SignedDuration::from_hours(1);
+
+/// The times of one revision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Schedule {
+    /// When its life ends: by the provider's clock, or by `lifetime` and ours.
+    pub end: Timestamp,
+    /// When it is replaced.
+    pub renewal: Timestamp,
+}
+
+/// When `revision` ends: at the provider's expiry or at the end of its lifetime, whichever is earlier. `None`: never.
+#[must_use]
+pub fn end(revision: &Revision) -> Option<Timestamp> {
+    let issued = revision.issued_at?;
+    let by_lifetime =
+        revision.request.lifetime.and_then(|lifetime| issued.checked_add(lifetime.signed()).ok());
+    [revision.expires_at, by_lifetime].into_iter().flatten().min()
+}
+
+/// The schedule of `revision`, or `None` if it never ends.
+#[must_use]
+pub fn schedule(object_uid: &str, spec: &ApiCredentialSpec, revision: &Revision) -> Option<Schedule> {
+    let (issued, end) = (revision.issued_at?, end(revision)?);
+    let life = end.duration_since(issued);
+    let before = renew_before(spec, life);
+    let jitter =
+        before.as_millis() / 10 * i128::from(spread(object_uid, revision.revision)) / i128::from(u16::MAX);
+    let jitter = SignedDuration::from_millis(i64::try_from(jitter).unwrap_or(0));
+    Some(Schedule { end, renewal: (end - before - jitter).max(issued) })
+}
+
+/// How long before the end of `life` a credential is replaced: as the spec says, but a third of its life if that is more than
+/// half of it.
+#[must_use]
+pub fn renew_before(spec: &ApiCredentialSpec, life: SignedDuration) -> SignedDuration {
+    let third = life / 3;
+    match spec.rotation.as_ref().and_then(|rotation| rotation.renew_before) {
+        Some(asked) if asked.signed() <= life / 2 => asked.signed(),
+        _ => third,
+    }
+}
+
+/// Whether the spec's `renewBefore` is not followed because it is over half of `revision`'s life.
+#[must_use]
+pub fn renew_before_is_too_long(spec: &ApiCredentialSpec, revision: &Revision) -> bool {
+    let (Some(issued), Some(end)) = (revision.issued_at, end(revision)) else { return false };
+    let asked = spec.rotation.as_ref().and_then(|rotation| rotation.renew_before);
+    asked.is_some_and(|asked| asked.signed() > end.duration_since(issued) / 2)
+}
+
+/// A number that stands for an object's revision, evenly spread.
+fn spread(object_uid: &str, revision: u32) -> u16 {
+    let hash = Sha256::digest(format!("{object_uid}/{revision}"));
+    u16::from_be_bytes([hash[0], hash[1]])
+}
+
+/// How long old and new both work.
+#[must_use]
+pub fn overlap(rotation: Option<&Rotation>) -> SignedDuration {
+    rotation.and_then(|rotation| rotation.overlap).map_or(DEFAULT_OVERLAP, |overlap| overlap.signed())
+}
+
+/// When a retired revision is revoked. The overlap is read from the spec afresh each time, so that `request` with
+/// `overlap: 0s` is the emergency; it never outlasts the old credential, nor the renewal of the new one.
+#[must_use]
+pub fn revoke_at(spec: &ApiCredentialSpec, old: &Revision, new: Option<Schedule>) -> Option<Timestamp> {
+    let retired = old.retired_at?;
+    if old.dead_at.is_some() {
+        return Some(retired);
+    }
+    let by_overlap = retired.checked_add(overlap(spec.rotation.as_ref())).unwrap_or(Timestamp::MAX);
+    [Some(by_overlap), end(old), new.map(|new| new.renewal)]
+        .into_iter()
+        .flatten()
+        .min()
+        .map(|at| at.max(retired))
+}
+
+/// When a published revision is next tried at the provider: hourly since `last`, and spread over the hour where nobody
+/// remembers the last time.
+#[must_use]
+pub fn next_check(
+    object_uid: &str,
+    revision: &Revision,
+    last: Option<Timestamp>,
+    started: Timestamp,
+) -> Timestamp {
+    match last {
+        Some(last) => last + CHECK_EVERY,
+        None => {
+            let since = revision.issued_at.map_or(started, |issued| issued.max(started));
+            let share = CHECK_EVERY.as_secs() * i64::from(spread(object_uid, revision.revision))
+                / i64::from(u16::MAX);
+            since + SignedDuration::from_secs(share.max(60))
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Status as a view: everything in it follows from the world and the plan at rest.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+use crate::api::{
+    ApiCredential, ApiCredentialStatus, Binding, ConditionType, CredentialStatus, LastRotation, Reason,
+};
+
+use super::{
+    ledger::{Revision, State},
+    pass::Pass,
+    plan::Plan,
+    schedule,
+    world::{ProviderView, World},
+};
+
+/// How many dead revisions are shown.
+const DEAD_SHOWN: usize = 2;
+/// The most that are shown; the schema takes no more.
+const SHOWN_MAX: usize = 64;
+/// The longest message of a condition; the API server takes 32 KiB.
+const MESSAGE_MAX: usize = 1024;
+
+/// What status should say.
+#[must_use]
+pub fn view(world: &World, object: &ApiCredential, plan: &Plan, now: Timestamp) -> ApiCredentialStatus {
+    let pass = Pass { world, now };
+    let active = world.active();
+    let times = active.and_then(|it| pass.schedule(it));
+    let newest = world.document().and_then(|it| it.newest_issued());
+    ApiCredentialStatus {
+        observed_generation: object.metadata.generation,
+        conditions: conditions(&pass, object, plan),
+        client_id: active.and_then(|it| it.client_id.clone()),
+        revision: active.map(|it| it.revision),
+        expires_at: times.map(|times| to_second(times.end)),
+        renewal_time: times.map(|times| to_second(times.renewal)),
+        credentials: credentials(&pass, active),
+        last_rotation: newest.filter(|it| it.reason != Reason::FirstIssue).and_then(|it| {
+            let request_handled = it.request.rotation_request.clone();
+            Some(LastRotation { at: to_second(it.issued_at?), reason: it.reason, request_handled })
+        }),
+        binding: world
+            .published()
+            .map(|_| Binding { name: object.spec.target_name(&world.subject.name).to_owned() }),
+    }
+}
+
+fn credentials(pass: &Pass<'_>, active: Option<&Revision>) -> Vec<CredentialStatus> {
+    let Some(document) = pass.document() else { return Vec::new() };
+    let mut dead = 0;
+    let newest_first = document.revisions.iter().rev();
+    let shown = newest_first.filter(|it| {
+        dead += usize::from(!it.state.may_be_alive());
+        it.state.may_be_alive() || dead <= DEAD_SHOWN
+    });
+    shown
+        .take(SHOWN_MAX)
+        .map(|it| {
+            let is_active =
+                active.is_some_and(|active| active.revision == it.revision) && it.state == State::Issued;
+            let new = document.newest_issued().and_then(|new| pass.schedule(new));
+            let spec = pass.object().map(|object| &object.spec);
+            CredentialStatus {
+                revision: it.revision,
+                state: if is_active { "Active".to_owned() } else { format!("{:?}", it.state) },
+                name: it.name.clone(),
+                client_id: it.client_id.clone(),
+                issued_at: it.issued_at.map(to_second),
+                expires_at: schedule::end(it).map(to_second),
+                revoke_at: spec
+                    .filter(|_| it.state == State::Retiring)
+                    .and_then(|spec| schedule::revoke_at(spec, it, new))
+                    .map(to_second),
+                reason: it.reason,
+            }
+        })
+        .collect()
+}
+
+fn conditions(pass: &Pass<'_>, object: &ApiCredential, plan: &Plan) -> Vec<Condition> {
+    let mut list = vec![ready(pass, plan), published(pass, plan), provider_reachable(pass)];
+    if plan.step.is_none() && needs_a_person(plan.reason) {
+        list.push((ConditionType::Stalled, true, plan.reason, plan.message.clone()));
+    }
+    let before = object.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let generation = object.metadata.generation;
+    list.into_iter().map(|draft| condition(draft, before, generation, pass.now)).collect()
+}
+
+type Draft = (ConditionType, bool, Reason, String);
+
+/// Makes a condition; its transition time moves only when its status does.
+#[must_use]
+pub fn condition(draft: Draft, before: &[Condition], generation: Option<i64>, now: Timestamp) -> Condition {
+    let (type_, holds, reason, message) = draft;
+    let status = if holds { "True" } else { "False" };
+    let same = before.iter().find(|it| it.type_ == type_.as_str() && it.status == status);
+    let since = same.map_or_else(|| Time(to_second(now)), |it| it.last_transition_time.clone());
+    Condition {
+        type_: type_.as_str().to_owned(),
+        status: status.to_owned(),
+        reason: reason.as_str().to_owned(),
+        message: message.chars().take(MESSAGE_MAX).collect(),
+        observed_generation: generation,
+        last_transition_time: since,
+    }
+}
+
+/// Kubernetes keeps whole seconds, in conditions and elsewhere; a finer time would differ from what is read back, and
+/// nobody reads nanoseconds.
+#[must_use]
+pub fn to_second(at: Timestamp) -> Timestamp {
+    Timestamp::from_second(at.as_second()).unwrap_or(at)
+}
+
+/// `Ready` speaks of the credential in the Secret, not of what is being done: it stays True through a rotation.
+fn ready(pass: &Pass<'_>, plan: &Plan) -> Draft {
+    let in_target = pass.world.published().and_then(|it| pass.document()?.revision(it.revision));
+    let usable = in_target.filter(|it| it.state.is_usable());
+    let (holds, reason, message) = match usable {
+        None => (false, plan.reason, plan.message.clone()),
+        Some(it) if it.dead_at.is_some() => (
+            false,
+            Reason::FoundRevoked,
+            format!("the provider refuses the published credential; {}", plan.message),
+        ),
+        Some(it) if it.expires_at.is_some_and(|at| at <= pass.now) => {
+            (false, Reason::Expired, format!("the published credential has expired; {}", plan.message))
+        }
+        Some(it) if schedule::end(it).is_some_and(|at| at <= pass.now) => {
+            let message =
+                format!("the published credential is past its lifetime, but works; {}", plan.message);
+            (true, Reason::Overdue, message)
+        }
+        Some(_) => (true, plan.reason, plan.message.clone()),
+    };
+    (ConditionType::Ready, holds, reason, message)
+}
+
+fn published(pass: &Pass<'_>, plan: &Plan) -> Draft {
+    match pass.published() {
+        Some(it) => {
+            let client = it.client_id.as_deref().unwrap_or_default();
+            let message = format!("the Secret holds revision {} (client {client})", it.revision);
+            (ConditionType::Published, true, Reason::Issued, message)
+        }
+        None => (ConditionType::Published, false, plan.reason, plan.message.clone()),
+    }
+}
+
+fn provider_reachable(pass: &Pass<'_>) -> Draft {
+    let type_ = ConditionType::ProviderReachable;
+    match pass.world.desired_provider() {
+        Some(ProviderView::Usable(provider)) => match &provider.paused {
+            None => {
+                (type_, true, Reason::LoginAccepted, "the provider answers and takes our login".to_owned())
+            }
+            Some(pause) => (type_, false, pause.reason, pause.message.clone()),
+        },
+        Some(ProviderView::Unusable { reason, message }) => (type_, false, *reason, message.clone()),
+        None => (type_, false, Reason::ProviderPending, "the provider has not been looked at yet".to_owned()),
+    }
+}
+
+/// Where waiting is in vain, so that kstatus (Flux, `helm --wait`) stops waiting.
+fn needs_a_person(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::InvalidForProvider
+            | Reason::NotAllowed
+            | Reason::TargetForeign
+            | Reason::TargetRefused
+            | Reason::TemplateInvalid
+            | Reason::MintLimit
+            | Reason::NeverAccepted
+            | Reason::ProviderForbidden
+            | Reason::ProviderInvalid
+            | Reason::LoginMissing
+            | Reason::LedgerLost
+            | Reason::LedgerUnreadable
+            | Reason::Inherited
+    )
+}

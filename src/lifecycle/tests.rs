@@ -1,0 +1,20 @@
+//! Tests of the pure core: tables over every rule, and properties over whole lives.
+#![allow(clippy::too_many_lines, reason = "a table is as long as its rows")]
+
+mod builders;
+mod calls;
+mod conclude;
+mod decide;
+mod deletion;
+mod held_back;
+mod ledger;
+mod model;
+mod naming;
+mod properties;
+mod render;
+mod schedule;
+mod spec_changes;
+mod status;
+mod story;
+mod table;
+mod waiting;

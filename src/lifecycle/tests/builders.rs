@@ -1,0 +1,383 @@
+//! Worlds by state: `a_credential().issued(days(80)).published().deleting()`.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use jiff::SignedDuration;
+
+use super::table::*;
+use crate::{
+    api::{
+        ApiCredential, ApiCredentialSpec, ApiCredentialStatus, CREDENTIAL_FINALIZER, DeletionPolicy,
+        ProviderKind, ProviderRef, Reason, Rotation, SecretOutput,
+    },
+    lifecycle::{
+        capability::{Capabilities, Expiry, Scopes},
+        failure::FailureKind,
+        ledger::{Account, Document, FailureRecord, Intent, Request, Revision, State, StepKind},
+        mint, render,
+        world::{
+            LedgerView, Memory, Operator, Pause, ProviderView, Rendered, Subject, TargetView, UsableProvider,
+            World, previous_of,
+        },
+    },
+};
+
+/// A provider that can do everything.
+pub(super) fn capabilities() -> Capabilities {
+    Capabilities {
+        list: true,
+        revoke: true,
+        verify: true,
+        expiry: Expiry::None,
+        scopes: Scopes::Free,
+        subnets: true,
+        name_max: 128,
+        propagation: seconds(60),
+        listing_lag: seconds(30),
+        create_timeout: seconds(40),
+    }
+}
+
+pub(super) fn account(name: &str) -> Account {
+    let fingerprint = format!("fingerprint of {name}");
+    Account { kind: ProviderKind::CredentialProvider, name: name.to_owned(), fingerprint }
+}
+
+/// A world in the making. What is said of "it" is said of the newest revision.
+#[derive(Clone)]
+pub(super) struct Scene {
+    pub(super) object: ApiCredential,
+    pub(super) document: Document,
+    pub(super) world: World,
+    has_ledger: bool,
+    ledger_uid: String,
+    ledger_held: bool,
+    published: Vec<(String, u32)>,
+}
+
+/// `orders` in `prod`: at the provider `acme`, with one scope, for 90 days; nothing has been made for it yet.
+pub(super) fn a_credential() -> Scene {
+    let mut object = ApiCredential::new("orders", spec());
+    object.metadata.namespace = Some("prod".to_owned());
+    object.metadata.uid = Some("uid-1".to_owned());
+    object.metadata.generation = Some(1);
+    object.metadata.finalizers = Some(vec![CREDENTIAL_FINALIZER.to_owned()]);
+    let provider = ProviderView::Usable(Box::new(UsableProvider {
+        capabilities: Arc::new(capabilities()),
+        fingerprint: account("acme").fingerprint,
+        allow: None,
+        paused: None,
+    }));
+    let world = World {
+        subject: Subject { namespace: "prod".to_owned(), name: "orders".to_owned(), object: None },
+        ledger: LedgerView::Absent,
+        targets: Vec::new(),
+        providers: BTreeMap::from([((ProviderKind::CredentialProvider, "acme".to_owned()), provider)]),
+        memory: Memory::default(),
+        operator: Operator {
+            cluster_id: "cluster-1".to_owned(),
+            writer: "writer-1".to_owned(),
+            started: noon(),
+            entropy: 0x0123_4567_89ab_cdef_0123_4567_89ab_cdef,
+        },
+    };
+    Scene {
+        object,
+        document: Document::new("cluster-1", "uid-1", DeletionPolicy::Revoke),
+        world,
+        has_ledger: false,
+        ledger_uid: "ledger-uid-1".to_owned(),
+        ledger_held: true,
+        published: Vec::new(),
+    }
+}
+
+pub(super) fn spec() -> ApiCredentialSpec {
+    ApiCredentialSpec {
+        provider_ref: ProviderRef { kind: ProviderKind::CredentialProvider, name: "acme".to_owned() },
+        scopes: vec!["read".to_owned()],
+        lifetime: lasting("2160h"),
+        ..ApiCredentialSpec::default()
+    }
+}
+
+pub(super) fn revision(number: u32, state: State) -> Revision {
+    let at = noon() - hours(1);
+    let intent = Intent {
+        writer: "writer-0".to_owned(),
+        id: format!("intent-{number}"),
+        at,
+        call_by: at + seconds(20),
+    };
+    Revision {
+        revision: number,
+        name: format!("prod-orders-kwtag-{number}abcd"),
+        state,
+        reason: if number == 1 { Reason::FirstIssue } else { Reason::RenewalDue },
+        intent,
+        account: account("acme"),
+        request: Request {
+            name: "prod-orders".to_owned(),
+            scopes: vec!["read".to_owned()],
+            lifetime: lasting("2160h"),
+            subnets: Vec::new(),
+            rotation_request: None,
+        },
+        ids: BTreeMap::new(),
+        client_id: None,
+        fields: BTreeMap::new(),
+        issued_at: None,
+        expires_at: None,
+        unconfirmed_at: None,
+        refused_at: None,
+        dead_at: None,
+        retired_at: None,
+        ended_at: None,
+        rest: Default::default(),
+    }
+}
+
+impl Scene {
+    pub(super) fn with_spec(mut self, change: impl FnOnce(&mut ApiCredentialSpec)) -> Self {
+        change(&mut self.object.spec);
+        self
+    }
+
+    pub(super) fn with_rotation(self, change: impl FnOnce(&mut Rotation)) -> Self {
+        self.with_spec(|spec| change(spec.rotation.get_or_insert_default()))
+    }
+
+    pub(super) fn with_secret(self, change: impl FnOnce(&mut SecretOutput)) -> Self {
+        self.with_spec(|spec| change(spec.secret.get_or_insert_default()))
+    }
+
+    pub(super) fn and(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
+
+    pub(super) fn with_ledger(mut self) -> Self {
+        self.has_ledger = true;
+        self
+    }
+
+    pub(super) fn next(self, state: State) -> Self {
+        let mut scene = self.with_ledger();
+        let number = scene.document.next_revision();
+        scene.document.revisions.push(revision(number, state));
+        scene
+    }
+
+    pub(super) fn it(&mut self) -> &mut Revision {
+        self.document.revisions.last_mut().unwrap()
+    }
+
+    /// One more revision, issued so long before noon.
+    pub(super) fn issued(self, ago: SignedDuration) -> Self {
+        self.next(State::Issued).and(|scene| {
+            let it = scene.it();
+            it.client_id = Some(format!("client-{}", it.revision));
+            it.issued_at = Some(noon() - ago);
+            it.intent.at = noon() - ago;
+        })
+    }
+
+    /// One more revision whose call was allowed until so long before noon.
+    pub(super) fn intended(self, ago: SignedDuration) -> Self {
+        self.next(State::Intended).and(|scene| scene.it().intent.call_by = noon() - ago)
+    }
+
+    pub(super) fn unconfirmed(self, ago: SignedDuration) -> Self {
+        self.next(State::Unconfirmed).and(|scene| scene.it().unconfirmed_at = Some(noon() - ago))
+    }
+
+    pub(super) fn retiring(mut self, ago: SignedDuration) -> Self {
+        self.it().state = State::Retiring;
+        self.it().retired_at = Some(noon() - ago);
+        self
+    }
+
+    pub(super) fn revoking(self) -> Self {
+        self.next(State::Revoking)
+    }
+
+    pub(super) fn expiring_in(mut self, rest: SignedDuration) -> Self {
+        self.it().expires_at = Some(noon() + rest);
+        self
+    }
+
+    pub(super) fn refused(mut self, ago: SignedDuration) -> Self {
+        self.it().refused_at = Some(noon() - ago);
+        self
+    }
+
+    pub(super) fn dead(mut self) -> Self {
+        self.it().dead_at = Some(noon() - minutes(1));
+        self
+    }
+
+    pub(super) fn at_provider(mut self, name: &str) -> Self {
+        self.it().account = account(name);
+        self
+    }
+
+    /// The Secret that the spec names holds it, exactly as the spec wants it.
+    pub(super) fn published(mut self) -> Self {
+        let name = self.object.spec.target_name("orders").to_owned();
+        let number = self.it().revision;
+        self.published.push((name, number));
+        self
+    }
+
+    pub(super) fn published_in(mut self, name: &str) -> Self {
+        let number = self.it().revision;
+        self.published.push((name.to_owned(), number));
+        self
+    }
+
+    /// The Secrets stay as they are now, whatever is said of the spec from here on.
+    pub(super) fn frozen(mut self) -> Self {
+        self.world.targets = self.clone().world().targets;
+        self.published.clear();
+        self
+    }
+
+    pub(super) fn with_target(mut self, change: impl FnOnce(&mut TargetView)) -> Self {
+        let name = self.object.spec.target_name("orders").to_owned();
+        let created_at = Some(noon() - days(100));
+        let mut target =
+            TargetView { name, ours: true, intact: None, immutable: false, terminating: false, created_at };
+        change(&mut target);
+        self.world.targets.push(target);
+        self
+    }
+
+    pub(super) fn status_says(mut self, revision: u32) -> Self {
+        let status = self.object.status.get_or_insert_with(ApiCredentialStatus::default);
+        status.revision = Some(revision);
+        self
+    }
+
+    pub(super) fn failed(
+        self,
+        step: StepKind,
+        reason: Reason,
+        kind: FailureKind,
+        ago: SignedDuration,
+    ) -> Self {
+        self.with_ledger().and(|scene| {
+            let about = render::about(scene.object.spec.secret.as_ref());
+            let record = FailureRecord {
+                reason,
+                message: "it failed".to_owned(),
+                kind: Some(kind),
+                count: 1,
+                at: noon() - ago,
+                revision: None,
+                about,
+            };
+            scene.document.failures.insert(step, record);
+        })
+    }
+
+    /// The failure was about this revision.
+    pub(super) fn of_revision(mut self, number: u32) -> Self {
+        self.document.failures.values_mut().for_each(|it| it.revision = Some(number));
+        self
+    }
+
+    /// The failure was about something that has changed since.
+    pub(super) fn since_changed(mut self) -> Self {
+        self.document.failures.values_mut().for_each(|it| it.about = "something else".to_owned());
+        self
+    }
+
+    /// What a failure to mint for its request would be about.
+    pub(super) fn about_minting(&self) -> String {
+        let provider = self.world.providers.values().find_map(ProviderView::usable).unwrap();
+        mint::about(&self.document.revisions.last().unwrap().request, provider)
+    }
+
+    pub(super) fn minted(self, ago: &[SignedDuration]) -> Self {
+        self.with_ledger().and(|scene| scene.document.mints = ago.iter().map(|ago| noon() - *ago).collect())
+    }
+
+    pub(super) fn provider(mut self, change: impl FnOnce(&mut UsableProvider)) -> Self {
+        if let Some(ProviderView::Usable(provider)) = self.world.providers.values_mut().next() {
+            change(provider);
+        }
+        self
+    }
+
+    pub(super) fn capable(self, change: impl FnOnce(&mut Capabilities)) -> Self {
+        self.provider(|provider| change(Arc::make_mut(&mut provider.capabilities)))
+    }
+
+    pub(super) fn paused(self) -> Self {
+        let message = "the provider does not answer".to_owned();
+        self.provider(|it| it.paused = Some(Pause { reason: Reason::ProviderUnavailable, message }))
+    }
+
+    pub(super) fn without_provider(mut self) -> Self {
+        let message = "there is no such provider".to_owned();
+        let view = ProviderView::Unusable { reason: Reason::ProviderMissing, message };
+        self.world.providers.insert((ProviderKind::CredentialProvider, "acme".to_owned()), view);
+        self
+    }
+
+    pub(super) fn verified(mut self) -> Self {
+        self.world.memory.verified = Some(self.it().revision);
+        self
+    }
+
+    pub(super) fn suspended(self) -> Self {
+        self.with_spec(|spec| spec.suspend = true)
+    }
+
+    pub(super) fn deleting(mut self) -> Self {
+        self.object.metadata.deletion_timestamp =
+            Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(noon()));
+        self
+    }
+
+    pub(super) fn retained(self) -> Self {
+        self.with_spec(|spec| spec.deletion_policy = DeletionPolicy::Retain)
+    }
+
+    pub(super) fn restored_ledger(mut self) -> Self {
+        self.document.ledger_uid = Some("ledger-uid-0".to_owned());
+        self
+    }
+
+    pub(super) fn released_ledger(mut self) -> Self {
+        self.ledger_held = false;
+        self
+    }
+
+    pub(super) fn world(self) -> World {
+        let document = &self.document;
+        let output = self.object.spec.secret.as_ref();
+        let mut world = self.world;
+        for (name, number) in &self.published {
+            let held = document.revision(*number).unwrap();
+            let wanted = output.is_some_and(|output| output.include_previous);
+            let previous = previous_of(document, *number).filter(|_| wanted);
+            let intact = Some(Rendered { revision: *number, from: render::source(output, held, previous) });
+            let created_at = Some(noon() - days(100));
+            world.targets.push(TargetView {
+                name: name.clone(),
+                ours: true,
+                intact,
+                immutable: false,
+                terminating: false,
+                created_at,
+            });
+        }
+        if self.has_ledger {
+            let document = Arc::new(self.document);
+            world.ledger = LedgerView::Present { document, uid: self.ledger_uid, held: self.ledger_held };
+        }
+        world.subject.object = Some(Arc::new(self.object));
+        world
+    }
+}

@@ -1,0 +1,125 @@
+//! How a model performs the steps that leave the core: calls of a provider, and the write of the Secret.
+
+use std::collections::BTreeMap;
+
+use super::{
+    model::{Client, Model, Performed, Target},
+    story::{Crash, Fault},
+    table::*,
+};
+use crate::{
+    api::Reason,
+    lifecycle::{
+        failure::FailureKind,
+        ledger::{Answer, Edit, Revision},
+        plan::{FoundCredential, Outcome},
+        world::{Rendered, TargetView},
+    },
+};
+
+impl Model {
+    pub(super) fn mint(&mut self, revision: &Revision) -> Performed {
+        self.write(&Edit::Intend(Box::new(revision.clone())));
+        if self.crash == Some(Crash::BeforeCall) {
+            self.crash = None;
+            return Performed::Crashed;
+        }
+        let fault = self.faults.pop_front();
+        if matches!(fault, None | Some(Fault::LostAfterEffect | Fault::Malformed)) {
+            let client = Client {
+                name: revision.name.clone(),
+                alive: true,
+                killed: false,
+                expires: self.provider_life.map(|life| self.now + life),
+                accepted_from: self.now + std::mem::take(&mut self.propagation),
+                listed_from: self.now + seconds(20),
+            };
+            self.creates.push(self.now);
+            self.remotes.get_mut(&*revision.account.name).unwrap().clients.push(client);
+        }
+        if self.crash == Some(Crash::BeforeAnswer) {
+            self.crash = None;
+            return Performed::Crashed;
+        }
+        if let Some(fault) = fault {
+            return Performed::Outcome(Outcome::Failed(fault.failure(FailureKind::Ambiguous)));
+        }
+        let answer = Answer {
+            intent_id: revision.intent.id.clone(),
+            client_id: format!("client of {}", revision.name),
+            ids: BTreeMap::new(),
+            fields: BTreeMap::new(),
+            expires_at: self.provider_life.map(|life| self.now + life),
+        };
+        self.write(&Edit::Answer(Box::new(answer)));
+        Performed::Outcome(Outcome::Done)
+    }
+
+    pub(super) fn revision(&self, number: u32) -> Revision {
+        let found = self.document.as_ref().and_then(|it| it.revision(number));
+        found.cloned().unwrap_or_else(|| self.fail("a step is about a revision that is in no ledger"))
+    }
+
+    pub(super) fn list(&mut self, number: u32) -> Outcome {
+        if let Some(fault) = self.faults.pop_front() {
+            return Outcome::Failed(fault.failure(FailureKind::Unavailable));
+        }
+        let account = self.revision(number).account.name;
+        let listed = self.remotes[&*account]
+            .clients
+            .iter()
+            .filter(|it| self.is_alive(it) && it.listed_from <= self.now);
+        let found = listed.map(|it| FoundCredential {
+            name: it.name.clone(),
+            client_id: format!("client of {}", it.name),
+            ids: BTreeMap::new(),
+            held_elsewhere: false,
+        });
+        Outcome::Found(found.collect())
+    }
+
+    pub(super) fn verify(&mut self, number: u32) -> Outcome {
+        if let Some(fault) = self.faults.pop_front() {
+            return Outcome::Failed(fault.failure(FailureKind::Unavailable));
+        }
+        let revision = self.revision(number);
+        let accepted =
+            self.client(&revision).is_some_and(|it| self.is_alive(it) && it.accepted_from <= self.now);
+        Outcome::Tried { accepted }
+    }
+
+    pub(super) fn revoke(&mut self, number: u32) -> Outcome {
+        let fault = self.faults.pop_front();
+        let revision = self.revision(number);
+        if matches!(fault, None | Some(Fault::LostAfterEffect | Fault::Malformed)) {
+            let clients = &mut self.remotes.get_mut(&*revision.account.name).unwrap().clients;
+            clients.iter_mut().filter(|it| it.name == revision.name).for_each(|it| it.alive = false);
+        }
+        match fault {
+            Some(fault) => Outcome::Failed(fault.failure(FailureKind::Unavailable)),
+            None => Outcome::Revoked { still_accepted: Some(false) },
+        }
+    }
+
+    pub(super) fn publish(&mut self, revision: u32, previous: Option<u32>, from: &str) -> Performed {
+        let name = self.object.as_ref().unwrap().spec.target_name("orders").to_owned();
+        let old = self.targets.iter().position(|it| it.view.name == name);
+        let refused = |reason| Outcome::NotPublished { reason, message: "it cannot be written".to_owned() };
+        if old.is_some_and(|old| !self.targets[old].view.ours) {
+            return Performed::Outcome(refused(Reason::TargetForeign));
+        }
+        if self.template_is_broken {
+            return Performed::Outcome(refused(Reason::TemplateInvalid));
+        }
+        let created_at =
+            old.map(|old| self.targets.remove(old)).and_then(|it| it.view.created_at).or(Some(self.now));
+        let intact = Some(Rendered { revision, from: from.to_owned() });
+        let view = TargetView { name, ours: true, intact, immutable: false, terminating: false, created_at };
+        self.targets.push(Target { view, previous });
+        if self.crash == Some(Crash::AfterPublication) {
+            self.crash = None;
+            return Performed::Crashed;
+        }
+        Performed::Outcome(Outcome::Done)
+    }
+}

@@ -1,0 +1,279 @@
+//! What follows from each outcome: edits, events, memory, and when a failed step may be tried again.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{builders::*, table::*};
+use crate::{
+    api::Reason,
+    lifecycle::{
+        Report, backoff, conclude,
+        failure::{Failure, FailureKind},
+        ledger::{Document, Edit, State, StepKind},
+        plan::{FoundCredential, Outcome, Step},
+    },
+};
+
+/// What follows, and the ledger after it.
+fn after(scene: Scene, step: &Step, outcome: &Outcome) -> (Report, Document) {
+    let mut document = scene.document.clone();
+    let report = conclude(&scene.world(), step, outcome, noon());
+    for edit in &report.edits {
+        document.apply(edit, noon()).unwrap();
+    }
+    (report, document)
+}
+
+fn failed(kind: FailureKind) -> Outcome {
+    Outcome::Failed(Failure { kind, retry_after: None, message: "no".to_owned() })
+}
+
+fn again(document: &Document, step: StepKind) -> Option<SignedDuration> {
+    let at = backoff::next_attempt(step, document.failures.get(&step)?);
+    Some(if at == Timestamp::MAX { SignedDuration::MAX } else { at.duration_since(noon()) })
+}
+
+fn mint_of(scene: &mut Scene) -> Step {
+    scene.it().intent.at = noon();
+    scene.document.mints = vec![noon()];
+    Step::Mint(Box::new(scene.it().clone()))
+}
+
+#[test]
+fn a_failed_mint_by_kind_of_failure() {
+    use FailureKind::*;
+    const NEVER: SignedDuration = SignedDuration::MAX;
+    let (refused, lost) = (State::Absent, State::Unconfirmed);
+    let rows = [
+        (Unavailable, refused, Some((Reason::ProviderUnavailable, seconds(5))), true),
+        (RateLimited, refused, None, true),
+        (LoginRefused, refused, None, true),
+        (Forbidden, refused, Some((Reason::ProviderForbidden, minutes(10))), false),
+        (Rejected, refused, Some((Reason::InvalidForProvider, NEVER)), false),
+        (NotFound, refused, Some((Reason::FoundRevoked, seconds(5))), false),
+        (Conflict, refused, Some((Reason::NameTaken, seconds(5))), false),
+        (Ambiguous, lost, Some((Reason::ProviderUnavailable, seconds(30))), false),
+        (Malformed, lost, Some((Reason::ProviderProtocolError, seconds(30))), false),
+    ];
+    for (kind, state, recorded, trouble) in rows {
+        let mut scene = a_credential().intended(seconds(0));
+        let step = mint_of(&mut scene);
+        let (report, document) = after(scene, &step, &failed(kind));
+        assert_eq!(document.revisions[0].state, state, "{kind:?}");
+        let record = document.failures.get(&StepKind::Mint);
+        let told = record.map(|it| (it.reason, again(&document, StepKind::Mint).unwrap()));
+        assert_eq!(told, recorded, "{kind:?}");
+        assert_eq!(report.trouble.is_some(), trouble, "{kind:?}");
+        assert_eq!(
+            document.mints.is_empty(),
+            state == refused,
+            "{kind:?}: only what may exist counts as a mint"
+        );
+        assert_eq!(report.events.len(), usize::from(recorded.is_some()), "{kind:?}");
+    }
+}
+
+#[test]
+fn other_steps_by_kind_of_failure() {
+    use FailureKind::*;
+    let rows = [
+        (Unavailable, Some(seconds(5))),
+        (RateLimited, None),
+        (LoginRefused, None),
+        (Forbidden, Some(minutes(10))),
+        (Rejected, Some(minutes(10))),
+        (NotFound, Some(seconds(5))),
+        (Conflict, Some(seconds(5))),
+        (Ambiguous, Some(seconds(5))),
+        (Malformed, Some(minutes(10))),
+    ];
+    let steps = [
+        (Step::Settle { revision: 1 }, StepKind::Settle, a_credential().unconfirmed(hours(1))),
+        (Step::Verify { revision: 1 }, StepKind::Verify, a_credential().issued(hours(1))),
+        (Step::Revoke { revision: 1 }, StepKind::Revoke, a_credential().revoking()),
+    ];
+    for (step, kind_of_step, scene) in &steps {
+        for (kind, wait) in rows {
+            let before = scene.document.revisions[0].state;
+            let (_, document) = after(scene.clone(), step, &failed(kind));
+            assert_eq!(again(&document, *kind_of_step), wait, "{step:?} {kind:?}");
+            assert_eq!(document.revisions[0].state, before, "{step:?} {kind:?}");
+        }
+    }
+}
+
+#[test]
+fn a_call_that_came_too_late_was_never_made() {
+    let mut scene = a_credential().intended(seconds(0));
+    let step = mint_of(&mut scene);
+    let (_, document) = after(scene, &step, &Outcome::TooLate);
+    assert_eq!(document.revisions[0].state, State::Absent);
+    assert!(document.mints.is_empty());
+}
+
+#[test]
+fn what_cannot_be_looked_for_is_told_and_spaced() {
+    let mut scene = a_credential().intended(seconds(0)).capable(|it| it.list = false);
+    let step = mint_of(&mut scene);
+    let (report, document) = after(scene, &step, &failed(FailureKind::Ambiguous));
+    assert_eq!(report.events[0].reason, Reason::Unconfirmed);
+    assert!(report.events[0].message.contains("prod-orders-kwtag-1abcd"));
+    assert_eq!(again(&document, StepKind::Mint), Some(minutes(10)));
+
+    // The same after a crash, where nobody was left to conclude.
+    let scene = a_credential().intended(hours(1)).capable(|it| it.list = false);
+    let step = Step::Record(Edit::Unconfirm { revision: 1 });
+    let (report, document) = after(scene, &step, &Outcome::Done);
+    assert_eq!(report.events[0].reason, Reason::Unconfirmed);
+    assert_eq!(again(&document, StepKind::Mint), Some(minutes(10)));
+}
+
+fn found(name: &str, held_elsewhere: bool) -> Outcome {
+    let (client_id, ids) = ("client-x".to_owned(), BTreeMap::new());
+    Outcome::Found(vec![FoundCredential { name: name.to_owned(), client_id, ids, held_elsewhere }])
+}
+
+#[test]
+fn a_lost_answer_is_settled() {
+    let step = Step::Settle { revision: 1 };
+    let state = |scene: Scene, outcome: &Outcome| after(scene, &step, outcome).1.revisions[0].state;
+    let ours = found("prod-orders-kwtag-1abcd", false);
+    assert_eq!(state(a_credential().unconfirmed(seconds(0)), &ours), State::Revoking);
+    assert_eq!(state(a_credential().intended(hours(1)), &ours), State::Revoking);
+    let other = found("prod-orders-kwtag-1abce", false);
+    assert_eq!(state(a_credential().unconfirmed(seconds(29)), &other), State::Unconfirmed);
+    assert_eq!(state(a_credential().unconfirmed(seconds(30)), &other), State::Absent);
+    assert_eq!(state(a_credential().intended(seconds(69)), &other), State::Intended);
+    assert_eq!(state(a_credential().intended(seconds(70)), &other), State::Absent);
+}
+
+#[test]
+fn what_belongs_to_someone_else_is_never_revoked_and_stays_reported() {
+    let step = Step::Settle { revision: 1 };
+    let theirs = found("prod-orders-kwtag-1abcd", true);
+    let (report, first) = after(a_credential().unconfirmed(hours(1)), &step, &theirs);
+    assert_eq!(first.revisions[0].state, State::Unconfirmed);
+    assert_eq!(report.events[0].reason, Reason::ProviderProtocolError);
+    let scene = a_credential().unconfirmed(hours(1)).and(|it| it.document = first);
+    let (report, second) = after(scene, &step, &theirs);
+    assert_eq!(second.failures[&StepKind::Settle].count, 2);
+    assert!(report.events.is_empty(), "the same is told once");
+    assert_eq!(again(&second, StepKind::Settle), Some(minutes(10)));
+}
+
+#[test]
+fn a_new_credential_is_given_the_settle_time() {
+    let step = Step::Verify { revision: 2 };
+    let issued = |ago| a_credential().issued(days(80)).published().issued(ago);
+    let (report, document) = after(issued(seconds(1)), &step, &Outcome::Tried { accepted: true });
+    assert_eq!(report.memory.verified, Some(2));
+    assert_eq!(report.edits, [], "what is only remembered is not written");
+    assert_eq!(document.revisions[1].state, State::Issued);
+
+    let refused = Outcome::Tried { accepted: false };
+    let (report, _) = after(issued(seconds(59)), &step, &refused);
+    assert_eq!((report.edits.len(), report.memory.tried), (0, Some((2, noon()))));
+
+    let (report, document) = after(issued(seconds(60)), &step, &refused);
+    assert_eq!(document.revisions[1].state, State::Revoking);
+    assert_eq!(report.events[0].reason, Reason::NeverAccepted);
+    assert_eq!(again(&document, StepKind::Mint), Some(seconds(0)), "another one is tried at once");
+}
+
+#[test]
+fn what_is_in_use_is_dead_only_after_two_refusals() {
+    let step = Step::Verify { revision: 1 };
+    let refused = Outcome::Tried { accepted: false };
+    let taken = |scene: Scene| {
+        scene.frozen().with_secret(|it| it.name = Some("other".to_owned())).with_target(|it| it.ours = false)
+    };
+    let in_use = [
+        ("published", a_credential().issued(days(9)).published()),
+        ("published under an earlier name", taken(a_credential().issued(days(9)).published())),
+        ("being restored", a_credential().issued(days(9)).status_says(1)),
+    ];
+    for (sentence, scene) in in_use {
+        let (_, document) = after(scene.clone(), &step, &refused);
+        assert_eq!(document.revisions[0].state, State::Issued, "{sentence}");
+        assert_eq!(document.revisions[0].refused_at, Some(noon()), "{sentence}");
+        let (report, document) = after(scene.clone().refused(seconds(59)), &step, &refused);
+        assert_eq!((report.edits.len(), document.revisions[0].dead_at), (0, None), "{sentence}");
+        let (report, document) = after(scene.clone().refused(seconds(60)), &step, &refused);
+        assert_eq!(document.revisions[0].dead_at, Some(noon()), "{sentence}");
+        assert_eq!(report.events[0].reason, Reason::FoundRevoked, "{sentence}");
+        let (_, document) = after(scene.refused(seconds(5)), &step, &Outcome::Tried { accepted: true });
+        assert_eq!(document.revisions[0].refused_at, None, "{sentence}");
+    }
+}
+
+#[test]
+fn publication_is_told_as_what_it_is() {
+    let publish = |revision| Step::Publish { revision, previous: None, from: String::new() };
+    let told = |scene: Scene, revision| after(scene, &publish(revision), &Outcome::Done).0.events[0].reason;
+    assert_eq!(told(a_credential().issued(seconds(1)), 1), Reason::Issued);
+    assert_eq!(told(a_credential().issued(days(80)).published().issued(seconds(1)), 2), Reason::Rotated);
+    assert_eq!(told(a_credential().issued(days(9)).status_says(1), 1), Reason::Restored);
+}
+
+#[test]
+fn failures_to_mint_are_forgotten_once_one_is_published() {
+    let publish = Step::Publish { revision: 1, previous: None, from: String::new() };
+    let scene = a_credential().issued(seconds(1)).failed(
+        StepKind::Mint,
+        Reason::ProviderUnavailable,
+        FailureKind::Unavailable,
+        minutes(1),
+    );
+    let (_, document) = after(scene, &publish, &Outcome::Done);
+    assert!(document.failures.is_empty(), "the first issue too, which retires nothing");
+}
+
+#[test]
+fn what_cannot_be_published_is_tried_again() {
+    let publish = Step::Publish { revision: 1, previous: None, from: String::new() };
+    let rows = [
+        (Reason::TargetForeign, minutes(1)),
+        (Reason::TargetRefused, seconds(5)),
+        (Reason::TemplateInvalid, seconds(5)),
+    ];
+    for (reason, wait) in rows {
+        let outcome = Outcome::NotPublished { reason, message: "no".to_owned() };
+        let (report, document) = after(a_credential().issued(seconds(1)), &publish, &outcome);
+        assert_eq!(again(&document, StepKind::Publish), Some(wait), "{reason:?}");
+        assert_eq!(report.events[0].reason, reason);
+    }
+}
+
+#[test]
+fn revocation_ends_only_when_the_pair_is_refused() {
+    let step = Step::Revoke { revision: 1 };
+    let revoked =
+        |still_accepted| after(a_credential().revoking(), &step, &Outcome::Revoked { still_accepted }).1;
+    assert_eq!(revoked(None).revisions[0].state, State::Revoked);
+    assert_eq!(revoked(Some(false)).revisions[0].state, State::Revoked);
+    let document = revoked(Some(true));
+    assert_eq!(document.revisions[0].state, State::Revoking);
+    assert_eq!(again(&document, StepKind::Revoke), Some(minutes(10)));
+}
+
+#[test]
+fn failures_of_several_revocations_add_up() {
+    let scene = a_credential().revoking().revoking();
+    let (_, document) =
+        after(scene.clone(), &Step::Revoke { revision: 1 }, &failed(FailureKind::Unavailable));
+    let scene = scene.and(|it| it.document = document);
+    let (_, document) = after(scene, &Step::Revoke { revision: 2 }, &failed(FailureKind::Unavailable));
+    assert_eq!(again(&document, StepKind::Revoke), Some(seconds(10)));
+}
+
+#[test]
+fn what_is_left_behind_is_told_when_the_ledger_is_closed() {
+    let close = Step::Record(Edit::Close);
+    let told = |scene: Scene| after(scene.deleting(), &close, &Outcome::Done).0.events.len();
+    assert_eq!(told(a_credential().next(State::Revoked)), 0);
+    assert_eq!(told(a_credential().issued(days(1)).retained()), 0, "that was asked for");
+    assert_eq!(told(a_credential().unconfirmed(hours(1))), 1);
+    assert_eq!(told(a_credential().revoking()), 1);
+    assert_eq!(told(a_credential().issued(days(1)).restored_ledger()), 1);
+}

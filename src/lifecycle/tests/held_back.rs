@@ -1,0 +1,136 @@
+//! The last checks: what is published is looked after, and what holds a new credential back.
+
+use super::{builders::*, table::*};
+use crate::{
+    api::{Allow, AllowedNamespaces},
+    lifecycle::capability::Scopes,
+};
+
+#[test]
+fn a_renamed_secret_is_kept_for_the_overlap() {
+    let renamed = |scene: Scene| scene.with_secret(|it| it.name = Some("other".to_owned()));
+    let both = |since| {
+        let scene = renamed(a_credential().issued(days(10)).published_in("orders")).published().frozen();
+        scene.and(|it| it.world.targets[1].created_at = Some(noon() - since))
+    };
+    let taken = |scene: Scene| scene.with_target(|it| (it.name, it.ours) = ("other".to_owned(), false));
+    check(vec![
+        ("during the overlap it stays", both(hours(23)), "rest: Issued"),
+        ("then it goes", both(hours(24)), "DeleteTarget { name: \"orders\" }"),
+        (
+            "it goes earlier if what it holds is to be revoked",
+            renamed(
+                a_credential().issued(days(80)).retiring(hours(25)).published_in("orders").issued(days(2)),
+            )
+            .published(),
+            "DeleteTarget { name: \"orders\" }",
+        ),
+        (
+            "it stays while another's Secret has the new name",
+            taken(renamed(active().frozen())).verified(),
+            "rest: TargetForeign",
+        ),
+    ]);
+}
+
+#[test]
+fn what_is_published_is_tried_now_and_then() {
+    let checked = |scene: Scene, ago| {
+        scene.and(|it| {
+            it.world.memory.checked = Some((it.document.revisions.last().unwrap().revision, noon() - ago))
+        })
+    };
+    check(vec![
+        ("every hour", checked(active(), hours(1)), "verify 1"),
+        ("not more often", checked(active(), minutes(59)), "rest: Issued"),
+        (
+            "a refusal is looked into after the settle time",
+            checked(active().refused(seconds(60)), seconds(60)),
+            "verify 1",
+        ),
+        ("not before it", checked(active().refused(seconds(59)), seconds(59)), "rest: Issued"),
+        ("what is dead is replaced at once", checked(active().dead(), hours(9)), "mint 2: FoundRevoked"),
+        (
+            "what has expired is not tried",
+            checked(active().expiring_in(seconds(0)), hours(9)),
+            "mint 2: RenewalDue",
+        ),
+        (
+            "what is past its lifetime, but works, still is",
+            checked(a_credential().issued(days(91)).published(), hours(1)),
+            "verify 1",
+        ),
+    ]);
+}
+
+#[test]
+fn what_holds_a_mint_back() {
+    let allow = |change: fn(&mut Allow)| {
+        let mut allow =
+            Allow { namespaces: AllowedNamespaces { names: vec!["prod".to_owned()] }, ..Allow::default() };
+        change(&mut allow);
+        a_credential().provider(|it| it.allow = Some(allow))
+    };
+    check(vec![
+        ("a provider that does not exist", a_credential().without_provider(), "rest: ProviderMissing"),
+        (
+            "one not yet looked at",
+            a_credential().and(|it| it.world.providers.clear()),
+            "rest: ProviderPending",
+        ),
+        (
+            "scopes that it does not know",
+            a_credential().capable(|it| it.scopes = Scopes::None),
+            "rest: InvalidForProvider",
+        ),
+        (
+            "subnets that it cannot limit to",
+            a_credential()
+                .capable(|it| it.subnets = false)
+                .with_spec(|it| it.subnets = vec!["10.0.0.0/8".to_owned()]),
+            "rest: InvalidForProvider",
+        ),
+        (
+            "names without room for the tag",
+            a_credential().capable(|it| it.name_max = 20),
+            "rest: InvalidForProvider",
+        ),
+        ("a namespace that is not allowed", allow(|it| it.namespaces.names.clear()), "rest: NotAllowed"),
+        (
+            "a scope that is not allowed",
+            allow(|it| it.scopes = Some(vec!["write".to_owned()])),
+            "rest: NotAllowed",
+        ),
+        ("a lifetime that is not allowed", allow(|it| it.max_lifetime = lasting("1h")), "rest: NotAllowed"),
+        (
+            "leaving out the subnets",
+            allow(|it| it.subnets = Some(vec!["10.0.0.0/8".to_owned()])),
+            "rest: NotAllowed",
+        ),
+        (
+            "leaving out the lifetime gets the longest",
+            allow(|it| it.max_lifetime = lasting("1h")).with_spec(|it| it.lifetime = None),
+            "mint 1: FirstIssue",
+        ),
+        (
+            "subnets within what is allowed",
+            allow(|it| it.subnets = Some(vec!["10.0.0.0/8".to_owned()]))
+                .with_spec(|it| it.subnets = vec!["10.1.0.0/16".to_owned()]),
+            "mint 1: FirstIssue",
+        ),
+        (
+            "subnets around what is allowed",
+            allow(|it| it.subnets = Some(vec!["10.1.0.0/16".to_owned()]))
+                .with_spec(|it| it.subnets = vec!["10.0.0.0/8".to_owned()]),
+            "rest: NotAllowed",
+        ),
+        (
+            "another's Secret of its name",
+            a_credential().with_target(|it| it.ours = false),
+            "rest: TargetForeign",
+        ),
+        ("a lost answer", a_credential().unconfirmed(seconds(1)).paused(), "rest: Unconfirmed"),
+        ("five in an hour", a_credential().minted(&[minutes(9); 5]), "rest: MintLimit"),
+        ("a provider that is away", a_credential().paused(), "rest: ProviderUnavailable"),
+    ]);
+}

@@ -1,0 +1,343 @@
+//! A small pure model of what surrounds the core: providers, a cluster, a clock, and all that can go wrong between them. It
+//! performs what `decide` plans, and checks after every step what must always hold.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::{
+    builders::*,
+    story::{Case, Crash, Fault},
+    table::*,
+};
+use crate::{
+    api::{ApiCredential, DeletionPolicy, ProviderKind, Reason},
+    lifecycle::{
+        capability::Capabilities,
+        conclude, decide,
+        ledger::{Document, Edit, Revision},
+        plan::{Outcome, Plan, Step, Wake},
+        status,
+        world::{LedgerView, Memory, Pause, ProviderView, TargetView, UsableProvider, World},
+    },
+};
+
+/// Five, or three times what two hours' lifetime needs: see `backoff::mint_limit`.
+const CREATES_PER_HOUR: usize = 5;
+
+/// A credential at a provider, whether the ledger knows it or not.
+#[derive(Clone, Debug)]
+pub(super) struct Client {
+    pub(super) name: String,
+    pub(super) alive: bool,
+    /// Ended by someone else.
+    pub(super) killed: bool,
+    pub(super) expires: Option<Timestamp>,
+    pub(super) accepted_from: Timestamp,
+    pub(super) listed_from: Timestamp,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Remote {
+    pub(super) clients: Vec<Client>,
+    pub(super) down: bool,
+    pub(super) paused_until: Option<Timestamp>,
+}
+
+/// A Secret, and the pair before it that it also holds.
+#[derive(Clone, Debug)]
+pub(super) struct Target {
+    pub(super) view: TargetView,
+    pub(super) previous: Option<u32>,
+}
+
+pub(super) struct Model {
+    pub(super) now: Timestamp,
+    pub(super) story: Vec<String>,
+    pub(super) remotes: BTreeMap<&'static str, Remote>,
+    pub(super) object: Option<ApiCredential>,
+    pub(super) document: Option<Document>,
+    pub(super) targets: Vec<Target>,
+    pub(super) faults: VecDeque<Fault>,
+    pub(super) crash: Option<Crash>,
+    pub(super) template_is_broken: bool,
+    pub(super) propagation: SignedDuration,
+    pub(super) provider_life: Option<SignedDuration>,
+    capabilities: Capabilities,
+    memory: Memory,
+    base: World,
+    processes: u32,
+    passes: u128,
+    pub(super) creates: Vec<Timestamp>,
+}
+
+pub(super) enum Performed {
+    Outcome(Outcome),
+    Crashed,
+}
+
+impl Model {
+    pub(super) fn new(case: &Case) -> Self {
+        let scene = a_credential().with_spec(|it| it.lifetime = lasting("12h"));
+        let mut capabilities = capabilities();
+        (capabilities.list, capabilities.verify) = (case.list, case.verify);
+        Self {
+            now: noon(),
+            story: Vec::new(),
+            remotes: BTreeMap::from([("acme", Remote::default()), ("other", Remote::default())]),
+            object: Some(scene.object.clone()),
+            document: None,
+            targets: Vec::new(),
+            faults: VecDeque::new(),
+            crash: None,
+            template_is_broken: false,
+            propagation: SignedDuration::ZERO,
+            provider_life: None,
+            capabilities,
+            memory: Memory::default(),
+            base: scene.world(),
+            processes: 1,
+            passes: 0,
+            creates: Vec::new(),
+        }
+    }
+
+    pub(super) fn tell(&mut self, what: impl Into<String>) {
+        self.story.push(format!("{}  {}", self.now, what.into()));
+    }
+
+    pub(super) fn fail(&self, why: &str) -> ! {
+        let tail = self.story.len().saturating_sub(120);
+        panic!("{why}\nthe story:\n{}\n", self.story[tail..].join("\n"));
+    }
+
+    pub(super) fn restart(&mut self) {
+        self.memory = Memory::default();
+        self.processes += 1;
+        self.base.operator.writer = format!("writer-{}", self.processes);
+        self.base.operator.started = self.now;
+    }
+
+    pub(super) fn deleting(&self) -> bool {
+        self.object.as_ref().is_none_or(|it| it.metadata.deletion_timestamp.is_some())
+    }
+
+    pub(super) fn is_alive(&self, client: &Client) -> bool {
+        client.alive && client.expires.is_none_or(|at| at > self.now)
+    }
+
+    pub(super) fn client(&self, revision: &Revision) -> Option<&Client> {
+        self.remotes[&*revision.account.name].clients.iter().find(|it| it.name == revision.name)
+    }
+
+    fn observe(&mut self) -> World {
+        self.passes += 1;
+        let mut world = self.base.clone();
+        world.operator.entropy = self.passes.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
+        world.subject.object = self.object.clone().map(Arc::new);
+        world.memory = self.memory.clone();
+        world.targets = self.targets.iter().map(|it| it.view.clone()).collect();
+        world.ledger = match &self.document {
+            None => LedgerView::Absent,
+            Some(document) => LedgerView::Present {
+                document: Arc::new(document.clone()),
+                uid: "ledger-uid-1".to_owned(),
+                held: true,
+            },
+        };
+        world.providers = self.remotes.iter().map(|(name, remote)| self.provider(name, remote)).collect();
+        world
+    }
+
+    fn provider(&self, name: &str, remote: &Remote) -> ((ProviderKind, String), ProviderView) {
+        let message = "it does not answer".to_owned();
+        let paused = remote.paused_until.filter(|until| *until > self.now);
+        let paused = paused.map(|_| Pause { reason: Reason::ProviderUnavailable, message: message.clone() });
+        let view = if remote.down {
+            ProviderView::Unusable { reason: Reason::ProviderMissing, message }
+        } else {
+            let capabilities = Arc::new(self.capabilities.clone());
+            let fingerprint = account(name).fingerprint;
+            ProviderView::Usable(Box::new(UsableProvider { capabilities, fingerprint, allow: None, paused }))
+        };
+        ((ProviderKind::CredentialProvider, name.to_owned()), view)
+    }
+
+    /// Passes until there is nothing to do; returns when to look again.
+    pub(super) fn run_to_rest(&mut self) -> Option<Timestamp> {
+        for _ in 0..300 {
+            let world = self.observe();
+            let plan = decide(&world, self.now);
+            if plan != decide(&world, self.now) {
+                self.fail("the same world led to two plans");
+            }
+            let Some(step) = plan.step.clone() else { return self.rest(&world, &plan) };
+            self.tell(in_words(&plan));
+            self.check_plan(&world, &step);
+            match self.perform(&step) {
+                Performed::Crashed => {
+                    self.tell("  and crashes");
+                    self.restart();
+                }
+                Performed::Outcome(outcome) => self.conclude(&world, &step, &outcome),
+            }
+            self.check_world();
+        }
+        self.fail("300 passes do not come to rest");
+    }
+
+    fn conclude(&mut self, world: &World, step: &Step, outcome: &Outcome) {
+        if !matches!(outcome, Outcome::Done) {
+            self.tell(format!("  {outcome:?}"));
+        }
+        let report = conclude(world, step, outcome, self.now);
+        if let Some(trouble) = report.trouble {
+            let remote = self.remotes.get_mut(&*trouble.account.1).unwrap();
+            remote.paused_until = Some(self.now + seconds(30));
+        }
+        self.memory = report.memory;
+        for edit in report.edits {
+            self.write(&edit);
+        }
+    }
+
+    pub(super) fn write(&mut self, edit: &Edit) {
+        let document =
+            self.document.get_or_insert_with(|| Document::new("cluster-1", "uid-1", DeletionPolicy::Revoke));
+        if let Err(error) = document.apply(edit, self.now) {
+            self.fail(&format!("{edit:?} is refused: {error}"));
+        }
+    }
+
+    fn perform(&mut self, step: &Step) -> Performed {
+        let done = Performed::Outcome(Outcome::Done);
+        match step {
+            Step::HoldObject => {
+                let finalizers = self.object.as_mut().unwrap().metadata.finalizers.get_or_insert_default();
+                finalizers.push(crate::api::CREDENTIAL_FINALIZER.to_owned());
+            }
+            Step::Mint(revision) => return self.mint(revision),
+            Step::Settle { revision } => return Performed::Outcome(self.list(*revision)),
+            Step::Verify { revision } => return Performed::Outcome(self.verify(*revision)),
+            Step::Revoke { revision } => return Performed::Outcome(self.revoke(*revision)),
+            Step::Publish { revision, previous, from } => return self.publish(*revision, *previous, from),
+            Step::Record(edit) => self.write(edit),
+            Step::DeleteTarget { name } => self.targets.retain(|it| it.view.name != *name),
+            Step::ReleaseTarget { name } => {
+                self.targets
+                    .iter_mut()
+                    .filter(|it| it.view.name == *name)
+                    .for_each(|it| it.view.ours = false);
+            }
+            Step::ReleaseObject => {
+                self.object = None;
+                self.targets.retain(|it| !it.view.ours);
+            }
+            Step::ReleaseLedger => self.document = None,
+        }
+        done
+    }
+
+    /// Nothing is asked of a provider that is away, and nothing is revoked that a Secret holds.
+    fn check_plan(&self, world: &World, step: &Step) {
+        let called = match step {
+            Step::Mint(revision) => Some(revision.account.clone()),
+            Step::Settle { revision } | Step::Verify { revision } | Step::Revoke { revision } => {
+                Some(self.revision(*revision).account)
+            }
+            _ => None,
+        };
+        let usable = called.map(|account| world.provider(&account).and_then(ProviderView::usable).cloned());
+        if usable.is_some_and(|it| it.is_none_or(|it| it.paused.is_some())) {
+            self.fail("a provider that is away is called");
+        }
+        let Step::Record(Edit::StartRevoking { revisions }) = step else { return };
+        let wanted = world.target().map(|it| it.name.clone());
+        let held = |number: &u32| {
+            self.targets.iter().filter(|it| it.view.ours).any(|it| {
+                let Some(rendered) = &it.view.intact else { return false };
+                // The previous pair is a service to the overlap, and leaves with it; but only the current Secret is rendered.
+                rendered.revision == *number
+                    || it.previous == Some(*number) && Some(&it.view.name) == wanted.as_ref()
+            })
+        };
+        if !self.deleting() && revisions.iter().any(held) {
+            self.fail("what a Secret holds is to be revoked");
+        }
+    }
+
+    fn check_world(&mut self) {
+        let window = self.creates.iter().filter(|at| self.now.duration_since(**at) < hours(1)).count();
+        if window > CREATES_PER_HOUR {
+            self.fail("too many credentials were made within the hour");
+        }
+        let Some(document) = self.document.as_ref().filter(|it| !it.closed) else { return };
+        for client in self.remotes.values().flat_map(|it| &it.clients).filter(|it| self.is_alive(it)) {
+            if !document.revisions.iter().any(|it| it.name == client.name && it.state.may_be_alive()) {
+                self.fail(&format!("{} is alive, and the ledger does not say so", client.name));
+            }
+        }
+        for held in self.targets.iter().filter_map(|it| it.view.intact.as_ref()).map(|it| it.revision) {
+            let client = document.revision(held).and_then(|it| self.client(it));
+            let works = client.is_some_and(|it| self.is_alive(it) || it.killed || it.alive);
+            if !works && !self.deleting() {
+                self.fail("a Secret holds what we revoked");
+            }
+        }
+    }
+
+    /// At rest the next wake is in the future, and nothing becomes due before it.
+    fn rest(&mut self, world: &World, plan: &Plan) -> Option<Timestamp> {
+        let wake = match plan.wake {
+            Wake::OnChange => None,
+            Wake::At(at) if at <= self.now => self.fail("the next wake is not in the future"),
+            Wake::At(at) => Some(at),
+        };
+        self.tell(format!("{} until {wake:?}", in_words(plan)));
+        let Some(object) = self.object.clone() else { return wake };
+        let status = status::view(world, &object, plan, self.now);
+        for ahead in [1, 11, 61, 601, 3601, 6 * 3600, 86_400, 100 * 86_400] {
+            let later = self.now + seconds(ahead);
+            if wake.is_some_and(|wake| wake <= later) {
+                break;
+            }
+            let then = decide(world, later);
+            let ready = |status: &crate::api::ApiCredentialStatus| status.conditions[0].status.clone();
+            if then.step.is_some() || ready(&status::view(world, &object, &then, later)) != ready(&status) {
+                self.fail(&format!("it sleeps until {wake:?}, but at {later} comes: {}", in_words(&then)));
+            }
+        }
+        self.object.as_mut().unwrap().status = Some(status);
+        wake
+    }
+
+    /// Time passes, with every wake that is due on the way.
+    pub(super) fn wait(&mut self, length: SignedDuration) {
+        let end = self.now + length;
+        for _ in 0..5000 {
+            let wake = self.run_to_rest();
+            let recovery =
+                self.remotes.values().filter_map(|it| it.paused_until).filter(|at| *at > self.now).min();
+            match wake.into_iter().chain(recovery).min().filter(|at| *at < end) {
+                Some(next) => self.now = next,
+                None => {
+                    self.now = end;
+                    return;
+                }
+            }
+        }
+        self.fail("5000 wakes do not bring it through the time");
+    }
+
+    pub(super) fn delete(&mut self, policy: DeletionPolicy) {
+        let now = self.now;
+        if let Some(object) = self.object.as_mut().filter(|it| it.metadata.deletion_timestamp.is_none()) {
+            object.spec.deletion_policy = policy;
+            object.metadata.deletion_timestamp = Some(Time(now));
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Whole lives, with everything that can go wrong. `model` checks what must hold after every step; here is how they end.
+
+use proptest::prelude::*;
+
+use super::{
+    model::Model,
+    story::{Case, Crash, Event, Fault, cases},
+};
+use crate::lifecycle::ledger::State;
+
+fn live(case: &Case) -> Model {
+    let mut model = Model::new(case);
+    model.run_to_rest();
+    for event in &case.events {
+        model.happens(event);
+    }
+    model.all_is_well();
+    model
+}
+
+/// However a life went, it ends well once faults stop.
+fn ends_well(case: &Case) {
+    let model = live(case);
+    let alive = model.alive(case.list);
+    let Some(object) = &model.object else {
+        let kept = case.events.iter().any(|it| matches!(it, Event::Delete(false)));
+        if model.document.is_some() || case.list && alive.len() > usize::from(kept) {
+            model.fail(&format!("deletion left {alive:?}, or its ledger"));
+        }
+        return;
+    };
+    if object.metadata.deletion_timestamp.is_some() {
+        model.fail("deletion does not end");
+    }
+    let document = model.document.as_ref().unwrap();
+    let newest = document.newest_issued().map(|it| it.name.clone());
+    if Some(&alive) != newest.map(|it| vec![it]).as_ref() {
+        model.fail(&format!("{alive:?} are alive"));
+    }
+    let held: Vec<u32> =
+        model.targets.iter().filter_map(|it| it.view.intact.as_ref()).map(|it| it.revision).collect();
+    if held != document.newest_issued().map(|it| vec![it.revision]).unwrap_or_default() {
+        model.fail("the Secret does not hold the newest credential");
+    }
+    if document
+        .revisions
+        .iter()
+        .any(|it| it.state.may_be_alive() && !matches!(it.state, State::Issued | State::Unconfirmed))
+    {
+        model.fail("something is left to be done");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_life_ends_well_once_faults_stop(case in cases()) {
+        ends_well(&case);
+    }
+}
+
+/// Lives that were, or could have been, counterexamples.
+#[test]
+fn lives_that_once_went_wrong_end_well() {
+    use Event::*;
+    let lives: Vec<(&str, Vec<Event>)> = vec![
+        (
+            "the Secret cannot be written while an old and a new credential both want to be in it",
+            vec![TemplateBroken(true), Rename(false), Wait(90_000)],
+        ),
+        (
+            "two mints in one moment, the second refused",
+            vec![TheNextCall(Fault::Unavailable), Scopes(0), Wait(61), Scopes(2), Scopes(0), Scopes(1)],
+        ),
+        (
+            "answers are lost at two providers",
+            vec![
+                TheNextCall(Fault::LostBeforeEffect),
+                Request(0),
+                MoveToOtherProvider(true),
+                TheNextCall(Fault::Malformed),
+                TheNextCall(Fault::LostBeforeEffect),
+                Scopes(0),
+            ],
+        ),
+        (
+            "the spec moves away while a lost answer cannot be looked for",
+            vec![
+                TheNextCall(Fault::LostAfterEffect),
+                Scopes(1),
+                ProviderGone(true),
+                MoveToOtherProvider(true),
+                Wait(600),
+            ],
+        ),
+        (
+            "it moves away while a new credential waits to be accepted",
+            vec![
+                TheNextIsAcceptedAfter(500),
+                Scopes(1),
+                ProviderGone(true),
+                MoveToOtherProvider(true),
+                Wait(600),
+            ],
+        ),
+        (
+            "the Secret is renamed to another's name, and the provider refuses once",
+            vec![SomeoneTakesTheOtherName, Rename(true), Wait(90), TheNextCall(Fault::Forbidden), Wait(3600)],
+        ),
+        (
+            "an emergency: a request, and no overlap",
+            vec![Overlap(Some(0)), IncludePrevious(true), Request(1), Request(2), Wait(5)],
+        ),
+        (
+            "suspended in the middle of a rotation",
+            vec![CrashAt(Crash::BeforeAnswer), Scopes(1), Suspend(true), Wait(90_000)],
+        ),
+        ("the clock jumps past every end", vec![Scopes(1), AwayForFortyDays, Restart, AwayForFortyDays]),
+        (
+            "it expires while the provider is gone",
+            vec![TheProviderGivesSeconds(Some(1800)), Request(1), ProviderGone(true), Wait(5000)],
+        ),
+        (
+            "it is past its lifetime first, and expires later",
+            vec![
+                Lifetime(Some(0)),
+                TheProviderGivesSeconds(Some(9000)),
+                Request(0),
+                ProviderGone(true),
+                Wait(20_000),
+            ],
+        ),
+        ("the breaker trips", (0..12).map(|it| Scopes(it % 2)).collect()),
+        ("a new one is never accepted", vec![TheNextIsAcceptedAfter(500_000), Request(1), Wait(600)]),
+        (
+            "deletion while an answer is lost and the provider gone",
+            vec![CrashAt(Crash::BeforeAnswer), Request(1), ProviderGone(true), Delete(true), Wait(600)],
+        ),
+        (
+            "Retain in the middle of a rotation",
+            vec![TheNextIsAcceptedAfter(500), Request(1), Delete(false), Wait(600)],
+        ),
+    ];
+    for (sentence, events) in lives {
+        for (list, verify) in [(true, true), (false, true), (true, false), (false, false)] {
+            println!("{sentence}; list: {list}, verify: {verify}");
+            ends_well(&Case { list, verify, events: events.clone() });
+        }
+    }
+}
+
+/// What workloads hold when a retained object is deleted is what lives on.
+#[test]
+fn retain_keeps_what_workloads_hold() {
+    let events = vec![Event::TheNextIsAcceptedAfter(500), Event::Request(1), Event::Delete(false)];
+    let model = live(&Case { list: true, verify: true, events });
+    let held = model.targets[0].view.intact.as_ref().map(|it| it.revision);
+    assert_eq!(held, Some(1));
+    let alive = model.alive(true);
+    assert!(matches!(&alive[..], [one] if one.contains("-1")), "{alive:?}");
+}

@@ -1,0 +1,202 @@
+//! Status as people and tools read it.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+use super::{builders::*, table::*};
+use crate::{
+    api::{ApiCredentialStatus, ConditionType, Reason},
+    lifecycle::{
+        decide,
+        failure::FailureKind,
+        ledger::{State, StepKind},
+        plan::{Plan, Wake},
+        status,
+        world::LedgerView,
+    },
+};
+
+fn status_at(scene: Scene, now: Timestamp) -> ApiCredentialStatus {
+    let object = scene.object.clone();
+    let world = scene.world();
+    let plan = decide(&world, now);
+    status::view(&world, &object, &plan, now)
+}
+
+fn status_of(scene: Scene) -> ApiCredentialStatus {
+    status_at(scene, noon())
+}
+
+fn condition(status: &ApiCredentialStatus, type_: ConditionType) -> Option<&Condition> {
+    status.conditions.iter().find(|it| it.type_ == type_.as_str())
+}
+
+fn words(scene: Scene, type_: ConditionType) -> String {
+    let status = status_of(scene);
+    condition(&status, type_).map_or("none".to_owned(), |it| format!("{} {}", it.status, it.reason))
+}
+
+fn active() -> Scene {
+    a_credential().issued(days(10)).published()
+}
+
+#[test]
+fn ready_speaks_of_what_workloads_hold() {
+    let at_rest = |scene: Scene| scene.paused();
+    let rows = [
+        ("before the first", a_credential().paused(), "False ProviderUnavailable"),
+        ("published", active(), "True Issued"),
+        (
+            "through a rotation",
+            at_rest(a_credential().issued(days(80)).published()),
+            "True ProviderUnavailable",
+        ),
+        (
+            "while the new one is being tried",
+            at_rest(a_credential().issued(days(80)).published().issued(minutes(1))),
+            "True Verifying",
+        ),
+        (
+            "while the template is broken",
+            active().frozen().with_secret(|it| it.include_previous = true).failed(
+                StepKind::Publish,
+                Reason::TemplateInvalid,
+                FailureKind::Unavailable,
+                seconds(1),
+            ),
+            "True TemplateInvalid",
+        ),
+        ("while nothing can be minted", active().without_provider(), "True Issued"),
+        ("suspended", active().suspended(), "True Suspended"),
+        ("past its lifetime", at_rest(a_credential().issued(days(91)).published()), "True Overdue"),
+        ("expired at the provider", at_rest(active().expiring_in(seconds(0))), "False Expired"),
+        ("expired while suspended", active().expiring_in(seconds(0)).suspended(), "False Expired"),
+        ("dead at the provider", at_rest(active().dead()), "False FoundRevoked"),
+        (
+            "revoked on the way out",
+            a_credential().revoking().published().paused().deleting(),
+            "False Deleting",
+        ),
+        ("inherited, but working", active().restored_ledger(), "True Inherited"),
+        ("another's Secret", a_credential().with_target(|it| it.ours = false), "False TargetForeign"),
+        ("a lost ledger", a_credential().status_says(1), "False LedgerLost"),
+    ];
+    for (sentence, scene, expected) in rows {
+        assert_eq!(words(scene, ConditionType::Ready), expected, "{sentence}");
+    }
+}
+
+#[test]
+fn published_and_provider_reachable_say_what_they_are_about() {
+    assert_eq!(words(active(), ConditionType::Published), "True Issued");
+    let rotating = a_credential().issued(days(80)).published().issued(minutes(1)).paused();
+    assert_eq!(words(rotating, ConditionType::Published), "False Verifying");
+    let broken = active().frozen().with_secret(|it| it.include_previous = true).failed(
+        StepKind::Publish,
+        Reason::TemplateInvalid,
+        FailureKind::Unavailable,
+        seconds(1),
+    );
+    assert_eq!(words(broken, ConditionType::Published), "False TemplateInvalid");
+    assert_eq!(words(active(), ConditionType::ProviderReachable), "True LoginAccepted");
+    assert_eq!(words(active().paused(), ConditionType::ProviderReachable), "False ProviderUnavailable");
+    assert_eq!(words(active().without_provider(), ConditionType::ProviderReachable), "False ProviderMissing");
+}
+
+#[test]
+fn stalled_says_that_waiting_is_in_vain() {
+    let failed = |reason, kind| a_credential().failed(StepKind::Publish, reason, kind, seconds(1));
+    let rows = [
+        ("all is well", active(), "none"),
+        ("the provider is down", a_credential().paused(), "none"),
+        ("an answer was lost", a_credential().unconfirmed(seconds(1)).paused(), "none"),
+        ("another's Secret", a_credential().with_target(|it| it.ours = false), "True TargetForeign"),
+        ("too many", a_credential().minted(&[minutes(1); 5]), "True MintLimit"),
+        ("inherited", active().restored_ledger(), "True Inherited"),
+        ("a lost ledger", a_credential().status_says(1), "True LedgerLost"),
+        (
+            "a broken template",
+            failed(Reason::TemplateInvalid, FailureKind::Unavailable).issued(seconds(9)).verified(),
+            "True TemplateInvalid",
+        ),
+    ];
+    for (sentence, scene, expected) in rows {
+        assert_eq!(words(scene, ConditionType::Stalled), expected, "{sentence}");
+    }
+    let mut world = active().world();
+    world.ledger = LedgerView::Unreadable("its seal does not open".to_owned());
+    let object = active().object;
+    let plan = decide(&world, noon());
+    let status = status::view(&world, &object, &plan, noon());
+    assert_eq!(condition(&status, ConditionType::Stalled).unwrap().reason, "LedgerUnreadable");
+}
+
+#[test]
+fn a_transition_time_moves_only_with_the_status() {
+    let before: Timestamp = "2026-11-20T08:00:00Z".parse().unwrap();
+    let mut status = status_of(active());
+    for condition in &mut status.conditions {
+        condition.last_transition_time = Time(before);
+    }
+    let then = |scene: Scene| {
+        let scene = scene.and(|it| it.object.status = Some(status.clone()));
+        let status = status_of(scene);
+        status.conditions[0].last_transition_time.0
+    };
+    assert_eq!(then(active()), before);
+    assert_eq!(then(active().suspended()), before, "another reason is no transition");
+    assert_eq!(then(active().dead().paused()), noon());
+
+    let fine = noon() + jiff::SignedDuration::from_millis(250);
+    let seconds = status_at(active(), fine).conditions[0].last_transition_time.0;
+    assert_eq!(seconds, noon(), "Kubernetes keeps whole seconds");
+}
+
+#[test]
+fn the_same_world_has_the_same_status() {
+    let scene = || a_credential().issued(days(80)).retiring(hours(1)).issued(hours(2)).published();
+    let first = status_of(scene());
+    let again = status_at(scene().and(|it| it.object.status = Some(first.clone())), noon() + seconds(30));
+    assert_eq!(first, again, "a pass at rest writes nothing");
+}
+
+#[test]
+fn times_and_credentials_are_shown() {
+    let scene = a_credential().issued(days(80)).retiring(hours(1)).issued(hours(2)).published();
+    let status = status_of(scene.and(|it| it.it().request.rotation_request = Some("now".to_owned())));
+    assert_eq!((status.revision, status.client_id.as_deref()), (Some(2), Some("client-2")));
+    assert_eq!(status.expires_at, Some(noon() - hours(2) + days(90)));
+    assert!(status.renewal_time.unwrap() < status.expires_at.unwrap() - days(30));
+    let states: Vec<_> = status.credentials.iter().map(|it| (it.revision, &*it.state)).collect();
+    assert_eq!(states, [(2, "Active"), (1, "Retiring")]);
+    assert_eq!(status.credentials[1].revoke_at, Some(noon() + hours(23)));
+    let last = status.last_rotation.unwrap();
+    assert_eq!((last.reason, last.request_handled.as_deref()), (Reason::RenewalDue, Some("now")));
+    assert_eq!(status.binding.unwrap().name, "orders");
+    assert_eq!(status.observed_generation, Some(1));
+}
+
+#[test]
+fn only_the_last_two_dead_are_shown_and_no_more_than_the_schema_takes() {
+    let mut scene = a_credential();
+    for _ in 0..4 {
+        scene = scene.next(State::Revoked);
+    }
+    let shown: Vec<u32> =
+        status_of(scene.issued(days(1)).published()).credentials.iter().map(|it| it.revision).collect();
+    assert_eq!(shown, [5, 4, 3]);
+    let mut scene = a_credential();
+    for _ in 0..80 {
+        scene = scene.unconfirmed(days(1));
+    }
+    assert_eq!(status_of(scene.issued(days(1)).published()).credentials.len(), 64);
+}
+
+#[test]
+fn messages_are_bounded() {
+    let long = "x".repeat(5000);
+    let plan = Plan { step: None, reason: Reason::Issued, message: long, wake: Wake::OnChange };
+    let object = active().object;
+    let status = status::view(&active().world(), &object, &plan, noon());
+    assert!(status.conditions.iter().all(|it| it.message.len() <= 1024));
+}

@@ -1,0 +1,257 @@
+//! Everything that a decision may look at.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::api::{Allow, ApiCredential, CREDENTIAL_FINALIZER, ProviderKind, Reason};
+
+use super::{
+    capability::Capabilities,
+    ledger::{Account, Document, Revision, State},
+    naming,
+};
+
+/// One ApiCredential and what surrounds it, as far as it is known at the moment of a decision.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// The object, or only its ledger if the object is gone.
+    pub subject: Subject,
+    /// The ledger.
+    pub ledger: LedgerView,
+    /// Secrets that this object owns, and whatever has the name of its target.
+    pub targets: Vec<TargetView>,
+    /// The provider that the spec refers to, and those that the ledger's revisions were made at.
+    pub providers: BTreeMap<(ProviderKind, String), ProviderView>,
+    /// What this process remembers between passes. Losing it costs a look, never a write.
+    pub memory: Memory,
+    /// This process.
+    pub operator: Operator,
+}
+
+/// Whose pass this is.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// The object, unless it is gone.
+    pub object: Option<Arc<ApiCredential>>,
+}
+
+/// The ledger, as it was found.
+#[derive(Clone, Debug)]
+pub enum LedgerView {
+    /// There is none.
+    Absent,
+    /// It cannot be used; the sentence says why.
+    Unreadable(String),
+    /// It is as we left it.
+    Present {
+        /// What it says.
+        document: Arc<Document>,
+        /// The ledger Secret's UID, to tell a restored one.
+        uid: String,
+        /// Whether our finalizer holds it.
+        held: bool,
+    },
+}
+
+/// A target Secret, as it was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetView {
+    /// Its name.
+    pub name: String,
+    /// Whether this object is its controller, by kind, group and UID.
+    pub ours: bool,
+    /// What it holds, if its content is exactly what Credwright wrote.
+    pub intact: Option<Rendered>,
+    /// Whether nobody may change it any more.
+    pub immutable: bool,
+    /// Whether it is being deleted.
+    pub terminating: bool,
+    /// When it was created.
+    pub created_at: Option<Timestamp>,
+}
+
+/// What a target was rendered from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rendered {
+    /// The revision in it.
+    pub revision: u32,
+    /// Hash of all that it was rendered from, see [`super::render::source`].
+    pub from: String,
+}
+
+/// A provider, as it was found.
+#[derive(Clone, Debug)]
+pub enum ProviderView {
+    /// The object does not exist, or cannot be used; nothing can be called.
+    Unusable {
+        /// Why.
+        reason: Reason,
+        /// A sentence that says what to do.
+        message: String,
+    },
+    /// It can be called.
+    Usable(Box<UsableProvider>),
+}
+
+/// A provider that can be called.
+#[derive(Clone, Debug)]
+pub struct UsableProvider {
+    /// What it can do.
+    pub capabilities: Arc<Capabilities>,
+    /// Hash of its identifying fields and of our login there.
+    pub fingerprint: String,
+    /// Who may use it: `None` for a provider in the object's own namespace.
+    pub allow: Option<Allow>,
+    /// Set while nothing is to be asked of it.
+    pub paused: Option<Pause>,
+}
+
+/// Why a provider account is left alone for a while.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pause {
+    /// What people are told.
+    pub reason: Reason,
+    /// A sentence without any secret.
+    pub message: String,
+}
+
+/// What this process remembers of an object between passes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// The revision that the provider accepted in this pass.
+    pub verified: Option<u32>,
+    /// When the published revision was last tried.
+    pub checked: Option<(u32, Timestamp)>,
+    /// When a revision that waits for acceptance was last tried.
+    pub tried: Option<(u32, Timestamp)>,
+    /// When a lost answer was last looked for.
+    pub looked: Option<(u32, Timestamp)>,
+}
+
+/// This process.
+#[derive(Clone, Debug)]
+pub struct Operator {
+    /// The cluster's id.
+    pub cluster_id: String,
+    /// Random text that tells this process from all others.
+    pub writer: String,
+    /// When it started.
+    pub started: Timestamp,
+    /// Randomness for this pass, drawn outside so that a decision stays a function.
+    pub entropy: u128,
+}
+
+/// How long an intent may wait for its call.
+pub const CALL_WITHIN: SignedDuration = SignedDuration::from_secs(20);
+
+impl World {
+    /// The ledger's document, if it can be used.
+    #[must_use]
+    pub fn document(&self) -> Option<&Document> {
+        match &self.ledger {
+            LedgerView::Present { document, .. } => Some(document),
+            LedgerView::Absent | LedgerView::Unreadable(_) => None,
+        }
+    }
+
+    /// The Secret with the name that the spec wants, if it exists.
+    #[must_use]
+    pub fn target(&self) -> Option<&TargetView> {
+        let object = self.subject.object.as_ref()?;
+        let name = object.spec.target_name(&self.subject.name);
+        self.targets.iter().find(|target| target.name == name)
+    }
+
+    /// What the target holds, if it is ours and exactly what Credwright wrote.
+    #[must_use]
+    pub fn published(&self) -> Option<&Rendered> {
+        self.target().filter(|target| target.ours).and_then(|target| target.intact.as_ref())
+    }
+
+    /// The revision that workloads use: the one in the target or, when that is gone, the one that was last seen there.
+    ///
+    /// The second is read from status, the only thing there that a decision looks at: it spares a provider call (and so works
+    /// while the provider is down) when a target that was deleted is restored. A wrong status can only name a revision
+    /// whose secret the ledger still keeps.
+    #[must_use]
+    pub fn active(&self) -> Option<&Revision> {
+        let document = self.document()?;
+        let usable = |revision| document.revision(revision).filter(|it| it.state.is_usable());
+        let in_target = self.published().and_then(|rendered| usable(rendered.revision));
+        let in_status = || usable(self.subject.object.as_ref()?.status.as_ref()?.revision?);
+        let elsewhere = || self.held().filter_map(usable).max_by_key(|it| it.revision);
+        in_target.or_else(elsewhere).or_else(in_status)
+    }
+
+    /// The revisions that Secrets of ours hold, of whatever name.
+    pub fn held(&self) -> impl Iterator<Item = u32> {
+        self.targets
+            .iter()
+            .filter(|target| target.ours)
+            .filter_map(|target| Some(target.intact.as_ref()?.revision))
+    }
+
+    /// The provider that `account` names.
+    #[must_use]
+    pub fn provider(&self, account: &Account) -> Option<&ProviderView> {
+        self.providers.get(&(account.kind, account.name.clone()))
+    }
+
+    /// The provider that the spec refers to.
+    #[must_use]
+    pub fn desired_provider(&self) -> Option<&ProviderView> {
+        let reference = &self.subject.object.as_ref()?.spec.provider_ref;
+        self.providers.get(&(reference.kind, reference.name.clone()))
+    }
+
+    /// What our names at the provider have in common for this object.
+    #[must_use]
+    pub fn tag(&self) -> String {
+        let uid = self.object_uid();
+        naming::tag(&self.operator.cluster_id, &self.subject.namespace, &self.subject.name, uid)
+    }
+
+    /// The object's UID; from the ledger if the object is gone.
+    #[must_use]
+    pub fn object_uid(&self) -> &str {
+        let from_object = self.subject.object.as_ref().and_then(|object| object.metadata.uid.as_deref());
+        from_object.or_else(|| self.document().map(|it| it.object_uid.as_str())).unwrap_or_default()
+    }
+
+    /// Whether the object is being deleted.
+    #[must_use]
+    pub fn deleting(&self) -> bool {
+        self.subject.object.as_ref().is_some_and(|object| object.metadata.deletion_timestamp.is_some())
+    }
+
+    /// Whether our finalizer is on the object.
+    #[must_use]
+    pub fn object_is_held(&self) -> bool {
+        let finalizers = self.subject.object.as_ref().and_then(|object| object.metadata.finalizers.as_ref());
+        finalizers.is_some_and(|all| all.iter().any(|one| one == CREDENTIAL_FINALIZER))
+    }
+}
+
+impl ProviderView {
+    /// The provider, if it can be called.
+    #[must_use]
+    pub fn usable(&self) -> Option<&UsableProvider> {
+        match self {
+            Self::Usable(provider) => Some(provider),
+            Self::Unusable { .. } => None,
+        }
+    }
+}
+
+/// The revision below `published` that still works, for `includePrevious`.
+#[must_use]
+pub fn previous_of(document: &Document, published: u32) -> Option<&Revision> {
+    document.revisions.iter().rev().find(|it| {
+        it.revision < published && matches!(it.state, State::Issued | State::Retiring) && it.dead_at.is_none()
+    })
+}
