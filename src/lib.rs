@@ -11,3 +11,4 @@
 
 pub mod api;
 pub mod lifecycle;
+pub mod providers;

@@ -1,0 +1,204 @@
+//! The one place where HTTP clients are built and requests leave, with the timeouts, caps and guards of all of them.
+
+use std::{error::Error, io, sync::Arc, time::Duration};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use bytes::{Bytes, BytesMut};
+use reqwest::{
+    Certificate, Client, ClientBuilder, Method, Request, RequestBuilder, Response, Url, header, redirect,
+    retry,
+};
+
+use super::{
+    Answer,
+    classify::retry_after,
+    guard::{EgressPolicy, GuardedResolver, Refused},
+};
+use crate::providers::registry::SetupError;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Without a byte of the answer.
+const READ_TIMEOUT: Duration = Duration::from_secs(20);
+/// From the first packet to the last byte of the body.
+pub(super) const TOTAL_TIMEOUT: Duration = Duration::from_secs(30);
+/// Below the five seconds after which common servers close an idle connection: a create that meets a closing one is
+/// a create whose effect is unknown.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
+const BODY_MAX: usize = 1024 * 1024;
+
+/// The clients of one account. Plain http has one of its own, whose resolver allows next to nothing.
+pub(super) struct Clients {
+    secure: Client,
+    plain: Client,
+    policy: Arc<EgressPolicy>,
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(super) struct Broken {
+    /// Whether the request may have reached the provider.
+    pub(super) sent: bool,
+    /// Whether it is worth trying again at once.
+    pub(super) transient: bool,
+    /// A sentence without URL query, header or body.
+    pub(super) message: String,
+}
+
+impl Clients {
+    pub(super) fn new(egress: &EgressPolicy, ca_bundle: Option<&str>) -> Result<Self, SetupError> {
+        let policy = Arc::new(egress.clone());
+        let secure = match ca_bundle {
+            Some(bundle) => builder(&policy, true).tls_certs_only(certificates(bundle)?),
+            None => builder(&policy, true),
+        };
+        // Without roots, which it never needs: loading them is what takes long.
+        let plain = builder(&policy, false).tls_certs_only([]);
+        let built = |client: ClientBuilder| client.build().map_err(|error| SetupError::Client(chain(&error)));
+        Ok(Self { secure: built(secure)?, plain: built(plain)?, policy })
+    }
+
+    pub(super) fn request(&self, method: Method, url: &Url) -> RequestBuilder {
+        let client = if url.scheme() == "https" { &self.secure } else { &self.plain };
+        // Some providers answer with text/plain unless asked.
+        client.request(method, url.clone()).header(header::ACCEPT, "application/json")
+    }
+
+    /// Sends a request and reads the whole answer.
+    pub(super) async fn exchange(&self, request: RequestBuilder) -> Result<Answer, Broken> {
+        let (client, request) = request.build_split();
+        let request = request.map_err(|error| broken(&error, "the provider"))?;
+        let place = place(request.url());
+        self.policy.check_literal(request.url()).map_err(|refused| refusal(&refused))?;
+        let method = request.method().clone();
+        let answer = exchange(&client, request, &place).await;
+        let status = answer.as_ref().ok().map(|answer| answer.status.as_u16());
+        tracing::debug!(%method, place, status, "called a provider");
+        answer
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place where clients are built")]
+fn builder(policy: &Arc<EgressPolicy>, encrypted: bool) -> ClientBuilder {
+    Client::builder()
+        .user_agent(concat!("credwright/", env!("CARGO_PKG_VERSION")))
+        .https_only(encrypted)
+        .no_proxy()
+        .redirect(redirect::Policy::none())
+        .retry(retry::never())
+        .referer(false)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .read_timeout(READ_TIMEOUT)
+        .timeout(TOTAL_TIMEOUT)
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .dns_resolver(Arc::new(GuardedResolver { policy: Arc::clone(policy), encrypted }))
+}
+
+/// The certificates of a bundle: PEM in base64.
+fn certificates(bundle: &str) -> Result<Vec<Certificate>, SetupError> {
+    let base64: String = bundle.split_whitespace().collect();
+    let pem = BASE64_STANDARD.decode(base64).map_err(|_| SetupError::CaBundle("it is not base64"))?;
+    let certificates =
+        Certificate::from_pem_bundle(&pem).map_err(|_| SetupError::CaBundle("it is not PEM"))?;
+    if certificates.is_empty() {
+        return Err(SetupError::CaBundle("it holds no certificate"));
+    }
+    Ok(certificates)
+}
+
+async fn exchange(client: &Client, request: Request, place: &str) -> Result<Answer, Broken> {
+    let response = client.execute(request).await.map_err(|error| broken(&error, place))?;
+    let (status, retry_after) = (response.status(), retry_after(response.headers()));
+    let body = match body(response, place).await {
+        Ok(body) => body,
+        // What a refusal says is worth less than that it is one.
+        Err(_) if !status.is_success() => Bytes::new(),
+        Err(broken) => return Err(broken),
+    };
+    Ok(Answer { status, retry_after, body, place: place.to_owned() })
+}
+
+async fn body(mut response: Response, place: &str) -> Result<Bytes, Broken> {
+    let mut body = BytesMut::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| broken(&error, place))? {
+        if body.len() + chunk.len() > BODY_MAX {
+            let message = format!("the answer of {place} is longer than {BODY_MAX} bytes");
+            return Err(Broken { sent: true, transient: false, message });
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
+
+/// `host:port`, all of a URL that is ever shown.
+pub(super) fn place(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port_or_known_default().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+fn refusal(refused: &Refused) -> Broken {
+    Broken { sent: false, transient: false, message: refused.to_string() }
+}
+
+/// What an error of reqwest means. Its own text is not used: it may name the URL with its query.
+fn broken(error: &reqwest::Error, place: &str) -> Broken {
+    if let Some(refused) = cause::<Refused>(error) {
+        return Broken { message: format!("{place}: {refused}"), ..refusal(refused) };
+    }
+    let message = if error.is_builder() {
+        "the request cannot be built: a login value or name holds characters that no header takes".to_owned()
+    } else if error.is_dns() {
+        format!("the host name of {place} cannot be resolved")
+    } else if let Some(tls) = cause::<rustls::Error>(error) {
+        let why: String = tls.to_string().chars().take(200).collect();
+        let hint = match tls {
+            rustls::Error::InvalidCertificate(_) => {
+                "; tls.caBundle is for servers with an authority of their own"
+            }
+            rustls::Error::InvalidMessage(_) => "; what answers there does not speak TLS: check the URL",
+            _ => "",
+        };
+        format!("no TLS connection to {place}: {why}{hint}")
+    } else if error.is_connect() {
+        unconnected(error, place)
+    } else if error.is_timeout() {
+        format!("{place} did not answer in time")
+    } else if error.is_body() || error.is_decode() {
+        format!("the answer of {place} broke off")
+    } else {
+        format!("{place} closed the connection without an answer")
+    };
+    let transient = !error.is_builder() && !error.is_timeout();
+    Broken { sent: !(error.is_builder() || error.is_connect()), transient, message }
+}
+
+fn unconnected(error: &reqwest::Error, place: &str) -> String {
+    if error.is_timeout() {
+        return format!("{place} did not accept a connection within {} s", CONNECT_TIMEOUT.as_secs());
+    }
+    match cause::<io::Error>(error).map(io::Error::kind) {
+        Some(io::ErrorKind::ConnectionRefused) => format!("{place} refuses connections"),
+        Some(kind) => format!("cannot connect to {place}: {kind}"),
+        None => format!("cannot connect to {place}"),
+    }
+}
+
+/// The first error of a kind among an error and its causes. `io::Error` hides what it wraps from `source`.
+fn cause<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        next = wrapped.map(|error| error as &(dyn Error + 'static)).or_else(|| error.source());
+    }
+    None
+}
+
+/// An error that was built from no request: no URL can be in it.
+fn chain(error: &dyn Error) -> String {
+    match error.source() {
+        Some(cause) => format!("{error}: {}", chain(cause)),
+        None => error.to_string(),
+    }
+}

@@ -1,0 +1,100 @@
+//! The operator's own access token: asked for once, kept for nine tenths of its life, thrown away when it is refused.
+
+use std::{sync::Arc, time::Duration, time::Instant};
+
+use moka::{Expiry, future::Cache};
+use reqwest::{RequestBuilder, StatusCode};
+use secrecy::SecretString;
+
+use super::{Answer, Call, Http};
+use crate::providers::Failure;
+
+/// How long a token is kept whose answer does not say how long it lives. RFC 6749 only recommends that.
+const LIFE_UNKNOWN: Duration = Duration::from_mins(1);
+
+/// An access token, as it was granted.
+pub(in crate::providers) struct Granted {
+    pub(in crate::providers) token: SecretString,
+    pub(in crate::providers) expires_in: Option<Duration>,
+}
+
+/// How a driver asks for its token.
+pub(in crate::providers) trait Grant: Send + Sync {
+    /// Makes the token request.
+    fn grant(&self) -> impl Future<Output = Result<Granted, Failure>> + Send;
+}
+
+/// The token of one login. However many calls need it at once, it is asked for once.
+pub(in crate::providers) struct Tokens<G> {
+    grant: G,
+    cache: Cache<(), Arc<Granted>>,
+}
+
+impl<G: Grant> Tokens<G> {
+    pub(in crate::providers) fn new(grant: G) -> Self {
+        Self { grant, cache: Cache::builder().max_capacity(1).expire_after(MostOfItsLife).build() }
+    }
+
+    /// Makes an authorized call. A 401 proves that it had no effect: it is made once more with a fresh token.
+    pub(in crate::providers) async fn call(
+        &self,
+        http: &Http,
+        call: &Call,
+        request: impl Fn(&SecretString) -> RequestBuilder + Sync,
+    ) -> Result<Answer, Failure> {
+        let granted = call.preparing(self.get()).await?;
+        let answer = http.send(call, || request(&granted.token)).await?;
+        if answer.status != StatusCode::UNAUTHORIZED {
+            return Ok(answer);
+        }
+        self.discard(&granted).await;
+        let granted = call.preparing(self.get()).await?;
+        http.send(call, || request(&granted.token)).await
+    }
+
+    /// Asks for a token even if there is one, to see whether the login still works.
+    pub(in crate::providers) async fn renew(&self) -> Result<(), Failure> {
+        let granted = self.grant.grant().await?;
+        self.cache.insert((), Arc::new(granted)).await;
+        Ok(())
+    }
+
+    async fn get(&self) -> Result<Arc<Granted>, Failure> {
+        let granted = self.cache.try_get_with((), async { self.grant.grant().await.map(Arc::new) }).await;
+        granted.map_err(Arc::unwrap_or_clone)
+    }
+
+    /// Forgets a token, unless somebody else has replaced it already.
+    async fn discard(&self, refused: &Arc<Granted>) {
+        if self.cache.get(&()).await.is_some_and(|kept| Arc::ptr_eq(&kept, refused)) {
+            self.cache.invalidate(&()).await;
+        }
+    }
+}
+
+struct MostOfItsLife;
+
+impl MostOfItsLife {
+    fn of(granted: &Granted) -> Option<Duration> {
+        Some(granted.expires_in.unwrap_or(LIFE_UNKNOWN) / 10 * 9)
+    }
+}
+
+impl Expiry<(), Arc<Granted>> for MostOfItsLife {
+    fn expire_after_create(&self, (): &(), granted: &Arc<Granted>, _: Instant) -> Option<Duration> {
+        Self::of(granted)
+    }
+
+    fn expire_after_update(
+        &self,
+        (): &(),
+        granted: &Arc<Granted>,
+        _: Instant,
+        _: Option<Duration>,
+    ) -> Option<Duration> {
+        Self::of(granted)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,127 @@
+//! Drivers: how to issue, find, verify and revoke credentials at each provider.
+//!
+//! A driver turns calls of [`Provider`] into HTTP and answers into facts. It never decides anything: what to do next is
+//! the lifecycle's business, and it knows drivers by their [`Capabilities`] only. Kubernetes is not known here.
+
+pub mod http;
+mod oauth_registration;
+pub mod registry;
+mod spreetail;
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use secrecy::SecretString;
+
+pub use crate::lifecycle::{
+    capability::Capabilities,
+    failure::{Failure, FailureKind, RetryAfter},
+};
+
+/// A provider account, as the lifecycle's steps need it.
+#[async_trait]
+pub trait Provider: Send + Sync {
+    /// What this provider can do.
+    fn capabilities(&self) -> &Capabilities;
+
+    /// Who we are to the provider: the public part of the login, for example its client ID. Never revoked, never handed out.
+    fn identity(&self) -> Option<&str>;
+
+    /// Whether the login works. Changes nothing.
+    async fn probe(&self) -> Result<(), Failure>;
+
+    /// Makes a credential. Sent at most once by each call; if the request may have had an effect and its answer is not to be
+    /// had or not to be believed, the failure is [`FailureKind::Ambiguous`] or [`FailureKind::Malformed`].
+    async fn create(&self, request: &CreateRequest) -> Result<Issued, Failure>;
+
+    /// What exists whose name contains `tag`, all pages of it. Only called where [`Capabilities::list`] says so.
+    async fn find(&self, tag: &str) -> Result<Vec<Found>, Failure>;
+
+    /// Tries a pair where workloads will use it. Only called where [`Capabilities::verify`] says so.
+    async fn verify(&self, pair: &Pair) -> Result<Verdict, Failure>;
+
+    /// Makes a credential invalid. Safe to repeat.
+    async fn revoke(&self, target: &RevokeRequest) -> Result<Revocation, Failure>;
+}
+
+/// What is asked of a provider.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CreateRequest {
+    /// The unique name to give it.
+    pub name: String,
+    /// Scopes, in the provider's creation spelling; empty means the provider's default.
+    pub scopes: Vec<String>,
+    /// The end of its life, where the provider can enforce one.
+    pub expires_at: Option<Timestamp>,
+    /// Where it may be used from.
+    pub subnets: Vec<String>,
+}
+
+/// What a provider made.
+#[derive(Debug)]
+pub struct Issued {
+    /// Provider-side ids by name (`credentialId`, …), whatever `revoke` needs besides the client ID. Not secret.
+    pub ids: BTreeMap<String, String>,
+    /// The public half of the pair.
+    pub client_id: String,
+    /// The secret half.
+    pub client_secret: SecretString,
+    /// When the provider ends it by itself.
+    pub expires_at: Option<Timestamp>,
+    /// What only the driver needs to revoke it, and which is a secret too (an RFC 7592 registration access token).
+    pub handle: Option<SecretString>,
+    /// More keys for the Secret that workloads read, such as `token_url` and `scope`. Not secret.
+    pub fields: BTreeMap<String, String>,
+}
+
+/// What exists at a provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Its name there.
+    pub name: String,
+    /// Provider-side ids, as in [`Issued::ids`].
+    pub ids: BTreeMap<String, String>,
+    /// The public half of the pair.
+    pub client_id: String,
+}
+
+/// A pair to try.
+#[derive(Debug)]
+pub struct Pair {
+    /// The public half.
+    pub client_id: String,
+    /// The secret half.
+    pub client_secret: SecretString,
+    /// The scopes it was issued with, in the creation spelling.
+    pub scopes: Vec<String>,
+}
+
+/// What the provider says to a pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It works.
+    Accepted,
+    /// It is refused: wrong, expired, revoked, or not propagated yet.
+    Refused,
+}
+
+/// What to revoke.
+#[derive(Debug)]
+pub struct RevokeRequest {
+    /// The public half of the pair.
+    pub client_id: String,
+    /// Provider-side ids, as in [`Issued::ids`].
+    pub ids: BTreeMap<String, String>,
+    /// The driver's handle, if it gave one.
+    pub handle: Option<SecretString>,
+}
+
+/// The answer to a revocation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Revocation {
+    /// The provider says that it is done.
+    Revoked,
+    /// The provider does not know it. That alone proves nothing; the pair has to be tried.
+    NotFound,
+}

@@ -1,0 +1,315 @@
+//! Any server with OAuth 2.0 Dynamic Client Registration (RFC 7591) and its management (RFC 7592).
+//!
+//! A credential is a client of its own. It is registered, and it is deleted; it is never read or updated: a GET may
+//! show a hash or change the secret, a PUT kills the registration access token, and neither rotates on most servers.
+//! There is no list, so whose answer is lost stays behind.
+
+mod discovery;
+mod token;
+mod wire;
+
+use std::{collections::BTreeMap, collections::BTreeSet, sync::Arc};
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use reqwest::{Method, Url};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+
+use self::{
+    discovery::Discovery,
+    token::{ClientLogin, TokenEndpoint},
+    wire::{Handle, Registered},
+};
+use super::{
+    Capabilities, CreateRequest, Failure, FailureKind, Found, Issued, Pair, Provider, Revocation,
+    RevokeRequest, Verdict,
+    http::{Answer, CREATE_TIMEOUT, Call, Http, failure, token::Tokens},
+    registry::{self, LoginData, SetupError},
+};
+use crate::{
+    api::{OauthRegistration, TokenEndpointAuthMethod},
+    lifecycle::capability::{Expiry, Scopes},
+};
+
+/// The driver's name, as in the spec.
+pub(super) const NAME: &str = "oauthRegistration";
+const NEEDS: &str = "initial_access_token, or client_id and client_secret, or no login at all";
+
+/// What the provider object may not put into a registration: it is checked, or would be a secret in a spec.
+const OUR_METADATA: [&str; 5] =
+    ["client_id", "client_name", "client_secret", "scope", "token_endpoint_auth_method"];
+/// What it may not put into a token request.
+const OUR_PARAMETERS: [&str; 4] = ["client_id", "client_secret", "grant_type", "scope"];
+/// Token parameters that workloads have to send too, and are told of.
+const SHARED_PARAMETERS: [&str; 2] = ["audience", "resource"];
+
+/// The driver for an account.
+pub(super) fn driver(
+    block: &OauthRegistration,
+    login: Option<&LoginData>,
+    http: Arc<Http>,
+) -> Result<OauthServer, SetupError> {
+    let reserved = |field, ours: &[&'static str], has: &dyn Fn(&str) -> bool| {
+        let member = ours.iter().copied().find(|member| has(member));
+        member.map_or(Ok(()), |member| Err(SetupError::Reserved { field, member }))
+    };
+    reserved("metadata", &OUR_METADATA, &|member| block.metadata.contains_key(member))?;
+    reserved("tokenParameters", &OUR_PARAMETERS, &|member| block.token_parameters.contains_key(member))?;
+    let discovery = Arc::new(Discovery::new(block, Arc::clone(&http))?);
+    let tokens = TokenEndpoint {
+        http: Arc::clone(&http),
+        discovery: Arc::clone(&discovery),
+        method: block.token_endpoint_auth_method,
+        parameters: block.token_parameters.clone(),
+    };
+    Ok(OauthServer {
+        http,
+        discovery,
+        login: Login::new(login, &tokens)?,
+        tokens,
+        metadata: block.metadata.clone(),
+        capabilities: capabilities(),
+    })
+}
+
+fn capabilities() -> Capabilities {
+    Capabilities {
+        list: false,
+        revoke: true,
+        verify: true,
+        expiry: Expiry::None,
+        scopes: Scopes::Free,
+        subnets: false,
+        name_max: 255,
+        propagation: SignedDuration::from_mins(1),
+        listing_lag: SignedDuration::ZERO,
+        create_timeout: CREATE_TIMEOUT,
+    }
+}
+
+/// A server.
+pub(super) struct OauthServer {
+    http: Arc<Http>,
+    discovery: Arc<Discovery>,
+    tokens: TokenEndpoint,
+    login: Login,
+    metadata: BTreeMap<String, Value>,
+    capabilities: Capabilities,
+}
+
+/// How we may register clients (RFC 7591, section 3).
+enum Login {
+    Open,
+    InitialAccessToken(SecretString),
+    Client(Box<Tokens<ClientLogin>>, String),
+}
+
+impl Login {
+    fn new(data: Option<&LoginData>, endpoint: &TokenEndpoint) -> Result<Self, SetupError> {
+        let Some(data) = data else { return Ok(Self::Open) };
+        let login = registry::Login::new(NAME, NEEDS, data);
+        match (login.get("initial_access_token")?, login.get("client_id")?) {
+            (Some(_), Some(_)) => {
+                Err(SetupError::Contradiction { one: "initial_access_token", other: "client_id" })
+            }
+            (Some(token), None) => Ok(Self::InitialAccessToken(token)),
+            (None, Some(client_id)) => {
+                let client = ClientLogin {
+                    endpoint: endpoint.clone(),
+                    client_id: client_id.expose_secret().to_owned(),
+                    client_secret: login.require("client_secret")?,
+                    scope: login.get("scope")?.map(|scope| scope.expose_secret().to_owned()),
+                };
+                Ok(Self::Client(Box::new(Tokens::new(client)), client_id.expose_secret().to_owned()))
+            }
+            (None, None) => {
+                Err(SetupError::MissingKey { key: "initial_access_token", driver: NAME, needs: NEEDS })
+            }
+        }
+    }
+
+    fn client_id(&self) -> Option<&str> {
+        match self {
+            Self::Client(_, client_id) => Some(client_id),
+            Self::Open | Self::InitialAccessToken(_) => None,
+        }
+    }
+}
+
+#[async_trait]
+impl Provider for OauthServer {
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    fn identity(&self) -> Option<&str> {
+        self.login.client_id()
+    }
+
+    /// An initial access token cannot be tried without using it: there, a server that answers has to do.
+    async fn probe(&self) -> Result<(), Failure> {
+        match &self.login {
+            Login::Client(tokens, _) => tokens.renew().await,
+            Login::Open | Login::InitialAccessToken(_) => self.discovery.probe().await,
+        }
+    }
+
+    async fn create(&self, request: &CreateRequest) -> Result<Issued, Failure> {
+        if request.expires_at.is_some() || !request.subnets.is_empty() {
+            let message = "RFC 7591 registration knows neither a wanted expiry nor subnets";
+            return Err(failure(FailureKind::Rejected, message));
+        }
+        let call = Call::create("the registration request");
+        let endpoints = call.preparing(self.discovery.endpoints()).await?;
+        let answer = self.register(&call, &endpoints.registration, request).await?.success(&call)?;
+        let registered: Registered = answer.json(&call)?;
+        self.issued(registered, request, &endpoints.registration, &endpoints.token)
+            .map_err(|why| failure(FailureKind::Malformed, why))
+    }
+
+    async fn find(&self, _: &str) -> Result<Vec<Found>, Failure> {
+        Err(failure(FailureKind::Rejected, "RFC 7591 registration has no list"))
+    }
+
+    async fn verify(&self, pair: &Pair) -> Result<Verdict, Failure> {
+        self.tokens.verify(pair).await
+    }
+
+    async fn revoke(&self, target: &RevokeRequest) -> Result<Revocation, Failure> {
+        let rejected = |message: &str| failure(FailureKind::Rejected, message);
+        if self.login.client_id() == Some(target.client_id.as_str()) {
+            return Err(rejected("refusing to revoke the client that Credwright itself logs in with"));
+        }
+        let Some(sealed) = &target.handle else {
+            return Err(rejected(
+                "the server gave no registration access token: the client has to be deleted there",
+            ));
+        };
+        let handle =
+            Handle::opened(sealed).ok_or_else(|| rejected("the kept registration cannot be read"))?;
+        let call = Call::repeatable("the delete request");
+        let endpoints = call.preparing(self.discovery.endpoints()).await?;
+        let uri = client_uri(&handle.uri, &endpoints.registration).map_err(rejected)?;
+        let delete = || self.http.request(Method::DELETE, &uri).bearer_auth(handle.token.expose_secret());
+        let answer = self.http.send(&call, delete).await?;
+        match answer.status.as_u16() {
+            // An unknown client is a 401 (RFC 7592, section 2.3), and so is a wrong token: neither proves anything.
+            401 | 404 | 410 => Ok(Revocation::NotFound),
+            405 => Err(rejected("the server does not let clients be deleted: it answered 405")),
+            403 => Err(failure(
+                FailureKind::Forbidden,
+                "the server does not let this client be deleted: it answered 403",
+            )),
+            _ => answer.success(&call).map(|_| Revocation::Revoked),
+        }
+    }
+}
+
+impl OauthServer {
+    async fn register(&self, call: &Call, url: &Url, request: &CreateRequest) -> Result<Answer, Failure> {
+        let method: TokenEndpointAuthMethod = self.tokens.method;
+        let scope = joined(&request.scopes);
+        let body = wire::registration(&request.name, scope.as_deref(), method, &self.metadata);
+        let post = || self.http.request(Method::POST, url).json(&body);
+        match &self.login {
+            Login::Open => self.http.send(call, post).await,
+            Login::InitialAccessToken(token) => {
+                self.http.send(call, || post().bearer_auth(token.expose_secret())).await
+            }
+            Login::Client(tokens, _) => {
+                let post = |token: &SecretString| post().bearer_auth(token.expose_secret());
+                tokens.call(&self.http, call, post).await
+            }
+        }
+    }
+
+    /// The credential that an answer speaks of, if the answer can be true.
+    fn issued(
+        &self,
+        registered: Registered,
+        asked: &CreateRequest,
+        registration: &Url,
+        token: &Url,
+    ) -> Result<Issued, &'static str> {
+        let client_secret = registered.client_secret.filter(|secret| !secret.expose_secret().is_empty());
+        let client_secret = client_secret.ok_or("the server registered a client without a secret")?;
+        if registered.client_id.is_empty() {
+            return Err("the server registered a client without an ID");
+        }
+        if self.login.client_id() == Some(registered.client_id.as_str()) {
+            return Err("the server answered the registration with our own client ID");
+        }
+        check_scopes(&asked.scopes, registered.scope.as_deref())?;
+        let handle = match registered.registration_client_uri.zip(registered.registration_access_token) {
+            Some((uri, token)) => {
+                client_uri(&uri, registration)?;
+                Some(Handle { uri, token }.sealed())
+            }
+            None => None,
+        };
+        let scope = joined(&asked.scopes).or(registered.scope).filter(|scope| !scope.is_empty());
+        Ok(Issued {
+            ids: BTreeMap::new(),
+            client_id: registered.client_id,
+            client_secret,
+            expires_at: expiry(registered.client_secret_expires_at, registered.client_id_issued_at)?,
+            handle,
+            fields: self.fields(token, scope),
+        })
+    }
+
+    /// What a workload needs besides the pair to ask for a token.
+    fn fields(&self, token: &Url, scope: Option<String>) -> BTreeMap<String, String> {
+        let parameters = SHARED_PARAMETERS.into_iter().filter_map(|key| {
+            let value = self.tokens.parameters.get(key)?;
+            Some((key.to_owned(), value.clone()))
+        });
+        let scope = scope.map(|scope| ("scope".to_owned(), scope));
+        parameters.chain(scope).chain([("token_url".to_owned(), token.to_string())]).collect()
+    }
+}
+
+/// Scopes as one text (RFC 6749, section 3.3); none if there are none, which means the server's default.
+fn joined(scopes: &[String]) -> Option<String> {
+    (!scopes.is_empty()).then(|| scopes.join(" "))
+}
+
+/// A server may change what it registers, but says so (RFC 7591, section 3.2.1): neither more nor less will do.
+fn check_scopes(asked: &[String], registered: Option<&str>) -> Result<(), &'static str> {
+    let asked: BTreeSet<&str> = asked.iter().map(String::as_str).collect();
+    let registered: BTreeSet<&str> = registered.unwrap_or_default().split_ascii_whitespace().collect();
+    if asked.is_empty() || asked == registered {
+        Ok(())
+    } else if asked.is_subset(&registered) {
+        Err("the server registered more scopes than asked for")
+    } else {
+        Err("the server did not register all scopes that were asked for")
+    }
+}
+
+/// `client_secret_expires_at`: 0, like its absence, means never.
+fn expiry(expires_at: Option<i64>, issued_at: Option<i64>) -> Result<Option<Timestamp>, &'static str> {
+    let Some(seconds) = expires_at.filter(|seconds| *seconds != 0) else { return Ok(None) };
+    if issued_at.is_some_and(|issued_at| seconds <= issued_at) {
+        return Err("the server registered a client whose secret has expired");
+    }
+    let expires_at = Timestamp::from_second(seconds).ok().filter(|_| seconds > 0);
+    expires_at.map(Some).ok_or("the server registered a client whose secret expires at no possible time")
+}
+
+/// The URL that manages a client, if it is at the same place as the registration endpoint: its token goes there.
+fn client_uri(uri: &str, registration: &Url) -> Result<Url, &'static str> {
+    let url = registry::endpoint_url("registration_client_uri", uri)
+        .map_err(|_| "registration_client_uri in the server's answer is not a usable URL")?;
+    if url.origin() != registration.origin() {
+        return Err(
+            "registration_client_uri in the server's answer is elsewhere than the registration endpoint: \
+                    check the server's public URL",
+        );
+    }
+    Ok(url)
+}
+
+#[cfg(test)]
+mod tests;

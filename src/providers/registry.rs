@@ -1,0 +1,194 @@
+//! From a provider's block to its driver: the one place outside of a driver that knows drivers by name.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use reqwest::Url;
+use secrecy::{ExposeSecret, SecretString};
+use thiserror::Error;
+
+pub use super::http::EgressPolicy;
+use super::{Provider, http::Http, oauth_registration, spreetail};
+use crate::api::ProviderSettings;
+
+/// The keys of a login Secret and their values.
+pub type LoginData = BTreeMap<String, SecretString>;
+
+/// The driver of a provider; `login` is what its login Secret holds, if its spec names one.
+pub fn build(
+    settings: &ProviderSettings,
+    login: Option<&LoginData>,
+    egress: &EgressPolicy,
+) -> Result<Arc<dyn Provider>, SetupError> {
+    let http = Arc::new(Http::new(settings, egress)?);
+    if let Some(block) = &settings.spreetail {
+        Ok(Arc::new(spreetail::driver(block, login, http)?))
+    } else if let Some(block) = &settings.oauth_registration {
+        Ok(Arc::new(oauth_registration::driver(block, login, http)?))
+    } else {
+        Err(SetupError::NoDriver)
+    }
+}
+
+/// The driver's name, as in the spec.
+#[must_use]
+pub fn driver_name(settings: &ProviderSettings) -> &'static str {
+    if settings.spreetail.is_some() {
+        spreetail::NAME
+    } else if settings.oauth_registration.is_some() {
+        oauth_registration::NAME
+    } else {
+        "none"
+    }
+}
+
+/// What identifies the account: the driver and its immutable fields, one on each line. Ledgers remember a hash of it,
+/// so it must never change for an account.
+#[must_use]
+pub fn account(settings: &ProviderSettings) -> String {
+    let mut lines = vec![driver_name(settings).to_owned()];
+    if let Some(block) = &settings.spreetail {
+        lines.push(block.base_url.clone());
+    } else if let Some(block) = &settings.oauth_registration {
+        lines.push(block.issuer.clone().unwrap_or_default());
+        lines.push(block.registration_endpoint.clone().unwrap_or_default());
+    }
+    lines.join("\n")
+}
+
+/// Why a driver cannot be built. Only a change of the provider object, or of its login, helps.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum SetupError {
+    /// No driver block, or one that this version does not know.
+    #[error("the provider names no driver that this version of Credwright knows")]
+    NoDriver,
+    /// `spec.login` is absent.
+    #[error("spec.login is missing: {driver} needs {needs}")]
+    NoLogin {
+        /// The driver's name.
+        driver: &'static str,
+        /// The keys that it needs.
+        needs: &'static str,
+    },
+    /// A key is absent or empty.
+    #[error("the login Secret lacks the key {key}: {driver} needs {needs}")]
+    MissingKey {
+        /// The absent key.
+        key: &'static str,
+        /// The driver's name.
+        driver: &'static str,
+        /// The keys that it needs.
+        needs: &'static str,
+    },
+    /// A value ends in a line break.
+    #[error(
+        "the login Secret's {key} ends in a line break, which was hardly meant: store it without (printf instead of echo)"
+    )]
+    LineBreak {
+        /// The value's key.
+        key: &'static str,
+    },
+    /// Keys that exclude each other.
+    #[error("the login Secret holds both {one} and {other}: leave one of them out")]
+    Contradiction {
+        /// One of them.
+        one: &'static str,
+        /// The other.
+        other: &'static str,
+    },
+    /// A URL that cannot be used. It is not shown: people put passwords into URLs.
+    #[error("{field} is not a usable URL: {why}")]
+    Url {
+        /// The field.
+        field: &'static str,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// A member that is not the user's to set.
+    #[error("{field} must not contain {member}: Credwright sets it, and checks what comes back")]
+    Reserved {
+        /// The field.
+        field: &'static str,
+        /// The member.
+        member: &'static str,
+    },
+    /// `tls.caBundle` cannot be used.
+    #[error("tls.caBundle cannot be used: {0}; it takes PEM certificates in base64")]
+    CaBundle(&'static str),
+    /// The HTTP client cannot be built.
+    #[error("the HTTP client cannot be set up: {0}")]
+    Client(String),
+}
+
+impl SetupError {
+    /// Whether a login, or a part of it, is missing.
+    #[must_use]
+    pub fn lacks_login(&self) -> bool {
+        matches!(self, Self::NoLogin { .. } | Self::MissingKey { .. })
+    }
+
+    /// A sentence that is safe to show.
+    #[must_use]
+    pub fn message(&self) -> String {
+        self.to_string()
+    }
+}
+
+/// A login Secret, as a driver reads it.
+pub(super) struct Login<'a> {
+    driver: &'static str,
+    needs: &'static str,
+    data: &'a LoginData,
+}
+
+impl<'a> Login<'a> {
+    pub(super) fn new(driver: &'static str, needs: &'static str, data: &'a LoginData) -> Self {
+        Self { driver, needs, data }
+    }
+
+    /// A value, if there is one. Nothing is trimmed: what is sent is what is stored, so a line break at the end is
+    /// refused instead of being guessed about.
+    pub(super) fn get(&self, key: &'static str) -> Result<Option<SecretString>, SetupError> {
+        let Some(value) = self.data.get(key).filter(|value| !value.expose_secret().is_empty()) else {
+            return Ok(None);
+        };
+        if value.expose_secret().ends_with(['\n', '\r']) {
+            return Err(SetupError::LineBreak { key });
+        }
+        Ok(Some(value.clone()))
+    }
+
+    /// A value that must be there.
+    pub(super) fn require(&self, key: &'static str) -> Result<SecretString, SetupError> {
+        let missing = SetupError::MissingKey { key, driver: self.driver, needs: self.needs };
+        self.get(key)?.ok_or(missing)
+    }
+}
+
+/// The URL of an endpoint.
+pub(super) fn endpoint_url(field: &'static str, text: &str) -> Result<Url, SetupError> {
+    let unusable = |why| Err(SetupError::Url { field, why });
+    let Ok(url) = Url::parse(text) else { return unusable("it is not an absolute URL") };
+    if !matches!(url.scheme(), "https" | "http") || !url.has_host() {
+        return unusable("it is not an http(s) URL");
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return unusable("it holds a user name or a password; those go into the login Secret");
+    }
+    if url.fragment().is_some() {
+        return unusable("it has a fragment");
+    }
+    Ok(url)
+}
+
+/// A URL that others are made from by adding to its path.
+pub(super) fn base_url(field: &'static str, text: &str) -> Result<Url, SetupError> {
+    let url = endpoint_url(field, text)?;
+    if url.query().is_some() {
+        return Err(SetupError::Url { field, why: "it has a query" });
+    }
+    Ok(url)
+}
+
+#[cfg(test)]
+mod tests;

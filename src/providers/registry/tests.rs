@@ -1,0 +1,107 @@
+use super::*;
+use crate::api::{OauthRegistration, Spreetail, Tls};
+
+fn spreetail(base_url: &str) -> ProviderSettings {
+    ProviderSettings { spreetail: Some(Spreetail { base_url: base_url.to_owned() }), ..Default::default() }
+}
+
+fn oauth(change: impl FnOnce(&mut OauthRegistration)) -> ProviderSettings {
+    let mut block =
+        OauthRegistration { issuer: Some("https://id.example.com".to_owned()), ..Default::default() };
+    change(&mut block);
+    ProviderSettings { oauth_registration: Some(block), ..Default::default() }
+}
+
+fn login(keys: &[(&str, &str)]) -> LoginData {
+    keys.iter().map(|(key, value)| ((*key).to_owned(), SecretString::from(*value))).collect()
+}
+
+fn refusal(settings: &ProviderSettings, login: Option<&LoginData>) -> String {
+    build(settings, login, &EgressPolicy::default()).err().expect("it was not refused").message()
+}
+
+#[test]
+fn what_a_login_lacks_is_said() {
+    let settings = spreetail("https://api.spreetail.com");
+    let pair = [("client_id", "id"), ("client_secret", "secret")];
+    assert!(build(&settings, Some(&login(&pair)), &EgressPolicy::default()).is_ok());
+    for (data, message) in [
+        (None, "spec.login is missing: spreetail needs client_id and client_secret"),
+        (
+            Some(login(&pair[..1])),
+            "the login Secret lacks the key client_secret: spreetail needs client_id and client_secret",
+        ),
+        (
+            Some(login(&[("client_id", ""), pair[1]])),
+            "the login Secret lacks the key client_id: spreetail needs client_id and client_secret",
+        ),
+        (
+            Some(login(&[pair[0], ("client_secret", "secret\n")])),
+            "the login Secret's client_secret ends in a line break, which was hardly meant: \
+             store it without (printf instead of echo)",
+        ),
+    ] {
+        assert_eq!(refusal(&settings, data.as_ref()), message);
+    }
+}
+
+#[test]
+fn an_oauth_server_takes_three_kinds_of_login() {
+    let settings = oauth(|_| {});
+    let egress = EgressPolicy::default();
+    let client = login(&[("client_id", "id"), ("client_secret", "secret"), ("scope", "register")]);
+    let token = login(&[("initial_access_token", "token")]);
+    for (data, identity) in [(None, None), (Some(&token), None), (Some(&client), Some("id"))] {
+        let driver = build(&settings, data, &egress).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(driver.identity(), identity);
+    }
+    let both = login(&[("client_id", "id"), ("initial_access_token", "token")]);
+    assert!(refusal(&settings, Some(&both)).contains("both initial_access_token and client_id"));
+    assert!(refusal(&settings, Some(&login(&[]))).contains("lacks the key initial_access_token"));
+    assert!(refusal(&settings, Some(&login(&[("client_id", "id")]))).contains("lacks the key client_secret"));
+}
+
+#[test]
+fn what_credwright_sets_itself_cannot_be_set() {
+    let metadata = oauth(|block| drop(block.metadata.insert("scope".to_owned(), "admin".into())));
+    assert!(refusal(&metadata, None).starts_with("metadata must not contain scope"));
+    let parameters =
+        oauth(|block| drop(block.token_parameters.insert("client_secret".to_owned(), "x".to_owned())));
+    assert!(refusal(&parameters, None).starts_with("tokenParameters must not contain client_secret"));
+}
+
+#[test]
+fn a_url_is_refused_without_being_shown() {
+    let data = login(&[("client_id", "id"), ("client_secret", "secret")]);
+    for url in [
+        "",
+        "api.spreetail.com",
+        "ftp://api.spreetail.com",
+        "https://me:hunter2@api.spreetail.com",
+        "https://api.spreetail.com?key=hunter2",
+        "https://api.spreetail.com#hunter2",
+    ] {
+        let message = refusal(&spreetail(url), Some(&data));
+        assert!(message.starts_with("spreetail.baseUrl is not a usable URL: "), "{message}");
+        assert!(!message.contains("hunter2"), "{message}");
+    }
+}
+
+#[test]
+fn a_ca_bundle_is_pem_in_base64() {
+    let data = login(&[("client_id", "id"), ("client_secret", "secret")]);
+    for (bundle, why) in [("%", "it is not base64"), ("aGVsbG8=", "it holds no certificate")] {
+        let tls = Some(Tls { ca_bundle: Some(bundle.to_owned()) });
+        let settings = ProviderSettings { tls, ..spreetail("https://api.spreetail.com") };
+        assert!(refusal(&settings, Some(&data)).contains(why));
+    }
+}
+
+#[test]
+fn an_account_is_its_driver_and_its_immutable_fields() {
+    assert_eq!(account(&spreetail("https://api.spreetail.com")), "spreetail\nhttps://api.spreetail.com");
+    assert_eq!(account(&oauth(|_| {})), "oauthRegistration\nhttps://id.example.com\n");
+    let moved = oauth(|block| drop(block.token_parameters.insert("audience".to_owned(), "x".to_owned())));
+    assert_eq!(account(&moved), account(&oauth(|_| {})), "what may change does not count");
+    assert_eq!(driver_name(&ProviderSettings::default()), "none");
+}

@@ -1,0 +1,276 @@
+//! Spreetail (<https://developer.spreetail.com>): whole credentials, several at once, any expiry, no scopes.
+//!
+//! What trips people: the token request is multipart with PascalCase names, deletion goes by `clientId` although there
+//! is a `credentialId`, and the list shows our own login among the rest.
+
+mod wire;
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use reqwest::{Method, Url, multipart::Form};
+use secrecy::{ExposeSecret, SecretString};
+
+use self::wire::{Created, Listed, New};
+use super::{
+    Capabilities, CreateRequest, Failure, FailureKind, Found, Issued, Pair, Provider, Revocation,
+    RevokeRequest, Verdict,
+    http::{
+        Answer, CREATE_TIMEOUT, Call, Http, failure,
+        token::{Grant, Granted, Tokens},
+    },
+    registry::{self, LoginData, SetupError},
+};
+use crate::{
+    api,
+    lifecycle::capability::{Expiry, Scopes},
+};
+
+/// The driver's name, as in the spec.
+pub(super) const NAME: &str = "spreetail";
+const NEEDS: &str = "client_id and client_secret";
+
+const CREDENTIAL_ID: &str = "credentialId";
+
+/// How far an expiry in an answer may be from the one asked for, which is sent in milliseconds.
+const EXPIRY_TOLERANCE: SignedDuration = SignedDuration::from_secs(1);
+
+/// The driver for an account.
+pub(super) fn driver(
+    block: &api::Spreetail,
+    login: Option<&LoginData>,
+    http: Arc<Http>,
+) -> Result<Spreetail, SetupError> {
+    let base = registry::base_url("spreetail.baseUrl", &block.base_url)?;
+    let data = login.ok_or(SetupError::NoLogin { driver: NAME, needs: NEEDS })?;
+    let login = registry::Login::new(NAME, NEEDS, data);
+    let client_id = login.require("client_id")?.expose_secret().to_owned();
+    let client_secret = login.require("client_secret")?;
+    let endpoint =
+        TokenEndpoint { http: Arc::clone(&http), url: below(&base, &["api", "v0", "oauth", "token"]) };
+    Ok(Spreetail {
+        http,
+        credentials: below(&base, &["api", "v0", "client-credentials"]),
+        tokens: Tokens::new(Login {
+            endpoint: endpoint.clone(),
+            client_id: client_id.clone(),
+            client_secret,
+        }),
+        endpoint,
+        client_id,
+        capabilities: capabilities(),
+    })
+}
+
+fn capabilities() -> Capabilities {
+    Capabilities {
+        list: true,
+        revoke: true,
+        verify: true,
+        expiry: Expiry::Instant,
+        scopes: Scopes::None,
+        subnets: false,
+        // The pages state none.
+        name_max: 128,
+        propagation: SignedDuration::from_mins(1),
+        listing_lag: SignedDuration::from_mins(1),
+        create_timeout: CREATE_TIMEOUT,
+    }
+}
+
+/// A URL with more segments to its path, each of them encoded.
+fn below(base: &Url, segments: &[&str]) -> Url {
+    let mut url = base.clone();
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.pop_if_empty().extend(segments);
+    }
+    url
+}
+
+/// An account.
+pub(super) struct Spreetail {
+    http: Arc<Http>,
+    /// Where credentials are made and listed.
+    credentials: Url,
+    endpoint: TokenEndpoint,
+    tokens: Tokens<Login>,
+    client_id: String,
+    capabilities: Capabilities,
+}
+
+#[async_trait]
+impl Provider for Spreetail {
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    fn identity(&self) -> Option<&str> {
+        Some(&self.client_id)
+    }
+
+    async fn probe(&self) -> Result<(), Failure> {
+        self.tokens.renew().await
+    }
+
+    async fn create(&self, request: &CreateRequest) -> Result<Issued, Failure> {
+        if !(request.scopes.is_empty() && request.subnets.is_empty()) {
+            return Err(failure(FailureKind::Rejected, "Spreetail knows neither scopes nor subnets"));
+        }
+        let call = Call::create("the create request");
+        let body = New { name: &request.name, expires: request.expires_at.map(instant) };
+        let post = |token: &SecretString| {
+            self.http.request(Method::POST, &self.credentials).bearer_auth(token.expose_secret()).json(&body)
+        };
+        let answer = self.tokens.call(&self.http, &call, post).await?.success(&call)?;
+        let created: Created = answer.json(&call)?;
+        check(&created, request, &self.client_id).map_err(|why| failure(FailureKind::Malformed, why))?;
+        Ok(Issued {
+            ids: ids(created.credential_id),
+            client_id: created.client_id,
+            client_secret: created.secret,
+            expires_at: created.expires,
+            handle: None,
+            fields: BTreeMap::from([("token_url".to_owned(), self.endpoint.url.to_string())]),
+        })
+    }
+
+    async fn find(&self, tag: &str) -> Result<Vec<Found>, Failure> {
+        let call = Call::read("the list request");
+        let get = |token: &SecretString| {
+            self.http.request(Method::GET, &self.credentials).bearer_auth(token.expose_secret())
+        };
+        let answer = self.tokens.call(&self.http, &call, get).await?.success(&call)?;
+        let listed: Vec<Listed> = answer.json(&call)?;
+        let found = listed.into_iter().filter_map(|Listed { credential_id, client_id, name }| {
+            let name = name.filter(|name| name.contains(tag))?;
+            Some(Found { name, ids: ids(credential_id), client_id })
+        });
+        Ok(found.collect())
+    }
+
+    async fn verify(&self, pair: &Pair) -> Result<Verdict, Failure> {
+        let call = Call::read("the token request for the new pair");
+        let answer = self.endpoint.ask(&call, &pair.client_id, &pair.client_secret).await?;
+        match answer.status.as_u16() {
+            400 | 401 | 403 => Ok(Verdict::Refused),
+            _ => granted(&answer.success(&call)?, &call).map(|_| Verdict::Accepted),
+        }
+    }
+
+    async fn revoke(&self, target: &RevokeRequest) -> Result<Revocation, Failure> {
+        let client_id = &target.client_id;
+        if *client_id == self.client_id {
+            let message = "refusing to revoke the client ID that Credwright itself logs in with";
+            return Err(failure(FailureKind::Rejected, message));
+        }
+        if !is_client_id(client_id) {
+            return Err(failure(FailureKind::Rejected, "the client ID to revoke is not one of Spreetail's"));
+        }
+        let call = Call::repeatable("the delete request");
+        let url = below(&self.credentials, &[client_id]);
+        let delete =
+            |token: &SecretString| self.http.request(Method::DELETE, &url).bearer_auth(token.expose_secret());
+        let answer = self.tokens.call(&self.http, &call, delete).await?;
+        if answer.is_not_found() {
+            return Ok(Revocation::NotFound);
+        }
+        answer.success(&call).map(|_| Revocation::Revoked)
+    }
+}
+
+fn ids(credential_id: Option<String>) -> BTreeMap<String, String> {
+    credential_id.into_iter().map(|id| (CREDENTIAL_ID.to_owned(), id)).collect()
+}
+
+/// `2028-06-21T00:00:00.000Z`, as the pages spell instants.
+fn instant(instant: Timestamp) -> String {
+    format!("{instant:.3}")
+}
+
+/// Documented are 32 hex characters. More is taken, but nothing that would change a path's meaning.
+fn is_client_id(id: &str) -> bool {
+    (1..=128).contains(&id.len())
+        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+}
+
+/// Whether an answer to a create can be true. What it says of the expiry is taken as the truth; whether that has
+/// passed is for those to say who have a clock.
+fn check(created: &Created, asked: &CreateRequest, own_client_id: &str) -> Result<(), &'static str> {
+    let as_asked = match (asked.expires_at, created.expires) {
+        (Some(asked), Some(expires)) => expires.duration_since(asked).abs() <= EXPIRY_TOLERANCE,
+        (Some(_), None) => false,
+        (None, _) => true,
+    };
+    let born_dead = created.expires.zip(created.created).is_some_and(|(expires, created)| expires <= created);
+    let wrong = [
+        (created.secret.expose_secret().is_empty(), "Spreetail answered the create request without a secret"),
+        (!is_client_id(&created.client_id), "Spreetail answered the create request without a client ID"),
+        (created.client_id == own_client_id, "Spreetail answered the create request with our own client ID"),
+        (
+            created.name.as_ref() != Some(&asked.name),
+            "Spreetail answered the create request with another name than asked for",
+        ),
+        (!as_asked, "Spreetail answered the create request with another expiry than asked for"),
+        (born_dead, "Spreetail answered the create request with an expiry that has passed"),
+    ];
+    wrong.into_iter().find(|(is_wrong, _)| *is_wrong).map_or(Ok(()), |(_, why)| Err(why))
+}
+
+/// Where tokens are asked for: ours, and those that prove that a pair works.
+#[derive(Clone)]
+struct TokenEndpoint {
+    http: Arc<Http>,
+    url: Url,
+}
+
+impl TokenEndpoint {
+    async fn ask(
+        &self,
+        call: &Call,
+        client_id: &str,
+        client_secret: &SecretString,
+    ) -> Result<Answer, Failure> {
+        let post = || {
+            let form = Form::new()
+                .text("GrantType", "client_credentials")
+                .text("ClientId", client_id.to_owned())
+                .text("ClientSecret", client_secret.expose_secret().to_owned());
+            self.http.request(Method::POST, &self.url).multipart(form)
+        };
+        self.http.send(call, post).await
+    }
+}
+
+fn granted(answer: &Answer, call: &Call) -> Result<Granted, Failure> {
+    let token: wire::Token = answer.json(call)?;
+    if token.access_token.expose_secret().is_empty() {
+        return Err(failure(
+            FailureKind::Malformed,
+            "Spreetail answered a token request with an empty token",
+        ));
+    }
+    let expires_in = token.expires_in.map(|seconds| Duration::from_secs(seconds.into()));
+    Ok(Granted { token: token.access_token, expires_in })
+}
+
+/// What Credwright logs in with.
+struct Login {
+    endpoint: TokenEndpoint,
+    client_id: String,
+    client_secret: SecretString,
+}
+
+impl Grant for Login {
+    async fn grant(&self) -> Result<Granted, Failure> {
+        let call = Call::read("the token request of the login");
+        let answer = self.endpoint.ask(&call, &self.client_id, &self.client_secret).await?;
+        if matches!(answer.status.as_u16(), 400 | 401 | 403) {
+            return Err(Failure { kind: FailureKind::LoginRefused, ..answer.failure(&call) });
+        }
+        granted(&answer.success(&call)?, &call)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,44 @@
+//! What goes over the wire, as the vendor's pages have it.
+
+use jiff::Timestamp;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+
+/// The token endpoint's answer: camelCase, unlike RFC 6749 (<https://developer.spreetail.com/reference/postapiv0oauthtoken>).
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Token {
+    pub(super) access_token: SecretString,
+    pub(super) expires_in: Option<u32>,
+}
+
+/// Asks for a credential (<https://developer.spreetail.com/reference/postapiv0clientcredentials>).
+#[derive(Serialize)]
+pub(super) struct New<'a> {
+    pub(super) name: &'a str,
+    /// Null: it never expires.
+    pub(super) expires: Option<String>,
+}
+
+/// A credential as it is shown once.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Created {
+    pub(super) credential_id: Option<String>,
+    pub(super) client_id: String,
+    pub(super) name: Option<String>,
+    pub(super) expires: Option<Timestamp>,
+    pub(super) created: Option<Timestamp>,
+    /// The vendor's prose calls it `clientSecret`, its JSON `secret`.
+    #[serde(alias = "clientSecret")]
+    pub(super) secret: SecretString,
+}
+
+/// A credential as it is listed (<https://developer.spreetail.com/reference/getapiv0clientcredentials>).
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Listed {
+    pub(super) credential_id: Option<String>,
+    pub(super) client_id: String,
+    pub(super) name: Option<String>,
+}

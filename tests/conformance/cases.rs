@@ -1,0 +1,279 @@
+//! What every driver has to do, whatever its provider looks like.
+
+use anyhow::{Context, Result};
+use credwright::providers::{Failure, FailureKind, RetryAfter, Revocation, Verdict, registry::EgressPolicy};
+use credwright_simulator::{Fault, Operation, Outcome, RetryAfter as Asked};
+use jiff::{SignedDuration, Timestamp};
+use secrecy::ExposeSecret;
+
+use crate::subject::{Subject, loopback_allowed, pair, target, wrong_pair};
+
+/// The failure, where there has to be one.
+fn failed<T>(result: Result<T, Failure>) -> Result<Failure> {
+    result.err().context("it did not fail")
+}
+
+pub(crate) async fn what_was_created_is_found_by_its_name(subject: Subject) -> Result<()> {
+    let request = subject.request();
+    let issued = subject.provider.create(&request).await.map_err(shown)?;
+    subject.provider.create(&subject.request()).await.map_err(shown)?;
+    let found = subject.provider.find(&request.name).await.map_err(shown)?;
+    assert_eq!(found.len(), 1);
+    assert_eq!((&found[0].name, &found[0].client_id), (&request.name, &issued.client_id));
+    assert_eq!(found[0].ids, issued.ids);
+    assert_eq!(subject.provider.find(&subject.tag).await.map_err(shown)?.len(), 2);
+    assert_eq!(subject.provider.find("kw-of-somebody-else").await.map_err(shown)?, []);
+    Ok(())
+}
+
+pub(crate) async fn what_was_created_is_accepted(subject: Subject) -> Result<()> {
+    let request = subject.request();
+    let issued = subject.provider.create(&request).await.map_err(shown)?;
+    assert_eq!(subject.live().await?, [request.name]);
+    assert!(issued.fields["token_url"].starts_with(&subject.simulator.base_url()));
+    let verdict = subject.provider.verify(&pair(&issued, &request.scopes)).await.map_err(shown)?;
+    assert_eq!(verdict, Verdict::Accepted);
+    let verdict = subject.provider.verify(&wrong_pair(&issued)).await.map_err(shown)?;
+    assert_eq!(verdict, Verdict::Refused);
+    Ok(())
+}
+
+pub(crate) async fn what_was_revoked_is_refused_and_revoking_twice_is_fine(subject: Subject) -> Result<()> {
+    let request = subject.request();
+    let issued = subject.provider.create(&request).await.map_err(shown)?;
+    let target = target(&issued);
+    assert_eq!(subject.provider.revoke(&target).await.map_err(shown)?, Revocation::Revoked);
+    assert_eq!(subject.live().await?, [""; 0]);
+    let verdict = subject.provider.verify(&pair(&issued, &request.scopes)).await.map_err(shown)?;
+    assert_eq!(verdict, Verdict::Refused);
+    assert_eq!(subject.provider.revoke(&target).await.map_err(shown)?, Revocation::NotFound);
+    Ok(())
+}
+
+pub(crate) async fn the_login_is_probed(subject: Subject) -> Result<()> {
+    subject.provider.probe().await.map_err(shown)?;
+    assert_eq!(subject.simulator.record().arrived(Operation::Create), 0);
+    subject.simulator.stop().await;
+    let failure = failed(subject.provider.probe().await)?;
+    assert_eq!(failure.kind, FailureKind::Unavailable);
+    subject.simulator.start_again().await?;
+    subject.provider.probe().await.map_err(shown)
+}
+
+pub(crate) async fn a_wrong_login_is_refused(subject: Subject) -> Result<()> {
+    let stranger = subject.rebuilt(&subject.wrong_login(), &loopback_allowed())?;
+    let failure = failed(stranger.create(&subject.request()).await)?;
+    assert_eq!(failure.kind, FailureKind::LoginRefused, "{}", failure.message);
+    assert!(!failure.message.contains("Canary"), "{}", failure.message);
+    assert_eq!(subject.live().await?, [""; 0]);
+    Ok(())
+}
+
+pub(crate) async fn a_429_is_obeyed_with_its_delay(subject: Subject) -> Result<()> {
+    let issued = subject.provider.create(&subject.request()).await.map_err(shown)?;
+    let instant: Timestamp = "2030-01-01T00:00:00Z".parse()?;
+    for (asked, understood) in [
+        (Asked::Seconds(7), Some(RetryAfter::Delay(SignedDuration::from_secs(7)))),
+        (Asked::Date(instant), Some(RetryAfter::At(instant))),
+        (Asked::Absent, None),
+    ] {
+        for operation in [Operation::Create, Operation::Delete, Operation::Token, Operation::List] {
+            subject.faults().next(operation, Fault::rate_limited(asked));
+            let failure = match operation {
+                Operation::Create => failed(subject.provider.create(&subject.request()).await)?,
+                Operation::Delete => failed(subject.provider.revoke(&target(&issued)).await)?,
+                Operation::Token => failed(subject.provider.verify(&pair(&issued, &[])).await)?,
+                _ if subject.provider.capabilities().list => failed(subject.provider.find("kw").await)?,
+                _ => continue,
+            };
+            assert_eq!((failure.kind, failure.retry_after), (FailureKind::RateLimited, understood));
+        }
+    }
+    assert_eq!(subject.live().await?.len(), 1);
+    Ok(())
+}
+
+pub(crate) async fn a_create_whose_answer_is_lost_is_ambiguous(subject: Subject) -> Result<()> {
+    for (fault, made) in [
+        (Fault::LostAnswer, 1),
+        (Fault::CutBody, 1),
+        (Fault::TornBefore, 0),
+        (Fault::StatusAfterEffect { code: 500, body: String::new() }, 1),
+        (Fault::StatusAfterEffect { code: 503, body: "<html>".into() }, 1),
+        (Fault::StatusAfterEffect { code: 408, body: String::new() }, 1),
+        (Fault::StatusAfterEffect { code: 302, body: String::new() }, 1),
+        (Fault::status(504), 0),
+        (Fault::EndlessBody, 1),
+    ] {
+        let before = subject.live().await?.len();
+        let sent = subject.simulator.record().arrived(Operation::Create);
+        subject.faults().next(Operation::Create, fault.clone());
+        let failure = failed(subject.provider.create(&subject.request()).await)?;
+        assert_eq!(failure.kind, FailureKind::Ambiguous, "{fault:?}: {}", failure.message);
+        assert_eq!(subject.simulator.record().arrived(Operation::Create), sent + 1, "{fault:?}: sent once");
+        assert_eq!(subject.live().await?.len(), before + made, "{fault:?}");
+    }
+    Ok(())
+}
+
+pub(crate) async fn a_create_whose_answer_is_lost_is_found(subject: Subject) -> Result<()> {
+    let request = subject.request();
+    subject.faults().next(Operation::Create, Fault::LostAnswer);
+    let failure = failed(subject.provider.create(&request).await)?;
+    assert_eq!(failure.kind, FailureKind::Ambiguous);
+    let found = subject.provider.find(&request.name).await.map_err(shown)?;
+    assert_eq!(found.len(), 1);
+    let target = credwright::providers::RevokeRequest {
+        client_id: found[0].client_id.clone(),
+        ids: found[0].ids.clone(),
+        handle: None,
+    };
+    assert_eq!(subject.provider.revoke(&target).await.map_err(shown)?, Revocation::Revoked);
+    assert_eq!(subject.live().await?, [""; 0]);
+    Ok(())
+}
+
+pub(crate) async fn an_answer_that_cannot_be_read_is_malformed(subject: Subject) -> Result<()> {
+    for fault in [Fault::Malformed, Fault::EmptyBody, Fault::WrongContent] {
+        subject.faults().next(Operation::Create, fault.clone());
+        let failure = failed(subject.provider.create(&subject.request()).await)?;
+        assert_eq!(failure.kind, FailureKind::Malformed, "{fault:?}: {}", failure.message);
+    }
+    assert_eq!(subject.live().await?.len(), 3);
+    Ok(())
+}
+
+pub(crate) async fn a_refused_create_makes_nothing(subject: Subject) -> Result<()> {
+    // Twice, for those who try again with a fresh token.
+    for (code, kind) in [
+        (400, FailureKind::Rejected),
+        (401, FailureKind::LoginRefused),
+        (403, FailureKind::Forbidden),
+        (404, FailureKind::Rejected),
+        (409, FailureKind::Conflict),
+        (422, FailureKind::Rejected),
+    ] {
+        subject.faults().every(Operation::Create, Fault::status(code));
+        let failure = failed(subject.provider.create(&subject.request()).await)?;
+        assert_eq!(failure.kind, kind, "{code}");
+        subject.faults().clear();
+    }
+    assert_eq!(subject.live().await?, [""; 0]);
+    Ok(())
+}
+
+pub(crate) async fn a_create_that_is_never_sent_is_not_ambiguous(subject: Subject) -> Result<()> {
+    subject.simulator.stop().await;
+    let failure = failed(subject.provider.create(&subject.request()).await)?;
+    assert_eq!(failure.kind, FailureKind::Unavailable);
+    assert!(failure.message.ends_with(" refuses connections"), "{}", failure.message);
+    subject.simulator.start_again().await?;
+    let mut request = subject.request();
+    request.subnets = vec!["203.0.113.0/24".into()];
+    assert_eq!(failed(subject.provider.create(&request).await)?.kind, FailureKind::Rejected);
+    assert_eq!(subject.simulator.record().arrived(Operation::Create), 0);
+    Ok(())
+}
+
+pub(crate) async fn a_redirect_is_not_followed(subject: Subject) -> Result<()> {
+    let elsewhere = Subject::start(subject.driver).await?;
+    let location = ("location".to_owned(), format!("{}/elsewhere", elsewhere.simulator.base_url()));
+    for code in [301, 302, 307, 308] {
+        let redirect = Fault::Status { code, headers: vec![location.clone()], body: String::new() };
+        subject.faults().next(Operation::Create, redirect);
+        let failure = failed(subject.provider.create(&subject.request()).await)?;
+        assert_eq!(failure.kind, FailureKind::Ambiguous);
+        assert!(failure.message.contains("redirects are not followed"), "{}", failure.message);
+    }
+    assert_eq!(elsewhere.simulator.record().requests().len(), 0);
+    Ok(())
+}
+
+pub(crate) async fn nothing_goes_to_loopback_or_unencrypted_without_the_flag(subject: Subject) -> Result<()> {
+    for private_allowed in [false, true] {
+        let guarded = subject.rebuilt(&subject.login, &EgressPolicy { allow: vec![], private_allowed })?;
+        for failure in [failed(guarded.probe().await)?, failed(guarded.create(&subject.request()).await)?] {
+            assert_eq!(failure.kind, FailureKind::Unavailable);
+            let advice = "start Credwright with --allow-egress 127.0.0.0/8 if this is meant";
+            assert!(failure.message.ends_with(advice), "{}", failure.message);
+        }
+    }
+    assert_eq!(subject.simulator.record().requests().len(), 0);
+    Ok(())
+}
+
+pub(crate) async fn an_endless_answer_ends(subject: Subject) -> Result<()> {
+    let issued = subject.provider.create(&subject.request()).await.map_err(shown)?;
+    subject.faults().next(Operation::Token, Fault::EndlessBody);
+    let failure = failed(subject.provider.verify(&pair(&issued, &[])).await)?;
+    assert_eq!(failure.kind, FailureKind::Unavailable);
+    assert!(failure.message.contains("is longer than"), "{}", failure.message);
+    Ok(())
+}
+
+pub(crate) async fn only_what_changes_nothing_is_sent_twice(subject: Subject) -> Result<()> {
+    let issued = subject.provider.create(&subject.request()).await.map_err(shown)?;
+    subject.faults().next(Operation::Token, Fault::TornBefore);
+    let verdict = subject.provider.verify(&pair(&issued, &[])).await.map_err(shown)?;
+    assert_eq!(verdict, Verdict::Accepted, "after a second try");
+    subject.faults().next(Operation::Delete, Fault::LostAnswer);
+    let failure = failed(subject.provider.revoke(&target(&issued)).await)?;
+    assert_eq!(failure.kind, FailureKind::Unavailable);
+    let sent = subject.simulator.record().endings();
+    assert_eq!(sent.get(&(Operation::Delete, Outcome::Torn)), Some(&1));
+    assert_eq!(subject.simulator.record().arrived(Operation::Delete), 1);
+    Ok(())
+}
+
+/// F35: the provider repeats in its errors what it was sent.
+pub(crate) async fn no_failure_shows_a_secret(subject: Subject) -> Result<()> {
+    let issued = subject.provider.create(&subject.request()).await.map_err(shown)?;
+    let mut secrets = subject.login_secrets();
+    secrets.push(issued.client_secret.expose_secret().to_owned());
+    secrets.extend(issued.handle.as_ref().map(|handle| handle.expose_secret().to_owned()));
+    secrets.push("Canary".to_owned());
+    let echo = |code| Fault::Status {
+        code,
+        headers: vec![("location".into(), "http://127.0.0.1:9/?secret=Canary".into())],
+        body: format!(
+            r#"{{"error":"{0}","error_description":"{0}","message":"{0}"}}"#,
+            secrets.join(" Canary ")
+        ),
+    };
+    let mut messages = vec![];
+    for fault in [
+        echo(200),
+        echo(302),
+        echo(400),
+        echo(401),
+        echo(403),
+        echo(404),
+        echo(429),
+        echo(500),
+        Fault::CutBody,
+        Fault::LostAnswer,
+    ] {
+        for operation in [Operation::Create, Operation::Delete, Operation::List, Operation::Token] {
+            subject.faults().every(operation, fault.clone());
+        }
+        messages.extend(subject.provider.probe().await.err());
+        messages.extend(subject.provider.create(&subject.request()).await.err());
+        messages.extend(subject.provider.find("kw").await.err());
+        messages.extend(subject.provider.verify(&pair(&issued, &[])).await.err());
+        messages.extend(subject.provider.revoke(&target(&issued)).await.err());
+        subject.faults().clear();
+    }
+    subject.simulator.stop().await;
+    messages.extend(subject.provider.create(&subject.request()).await.err());
+    assert!(messages.len() > 30, "{}", messages.len());
+    for failure in messages {
+        let text = format!("{failure:?}");
+        assert!(!secrets.iter().any(|secret| text.contains(secret)), "{text}");
+    }
+    Ok(())
+}
+
+/// A failure that should not be, as an error of the test.
+pub(crate) fn shown(failure: Failure) -> anyhow::Error {
+    anyhow::anyhow!("{:?}: {}", failure.kind, failure.message)
+}

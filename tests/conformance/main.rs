@@ -1,0 +1,76 @@
+//! One suite for all drivers: the same named cases, over real HTTP, against providers that never saw this code.
+//!
+//! A driver is left out of a case only for a capability that it declares not to have, and that is printed.
+#![expect(clippy::disallowed_methods, reason = "tests have HTTP clients and a clock of their own")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests may fail like tests")]
+
+mod cases;
+mod front;
+mod oauth_registration;
+mod spreetail;
+mod subject;
+
+use credwright::providers::Capabilities;
+
+use self::subject::{Driver, Subject};
+
+/// What a case needs of a provider.
+struct Need {
+    name: &'static str,
+    is_met: fn(&Capabilities) -> bool,
+}
+
+const NOTHING: Need = Need { name: "nothing", is_met: |_| true };
+const LIST: Need = Need { name: "a list", is_met: |capabilities| capabilities.list };
+const REVOKE: Need = Need { name: "revocation", is_met: |capabilities| capabilities.revoke };
+const VERIFY: Need = Need { name: "verification", is_met: |capabilities| capabilities.verify };
+
+async fn run<F: Future<Output = anyhow::Result<()>>>(
+    driver: Driver,
+    name: &str,
+    need: Need,
+    case: fn(Subject) -> F,
+) -> anyhow::Result<()> {
+    let subject = Subject::start(driver).await?;
+    if !(need.is_met)(subject.provider.capabilities()) {
+        println!("{driver:?} is left out of {name}: its provider does not have {}", need.name);
+        return Ok(());
+    }
+    case(subject).await
+}
+
+macro_rules! conformance {
+    ($($case:ident needs $need:ident,)*) => {
+        conformance!(@driver of_spreetail Spreetail $($case $need)*);
+        conformance!(@driver of_oauth_registration OauthRegistration $($case $need)*);
+    };
+    (@driver $module:ident $driver:ident $($case:ident $need:ident)*) => {
+        mod $module {
+            $(
+                #[tokio::test]
+                async fn $case() -> anyhow::Result<()> {
+                    super::run(super::Driver::$driver, stringify!($case), super::$need, super::cases::$case).await
+                }
+            )*
+        }
+    };
+}
+
+conformance! {
+    what_was_created_is_found_by_its_name needs LIST,
+    what_was_created_is_accepted needs VERIFY,
+    what_was_revoked_is_refused_and_revoking_twice_is_fine needs REVOKE,
+    the_login_is_probed needs NOTHING,
+    a_wrong_login_is_refused needs NOTHING,
+    a_429_is_obeyed_with_its_delay needs REVOKE,
+    a_create_whose_answer_is_lost_is_ambiguous needs NOTHING,
+    a_create_whose_answer_is_lost_is_found needs LIST,
+    an_answer_that_cannot_be_read_is_malformed needs NOTHING,
+    a_refused_create_makes_nothing needs NOTHING,
+    a_create_that_is_never_sent_is_not_ambiguous needs NOTHING,
+    a_redirect_is_not_followed needs NOTHING,
+    nothing_goes_to_loopback_or_unencrypted_without_the_flag needs NOTHING,
+    an_endless_answer_ends needs VERIFY,
+    only_what_changes_nothing_is_sent_twice needs REVOKE,
+    no_failure_shows_a_secret needs REVOKE,
+}

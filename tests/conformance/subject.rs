@@ -1,0 +1,180 @@
+//! The drivers, each with a provider to speak to.
+
+use std::{
+    collections::BTreeMap,
+    process,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use credwright::{
+    api::{Limits, OauthRegistration, ProviderSettings, Spreetail},
+    providers::{
+        CreateRequest, Issued, Pair, Provider, RevokeRequest,
+        registry::{self, EgressPolicy, LoginData, SetupError},
+    },
+};
+use credwright_simulator::{
+    Clock, Faults, Simulator,
+    oidc::{OidcOptions, OidcServer},
+    spreetail,
+};
+use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::OnceCell;
+
+use crate::front;
+
+/// The drivers under test. A new one gets a line here and an arm in [`Subject::start`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Driver {
+    Spreetail,
+    OauthRegistration,
+}
+
+/// A driver and its provider.
+pub(crate) struct Subject {
+    pub(crate) driver: Driver,
+    pub(crate) provider: Arc<dyn Provider>,
+    pub(crate) simulator: Simulator,
+    pub(crate) settings: ProviderSettings,
+    pub(crate) login: LoginData,
+    /// In the name of everything that is made here.
+    pub(crate) tag: String,
+    named: AtomicUsize,
+}
+
+const INITIAL_ACCESS_TOKEN: &str = "Canary-Initial-Access-Token";
+
+/// One real server for all cases: it takes longer to start than most of them run.
+pub(crate) async fn oidc_server() -> anyhow::Result<&'static OidcServer> {
+    static SERVER: OnceCell<OidcServer> = OnceCell::const_new();
+    let options =
+        OidcOptions { initial_access_token: Some(INITIAL_ACCESS_TOKEN.into()), ..OidcOptions::default() };
+    Ok(SERVER.get_or_try_init(|| OidcServer::start(options)).await?)
+}
+
+impl Subject {
+    pub(crate) async fn start(driver: Driver) -> anyhow::Result<Self> {
+        let (simulator, mut settings, login) = match driver {
+            Driver::Spreetail => {
+                let simulator = spreetail::start(spreetail::Options::new(Clock::real())).await?;
+                let block = Spreetail { base_url: simulator.base_url() };
+                let settings = ProviderSettings { spreetail: Some(block), ..Default::default() };
+                let login = simulator.login().clone();
+                let login = [("client_id", login.client_id), ("client_secret", login.client_secret)];
+                (simulator, settings, login.to_vec())
+            }
+            Driver::OauthRegistration => {
+                let simulator = front::start(&oidc_server().await?.issuer).await?;
+                let block = OauthRegistration {
+                    registration_endpoint: Some(format!("{}/reg", simulator.base_url())),
+                    token_endpoint: Some(format!("{}/token", simulator.base_url())),
+                    ..Default::default()
+                };
+                let settings = ProviderSettings { oauth_registration: Some(block), ..Default::default() };
+                (simulator, settings, vec![("initial_access_token", INITIAL_ACCESS_TOKEN.to_owned())])
+            }
+        };
+        settings.limits = Some(Limits { requests_per_second: Some(1000), concurrent: None });
+        let login = login.into_iter().map(|(key, value)| (key.to_owned(), value.into())).collect();
+        let provider = registry::build(&settings, Some(&login), &loopback_allowed())?;
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let tag = format!("kw{}x{}x", process::id(), COUNT.fetch_add(1, Ordering::SeqCst));
+        Ok(Self { driver, provider, simulator, settings, login, tag, named: AtomicUsize::new(0) })
+    }
+
+    pub(crate) fn faults(&self) -> &Faults {
+        self.simulator.faults()
+    }
+
+    /// The same account as somebody else would set it up.
+    pub(crate) fn rebuilt(
+        &self,
+        login: &LoginData,
+        egress: &EgressPolicy,
+    ) -> Result<Arc<dyn Provider>, SetupError> {
+        registry::build(&self.settings, Some(login), egress)
+    }
+
+    /// The login with a wrong secret.
+    pub(crate) fn wrong_login(&self) -> LoginData {
+        let mut login = self.login.clone();
+        for key in ["client_secret", "initial_access_token"] {
+            login.entry(key.to_owned()).and_modify(|secret| *secret = "Canary-Wrong-Secret".into());
+        }
+        login
+    }
+
+    /// A request with a name of its own, for what this provider can do.
+    pub(crate) fn request(&self) -> CreateRequest {
+        let scopes = match self.driver {
+            Driver::Spreetail => vec![],
+            Driver::OauthRegistration => vec!["read".to_owned(), "write".to_owned()],
+        };
+        let number = self.named.fetch_add(1, Ordering::SeqCst);
+        CreateRequest {
+            name: format!("orders-{}-{number}", self.tag),
+            scopes,
+            expires_at: None,
+            subnets: vec![],
+        }
+    }
+
+    /// The names of all that lives at the provider and was made here.
+    pub(crate) async fn live(&self) -> anyhow::Result<Vec<String>> {
+        let all: Vec<String> = match self.driver {
+            Driver::Spreetail => {
+                self.simulator.record().live().into_iter().filter_map(|credential| credential.name).collect()
+            }
+            Driver::OauthRegistration => {
+                let clients = oidc_server().await?.live_clients().await?;
+                clients.into_iter().filter_map(|client| client.client_name).collect()
+            }
+        };
+        Ok(all.into_iter().filter(|name| name.contains(&self.tag)).collect())
+    }
+
+    /// Every secret of the login.
+    pub(crate) fn login_secrets(&self) -> Vec<String> {
+        let secrets = self.login.iter().filter(|(key, _)| *key != "client_id");
+        secrets.map(|(_, secret)| secret.expose_secret().to_owned()).collect()
+    }
+}
+
+pub(crate) fn loopback_allowed() -> EgressPolicy {
+    EgressPolicy {
+        allow: ["127.0.0.0/8", "::1/128"].iter().map(|range| range.parse().unwrap()).collect(),
+        private_allowed: false,
+    }
+}
+
+pub(crate) fn pair(issued: &Issued, scopes: &[String]) -> Pair {
+    Pair {
+        client_id: issued.client_id.clone(),
+        client_secret: issued.client_secret.clone(),
+        scopes: scopes.to_vec(),
+    }
+}
+
+pub(crate) fn target(issued: &Issued) -> RevokeRequest {
+    RevokeRequest {
+        client_id: issued.client_id.clone(),
+        ids: issued.ids.clone(),
+        handle: issued.handle.clone(),
+    }
+}
+
+pub(crate) fn wrong_pair(issued: &Issued) -> Pair {
+    Pair { client_secret: SecretString::from("Canary-Wrong-Secret"), ..pair(issued, &[]) }
+}
+
+pub(crate) fn in_a_month() -> Timestamp {
+    Timestamp::now() + jiff::SignedDuration::from_hours(720)
+}
+
+pub(crate) fn no_ids() -> BTreeMap<String, String> {
+    BTreeMap::new()
+}
