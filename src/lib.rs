@@ -10,5 +10,8 @@
 //! belongs in a different layer. `tests/architecture.rs` holds the code to it.
 
 pub mod api;
+pub mod clock;
+pub mod controller;
+pub mod engine;
 pub mod lifecycle;
 pub mod providers;

@@ -1,0 +1,230 @@
+//! Wiring: watches wake items in a queue, and a bounded number of passes looks at them.
+
+pub mod queue;
+mod watches;
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex},
+};
+
+use futures::{StreamExt, stream::FuturesUnordered};
+use jiff::{SignedDuration, Timestamp};
+use kube::Client;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    clock::Clock,
+    engine::{
+        Engine, EngineError, Settings,
+        stores::{Key, ProviderKey},
+    },
+    lifecycle::{conclude, decide, plan::Wake},
+};
+
+use queue::{Item, Queue};
+use watches::Scoped;
+
+/// How many steps one pass may take before it makes room for others.
+const STEPS_IN_A_PASS: usize = 16;
+/// How often counts in a provider's status follow its credentials.
+const COUNT_EVERY: SignedDuration = SignedDuration::from_secs(10);
+
+/// The operator: one per process, and several of them are safe.
+pub struct Operator {
+    engine: Engine,
+    queue: Queue,
+    options: Options,
+    synced: Mutex<HashSet<Scoped>>,
+    progress: Notify,
+}
+
+/// How an operator runs.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The namespaces to work in; none means all.
+    pub namespaces: Vec<String>,
+    /// Whether providers that are shared by namespaces are used.
+    pub cluster_providers: bool,
+    /// How many objects are looked at at once.
+    pub concurrency: usize,
+    /// Whether lists are streamed (Kubernetes 1.34 and later); otherwise they come in small pages.
+    pub streaming_lists: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { namespaces: Vec::new(), cluster_providers: true, concurrency: 32, streaming_lists: true }
+    }
+}
+
+impl Operator {
+    /// An operator that has not looked at anything yet.
+    ///
+    /// # Errors
+    /// If the sealing key can neither be read nor made.
+    pub async fn new(
+        client: Client,
+        clock: Arc<dyn Clock>,
+        settings: Settings,
+        options: Options,
+    ) -> Result<Self, EngineError> {
+        let sealer = crate::engine::startup::sealer(&client, &settings.namespace).await?;
+        Ok(Self {
+            engine: Engine::new(client, clock, settings, sealer),
+            queue: Queue::default(),
+            options,
+            synced: Mutex::default(),
+            progress: Notify::new(),
+        })
+    }
+
+    /// Runs until `shutdown`, then finishes the passes that have begun.
+    pub async fn run(&self, shutdown: CancellationToken) {
+        let work = self.work(&shutdown);
+        tokio::select! {
+            () = self.watch_all() => {}
+            () = work => {}
+        }
+    }
+
+    /// Whether all caches are complete and nothing is left to look at now.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.has_all_synced() && self.queue.is_idle()
+    }
+
+    /// When something is next due.
+    #[must_use]
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.queue.next_due()
+    }
+
+    /// Whether all caches are complete.
+    #[must_use]
+    pub fn has_all_synced(&self) -> bool {
+        self.synced.lock().is_ok_and(|synced| synced.len() == self.watches().len())
+    }
+
+    fn has_synced(&self, watch: &Scoped) {
+        if let Ok(mut synced) = self.synced.lock()
+            && synced.insert(watch.clone())
+            && synced.len() == self.watches().len()
+        {
+            tracing::info!("all caches are complete");
+        }
+        self.progress.notify_one();
+    }
+
+    async fn work(&self, shutdown: &CancellationToken) {
+        while !self.has_all_synced() {
+            tokio::select! {
+                () = self.progress.notified() => {}
+                () = shutdown.cancelled() => return,
+            }
+        }
+        let mut running = FuturesUnordered::new();
+        loop {
+            while running.len() < self.options.concurrency && !shutdown.is_cancelled() {
+                let Some(item) = self.queue.take(self.engine.now()) else { break };
+                running.push(self.look_at(item));
+            }
+            if shutdown.is_cancelled() && running.is_empty() {
+                return;
+            }
+            let due = self.queue.next_due().unwrap_or(Timestamp::MAX);
+            tokio::select! {
+                Some(()) = running.next() => {}
+                () = self.queue.changed() => {}
+                () = self.engine.clock().sleep_until(due), if running.len() < self.options.concurrency => {}
+                () = shutdown.cancelled(), if running.is_empty() => return,
+            }
+        }
+    }
+
+    async fn look_at(&self, item: Item) {
+        let next = match &item {
+            Item::Provider(key) => self.tend(key).await,
+            Item::Credential(key) => self.reconcile(key).await,
+        };
+        let next = next.map_err(|error| tracing::warn!(?item, %error, "it is tried again"));
+        self.queue.done(item, next, self.engine.now());
+    }
+
+    /// One pass: observe, decide, perform, conclude, until there is nothing to do.
+    async fn reconcile(&self, key: &Key) -> Result<Option<Timestamp>, EngineError> {
+        if self.waits_for_provider(key) {
+            return Ok(None);
+        }
+        let mut pass = self.engine.pass(key.clone());
+        for _ in 0..STEPS_IN_A_PASS {
+            let world = pass.observe().await?;
+            let plan = decide(&world, self.engine.now());
+            let Some(step) = &plan.step else {
+                pass.rest(&world, &plan).await?;
+                return Ok(match plan.wake {
+                    Wake::OnChange => None,
+                    Wake::At(at) => Some(at),
+                });
+            };
+            tracing::debug!(namespace = %key.namespace, name = %key.name, ?step, reason = plan.reason.as_str(), "step");
+            let outcome = match pass.perform(&world, step).await {
+                Ok(outcome) => outcome,
+                Err(error) if error.is_conflict() => continue,
+                Err(error) => return Err(error),
+            };
+            let report = conclude(&world, step, &outcome, self.engine.now());
+            match pass.conclude(&world, report).await {
+                Ok(Some((provider, at))) => self.queue.wake_by(Item::Provider(provider), at),
+                Ok(None) => self.count_soon(key),
+                Err(error) if error.is_conflict() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Some(self.engine.now() + SignedDuration::from_secs(1)))
+    }
+
+    /// Nothing is decided, and no status written, before the provider has been looked at once; then it wakes its credentials.
+    fn waits_for_provider(&self, key: &Key) -> bool {
+        let Some(object) = self.engine.stores.credentials.get(key) else { return false };
+        let reference = &object.spec.provider_ref;
+        let provider = ProviderKey::resolve(reference.kind, &reference.name, &key.namespace);
+        self.engine.stores.providers.get(&provider).is_some() && !self.engine.accounts.is_known(&provider)
+    }
+
+    fn count_soon(&self, key: &Key) {
+        if let Some(object) = self.engine.stores.credentials.get(key) {
+            let reference = &object.spec.provider_ref;
+            let provider = ProviderKey::resolve(reference.kind, &reference.name, &key.namespace);
+            self.queue.wake_by(Item::Provider(provider), self.engine.now() + COUNT_EVERY);
+        }
+    }
+
+    async fn tend(&self, key: &ProviderKey) -> Result<Option<Timestamp>, EngineError> {
+        let tended = self.engine.tend_provider(key).await?;
+        if tended.changed {
+            self.wake_dependents(key);
+        }
+        Ok(tended.wake)
+    }
+
+    fn wake_dependents(&self, provider: &ProviderKey) {
+        let stores = &self.engine.stores;
+        let by_spec = stores.credentials.select(|key, object| {
+            let reference = &object.spec.provider_ref;
+            let refers = ProviderKey::resolve(reference.kind, &reference.name, &key.namespace) == *provider;
+            refers.then(|| key.clone())
+        });
+        let by_ledger = stores.ledgers.select(|key, entry| {
+            let revisions = &entry.document.as_ref().ok()?.revisions;
+            let made = |account: &crate::lifecycle::ledger::Account| {
+                ProviderKey::resolve(account.kind, &account.name, &key.namespace) == *provider
+            };
+            revisions.iter().any(|it| it.state.may_be_alive() && made(&it.account)).then(|| key.clone())
+        });
+        for key in by_spec.into_iter().chain(by_ledger) {
+            self.queue.wake(Item::Credential(key));
+        }
+    }
+}

@@ -1,0 +1,384 @@
+//! The watches: what the API server says goes into the stores, stripped, and wakes whom it concerns.
+//!
+//! Secrets are watched by label only, so that memory grows with Credwright's own, whatever else the cluster holds.
+
+use std::{collections::HashSet, fmt::Debug, hash::Hash, sync::Arc};
+
+use futures::{FutureExt, StreamExt};
+use k8s_openapi::api::core::v1::Secret;
+use kube::{
+    Api, Resource, ResourceExt,
+    core::{NamespaceResourceScope, ObjectMeta},
+    runtime::{
+        WatchStreamExt,
+        watcher::{self, Event, watcher},
+    },
+};
+use serde::de::DeserializeOwned;
+
+use crate::{
+    api::{
+        ApiCredential, ClusterCredentialProvider, CredentialProvider, LEDGER_SUFFIX, ROLE_LABEL, ROLE_LEDGER,
+        ROLE_LOGIN, ROLE_TARGET,
+    },
+    engine::stores::{Key, ProviderKey, ProviderObject, ledger_entry, target_entry},
+};
+
+use super::{Operator, queue::Item};
+
+/// Which of the watches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Watch {
+    Credentials,
+    Secrets,
+    Providers,
+    ClusterProviders,
+}
+
+/// A watch over one namespace, or over all of them.
+pub(super) type Scoped = (Watch, Option<String>);
+
+/// What a watch tells.
+enum Change<K> {
+    /// A list begins; one that was cut short does not count.
+    Listing,
+    There(K),
+    Gone(K),
+    /// A complete list has been told; nothing else exists.
+    Complete,
+}
+
+/// The keys that a list has named so far. What comes after the list is not kept: it would stay in memory, and an object that
+/// went while no watch was open would be taken for one that the next list has named.
+struct Listing<K>(Option<HashSet<K>>);
+
+impl<K: Eq + Hash> Listing<K> {
+    fn none() -> Self {
+        Self(None)
+    }
+
+    fn begin(&mut self) {
+        self.0 = Some(HashSet::new());
+    }
+
+    fn name(&mut self, key: K) {
+        if let Some(named) = &mut self.0 {
+            named.insert(key);
+        }
+    }
+
+    fn complete(&mut self) -> HashSet<K> {
+        self.0.take().unwrap_or_default()
+    }
+}
+
+impl Operator {
+    /// The watches that this operator needs.
+    pub(super) fn watches(&self) -> Vec<Scoped> {
+        let each = |namespace: Option<String>| {
+            [Watch::Credentials, Watch::Secrets, Watch::Providers].map(|watch| (watch, namespace.clone()))
+        };
+        let mut watches: Vec<Scoped> = match self.options.namespaces.as_slice() {
+            [] => each(None).into(),
+            namespaces => namespaces.iter().flat_map(|namespace| each(Some(namespace.clone()))).collect(),
+        };
+        if self.options.cluster_providers {
+            watches.push((Watch::ClusterProviders, None));
+        }
+        watches
+    }
+
+    pub(super) async fn watch_all(&self) {
+        let watches = self.watches().into_iter().map(|(watch, namespace)| match watch {
+            Watch::Credentials => self.watch_credentials(namespace).boxed(),
+            Watch::Secrets => self.watch_secrets(namespace).boxed(),
+            Watch::Providers => self.watch_providers(namespace).boxed(),
+            Watch::ClusterProviders => self.watch_cluster_providers().boxed(),
+        });
+        futures::future::join_all(watches).await;
+    }
+
+    fn api<K>(&self, namespace: Option<&String>) -> Api<K>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
+    {
+        let client = self.engine.client().clone();
+        match namespace {
+            Some(namespace) => Api::namespaced(client, namespace),
+            None => Api::all(client),
+        }
+    }
+
+    async fn watch_credentials(&self, namespace: Option<String>) {
+        let api: Api<ApiCredential> = self.api(namespace.as_ref());
+        let scoped = (Watch::Credentials, namespace);
+        let mut listed = Listing::none();
+        self.follow(&scoped, api, watcher::Config::default(), |change| match change {
+            Change::Listing => listed.begin(),
+            Change::There(object) => {
+                let key = Key::of(&object);
+                listed.name(key.clone());
+                if self.engine.see_credential(object) {
+                    self.queue.wake(Item::Credential(key));
+                }
+            }
+            Change::Gone(object) => self.forget_credential(&Key::of(&object)),
+            Change::Complete => {
+                let unlisted = unlisted(&scoped.1, listed.complete());
+                for key in self.engine.stores.credentials.select(|key, _| unlisted(key)) {
+                    self.forget_credential(&key);
+                }
+            }
+        })
+        .await;
+    }
+
+    fn forget_credential(&self, key: &Key) {
+        self.engine.stores.credentials.remove(key, u64::MAX);
+        self.queue.wake(Item::Credential(key.clone()));
+    }
+
+    async fn watch_providers(&self, namespace: Option<String>) {
+        let api: Api<CredentialProvider> = self.api(namespace.as_ref());
+        let scoped = (Watch::Providers, namespace);
+        let mut listed = Listing::none();
+        self.follow(&scoped, api, watcher::Config::default(), |change| match change {
+            Change::Listing => listed.begin(),
+            Change::There(object) => {
+                self.see_provider(ProviderObject::Namespaced(stripped(object)), &mut listed)
+            }
+            Change::Gone(object) => self.forget_provider(&ProviderObject::Namespaced(Arc::new(object)).key()),
+            Change::Complete => {
+                let listed = listed.complete();
+                let within = |key: &ProviderKey| {
+                    !key.namespace.is_empty() && scoped.1.as_ref().is_none_or(|it| *it == key.namespace)
+                };
+                self.forget_unlisted(|key| within(key) && !listed.contains(key));
+            }
+        })
+        .await;
+    }
+
+    async fn watch_cluster_providers(&self) {
+        let api: Api<ClusterCredentialProvider> = Api::all(self.engine.client().clone());
+        let mut listed = Listing::none();
+        self.follow(
+            &(Watch::ClusterProviders, None),
+            api,
+            watcher::Config::default(),
+            |change| match change {
+                Change::Listing => listed.begin(),
+                Change::There(object) => {
+                    self.see_provider(ProviderObject::Cluster(stripped(object)), &mut listed)
+                }
+                Change::Gone(object) => {
+                    self.forget_provider(&ProviderObject::Cluster(Arc::new(object)).key())
+                }
+                Change::Complete => {
+                    let listed = listed.complete();
+                    self.forget_unlisted(|key| key.namespace.is_empty() && !listed.contains(key));
+                }
+            },
+        )
+        .await;
+    }
+
+    fn see_provider(&self, object: ProviderObject, listed: &mut Listing<ProviderKey>) {
+        let key = object.key();
+        listed.name(key.clone());
+        if self.engine.see_provider(object) {
+            self.queue.wake(Item::Provider(key));
+        }
+    }
+
+    fn forget_provider(&self, key: &ProviderKey) {
+        self.engine.stores.providers.remove(key, u64::MAX);
+        self.queue.wake(Item::Provider(key.clone()));
+    }
+
+    fn forget_unlisted(&self, unlisted: impl Fn(&ProviderKey) -> bool) {
+        for key in self.engine.stores.providers.select(|key, _| unlisted(key).then(|| key.clone())) {
+            self.forget_provider(&key);
+        }
+    }
+
+    async fn watch_secrets(&self, namespace: Option<String>) {
+        let api: Api<Secret> = self.api(namespace.as_ref());
+        let scoped = (Watch::Secrets, namespace);
+        let mut listed = Listing::none();
+        self.follow(&scoped, api, watcher::Config::default().labels(ROLE_LABEL), |change| match change {
+            Change::Listing => listed.begin(),
+            Change::There(secret) => {
+                listed.name(Key::of(&secret));
+                self.see_secret(&secret);
+            }
+            Change::Gone(secret) => self.forget_secret(&secret),
+            Change::Complete => self.forget_unlisted_secrets(unlisted(&scoped.1, listed.complete())),
+        })
+        .await;
+    }
+
+    fn see_secret(&self, secret: &Secret) {
+        match secret.labels().get(ROLE_LABEL).map(String::as_str) {
+            Some(ROLE_LEDGER) => self.see_ledger(secret),
+            Some(ROLE_TARGET) => self.see_target(secret),
+            Some(ROLE_LOGIN) => {
+                self.forget_target(&Key::of(secret));
+                self.see_login(secret);
+            }
+            // Its label was changed: whatever it was to us, it is no more.
+            _ => self.forget_secret(secret),
+        }
+    }
+
+    /// Opening a ledger takes some work, so the echo of a write of ours is told by its version first.
+    fn see_ledger(&self, secret: &Secret) {
+        let Some(owner) = ledger_owner(&Key::of(secret)) else { return };
+        let ledgers = &self.engine.stores.ledgers;
+        let known = ledgers.get(&owner).map_or(0, |entry| entry.version);
+        if crate::engine::version(secret) <= known {
+            return;
+        }
+        let entry = ledger_entry(secret, self.engine.sealer());
+        if ledgers.put(owner.clone(), entry.version, entry) {
+            self.queue.wake(Item::Credential(owner));
+        }
+    }
+
+    /// Whose it was is woken too: its owner may have been taken off.
+    fn see_target(&self, secret: &Secret) {
+        let key = Key::of(secret);
+        let before = self.engine.stores.targets.get(&key);
+        if self.engine.stores.put_target(key.clone(), target_entry(secret, self.engine.sealer())) {
+            self.wake_owner(&key, &secret.metadata);
+            if let Some(before) = before {
+                self.wake_owner(&key, &before.metadata);
+            }
+        }
+    }
+
+    fn see_login(&self, secret: &Secret) {
+        let (key, version) = (Key::of(secret), crate::engine::version(secret));
+        if self.engine.stores.logins.put(key.clone(), version, version) {
+            self.wake_users(&key);
+        }
+    }
+
+    fn forget_secret(&self, secret: &Secret) {
+        let key = Key::of(secret);
+        self.forget_secret_at(&key);
+        self.wake_owner(&key, &secret.metadata);
+    }
+
+    fn forget_target(&self, key: &Key) {
+        if let Some(before) = self.engine.stores.targets.get(key) {
+            self.engine.stores.targets.remove(key, u64::MAX);
+            self.wake_owner(key, &before.metadata);
+        }
+    }
+
+    /// Whatever the Secret was: its label may have been taken off, so it is not asked.
+    fn forget_secret_at(&self, key: &Key) {
+        let stores = &self.engine.stores;
+        self.forget_target(key);
+        if stores.logins.remove(key, u64::MAX) {
+            self.wake_users(key);
+        }
+        if let Some(owner) = ledger_owner(key)
+            && stores.ledgers.remove(&owner, u64::MAX)
+        {
+            self.queue.wake(Item::Credential(owner));
+        }
+    }
+
+    fn forget_unlisted_secrets(&self, unlisted: impl Fn(&Key) -> Option<Key>) {
+        let stores = &self.engine.stores;
+        let ledgers = stores.ledgers.select(|key, _| {
+            unlisted(&Key { namespace: key.namespace.clone(), name: crate::api::ledger_name(&key.name) })
+        });
+        let targets = stores.targets.select(|key, _| unlisted(key));
+        let logins = stores.logins.select(|key, _| unlisted(key));
+        for key in ledgers.into_iter().chain(targets).chain(logins) {
+            self.forget_secret_at(&key);
+        }
+    }
+
+    fn wake_owner(&self, secret: &Key, metadata: &ObjectMeta) {
+        let owner = metadata.owner_references.iter().flatten().find(|owner| owner.controller == Some(true));
+        if let Some(owner) = owner {
+            let key = Key { namespace: secret.namespace.clone(), name: owner.name.clone() };
+            self.queue.wake(Item::Credential(key));
+        }
+    }
+
+    fn wake_users(&self, login: &Key) {
+        for provider in self.engine.accounts.that_use(login) {
+            self.queue.wake(Item::Provider(provider));
+        }
+    }
+
+    /// Follows one watch for ever. Errors are retried with backoff; a broken object is logged and passed over.
+    async fn follow<K>(
+        &self,
+        watch: &Scoped,
+        api: Api<K>,
+        config: watcher::Config,
+        mut tell: impl FnMut(Change<K>) + Send,
+    ) where
+        K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+    {
+        let config =
+            if self.options.streaming_lists { config.streaming_lists() } else { config.page_size(10) };
+        let mut events = watcher(api, config).default_backoff().boxed();
+        while let Some(event) = events.next().await {
+            match event {
+                Ok(Event::Apply(object) | Event::InitApply(object)) => tell(Change::There(object)),
+                Ok(Event::Delete(object)) => tell(Change::Gone(object)),
+                Ok(Event::Init) => tell(Change::Listing),
+                Ok(Event::InitDone) => {
+                    tell(Change::Complete);
+                    self.has_synced(watch);
+                }
+                Err(error) => tracing::warn!(?watch, %error, "a watch failed and is taken up again"),
+            }
+        }
+    }
+}
+
+fn stripped<K: Resource>(mut object: K) -> Arc<K> {
+    object.meta_mut().managed_fields = None;
+    Arc::new(object)
+}
+
+/// Tells the keys of a namespace (or of all) that a complete list did not name.
+fn unlisted(namespace: &Option<String>, listed: HashSet<Key>) -> impl Fn(&Key) -> Option<Key> {
+    move |key| {
+        let within = namespace.as_ref().is_none_or(|namespace| *namespace == key.namespace);
+        (within && !listed.contains(key)).then(|| key.clone())
+    }
+}
+
+/// The ApiCredential that a Secret of this name would be the ledger of.
+fn ledger_owner(secret: &Key) -> Option<Key> {
+    let name = secret.name.strip_suffix(LEDGER_SUFFIX)?.to_owned();
+    Some(Key { namespace: secret.namespace.clone(), name })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_a_list_names_counts_as_listed() {
+        let mut listing = Listing::none();
+        listing.begin();
+        listing.name("named by a list that was cut short");
+        listing.begin();
+        listing.name("named");
+        assert_eq!(listing.complete(), HashSet::from(["named"]));
+        listing.name("seen by the watch, and gone while it was down");
+        listing.begin();
+        listing.name("named");
+        assert_eq!(listing.complete(), HashSet::from(["named"]));
+    }
+}

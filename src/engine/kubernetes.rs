@@ -1,0 +1,99 @@
+//! What every call to the API server has in common: a bound on its time, and errors in the terms that matter here.
+
+use std::{future::Future, time::Duration};
+
+use kube::{ResourceExt, core::Status};
+
+/// How long one call may take. The client's own retries are off, so this is one attempt.
+const CALL_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Why a step could not be carried through. None of these is the provider's doing.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// Someone else wrote first; look again.
+    #[error("{0} was changed by someone else")]
+    Conflict(&'static str),
+    /// The API server refused, or the call failed.
+    #[error("{what}: {source}")]
+    Kubernetes {
+        /// What was being done.
+        what: &'static str,
+        /// How it failed.
+        #[source]
+        source: Box<kube::Error>,
+    },
+    /// The API server did not answer in time; the effect is unknown.
+    #[error("{0}: the API server did not answer in time")]
+    Timeout(&'static str),
+    /// The ledger cannot be opened.
+    #[error("the ledger cannot be used: {0}")]
+    Ledger(String),
+    /// The ledger would become what it may not be: a defect of ours, and nothing was written.
+    #[error("refused to write the ledger: {0}")]
+    Illegal(#[from] crate::lifecycle::ledger::IllegalEdit),
+    /// What the step needs has gone in the meantime.
+    #[error("{0} is gone")]
+    Gone(&'static str),
+}
+
+impl EngineError {
+    /// Whether looking again is all that is needed.
+    #[must_use]
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Self::Conflict(_) | Self::Gone(_))
+    }
+
+    /// The API server's answer, if it gave one.
+    #[must_use]
+    pub fn status(&self) -> Option<&Status> {
+        match self {
+            Self::Kubernetes { source, .. } => match &**source {
+                kube::Error::Api(status) => Some(status),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// Whether the API server has no such object.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        self.status().is_some_and(Status::is_not_found)
+    }
+
+    /// Whether the API server refused for good: no retry of the same request can succeed.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        self.status().is_some_and(|status| status.is_forbidden() || status.is_invalid())
+    }
+}
+
+/// Awaits a call to the API server, for so long.
+pub(super) async fn call<T>(
+    what: &'static str,
+    call: impl Future<Output = kube::Result<T>>,
+) -> Result<T, EngineError> {
+    match tokio::time::timeout(CALL_TIMEOUT, call).await {
+        Err(_) => Err(EngineError::Timeout(what)),
+        Ok(Err(source)) => Err(EngineError::Kubernetes { what, source: Box::new(source) }),
+        Ok(Ok(answer)) => Ok(answer),
+    }
+}
+
+/// An object's resourceVersion as the number that it is (Kubernetes 1.35 promises so; etcd's always were).
+#[must_use]
+pub fn version<K: kube::Resource>(object: &K) -> u64 {
+    object.meta().resource_version.as_deref().and_then(|text| text.parse().ok()).unwrap_or_default()
+}
+
+/// The UID of an object's controller, if it is an ApiCredential.
+#[must_use]
+pub fn owner_uid<K: kube::Resource>(object: &K) -> Option<String> {
+    use kube::Resource;
+    let kind = crate::api::ApiCredential::kind(&());
+    let ours = |reference: &&k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference| {
+        let group = reference.api_version.split('/').next();
+        reference.controller == Some(true) && reference.kind == kind && group == Some(crate::api::GROUP)
+    };
+    object.owner_references().iter().find(ours).map(|reference| reference.uid.clone())
+}

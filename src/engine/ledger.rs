@@ -1,0 +1,205 @@
+//! Reading and writing the ledger: compare and swap, with read-back.
+//!
+//! A ledger is only ever written with the resourceVersion that it was read at, or as a create. A stale cache, a second
+//! replica, an old leader: their write conflicts, and without that write there is no provider call. When the API server's
+//! answer is lost, or its own retry makes a write conflict with itself, the ledger is read back: our write id in it means
+//! that the write is ours.
+
+use jiff::Timestamp;
+use k8s_openapi::{ByteString, api::core::v1::Secret};
+use kube::{
+    Api, Resource, ResourceExt,
+    api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions},
+    core::ObjectMeta,
+};
+
+use crate::{
+    api::{
+        ApiCredential, FIELD_MANAGER, LEDGER_FINALIZER, LEDGER_TYPE, ROLE_LABEL, ROLE_LEDGER, ledger_name,
+    },
+    lifecycle::ledger::{Document, Edit},
+};
+
+use super::{
+    Engine, EngineError,
+    kubernetes::{call, version},
+    seal::{Material, Place, SealError, random_id},
+    stores::{DOCUMENT_KEY, Key, SEALED_KEY, ledger_entry, open_ledger},
+};
+
+/// A ledger with its secrets, for the length of a pass.
+pub(super) struct OpenLedger {
+    metadata: ObjectMeta,
+    pub(super) document: Document,
+    pub(super) material: Material,
+}
+
+impl OpenLedger {
+    pub(super) fn version(&self) -> u64 {
+        self.metadata.resource_version.as_deref().and_then(|text| text.parse().ok()).unwrap_or_default()
+    }
+
+    /// Applies `edits`, drops the secrets of what is over, and stamps the document as a new write.
+    fn edit(&mut self, edits: &[Edit], now: Timestamp) -> Result<(), EngineError> {
+        for edit in edits {
+            self.document.apply(edit, now)?;
+        }
+        let alive = |revision| self.document.revision(revision).is_some_and(|it| it.state.may_be_alive());
+        self.material.retain(alive);
+        self.document.write_id = random_id();
+        self.document.written_at = now.max(self.document.written_at);
+        self.document.ledger_uid.clone_from(&self.metadata.uid);
+        Ok(())
+    }
+}
+
+impl Engine {
+    fn ledgers(&self, key: &Key) -> Api<Secret> {
+        Api::namespaced(self.client.clone(), &key.namespace)
+    }
+
+    /// Reads and opens the ledger from the API server, and tells the stores.
+    pub(super) async fn read_ledger(&self, key: &Key) -> Result<Option<OpenLedger>, EngineError> {
+        let name = ledger_name(&key.name);
+        let Some(secret) = call("reading the ledger", self.ledgers(key).get_opt(&name)).await? else {
+            self.stores.ledgers.remove(key, u64::MAX);
+            return Ok(None);
+        };
+        self.stores.ledgers.put(key.clone(), version(&secret), ledger_entry(&secret, &self.sealer));
+        let (document, material) = open_ledger(&secret, &self.sealer).map_err(EngineError::Ledger)?;
+        Ok(Some(OpenLedger { metadata: secret.metadata, document, material }))
+    }
+
+    /// Makes the ledger of `object` with its first edits.
+    pub(super) async fn create_ledger(
+        &self,
+        object: &ApiCredential,
+        edits: &[Edit],
+    ) -> Result<OpenLedger, EngineError> {
+        let key = Key::of(object);
+        let uid = object.uid().unwrap_or_default();
+        let metadata = ObjectMeta {
+            namespace: Some(key.namespace.clone()),
+            name: Some(ledger_name(&key.name)),
+            labels: Some([(ROLE_LABEL.to_owned(), ROLE_LEDGER.to_owned())].into()),
+            finalizers: Some(vec![LEDGER_FINALIZER.to_owned()]),
+            owner_references: object.controller_owner_ref(&()).map(|owner| vec![owner]),
+            ..ObjectMeta::default()
+        };
+        let document = Document::new(&self.settings.cluster_id, &uid, object.spec.deletion_policy);
+        let mut open = OpenLedger { metadata, document, material: Material::default() };
+        open.edit(edits, self.now())?;
+        let secret = self.secret(&open)?;
+        let made = call("creating the ledger", self.ledgers(&key).create(&post(), &secret)).await;
+        self.written(&key, open, made).await
+    }
+
+    /// Writes `open` with `edits`, and with what `keep` adds to its secrets.
+    pub(super) async fn write_ledger(
+        &self,
+        key: &Key,
+        mut open: OpenLedger,
+        edits: &[Edit],
+        keep: Option<(u32, super::seal::Secrets)>,
+    ) -> Result<OpenLedger, EngineError> {
+        if let Some((revision, secrets)) = keep {
+            open.material.insert(revision, secrets);
+        }
+        open.edit(edits, self.now())?;
+        let secret = self.secret(&open)?;
+        let name = ledger_name(&key.name);
+        let replaced = call("writing the ledger", self.ledgers(key).replace(&name, &post(), &secret)).await;
+        self.written(key, open, replaced).await
+    }
+
+    fn secret(&self, open: &OpenLedger) -> Result<Secret, EngineError> {
+        let failed =
+            |what: &dyn std::fmt::Display| EngineError::Ledger(format!("it cannot be encoded: {what}"));
+        let document = serde_json::to_vec(&open.document).map_err(|error| failed(&error))?;
+        let place = Place {
+            namespace: open.metadata.namespace.as_deref().unwrap_or_default(),
+            name: open.metadata.name.as_deref().unwrap_or_default(),
+            document: &document,
+        };
+        let sealed = self.sealer.seal(&open.material, place).map_err(|error: SealError| failed(&error))?;
+        let data =
+            [(DOCUMENT_KEY.to_owned(), ByteString(document)), (SEALED_KEY.to_owned(), ByteString(sealed))];
+        Ok(Secret {
+            metadata: open.metadata.clone(),
+            type_: Some(LEDGER_TYPE.to_owned()),
+            data: Some(data.into()),
+            ..Secret::default()
+        })
+    }
+
+    /// Takes the answer to a write or, if that was lost or says that someone else was first, reads back whose write is there.
+    async fn written(
+        &self,
+        key: &Key,
+        mut open: OpenLedger,
+        answer: Result<Secret, EngineError>,
+    ) -> Result<OpenLedger, EngineError> {
+        match answer {
+            Ok(secret) => {
+                self.stores.ledgers.put(key.clone(), version(&secret), ledger_entry(&secret, &self.sealer));
+                open.metadata = secret.metadata;
+                Ok(open)
+            }
+            Err(error) if error.is_refusal() || error.is_not_found() => Err(error),
+            Err(error) => match self.read_ledger(key).await? {
+                Some(there) if there.document.write_id == open.document.write_id => Ok(there),
+                _ if error
+                    .status()
+                    .is_some_and(|status| status.is_conflict() || status.is_already_exists()) =>
+                {
+                    Err(EngineError::Conflict("the ledger"))
+                }
+                _ => Err(error),
+            },
+        }
+    }
+
+    /// Deletes a closed ledger: first the object, which its finalizer holds, then the finalizer. Once it is being deleted it is not
+    /// deleted again, so that an answer that was lost is not waited for.
+    pub(super) async fn release_ledger(&self, key: &Key) -> Result<(), EngineError> {
+        let Some(entry) = self.stores.ledgers.get(key) else { return Ok(()) };
+        let name = ledger_name(&key.name);
+        let api = self.ledgers(key);
+        let Some(secret) = call("reading the ledger", api.get_opt(&name)).await? else {
+            self.stores.ledgers.remove(key, u64::MAX);
+            return Ok(());
+        };
+        if secret.uid().as_ref() != Some(&entry.uid) {
+            return Err(EngineError::Conflict("the ledger"));
+        }
+        let mut version = secret.resource_version();
+        if secret.metadata.deletion_timestamp.is_none() {
+            let only_this = Preconditions { uid: Some(entry.uid.clone()), resource_version: None };
+            let delete = DeleteParams { preconditions: Some(only_this), ..DeleteParams::default() };
+            match call("deleting the ledger", api.delete(&name, &delete)).await {
+                Ok(deleted) => version = deleted.left().and_then(|secret| secret.resource_version()),
+                Err(error) => ignore_absence(Err(error))?,
+            }
+        }
+        let left: Vec<_> = secret.finalizers().iter().filter(|it| *it != LEDGER_FINALIZER).collect();
+        let patch = serde_json::json!({ "metadata": { "resourceVersion": version, "finalizers": left } });
+        let patched =
+            call("releasing the ledger", api.patch(&name, &PatchParams::default(), &Patch::Merge(patch)))
+                .await;
+        ignore_absence(patched.map(drop))?;
+        self.stores.ledgers.remove(key, u64::MAX);
+        Ok(())
+    }
+}
+
+fn post() -> PostParams {
+    PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() }
+}
+
+/// What is gone already need not be removed.
+pub(super) fn ignore_absence(result: Result<(), EngineError>) -> Result<(), EngineError> {
+    match result {
+        Err(error) if error.is_not_found() => Ok(()),
+        other => other,
+    }
+}

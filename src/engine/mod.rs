@@ -1,0 +1,110 @@
+//! Side effects, one place each. The engine gathers a [`World`](crate::lifecycle::world::World), performs the one step that
+//! the lifecycle decided on, and writes down what came of it. It decides nothing.
+
+pub mod accounts;
+mod events;
+mod kubernetes;
+mod ledger;
+mod observe;
+mod perform;
+pub mod seal;
+pub mod startup;
+mod status;
+pub mod stores;
+mod target;
+
+use std::sync::Arc;
+use std::{collections::HashMap, sync::Mutex};
+
+use jiff::Timestamp;
+use kube::Client;
+
+pub use accounts::Accounts;
+pub use kubernetes::{EngineError, version};
+pub use perform::Pass;
+use stores::{Key, Stores};
+
+use crate::{clock::Clock, lifecycle::world::Memory};
+
+/// What the engine is told at start.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Credwright's own namespace.
+    pub namespace: String,
+    /// The cluster's id, which is part of every name at a provider.
+    pub cluster_id: String,
+    /// Random text that tells this process from all others.
+    pub writer: String,
+    /// Where drivers may connect to, besides public addresses.
+    pub allow_egress: Vec<ipnet::IpNet>,
+}
+
+/// Everything that has effects, and what it needs for them.
+pub struct Engine {
+    client: Client,
+    clock: Arc<dyn Clock>,
+    settings: Settings,
+    started: Timestamp,
+    sealer: Arc<seal::Sealer>,
+    /// The objects, as last seen.
+    pub stores: Arc<Stores>,
+    /// The provider accounts.
+    pub accounts: Accounts,
+    memories: Mutex<HashMap<Key, Memory>>,
+}
+
+impl Engine {
+    /// An engine over empty stores.
+    #[must_use]
+    pub fn new(client: Client, clock: Arc<dyn Clock>, settings: Settings, sealer: seal::Sealer) -> Self {
+        let started = clock.now();
+        Self {
+            client,
+            clock,
+            settings,
+            started,
+            sealer: Arc::new(sealer),
+            stores: Arc::default(),
+            accounts: Accounts::default(),
+            memories: Mutex::default(),
+        }
+    }
+
+    /// The time now.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The client.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The clock.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// What opens ledgers and recognises targets.
+    #[must_use]
+    pub fn sealer(&self) -> &Arc<seal::Sealer> {
+        &self.sealer
+    }
+
+    fn remembered(&self, key: &Key) -> Memory {
+        self.memories.lock().map(|all| all.get(key).cloned()).ok().flatten().unwrap_or_default()
+    }
+
+    fn remember(&self, key: &Key, memory: Memory) {
+        if let Ok(mut all) = self.memories.lock() {
+            if memory == Memory::default() {
+                all.remove(key);
+            } else {
+                all.insert(key.clone(), memory);
+            }
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Gathering a world: from the stores, and with at most one look at the API server for what the stores cannot know.
+
+use std::collections::BTreeMap;
+
+use kube::ResourceExt;
+
+use crate::{
+    api::ApiCredential,
+    lifecycle::ledger::Document,
+    lifecycle::world::{LedgerView, Operator, ProviderView, Subject, TargetView, World},
+};
+
+use super::{
+    EngineError, Pass,
+    seal::entropy,
+    stores::{Key, LedgerEntry, ProviderKey, TargetEntry},
+};
+
+impl Pass<'_> {
+    /// The world as it is now.
+    ///
+    /// # Errors
+    /// If the API server cannot be read.
+    pub async fn observe(&mut self) -> Result<World, EngineError> {
+        let object = self.engine.stores.credentials.get(&self.key);
+        let ledger = self.engine.stores.ledgers.get(&self.key);
+        self.seen = ledger.as_ref().map(|entry| entry.version);
+        let document = ledger.as_ref().and_then(|entry| entry.document.as_ref().ok());
+        let providers = self.providers(object.as_deref(), document.map(|it| &**it));
+        let targets = match &object {
+            Some(object) => self.targets(object).await?,
+            None => Vec::new(),
+        };
+        let settings = &self.engine.settings;
+        Ok(World {
+            subject: Subject { namespace: self.key.namespace.clone(), name: self.key.name.clone(), object },
+            ledger: ledger_view(ledger),
+            targets,
+            providers,
+            memory: self.engine.remembered(&self.key),
+            operator: Operator {
+                cluster_id: settings.cluster_id.clone(),
+                writer: settings.writer.clone(),
+                started: self.engine.started,
+                entropy: entropy(),
+            },
+        })
+    }
+
+    fn providers(
+        &self,
+        object: Option<&ApiCredential>,
+        document: Option<&Document>,
+    ) -> BTreeMap<(crate::api::ProviderKind, String), ProviderView> {
+        let desired =
+            object.map(|object| (object.spec.provider_ref.kind, object.spec.provider_ref.name.clone()));
+        let used = document
+            .into_iter()
+            .flat_map(|it| &it.revisions)
+            .map(|it| (it.account.kind, it.account.name.clone()));
+        let mut views = BTreeMap::new();
+        for (kind, name) in desired.into_iter().chain(used) {
+            let key = ProviderKey::resolve(kind, &name, &self.key.namespace);
+            let view = match self.engine.accounts.view(&key) {
+                Some(view) => view,
+                None if self.engine.stores.providers.get(&key).is_some() => continue,
+                None => ProviderView::Unusable {
+                    reason: crate::api::Reason::ProviderMissing,
+                    message: format!(
+                        "there is no {kind:?} named {name}: create it, or correct spec.providerRef"
+                    ),
+                },
+            };
+            views.insert((kind, name), view);
+        }
+        views
+    }
+
+    /// The object's Secrets, and whatever has the name of its target. A Secret that is not ours is not watched, so before a
+    /// first publication, and once in a pass, the API server is asked.
+    async fn targets(&mut self, object: &ApiCredential) -> Result<Vec<TargetView>, EngineError> {
+        let owner = object.uid().unwrap_or_default();
+        let stores = &self.engine.stores;
+        let wanted = Key {
+            namespace: self.key.namespace.clone(),
+            name: object.spec.target_name(&self.key.name).to_owned(),
+        };
+        let mut entries = stores.targets_of(&owner);
+        if !entries.iter().any(|(key, _)| *key == wanted)
+            && let Some(entry) = stores.targets.get(&wanted)
+        {
+            entries.push((wanted.clone(), entry));
+        }
+        let known = entries.iter().any(|(key, _)| *key == wanted);
+        let mut targets: Vec<TargetView> =
+            entries.iter().map(|(key, entry)| target_view(key, entry, object)).collect();
+        if !known && object.metadata.deletion_timestamp.is_none() && !object.spec.suspend {
+            if self.inspected.is_none() {
+                self.inspected = Some(self.engine.inspect_target(&wanted, &owner).await?);
+            }
+            targets.extend(self.inspected.clone().flatten().filter(|it| it.name == wanted.name));
+        }
+        Ok(targets)
+    }
+}
+
+fn ledger_view(entry: Option<LedgerEntry>) -> LedgerView {
+    match entry {
+        None => LedgerView::Absent,
+        Some(LedgerEntry { document: Err(why), .. }) => LedgerView::Unreadable(why),
+        Some(LedgerEntry { document: Ok(document), uid, held, .. }) => {
+            LedgerView::Present { document, uid, held }
+        }
+    }
+}
+
+fn target_view(key: &Key, entry: &TargetEntry, object: &ApiCredential) -> TargetView {
+    let ours = entry.owner == object.uid();
+    let output = object.spec.secret.as_ref();
+    let has = |there: &Option<BTreeMap<String, String>>, asked: &BTreeMap<String, String>| {
+        asked.iter().all(|(key, value)| there.as_ref().and_then(|there| there.get(key)) == Some(value))
+    };
+    let dressed = output.is_none_or(|output| {
+        has(&entry.metadata.labels, &output.labels) && has(&entry.metadata.annotations, &output.annotations)
+    });
+    TargetView {
+        name: key.name.clone(),
+        ours,
+        intact: entry.intact.clone().filter(|_| ours && dressed),
+        immutable: entry.immutable,
+        terminating: entry.metadata.deletion_timestamp.is_some(),
+        created_at: entry.created_at,
+    }
+}

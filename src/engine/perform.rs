@@ -1,0 +1,436 @@
+//! One step, performed. No policy here: each step says what to do, and each outcome says what came of it.
+
+use std::sync::Arc;
+
+use secrecy::ExposeSecret;
+
+use crate::{
+    api::{ApiCredential, Reason},
+    lifecycle::{
+        Report,
+        failure::{Failure, FailureKind},
+        ledger::{Account, Answer, Edit, Revision, State},
+        plan::{FoundCredential, Outcome, Plan, Step},
+        render::{self, WithSecret},
+        world::{Rendered, TargetView, World},
+    },
+    providers::{CreateRequest, Issued, Pair, Provider, Revocation, RevokeRequest, Verdict},
+};
+
+use super::{
+    Engine, EngineError,
+    ledger::OpenLedger,
+    seal::Secrets,
+    stores::{Key, ProviderKey},
+    target::Published,
+};
+
+/// How long to wait between attempts to write an answer down.
+const ANSWER_PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
+
+/// One pass over one object: what it has read and opened is kept for its length only.
+pub struct Pass<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) key: Key,
+    open: Option<OpenLedger>,
+    /// Whether the object has come from the API server, not from a watch, since the pass began.
+    confirmed: bool,
+    /// The ledger's version that was decided on.
+    pub(super) seen: Option<u64>,
+    pub(super) inspected: Option<Option<TargetView>>,
+}
+
+impl Engine {
+    /// Begins a pass.
+    #[must_use]
+    pub fn pass(&self, key: Key) -> Pass<'_> {
+        Pass { engine: self, key, open: None, confirmed: false, seen: None, inspected: None }
+    }
+
+    fn provider_key(&self, key: &Key, account: &Account) -> ProviderKey {
+        ProviderKey::resolve(account.kind, &account.name, &key.namespace)
+    }
+}
+
+impl Pass<'_> {
+    /// Performs `step`.
+    ///
+    /// # Errors
+    /// If Kubernetes is in the way. What a provider answers, good or bad, is an [`Outcome`].
+    pub async fn perform(&mut self, world: &World, step: &Step) -> Result<Outcome, EngineError> {
+        let object = || world.subject.object.as_deref().ok_or(EngineError::Gone("the object"));
+        match step {
+            Step::HoldObject => {
+                self.engine.hold_object(object()?).await?;
+                self.confirmed = true;
+            }
+            Step::Mint(revision) => return self.mint(object()?, revision).await,
+            Step::Settle { revision } => return self.settle(world, *revision).await,
+            Step::Verify { revision } => return self.verify(*revision).await,
+            Step::Publish { revision, previous, from } => {
+                let rendered = Rendered { revision: *revision, from: from.clone() };
+                return self.publish(object()?, rendered, *previous).await;
+            }
+            Step::Record(edit) => {
+                if let (Edit::StartRevoking { .. }, Some(object)) = (edit, world.subject.object.as_deref()) {
+                    self.confirm(object).await?;
+                }
+                self.record(std::slice::from_ref(edit)).await?;
+            }
+            Step::Revoke { revision } => return self.revoke(*revision).await,
+            Step::DeleteTarget { name } => self.engine.delete_target(&self.target_key(name)).await?,
+            Step::ReleaseTarget { name } => self.engine.release_target(&self.target_key(name)).await?,
+            Step::ReleaseObject => self.engine.release_object(object()?).await?,
+            Step::ReleaseLedger => self.engine.release_ledger(&self.key).await?,
+        }
+        Ok(Outcome::Done)
+    }
+
+    /// Writes down what a step came to. Returns when the account it concerned is to be probed.
+    ///
+    /// # Errors
+    /// If the ledger cannot be written.
+    pub async fn conclude(
+        &mut self,
+        world: &World,
+        report: Report,
+    ) -> Result<Option<(ProviderKey, jiff::Timestamp)>, EngineError> {
+        self.engine.remember(&self.key, report.memory);
+        if !report.edits.is_empty() {
+            self.note(&report.edits).await?;
+        }
+        if let Some(object) = &world.subject.object {
+            for note in &report.events {
+                self.engine.publish_event(object, note).await;
+            }
+        }
+        Ok(report.trouble.and_then(|trouble| {
+            let (kind, name) = &trouble.account;
+            let key = ProviderKey::resolve(*kind, name, &self.key.namespace);
+            let until = self.engine.accounts.pause(&key, &trouble.failure, self.engine.now())?;
+            Some((key, until))
+        }))
+    }
+
+    /// Ends the pass: status says what the plan at rest says.
+    ///
+    /// # Errors
+    /// If status cannot be written.
+    pub async fn rest(&self, world: &World, plan: &Plan) -> Result<(), EngineError> {
+        if world.subject.object.is_none() {
+            self.engine.remember(&self.key, Default::default());
+        }
+        self.engine.write_status(world, plan).await
+    }
+
+    fn target_key(&self, name: &str) -> Key {
+        Key { namespace: self.key.namespace.clone(), name: name.to_owned() }
+    }
+
+    /// Makes sure, once in a pass, that the object is what the watch says it is.
+    async fn confirm(&mut self, object: &ApiCredential) -> Result<(), EngineError> {
+        if !self.confirmed {
+            self.engine.confirm_object(object).await?;
+            self.confirmed = true;
+        }
+        Ok(())
+    }
+
+    /// The open ledger, if it is the one that was decided on. What another writer has changed since is a conflict, never overwritten.
+    async fn open(&mut self) -> Result<OpenLedger, EngineError> {
+        if let Some(open) = self.open.take()
+            && Some(open.version()) == self.seen
+        {
+            return Ok(open);
+        }
+        let open = self.engine.read_ledger(&self.key).await?.ok_or(EngineError::Gone("the ledger"))?;
+        if Some(open.version()) == self.seen { Ok(open) } else { Err(EngineError::Conflict("the ledger")) }
+    }
+
+    /// From here on the ledger counts as it is now: what has happened is written down, whoever wrote in between. Returns whether
+    /// somebody did.
+    fn catch_up(&mut self) -> bool {
+        let known = self.open.as_ref().map(OpenLedger::version).or(self.seen);
+        self.seen = self.engine.stores.ledgers.get(&self.key).map(|entry| entry.version);
+        known != self.seen
+    }
+
+    /// Writes down what a step came to, unless somebody else has done so already.
+    async fn note(&mut self, edits: &[Edit]) -> Result<(), EngineError> {
+        let disturbed = self.catch_up();
+        match self.record(edits).await {
+            Err(EngineError::Illegal(_)) if disturbed => Err(EngineError::Conflict("the ledger")),
+            written => written,
+        }
+    }
+
+    async fn record(&mut self, edits: &[Edit]) -> Result<(), EngineError> {
+        let open = self.open().await?;
+        self.open = Some(self.engine.write_ledger(&self.key, open, edits, None).await?);
+        Ok(())
+    }
+
+    fn driver(&self, account: &Account) -> Result<Arc<dyn Provider>, EngineError> {
+        self.engine
+            .accounts
+            .driver(&self.engine.provider_key(&self.key, account))
+            .ok_or(EngineError::Gone("the provider"))
+    }
+
+    /// The intent goes into the ledger, the provider is called, the answer goes into the ledger; nothing else happens between.
+    async fn mint(&mut self, object: &ApiCredential, revision: &Revision) -> Result<Outcome, EngineError> {
+        let driver = self.driver(&revision.account)?;
+        self.confirm(object).await?;
+        let intend = [Edit::Intend(Box::new(revision.clone()))];
+        let open = if self.seen.is_some() {
+            let open = self.open().await?;
+            self.engine.write_ledger(&self.key, open, &intend, None).await?
+        } else {
+            self.engine.create_ledger(object, &intend).await?
+        };
+        self.open = Some(open);
+        let now = self.engine.now();
+        if now >= revision.intent.call_by {
+            return self.too_late(revision).await;
+        }
+        let request = CreateRequest {
+            name: revision.name.clone(),
+            scopes: revision.request.scopes.clone(),
+            expires_at: crate::lifecycle::asked_expiry(revision, driver.capabilities(), now),
+            subnets: revision.request.subnets.clone(),
+        };
+        let issued = match driver.create(&request).await {
+            Ok(issued) => issued,
+            Err(failure) => return Ok(Outcome::Failed(failure)),
+        };
+        if let Some(message) = self.cannot_be_true(&issued, driver.as_ref()) {
+            return Ok(Outcome::Failed(Failure { kind: FailureKind::Malformed, retry_after: None, message }));
+        }
+        self.keep(revision, issued, driver.as_ref()).await?;
+        Ok(Outcome::Done)
+    }
+
+    /// Nothing was sent. Whoever came in the meantime may have settled the intent already.
+    async fn too_late(&mut self, revision: &Revision) -> Result<Outcome, EngineError> {
+        self.catch_up();
+        let open = self.open().await?;
+        let is_ours = open.document.revision(revision.revision).is_some_and(|it| it.state == State::Intended);
+        self.open = Some(open);
+        if is_ours { Ok(Outcome::TooLate) } else { Err(EngineError::Conflict("the intent")) }
+    }
+
+    /// What a provider returned is checked before it is believed.
+    fn cannot_be_true(&self, issued: &Issued, driver: &dyn Provider) -> Option<String> {
+        if issued.client_id.is_empty() || issued.client_secret.expose_secret().is_empty() {
+            Some("the provider answered with an empty client ID or secret".to_owned())
+        } else if issued.expires_at.is_some_and(|at| at <= self.engine.now()) {
+            Some("the provider answered with a credential that has expired already".to_owned())
+        } else if driver.identity() == Some(&issued.client_id) || self.held_elsewhere(&issued.client_id) {
+            Some(format!(
+                "the provider answered with client {}, which belongs to someone else",
+                issued.client_id
+            ))
+        } else {
+            None
+        }
+    }
+
+    fn held_elsewhere(&self, client_id: &str) -> bool {
+        let holds = |key: &Key, entry: &super::stores::LedgerEntry| {
+            let document = entry.document.as_ref().ok()?;
+            let held = document.revisions.iter().any(|it| it.client_id.as_deref() == Some(client_id));
+            (*key != self.key && held).then_some(())
+        };
+        !self.engine.stores.ledgers.select(holds).is_empty()
+    }
+
+    /// Writes an answer down. This is never given up: the secret is in this process only. On a conflict the ledger is read
+    /// again, and the answer attached to its intent, whatever has become of that.
+    async fn keep(
+        &mut self,
+        revision: &Revision,
+        issued: Issued,
+        driver: &dyn Provider,
+    ) -> Result<(), EngineError> {
+        let answer = Answer {
+            intent_id: revision.intent.id.clone(),
+            client_id: issued.client_id,
+            ids: issued.ids,
+            fields: issued.fields,
+            expires_at: issued.expires_at,
+        };
+        let secrets = Secrets { client_secret: issued.client_secret, handle: issued.handle };
+        let edits = [Edit::Answer(Box::new(answer.clone()))];
+        let mut open = self.open.take();
+        loop {
+            let written = match open.take() {
+                Some(open) => {
+                    let keep = Some((revision.revision, secrets.clone()));
+                    self.engine.write_ledger(&self.key, open, &edits, keep).await
+                }
+                None => Err(EngineError::Conflict("the ledger")),
+            };
+            let error = match written {
+                Ok(open) => {
+                    self.open = Some(open);
+                    return Ok(());
+                }
+                Err(error) => error,
+            };
+            let again = match self.engine.read_ledger(&self.key).await {
+                Ok(Some(there)) => Some(there),
+                Ok(None) | Err(EngineError::Ledger(_)) => None,
+                Err(_) => {
+                    tokio::time::sleep(ANSWER_PAUSE).await;
+                    open = None;
+                    continue;
+                }
+            };
+            let known =
+                |open: &OpenLedger| open.document.revisions.iter().any(|it| it.intent.id == answer.intent_id);
+            if !again.as_ref().is_some_and(known) {
+                return self.give_back(&answer, &secrets, driver, error).await;
+            }
+            tracing::warn!(namespace = %self.key.namespace, name = %self.key.name, %error, "an answer is written again");
+            open = again;
+            tokio::time::sleep(ANSWER_PAUSE).await;
+        }
+    }
+
+    /// The ledger, or the intent in it, is gone: nobody can keep the secret, so the credential must not live.
+    async fn give_back(
+        &self,
+        answer: &Answer,
+        secrets: &Secrets,
+        driver: &dyn Provider,
+        error: EngineError,
+    ) -> Result<(), EngineError> {
+        let request = RevokeRequest {
+            client_id: answer.client_id.clone(),
+            ids: answer.ids.clone(),
+            handle: secrets.handle.clone(),
+        };
+        if let Err(failure) = driver.revoke(&request).await {
+            let client = &answer.client_id;
+            tracing::error!(%client, failure = %failure.message, "a credential whose ledger is gone could not be revoked");
+        }
+        Err(error)
+    }
+
+    async fn settle(&mut self, world: &World, revision: u32) -> Result<Outcome, EngineError> {
+        let revision = revision_of(world, revision)?;
+        let driver = self.driver(&revision.account)?;
+        let found = match driver.find(&world.tag()).await {
+            Ok(found) => found,
+            Err(failure) => return Ok(Outcome::Failed(failure)),
+        };
+        let credentials = found.into_iter().map(|it| FoundCredential {
+            held_elsewhere: driver.identity() == Some(&it.client_id) || self.held_elsewhere(&it.client_id),
+            name: it.name,
+            client_id: it.client_id,
+            ids: it.ids,
+        });
+        Ok(Outcome::Found(credentials.collect()))
+    }
+
+    async fn verify(&mut self, revision: u32) -> Result<Outcome, EngineError> {
+        let open = self.open().await?;
+        let tried = self.tried(&open, revision).await;
+        self.open = Some(open);
+        Ok(match tried? {
+            Ok(verdict) => Outcome::Tried { accepted: verdict == Verdict::Accepted },
+            Err(failure) => Outcome::Failed(failure),
+        })
+    }
+
+    async fn tried(&self, open: &OpenLedger, revision: u32) -> Result<Result<Verdict, Failure>, EngineError> {
+        let it = open.document.revision(revision).ok_or(EngineError::Gone("the revision"))?;
+        let secrets = open.material.get(revision).ok_or(EngineError::Gone("the secret"))?;
+        let pair = Pair {
+            client_id: it.client_id.clone().unwrap_or_default(),
+            client_secret: secrets.client_secret.clone(),
+            scopes: it.request.scopes.clone(),
+        };
+        Ok(self.driver(&it.account)?.verify(&pair).await)
+    }
+
+    async fn publish(
+        &mut self,
+        object: &ApiCredential,
+        rendered: Rendered,
+        previous: Option<u32>,
+    ) -> Result<Outcome, EngineError> {
+        let open = self.open().await?;
+        let with_secret = |number: u32| {
+            let revision = open.document.revision(number)?;
+            Some(WithSecret { revision, client_secret: &open.material.get(number)?.client_secret })
+        };
+        let current = with_secret(rendered.revision).ok_or(EngineError::Gone("the secret"))?;
+        let data = render::render(object.spec.secret.as_ref(), current, previous.and_then(with_secret));
+        self.open = Some(open);
+        let data = match data {
+            Ok(data) => data,
+            Err(error) => {
+                let message = format!("{error}; correct it, and the Secret is written");
+                return Ok(Outcome::NotPublished { reason: Reason::TemplateInvalid, message });
+            }
+        };
+        match self.engine.write_target(object, &rendered, data).await {
+            Ok(Published::Yes) => Ok(Outcome::Done),
+            Ok(Published::Foreign) => {
+                self.inspected = None;
+                let name = object.spec.target_name(&self.key.name);
+                let message =
+                    format!("the Secret {name} exists and is not this object's; it is not overwritten");
+                Ok(Outcome::NotPublished { reason: Reason::TargetForeign, message })
+            }
+            Err(error) if error.is_refusal() => {
+                let why = error.status().map(|status| status.message.clone()).unwrap_or_default();
+                let message = format!("the API server refuses the Secret: {why}");
+                Ok(Outcome::NotPublished { reason: Reason::TargetRefused, message })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Revokes; where the provider does not know the credential, the pair is tried, because "not found" alone proves nothing.
+    async fn revoke(&mut self, revision: u32) -> Result<Outcome, EngineError> {
+        let open = self.open().await?;
+        let it = open.document.revision(revision).ok_or(EngineError::Gone("the revision"))?;
+        let driver = self.driver(&it.account)?;
+        let client_id = it.client_id.clone().unwrap_or_default();
+        if driver.identity() == Some(&client_id) || self.held_elsewhere(&client_id) {
+            let message = format!("client {client_id} belongs to someone else; it is not revoked");
+            self.open = Some(open);
+            return Ok(Outcome::Failed(Failure { kind: FailureKind::Rejected, retry_after: None, message }));
+        }
+        let handle = open.material.get(revision).and_then(|secrets| secrets.handle.clone());
+        let request = RevokeRequest { client_id, ids: it.ids.clone(), handle };
+        let outcome = match driver.revoke(&request).await {
+            Ok(Revocation::Revoked) => Outcome::Revoked { still_accepted: None },
+            Ok(Revocation::NotFound) => self.not_found(&open, revision, driver.as_ref()).await?,
+            Err(failure) => Outcome::Failed(failure),
+        };
+        self.open = Some(open);
+        Ok(outcome)
+    }
+
+    async fn not_found(
+        &self,
+        open: &OpenLedger,
+        revision: u32,
+        driver: &dyn Provider,
+    ) -> Result<Outcome, EngineError> {
+        if open.material.get(revision).is_none() || !driver.capabilities().verify {
+            return Ok(Outcome::Revoked { still_accepted: None });
+        }
+        Ok(match self.tried(open, revision).await? {
+            Ok(verdict) => Outcome::Revoked { still_accepted: Some(verdict == Verdict::Accepted) },
+            Err(failure) => Outcome::Failed(failure),
+        })
+    }
+}
+
+fn revision_of(world: &World, revision: u32) -> Result<&Revision, EngineError> {
+    world.document().and_then(|document| document.revision(revision)).ok_or(EngineError::Gone("the revision"))
+}

@@ -1,0 +1,67 @@
+//! What has to be known before anything is looked at: the cluster's id, and the key that seals ledgers.
+
+use k8s_openapi::{
+    ByteString,
+    api::core::v1::{Namespace, Secret},
+};
+use kube::{Api, Client, ResourceExt, api::PostParams, core::ObjectMeta};
+use zeroize::Zeroizing;
+
+use crate::api::{FIELD_MANAGER, SEAL_NAME, SEAL_TYPE};
+
+use super::{EngineError, kubernetes::call, seal::Sealer};
+
+const KEY: &str = "key";
+
+/// The UID of `kube-system`, which stands for the cluster.
+///
+/// # Errors
+/// If it cannot be read.
+pub async fn cluster_id(client: &Client) -> Result<String, EngineError> {
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    let system = call("reading the namespace kube-system", namespaces.get("kube-system")).await?;
+    Ok(system.uid().unwrap_or_default())
+}
+
+/// The sealer with the key in Credwright's namespace, which is made if there is none. Two replicas that start together agree on
+/// one, because only one create can succeed.
+///
+/// # Errors
+/// If the key can neither be read nor made, or is not one.
+pub async fn sealer(client: &Client, namespace: &str) -> Result<Sealer, EngineError> {
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
+    if let Some(secret) = call("reading the sealing key", secrets.get_opt(SEAL_NAME)).await? {
+        return from_secret(secret);
+    }
+    let key = Sealer::new_key();
+    let secret = Secret {
+        metadata: ObjectMeta {
+            name: Some(SEAL_NAME.to_owned()),
+            namespace: Some(namespace.to_owned()),
+            ..ObjectMeta::default()
+        },
+        type_: Some(SEAL_TYPE.to_owned()),
+        immutable: Some(true),
+        data: Some([(KEY.to_owned(), ByteString(key.to_vec()))].into()),
+        ..Secret::default()
+    };
+    let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+    match call("making the sealing key", secrets.create(&params, &secret)).await {
+        Ok(secret) => from_secret(secret),
+        Err(error) if error.status().is_some_and(kube::core::Status::is_already_exists) => {
+            from_secret(call("reading the sealing key", secrets.get(SEAL_NAME)).await?)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn from_secret(secret: Secret) -> Result<Sealer, EngineError> {
+    let key =
+        secret.data.and_then(|mut data| data.remove(KEY)).map(|ByteString(bytes)| Zeroizing::new(bytes));
+    let sealer = key.and_then(|key| Sealer::new(&key).ok());
+    sealer.ok_or_else(|| {
+        let message =
+            format!("the Secret {SEAL_NAME} holds no sealing key of 32 bytes; restore it from a backup");
+        EngineError::Ledger(message)
+    })
+}

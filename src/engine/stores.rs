@@ -1,0 +1,307 @@
+//! The objects as last seen, each kept once and slim. The freshest version wins, whether it came by a watch or as the answer to
+//! a write of ours; so a pass reads its own writes, and the echo of a write is known for what it is.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    hash::Hash,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use jiff::Timestamp;
+use k8s_openapi::{ByteString, api::core::v1::Secret};
+use kube::ResourceExt;
+
+use crate::{
+    api::{
+        ApiCredential, ClusterCredentialProvider, CredentialProvider, DIGEST_ANNOTATION, LEDGER_FINALIZER,
+        ProviderKind, RENDERED_FROM_ANNOTATION, REVISION_ANNOTATION,
+    },
+    lifecycle::{
+        ledger::{Document, SCHEMA},
+        world::Rendered,
+    },
+};
+
+use super::{
+    kubernetes::{owner_uid, version},
+    seal::{Place, Sealer},
+};
+
+/// A ledger's document may be so large.
+const DOCUMENT_MAX: usize = 256 * 1024;
+
+/// The key of a ledger Secret that holds the document.
+pub(super) const DOCUMENT_KEY: &str = "document";
+/// The key of a ledger Secret that holds the sealed material.
+pub(super) const SEALED_KEY: &str = "sealed";
+
+/// Namespace and name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key {
+    /// The namespace.
+    pub namespace: String,
+    /// The name.
+    pub name: String,
+}
+
+impl Key {
+    /// The key of an object.
+    #[must_use]
+    pub fn of<K: kube::Resource>(object: &K) -> Self {
+        Self { namespace: object.namespace().unwrap_or_default(), name: object.name_any() }
+    }
+}
+
+/// A provider object of either kind; a cluster-scoped one has an empty namespace.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ProviderKey {
+    /// The kind.
+    pub kind: ProviderKind,
+    /// The namespace.
+    pub namespace: String,
+    /// The name.
+    pub name: String,
+}
+
+impl ProviderKey {
+    /// The provider that an object in `namespace` means by `kind` and `name`.
+    #[must_use]
+    pub fn resolve(kind: ProviderKind, name: &str, namespace: &str) -> Self {
+        let namespace = match kind {
+            ProviderKind::CredentialProvider => namespace.to_owned(),
+            ProviderKind::ClusterCredentialProvider => String::new(),
+        };
+        Self { kind, namespace, name: name.to_owned() }
+    }
+}
+
+/// A provider object of either kind.
+#[derive(Clone, Debug)]
+pub enum ProviderObject {
+    /// Of one namespace.
+    Namespaced(Arc<CredentialProvider>),
+    /// Shared.
+    Cluster(Arc<ClusterCredentialProvider>),
+}
+
+/// A ledger, without its secrets.
+#[derive(Clone, Debug)]
+pub struct LedgerEntry {
+    /// The Secret's UID.
+    pub uid: String,
+    /// The Secret's version.
+    pub version: u64,
+    /// Whether our finalizer is on it.
+    pub held: bool,
+    /// The document, or why it cannot be used.
+    pub document: Result<Arc<Document>, String>,
+}
+
+/// A target, without its secrets.
+#[derive(Clone, Debug)]
+pub struct TargetEntry {
+    /// Its metadata, without managed fields.
+    pub metadata: Arc<kube::core::ObjectMeta>,
+    /// The UID of the ApiCredential that controls it.
+    pub owner: Option<String>,
+    /// What it holds, if that is exactly what Credwright wrote.
+    pub intact: Option<Rendered>,
+    /// Whether it is immutable.
+    pub immutable: bool,
+    /// When it was created.
+    pub created_at: Option<Timestamp>,
+}
+
+/// A map whose entries only ever become newer.
+pub struct Store<K, V>(Mutex<HashMap<K, (u64, V)>>);
+
+impl<K, V> Default for Store<K, V> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Clone + Eq + Hash, V: Clone> Store<K, V> {
+    fn entries(&self) -> MutexGuard<'_, HashMap<K, (u64, V)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is known of `key`.
+    pub fn get(&self, key: &K) -> Option<V> {
+        self.entries().get(key).map(|(_, value)| value.clone())
+    }
+
+    /// Keeps `value` unless a version at least as new is there. Returns whether it was news.
+    pub fn put(&self, key: K, version: u64, value: V) -> bool {
+        let mut entries = self.entries();
+        let news = entries.get(&key).is_none_or(|(known, _)| *known < version);
+        if news {
+            entries.insert(key, (version, value));
+        }
+        news
+    }
+
+    /// Forgets `key`, unless something newer than `version` is there.
+    pub fn remove(&self, key: &K, version: u64) -> bool {
+        let mut entries = self.entries();
+        let old = entries.get(key).is_some_and(|(known, _)| *known <= version);
+        if old {
+            entries.remove(key);
+        }
+        old
+    }
+
+    /// Forgets all but `keep`, after a complete list. Returns what went.
+    pub fn retain(&self, keep: &HashSet<K>) -> Vec<K> {
+        let mut entries = self.entries();
+        let gone: Vec<K> = entries.keys().filter(|key| !keep.contains(*key)).cloned().collect();
+        for key in &gone {
+            entries.remove(key);
+        }
+        entries.shrink_to_fit();
+        gone
+    }
+
+    /// Everything for which `select` gives a value.
+    pub fn select<T>(&self, mut select: impl FnMut(&K, &V) -> Option<T>) -> Vec<T> {
+        self.entries().iter().filter_map(|(key, (_, value))| select(key, value)).collect()
+    }
+}
+
+/// All stores.
+#[derive(Default)]
+pub struct Stores {
+    /// ApiCredentials.
+    pub credentials: Store<Key, Arc<ApiCredential>>,
+    /// Ledgers, by their ApiCredential's key.
+    pub ledgers: Store<Key, LedgerEntry>,
+    /// Targets, by their own key.
+    pub targets: Store<Key, TargetEntry>,
+    /// Versions of login Secrets, by their own key.
+    pub logins: Store<Key, u64>,
+    /// Providers.
+    pub providers: Store<ProviderKey, ProviderObject>,
+    /// Targets by the UID of their owner; a hint that may name too many.
+    owned: Mutex<BTreeMap<String, HashSet<Key>>>,
+}
+
+impl Stores {
+    /// Keeps a target.
+    pub fn put_target(&self, key: Key, target: TargetEntry) -> bool {
+        if let Some(owner) = &target.owner {
+            let mut owned = self.owned.lock().unwrap_or_else(PoisonError::into_inner);
+            owned.entry(owner.clone()).or_default().insert(key.clone());
+        }
+        let version = target.metadata.resource_version.as_deref().and_then(|text| text.parse().ok());
+        self.targets.put(key, version.unwrap_or_default(), target)
+    }
+
+    /// The targets of an object.
+    #[must_use]
+    pub fn targets_of(&self, owner: &str) -> Vec<(Key, TargetEntry)> {
+        let mut owned = self.owned.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(keys) = owned.get_mut(owner) else { return Vec::new() };
+        let mut found = Vec::new();
+        keys.retain(|key| match self.targets.get(key).filter(|it| it.owner.as_deref() == Some(owner)) {
+            Some(target) => {
+                found.push((key.clone(), target));
+                true
+            }
+            None => false,
+        });
+        if keys.is_empty() {
+            owned.remove(owner);
+        }
+        found
+    }
+}
+
+/// A ledger Secret as it is kept: opened once to see that it is genuine, and stripped.
+#[must_use]
+pub fn ledger_entry(secret: &Secret, sealer: &Sealer) -> LedgerEntry {
+    LedgerEntry {
+        uid: secret.uid().unwrap_or_default(),
+        version: version(secret),
+        held: secret.finalizers().iter().any(|finalizer| finalizer == LEDGER_FINALIZER),
+        document: open_ledger(secret, sealer).map(|(document, _)| Arc::new(document)),
+    }
+}
+
+/// Opens a ledger Secret.
+///
+/// # Errors
+/// A sentence that says why it cannot be used.
+pub(super) fn open_ledger(
+    secret: &Secret,
+    sealer: &Sealer,
+) -> Result<(Document, super::seal::Material), String> {
+    let name = secret.name_any();
+    let key = |key: &str| {
+        secret.data.as_ref().and_then(|data| data.get(key)).map(|ByteString(bytes)| bytes.as_slice())
+    };
+    let missing = |key| format!("the ledger {name} has no key {key}; restore it from a backup");
+    let document = key(DOCUMENT_KEY).ok_or_else(|| missing(DOCUMENT_KEY))?;
+    let sealed = key(SEALED_KEY).ok_or_else(|| missing(SEALED_KEY))?;
+    if document.len() > DOCUMENT_MAX {
+        return Err(format!(
+            "the ledger {name} is larger than Credwright ever writes; restore it from a backup"
+        ));
+    }
+    let namespace = secret.namespace().unwrap_or_default();
+    let material = sealer
+        .open(sealed, Place { namespace: &namespace, name: &name, document })
+        .map_err(|error| format!("the ledger {name} does not open: {error}; restore it, or the key it was sealed with, from a backup"))?;
+    let mut decoded: Document = serde_json::from_slice(document)
+        .map_err(|error| format!("the ledger {name} cannot be decoded: {error}"))?;
+    // Decoding makes room for four.
+    decoded.revisions.shrink_to_fit();
+    decoded.mints.shrink_to_fit();
+    if decoded.schema > SCHEMA {
+        let schema = decoded.schema;
+        return Err(format!(
+            "the ledger {name} has schema {schema}, written by a newer Credwright; upgrade this one"
+        ));
+    }
+    Ok((decoded, material))
+}
+
+/// A target Secret as it is kept: recognised by its digest, and stripped.
+#[must_use]
+pub fn target_entry(secret: &Secret, sealer: &Sealer) -> TargetEntry {
+    let mut metadata = secret.metadata.clone();
+    metadata.managed_fields = None;
+    // Decoding makes room for four.
+    metadata.owner_references.iter_mut().for_each(Vec::shrink_to_fit);
+    TargetEntry {
+        owner: owner_uid(secret),
+        intact: intact(secret, sealer),
+        immutable: secret.immutable == Some(true),
+        created_at: secret.creation_timestamp().map(|time| time.0),
+        metadata: Arc::new(metadata),
+    }
+}
+
+fn intact(secret: &Secret, sealer: &Sealer) -> Option<Rendered> {
+    let annotations = secret.annotations();
+    let rendered = Rendered {
+        revision: annotations.get(REVISION_ANNOTATION)?.parse().ok()?,
+        from: annotations.get(RENDERED_FROM_ANNOTATION)?.clone(),
+    };
+    let digest = annotations.get(DIGEST_ANNOTATION)?;
+    (*digest == target_digest(secret, &rendered, sealer)).then_some(rendered)
+}
+
+/// The digest that says: Credwright wrote exactly this, here, from that.
+pub(super) fn target_digest(secret: &Secret, rendered: &Rendered, sealer: &Sealer) -> String {
+    let namespace = secret.namespace().unwrap_or_default();
+    let name = secret.name_any();
+    let owner = owner_uid(secret).unwrap_or_default();
+    let revision = rendered.revision.to_string();
+    let head = [&namespace, &name, &owner, &revision, &rendered.from].map(|text| text.as_bytes());
+    let data =
+        secret.data.iter().flatten().flat_map(|(key, ByteString(value))| [key.as_bytes(), value.as_slice()]);
+    sealer.digest(head.into_iter().chain(data))
+}
+
+#[cfg(test)]
+mod tests;

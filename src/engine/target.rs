@@ -1,0 +1,232 @@
+//! The Secret that workloads read: who owns it, and writing it so that nobody else's write is lost.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::{ByteString, api::core::v1::Secret};
+use kube::{
+    Api, Resource, ResourceExt,
+    api::{DeleteParams, GetParams, Patch, PatchParams, PostParams, Preconditions},
+    core::ObjectMeta,
+};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::{
+    api::{
+        ApiCredential, DIGEST_ANNOTATION, DRESSED_ANNOTATION, FIELD_MANAGER, RENDERED_FROM_ANNOTATION,
+        REVISION_ANNOTATION, ROLE_LABEL, ROLE_TARGET,
+    },
+    lifecycle::world::{Rendered, TargetView},
+};
+
+use super::{
+    Engine, EngineError,
+    kubernetes::{call, owner_uid},
+    ledger::ignore_absence,
+    stores::{Key, TargetEntry, target_digest, target_entry},
+};
+
+/// How writing a target ended, short of an error.
+pub(super) enum Published {
+    /// It is there, and was read back.
+    Yes,
+    /// Someone else's Secret has the name.
+    Foreign,
+}
+
+impl Engine {
+    fn secrets(&self, namespace: &str) -> Api<Secret> {
+        Api::namespaced(self.client.clone(), namespace)
+    }
+
+    /// One look at what has the target's name, for Secrets that the watch does not see because they are not ours.
+    pub(super) async fn inspect_target(
+        &self,
+        key: &Key,
+        owner: &str,
+    ) -> Result<Option<TargetView>, EngineError> {
+        let api = self.secrets(&key.namespace);
+        let looked =
+            call("looking at the Secret", api.get_metadata_opt_with(&key.name, &GetParams::any())).await?;
+        Ok(looked.map(|secret| TargetView {
+            name: key.name.clone(),
+            ours: owner_uid(&secret).as_deref() == Some(owner),
+            intact: None,
+            immutable: false,
+            terminating: secret.metadata.deletion_timestamp.is_some(),
+            created_at: None,
+        }))
+    }
+
+    /// Writes the target of `object`: a create if none was seen, otherwise a replacement of the version that was seen.
+    pub(super) async fn write_target(
+        &self,
+        object: &ApiCredential,
+        rendered: &Rendered,
+        data: BTreeMap<String, SecretString>,
+    ) -> Result<Published, EngineError> {
+        let namespace = object.namespace().unwrap_or_default();
+        let key = Key { name: object.spec.target_name(&object.name_any()).to_owned(), namespace };
+        let api = self.secrets(&key.namespace);
+        let seen = self.stores.targets.get(&key).map(|entry| entry.metadata);
+        let created = match seen {
+            Some(metadata) => return self.replace_target(&api, object, (&metadata, rendered, &data)).await,
+            None => {
+                let secret = self.target(object, &ObjectMeta::default(), rendered, &data);
+                call("creating the Secret", api.create(&post(), &secret)).await
+            }
+        };
+        match created {
+            Ok(secret) => Ok(self.wrote(key, &secret)),
+            Err(error) if error.status().is_some_and(kube::core::Status::is_already_exists) => {
+                let there = call("reading the Secret", api.get_opt(&key.name))
+                    .await?
+                    .ok_or(EngineError::Conflict("the Secret"))?;
+                if owner_uid(&there) != object.uid() {
+                    return Ok(Published::Foreign);
+                }
+                self.replace_target(&api, object, (&there.metadata, rendered, &data)).await
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn replace_target(
+        &self,
+        api: &Api<Secret>,
+        object: &ApiCredential,
+        what: (&ObjectMeta, &Rendered, &BTreeMap<String, SecretString>),
+    ) -> Result<Published, EngineError> {
+        let (before, rendered, data) = what;
+        let secret = self.target(object, before, rendered, data);
+        let key = Key::of(&secret);
+        match call("writing the Secret", api.replace(&key.name, &post(), &secret)).await {
+            Ok(secret) => Ok(self.wrote(key, &secret)),
+            Err(error) if error.status().is_some_and(|it| it.is_conflict() || it.is_not_found()) => {
+                self.see_target(&key).await?;
+                Err(EngineError::Conflict("the Secret"))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads a target anew into the stores.
+    async fn see_target(&self, key: &Key) -> Result<(), EngineError> {
+        match call("reading the Secret", self.secrets(&key.namespace).get_opt(&key.name)).await? {
+            Some(secret) => {
+                self.stores.put_target(key.clone(), target_entry(&secret, &self.sealer));
+            }
+            None => {
+                self.stores.targets.remove(key, u64::MAX);
+            }
+        }
+        Ok(())
+    }
+
+    fn wrote(&self, key: Key, secret: &Secret) -> Published {
+        self.stores.put_target(key, target_entry(secret, &self.sealer));
+        Published::Yes
+    }
+
+    /// The target as it should be. What others put into its metadata stays; its data is ours alone.
+    fn target(
+        &self,
+        object: &ApiCredential,
+        before: &ObjectMeta,
+        rendered: &Rendered,
+        data: &BTreeMap<String, SecretString>,
+    ) -> Secret {
+        let output = object.spec.secret.clone().unwrap_or_default();
+        let mut metadata = ObjectMeta {
+            namespace: object.namespace(),
+            name: Some(object.spec.target_name(&object.name_any()).to_owned()),
+            managed_fields: None,
+            ..before.clone()
+        };
+        dress(&mut metadata, output.labels, output.annotations);
+        let owners = metadata.owner_references.get_or_insert_default();
+        owners.retain(|owner| owner.controller != Some(true));
+        owners.extend(object.controller_owner_ref(&()));
+        let bytes = |value: &SecretString| ByteString(value.expose_secret().as_bytes().to_vec());
+        let mut secret = Secret {
+            metadata,
+            type_: output.type_,
+            data: Some(data.iter().map(|(key, value)| (key.clone(), bytes(value))).collect()),
+            ..Secret::default()
+        };
+        let digest = target_digest(&secret, rendered, &self.sealer);
+        let annotations = secret.annotations_mut();
+        annotations.insert(REVISION_ANNOTATION.to_owned(), rendered.revision.to_string());
+        annotations.insert(RENDERED_FROM_ANNOTATION.to_owned(), rendered.from.clone());
+        annotations.insert(DIGEST_ANNOTATION.to_owned(), digest);
+        secret
+    }
+
+    /// Removes a Secret of ours.
+    pub(super) async fn delete_target(&self, key: &Key) -> Result<(), EngineError> {
+        let Some(entry) = self.stores.targets.get(key) else { return Ok(()) };
+        let only_this = Preconditions { uid: entry.metadata.uid.clone(), resource_version: None };
+        let delete = DeleteParams { preconditions: Some(only_this), ..DeleteParams::default() };
+        ignore_absence(
+            call("deleting the Secret", self.secrets(&key.namespace).delete(&key.name, &delete))
+                .await
+                .map(drop),
+        )?;
+        self.stores.targets.remove(key, u64::MAX);
+        Ok(())
+    }
+
+    /// Takes our owner reference and our label off a Secret, so that it outlives the object.
+    pub(super) async fn release_target(&self, key: &Key) -> Result<(), EngineError> {
+        let Some(TargetEntry { metadata, .. }) = self.stores.targets.get(key) else { return Ok(()) };
+        let owners: Vec<_> = metadata
+            .owner_references
+            .iter()
+            .flatten()
+            .filter(|owner| owner.controller != Some(true))
+            .collect();
+        let patch = serde_json::json!({ "metadata": {
+            "resourceVersion": metadata.resource_version,
+            "ownerReferences": owners,
+            "labels": { ROLE_LABEL: null },
+        }});
+        let api = self.secrets(&key.namespace);
+        let patched =
+            call("releasing the Secret", api.patch(&key.name, &PatchParams::default(), &Patch::Merge(patch)))
+                .await;
+        if let Err(error) = &patched
+            && error.status().is_some_and(kube::core::Status::is_conflict)
+        {
+            self.see_target(key).await?;
+            return Err(EngineError::Conflict("the Secret"));
+        }
+        ignore_absence(patched.map(drop))?;
+        self.stores.targets.remove(key, u64::MAX);
+        Ok(())
+    }
+}
+
+/// Puts on the labels and annotations that the spec asks for, and takes off those that it asked for before. What others
+/// have put there stays.
+fn dress(metadata: &mut ObjectMeta, labels: BTreeMap<String, String>, annotations: BTreeMap<String, String>) {
+    let theirs_labels = metadata.labels.get_or_insert_default();
+    let theirs = metadata.annotations.get_or_insert_default();
+    for worn in theirs.remove(DRESSED_ANNOTATION).iter().flat_map(|worn| worn.split(' ')) {
+        match worn.split_once(':') {
+            Some(("label", key)) => theirs_labels.remove(key),
+            Some(("annotation", key)) => theirs.remove(key),
+            _ => None,
+        };
+    }
+    let worn = labels.keys().map(|key| format!("label:{key}"));
+    let worn: Vec<String> = worn.chain(annotations.keys().map(|key| format!("annotation:{key}"))).collect();
+    if !worn.is_empty() {
+        theirs.insert(DRESSED_ANNOTATION.to_owned(), worn.join(" "));
+    }
+    theirs_labels.extend(labels);
+    theirs_labels.insert(ROLE_LABEL.to_owned(), ROLE_TARGET.to_owned());
+    theirs.extend(annotations);
+}
+
+fn post() -> PostParams {
+    PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() }
+}
