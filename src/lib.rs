@@ -10,6 +10,7 @@
 //! belongs in a different layer. `tests/architecture.rs` holds the code to it.
 
 pub mod api;
+pub mod cli;
 pub mod clock;
 pub mod controller;
 pub mod engine;

@@ -1,0 +1,34 @@
+//! `credwright crds`: prints the custom resource definitions, ready for `kubectl apply -f -`.
+
+use serde_json::Value;
+
+use crate::api::crds;
+
+/// All definitions as one YAML stream, in a stable order.
+///
+/// # Panics
+///
+/// Never: the definitions are our own data, without a map whose keys are not text.
+#[must_use]
+pub fn yaml() -> String {
+    let mut definitions = serde_json::to_value(crds::all()).expect("a definition is plain data");
+    whole_numbers(&mut definitions);
+    let documents = definitions.as_array().map(Vec::as_slice).unwrap_or_default();
+    serde_saphyr::to_string_multiple(documents).expect("a definition is plain data")
+}
+
+/// Writes 1 for 1.0: bounds are floats in the type, but the API server gives them back as it would write them itself,
+/// and whoever compares the two would see a difference that is none.
+fn whole_numbers(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(whole_numbers),
+        Value::Object(members) => members.values_mut().for_each(whole_numbers),
+        Value::Number(number) => {
+            let whole = number.as_f64().filter(|float| number.is_f64() && float.fract() == 0.0);
+            if let Some(Ok(whole)) = whole.map(|float| format!("{float:.0}").parse::<i64>()) {
+                *value = whole.into();
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::String(_) => {}
+    }
+}

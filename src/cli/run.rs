@@ -1,0 +1,138 @@
+//! `credwright run`: from flags to a running operator.
+
+use std::{process::ExitCode, sync::Arc};
+
+use clap::{Args, ValueEnum};
+use ipnet::IpNet;
+use kube::{Client, Config};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    clock::SystemClock,
+    controller::{Operator, Options},
+    engine::{Settings, seal::random_id, startup},
+};
+
+/// How the operator runs. Every flag has an environment twin.
+#[derive(Args, Debug)]
+pub(super) struct Arguments {
+    /// Credwright's own namespace, where its sealing key is kept.
+    #[arg(
+        long,
+        env = "CREDWRIGHT_OPERATOR_NAMESPACE",
+        default_value = "credwright-system",
+        value_name = "NAME"
+    )]
+    operator_namespace: String,
+
+    /// A namespace to work in; repeatable. Providers that are shared by namespaces are then off. [default: all namespaces]
+    #[arg(long, env = "CREDWRIGHT_NAMESPACE", value_name = "NAME", value_delimiter = ',')]
+    namespace: Vec<String>,
+
+    /// The cluster's id, part of every name at a provider; two clusters that share a provider account need different ones.
+    /// [default: the UID of kube-system]
+    #[arg(long, env = "CREDWRIGHT_CLUSTER_ID", value_name = "ID")]
+    cluster_id: Option<String>,
+
+    /// A range that providers may be in besides public addresses, such as 10.0.0.0/8; also allows plain http there. Repeatable.
+    #[arg(long, env = "CREDWRIGHT_ALLOW_EGRESS", value_name = "CIDR", value_delimiter = ',')]
+    allow_egress: Vec<IpNet>,
+
+    /// How many objects are looked at at once.
+    #[arg(long, env = "CREDWRIGHT_CONCURRENCY", default_value_t = 32, value_name = "COUNT")]
+    concurrency: usize,
+
+    /// Get lists in small pages instead of as a stream; for Kubernetes 1.33.
+    #[arg(long, env = "CREDWRIGHT_PAGED_LISTS")]
+    paged_lists: bool,
+
+    /// How log lines are written.
+    #[arg(long, env = "CREDWRIGHT_LOG_FORMAT", default_value = "text", value_name = "FORMAT")]
+    log_format: LogFormat,
+
+    /// What is logged, such as info or credwright=debug.
+    #[arg(long, env = "CREDWRIGHT_LOG", default_value = "info", value_name = "FILTER")]
+    log: String,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+pub(super) fn main(arguments: &Arguments) -> ExitCode {
+    log_to_stderr(arguments);
+    // One TLS stack in the whole process; a second installation is the only way this fails.
+    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+        tracing::warn!("a TLS provider was installed before");
+    }
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error),
+    };
+    match runtime.block_on(run(arguments)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(error.as_ref()),
+    }
+}
+
+fn failed(error: &dyn std::error::Error) -> ExitCode {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    let causes: String = causes.map(|cause| format!(": {cause}")).collect();
+    eprintln!("credwright: {error}{causes}");
+    ExitCode::FAILURE
+}
+
+fn log_to_stderr(arguments: &Arguments) {
+    let filter = tracing_subscriber::EnvFilter::builder().parse_lossy(&arguments.log);
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match arguments.log_format {
+        LogFormat::Text => log.init(),
+        LogFormat::Json => log.json().init(),
+    }
+}
+
+async fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
+    let operator = operator(arguments).await?;
+    let shutdown = CancellationToken::new();
+    let (interrupt, terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), "credwright has started");
+    tokio::join!(stop_on(interrupt, terminate, &shutdown), operator.run(shutdown.clone()));
+    tracing::info!("credwright has stopped");
+    Ok(())
+}
+
+async fn operator(arguments: &Arguments) -> Result<Operator, Box<dyn std::error::Error>> {
+    let mut config = Config::infer().await?;
+    // After a 504 the client's own retry of a write conflicts with its own success; the engine reads back instead.
+    config.default_retry = false;
+    let client = Client::try_from(config)?;
+    let cluster_id = match &arguments.cluster_id {
+        Some(id) => id.clone(),
+        None => startup::cluster_id(&client).await?,
+    };
+    let settings = Settings {
+        namespace: arguments.operator_namespace.clone(),
+        cluster_id,
+        writer: random_id(),
+        allow_egress: arguments.allow_egress.clone(),
+    };
+    let options = Options {
+        cluster_providers: arguments.namespace.is_empty(),
+        namespaces: arguments.namespace.clone(),
+        concurrency: arguments.concurrency.max(1),
+        streaming_lists: !arguments.paged_lists,
+    };
+    Ok(Operator::new(client, Arc::new(SystemClock), settings, options).await?)
+}
+
+async fn stop_on(mut interrupt: Signal, mut terminate: Signal, shutdown: &CancellationToken) {
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    tracing::info!("stopping: the steps in flight are finished first");
+    shutdown.cancel();
+}

@@ -1,0 +1,7 @@
+//! The `credwright` binary.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    credwright::cli::main()
+}

@@ -1,0 +1,251 @@
+//! The direction rule, held by reading the sources: which layer may use which, and what must never be seen where.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::path::{Path, PathBuf};
+
+/// A layer: the folder or file of that name in `src`, the layers of ours that it may use, and what of others'
+/// it must never see.
+struct Layer {
+    name: &'static str,
+    uses: &'static [&'static str],
+    never: &'static [&'static str],
+    rule: &'static str,
+}
+
+const LAYERS: &[Layer] = &[
+    Layer {
+        name: "api",
+        uses: &["api"],
+        never: &[
+            "kube::Api",
+            "kube::api",
+            "kube::Client",
+            "kube::client",
+            "kube::runtime",
+            "tokio",
+            "futures",
+            "reqwest",
+            "clap",
+        ],
+        rule: "api is what users write and read: it uses nothing of ours, no client and no runtime",
+    },
+    Layer {
+        name: "clock",
+        uses: &["clock"],
+        never: &["kube", "reqwest", "clap"],
+        rule: "clock tells the time and nothing else",
+    },
+    Layer {
+        name: "lifecycle",
+        uses: &["api", "lifecycle"],
+        never: &["kube", "tokio", "futures", "async_trait", "reqwest", "http", "axum", "clap", "tracing"],
+        rule: "lifecycle is pure: it uses api only, awaits nothing and knows no client",
+    },
+    Layer {
+        name: "ops",
+        uses: &["api", "ops"],
+        never: &["reqwest", "clap"],
+        rule: "ops is told what to show; it asks no other layer",
+    },
+    Layer {
+        name: "providers",
+        uses: &["api", "lifecycle", "ops", "providers"],
+        never: &["kube", "k8s_openapi", "clap"],
+        rule: "providers speak to providers: they know nothing of Kubernetes",
+    },
+    Layer {
+        name: "engine",
+        uses: &["api", "clock", "engine", "lifecycle", "ops", "providers"],
+        never: &["reqwest", "kube_lease_manager", "clap"],
+        rule: "engine performs: it knows neither the controller above it nor HTTP beneath the drivers",
+    },
+    Layer {
+        name: "controller",
+        uses: &["api", "clock", "controller", "engine", "lifecycle", "ops", "providers"],
+        never: &["reqwest", "clap"],
+        rule: "controller wires: it knows neither the command line nor HTTP",
+    },
+    Layer {
+        name: "cli",
+        uses: &["api", "cli", "clock", "controller", "engine", "lifecycle", "ops", "providers"],
+        never: &[],
+        rule: "cli may use everything",
+    },
+];
+
+/// How a provider would be called, in any case and with or without separators.
+const PROVIDERS: &[&str] =
+    &["spreetail", "oauthregistration", "expereo", "clouddirector", "cloudconnexa", "vonage"];
+const NAMELESS: &[&str] = &["lifecycle", "engine", "controller", "ops"];
+const LONGEST_FILE: usize = 500;
+
+#[test]
+fn every_layer_uses_only_what_it_may() {
+    let broken: Vec<_> = sources().iter().flat_map(|source| source.broken_directions()).collect();
+    assert!(broken.is_empty(), "\n{}", broken.join("\n"));
+}
+
+#[test]
+fn no_provider_is_named_where_every_provider_is_meant() {
+    let sources = sources();
+    let nameless = sources.iter().filter(|source| NAMELESS.contains(&source.layer.name));
+    let named: Vec<_> = nameless.flat_map(Source::named_providers).collect();
+    assert!(named.is_empty(), "\n{}", named.join("\n"));
+}
+
+#[test]
+fn no_file_is_longer_than_one_can_read() {
+    let long = |source: &Source| (source.code().lines().count() > LONGEST_FILE).then(|| source.path.clone());
+    let long: Vec<_> = sources().iter().filter_map(long).collect();
+    assert!(long.is_empty(), "more than {LONGEST_FILE} lines, so it does more than one thing: {long:?}");
+}
+
+/// A file of `src` that is no test.
+struct Source {
+    layer: &'static Layer,
+    path: PathBuf,
+    text: String,
+}
+
+impl Source {
+    /// The code without comments and without the tests at its end, by line; a `use` is one line, its first.
+    fn statements(&self) -> Vec<(usize, String)> {
+        let mut statements: Vec<(usize, String)> = Vec::new();
+        let mut open = false;
+        for (line, number) in self.code().lines().zip(1..) {
+            let line = line.trim();
+            match statements.last_mut().filter(|_| open) {
+                Some((_, statement)) => statement.push_str(line),
+                None if line.starts_with("//") => continue,
+                None => statements.push((number, line.to_owned())),
+            }
+            open = statements
+                .last()
+                .is_some_and(|(_, statement)| used(statement).is_some() && !statement.ends_with(';'));
+        }
+        statements
+    }
+
+    fn code(&self) -> &str {
+        self.text.split("\n#[cfg(test)]\nmod tests {").next().unwrap_or_default()
+    }
+
+    fn broken_directions(&self) -> Vec<String> {
+        let mut broken = Vec::new();
+        for (number, statement) in self.statements() {
+            for path in paths_in(&statement) {
+                let ours = path.strip_prefix("crate::").and_then(|rest| rest.split("::").next());
+                let forbidden = match ours {
+                    Some(layer) => !self.layer.uses.contains(&layer),
+                    None => self.layer.never.iter().any(|never| begins_with(&path, never)),
+                };
+                if forbidden {
+                    broken.push(format!(
+                        "{}:{number}: uses {path}, but {}",
+                        self.path.display(),
+                        self.layer.rule
+                    ));
+                }
+            }
+        }
+        broken
+    }
+
+    fn named_providers(&self) -> Vec<String> {
+        let mut named = Vec::new();
+        for (line, number) in self.text.lines().zip(1..) {
+            let letters: String = line.chars().filter(char::is_ascii_alphabetic).collect();
+            let letters = letters.to_ascii_lowercase();
+            for provider in PROVIDERS.iter().filter(|provider| letters.contains(**provider)) {
+                let place = self.path.display();
+                named.push(format!(
+                    "{place}:{number}: names {provider}, but {} knows capabilities, no providers",
+                    self.layer.name
+                ));
+            }
+        }
+        named
+    }
+}
+
+/// What a statement imports, if it imports.
+fn used(statement: &str) -> Option<&str> {
+    let visible =
+        statement.strip_prefix("pub").map(|rest| rest.split_once(") ").map_or(rest, |(_, rest)| rest));
+    visible.unwrap_or(statement).trim_start().strip_prefix("use ")
+}
+
+/// Every path in a statement: `use crate::{api, engine::Engine}` has two.
+fn paths_in(statement: &str) -> Vec<String> {
+    if let Some(tree) = used(statement) {
+        return expanded("", tree.trim_end_matches(';'));
+    }
+    let words = statement.split(|character: char| !(character.is_alphanumeric() || "_:".contains(character)));
+    words.filter(|word| word.contains("::")).map(str::to_owned).collect()
+}
+
+fn expanded(root: &str, tree: &str) -> Vec<String> {
+    let Some((stem, members)) = tree.split_once('{') else {
+        return vec![format!("{root}{}", tree.trim())];
+    };
+    let root = format!("{root}{}", stem.trim());
+    let members = members.trim_end().strip_suffix("}").unwrap_or(members);
+    let mut depth = 0;
+    let separate = |character| {
+        depth += i32::from(character == '{') - i32::from(character == '}');
+        character == ',' && depth == 0
+    };
+    members
+        .split(separate)
+        .filter(|member| !member.trim().is_empty())
+        .flat_map(|member| expanded(&root, member))
+        .collect()
+}
+
+#[test]
+fn imports_are_taken_apart() {
+    let paths = paths_in("pub(crate) use crate::{api::{Reason, crds}, engine};");
+    assert_eq!(paths, ["crate::api::Reason", "crate::api::crds", "crate::engine"]);
+}
+
+fn begins_with(path: &str, root: &str) -> bool {
+    path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+}
+
+fn sources() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    collect(&root, &root, &mut found);
+    assert!(found.len() > 10, "the search for sources finds only {}", found.len());
+    found
+}
+
+fn collect(root: &Path, folder: &Path, found: &mut Vec<Source>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let inside = path.strip_prefix(root).unwrap();
+        let stem = path.file_stem().unwrap().to_str().unwrap();
+        if stem.ends_with("tests") {
+            // They may know more than what they test.
+        } else if path.is_dir() {
+            collect(root, &path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let first = inside.with_extension("");
+            let name = first.iter().next().unwrap().to_str().unwrap();
+            // lib.rs and main.rs name every layer; that is what they are for.
+            let Some(layer) = LAYERS.iter().find(|layer| layer.name == name) else {
+                assert!(
+                    ["lib", "main"].contains(&name),
+                    "{}: no layer of this name; see LAYERS",
+                    path.display()
+                );
+                continue;
+            };
+            found.push(Source {
+                layer,
+                text: std::fs::read_to_string(&path).unwrap(),
+                path: Path::new("src").join(inside),
+            });
+        }
+    }
+}
