@@ -1,0 +1,197 @@
+//! What people get wrong: each is a condition that says what to do, costs nothing, and is over when it is mended.
+
+use credwright_simulator::Simulator;
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use crate::stage::minutes;
+use crate::support::{Running, Scene};
+
+/// Asserts that a new object fails for `reason`, with `parts` in its message, and that nothing was minted or written.
+async fn refused(scene: &Scene, spec: Value, reason: &'static str, parts: &[&str]) -> String {
+    scene.apply("orders", spec).await;
+    scene
+        .wait("orders", &format!("{reason} with {parts:?}"), async || {
+            let ready = scene.condition("orders", "Ready").await;
+            ready.is_some_and(|(status, why, message)| {
+                status == "False" && why == reason && parts.iter().all(|part| message.contains(part))
+            })
+        })
+        .await;
+    let message = scene.condition("orders", "Ready").await.unwrap().2;
+    println!("{reason}: {message}");
+    assert_eq!(scene.made().len(), 0);
+    assert!(scene.secret("orders").await.is_none());
+    message
+}
+
+/// Points the object to the account that works.
+async fn heals_elsewhere(scene: &Scene, operator: &Running) {
+    scene.apply("orders", json!({})).await;
+    scene.run_until_only(operator, "orders", 1).await;
+    assert!(scene.secret_works("orders").await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_does_not_exist() {
+    let scene = Scene::new("no-provider").await;
+    let operator = scene.operator().await;
+    let spec = json!({ "providerRef": { "name": "spreetial" } });
+    refused(
+        &scene,
+        spec,
+        "ProviderMissing",
+        &["CredentialProvider named spreetial", "correct spec.providerRef"],
+    )
+    .await;
+    scene.create_provider("spreetial", scene.spreetail(&scene.provider.base_url(), "spreetail-admin")).await;
+    scene.has_only("orders", 1).await;
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_secret_that_does_not_exist() {
+    let scene = Scene::new("no-login").await;
+    scene.create_provider("other", scene.spreetail(&scene.provider.base_url(), "other-login")).await;
+    let operator = scene.operator().await;
+    let spec = json!({ "providerRef": { "name": "other" } });
+    let name = format!("{}/other-login does not exist", scene.namespace);
+    refused(&scene, spec, "LoginMissing", &[&name, "credwright.dev/role: login"]).await;
+    scene.says("orders", ("Stalled", "True", "LoginMissing")).await;
+    scene.put_login("other-login").await;
+    scene.has_only("orders", 1).await;
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_secret_without_its_owners_consent() {
+    let scene = Scene::new("unlabelled").await;
+    scene.merge_secret("spreetail-admin", json!({ "metadata": { "labels": null } })).await;
+    let operator = scene.operator().await;
+    refused(&scene, json!({}), "LoginMissing", &["has to give it the label credwright.dev/role: login"])
+        .await;
+    let label = json!({ "metadata": { "labels": { "credwright.dev/role": "login" } } });
+    scene.merge_secret("spreetail-admin", label).await;
+    scene.has_only("orders", 1).await;
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_secret_that_lacks_a_key_or_ends_in_a_line_break() {
+    let scene = Scene::new("malformed").await;
+    let right = scene.provider.login().client_secret.clone();
+    scene.merge_secret("spreetail-admin", json!({ "data": { "client_secret": null } })).await;
+    let operator = scene.operator().await;
+    refused(&scene, json!({}), "LoginMissing", &["lacks the key client_secret"]).await;
+    let broken = json!({ "stringData": { "client_secret": format!("{right}\n") } });
+    scene.merge_secret("spreetail-admin", broken).await;
+    let message = scene.says("orders", ("Ready", "False", "ProviderInvalid")).await;
+    assert!(message.contains("ends in a line break"), "{message}");
+    scene.merge_secret("spreetail-admin", json!({ "stringData": { "client_secret": right } })).await;
+    scene.has_only("orders", 1).await;
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_where_nobody_listens() {
+    let scene = Scene::new("nobody").await;
+    scene.create_provider("other", scene.spreetail("http://127.0.0.1:1", "spreetail-admin")).await;
+    let operator = scene.operator().await;
+    let spec = json!({ "providerRef": { "name": "other" } });
+    refused(&scene, spec, "ProviderUnavailable", &["127.0.0.1:1 refuses connections", "tried again at"])
+        .await;
+    heals_elsewhere(&scene, &operator).await;
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_needs_to_be_allowed() {
+    let scene = Scene::new("egress").await;
+    let strict = scene.operator_as(|settings, _| settings.allow_egress.clear()).await;
+    let parts = ["a loopback address", "--allow-egress 127.0.0.0/8"];
+    refused(&scene, json!({}), "ProviderUnavailable", &parts).await;
+    scene.create_provider("plain", scene.spreetail("http://203.0.113.1", "spreetail-admin")).await;
+    let spec = json!({ "providerRef": { "name": "plain" } });
+    refused(&scene, spec, "ProviderUnavailable", &["use https", "--allow-egress 203.0.113.1/32"]).await;
+    assert_eq!(scene.provider.record().requests().len(), 0);
+    strict.stop().await;
+    let operator = scene.operator().await;
+    heals_elsewhere(&scene, &operator).await;
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_https_address_where_nobody_speaks_tls() {
+    let scene = Scene::new("no-tls").await;
+    let url = scene.provider.base_url().replace("http://", "https://");
+    scene.create_provider("other", scene.spreetail(&url, "spreetail-admin")).await;
+    let operator = scene.operator().await;
+    let spec = json!({ "providerRef": { "name": "other" } });
+    refused(&scene, spec, "ProviderUnavailable", &["no TLS connection to 127.0.0.1:", "check the URL"]).await;
+    heals_elsewhere(&scene, &operator).await;
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_takes_connections_and_never_answers() {
+    let scene = Scene::new("silent").await;
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    scene.create_provider("other", scene.spreetail(&url, "spreetail-admin")).await;
+    let operator = scene.operator().await;
+    scene.apply("silent", json!({ "providerRef": { "name": "other" } })).await;
+    // One that works is not held up by it.
+    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    assert_eq!(scene.status("silent").await.client_id, None);
+    operator.kill().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn scopes_and_subnets_at_a_provider_that_knows_none() {
+    let scene = Scene::new("cannot").await;
+    let operator = scene.operator().await;
+    let parts = ["spec.scopes: spreetail knows no scopes", "remove spec.scopes if that is acceptable"];
+    refused(&scene, json!({ "scopes": ["read"] }), "InvalidForProvider", &parts).await;
+    let parts = ["spec.subnets: spreetail cannot limit", "remove spec.subnets if that is acceptable"];
+    refused(&scene, json!({ "subnets": ["203.0.113.0/24"] }), "InvalidForProvider", &parts).await;
+    scene.says("orders", ("Stalled", "True", "InvalidForProvider")).await;
+    assert_eq!(scene.made().len(), 0);
+    heals_elsewhere(&scene, &operator).await;
+    assert_eq!(scene.condition("orders", "Stalled").await, None);
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_longest_name_is_shortened_before_its_tag() {
+    let scene = Scene::new("long-name").await;
+    let operator = scene.operator().await;
+    let name = format!("{}z", "orders-".repeat(17));
+    scene.issue("orders", json!({ "name": name })).await;
+    let made = scene.made()[0].name.clone().unwrap();
+    assert!(made.len() <= 128 && made.starts_with("orders-orders-") && made.contains("-kw"), "{made}");
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_is_deleted_and_made_again_goes_on() {
+    let scene = Scene::new("provider-again").await;
+    let operator = scene.operator().await;
+    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    scene.delete_provider("spreetail").await;
+    let message = scene.says("orders", ("ProviderReachable", "False", "ProviderMissing")).await;
+    assert!(message.contains("create it"), "{message}");
+    assert_eq!(scene.condition("orders", "Ready").await.unwrap().0, "True", "it works all the same");
+    scene.jump(&operator, minutes(30) + SignedDuration::from_secs(1)).await;
+    scene
+        .create_provider(
+            "spreetail",
+            scene.spreetail(&Simulator::base_url(&scene.provider), "spreetail-admin"),
+        )
+        .await;
+    scene.says("orders", ("ProviderReachable", "True", "LoginAccepted")).await;
+    scene.rest(&operator).await;
+    assert_eq!(scene.made().len(), 1);
+    assert!(scene.secret_works("orders").await);
+    operator.stop().await;
+}

@@ -1,0 +1,152 @@
+//! Deletion ends: what can be revoked is, and nothing hangs.
+
+use std::time::{Duration, Instant};
+
+use credwright::api::ApiCredential;
+use kube::{ResourceExt, api::PostParams};
+use serde_json::json;
+
+use crate::stage::{hours, minutes};
+use crate::support::Scene;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deleting_revokes_and_the_secret_goes_with_its_owner() {
+    let scene = Scene::new("delete").await;
+    let operator = scene.operator().await;
+    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    let pair = scene.pair("orders").await.unwrap();
+    scene.delete("orders").await;
+    scene.goes("orders").await;
+    assert!(!scene.token_is_granted(&pair).await);
+    assert_eq!(scene.provider.record().live().len(), 0);
+
+    // An object of the same name waits for the Secret of the first one to go. The garbage collector looks for new kinds
+    // of owner every half minute.
+    scene.apply("orders", json!({ "lifetime": "720h" })).await;
+    let began = Instant::now();
+    while scene.secret("orders").await.is_some() && scene.pair("orders").await.as_ref() == Some(&pair) {
+        assert!(began.elapsed() < Duration::from_secs(120), "the Secret outlives its owner");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    scene.has_only("orders", 1).await;
+    assert!(scene.secret_works("orders").await);
+    assert_eq!((scene.made().len(), scene.provider.record().live().len()), (2, 1));
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_published_secret_belongs_to_its_object() {
+    let scene = Scene::new("owner").await;
+    let operator = scene.operator().await;
+    scene.issue("orders", json!({})).await;
+    let object = scene.get("orders").await;
+    for name in ["orders", "orders.credwright"] {
+        let owners = scene.secret(name).await.unwrap().metadata.owner_references.unwrap();
+        assert_eq!(owners.len(), 1);
+        assert_eq!((owners[0].kind.as_str(), &owners[0].uid), ("ApiCredential", &object.uid().unwrap()));
+        assert_eq!(owners[0].controller, Some(true));
+    }
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn retaining_leaves_a_secret_that_works_and_belongs_to_nobody() {
+    let scene = Scene::new("retain").await;
+    let operator = scene.operator().await;
+    scene.issue("orders", json!({ "lifetime": "720h", "deletionPolicy": "Retain" })).await;
+    let pair = scene.pair("orders").await.unwrap();
+    scene.delete("orders").await;
+    scene.goes("orders").await;
+    let secret = scene.secret("orders").await.unwrap();
+    assert!(secret.owner_references().is_empty());
+    assert_eq!(secret.labels().get("credwright.dev/role"), None);
+    assert_eq!(scene.pair("orders").await.as_ref(), Some(&pair));
+    assert!(scene.token_is_granted(&pair).await);
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deleting_amid_an_overlap_revokes_both() {
+    let scene = Scene::new("delete-both").await;
+    let operator = scene.operator().await;
+    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    scene.apply("orders", json!({ "lifetime": "720h", "rotation": { "request": "two" } })).await;
+    scene.publishes("orders", 2).await;
+    assert_eq!(scene.provider.record().live().len(), 2);
+    scene.delete("orders").await;
+    scene.goes("orders").await;
+    assert_eq!(scene.provider.record().live().len(), 0);
+    assert_eq!(scene.made().len(), 2);
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deleting_a_suspended_object_revokes() {
+    let scene = Scene::new("delete-suspended").await;
+    let operator = scene.operator().await;
+    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    scene.apply("orders", json!({ "lifetime": "720h", "suspend": true })).await;
+    scene.says("orders", ("Ready", "True", "Suspended")).await;
+    scene.delete("orders").await;
+    scene.goes("orders").await;
+    assert_eq!(scene.provider.record().live().len(), 0);
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deleting_while_the_provider_is_down_says_what_it_waits_for_and_ends_when_it_is_back() {
+    let scene = Scene::new("delete-down").await;
+    let operator = scene.operator().await;
+    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    scene.provider.stop().await;
+    scene.delete("orders").await;
+    let message = scene.says("orders", ("Ready", "False", "Deleting")).await;
+    assert!(message.contains("to be revoked") && message.contains("refuses connections"), "{message}");
+    scene.jump(&operator, minutes(3)).await;
+    assert!(!scene.is_gone("orders").await);
+    scene.provider.start_again().await.unwrap();
+    scene.run_until(&operator, "orders", "it is gone", async || scene.is_gone("orders").await).await;
+    assert_eq!(scene.provider.record().live().len(), 0);
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_that_was_never_issued_goes_at_once() {
+    let scene = Scene::new("delete-unissued").await;
+    let operator = scene.operator().await;
+    scene.apply("orders", json!({ "providerRef": { "name": "nowhere" } })).await;
+    scene.says("orders", ("Ready", "False", "ProviderMissing")).await;
+    scene.delete("orders").await;
+    scene.goes("orders").await;
+    assert_eq!(scene.made().len(), 0);
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_that_is_deleted_and_made_again_at_once_gets_a_credential_of_its_own() {
+    let scene = Scene::new("again").await;
+    let operator = scene.operator().await;
+    let spec = json!({ "lifetime": "720h", "secret": { "name": "orders-1" } });
+    scene.issue("orders", spec).await;
+    let first = scene.get("orders").await;
+    scene.delete("orders").await;
+    let again: ApiCredential = serde_json::from_value(json!({
+        "apiVersion": "credwright.dev/v1alpha1", "kind": "ApiCredential", "metadata": { "name": "orders" },
+        "spec": { "providerRef": { "name": "spreetail" }, "lifetime": "720h", "secret": { "name": "orders-2" } },
+    }))
+    .unwrap();
+    scene
+        .wait("orders", "the name is free", async || {
+            scene.api::<ApiCredential>().create(&PostParams::default(), &again).await.is_ok()
+        })
+        .await;
+    scene.run_until_only(&operator, "orders", 1).await;
+    assert_ne!(scene.get("orders").await.uid(), first.uid());
+    let pair = scene.pair("orders-2").await.unwrap();
+    assert!(scene.token_is_granted(&pair).await);
+    let live = scene.provider.record().live();
+    assert_eq!((live.len(), scene.made().len()), (1, 2));
+    scene.jump(&operator, hours(2)).await;
+    assert!(scene.is_only("orders", 1).await);
+    operator.stop().await;
+}

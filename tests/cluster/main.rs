@@ -1,0 +1,22 @@
+//! The operator on a real API server, against providers over real HTTP. One file for each theme.
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "tests fail by panicking, and run on real time outside"
+)]
+
+mod bad_input;
+mod canary;
+mod consumer;
+mod deletion;
+mod failures;
+mod kubectl;
+mod lifecycle;
+mod recovery;
+mod sharing;
+mod spec_changes;
+mod stage;
+#[path = "../support/mod.rs"]
+mod support;
+mod target;
+mod target_taken;

@@ -1,0 +1,85 @@
+//! A provider that namespaces share: its owner says who may have what, and leaving a restriction out is no way round it.
+
+use credwright::api::ClusterCredentialProvider;
+use jiff::Unit;
+use kube::Api;
+use kube::api::{DeleteParams, Patch, PatchParams};
+use serde_json::{Value, json};
+
+use crate::stage::hours;
+use crate::support::Scene;
+
+async fn share(scene: &Scene, allow: Value) {
+    let object = json!({
+        "apiVersion": "credwright.dev/v1alpha1", "kind": "ClusterCredentialProvider",
+        "metadata": { "name": scene.namespace },
+        "spec": {
+            "spreetail": { "baseUrl": scene.provider.base_url() },
+            "login": { "secretRef": { "name": "spreetail-admin", "namespace": scene.namespace } },
+            "limits": { "requestsPerSecond": 1000 },
+            "allow": allow,
+        },
+    });
+    let api: Api<ClusterCredentialProvider> = Api::all(scene.client.clone());
+    api.patch(&scene.namespace, &PatchParams::apply("tests").force(), &Patch::Apply(object)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shared_provider_gives_a_namespace_what_its_owner_allows_and_nothing_else() {
+    let scene = Scene::new("shared").await;
+    let operator = scene.operator_as(|_, options| options.cluster_providers = true).await;
+    let api: Api<ClusterCredentialProvider> = Api::all(scene.client.clone());
+    let own = json!({ "names": [scene.namespace] });
+    let spec = |more: Value| {
+        let mut spec =
+            json!({ "providerRef": { "kind": "ClusterCredentialProvider", "name": scene.namespace } });
+        spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        spec
+    };
+    let refused = async |part: &str| {
+        scene
+            .wait("orders", part, async || {
+                let ready = scene.condition("orders", "Ready").await;
+                ready.is_some_and(|(_, reason, message)| reason == "NotAllowed" && message.contains(part))
+            })
+            .await;
+        assert_eq!(scene.made().len(), 0);
+    };
+
+    share(&scene, json!({ "namespaces": { "names": ["elsewhere"] } })).await;
+    scene.apply("orders", spec(json!({ "lifetime": "720h" }))).await;
+    refused("its owner has to add it to spec.allow.namespaces.names").await;
+    scene.says("orders", ("Stalled", "True", "NotAllowed")).await;
+    share(&scene, json!({ "namespaces": own, "maxLifetime": "24h" })).await;
+    refused("the provider allows at most 24h").await;
+    share(&scene, json!({ "namespaces": own, "subnets": ["203.0.113.0/24"] })).await;
+    refused("at least one must be given").await;
+    share(&scene, json!({ "namespaces": own, "scopes": ["read"] })).await;
+    refused("leaving them out is not allowed").await;
+
+    share(&scene, json!({ "namespaces": own, "maxLifetime": "48h" })).await;
+    scene.apply("orders", spec(json!({}))).await;
+    scene.says("orders", ("Ready", "True", "Issued")).await;
+    assert!(scene.secret_works("orders").await);
+    let made = &scene.made()[0];
+    let life = made.expires.unwrap().duration_since(made.created);
+    assert_eq!(life.round(Unit::Second).unwrap(), hours(48), "the longest that is allowed");
+
+    // What is no longer allowed is not renewed, and may still be revoked.
+    share(&scene, json!({ "namespaces": { "names": ["elsewhere"] } })).await;
+    scene
+        .wait("orders", "the provider is seen as it is now", async || {
+            let provider = api.get(&scene.namespace).await.unwrap();
+            provider.status.is_some_and(|it| it.observed_generation == provider.metadata.generation)
+        })
+        .await;
+    scene.rest(&operator).await;
+    scene.apply("orders", spec(json!({ "rotation": { "request": "now" } }))).await;
+    scene.says("orders", ("Ready", "True", "NotAllowed")).await;
+    assert_eq!(scene.made().len(), 1);
+    scene.delete("orders").await;
+    scene.goes("orders").await;
+    assert_eq!(scene.provider.record().live().len(), 0);
+    operator.stop().await;
+    api.delete(&scene.namespace, &DeleteParams::default()).await.unwrap();
+}

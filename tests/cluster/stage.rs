@@ -1,0 +1,229 @@
+//! What these tests do to a scene besides what all tests do.
+//!
+//! Time moves in jumps here: a wake every few minutes for thirty days would take long, and a machine that slept for a
+//! month must do the right thing too.
+
+use std::time::{Duration, Instant};
+
+use credwright::api::{ApiCredential, ApiCredentialStatus, CredentialProvider, CredentialStatus};
+use credwright_simulator::{Clock, Credential, Operation, SeenRequest, Simulator, spreetail};
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{DeleteParams, Patch, PatchParams};
+use serde_json::{Value, json};
+
+use crate::support::{Running, Scene};
+
+/// How long a condition may take in real time.
+const DEADLINE: Duration = Duration::from_secs(60);
+/// How long an operator is idle when it is at rest: watch events may be under way.
+const CALM: Duration = Duration::from_millis(100);
+
+pub(crate) fn minutes(count: i64) -> SignedDuration {
+    SignedDuration::from_mins(count)
+}
+
+pub(crate) fn hours(count: i64) -> SignedDuration {
+    SignedDuration::from_hours(count)
+}
+
+/// What has to come true.
+pub(crate) type Said = (&'static str, &'static str, &'static str);
+
+impl Scene {
+    /// Waits while the clock stands still.
+    pub(crate) async fn wait(&self, name: &str, what: &str, condition: impl AsyncFn() -> bool) {
+        let began = Instant::now();
+        while !condition().await {
+            if began.elapsed() > DEADLINE {
+                self.fail(name, what).await;
+            }
+            tokio::time::sleep(Duration::from_millis(15)).await;
+        }
+    }
+
+    /// Waits, while the clock stands still, until a condition has this status and reason. Returns its message.
+    pub(crate) async fn says(&self, name: &str, said: Said) -> String {
+        let (type_, status, reason) = said;
+        self.wait(name, &format!("{type_}={status}, reason {reason}"), async || {
+            let there = self.condition(name, type_).await;
+            there.is_some_and(|(is, why, _)| is == status && why == reason)
+        })
+        .await;
+        self.condition(name, type_).await.unwrap().2
+    }
+
+    /// Waits, while the clock stands still, until only `revision` is alive and published.
+    pub(crate) async fn has_only(&self, name: &str, revision: u32) {
+        self.wait(name, &format!("only revision {revision} is alive"), async || {
+            self.is_only(name, revision).await
+        })
+        .await;
+    }
+
+    /// Waits, while the clock stands still, until `revision` is published and works.
+    pub(crate) async fn publishes(&self, name: &str, revision: u32) {
+        self.wait(name, &format!("revision {revision} is published"), async || {
+            self.status(name).await.revision == Some(revision) && self.secret_works(name).await
+        })
+        .await;
+    }
+
+    /// Applies an object and waits until its first credential is published.
+    pub(crate) async fn issue(&self, name: &str, spec: Value) {
+        self.apply(name, spec).await;
+        self.says(name, ("Ready", "True", "Issued")).await;
+        assert!(self.is_only(name, 1).await);
+    }
+
+    /// Waits, while the clock stands still, until the operator has nothing to do.
+    pub(crate) async fn rest(&self, operator: &Running) {
+        let began = Instant::now();
+        let mut calm_since = Instant::now();
+        while calm_since.elapsed() < CALM {
+            assert!(began.elapsed() < DEADLINE, "it never rests");
+            if !operator.operator.is_idle() {
+                calm_since = Instant::now();
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Moves the clock at once, then lets the operator do what is due.
+    pub(crate) async fn jump(&self, operator: &Running, by: SignedDuration) {
+        self.jump_to(operator, self.now() + by).await;
+    }
+
+    pub(crate) async fn jump_to(&self, operator: &Running, at: Timestamp) {
+        self.clock.move_to(at);
+        self.rest(operator).await;
+    }
+
+    /// Waits until a condition has this status and reason, moving the clock from wake to wake.
+    pub(crate) async fn comes_to(&self, operator: &Running, name: &str, said: Said) {
+        let (type_, status, reason) = said;
+        self.run_until(operator, name, &format!("{type_}={status}, reason {reason}"), async || {
+            let there = self.condition(name, type_).await;
+            there.is_some_and(|(is, why, _)| is == status && why == reason)
+        })
+        .await;
+    }
+
+    pub(crate) async fn status(&self, name: &str) -> ApiCredentialStatus {
+        self.get(name).await.status.unwrap_or_default()
+    }
+
+    pub(crate) async fn revision(&self, name: &str, revision: u32) -> CredentialStatus {
+        let listed = self.status(name).await.credentials;
+        listed.into_iter().find(|it| it.revision == revision).unwrap()
+    }
+
+    /// Merges into an ApiCredential.
+    pub(crate) async fn merge(&self, name: &str, patch: Value) {
+        let params = PatchParams::default();
+        self.api::<ApiCredential>().patch(name, &params, &Patch::Merge(patch)).await.unwrap();
+    }
+
+    /// Merges into a Secret.
+    pub(crate) async fn merge_secret(&self, name: &str, patch: Value) {
+        self.api::<Secret>().patch(name, &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
+    }
+
+    pub(crate) async fn delete_secret(&self, name: &str) {
+        self.api::<Secret>().delete(name, &DeleteParams::default()).await.unwrap();
+    }
+
+    pub(crate) async fn is_gone(&self, name: &str) -> bool {
+        self.api::<ApiCredential>().get_opt(name).await.unwrap().is_none()
+    }
+
+    /// Waits, while the clock stands still, until object and ledger are gone.
+    pub(crate) async fn goes(&self, name: &str) {
+        self.wait(name, "the object and its ledger are gone", async || {
+            self.is_gone(name).await && self.secret(&format!("{name}.credwright")).await.is_none()
+        })
+        .await;
+    }
+
+    /// A value of a Secret.
+    pub(crate) async fn value(&self, secret: &str, key: &str) -> Option<String> {
+        let data = self.secret(secret).await?.data?;
+        Some(String::from_utf8(data.get(key)?.0.clone()).unwrap())
+    }
+
+    /// Another Spreetail account, as the provider `name`.
+    pub(crate) async fn another_account(&self, name: &str) -> Simulator {
+        let follow = self.clock.clone();
+        let other =
+            spreetail::start(spreetail::Options::new(Clock::following(move || follow.now()))).await.unwrap();
+        let login = other.login();
+        self.put_secret(json!({
+            "metadata": { "name": format!("{name}-login"), "labels": { "credwright.dev/role": "login" } },
+            "stringData": { "client_id": login.client_id, "client_secret": login.client_secret },
+        }))
+        .await;
+        self.create_provider(name, self.spreetail(&other.base_url(), &format!("{name}-login"))).await;
+        other
+    }
+
+    /// The spec of a Spreetail provider.
+    pub(crate) fn spreetail(&self, url: &str, login: &str) -> Value {
+        json!({
+            "spreetail": { "baseUrl": url },
+            "login": { "secretRef": { "name": login } },
+            "limits": { "requestsPerSecond": 1000, "concurrent": 32 },
+        })
+    }
+
+    pub(crate) async fn delete_provider(&self, name: &str) {
+        self.api::<CredentialProvider>().delete(name, &DeleteParams::default()).await.unwrap();
+    }
+
+    pub(crate) async fn provider_condition(&self, name: &str) -> Option<(String, String, String)> {
+        let status = self.api::<CredentialProvider>().get(name).await.unwrap().status?;
+        let it = status.conditions.into_iter().find(|it| it.type_ == "Ready")?;
+        Some((it.status, it.reason, it.message))
+    }
+
+    /// Every credential that was ever made.
+    pub(crate) fn made(&self) -> Vec<Credential> {
+        self.provider.record().all()
+    }
+
+    /// What was asked of the provider besides whether its login works.
+    pub(crate) fn calls(&self) -> Vec<SeenRequest> {
+        let probe = |it: &SeenRequest| it.operation == Operation::Token && it.by_login;
+        self.provider.record().requests().into_iter().filter(|it| !probe(it)).collect()
+    }
+
+    /// Asks the token endpoint as a workload would.
+    pub(crate) async fn token_is_granted(&self, pair: &(String, String)) -> bool {
+        let form = reqwest::multipart::Form::new()
+            .text("GrantType", "client_credentials")
+            .text("ClientId", pair.0.clone())
+            .text("ClientSecret", pair.1.clone());
+        let url = format!("{}/api/v0/oauth/token", self.provider.base_url());
+        let answer = http().post(url).multipart(form).send().await.unwrap();
+        answer.status().is_success()
+    }
+
+    /// Deletes a credential in the provider's portal, behind everybody's back.
+    pub(crate) async fn delete_at_provider(&self, client_id: &str) {
+        let login = self.provider.login();
+        let form = reqwest::multipart::Form::new()
+            .text("GrantType", "client_credentials")
+            .text("ClientId", login.client_id.clone())
+            .text("ClientSecret", login.client_secret.clone());
+        let base = self.provider.base_url();
+        let answer = http().post(format!("{base}/api/v0/oauth/token")).multipart(form).send().await.unwrap();
+        let token: Value = answer.json().await.unwrap();
+        let url = format!("{base}/api/v0/client-credentials/{client_id}");
+        let deleted =
+            http().delete(url).bearer_auth(token["accessToken"].as_str().unwrap()).send().await.unwrap();
+        assert!(deleted.status().is_success());
+    }
+}
+
+pub(crate) fn http() -> reqwest::Client {
+    reqwest::Client::builder().no_proxy().build().unwrap()
+}

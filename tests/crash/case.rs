@@ -1,0 +1,261 @@
+//! One case of the matrix: a story, told in a scene of its own, and the promises that must hold at its end.
+
+use std::sync::{
+    Mutex,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
+};
+
+use credwright::{
+    api::ApiCredential,
+    lifecycle::ledger::{Document, Revision, State},
+};
+use jiff::{SignedDuration, Timestamp};
+use kube::ResourceExt;
+use serde_json::json;
+
+use crate::{
+    account::{Account, Alive, Kind},
+    support::{Running, Scene},
+};
+
+/// The object's name.
+const NAME: &str = "orders";
+/// How long old and new both work.
+const OVERLAP: SignedDuration = SignedDuration::from_mins(5);
+/// No story takes longer, by the injected clock.
+const LONGEST: SignedDuration = SignedDuration::from_hours(6);
+/// One in so many looks at the Secret while the operator works; before the clock moves there always is one.
+const LOOK_EVERY: usize = 4;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Story {
+    Create,
+    Rotate,
+    Renew,
+    Edit,
+    Delete,
+    Retain,
+}
+
+pub(crate) struct Case {
+    pub(crate) scene: Scene,
+    pub(crate) account: Account,
+    story: Story,
+    policy: &'static str,
+    /// The pair that was published before the story began.
+    first: Option<(String, String)>,
+    /// Whether workloads have seen a Secret.
+    published: AtomicBool,
+    looks: AtomicUsize,
+    accepted: Mutex<Option<(String, String)>>,
+}
+
+impl Case {
+    /// A scene in which the story is about to begin.
+    pub(crate) async fn new(story: Story, kind: Kind) -> Self {
+        let scene = Scene::new("crash").await;
+        let account = Account::new(kind, &scene).await;
+        let (published, looks) = (AtomicBool::new(false), AtomicUsize::new(0));
+        let policy = if story == Story::Retain { "Retain" } else { "Revoke" };
+        let accepted = Mutex::default();
+        let mut case =
+            Self { scene, account, story: Story::Create, policy, first: None, published, looks, accepted };
+        case.apply(None, None).await;
+        if story == Story::Create {
+            return case;
+        }
+        let operator = case.scene.operator().await;
+        case.run(&operator, "the first credential").await;
+        operator.stop().await;
+        case.first = case.scene.pair(NAME).await;
+        case.story = story;
+        case.begin().await;
+        case
+    }
+
+    async fn begin(&self) {
+        match self.story {
+            Story::Create => {}
+            Story::Rotate => self.apply(Some("now"), None).await,
+            Story::Edit => self.apply(None, Some(format!("{}-renamed", self.scene.namespace))).await,
+            Story::Renew => {
+                let at = self.scene.get(NAME).await.status.unwrap().renewal_time.unwrap();
+                self.scene.clock.move_to(at);
+            }
+            Story::Delete | Story::Retain => self.scene.delete(NAME).await,
+        }
+    }
+
+    async fn apply(&self, request: Option<&str>, name: Option<String>) {
+        let mut spec = json!({
+            "providerRef": { "name": self.account.provider_name() },
+            "lifetime": "2h",
+            "rotation": { "overlap": "5m" },
+            "deletionPolicy": self.policy,
+        });
+        if let Some(request) = request {
+            spec["rotation"]["request"] = request.into();
+        }
+        if let Some(name) = name {
+            spec["name"] = name.into();
+        }
+        self.scene.apply(NAME, spec).await;
+    }
+
+    /// Runs to the end of the story, and looks over the operator's shoulder as a workload would.
+    pub(crate) async fn run(&self, operator: &Running, what: &str) {
+        let look = async || {
+            let is_idle = operator.operator.is_idle();
+            self.look(is_idle).await;
+            is_idle && self.is_over().await
+        };
+        if !self.scene.reaches(&[operator], LONGEST, look).await {
+            panic!("{what}: no end\n{}", self.picture().await);
+        }
+    }
+
+    /// What a workload reads is accepted, from the first time on that there is anything to read.
+    async fn look(&self, closely: bool) {
+        if self.story == Story::Delete
+            || !(closely || self.looks.fetch_add(1, Ordering::SeqCst).is_multiple_of(LOOK_EVERY))
+        {
+            return;
+        }
+        let Some(pair) = self.scene.pair(NAME).await else {
+            let gone = self.published.load(Ordering::SeqCst);
+            assert!(!gone, "the Secret is gone\n{}", self.picture().await);
+            return;
+        };
+        self.published.store(true, Ordering::SeqCst);
+        let known = self.accepted.lock().unwrap().as_ref() == Some(&pair);
+        if known && !closely {
+            return;
+        }
+        let accepted = self.account.accepts(&self.scene, &pair).await;
+        assert!(accepted, "the provider refuses what is published: {}\n{}", pair.0, self.picture().await);
+        *self.accepted.lock().unwrap() = Some(pair);
+    }
+
+    async fn object(&self) -> Option<ApiCredential> {
+        self.scene.api().get_opt(NAME).await.unwrap()
+    }
+
+    async fn is_over(&self) -> bool {
+        let (object, document) = (self.object().await, self.scene.document(NAME).await);
+        match self.story {
+            Story::Delete | Story::Retain => object.is_none() && document.is_none(),
+            _ => object.zip(document).is_some_and(|(object, document)| self.is_at_rest(&object, &document)),
+        }
+    }
+
+    /// Whether the object is Ready with the credential that is wanted, and its ledger lists no other that may live.
+    fn is_at_rest(&self, object: &ApiCredential, document: &Document) -> bool {
+        let status = object.status.clone().unwrap_or_default();
+        let is_ready = status.conditions.iter().any(|it| {
+            it.type_ == "Ready" && it.status == "True" && it.observed_generation == object.metadata.generation
+        });
+        let lost = |it: &Revision| it.state == State::Unconfirmed && !self.account.can_list();
+        let alive: Vec<&Revision> =
+            document.revisions.iter().filter(|it| it.state.may_be_alive() && !lost(it)).collect();
+        let [only] = alive[..] else { return false };
+        is_ready
+            && only.state == State::Issued
+            && status.revision == Some(only.revision)
+            && self.is_wanted(only)
+    }
+
+    fn is_wanted(&self, revision: &Revision) -> bool {
+        let is_new = revision.client_id.as_ref() != self.first.as_ref().map(|(id, _)| id);
+        match self.story {
+            Story::Rotate => revision.request.rotation_request.as_deref() == Some("now"),
+            Story::Edit => revision.request.name.ends_with("renamed"),
+            Story::Create | Story::Renew => is_new,
+            Story::Delete | Story::Retain => true,
+        }
+    }
+
+    /// Checks what must hold when the dust has settled after `cuts` cuts. Returns how many credentials were made in vain.
+    pub(crate) async fn check(&self, cuts: usize) -> usize {
+        let alive = self.account.alive(&self.scene).await;
+        match self.story {
+            Story::Delete => self.check_deleted(&alive).await,
+            Story::Retain => self.check_retained(&alive).await,
+            _ => self.check_published(&alive, cuts).await,
+        }
+        let needed = match self.story {
+            Story::Create | Story::Delete | Story::Retain => 1,
+            Story::Rotate | Story::Renew | Story::Edit => 2,
+        };
+        let in_vain = match self.account.created(&self.scene) {
+            Some(created) => created - needed,
+            None => alive.len().saturating_sub(1),
+        };
+        assert!(in_vain <= cuts, "{in_vain} credentials too many\n{}", self.picture().await);
+        in_vain
+    }
+
+    async fn check_published(&self, alive: &[Alive], cuts: usize) {
+        self.look(true).await;
+        let (client_id, _) = self.scene.pair(NAME).await.unwrap();
+        let document = self.scene.document(NAME).await.unwrap();
+        let lost: Vec<&Revision> =
+            document.revisions.iter().filter(|it| it.state == State::Unconfirmed).collect();
+        let is_known = |it: &Alive| it.client_id == client_id || lost.iter().any(|lost| lost.name == it.name);
+        let holds = alive.iter().any(|it| it.client_id == client_id)
+            && alive.iter().all(is_known)
+            && lost.len() <= cuts;
+        assert!(holds, "alive: {alive:#?}\n{}", self.picture().await);
+        assert!(lost.is_empty() || !self.account.can_list());
+        if cuts == 1 && !lost.is_empty() {
+            let events = self.scene.events().await;
+            let told = |lost: &&Revision| {
+                let says = |note: &str| note.contains(&lost.name);
+                events
+                    .iter()
+                    .any(|it| it.type_.as_deref() == Some("Warning") && it.note.as_deref().is_some_and(says))
+            };
+            assert!(lost.iter().all(told), "nobody was told: {events:#?}");
+        }
+        self.check_overlap(&client_id).await;
+    }
+
+    /// The credential before was not revoked until the overlap was over.
+    async fn check_overlap(&self, new: &str) {
+        let Some((old, _)) = self.first.as_ref().filter(|_| self.account.can_list()) else { return };
+        let record = self.scene.provider.record();
+        let (old, new) = (record.credential(old).unwrap(), record.credential(new).unwrap());
+        let revoked: Timestamp = old.revoked_at.unwrap();
+        assert!(revoked >= new.created + OVERLAP, "revoked too early\n{}", self.picture().await);
+    }
+
+    async fn check_deleted(&self, alive: &[Alive]) {
+        assert!(alive.is_empty(), "alive: {alive:#?}\n{}", self.picture().await);
+        // The garbage collector does the rest, in its own time.
+        let secret = self.scene.secret(NAME).await;
+        let is_garbage =
+            secret.is_none_or(|it| it.owner_references().iter().any(|owner| owner.controller == Some(true)));
+        assert!(is_garbage, "the Secret would stay");
+    }
+
+    async fn check_retained(&self, alive: &[Alive]) {
+        self.look(true).await;
+        let pair = self.scene.pair(NAME).await;
+        assert_eq!(pair, self.first, "the Secret was changed");
+        let [only] = alive else { panic!("alive: {alive:#?}\n{}", self.picture().await) };
+        assert_eq!(Some(&only.client_id), pair.as_ref().map(|(id, _)| id));
+        let secret = self.scene.secret(NAME).await.unwrap();
+        assert!(secret.owner_references().is_empty(), "the Secret would go");
+    }
+
+    async fn picture(&self) -> String {
+        let status = self.object().await.map(|it| serde_json::to_string_pretty(&it.status).unwrap());
+        let document = self.scene.document(NAME).await.map(|it| serde_json::to_string_pretty(&it).unwrap());
+        format!(
+            "now {}\nstatus {}\nledger {}\nprovider {:#?}",
+            self.scene.now(),
+            status.unwrap_or_default(),
+            document.unwrap_or_default(),
+            self.scene.provider.record().all(),
+        )
+    }
+}

@@ -1,0 +1,66 @@
+//! The crash matrix: the power goes at every call that the operator makes, to Kubernetes or to the provider, before the call has
+//! an effect and after it had one. A fresh operator without any memory has to bring everything to its end, and no workload may
+//! notice.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "tests fail by panicking, and run on real time outside"
+)]
+
+mod account;
+mod case;
+#[path = "../conformance/front.rs"]
+mod front;
+mod matrix;
+#[path = "../support/mod.rs"]
+mod support;
+
+use account::Kind;
+use case::Story;
+use matrix::{Doubles, sweep};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn create() {
+    sweep(Story::Create, Kind::Spreetail, Doubles::Every(1)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rotation_on_request() {
+    sweep(Story::Rotate, Kind::Spreetail, Doubles::Every(2)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn renewal_by_time() {
+    sweep(Story::Renew, Kind::Spreetail, Doubles::Every(6)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn change_of_the_spec() {
+    sweep(Story::Edit, Kind::Spreetail, Doubles::Every(6)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deletion() {
+    sweep(Story::Delete, Kind::Spreetail, Doubles::Every(3)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deletion_that_retains() {
+    sweep(Story::Retain, Kind::Spreetail, Doubles::Every(3)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn create_where_nothing_can_be_listed() {
+    sweep(Story::Create, Kind::Registration, Doubles::Every(3)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rotation_where_nothing_can_be_listed() {
+    sweep(Story::Rotate, Kind::Registration, Doubles::Every(4)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deletion_where_nothing_can_be_listed() {
+    sweep(Story::Delete, Kind::Registration, Doubles::None).await;
+}

@@ -1,0 +1,410 @@
+//! A scene for one test: a namespace on a real API server, a provider on real HTTP, a clock that the test moves, and any number of
+//! operators that can be stopped, killed, or cut off from power at a chosen call.
+#![allow(dead_code, reason = "each test binary uses its part of this")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "tests fail by panicking, and run on real time outside"
+)]
+
+pub(crate) mod clock;
+pub(crate) mod logs;
+pub(crate) mod power;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use credwright::{
+    api::{ApiCredential, CredentialProvider},
+    controller::{Operator, Options},
+    engine::Settings,
+    lifecycle::ledger::Document,
+};
+use credwright_harness::controlplane;
+use credwright_simulator::{Credential, Simulator, spreetail};
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::{
+    api::{
+        core::v1::{Namespace, Secret},
+        events::v1::Event,
+    },
+    apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
+};
+use kube::{
+    Api, Client, ResourceExt,
+    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
+    client::ClientBuilder,
+};
+use serde_json::{Value, json};
+use tokio::sync::OnceCell;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+
+pub(crate) use clock::TestClock;
+pub(crate) use power::{Power, PowerLayer};
+
+/// How long a condition may take in real time. Generous: CI has two cores.
+const DEADLINE: Duration = Duration::from_secs(60);
+/// How long an operator must have been idle before the clock jumps to its next wake: watch events may be under way.
+const CALM: Duration = Duration::from_millis(60);
+
+static COUNTER: AtomicUsize = AtomicUsize::new(0);
+static INSTALLED: OnceCell<()> = OnceCell::const_new();
+
+/// One test's world.
+pub(crate) struct Scene {
+    pub(crate) namespace: String,
+    pub(crate) client: Client,
+    pub(crate) clock: TestClock,
+    pub(crate) provider: Simulator,
+}
+
+/// An operator that runs in a task.
+pub(crate) struct Running {
+    pub(crate) operator: Arc<Operator>,
+    pub(crate) power: Power,
+    shutdown: CancellationToken,
+    task: AbortOnDropHandle<()>,
+}
+
+impl Running {
+    /// Ends it as `kill -9` would: nothing that has begun is finished.
+    pub(crate) async fn kill(self) {
+        self.power.off();
+        self.task.abort();
+        let _ = self.task.await;
+    }
+
+    /// Ends it as SIGTERM would.
+    pub(crate) async fn stop(self) {
+        self.shutdown.cancel();
+        self.task.await.unwrap();
+    }
+}
+
+/// Installs the CRDs once in a process.
+pub(crate) async fn install_crds(client: &Client) {
+    INSTALLED
+        .get_or_init(|| async {
+            let api: Api<CustomResourceDefinition> = Api::all(client.clone());
+            for crd in credwright::api::crds::all() {
+                let params = PatchParams::apply("tests").force();
+                api.patch(&crd.name_any(), &params, &Patch::Apply(&crd)).await.unwrap();
+            }
+            for crd in credwright::api::crds::all() {
+                eventually("the CRD is established", async || {
+                    let there = api.get(&crd.name_any()).await.unwrap();
+                    let conditions = there.status.and_then(|status| status.conditions).unwrap_or_default();
+                    conditions.iter().any(|it| it.type_ == "Established" && it.status == "True")
+                })
+                .await;
+            }
+        })
+        .await;
+}
+
+/// Waits for a condition, with a deadline.
+pub(crate) async fn eventually(what: &str, condition: impl AsyncFn() -> bool) {
+    let began = Instant::now();
+    while !condition().await {
+        assert!(began.elapsed() < DEADLINE, "not within {DEADLINE:?}: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+impl Scene {
+    /// A namespace with a Spreetail account in it.
+    pub(crate) async fn new(name: &str) -> Self {
+        logs::record();
+        let cluster = controlplane::shared().await.unwrap();
+        let client = cluster.client().await.unwrap();
+        install_crds(&client).await;
+        let number = COUNTER.fetch_add(1, Ordering::Relaxed);
+        let namespace = format!("{name}-{}-{number}", std::process::id());
+        let meta = json!({ "metadata": { "name": namespace } });
+        let namespaces: Api<Namespace> = Api::all(client.clone());
+        namespaces.create(&PostParams::default(), &serde_json::from_value(meta).unwrap()).await.unwrap();
+        let clock = TestClock::new();
+        let follow = clock.clone();
+        let options = spreetail::Options::new(credwright_simulator::Clock::following(move || follow.now()));
+        let provider = spreetail::start(options).await.unwrap();
+        let scene = Self { namespace, client, clock, provider };
+        scene.put_login("spreetail-admin").await;
+        scene
+            .create_provider(
+                "spreetail",
+                json!({
+                    "spreetail": { "baseUrl": scene.provider.base_url() },
+                    "login": { "secretRef": { "name": "spreetail-admin" } },
+                    "limits": { "requestsPerSecond": 1000, "concurrent": 32 },
+                }),
+            )
+            .await;
+        scene
+    }
+
+    pub(crate) fn api<K>(&self) -> Api<K>
+    where
+        K: kube::Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>,
+    {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    pub(crate) async fn put_login(&self, name: &str) {
+        let login = self.provider.login();
+        let secret = json!({
+            "metadata": { "name": name, "labels": { "credwright.dev/role": "login" } },
+            "stringData": { "client_id": login.client_id, "client_secret": login.client_secret },
+        });
+        self.put_secret(secret).await;
+    }
+
+    pub(crate) async fn put_secret(&self, secret: Value) {
+        self.api::<Secret>()
+            .create(&PostParams::default(), &serde_json::from_value(secret).unwrap())
+            .await
+            .unwrap();
+    }
+
+    pub(crate) async fn create_provider(&self, name: &str, spec: Value) {
+        let object = json!({
+            "apiVersion": "credwright.dev/v1alpha1", "kind": "CredentialProvider",
+            "metadata": { "name": name }, "spec": spec,
+        });
+        let object: CredentialProvider = serde_json::from_value(object).unwrap();
+        self.api().create(&PostParams::default(), &object).await.unwrap();
+    }
+
+    /// Applies an ApiCredential at the Spreetail account; `spec` adds to its spec.
+    pub(crate) async fn apply(&self, name: &str, spec: Value) {
+        let mut whole = json!({ "providerRef": { "name": "spreetail" } });
+        whole.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
+        let object = json!({
+            "apiVersion": "credwright.dev/v1alpha1", "kind": "ApiCredential",
+            "metadata": { "name": name }, "spec": whole,
+        });
+        let params = PatchParams::apply("tests").force();
+        self.api::<ApiCredential>().patch(name, &params, &Patch::Apply(object)).await.unwrap();
+    }
+
+    pub(crate) async fn get(&self, name: &str) -> ApiCredential {
+        self.api().get(name).await.unwrap()
+    }
+
+    pub(crate) async fn delete(&self, name: &str) {
+        self.api::<ApiCredential>().delete(name, &DeleteParams::default()).await.unwrap();
+    }
+
+    pub(crate) async fn secret(&self, name: &str) -> Option<Secret> {
+        self.api().get_opt(name).await.unwrap()
+    }
+
+    /// The pair in a Secret.
+    pub(crate) async fn pair(&self, name: &str) -> Option<(String, String)> {
+        let data = self.secret(name).await?.data?;
+        let text = |key: &str| Some(String::from_utf8(data.get(key)?.0.clone()).unwrap());
+        Some((text("client_id")?, text("client_secret")?))
+    }
+
+    /// Whether the provider accepts what workloads read now.
+    pub(crate) async fn secret_works(&self, name: &str) -> bool {
+        let pair = self.pair(name).await;
+        pair.is_some_and(|(id, secret)| self.provider.record().accepts(&id, &secret))
+    }
+
+    pub(crate) async fn document(&self, name: &str) -> Option<Document> {
+        let secret = self.secret(&format!("{name}.credwright")).await?;
+        Some(serde_json::from_slice(&secret.data?.get("document")?.0).unwrap())
+    }
+
+    pub(crate) async fn events(&self) -> Vec<Event> {
+        self.api().list(&ListParams::default()).await.unwrap().items
+    }
+
+    /// The status and reason of a condition.
+    pub(crate) async fn condition(&self, name: &str, type_: &str) -> Option<(String, String, String)> {
+        let status = self.get(name).await.status?;
+        let it = status.conditions.into_iter().find(|it| it.type_ == type_)?;
+        Some((it.status, it.reason, it.message))
+    }
+
+    /// Starts an operator.
+    pub(crate) async fn operator(&self) -> Running {
+        self.operator_with(Power::on(), self.clock.clone()).await
+    }
+
+    /// Starts an operator with its own power supply and its own clock.
+    pub(crate) async fn operator_with(&self, power: Power, clock: TestClock) -> Running {
+        let (settings, options) = self.setup();
+        self.start(power, clock, settings, options).await
+    }
+
+    /// Starts an operator that is set up otherwise.
+    pub(crate) async fn operator_as(&self, change: impl FnOnce(&mut Settings, &mut Options)) -> Running {
+        let (mut settings, mut options) = self.setup();
+        change(&mut settings, &mut options);
+        self.start(Power::on(), self.clock.clone(), settings, options).await
+    }
+
+    fn setup(&self) -> (Settings, Options) {
+        let settings = Settings {
+            namespace: self.namespace.clone(),
+            cluster_id: "test-cluster".to_owned(),
+            writer: credwright::engine::seal::random_id(),
+            allow_egress: vec!["127.0.0.0/8".parse().unwrap()],
+        };
+        let options = Options {
+            namespaces: vec![self.namespace.clone()],
+            cluster_providers: false,
+            ..Options::default()
+        };
+        (settings, options)
+    }
+
+    async fn start(&self, power: Power, clock: TestClock, settings: Settings, options: Options) -> Running {
+        let config = controlplane::shared().await.unwrap().config().await.unwrap();
+        let client =
+            ClientBuilder::try_from(config).unwrap().with_layer(&PowerLayer::new(power.clone())).build();
+        let operator = tokio::select! {
+            operator = Operator::new(client, Arc::new(clock), settings, options) => Arc::new(operator.unwrap()),
+            () = power.went_off() => {
+                // The power went before it could begin: there is nothing to run.
+                return Running { operator: self.inert().await, power, shutdown: CancellationToken::new(), task: AbortOnDropHandle::new(tokio::spawn(async {})) };
+            }
+        };
+        let shutdown = CancellationToken::new();
+        let task = AbortOnDropHandle::new(tokio::spawn({
+            let (operator, shutdown) = (operator.clone(), shutdown.clone());
+            async move { operator.run(shutdown).await }
+        }));
+        Running { operator, power, shutdown, task }
+    }
+
+    /// An operator that is never run. It has its sealing key elsewhere: here, the key may not exist yet.
+    async fn inert(&self) -> Arc<Operator> {
+        let settings = Settings {
+            namespace: "default".to_owned(),
+            cluster_id: String::new(),
+            writer: String::new(),
+            allow_egress: Vec::new(),
+        };
+        let options = Options { namespaces: vec![self.namespace.clone()], ..Options::default() };
+        Arc::new(
+            Operator::new(self.client.clone(), Arc::new(self.clock.clone()), settings, options)
+                .await
+                .unwrap(),
+        )
+    }
+
+    /// Waits until `condition` holds, and moves the clock to the operators' next wake whenever they are at rest. Returns whether
+    /// it came to hold; `false` when nothing is due any more, or not before `limit`.
+    pub(crate) async fn reaches(
+        &self,
+        operators: &[&Running],
+        limit: SignedDuration,
+        condition: impl AsyncFn() -> bool,
+    ) -> bool {
+        let began = Instant::now();
+        let until = self.clock.now() + limit;
+        let mut calm_since = Instant::now();
+        loop {
+            if condition().await {
+                return true;
+            }
+            assert!(began.elapsed() < 2 * DEADLINE, "no end in sight");
+            if !operators.iter().all(|running| running.operator.is_idle()) {
+                calm_since = Instant::now();
+            } else if calm_since.elapsed() > CALM {
+                let next = operators.iter().filter_map(|running| running.operator.next_due()).min();
+                match next.filter(|at| *at <= until) {
+                    Some(at) => self.clock.move_to(at),
+                    None => return condition().await,
+                }
+                calm_since = Instant::now();
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Like [`Self::reaches`], and fails with a picture of the object if it does not.
+    pub(crate) async fn run_until(
+        &self,
+        operator: &Running,
+        name: &str,
+        what: &str,
+        condition: impl AsyncFn() -> bool,
+    ) {
+        if !self.reaches(&[operator], SignedDuration::from_hours(24 * 400), condition).await {
+            self.fail(name, what).await;
+        }
+    }
+
+    /// Runs until `name` is Ready and `revision` is published and nothing but it is alive.
+    pub(crate) async fn run_until_only(&self, operator: &Running, name: &str, revision: u32) {
+        self.run_until(operator, name, &format!("only revision {revision} is alive"), async || {
+            self.is_only(name, revision).await
+        })
+        .await;
+    }
+
+    /// Whether `revision` is published, works, and is the only one that may be alive.
+    pub(crate) async fn is_only(&self, name: &str, revision: u32) -> bool {
+        let status = self.get(name).await.status.unwrap_or_default();
+        let Some(document) = self.document(name).await else { return false };
+        let alive: Vec<u32> =
+            document.revisions.iter().filter(|it| it.state.may_be_alive()).map(|it| it.revision).collect();
+        status.revision == Some(revision) && alive == [revision]
+    }
+
+    /// Lets the operators work for so long by the clock, jumping from wake to wake.
+    pub(crate) async fn pass_time(&self, operators: &[&Running], length: SignedDuration) {
+        let until = self.clock.now() + length;
+        self.reaches(operators, length, async || self.clock.now() >= until).await;
+        self.clock.move_to(until);
+    }
+
+    pub(crate) async fn fail(&self, name: &str, what: &str) -> ! {
+        let object = self.api::<ApiCredential>().get_opt(name).await.unwrap();
+        let status = object.map(|it| serde_json::to_string_pretty(&it.status).unwrap());
+        let document = self.document(name).await.map(|it| serde_json::to_string_pretty(&it).unwrap());
+        panic!(
+            "never: {what}\nnow {}\nstatus {}\nledger {}\nprovider {:#?}",
+            self.clock.now(),
+            status.unwrap_or_default(),
+            document.unwrap_or_default(),
+            self.provider.record().all(),
+        );
+    }
+
+    /// What must hold whenever the dust has settled: everything alive at the provider is in a ledger.
+    pub(crate) async fn assert_all_accounted_for(&self) {
+        let mut listed = Vec::new();
+        for secret in self
+            .api::<Secret>()
+            .list(&ListParams::default().labels("credwright.dev/role=ledger"))
+            .await
+            .unwrap()
+        {
+            let document: Document = serde_json::from_slice(&secret.data.unwrap()["document"].0).unwrap();
+            listed.extend(
+                document
+                    .revisions
+                    .into_iter()
+                    .filter(|it| it.state.may_be_alive())
+                    .filter_map(|it| it.client_id),
+            );
+        }
+        let unlisted: Vec<Credential> =
+            self.provider.record().live().into_iter().filter(|it| !listed.contains(&it.client_id)).collect();
+        assert!(unlisted.is_empty(), "alive at the provider and in no ledger: {unlisted:#?}");
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}
