@@ -1,0 +1,105 @@
+# Every step of CI is a target here and nothing else: `make lint test` is what CI runs.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+
+RUST_NEEDED := 1.95
+NODE_NEEDED := 20
+CARGO_DENY_VERSION := 0.20.2
+
+target := $(or $(CARGO_TARGET_DIR),target)
+cargo_deny := target/tools/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
+oidc := tests/oidc/node_modules/.package-lock.json
+
+##@ Look
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^##@/ { printf("%s%s\n", gap, substr($$0, 5)); gap = "\n" } \
+		/^[a-z]+:.*## / { printf("  make %-13s %s\n", $$1, $$2) }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: rust node controlplane npm ## Issue, rotate and revoke a credential before your eyes (in KUBECONFIG's cluster, if it is set)
+	@$(call example,demo)
+
+##@ Check
+
+.PHONY: test
+test: rust node controlplane npm ## Run all tests, with one real control plane for all of them
+	cargo test --locked --workspace --no-run
+	$(target)/debug/controlplane up -- cargo test --locked --workspace
+
+.PHONY: lint
+lint: rust $(cargo_deny) ## Check format, lints, dependencies and documentation
+	cargo fmt --all -- --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	$(cargo_deny) --locked --workspace check --hide-inclusion-graph bans licenses sources
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
+
+.PHONY: advisories
+advisories: rust $(cargo_deny) ## Check the dependencies against the advisory database (needs the network)
+	$(cargo_deny) --locked --workspace check advisories
+
+.PHONY: bench
+bench: rust controlplane ## Measure speed and memory
+	cargo build --locked --release --workspace --bins --example bench
+	$(target)/release/examples/bench
+
+##@ Make
+
+.PHONY: build
+build: rust ## Build the binary
+	cargo build --locked --release --bin credwright
+
+.PHONY: generate
+generate: rust ## Write what is generated from the code: crds/
+	UPDATE=1 cargo test --quiet --test generated
+
+.PHONY: controlplane
+controlplane: ## Build etcd and Kubernetes for tests and demo (five minutes, once; see tests/controlplane)
+	@tests/controlplane/build.sh >/dev/null
+
+.PHONY: npm
+npm: node $(oidc) ## Install the registration server that tests speak to
+	@:
+
+.PHONY: clean
+clean: ## Remove what was built, but for the control plane and the tools
+	rm -rf $(target)/debug $(target)/release $(target)/doc tests/oidc/node_modules
+
+# The release build is one for everything that the example starts, so that nothing is compiled twice.
+define example
+cargo build --locked --release --workspace --bins --example $(1); \
+if [[ -n "$${KUBECONFIG:-}" ]]; then echo "using the cluster of KUBECONFIG=$$KUBECONFIG" >&2; $(target)/release/examples/$(1); \
+else $(target)/release/controlplane up -- $(target)/release/examples/$(1); fi
+endef
+
+# A debug build: it takes a minute instead of five, and checks as fast as one would notice.
+$(cargo_deny): | rust
+	@echo "cargo-deny $(CARGO_DENY_VERSION) (about a minute the first time; kept in target/tools)" >&2
+	CARGO_TARGET_DIR=target/tools/build CARGO_PROFILE_DEV_DEBUG=none cargo install cargo-deny \
+		--quiet --locked --debug --version $(CARGO_DENY_VERSION) --root target/tools/cargo-deny-$(CARGO_DENY_VERSION)
+	rm -rf target/tools/build
+
+$(oidc): tests/oidc/package.json tests/oidc/package-lock.json | node
+	@echo "npm ci in tests/oidc" >&2
+	npm ci --prefix tests/oidc --no-audit --no-fund
+	touch $@
+
+# Says what is missing before anything is built. tests/controlplane/build.sh says the same of Go, if Go is needed.
+.PHONY: rust
+rust:
+	@command -v cargo >/dev/null || { echo "Rust $(RUST_NEEDED) or later is needed; 'cargo' was not found in PATH" >&2; exit 1; }
+	@found=$$(rustc --version | cut -d' ' -f2); \
+	[[ $$(printf '%s\n' $(RUST_NEEDED) "$$found" | sort -V | head -n1) == $(RUST_NEEDED) ]] || \
+		{ echo "Rust $(RUST_NEEDED) or later is needed; found $$found" >&2; exit 1; }
+
+.PHONY: node
+node:
+	@for tool in node npm; do command -v $$tool >/dev/null || \
+		{ echo "Node.js $(NODE_NEEDED) or later with npm is needed; '$$tool' was not found in PATH" >&2; exit 1; }; done
+	@found=$$(node --version); found=$${found#v}; \
+	((10#$${found%%.*} >= $(NODE_NEEDED))) || { echo "Node.js $(NODE_NEEDED) or later is needed; found $$found" >&2; exit 1; }
