@@ -45,15 +45,15 @@ impl Engine {
         if object.status.as_ref() == Some(&status) {
             return Ok(());
         }
-        let applied = self.apply_status(object, &status).await;
-        match applied {
-            Ok(object) => {
-                self.see_credential(object);
-                Ok(())
-            }
-            Err(error) if error.is_not_found() => Ok(()),
-            Err(error) => Err(error),
+        match self.apply_status(object, &status).await {
+            Ok(written) => self.see_credential(written),
+            Err(error) if error.is_not_found() => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        if let Some(note) = status::notice(world, object, plan) {
+            self.publish_event(object, &note).await;
         }
+        Ok(())
     }
 
     async fn apply_status(

@@ -8,6 +8,7 @@ use crate::api::{
 };
 
 use super::{
+    EventNote,
     ledger::{Revision, State},
     pass::Pass,
     plan::Plan,
@@ -162,6 +163,21 @@ fn provider_reachable(pass: &Pass<'_>) -> Draft {
         Some(ProviderView::Unusable { reason, message }) => (type_, false, *reason, message.clone()),
         None => (type_, false, Reason::ProviderPending, "the provider has not been looked at yet".to_owned()),
     }
+}
+
+/// What people are told when an object comes to wait for one of them. What a failed step has told them is not told again.
+#[must_use]
+pub fn notice(world: &World, object: &ApiCredential, plan: &Plan) -> Option<EventNote> {
+    let conditions = object.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let ready = conditions.iter().find(|it| it.type_ == ConditionType::Ready.as_str());
+    let known = ready.is_some_and(|it| it.reason == plan.reason.as_str());
+    let told = world.document().is_some_and(|it| it.failures.values().any(|it| it.reason == plan.reason));
+    let waits = needs_a_person(plan.reason) || plan.reason == Reason::ProviderMissing;
+    (waits && !known && !told).then(|| EventNote {
+        warning: true,
+        reason: plan.reason,
+        message: plan.message.clone(),
+    })
 }
 
 /// Where waiting is in vain, so that kstatus (Flux, `helm --wait`) stops waiting.

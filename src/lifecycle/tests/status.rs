@@ -200,3 +200,22 @@ fn messages_are_bounded() {
     let status = status::view(&active().world(), &object, &plan, noon());
     assert!(status.conditions.iter().all(|it| it.message.len() <= 1024));
 }
+
+#[test]
+fn who_has_to_help_is_told_once() {
+    let plan = |reason| Plan { step: None, reason, message: "remove it".to_owned(), wake: Wake::OnChange };
+    let told = |scene: Scene, reason| {
+        let object = scene.object.clone();
+        status::notice(&scene.world(), &object, &plan(reason)).map(|note| (note.warning, note.reason))
+    };
+    let refused = Reason::InvalidForProvider;
+    assert_eq!(told(a_credential(), refused), Some((true, refused)));
+    assert_eq!(told(active(), Reason::Issued), None, "nobody has to help");
+    let known = a_credential().and(|it| {
+        let object = it.object.clone();
+        it.object.status = Some(status::view(&it.clone().world(), &object, &plan(refused), noon()));
+    });
+    assert_eq!(told(known, refused), None, "it was told when it began");
+    let failed = active().failed(StepKind::Mint, refused, FailureKind::Rejected, hours(1));
+    assert_eq!(told(failed, refused), None, "the failed step has told it");
+}
