@@ -18,6 +18,7 @@ use crate::{
     clock::Clock,
     engine::{
         Engine, EngineError, Settings,
+        accounts::COUNT_EVERY,
         stores::{Key, ProviderKey},
     },
     lifecycle::{conclude, decide, plan::Wake},
@@ -28,8 +29,6 @@ use watches::Scoped;
 
 /// How many steps one pass may take before it makes room for others.
 const STEPS_IN_A_PASS: usize = 16;
-/// How often counts in a provider's status follow its credentials.
-const COUNT_EVERY: SignedDuration = SignedDuration::from_secs(10);
 
 /// The operator: one per process, and several of them are safe.
 pub struct Operator {

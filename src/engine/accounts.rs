@@ -44,7 +44,7 @@ const PROBE_EVERY: SignedDuration = SignedDuration::from_mins(5);
 /// The first and the longest wait for an account in trouble.
 const PAUSES: (SignedDuration, SignedDuration) = (SignedDuration::from_secs(5), SignedDuration::from_mins(5));
 /// How often counts are written to a provider's status at the most.
-const COUNT_EVERY: SignedDuration = SignedDuration::from_secs(10);
+pub const COUNT_EVERY: SignedDuration = SignedDuration::from_secs(10);
 
 /// All accounts.
 #[derive(Default)]

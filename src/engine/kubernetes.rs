@@ -2,7 +2,11 @@
 
 use std::{future::Future, time::Duration};
 
-use kube::{ResourceExt, core::Status};
+use kube::{
+    ResourceExt,
+    api::PostParams,
+    core::{ObjectMeta, Status},
+};
 
 /// How long one call may take. The client's own retries are off, so this is one attempt.
 const CALL_TIMEOUT: Duration = Duration::from_secs(15);
@@ -83,7 +87,17 @@ pub(super) async fn call<T>(
 /// An object's resourceVersion as the number that it is (Kubernetes 1.35 promises so; etcd's always were).
 #[must_use]
 pub fn version<K: kube::Resource>(object: &K) -> u64 {
-    object.meta().resource_version.as_deref().and_then(|text| text.parse().ok()).unwrap_or_default()
+    metadata_version(object.meta())
+}
+
+/// The same of an object's metadata alone.
+pub(super) fn metadata_version(metadata: &ObjectMeta) -> u64 {
+    metadata.resource_version.as_deref().and_then(|text| text.parse().ok()).unwrap_or_default()
+}
+
+/// How Credwright creates and replaces: under its own field manager.
+pub(super) fn post() -> PostParams {
+    PostParams { field_manager: Some(crate::api::FIELD_MANAGER.to_owned()), ..PostParams::default() }
 }
 
 /// The UID of an object's controller, if it is an ApiCredential.

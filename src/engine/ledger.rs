@@ -9,20 +9,18 @@ use jiff::Timestamp;
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::{
     Api, Resource, ResourceExt,
-    api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions},
+    api::{DeleteParams, Patch, PatchParams, Preconditions},
     core::ObjectMeta,
 };
 
 use crate::{
-    api::{
-        ApiCredential, FIELD_MANAGER, LEDGER_FINALIZER, LEDGER_TYPE, ROLE_LABEL, ROLE_LEDGER, ledger_name,
-    },
+    api::{ApiCredential, LEDGER_FINALIZER, LEDGER_TYPE, ROLE_LABEL, ROLE_LEDGER, ledger_name},
     lifecycle::ledger::{Document, Edit},
 };
 
 use super::{
     Engine, EngineError,
-    kubernetes::{call, version},
+    kubernetes::{call, metadata_version, post, version},
     seal::{Material, Place, SealError, random_id},
     stores::{DOCUMENT_KEY, Key, SEALED_KEY, ledger_entry, open_ledger},
 };
@@ -36,7 +34,7 @@ pub(super) struct OpenLedger {
 
 impl OpenLedger {
     pub(super) fn version(&self) -> u64 {
-        self.metadata.resource_version.as_deref().and_then(|text| text.parse().ok()).unwrap_or_default()
+        metadata_version(&self.metadata)
     }
 
     /// Applies `edits`, drops the secrets of what is over, and stamps the document as a new write.
@@ -190,10 +188,6 @@ impl Engine {
         self.stores.ledgers.remove(key, u64::MAX);
         Ok(())
     }
-}
-
-fn post() -> PostParams {
-    PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() }
 }
 
 /// What is gone already need not be removed.

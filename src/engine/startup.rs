@@ -4,12 +4,16 @@ use k8s_openapi::{
     ByteString,
     api::core::v1::{Namespace, Secret},
 };
-use kube::{Api, Client, ResourceExt, api::PostParams, core::ObjectMeta};
+use kube::{Api, Client, ResourceExt, core::ObjectMeta};
 use zeroize::Zeroizing;
 
-use crate::api::{FIELD_MANAGER, SEAL_NAME, SEAL_TYPE};
+use crate::api::{SEAL_NAME, SEAL_TYPE};
 
-use super::{EngineError, kubernetes::call, seal::Sealer};
+use super::{
+    EngineError,
+    kubernetes::{call, post},
+    seal::Sealer,
+};
 
 const KEY: &str = "key";
 
@@ -45,8 +49,7 @@ pub async fn sealer(client: &Client, namespace: &str) -> Result<Sealer, EngineEr
         data: Some([(KEY.to_owned(), ByteString(key.to_vec()))].into()),
         ..Secret::default()
     };
-    let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
-    match call("making the sealing key", secrets.create(&params, &secret)).await {
+    match call("making the sealing key", secrets.create(&post(), &secret)).await {
         Ok(secret) => from_secret(secret),
         Err(error) if error.status().is_some_and(kube::core::Status::is_already_exists) => {
             from_secret(call("reading the sealing key", secrets.get(SEAL_NAME)).await?)

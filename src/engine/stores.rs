@@ -23,7 +23,7 @@ use crate::{
 };
 
 use super::{
-    kubernetes::{owner_uid, version},
+    kubernetes::{metadata_version, owner_uid, version},
     seal::{Place, Sealer},
 };
 
@@ -192,8 +192,8 @@ impl Stores {
             let mut owned = self.owned.lock().unwrap_or_else(PoisonError::into_inner);
             owned.entry(owner.clone()).or_default().insert(key.clone());
         }
-        let version = target.metadata.resource_version.as_deref().and_then(|text| text.parse().ok());
-        self.targets.put(key, version.unwrap_or_default(), target)
+        let version = metadata_version(&target.metadata);
+        self.targets.put(key, version, target)
     }
 
     /// The targets of an object.

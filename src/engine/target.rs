@@ -5,22 +5,22 @@ use std::collections::BTreeMap;
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::{
     Api, Resource, ResourceExt,
-    api::{DeleteParams, GetParams, Patch, PatchParams, PostParams, Preconditions},
+    api::{DeleteParams, GetParams, Patch, PatchParams, Preconditions},
     core::ObjectMeta,
 };
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
     api::{
-        ApiCredential, DIGEST_ANNOTATION, DRESSED_ANNOTATION, FIELD_MANAGER, RENDERED_FROM_ANNOTATION,
-        REVISION_ANNOTATION, ROLE_LABEL, ROLE_TARGET,
+        ApiCredential, DIGEST_ANNOTATION, DRESSED_ANNOTATION, RENDERED_FROM_ANNOTATION, REVISION_ANNOTATION,
+        ROLE_LABEL, ROLE_TARGET,
     },
     lifecycle::world::{Rendered, TargetView},
 };
 
 use super::{
     Engine, EngineError,
-    kubernetes::{call, owner_uid},
+    kubernetes::{call, owner_uid, post},
     ledger::ignore_absence,
     stores::{Key, TargetEntry, target_digest, target_entry},
 };
@@ -225,8 +225,4 @@ fn dress(metadata: &mut ObjectMeta, labels: BTreeMap<String, String>, annotation
     theirs_labels.extend(labels);
     theirs_labels.insert(ROLE_LABEL.to_owned(), ROLE_TARGET.to_owned());
     theirs.extend(annotations);
-}
-
-fn post() -> PostParams {
-    PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() }
 }
