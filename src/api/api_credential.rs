@@ -41,6 +41,10 @@ use super::duration::{Duration, FORM, between};
         .message("metadata.name has at most 240 characters, so that its ledger's name fits into a Secret's"),
     validation = Rule::new("!self.metadata.name.endsWith('.credwright') && !self.metadata.name.endsWith('.credwright-copy')")
         .message("metadata.name cannot end in .credwright or .credwright-copy: its Secret would be another object's ledger"),
+    validation = Rule::new(
+        "!has(self.spec.intake) || self.spec.intake.secretName != (has(self.spec.secret) && has(self.spec.secret.name) ? self.spec.secret.name : self.metadata.name)"
+    )
+    .message("intake.secretName must be another Secret than secret.name: the one is yours, the other is written by Credwright"),
 )]
 #[cfg_attr(test, kube(cel))]
 #[serde(rename_all = "camelCase")]
@@ -102,6 +106,37 @@ pub struct ApiCredentialSpec {
     /// The Secret that workloads read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<SecretOutput>,
+
+    /// Where a person puts the pair that they made. Only for providers that have no API for their credentials; there it is
+    /// required.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intake: Option<Intake>,
+}
+
+/// The Secret that a person fills. Credwright reads it and never writes to it.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Intake {
+    /// The Secret's name. It holds `client_id`, `client_secret` and, if they are known, `issued_at` and `expires_at` (RFC 3339),
+    /// and carries the label `credwright.dev/role: intake`: that is its owner's consent.
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = Rule::new("!self.endsWith('.credwright') && !self.endsWith('.credwright-copy')")
+        .message("intake.secretName cannot end in .credwright or .credwright-copy: those are ledgers"))]
+    pub secret_name: String,
+
+    /// Whether a pair is tried at the provider before it is published.
+    #[serde(default)]
+    pub verify: IntakeVerify,
+}
+
+/// Whether a pair from an intake is tried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum IntakeVerify {
+    /// It is, and published only if the provider accepts it.
+    #[default]
+    Always,
+    /// It is published untried: for a pair that only works from subnets that Credwright is not in.
+    Skip,
 }
 
 /// A rule about `lifetime` and parts of `rotation`, where all of them are given and durations: that one of them is none
@@ -242,7 +277,8 @@ pub struct ApiCredentialStatus {
     /// The generation that this status speaks of; -1 before the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// `Ready`, `Published`, `ProviderReachable`, and `ActionRequired` or `Stalled` where they apply.
+    /// `Ready`, `Published`, `ProviderReachable`, and `ActionRequired` (which says what a person has to do) or `Stalled` where
+    /// they apply.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,

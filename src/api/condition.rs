@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The condition types. Four that every ApiCredential may carry; not seventeen.
+/// The condition types. Five that an ApiCredential may carry; not seventeen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConditionType {
     /// The published credential works, as far as is known.
@@ -12,7 +12,9 @@ pub enum ConditionType {
     Published,
     /// The provider answers and takes our login.
     ProviderReachable,
-    /// Only a person can help; waiting is in vain (kstatus).
+    /// A person has something to do, and the message says what. Absent otherwise.
+    ActionRequired,
+    /// Only a person can help; waiting is in vain (kstatus). Absent otherwise.
     Stalled,
 }
 
@@ -24,6 +26,7 @@ impl ConditionType {
             Self::Ready => "Ready",
             Self::Published => "Published",
             Self::ProviderReachable => "ProviderReachable",
+            Self::ActionRequired => "ActionRequired",
             Self::Stalled => "Stalled",
         }
     }
@@ -110,6 +113,18 @@ pub enum Reason {
     Inherited,
     /// The login works.
     LoginAccepted,
+    /// The provider answers; it needs no login.
+    Reachable,
+    /// A person has to make a credential and put it into the intake Secret.
+    IntakeAwaited,
+    /// The pair in the intake Secret cannot be taken as it stands.
+    IntakeInvalid,
+    /// The provider refuses the pair in the intake Secret.
+    IntakeRefused,
+    /// A person put a new pair into the intake Secret.
+    IntakeReplaced,
+    /// A person has to remove a credential at the provider.
+    RemovalAwaited,
 }
 
 impl Reason {
@@ -156,6 +171,12 @@ impl Reason {
             Self::LedgerUnreadable => "LedgerUnreadable",
             Self::Inherited => "Inherited",
             Self::LoginAccepted => "LoginAccepted",
+            Self::Reachable => "Reachable",
+            Self::IntakeAwaited => "IntakeAwaited",
+            Self::IntakeInvalid => "IntakeInvalid",
+            Self::IntakeRefused => "IntakeRefused",
+            Self::IntakeReplaced => "IntakeReplaced",
+            Self::RemovalAwaited => "RemovalAwaited",
         }
     }
 }

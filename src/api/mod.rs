@@ -4,6 +4,7 @@
 mod api_credential;
 mod condition;
 pub mod crds;
+mod drivers;
 mod duration;
 #[expect(clippy::duplicated_attributes, reason = "columns of one type are no repetition")]
 mod provider;
@@ -12,6 +13,7 @@ mod tests;
 
 pub use api_credential::*;
 pub use condition::*;
+pub use drivers::*;
 pub use duration::Duration;
 pub use provider::*;
 
@@ -30,6 +32,8 @@ pub const ROLE_LEDGER: &str = "ledger";
 pub const ROLE_TARGET: &str = "target";
 /// A login for a provider; the label is its owner's consent.
 pub const ROLE_LOGIN: &str = "login";
+/// A pair that a person has made; the label is its owner's consent.
+pub const ROLE_INTAKE: &str = "intake";
 
 /// Type of the ledger Secret.
 pub const LEDGER_TYPE: &str = "credwright.dev/ledger";

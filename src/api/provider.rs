@@ -9,10 +9,12 @@ use std::collections::BTreeMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::core::Rule;
 use kube::{CustomResource, KubeSchema};
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::duration::{Duration, between};
+use super::{
+    drivers::{CloudConnexa, CloudDirector, Expereo, OauthRegistration, Spreetail, VonageContactCenter},
+    duration::{Duration, between},
+};
 
 /// Which account at which provider this is, and how Credwright uses it.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -101,25 +103,47 @@ pub struct ClusterCredentialProviderSpec {
     pub allow: Option<Allow>,
 }
 
+/// The driver blocks, of which a provider has one.
+const DRIVERS: [&str; 6] =
+    ["expereo", "spreetail", "cloudDirector", "cloudConnexa", "vonageContactCenter", "oauthRegistration"];
+
 fn exactly_one_driver() -> Rule {
-    Rule::new("[has(self.spreetail), has(self.oauthRegistration)].filter(x, x).size() == 1")
-        .message("name exactly one driver: spreetail or oauthRegistration")
+    let given = DRIVERS.map(|driver| format!("has(self.{driver})")).join(", ");
+    let (last, others) = DRIVERS.split_last().unwrap_or((&"", &[]));
+    Rule::new(format!("[{given}].filter(x, x).size() == 1"))
+        .message(format!("name exactly one driver: {} or {last}", others.join(", ")).as_str())
 }
 
 fn the_same_driver() -> Rule {
-    Rule::new(
-        "has(self.spreetail) == has(oldSelf.spreetail) && has(self.oauthRegistration) == has(oldSelf.oauthRegistration)",
+    let same = DRIVERS.map(|driver| format!("has(self.{driver}) == has(oldSelf.{driver})")).join(" && ");
+    Rule::new(same).message(
+        "the driver of a provider cannot be changed: create another provider and point providerRef at it",
     )
-    .message("the driver of a provider cannot be changed: create another provider and point providerRef at it")
 }
 
 /// What both kinds of provider have in common: the driver with its settings, TLS and limits.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ProviderSettings {
+    /// expereoOne, by its API V2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expereo: Option<Expereo>,
+
     /// Spreetail, by its client-credentials API.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spreetail: Option<Spreetail>,
+
+    /// VMware Cloud Director, by the API tokens of one user: Expedient's Enterprise Cloud and others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cloud_director: Option<CloudDirector>,
+
+    /// OpenVPN CloudConnexa, where a person makes the credentials.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cloud_connexa: Option<CloudConnexa>,
+
+    /// Vonage Contact Center, where a person makes the credentials.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vonage_contact_center: Option<VonageContactCenter>,
 
     /// Any server with OAuth 2.0 Dynamic Client Registration (RFC 7591) and its management (RFC 7592).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -132,108 +156,6 @@ pub struct ProviderSettings {
     /// How much Credwright may ask of this account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<Limits>,
-}
-
-/// Spreetail (<https://developer.spreetail.com>). The login Secret holds `client_id` and `client_secret`.
-#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Spreetail {
-    /// Where the API is.
-    #[serde(default = "spreetail_base_url")]
-    #[schemars(length(max = 512))]
-    #[x_kube(
-        validation = Rule::new("self == oldSelf").message("baseUrl names the account and cannot be changed: create another provider"),
-        validation = without_query("baseUrl")
-    )]
-    pub base_url: String,
-}
-
-/// A login in a URL would end up in places that are no Secrets.
-fn without_query(field: &str) -> Rule {
-    Rule::new("isURL(self) && self.matches('^https?://[^/?#@]+(/[^?#]*)?$')").message(
-        format!(
-            "{field} must be an absolute http(s) URL without user, query and fragment, such as https://api.example.com"
-        )
-        .as_str(),
-    )
-}
-
-/// As [`without_query`], but RFC 6749 lets endpoints have a query.
-fn endpoint(field: &str) -> Rule {
-    Rule::new("isURL(self) && self.matches('^https?://[^/?#@]+([/?][^#]*)?$')").message(
-        format!(
-            "{field} must be an absolute http(s) URL without user and fragment, such as https://api.example.com/token"
-        )
-        .as_str(),
-    )
-}
-
-fn spreetail_base_url() -> String {
-    "https://api.spreetail.com".to_owned()
-}
-
-/// A server with RFC 7591 registration. The login Secret is absent (open registration), or holds
-/// `initial_access_token`, or `client_id`, `client_secret` and `scope` of a client that may register others.
-#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(
-    validation = Rule::new("has(self.issuer) != (has(self.registrationEndpoint) && has(self.tokenEndpoint))")
-        .message("set either issuer (its metadata is looked up, RFC 8414) or both registrationEndpoint and tokenEndpoint"),
-    validation = Rule::new("has(self.registrationEndpoint) == has(self.tokenEndpoint)")
-        .message("registrationEndpoint and tokenEndpoint go together"),
-    validation = Rule::new(
-        "(has(self.issuer) ? self.issuer : '') == (has(oldSelf.issuer) ? oldSelf.issuer : '') && (has(self.registrationEndpoint) ? self.registrationEndpoint : '') == (has(oldSelf.registrationEndpoint) ? oldSelf.registrationEndpoint : '')"
-    )
-    .message("issuer and registrationEndpoint name the account and cannot be changed: create another provider")
-)]
-pub struct OauthRegistration {
-    /// The issuer, whose metadata names the endpoints (RFC 8414, or OpenID Connect discovery).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 512))]
-    #[x_kube(validation = without_query("issuer"))]
-    pub issuer: Option<String>,
-
-    /// Where clients are registered, instead of `issuer`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 512))]
-    #[x_kube(validation = endpoint("registrationEndpoint"))]
-    pub registration_endpoint: Option<String>,
-
-    /// Where tokens are issued, instead of `issuer`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 512))]
-    #[x_kube(validation = endpoint("tokenEndpoint"))]
-    pub token_endpoint: Option<String>,
-
-    /// How clients authenticate at the token endpoint. Registered with the client, since servers refuse the other one.
-    #[serde(default)]
-    pub token_endpoint_auth_method: TokenEndpointAuthMethod,
-
-    /// Parameters added to every token request, such as `audience` or `resource` (RFC 8707).
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 16))]
-    pub token_parameters: BTreeMap<String, String>,
-
-    /// Members added to the registration request; a null takes one of Credwright's own away. Servers differ in what
-    /// they demand and refuse, for example `response_types: []`.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(schema_with = "any_object")]
-    pub metadata: BTreeMap<String, serde_json::Value>,
-}
-
-fn any_object(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    schemars::json_schema!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true })
-}
-
-/// RFC 7591 `token_endpoint_auth_method`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum TokenEndpointAuthMethod {
-    /// HTTP Basic, with id and secret form-encoded first (RFC 6749, section 2.3.1).
-    #[default]
-    ClientSecretBasic,
-    /// Both in the form body.
-    ClientSecretPost,
 }
 
 /// How Credwright logs in.

@@ -257,6 +257,7 @@ impl Pass<'_> {
             client_id: issued.client_id,
             ids: issued.ids,
             fields: issued.fields,
+            secret_aliases: issued.secret_aliases,
             expires_at: issued.expires_at,
         };
         let secrets = Secrets { client_secret: issued.client_secret, handle: issued.handle };

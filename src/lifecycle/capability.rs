@@ -7,6 +7,12 @@ use jiff::SignedDuration;
 /// What a driver's provider can do. The lifecycle decides by it, and refuses beforehand what it cannot honour.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Capabilities {
+    /// What people call the provider.
+    pub title: &'static str,
+    /// Where a person makes or removes credentials, if there is something that only a person can do.
+    pub portal: Option<Portal>,
+    /// Whether a person makes the credentials. Then nothing is created, listed or revoked by calls.
+    pub by_hand: bool,
     /// Whether existing credentials can be listed, so that a lost answer can be settled.
     pub list: bool,
     /// Whether credentials can be revoked.
@@ -17,16 +23,33 @@ pub struct Capabilities {
     pub expiry: Expiry,
     /// What scopes it knows.
     pub scopes: Scopes,
+    /// Whether a credential must have scopes.
+    pub scopes_required: bool,
     /// Whether a credential can be limited to subnets.
     pub subnets: bool,
     /// The longest name it takes, in characters.
     pub name_max: usize,
+    /// Whether being asked to slow down concerns one credential, not the whole account.
+    pub limits_per_credential: bool,
     /// How long a new pair may be refused before it works everywhere.
     pub propagation: SignedDuration,
     /// How long a listing may lag behind a create or a delete: what is not listed after that does not exist.
     pub listing_lag: SignedDuration,
     /// The longest that one create call can take. Nobody settles an intent before that is over.
     pub create_timeout: SignedDuration,
+}
+
+/// Where a person goes. All of it is shown to people as it stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Portal {
+    /// Where a credential is made, as in "open <it>".
+    pub create_at: String,
+    /// Where one is removed, as in "remove it at <it>".
+    pub remove_at: String,
+    /// What scopes are called there.
+    pub scopes_called: &'static str,
+    /// What else a person should know before making one: whole sentences.
+    pub notes: Vec<String>,
 }
 
 /// What end of life a provider can enforce by itself.
@@ -36,6 +59,19 @@ pub enum Expiry {
     None,
     /// Any instant.
     Instant,
+    /// One of these, shortest first.
+    OneOf(&'static [Term]),
+}
+
+/// One of a provider's fixed lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Term {
+    /// What it is called there.
+    pub words: &'static str,
+    /// The longest lifetime that it is chosen for.
+    pub covers: SignedDuration,
+    /// The earliest end that it can mean: a month may have 28 days.
+    pub at_least: SignedDuration,
 }
 
 /// What scopes a provider knows.
@@ -45,6 +81,23 @@ pub enum Scopes {
     None,
     /// Whatever the account defines.
     Free,
+    /// These and no others.
+    Only(Vec<String>),
+    /// These are documented; others are passed on with a note.
+    Documented(Vec<String>),
+}
+
+impl Expiry {
+    /// The shortest term that covers `lifetime`; the longest there is where no lifetime is asked for. `None` also where no
+    /// term is long enough.
+    #[must_use]
+    pub fn term(self, lifetime: Option<SignedDuration>) -> Option<Term> {
+        let Self::OneOf(terms) = self else { return None };
+        match lifetime {
+            Some(lifetime) => terms.iter().find(|term| term.covers >= lifetime).copied(),
+            None => terms.last().copied(),
+        }
+    }
 }
 
 impl Capabilities {
@@ -52,31 +105,57 @@ impl Capabilities {
     #[must_use]
     pub fn in_words(&self) -> BTreeMap<String, String> {
         let expiry = match self.expiry {
-            Expiry::None => "not enforced by the provider; Credwright rotates and revokes on time",
-            Expiry::Instant => "any instant, enforced by the provider",
+            Expiry::None => "not enforced by the provider; Credwright rotates and revokes on time".to_owned(),
+            Expiry::Instant => "any instant, enforced by the provider".to_owned(),
+            Expiry::OneOf(terms) => {
+                let choice = either(terms.iter().map(|term| term.words));
+                format!("{choice}: the shortest that covers spec.lifetime; Credwright enforces the rest")
+            }
         };
-        let scopes = match self.scopes {
-            Scopes::None => "none: every credential may do everything",
-            Scopes::Free => "any that the account defines",
+        let scopes = match &self.scopes {
+            Scopes::None => "none: every credential may do everything".to_owned(),
+            Scopes::Free => "any that the account defines".to_owned(),
+            Scopes::Only(known) => known.join(", "),
+            Scopes::Documented(known) => format!("{}; others are passed on as they are", known.join(", ")),
         };
-        let yes_no = |yes, no, it: bool| if it { yes } else { no };
+        let scopes = if self.scopes_required { format!("{scopes}; at least one is needed") } else { scopes };
+        let creation = match &self.portal {
+            Some(portal) if self.by_hand => format!("by a person: {}", portal.create_at),
+            _ => "by its API".to_owned(),
+        };
+        let list = match (self.list, self.by_hand) {
+            (true, _) => "yes",
+            (false, true) => "no",
+            (false, false) => "no: a lost answer may leave a credential behind, which is recorded",
+        };
+        let revoke = match (&self.portal, self.revoke) {
+            (_, true) => "yes".to_owned(),
+            (Some(portal), false) => format!("no: a person removes what is retired: {}", portal.remove_at),
+            (None, false) => "no: a person has to remove what is retired".to_owned(),
+        };
+        let yes_no = |yes: &str, it: bool| if it { yes } else { "no" }.to_owned();
         [
+            ("creation", creation),
             ("expiry", expiry),
             ("scopes", scopes),
-            ("subnets", yes_no("yes", "no", self.subnets)),
-            (
-                "list",
-                yes_no(
-                    "yes",
-                    "no: a lost answer may leave a credential behind, which is recorded",
-                    self.list,
-                ),
-            ),
-            ("revoke", yes_no("yes", "no: a person has to remove what is retired", self.revoke)),
-            ("verify", yes_no("by a token request", "no", self.verify)),
+            ("subnets", yes_no("yes", self.subnets)),
+            ("list", list.to_owned()),
+            ("revoke", revoke),
+            ("verify", yes_no("by a token request", self.verify)),
         ]
         .into_iter()
-        .map(|(what, words)| (what.to_owned(), words.to_owned()))
+        .map(|(what, words)| (what.to_owned(), words))
         .collect()
+    }
+}
+
+/// "a, b or c"
+#[must_use]
+pub fn either<'a>(choices: impl IntoIterator<Item = &'a str>) -> String {
+    let choices: Vec<&str> = choices.into_iter().collect();
+    match choices.split_last() {
+        Some((last, [])) => (*last).to_owned(),
+        Some((last, others)) => format!("{} or {last}", others.join(", ")),
+        None => String::new(),
     }
 }

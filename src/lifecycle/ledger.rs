@@ -89,6 +89,9 @@ pub struct Revision {
     /// More keys for the Secret that workloads read.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fields: BTreeMap<String, String>,
+    /// More keys under which workloads read the secret.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secret_aliases: Vec<String>,
     /// When its answer arrived.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issued_at: Option<Timestamp>,

@@ -393,6 +393,7 @@ fn mint(pass: &Pass<'_>, provider: &UsableProvider, request: Request, why: (Reas
         ids: Default::default(),
         client_id: None,
         fields: Default::default(),
+        secret_aliases: Vec::new(),
         issued_at: None,
         expires_at: None,
         unconfirmed_at: None,
@@ -414,7 +415,7 @@ pub(crate) fn asked_expiry(
     now: Timestamp,
 ) -> Option<Timestamp> {
     match capabilities.expiry {
-        Expiry::None => None,
+        Expiry::None | Expiry::OneOf(_) => None,
         Expiry::Instant => {
             revision.request.lifetime.and_then(|lifetime| now.checked_add(lifetime.signed()).ok())
         }

@@ -95,6 +95,8 @@ fn default_values(
     let mut values: BTreeMap<String, SecretString> =
         revision.fields.iter().map(|(key, value)| (key.clone(), text(value))).collect();
     values.insert("client_id".to_owned(), text(revision.client_id.as_deref().unwrap_or_default()));
+    let aliases = revision.secret_aliases.iter().cloned();
+    values.extend(aliases.map(|key| (key, current.client_secret.clone())));
     values.insert("client_secret".to_owned(), current.client_secret.clone());
     if let Some(end) = schedule::end(revision) {
         values.insert("expires_at".to_owned(), text(&end.to_string()));

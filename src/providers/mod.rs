@@ -28,21 +28,38 @@ pub trait Provider: Send + Sync {
     /// Who we are to the provider: the public part of the login, for example its client ID. Never revoked, never handed out.
     fn identity(&self) -> Option<&str>;
 
-    /// Whether the login works. Changes nothing.
+    /// What [`Issued::fields`] would hold for a pair with these scopes that a person has made. Only called where
+    /// [`Capabilities::by_hand`] says so.
+    fn fields(&self, _scopes: &[String]) -> BTreeMap<String, String> {
+        BTreeMap::new()
+    }
+
+    /// Whether the login works, or where there is none, whether the provider answers. Changes nothing.
     async fn probe(&self) -> Result<(), Failure>;
 
     /// Makes a credential. Sent at most once by each call; if the request may have had an effect and its answer is not to be
-    /// had or not to be believed, the failure is [`FailureKind::Ambiguous`] or [`FailureKind::Malformed`].
-    async fn create(&self, request: &CreateRequest) -> Result<Issued, Failure>;
+    /// had or not to be believed, the failure is [`FailureKind::Ambiguous`] or [`FailureKind::Malformed`]. Not called where
+    /// [`Capabilities::by_hand`] says that a person makes them.
+    async fn create(&self, _request: &CreateRequest) -> Result<Issued, Failure> {
+        Err(by_hand())
+    }
 
     /// What exists whose name contains `tag`, all pages of it. Only called where [`Capabilities::list`] says so.
-    async fn find(&self, tag: &str) -> Result<Vec<Found>, Failure>;
+    async fn find(&self, _tag: &str) -> Result<Vec<Found>, Failure> {
+        Err(by_hand())
+    }
 
     /// Tries a pair where workloads will use it. Only called where [`Capabilities::verify`] says so.
     async fn verify(&self, pair: &Pair) -> Result<Verdict, Failure>;
 
-    /// Makes a credential invalid. Safe to repeat.
-    async fn revoke(&self, target: &RevokeRequest) -> Result<Revocation, Failure>;
+    /// Makes a credential invalid. Safe to repeat. Only called where [`Capabilities::revoke`] says so.
+    async fn revoke(&self, _target: &RevokeRequest) -> Result<Revocation, Failure> {
+        Err(by_hand())
+    }
+}
+
+fn by_hand() -> Failure {
+    http::failure(FailureKind::Rejected, "only a person can do that at this provider")
 }
 
 /// What is asked of a provider.
@@ -71,8 +88,11 @@ pub struct Issued {
     pub expires_at: Option<Timestamp>,
     /// What only the driver needs to revoke it, and which is a secret too (an RFC 7592 registration access token).
     pub handle: Option<SecretString>,
-    /// More keys for the Secret that workloads read, such as `token_url` and `scope`. Not secret.
+    /// More keys for the Secret that workloads read, such as `token_url`, and `scope` as the token endpoint spells it. Not
+    /// secret.
     pub fields: BTreeMap<String, String>,
+    /// More keys under which workloads read the secret, where their protocol calls it otherwise.
+    pub secret_aliases: Vec<String>,
 }
 
 /// What exists at a provider.

@@ -8,7 +8,7 @@ use thiserror::Error;
 
 pub use super::http::EgressPolicy;
 use super::{Provider, http::Http, oauth_registration, spreetail};
-use crate::api::ProviderSettings;
+use crate::api::{ProviderSettings, VonageContactCenter};
 
 /// The keys of a login Secret and their values.
 pub type LoginData = BTreeMap<String, SecretString>;
@@ -32,26 +32,41 @@ pub fn build(
 /// The driver's name, as in the spec.
 #[must_use]
 pub fn driver_name(settings: &ProviderSettings) -> &'static str {
-    if settings.spreetail.is_some() {
-        spreetail::NAME
-    } else if settings.oauth_registration.is_some() {
-        oauth_registration::NAME
-    } else {
-        "none"
-    }
+    let drivers = [
+        ("expereo", settings.expereo.is_some()),
+        ("spreetail", settings.spreetail.is_some()),
+        ("cloudDirector", settings.cloud_director.is_some()),
+        ("cloudConnexa", settings.cloud_connexa.is_some()),
+        ("vonageContactCenter", settings.vonage_contact_center.is_some()),
+        ("oauthRegistration", settings.oauth_registration.is_some()),
+    ];
+    drivers.iter().find(|(_, given)| *given).map_or("none", |(name, _)| name)
 }
 
 /// What identifies the account: the driver and its immutable fields, one on each line. Ledgers remember a hash of it,
 /// so it must never change for an account.
 #[must_use]
 pub fn account(settings: &ProviderSettings) -> String {
+    let ProviderSettings {
+        expereo,
+        spreetail,
+        cloud_director,
+        cloud_connexa,
+        vonage_contact_center,
+        oauth_registration,
+        tls: _,
+        limits: _,
+    } = settings;
     let mut lines = vec![driver_name(settings).to_owned()];
-    if let Some(block) = &settings.spreetail {
-        lines.push(block.base_url.clone());
-    } else if let Some(block) = &settings.oauth_registration {
-        lines.push(block.issuer.clone().unwrap_or_default());
-        lines.push(block.registration_endpoint.clone().unwrap_or_default());
-    }
+    lines.extend(expereo.iter().map(|it| it.base_url.clone()));
+    lines.extend(spreetail.iter().map(|it| it.base_url.clone()));
+    lines.extend(cloud_director.iter().flat_map(|it| [it.base_url.clone(), it.org.clone()]));
+    let text = |field: &Option<String>| field.clone().unwrap_or_default();
+    lines.extend(cloud_connexa.iter().flat_map(|it| [text(&it.cloud_id), text(&it.base_url)]));
+    let region = |it: &VonageContactCenter| it.region.map(|region| format!("{region:?}"));
+    lines.extend(vonage_contact_center.iter().flat_map(|it| [text(&region(it)), text(&it.base_url)]));
+    lines
+        .extend(oauth_registration.iter().flat_map(|it| [text(&it.issuer), text(&it.registration_endpoint)]));
     lines.join("\n")
 }
 

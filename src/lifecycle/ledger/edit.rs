@@ -88,6 +88,8 @@ pub struct Answer {
     pub ids: BTreeMap<String, String>,
     /// More keys for the Secret that workloads read.
     pub fields: BTreeMap<String, String>,
+    /// More keys under which workloads read the secret.
+    pub secret_aliases: Vec<String>,
     /// When the provider ends it.
     pub expires_at: Option<Timestamp>,
 }
@@ -198,6 +200,7 @@ impl Document {
         it.client_id = Some(answer.client_id.clone());
         it.ids.clone_from(&answer.ids);
         it.fields.clone_from(&answer.fields);
+        it.secret_aliases.clone_from(&answer.secret_aliases);
         it.expires_at = answer.expires_at;
         it.issued_at = Some(now);
         match it.state {

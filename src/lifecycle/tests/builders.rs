@@ -25,13 +25,18 @@ use crate::{
 /// A provider that can do everything.
 pub(super) fn capabilities() -> Capabilities {
     Capabilities {
+        title: "Acme",
+        portal: None,
+        by_hand: false,
         list: true,
         revoke: true,
         verify: true,
         expiry: Expiry::None,
         scopes: Scopes::Free,
+        scopes_required: false,
         subnets: true,
         name_max: 128,
+        limits_per_credential: false,
         propagation: seconds(60),
         listing_lag: seconds(30),
         create_timeout: seconds(40),
@@ -126,6 +131,7 @@ pub(super) fn revision(number: u32, state: State) -> Revision {
         ids: BTreeMap::new(),
         client_id: None,
         fields: BTreeMap::new(),
+        secret_aliases: Vec::new(),
         issued_at: None,
         expires_at: None,
         unconfirmed_at: None,

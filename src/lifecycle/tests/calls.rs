@@ -49,6 +49,7 @@ impl Model {
             client_id: format!("client of {}", revision.name),
             ids: BTreeMap::new(),
             fields: BTreeMap::new(),
+            secret_aliases: Vec::new(),
             expires_at: self.provider_life.map(|life| self.now + life),
         };
         self.write(&Edit::Answer(Box::new(answer)));

@@ -31,6 +31,7 @@ fn answer(intent: &str) -> Edit {
         client_id: "client-x".to_owned(),
         ids: BTreeMap::from([("id".to_owned(), "7".to_owned())]),
         fields: BTreeMap::from([("host".to_owned(), "h".to_owned())]),
+        secret_aliases: Vec::new(),
         expires_at: Some(noon() + days(9)),
     }))
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{builders::*, table::*};
 use crate::{
-    api::{ApiCredentialSpec, DeletionPolicy, ProviderKind, ProviderRef, Rotation, SecretOutput},
+    api::{ApiCredentialSpec, DeletionPolicy, Intake, ProviderKind, ProviderRef, Rotation, SecretOutput},
     lifecycle::decide,
 };
 
@@ -54,7 +54,9 @@ fn every_field_has_one_declared_effect() {
         suspend: _,
         deletion_policy: _,
         secret: _,
+        intake: _,
     } = ApiCredentialSpec::default();
+    let Intake { secret_name: _, verify: _ } = Intake::default();
     let Rotation { renew_before: _, overlap: _, request: _ } = Rotation::default();
     let SecretOutput {
         name: _,
@@ -91,6 +93,7 @@ fn every_field_has_one_declared_effect() {
         ("secret.includePrevious", Box::new(secret(|it| it.include_previous = true)), RENDERS),
         ("secret.labels", Box::new(secret(|it| it.labels = pair())), RENDERS),
         ("secret.annotations", Box::new(secret(|it| it.annotations = pair())), RENDERS),
+        ("intake", Box::new(|it| it.intake = Some(Intake::default())), NOTHING),
     ];
     for (field, change, expected) in rows {
         assert_eq!(decided(&*change), expected, "{field}");

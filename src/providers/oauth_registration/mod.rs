@@ -75,13 +75,18 @@ pub(super) fn driver(
 
 fn capabilities() -> Capabilities {
     Capabilities {
+        title: "the registration server",
+        portal: None,
+        by_hand: false,
         list: false,
         revoke: true,
         verify: true,
         expiry: Expiry::None,
         scopes: Scopes::Free,
+        scopes_required: false,
         subnets: false,
         name_max: 255,
+        limits_per_credential: false,
         propagation: SignedDuration::from_mins(1),
         listing_lag: SignedDuration::ZERO,
         create_timeout: CREATE_TIMEOUT,
@@ -256,6 +261,7 @@ impl OauthServer {
             expires_at: expiry(registered.client_secret_expires_at, registered.client_id_issued_at)?,
             handle,
             fields: self.fields(token, scope),
+            secret_aliases: Vec::new(),
         })
     }
 

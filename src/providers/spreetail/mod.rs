@@ -65,14 +65,19 @@ pub(super) fn driver(
 
 fn capabilities() -> Capabilities {
     Capabilities {
+        title: "Spreetail",
+        portal: None,
+        by_hand: false,
         list: true,
         revoke: true,
         verify: true,
         expiry: Expiry::Instant,
         scopes: Scopes::None,
+        scopes_required: false,
         subnets: false,
         // The pages state none.
         name_max: 128,
+        limits_per_credential: false,
         propagation: SignedDuration::from_mins(1),
         listing_lag: SignedDuration::from_mins(1),
         create_timeout: CREATE_TIMEOUT,
@@ -132,6 +137,7 @@ impl Provider for Spreetail {
             expires_at: created.expires,
             handle: None,
             fields: BTreeMap::from([("token_url".to_owned(), self.endpoint.url.to_string())]),
+            secret_aliases: Vec::new(),
         })
     }
 

@@ -1,0 +1,358 @@
+//! The driver blocks of a provider: which account, and how to speak to it. What a vendor's public documentation does not
+//! say is a setting here, with the likeliest answer as its default.
+
+use std::collections::BTreeMap;
+
+use kube::KubeSchema;
+use kube::core::Rule;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A login in a URL would end up in places that are no Secrets.
+fn without_query(field: &str) -> Rule {
+    Rule::new("isURL(self) && self.matches('^https?://[^/?#@]+(/[^?#]*)?$')").message(
+        format!(
+            "{field} must be an absolute http(s) URL without user, query and fragment, such as https://api.example.com"
+        )
+        .as_str(),
+    )
+}
+
+/// As [`without_query`], but RFC 6749 lets endpoints have a query.
+fn endpoint(field: &str) -> Rule {
+    Rule::new("isURL(self) && self.matches('^https?://[^/?#@]+([/?][^#]*)?$')").message(
+        format!(
+            "{field} must be an absolute http(s) URL without user and fragment, such as https://api.example.com/token"
+        )
+        .as_str(),
+    )
+}
+
+/// The account's address, which ledgers remember.
+fn fixed(field: &str) -> Rule {
+    Rule::new("self == oldSelf")
+        .message(format!("{field} names the account and cannot be changed: create another provider").as_str())
+}
+
+/// Something that an API may have or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Switch {
+    /// It has.
+    Enabled,
+    /// It has not.
+    Disabled,
+}
+
+impl Switch {
+    /// Whether it has.
+    #[must_use]
+    pub fn is_enabled(self) -> bool {
+        self == Self::Enabled
+    }
+
+    fn enabled() -> Self {
+        Self::Enabled
+    }
+
+    fn disabled() -> Self {
+        Self::Disabled
+    }
+}
+
+/// expereoOne API V2 (<https://expereo.helpjuice.com/en_US/expereoone-api-document-hub/onboarding-guide-api-v2>). The login
+/// Secret holds `client_id`, `client_secret` and `scope`, or `bearer_token`: a token of a person who may use the Developer
+/// Portal (API).
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Expereo {
+    /// Where the API is. The guide does not print the host of V2; the default is that of V1.
+    #[serde(default = "expereo_base_url")]
+    #[schemars(length(max = 512))]
+    #[x_kube(validation = fixed("baseUrl"), validation = without_query("baseUrl"))]
+    pub base_url: String,
+
+    /// Where tokens are asked for. The guide does not print it for V2; the default is that of V1.
+    #[serde(default = "expereo_token_url")]
+    #[schemars(length(max = 512))]
+    #[x_kube(validation = endpoint("tokenUrl"))]
+    pub token_url: String,
+
+    /// The path of the API clients below `baseUrl`.
+    #[serde(default = "expereo_clients_path")]
+    #[schemars(length(max = 256))]
+    #[x_kube(validation = Rule::new("self.matches('^(/[A-Za-z0-9._~-]+)+$')")
+        .message("clientsPath must be an absolute path without a query, such as /v2/api-clients"))]
+    pub clients_path: String,
+
+    /// How the token endpoint spells the scopes, by how creation spells them; added to BasicRead, SupportRead,
+    /// SupportReadWrite and BillingRead, or in place of them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 64))]
+    pub scope_spelling: BTreeMap<String, String>,
+
+    /// Whether API clients can be listed. Without a list, a lost answer may leave a client behind, which is recorded.
+    #[serde(default = "Switch::enabled")]
+    pub list: Switch,
+
+    /// Whether API clients can be deleted, which is not documented. Without it, a person removes what is retired.
+    #[serde(default = "Switch::disabled")]
+    pub delete: Switch,
+
+    /// What the members of an answer are called, which is not documented.
+    #[serde(default)]
+    pub answer: ExpereoAnswer,
+}
+
+impl Default for Expereo {
+    fn default() -> Self {
+        Self {
+            base_url: expereo_base_url(),
+            token_url: expereo_token_url(),
+            clients_path: expereo_clients_path(),
+            scope_spelling: BTreeMap::new(),
+            list: Switch::Enabled,
+            delete: Switch::Disabled,
+            answer: ExpereoAnswer::default(),
+        }
+    }
+}
+
+/// The members of expereoOne's answers: names, or JSON pointers (RFC 6901) when they begin with a slash.
+#[derive(JsonSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ExpereoAnswer {
+    /// The client ID. Default: clientId.
+    #[schemars(length(min = 1, max = 128))]
+    pub client_id: String,
+    /// The client secret. Default: clientSecret.
+    #[schemars(length(min = 1, max = 128))]
+    pub client_secret: String,
+    /// The client's name. Default: apiClientName.
+    #[schemars(length(min = 1, max = 128))]
+    pub name: String,
+    /// What holds the clients in a list. Default, when empty: the answer itself or one of items, data, values and results.
+    #[schemars(length(max = 128))]
+    pub items: String,
+}
+
+impl Default for ExpereoAnswer {
+    fn default() -> Self {
+        let [client_id, client_secret, name] =
+            ["clientId", "clientSecret", "apiClientName"].map(str::to_owned);
+        Self { client_id, client_secret, name, items: String::new() }
+    }
+}
+
+fn expereo_base_url() -> String {
+    "https://api.expereo.one".to_owned()
+}
+
+fn expereo_token_url() -> String {
+    "https://auth.expereo.one/oauth2/token".to_owned()
+}
+
+fn expereo_clients_path() -> String {
+    "/v2/api-clients".to_owned()
+}
+
+/// Spreetail (<https://developer.spreetail.com>). The login Secret holds `client_id` and `client_secret`.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Spreetail {
+    /// Where the API is.
+    #[serde(default = "spreetail_base_url")]
+    #[schemars(length(max = 512))]
+    #[x_kube(
+        validation = fixed("baseUrl"),
+        validation = without_query("baseUrl")
+    )]
+    pub base_url: String,
+}
+
+fn spreetail_base_url() -> String {
+    "https://api.spreetail.com".to_owned()
+}
+
+/// VMware Cloud Director: API tokens of the user who logs in. The login Secret holds `username` and `password`, or `id_token`
+/// of the organization's identity provider; a session that an API token has opened may not make further ones.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CloudDirector {
+    /// Where Cloud Director is, such as https://vcd.example.com.
+    #[schemars(length(max = 512))]
+    #[x_kube(validation = fixed("baseUrl"), validation = without_query("baseUrl"))]
+    pub base_url: String,
+
+    /// The organization's name; System for the provider's own.
+    #[schemars(length(min = 1, max = 128))]
+    #[x_kube(validation = fixed("org"), validation = Rule::new("self.matches('^[A-Za-z0-9._ -]+$')")
+        .message("org must be the organization's name as it stands in the portal's address"))]
+    pub org: String,
+
+    /// The organization's UUID, for a system administrator who acts inside of it (tenant context).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("self.matches('^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$')")
+        .message("orgId must be a bare UUID, without urn:vcloud:org: before it"))]
+    #[schemars(length(max = 64))]
+    pub org_id: Option<String>,
+
+    /// The API version to speak, such as 37.0; absent: one that the server offers and Credwright knows. API tokens need 36.1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("self.matches('^[0-9]+[.][0-9]+$')").message("apiVersion must be a number such as 37.0"))]
+    #[schemars(length(max = 16))]
+    pub api_version: Option<String>,
+}
+
+/// OpenVPN CloudConnexa. It has no API for its credentials: a person makes them in the administration portal, and no login is
+/// needed.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("has(self.cloudId) != has(self.baseUrl)").message("set either cloudId or baseUrl"),
+    validation = Rule::new(
+        "(has(self.cloudId) ? self.cloudId : '') == (has(oldSelf.cloudId) ? oldSelf.cloudId : '') && (has(self.baseUrl) ? self.baseUrl : '') == (has(oldSelf.baseUrl) ? oldSelf.baseUrl : '')"
+    )
+    .message("cloudId and baseUrl name the account and cannot be changed: create another provider")
+)]
+pub struct CloudConnexa {
+    /// The account's Cloud ID: the API is at https://CLOUD-ID.api.openvpn.com.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63))]
+    #[x_kube(validation = Rule::new("self.matches('^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$')")
+        .message("cloudId must be letters, digits and dashes: the first part of CLOUD-ID.api.openvpn.com"))]
+    pub cloud_id: Option<String>,
+
+    /// Where the API is, instead of `cloudId`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    #[x_kube(validation = without_query("baseUrl"))]
+    pub base_url: Option<String>,
+
+    /// The status that the token endpoint answers with while the account's Enable API switch is off. It is not documented;
+    /// default 403.
+    #[serde(default = "forbidden")]
+    #[schemars(range(min = 400, max = 599))]
+    pub api_disabled_status: u16,
+}
+
+fn forbidden() -> u16 {
+    403
+}
+
+impl Default for CloudConnexa {
+    fn default() -> Self {
+        Self { cloud_id: None, base_url: None, api_disabled_status: forbidden() }
+    }
+}
+
+/// Vonage Contact Center. It has no API for its credentials: a person makes them in the portal, and no login is needed.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("has(self.region) != has(self.baseUrl)").message("set either region or baseUrl"),
+    validation = Rule::new(
+        "(has(self.region) ? self.region : '') == (has(oldSelf.region) ? oldSelf.region : '') && (has(self.baseUrl) ? self.baseUrl : '') == (has(oldSelf.baseUrl) ? oldSelf.baseUrl : '')"
+    )
+    .message("region and baseUrl name the account and cannot be changed: create another provider")
+)]
+pub struct VonageContactCenter {
+    /// The account's region.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<VonageRegion>,
+
+    /// Where the authentication API is, instead of `region`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    #[x_kube(validation = without_query("baseUrl"))]
+    pub base_url: Option<String>,
+
+    /// Which family of hosts serves the region.
+    #[serde(default)]
+    pub hosts: VonageHosts,
+}
+
+/// A region of Vonage Contact Center.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum VonageRegion {
+    /// Europe, the Middle East and Africa.
+    Emea,
+    /// North America.
+    Nam,
+    /// Asia and the Pacific.
+    Apac,
+}
+
+/// The hosts of Vonage Contact Center.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum VonageHosts {
+    /// https://REGION.cc.vonage.com
+    #[default]
+    Vonage,
+    /// https://REGION.newvoicemedia.com, from before the name changed.
+    NewVoiceMedia,
+}
+
+/// A server with RFC 7591 registration. The login Secret is absent (open registration), or holds
+/// `initial_access_token`, or `client_id`, `client_secret` and `scope` of a client that may register others.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("has(self.issuer) != (has(self.registrationEndpoint) && has(self.tokenEndpoint))")
+        .message("set either issuer (its metadata is looked up, RFC 8414) or both registrationEndpoint and tokenEndpoint"),
+    validation = Rule::new("has(self.registrationEndpoint) == has(self.tokenEndpoint)")
+        .message("registrationEndpoint and tokenEndpoint go together"),
+    validation = Rule::new(
+        "(has(self.issuer) ? self.issuer : '') == (has(oldSelf.issuer) ? oldSelf.issuer : '') && (has(self.registrationEndpoint) ? self.registrationEndpoint : '') == (has(oldSelf.registrationEndpoint) ? oldSelf.registrationEndpoint : '')"
+    )
+    .message("issuer and registrationEndpoint name the account and cannot be changed: create another provider")
+)]
+pub struct OauthRegistration {
+    /// The issuer, whose metadata names the endpoints (RFC 8414, or OpenID Connect discovery).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    #[x_kube(validation = without_query("issuer"))]
+    pub issuer: Option<String>,
+
+    /// Where clients are registered, instead of `issuer`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    #[x_kube(validation = endpoint("registrationEndpoint"))]
+    pub registration_endpoint: Option<String>,
+
+    /// Where tokens are issued, instead of `issuer`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    #[x_kube(validation = endpoint("tokenEndpoint"))]
+    pub token_endpoint: Option<String>,
+
+    /// How clients authenticate at the token endpoint. Registered with the client, since servers refuse the other one.
+    #[serde(default)]
+    pub token_endpoint_auth_method: TokenEndpointAuthMethod,
+
+    /// Parameters added to every token request, such as `audience` or `resource` (RFC 8707).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 16))]
+    pub token_parameters: BTreeMap<String, String>,
+
+    /// Members added to the registration request; a null takes one of Credwright's own away. Servers differ in what
+    /// they demand and refuse, for example `response_types: []`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "any_object")]
+    pub metadata: BTreeMap<String, serde_json::Value>,
+}
+
+fn any_object(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true })
+}
+
+/// RFC 7591 `token_endpoint_auth_method`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TokenEndpointAuthMethod {
+    /// HTTP Basic, with id and secret form-encoded first (RFC 6749, section 2.3.1).
+    #[default]
+    ClientSecretBasic,
+    /// Both in the form body.
+    ClientSecretPost,
+}
