@@ -69,6 +69,18 @@ const CREDENTIALS: &[(&str, &str)] = &[
         "secret: {annotations: {credwright.dev/claim: me}}",
         "annotations under credwright.dev/ are Credwright's own",
     ),
+    ("intake: {secretName: orders-intake}", NONE),
+    ("intake: {secretName: orders-intake, verify: Skip}", NONE),
+    ("intake: {secretName: orders}\nsecret: {name: orders-api}", NONE),
+    ("intake: {secretName: orders}", "intake.secretName must be another Secret than secret.name"),
+    (
+        "intake: {secretName: api}\nsecret: {name: api}",
+        "intake.secretName must be another Secret than secret.name",
+    ),
+    (
+        "intake: {secretName: orders.credwright}",
+        "intake.secretName cannot end in .credwright or .credwright-copy",
+    ),
 ];
 
 const CREDENTIAL_CHANGES: &[(&str, &str, &str)] = &[
@@ -88,13 +100,21 @@ const NAMES: &[(&str, &str)] = &[
     ("orders.credwright-copy", "metadata.name cannot end in .credwright or .credwright-copy"),
 ];
 
+const EXPEREO: &str = "expereo: {}";
+const DIRECTOR: &str = "cloudDirector: {baseUrl: 'https://vcd.example.com', org: acme}";
+const CONNEXA: &str = "cloudConnexa: {cloudId: acme}";
+const VONAGE: &str = "vonageContactCenter: {region: emea}";
 const SPREETAIL: &str = "spreetail: {baseUrl: 'https://api.example.com'}";
 const ISSUER: &str = "oauthRegistration: {issuer: 'https://id.example.com'}";
 const ENDPOINTS: &str = "oauthRegistration: {registrationEndpoint: 'https://id.example.com/reg', tokenEndpoint: 'https://id.example.com/token'}";
 
 /// Refused by both kinds of provider.
 const PROVIDERS: &[(&str, &str)] = &[
+    (EXPEREO, NONE),
     (SPREETAIL, NONE),
+    (DIRECTOR, NONE),
+    (CONNEXA, NONE),
+    (VONAGE, NONE),
     (ISSUER, NONE),
     (ENDPOINTS, NONE),
     ("{}", "name exactly one driver"),
@@ -130,6 +150,44 @@ const PROVIDERS: &[(&str, &str)] = &[
         "oauthRegistration: {registrationEndpoint: 'https://id.example.com/reg?tenant=1', tokenEndpoint: 'https://u@id.example.com/t'}",
         "tokenEndpoint must be an absolute http(s) URL",
     ),
+    ("expereo: {baseUrl: 'https://api.example.com', tokenUrl: 'https://id.example.com/token?v=2'}", NONE),
+    ("expereo: {tokenUrl: /oauth2/token}", "tokenUrl must be an absolute http(s) URL"),
+    (
+        "expereo: {clientsPath: /v3/clients, list: Disabled, delete: Enabled, answer: {items: /data/rows}}",
+        NONE,
+    ),
+    ("expereo: {clientsPath: v2/api-clients}", "clientsPath must be an absolute path without a query"),
+    (
+        "expereo: {clientsPath: '/v2/api-clients?all=1'}",
+        "clientsPath must be an absolute path without a query",
+    ),
+    (
+        "cloudDirector: {baseUrl: 'https://vcd.example.com', org: 'acme/other'}",
+        "org must be the organization's name as it stands in the portal's address",
+    ),
+    ("cloudDirector: {baseUrl: 'https://vcd.example.com', org: acme, apiVersion: '37.0'}", NONE),
+    (
+        "cloudDirector: {baseUrl: 'https://vcd.example.com', org: acme, apiVersion: v37}",
+        "apiVersion must be a number such as 37.0",
+    ),
+    (
+        "cloudDirector: {baseUrl: 'https://vcd.example.com', org: System, orgId: 0d3ff1a5-26d4-4bc2-9f0c-5c5c5ce05b05}",
+        NONE,
+    ),
+    (
+        "cloudDirector: {baseUrl: 'https://vcd.example.com', org: acme, orgId: 'urn:vcloud:org:0d3ff1a5-26d4-4bc2-9f0c-5c5c5ce05b05'}",
+        "orgId must be a bare UUID",
+    ),
+    ("cloudConnexa: {baseUrl: 'https://acme.api.example.com', apiDisabledStatus: 401}", NONE),
+    ("cloudConnexa: {}", "set either cloudId or baseUrl"),
+    (
+        "cloudConnexa: {cloudId: acme, baseUrl: 'https://acme.api.example.com'}",
+        "set either cloudId or baseUrl",
+    ),
+    ("cloudConnexa: {cloudId: acme.example.com}", "cloudId must be letters, digits and dashes"),
+    ("vonageContactCenter: {region: nam, hosts: NewVoiceMedia}", NONE),
+    ("vonageContactCenter: {}", "set either region or baseUrl"),
+    ("vonageContactCenter: {region: apac, baseUrl: 'https://a.example'}", "set either region or baseUrl"),
 ];
 
 const PROVIDER_CHANGES: &[(&str, &str, &str)] = &[
@@ -141,6 +199,30 @@ const PROVIDER_CHANGES: &[(&str, &str, &str)] = &[
     ),
     (SPREETAIL, ISSUER, "the driver of a provider cannot be changed"),
     (ISSUER, SPREETAIL, "the driver of a provider cannot be changed"),
+    (CONNEXA, VONAGE, "the driver of a provider cannot be changed"),
+    (EXPEREO, "expereo: {tokenUrl: 'https://id.example.com/token', delete: Enabled}", NONE),
+    (
+        EXPEREO,
+        "expereo: {baseUrl: 'https://api.example.org'}",
+        "baseUrl names the account and cannot be changed",
+    ),
+    (
+        DIRECTOR,
+        "cloudDirector: {baseUrl: 'https://vcd.example.com', org: other}",
+        "org names the account and cannot be changed",
+    ),
+    (CONNEXA, "cloudConnexa: {cloudId: other}", "cloudId and baseUrl name the account and cannot be changed"),
+    (
+        CONNEXA,
+        "cloudConnexa: {baseUrl: 'https://acme.api.openvpn.com'}",
+        "cloudId and baseUrl name the account and cannot be changed",
+    ),
+    (VONAGE, "vonageContactCenter: {region: emea, hosts: NewVoiceMedia}", NONE),
+    (
+        VONAGE,
+        "vonageContactCenter: {region: nam}",
+        "region and baseUrl name the account and cannot be changed",
+    ),
     (
         ISSUER,
         "oauthRegistration: {issuer: 'https://id.example.org'}",
