@@ -49,6 +49,12 @@ pub const CREDENTIAL_FINALIZER: &str = "credwright.dev/revoke";
 /// Finalizer on a ledger: it stays until what it lists is dealt with.
 pub const LEDGER_FINALIZER: &str = "credwright.dev/ledger";
 
+/// Annotation on an ApiCredential: client IDs or names, separated by commas, of credentials that a person says are gone from a
+/// provider where Credwright can neither remove nor look for them.
+pub const REMOVED_ANNOTATION: &str = "credwright.dev/removed";
+/// Annotation on an intake Secret: any new text has a pair tried again that was refused.
+pub const TRY_AGAIN_ANNOTATION: &str = "credwright.dev/try-again";
+
 /// Annotation on a target: the revision that it holds.
 pub const REVISION_ANNOTATION: &str = "credwright.dev/revision";
 /// Annotation on a target: a keyed digest of its content and of what it was rendered from.

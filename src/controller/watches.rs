@@ -18,9 +18,10 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     api::{
-        ApiCredential, ClusterCredentialProvider, CredentialProvider, LEDGER_SUFFIX, ROLE_LABEL, ROLE_LEDGER,
-        ROLE_LOGIN, ROLE_TARGET,
+        ApiCredential, ClusterCredentialProvider, CredentialProvider, LEDGER_SUFFIX, ROLE_INTAKE, ROLE_LABEL,
+        ROLE_LEDGER, ROLE_LOGIN, ROLE_TARGET,
     },
+    engine::intake::intake_entry,
     engine::stores::{Key, ProviderKey, ProviderObject, ledger_entry, target_entry},
 };
 
@@ -224,7 +225,12 @@ impl Operator {
             Some(ROLE_TARGET) => self.see_target(secret),
             Some(ROLE_LOGIN) => {
                 self.forget_target(&Key::of(secret));
+                self.engine.stores.intakes.remove(&Key::of(secret), u64::MAX);
                 self.see_login(secret);
+            }
+            Some(ROLE_INTAKE) => {
+                self.forget_target(&Key::of(secret));
+                self.see_intake(secret);
             }
             // Its label was changed: whatever it was to us, it is no more.
             _ => self.forget_secret(secret),
@@ -264,6 +270,25 @@ impl Operator {
         }
     }
 
+    fn see_intake(&self, secret: &Secret) {
+        let key = Key::of(secret);
+        let entry = intake_entry(secret, self.engine.sealer(), self.engine.now());
+        if self.engine.stores.intakes.put(key.clone(), entry.version, entry) {
+            self.wake_takers(&key);
+        }
+    }
+
+    /// Those whose pair a person puts there.
+    fn wake_takers(&self, intake: &Key) {
+        let takers = self.engine.stores.credentials.select(|key, object| {
+            let named = &object.spec.intake.as_ref()?.secret_name;
+            (key.namespace == intake.namespace && *named == intake.name).then(|| key.clone())
+        });
+        for key in takers {
+            self.queue.wake(Item::Credential(key));
+        }
+    }
+
     fn forget_secret(&self, secret: &Secret) {
         let key = Key::of(secret);
         self.forget_secret_at(&key);
@@ -284,6 +309,9 @@ impl Operator {
         if stores.logins.remove(key, u64::MAX) {
             self.wake_users(key);
         }
+        if stores.intakes.remove(key, u64::MAX) {
+            self.wake_takers(key);
+        }
         if let Some(owner) = ledger_owner(key)
             && stores.ledgers.remove(&owner, u64::MAX)
         {
@@ -298,7 +326,8 @@ impl Operator {
         });
         let targets = stores.targets.select(|key, _| unlisted(key));
         let logins = stores.logins.select(|key, _| unlisted(key));
-        for key in ledgers.into_iter().chain(targets).chain(logins) {
+        let intakes = stores.intakes.select(|key, _| unlisted(key));
+        for key in ledgers.into_iter().chain(targets).chain(logins).chain(intakes) {
             self.forget_secret_at(&key);
         }
     }

@@ -261,8 +261,9 @@ impl Engine {
         let (holds, reason, message) = match (&account.setup, &account.trouble) {
             (Err((reason, message)), _) => (false, *reason, message.clone()),
             (Ok(_), Some(Trouble { pause, .. })) => (false, pause.reason, pause.message.clone()),
-            (Ok(_), None) => {
-                (true, Reason::LoginAccepted, "the provider answers and takes our login".to_owned())
+            (Ok(usable), None) => {
+                let (reason, message) = status::reached(&usable.capabilities);
+                (true, reason, message.to_owned())
             }
         };
         let draft = (ConditionType::Ready, holds, reason, message);

@@ -3,6 +3,7 @@
 
 pub mod accounts;
 mod events;
+pub mod intake;
 mod kubernetes;
 mod ledger;
 mod observe;

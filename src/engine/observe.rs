@@ -31,11 +31,13 @@ impl Pass<'_> {
             Some(object) => self.targets(object).await?,
             None => Vec::new(),
         };
+        let intake = object.as_ref().and_then(|object| self.intake(object));
         let settings = &self.engine.settings;
         Ok(World {
             subject: Subject { namespace: self.key.namespace.clone(), name: self.key.name.clone(), object },
             ledger: ledger_view(ledger),
             targets,
+            intake,
             providers,
             memory: self.engine.remembered(&self.key),
             operator: Operator {

@@ -65,6 +65,9 @@ impl Pass<'_> {
                 self.confirmed = true;
             }
             Step::Mint(revision) => return self.mint(object()?, revision).await,
+            Step::Take(revision) => return self.take(world, object()?, revision).await,
+            Step::Remind(_) => {}
+            Step::CheckRemoval { revision, beside } => return self.check_removal(*revision, *beside).await,
             Step::Settle { revision } => return self.settle(world, *revision).await,
             Step::Verify { revision } => return self.verify(*revision).await,
             Step::Publish { revision, previous, from } => {
@@ -128,7 +131,7 @@ impl Pass<'_> {
     }
 
     /// Makes sure, once in a pass, that the object is what the watch says it is.
-    async fn confirm(&mut self, object: &ApiCredential) -> Result<(), EngineError> {
+    pub(super) async fn confirm(&mut self, object: &ApiCredential) -> Result<(), EngineError> {
         if !self.confirmed {
             self.engine.confirm_object(object).await?;
             self.confirmed = true;
@@ -137,7 +140,7 @@ impl Pass<'_> {
     }
 
     /// The open ledger, if it is the one that was decided on. What another writer has changed since is a conflict, never overwritten.
-    async fn open(&mut self) -> Result<OpenLedger, EngineError> {
+    pub(super) async fn open(&mut self) -> Result<OpenLedger, EngineError> {
         if let Some(open) = self.open.take()
             && Some(open.version()) == self.seen
         {
@@ -145,6 +148,11 @@ impl Pass<'_> {
         }
         let open = self.engine.read_ledger(&self.key).await?.ok_or(EngineError::Gone("the ledger"))?;
         if Some(open.version()) == self.seen { Ok(open) } else { Err(EngineError::Conflict("the ledger")) }
+    }
+
+    /// Keeps the ledger open for the rest of the pass.
+    pub(super) fn hold(&mut self, open: OpenLedger) {
+        self.open = Some(open);
     }
 
     /// From here on the ledger counts as it is now: what has happened is written down, whoever wrote in between. Returns whether
@@ -170,7 +178,7 @@ impl Pass<'_> {
         Ok(())
     }
 
-    fn driver(&self, account: &Account) -> Result<Arc<dyn Provider>, EngineError> {
+    pub(super) fn driver(&self, account: &Account) -> Result<Arc<dyn Provider>, EngineError> {
         self.engine
             .accounts
             .driver(&self.engine.provider_key(&self.key, account))
@@ -235,7 +243,7 @@ impl Pass<'_> {
         }
     }
 
-    fn held_elsewhere(&self, client_id: &str) -> bool {
+    pub(super) fn held_elsewhere(&self, client_id: &str) -> bool {
         let holds = |key: &Key, entry: &super::stores::LedgerEntry| {
             let document = entry.document.as_ref().ok()?;
             let held = document.revisions.iter().any(|it| it.client_id.as_deref() == Some(client_id));
@@ -344,7 +352,11 @@ impl Pass<'_> {
         })
     }
 
-    async fn tried(&self, open: &OpenLedger, revision: u32) -> Result<Result<Verdict, Failure>, EngineError> {
+    pub(super) async fn tried(
+        &self,
+        open: &OpenLedger,
+        revision: u32,
+    ) -> Result<Result<Verdict, Failure>, EngineError> {
         let it = open.document.revision(revision).ok_or(EngineError::Gone("the revision"))?;
         let secrets = open.material.get(revision).ok_or(EngineError::Gone("the secret"))?;
         let pair = Pair {

@@ -23,6 +23,7 @@ use crate::{
 };
 
 use super::{
+    intake::IntakeEntry,
     kubernetes::{metadata_version, owner_uid, version},
     seal::{Place, Sealer},
 };
@@ -179,6 +180,8 @@ pub struct Stores {
     pub targets: Store<Key, TargetEntry>,
     /// Versions of login Secrets, by their own key.
     pub logins: Store<Key, u64>,
+    /// Intakes, by their own key.
+    pub intakes: Store<Key, IntakeEntry>,
     /// Providers.
     pub providers: Store<ProviderKey, ProviderObject>,
     /// Targets by the UID of their owner; a hint that may name too many.

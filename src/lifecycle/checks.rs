@@ -5,10 +5,12 @@ use jiff::{SignedDuration, Timestamp};
 use crate::api::{DeletionPolicy, Reason};
 
 use super::{
+    actions,
     ledger::{Document, Edit, Revision, State, StepKind},
     mint,
     pass::Pass,
     plan::{Plan, Step, Wake},
+    removal,
     world::{LedgerView, World},
 };
 
@@ -16,7 +18,8 @@ use super::{
 #[must_use]
 pub fn decide(world: &World, now: Timestamp) -> Plan {
     let pass = Pass { world, now };
-    CHECKS.iter().find_map(|check| check(&pass)).unwrap_or_else(|| pass.rest(Reason::Issued, String::new()))
+    let plan = CHECKS.iter().find_map(|check| check(&pass));
+    actions::with_reminder(&pass, plan.unwrap_or_else(|| pass.rest(Reason::Issued, String::new())))
 }
 
 type Check = fn(&Pass<'_>) -> Option<Plan>;
@@ -31,6 +34,7 @@ const CHECKS: &[Check] = &[
     object_is_not_held,
     ledger_is_lost,
     render_what_is_active,
+    removal::said_to_be_gone,
     settle,
     verify,
     publish,
@@ -38,6 +42,7 @@ const CHECKS: &[Check] = &[
     remove_renamed_target,
     start_revoking,
     revoke,
+    removal::look,
     try_what_is_published,
     mint::give_up,
     mint::check,
@@ -126,7 +131,10 @@ fn deletion(pass: &Pass<'_>) -> Option<Plan> {
     if retain && let Some(target) = pass.world.targets.iter().find(|target| target.ours) {
         return pass.step(Step::ReleaseTarget { name: target.name.clone() }, Reason::Deleting);
     }
-    settle(pass).or_else(|| revoke(pass)).or_else(|| close(pass, document, kept))
+    removal::said_to_be_gone(pass)
+        .or_else(|| settle(pass))
+        .or_else(|| revoke(pass))
+        .or_else(|| close(pass, document, kept))
 }
 
 fn close(pass: &Pass<'_>, document: &Document, kept: Option<u32>) -> Option<Plan> {
@@ -220,7 +228,7 @@ fn verify(pass: &Pass<'_>) -> Option<Plan> {
     if verified || pass.held_back(StepKind::Verify).is_some() || pass.verify_due(newest)? > pass.now {
         return None;
     }
-    if !pass.callable(newest)?.capabilities.verify {
+    if pass.callable(newest).is_none() || !pass.verifies(newest) {
         return None;
     }
     pass.step(Step::Verify { revision: newest.revision }, Reason::Verifying)
@@ -229,7 +237,7 @@ fn verify(pass: &Pass<'_>) -> Option<Plan> {
 fn publish(pass: &Pass<'_>) -> Option<Plan> {
     let newest = waits_to_be_published(pass)?;
     let verified = pass.world.memory.verified == Some(newest.revision);
-    if !verified && pass.capabilities(newest).is_none_or(|it| it.verify) {
+    if !verified && (pass.capabilities(newest).is_none() || pass.verifies(newest)) {
         return None;
     }
     if target_is_taken(pass).is_some() || pass.publishing_is_held_back() {
@@ -311,10 +319,12 @@ fn remove_renamed_target(pass: &Pass<'_>) -> Option<Plan> {
 }
 
 fn try_what_is_published(pass: &Pass<'_>) -> Option<Plan> {
-    let published = pass.published().filter(|it| it.dead_at.is_none())?;
+    // Where a person has to replace it, what seemed dead may come back: an account that was switched off is switched on.
+    let by_hand = |it: &Revision| pass.capabilities(it).is_some_and(|capabilities| capabilities.by_hand);
+    let published = pass.published().filter(|it| it.dead_at.is_none() || by_hand(it))?;
     let due = pass.check_due(published) <= pass.now && pass.held_back(StepKind::Verify).is_none();
     let expired = published.expires_at.is_some_and(|end| end <= pass.now);
-    if !due || expired || !pass.callable(published)?.capabilities.verify {
+    if !due || expired || pass.callable(published).is_none() || !pass.verifies(published) {
         return None;
     }
     pass.step(Step::Verify { revision: published.revision }, Reason::Verifying)

@@ -92,7 +92,10 @@ pub struct Revision {
     /// More keys under which workloads read the secret.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub secret_aliases: Vec<String>,
-    /// When its answer arrived.
+    /// Keyed hash of the pair, if a person made it: how it is known again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pair: Option<String>,
+    /// When its answer arrived, or since when it exists if a person made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issued_at: Option<Timestamp>,
     /// When the provider ends it.
@@ -116,6 +119,40 @@ pub struct Revision {
     /// What a newer minor version added.
     #[serde(flatten)]
     pub rest: Map<String, Value>,
+}
+
+impl Revision {
+    /// A credential that is about to be made: which, why and for what, by whom and where.
+    #[must_use]
+    pub fn intended(
+        (revision, name): (u32, String),
+        (reason, request): (Reason, Request),
+        intent: Intent,
+        account: Account,
+    ) -> Self {
+        Self {
+            revision,
+            name,
+            state: State::Intended,
+            reason,
+            intent,
+            account,
+            request,
+            ids: BTreeMap::new(),
+            client_id: None,
+            fields: BTreeMap::new(),
+            secret_aliases: Vec::new(),
+            pair: None,
+            issued_at: None,
+            expires_at: None,
+            unconfirmed_at: None,
+            refused_at: None,
+            dead_at: None,
+            retired_at: None,
+            ended_at: None,
+            rest: Map::new(),
+        }
+    }
 }
 
 /// Who may make the create call, and until when. Everyone else settles it afterwards.

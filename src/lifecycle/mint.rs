@@ -2,15 +2,15 @@
 //!
 //! Everything here only ever holds a mint back. Repairs, publication and revocation come before it and never wait for it.
 
-use ipnet::IpNet;
 use jiff::Timestamp;
 
 use crate::api::{Allow, ApiCredential, Reason};
 
 use super::{
-    backoff,
-    capability::{Capabilities, Expiry, Scopes},
+    backoff, by_hand,
+    capability::{Capabilities, Expiry},
     checks::target_is_taken,
+    honour,
     ledger::{Account, Edit, Intent, Request, Revision, State, StepKind},
     naming,
     pass::{Pass, settle_from},
@@ -20,33 +20,46 @@ use super::{
     world::{CALL_WITHIN, ProviderView, UsableProvider},
 };
 
-/// The last check: mints, says what holds a mint back, or rests because none is needed.
+/// The last check: mints (or asks a person to), says what holds that back, or rests because nothing is needed.
 pub(super) fn check(pass: &Pass<'_>) -> Option<Plan> {
     let object = pass.object()?;
     let request = desired_request(pass, object);
-    let (reason, why) = match need(pass, object, &request) {
-        Need::None => return Some(satisfied(pass)),
+    let need = match need(pass, object, &request) {
+        Need::None => None,
         Need::Wait(plan) => return Some(plan),
-        Need::Mint(reason, why) => (reason, why),
+        Need::Mint(reason, why) => Some((reason, why)),
     };
-    let provider = match pass.world.desired_provider() {
-        Some(ProviderView::Usable(provider)) => provider,
-        Some(ProviderView::Unusable { reason, message }) => return Some(pass.rest(*reason, message.clone())),
-        None => {
+    let provider = match (pass.world.desired_provider(), &need) {
+        (Some(ProviderView::Usable(provider)), _) => provider,
+        (_, None) => return Some(satisfied(pass)),
+        (Some(ProviderView::Unusable { reason, message }), _) => {
+            return Some(pass.rest(*reason, message.clone()));
+        }
+        (None, _) => {
             return Some(
                 pass.rest(Reason::ProviderPending, "the provider has not been looked at yet".to_owned()),
             );
         }
     };
     let request = with_default_lifetime(request, provider.allow.as_ref());
-    cannot_be_honoured(pass, &provider.capabilities, &request)
-        .or_else(|| not_allowed(pass, provider, &request))
-        .or_else(|| target_is_taken(pass))
+    let by_hand = provider.capabilities.by_hand;
+    let refused = honour::cannot_be_honoured(pass, &provider.capabilities, &request)
+        .or_else(|| honour::not_allowed(pass, provider, &request))
+        .or_else(|| target_is_taken(pass));
+    let Some(need) = need else {
+        let may_replace = by_hand && refused.is_none();
+        let replaced = if may_replace { by_hand::replaced(pass, provider, &request) } else { None };
+        return replaced.or_else(|| Some(satisfied(pass)));
+    };
+    if by_hand {
+        return refused.or_else(|| by_hand::needed(pass, provider, &request, need));
+    }
+    refused
         .or_else(|| unsettled(pass))
         .or_else(|| held_back(pass, &about(&request, provider)))
         .or_else(|| breaker(pass, object))
         .or_else(|| paused(pass, provider))
-        .or_else(|| mint(pass, provider, request, (reason, why)))
+        .or_else(|| mint(pass, provider, request, need))
 }
 
 enum Need {
@@ -183,86 +196,25 @@ fn satisfied(pass: &Pass<'_>) -> Plan {
     let too_long = newest
         .zip(pass.object())
         .is_some_and(|(newest, object)| schedule::renew_before_is_too_long(&object.spec, newest));
+    let provider = pass.world.desired_provider().and_then(ProviderView::usable);
+    let by_hand = provider.is_some_and(|it| it.capabilities.by_hand);
     let mut message = match times {
         Some(times) => {
             let (end, renewal) = (to_second(times.end), to_second(times.renewal));
-            format!("the credential works until {end} and is replaced at {renewal}")
+            let next = if by_hand { "a person is asked for its replacement" } else { "is replaced" };
+            format!("the credential works until {end}, and {next} at {renewal}")
         }
-        None => {
-            "the credential never expires, so it is rotated only when the spec or rotation.request changes"
-                .to_owned()
-        }
+        None => "no end of the credential is known, so it is rotated only when the spec or rotation.request changes"
+            .to_owned(),
     };
+    if !by_hand && pass.object().is_some_and(|object| object.spec.intake.is_some()) && provider.is_some() {
+        message.push_str("; spec.intake is not used, since the provider makes its credentials itself");
+    }
     if too_long {
         message
             .push_str("; rotation.renewBefore is more than half of its life, so a third of its life is used");
     }
     pass.rest(Reason::Issued, message)
-}
-
-/// What the provider cannot honour is refused before any call, and never left out.
-fn cannot_be_honoured(pass: &Pass<'_>, capabilities: &Capabilities, request: &Request) -> Option<Plan> {
-    let provider = &pass.object()?.spec.provider_ref.name;
-    let tag = pass.world.tag();
-    let message = if capabilities.scopes == Scopes::None && !request.scopes.is_empty() {
-        format!(
-            "spec.scopes: {provider} knows no scopes, every credential of it may do everything; remove spec.scopes if that is acceptable"
-        )
-    } else if !capabilities.subnets && !request.subnets.is_empty() {
-        format!(
-            "spec.subnets: {provider} cannot limit a credential to subnets; remove spec.subnets if that is acceptable"
-        )
-    } else if naming::unique_name(&request.name, &tag, u32::MAX, 0, capabilities.name_max).is_none() {
-        format!(
-            "spec.name: {provider} takes names of at most {} characters, which leaves no room for the tag that makes them unique",
-            capabilities.name_max
-        )
-    } else {
-        return None;
-    };
-    Some(pass.rest(Reason::InvalidForProvider, message))
-}
-
-/// What a shared provider does not let this namespace have. Leaving a restriction out is no way round it.
-fn not_allowed(pass: &Pass<'_>, provider: &UsableProvider, request: &Request) -> Option<Plan> {
-    let allow = provider.allow.as_ref()?;
-    let namespace = &pass.world.subject.namespace;
-    let message = if !allow.namespaces.names.contains(namespace) {
-        format!(
-            "the provider does not allow namespace {namespace}: its owner has to add it to spec.allow.namespaces.names"
-        )
-    } else if let Some(scope) = excess(allow.scopes.as_deref(), &request.scopes) {
-        format!("spec.scopes: {scope} by the provider's spec.allow.scopes")
-    } else if allow
-        .max_lifetime
-        .is_some_and(|max| request.lifetime.is_none_or(|asked| asked.signed() > max.signed()))
-    {
-        let max = allow.max_lifetime.map(|it| it.to_string()).unwrap_or_default();
-        format!("spec.lifetime: the provider allows at most {max}")
-    } else if allow.subnets.as_deref().is_some_and(|ranges| !lies_within(ranges, &request.subnets)) {
-        "spec.subnets: each must lie within the provider's spec.allow.subnets, and at least one must be given"
-            .to_owned()
-    } else {
-        return None;
-    };
-    Some(pass.rest(Reason::NotAllowed, message))
-}
-
-fn excess(allowed: Option<&[String]>, asked: &[String]) -> Option<String> {
-    let allowed = allowed?;
-    if asked.is_empty() {
-        return Some("leaving them out is not allowed".to_owned());
-    }
-    let scope = asked.iter().find(|scope| !allowed.contains(scope))?;
-    Some(format!("{scope} is not allowed"))
-}
-
-fn lies_within(ranges: &[String], asked: &[String]) -> bool {
-    let parse = |text: &String| text.parse::<IpNet>().ok();
-    let ranges: Vec<IpNet> = ranges.iter().filter_map(parse).collect();
-    let within =
-        |text: &String| parse(text).is_some_and(|net| ranges.iter().any(|range| range.contains(&net)));
-    !asked.is_empty() && asked.iter().all(within)
 }
 
 /// No new credential while it is not known what became of an earlier call to the same provider. One that the spec has left
@@ -310,7 +262,7 @@ fn held_back(pass: &Pass<'_>, about: &str) -> Option<Plan> {
     Some(rest_until(pass, again, record.reason, format!("{}; {next}", record.message)))
 }
 
-fn rest_until(pass: &Pass<'_>, at: Timestamp, reason: Reason, message: String) -> Plan {
+pub(super) fn rest_until(pass: &Pass<'_>, at: Timestamp, reason: Reason, message: String) -> Plan {
     let plan = pass.rest(reason, message);
     let other = match plan.wake {
         Wake::At(other) => Some(other),
@@ -339,7 +291,7 @@ fn breaker(pass: &Pass<'_>, object: &ApiCredential) -> Option<Plan> {
     Some(rest_until(pass, opens, Reason::MintLimit, message))
 }
 
-fn paused(pass: &Pass<'_>, provider: &UsableProvider) -> Option<Plan> {
+pub(super) fn paused(pass: &Pass<'_>, provider: &UsableProvider) -> Option<Plan> {
     let pause = provider.paused.as_ref()?;
     Some(pass.rest(pause.reason, pause.message.clone()))
 }
@@ -367,44 +319,31 @@ fn mint(pass: &Pass<'_>, provider: &UsableProvider, request: Request, why: (Reas
         &request.name,
         &pass.world.tag(),
         revision,
-        operator.entropy,
+        Some(operator.entropy),
         capabilities.name_max,
     )?;
-    let reference = &pass.object()?.spec.provider_ref;
-    let intent = Intent {
+    let intent = intent(pass);
+    let account = account(pass, provider)?;
+    let revision = Revision::intended((revision, name), (reason, request), intent, account);
+    Some(Plan { message, ..pass.step(Step::Mint(Box::new(revision)), reason)? })
+}
+
+/// An intent of this process.
+pub(super) fn intent(pass: &Pass<'_>) -> Intent {
+    let operator = &pass.world.operator;
+    Intent {
         writer: operator.writer.clone(),
         id: naming::random_letters(operator.entropy.rotate_left(64), 16),
         at: pass.now,
         call_by: pass.now + CALL_WITHIN,
-    };
-    let account = Account {
-        kind: reference.kind,
-        name: reference.name.clone(),
-        fingerprint: provider.fingerprint.clone(),
-    };
-    let revision = Revision {
-        revision,
-        name,
-        state: State::Intended,
-        reason,
-        intent,
-        account,
-        request,
-        ids: Default::default(),
-        client_id: None,
-        fields: Default::default(),
-        secret_aliases: Vec::new(),
-        issued_at: None,
-        expires_at: None,
-        unconfirmed_at: None,
-        refused_at: None,
-        dead_at: None,
-        retired_at: None,
-        ended_at: None,
-        rest: Default::default(),
-    };
-    let plan = Plan { step: Some(Step::Mint(Box::new(revision))), reason, message, wake: Wake::OnChange };
-    Some(plan)
+    }
+}
+
+/// The account that the spec refers to.
+pub(super) fn account(pass: &Pass<'_>, provider: &UsableProvider) -> Option<Account> {
+    let reference = &pass.object()?.spec.provider_ref;
+    let fingerprint = provider.fingerprint.clone();
+    Some(Account { kind: reference.kind, name: reference.name.clone(), fingerprint })
 }
 
 /// The end of life to ask a provider for, where it can enforce one.

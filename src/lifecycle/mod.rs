@@ -14,17 +14,23 @@
 //!    ├──▶ Unconfirmed ── found under its exact name ────────────────────────────────────────────────────────────────┘
 //!    │         └─ not found within the settle time ──▶ Absent ── an answer came after all ──▶ Revoking
 //!    └──▶ Absent (the provider's documented refusal)
+//!
+//! (a person made it) ──taken──▶ Issued, and on like any other; where the provider cannot revoke, a person removes what is Revoking
 //! ```
 
+mod actions;
 pub mod backoff;
+mod by_hand;
 pub mod capability;
 mod checks;
 pub mod failure;
+mod honour;
 pub mod ledger;
 mod mint;
 pub mod naming;
 mod pass;
 pub mod plan;
+mod removal;
 pub mod render;
 mod report;
 pub mod schedule;

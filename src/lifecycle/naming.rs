@@ -38,10 +38,17 @@ pub fn tag(cluster_id: &str, namespace: &str, name: &str, uid: &str) -> String {
 }
 
 /// A name for one revision, at most `max` characters long: the readable part is what gives way. `None` if not even the tag
-/// fits.
+/// fits. Without `entropy` it is the same each time: for a name that a person is asked to type.
 #[must_use]
-pub fn unique_name(base: &str, tag: &str, revision: u32, entropy: u128, max: usize) -> Option<String> {
-    let tail = format!("{tag}-{revision}{}", random_letters(entropy, 4));
+pub fn unique_name(
+    base: &str,
+    tag: &str,
+    revision: u32,
+    entropy: Option<u128>,
+    max: usize,
+) -> Option<String> {
+    let random = entropy.map(|entropy| random_letters(entropy, 4)).unwrap_or_default();
+    let tail = format!("{tag}-{revision}{random}");
     let room = max.checked_sub(tail.len())?;
     let readable: String = base.chars().take(room.saturating_sub(1)).collect();
     let readable = readable.trim_end_matches(['-', '.', '_', ' ']);

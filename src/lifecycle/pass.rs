@@ -2,14 +2,14 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::api::{ApiCredential, Reason};
+use crate::api::{ApiCredential, IntakeVerify, Reason};
 
 use super::{
     backoff,
     capability::Capabilities,
     ledger::{Document, Revision, State, StepKind},
     plan::{Plan, Step, Wake},
-    render,
+    removal, render,
     schedule::{self, Schedule},
     world::{TargetView, UsableProvider, World, previous_of},
 };
@@ -43,6 +43,15 @@ impl<'a> Pass<'a> {
 
     pub(super) fn capabilities(&self, revision: &Revision) -> Option<&'a Capabilities> {
         self.world.provider(&revision.account)?.usable().map(|provider| &*provider.capabilities)
+    }
+
+    /// Whether `revision` can be tried at its provider: a person may have said that it cannot from here.
+    pub(super) fn verifies(&self, revision: &Revision) -> bool {
+        let intake = self.object().and_then(|object| object.spec.intake.as_ref());
+        self.capabilities(revision).is_some_and(|it| {
+            let skipped = it.by_hand && intake.is_some_and(|it| it.verify == IntakeVerify::Skip);
+            it.verify && !skipped
+        })
     }
 
     /// When `step` may be tried again, if it failed and that time has not come.
@@ -93,12 +102,13 @@ impl<'a> Pass<'a> {
     }
 
     pub(super) fn step(&self, step: Step, reason: Reason) -> Option<Plan> {
-        Some(Plan { step: Some(step), reason, message: String::new(), wake: Wake::OnChange })
+        let (message, action, wake) = (String::new(), None, Wake::OnChange);
+        Some(Plan { step: Some(step), reason, message, action, wake })
     }
 
     /// Rest, with every instant at which something may become due.
     pub(super) fn rest(&self, reason: Reason, message: String) -> Plan {
-        Plan { step: None, reason, message, wake: Wake::earliest(self.instants()) }
+        Plan { step: None, reason, message, action: None, wake: Wake::earliest(self.instants()) }
     }
 
     pub(super) fn instants(&self) -> Vec<Timestamp> {
@@ -121,6 +131,7 @@ impl<'a> Pass<'a> {
             }
         }
         instants.extend(self.published().map(|it| self.check_due(it)));
+        instants.extend(removal::instants(self));
         instants.extend(self.renamed_target().and_then(|_| self.renaming_is_over()));
         instants.extend(newest.filter(|_| self.published().is_none()).and_then(|it| self.verify_due(it)));
         instants.retain(|at| *at > self.now);
@@ -171,7 +182,7 @@ impl<'a> Pass<'a> {
     pub(super) fn check_due(&self, revision: &Revision) -> Timestamp {
         let checked =
             self.world.memory.checked.filter(|(which, _)| *which == revision.revision).map(|(_, at)| at);
-        if let Some(refused) = revision.refused_at {
+        if let Some(refused) = revision.refused_at.filter(|_| revision.dead_at.is_none()) {
             let settle = self.capabilities(revision).map_or(SignedDuration::ZERO, |it| it.propagation);
             return (refused + settle).max(checked.unwrap_or(refused));
         }

@@ -20,6 +20,8 @@ pub struct Plan {
     pub reason: Reason,
     /// The same for people: what is so, and what to do about it if anything.
     pub message: String,
+    /// What a person has to do, if only a person can.
+    pub action: Option<String>,
     /// When to look again.
     pub wake: Wake,
 }
@@ -48,6 +50,17 @@ pub enum Step {
     HoldObject,
     /// Write the intent, call the provider, write its answer.
     Mint(Box<Revision>),
+    /// Try the pair that a person made, and write it into the ledger.
+    Take(Box<Revision>),
+    /// Remind people of what they have to do: reasons and sentences.
+    Remind(Vec<(Reason, String)>),
+    /// See whether a person has removed a credential: the provider refuses it and accepts the other.
+    CheckRemoval {
+        /// Which revision.
+        revision: u32,
+        /// The one that is published.
+        beside: u32,
+    },
     /// Look for what an unanswered call made.
     Settle {
         /// Which revision.
@@ -95,12 +108,13 @@ impl Step {
     #[must_use]
     pub fn kind(&self) -> Option<StepKind> {
         match self {
-            Self::Mint(_) => Some(StepKind::Mint),
+            Self::Mint(_) | Self::Take(_) => Some(StepKind::Mint),
             Self::Settle { .. } => Some(StepKind::Settle),
-            Self::Verify { .. } => Some(StepKind::Verify),
+            Self::Verify { .. } | Self::CheckRemoval { .. } => Some(StepKind::Verify),
             Self::Publish { .. } => Some(StepKind::Publish),
             Self::Revoke { .. } => Some(StepKind::Revoke),
             Self::HoldObject
+            | Self::Remind(_)
             | Self::Record(_)
             | Self::DeleteTarget { .. }
             | Self::ReleaseTarget { .. }
@@ -124,6 +138,8 @@ pub enum Outcome {
         /// It does.
         accepted: bool,
     },
+    /// Whether a person has removed the credential; `None` if the other is refused too, which proves nothing.
+    Removed(Option<bool>),
     /// The provider says that it revoked, or does not know, the credential.
     Revoked {
         /// Whether the pair, tried afterwards, still works; `None` if it could not or need not be tried.

@@ -2,6 +2,8 @@
 //!
 //! The whole policy for failures is [`reason`], [`super::backoff::next_attempt`] and the few lines that call them.
 
+mod person;
+
 use jiff::Timestamp;
 
 use crate::api::{DeletionPolicy, ProviderKind, Reason};
@@ -12,7 +14,7 @@ use super::{
     mint,
     pass::settle_from,
     plan::{FoundCredential, Outcome, Step},
-    render,
+    removal, render,
     world::{Memory, ProviderView, World},
 };
 
@@ -108,6 +110,14 @@ pub fn conclude(world: &World, step: &Step, outcome: &Outcome, now: Timestamp) -
             }
         }
         Step::Record(Edit::Close) => conclusion.closed(),
+        Step::Record(Edit::StartRevoking { revisions }) => conclusion.handed_over(revisions),
+        Step::Take(taken) => conclusion.taken(taken, outcome),
+        Step::CheckRemoval { revision: number, .. } => {
+            if let Some(it) = revision(number) {
+                conclusion.looked_for_removal(it, outcome);
+            }
+        }
+        Step::Remind(notes) => conclusion.reminded(notes),
         Step::Record(_)
         | Step::HoldObject
         | Step::DeleteTarget { .. }
@@ -124,7 +134,7 @@ struct Conclusion<'a> {
     report: Report,
 }
 
-impl Conclusion<'_> {
+impl<'a> Conclusion<'a> {
     fn minted(&mut self, intended: &Revision, outcome: &Outcome) {
         let revision = intended.revision;
         let failure = match outcome {
@@ -256,8 +266,11 @@ impl Conclusion<'_> {
         }
         let about = view.map(|provider| mint::about(&revision.request, provider)).unwrap_or_default();
         self.report.edits.push(Edit::StartRevoking { revisions: vec![revision.revision] });
-        let message =
-            format!("the provider never accepted {}; it is revoked and another one is tried", revision.name);
+        let next = match view {
+            Some(provider) if provider.capabilities.by_hand => "a person has to make another one",
+            _ => "it is revoked and another one is tried",
+        };
+        let message = format!("the provider never accepted {}; {next}", revision.name);
         let failure = Failure { kind: FailureKind::Malformed, retry_after: None, message: String::new() };
         self.fail(StepKind::Mint, revision, about, (Reason::NeverAccepted, message, &failure));
     }
@@ -269,12 +282,14 @@ impl Conclusion<'_> {
             return self.report.edits.push(Edit::Refused { revision: number, refused: true });
         };
         let view = self.provider_view(revision).and_then(ProviderView::usable);
-        if view.is_some_and(|provider| self.now >= first + provider.capabilities.propagation) {
+        let late = view.is_some_and(|provider| self.now >= first + provider.capabilities.propagation);
+        if late && revision.dead_at.is_none() {
             self.report.edits.push(Edit::Dead { revision: number });
-            let message = format!(
-                "the provider refuses {}, which is published; another one is issued at once",
-                revision.name
-            );
+            let next = match view {
+                Some(provider) if provider.capabilities.by_hand => "a person has to make another one",
+                _ => "another one is issued at once",
+            };
+            let message = format!("the provider refuses {}, which is published; {next}", revision.name);
             self.report.events.push(EventNote { warning: true, reason: Reason::FoundRevoked, message });
         }
     }
@@ -355,28 +370,41 @@ impl Conclusion<'_> {
         let kept = |it: &Revision| it.state.is_usable() && policy == Some(DeletionPolicy::Retain);
         let left = self.world.document().into_iter().flat_map(|it| &it.revisions);
         for revision in left.filter(|it| it.state.may_be_alive() && !kept(it)) {
+            let capabilities = self.provider_view(revision).and_then(ProviderView::usable);
+            let place = capabilities.map_or("the provider", |it| removal::place(&it.capabilities));
             let message = format!(
-                "a credential named {} may be left at the provider: look there and remove it by hand",
-                revision.name
+                "a credential named {} (client {}) may be left behind: look at {place} and remove it by hand",
+                revision.name,
+                revision.client_id.as_deref().unwrap_or("unknown")
             );
             self.report.events.push(EventNote { warning: true, reason: Reason::Unconfirmed, message });
         }
     }
 
-    fn provider_view(&self, revision: &Revision) -> Option<&ProviderView> {
+    fn provider_view(&self, revision: &Revision) -> Option<&'a ProviderView> {
         self.world.provider(&revision.account)
     }
 
     fn fail(&mut self, step: StepKind, revision: &Revision, about: String, what: (Reason, String, &Failure)) {
         let failure = what.2;
-        if concerns_account(failure.kind) {
-            let account = (revision.account.kind, revision.account.name.clone());
-            self.report.trouble = Some(AccountTrouble { account, failure: failure.clone() });
-        }
+        self.report.trouble = self.account_trouble(revision, failure).or_else(|| self.report.trouble.take());
         // Slowing down and a refused login are the account's alone: its probe tells when they are over.
-        if !matches!(failure.kind, FailureKind::RateLimited | FailureKind::LoginRefused) {
+        let only_the_account = matches!(failure.kind, FailureKind::RateLimited | FailureKind::LoginRefused);
+        if !only_the_account || self.report.trouble.is_none() {
             self.record(step, revision, about, what);
         }
+    }
+
+    /// The trouble that the whole account is in, if a failure says so. Where a provider counts requests by credential, being
+    /// asked to slow down concerns that one only.
+    fn account_trouble(&self, revision: &Revision, failure: &Failure) -> Option<AccountTrouble> {
+        let capabilities =
+            self.provider_view(revision).and_then(ProviderView::usable).map(|it| &it.capabilities);
+        let its_own = failure.kind == FailureKind::RateLimited
+            && capabilities.is_some_and(|it| it.limits_per_credential);
+        let account = (revision.account.kind, revision.account.name.clone());
+        (concerns_account(failure.kind) && !its_own)
+            .then(|| AccountTrouble { account, failure: failure.clone() })
     }
 
     fn record(

@@ -8,7 +8,8 @@ use crate::api::{
 };
 
 use super::{
-    EventNote,
+    EventNote, actions,
+    capability::Capabilities,
     ledger::{Revision, State},
     pass::Pass,
     plan::Plan,
@@ -20,8 +21,8 @@ use super::{
 const DEAD_SHOWN: usize = 2;
 /// The most that are shown; the schema takes no more.
 const SHOWN_MAX: usize = 64;
-/// The longest message of a condition; the API server takes 32 KiB.
-const MESSAGE_MAX: usize = 1024;
+/// The longest message of a condition; the API server takes 32 KiB. What a person has to do can be long.
+const MESSAGE_MAX: usize = 8192;
 
 /// What status should say.
 #[must_use]
@@ -82,7 +83,13 @@ fn credentials(pass: &Pass<'_>, active: Option<&Revision>) -> Vec<CredentialStat
 
 fn conditions(pass: &Pass<'_>, object: &ApiCredential, plan: &Plan) -> Vec<Condition> {
     let mut list = vec![ready(pass, plan), published(pass, plan), provider_reachable(pass)];
-    if plan.step.is_none() && needs_a_person(plan.reason) {
+    let waits_in_vain = needs_a_person(plan.reason) || (plan.action.is_some() && !list[0].1);
+    if let [(reason, first), others @ ..] = actions::outstanding(pass, plan).as_slice() {
+        let others = others.iter().map(|(_, message)| message);
+        let message = [first].into_iter().chain(others).cloned().collect::<Vec<_>>().join(" Also: ");
+        list.push((ConditionType::ActionRequired, true, *reason, message));
+    }
+    if plan.step.is_none() && waits_in_vain {
         list.push((ConditionType::Stalled, true, plan.reason, plan.message.clone()));
     }
     let before = object.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
@@ -156,12 +163,23 @@ fn provider_reachable(pass: &Pass<'_>) -> Draft {
     match pass.world.desired_provider() {
         Some(ProviderView::Usable(provider)) => match &provider.paused {
             None => {
-                (type_, true, Reason::LoginAccepted, "the provider answers and takes our login".to_owned())
+                let (reason, message) = reached(&provider.capabilities);
+                (type_, true, reason, message.to_owned())
             }
             Some(pause) => (type_, false, pause.reason, pause.message.clone()),
         },
         Some(ProviderView::Unusable { reason, message }) => (type_, false, *reason, message.clone()),
         None => (type_, false, Reason::ProviderPending, "the provider has not been looked at yet".to_owned()),
+    }
+}
+
+/// What it means that nothing is wrong with an account.
+#[must_use]
+pub fn reached(capabilities: &Capabilities) -> (Reason, &'static str) {
+    if capabilities.by_hand {
+        (Reason::Reachable, "the provider answers; a person makes its credentials, so no login is needed")
+    } else {
+        (Reason::LoginAccepted, "the provider answers and takes our login")
     }
 }
 
@@ -172,11 +190,13 @@ pub fn notice(world: &World, object: &ApiCredential, plan: &Plan) -> Option<Even
     let ready = conditions.iter().find(|it| it.type_ == ConditionType::Ready.as_str());
     let known = ready.is_some_and(|it| it.reason == plan.reason.as_str());
     let told = world.document().is_some_and(|it| it.failures.values().any(|it| it.reason == plan.reason));
-    let waits = needs_a_person(plan.reason) || plan.reason == Reason::ProviderMissing;
+    let waits =
+        needs_a_person(plan.reason) || plan.action.is_some() || plan.reason == Reason::ProviderMissing;
+    let action = plan.action.as_ref().map(|action| format!(". To do: {action}")).unwrap_or_default();
     (waits && !known && !told).then(|| EventNote {
         warning: true,
         reason: plan.reason,
-        message: plan.message.clone(),
+        message: format!("{}{action}", plan.message),
     })
 }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::too_many_lines, reason = "a table is as long as its rows")]
 
 mod builders;
+mod by_hand;
 mod calls;
 mod conclude;
 mod decide;

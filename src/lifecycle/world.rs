@@ -21,6 +21,8 @@ pub struct World {
     pub ledger: LedgerView,
     /// Secrets that this object owns, and whatever has the name of its target.
     pub targets: Vec<TargetView>,
+    /// The intake Secret, if the spec names one.
+    pub intake: Option<IntakeView>,
     /// The provider that the spec refers to, and those that the ledger's revisions were made at.
     pub providers: BTreeMap<(ProviderKind, String), ProviderView>,
     /// What this process remembers between passes. Losing it costs a look, never a write.
@@ -84,6 +86,36 @@ pub struct Rendered {
     pub from: String,
 }
 
+/// An intake Secret, as it was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IntakeView {
+    /// It does not exist, or its owner has not consented to its use.
+    Missing,
+    /// What it holds is no pair; the sentence says why.
+    Unusable(String),
+    /// It holds a pair.
+    Holds(IntakePair),
+}
+
+/// A pair that a person put into an intake Secret, without its secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IntakePair {
+    /// The public half of the pair.
+    pub client_id: String,
+    /// Keyed hash of the pair.
+    pub pair: String,
+    /// Keyed hash of all that the Secret says.
+    pub content: String,
+    /// When it was made, if the person says so.
+    pub issued_at: Option<Timestamp>,
+    /// When it ends, if the person says so.
+    pub expires_at: Option<Timestamp>,
+    /// Since when it has been as it is, as far as this process knows.
+    pub since: Timestamp,
+    /// Whether another ledger holds this client ID.
+    pub held_elsewhere: bool,
+}
+
 /// A provider, as it was found.
 #[derive(Clone, Debug)]
 pub enum ProviderView {
@@ -131,6 +163,10 @@ pub struct Memory {
     pub tried: Option<(u32, Timestamp)>,
     /// When a lost answer was last looked for.
     pub looked: Option<(u32, Timestamp)>,
+    /// When each revision that a person is to remove was last tried.
+    pub removals: BTreeMap<u32, Timestamp>,
+    /// When people were last reminded of what they have to do.
+    pub reminded: Option<Timestamp>,
 }
 
 /// This process.

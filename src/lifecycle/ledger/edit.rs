@@ -11,6 +11,8 @@ use super::{DEAD_KEPT, Document, FailureRecord, MINT_WINDOW, Revision, State, St
 pub enum Edit {
     /// A new credential is about to be asked for.
     Intend(Box<Revision>),
+    /// A person made it, and its secret is kept from now on.
+    Take(Box<Revision>),
     /// The provider made it.
     Answer(Box<Answer>),
     /// The call was made and its answer cannot be used.
@@ -133,7 +135,14 @@ impl Document {
 
     fn edit(&mut self, edit: &Edit, now: Timestamp) -> Result<(), IllegalEdit> {
         match edit {
-            Edit::Intend(revision) => self.intend(revision)?,
+            Edit::Intend(revision) => {
+                self.add(revision)?;
+                self.mints.push(revision.intent.at);
+            }
+            Edit::Take(revision) => {
+                self.add(revision)?;
+                self.failures.remove(&StepKind::Mint);
+            }
             Edit::Answer(answer) => self.answer(answer, now)?,
             Edit::Unconfirm { revision } => {
                 self.step(*revision, State::Unconfirmed)?.unconfirmed_at = Some(now)
@@ -166,7 +175,9 @@ impl Document {
                 self.failures.remove(&StepKind::Revoke);
             }
             Edit::Refused { revision, refused } => {
-                self.find(*revision)?.refused_at = refused.then_some(now);
+                let it = self.find(*revision)?;
+                it.refused_at = refused.then_some(now);
+                it.dead_at = None;
             }
             Edit::Dead { revision } => self.find(*revision)?.dead_at = Some(now),
             Edit::Fail { step, record } => self.fail(*step, record),
@@ -178,12 +189,11 @@ impl Document {
         Ok(())
     }
 
-    fn intend(&mut self, revision: &Revision) -> Result<(), IllegalEdit> {
+    fn add(&mut self, revision: &Revision) -> Result<(), IllegalEdit> {
         if revision.revision < self.next_revision() {
             return Err(IllegalEdit::NotNewer(revision.revision));
         }
         self.revisions.push(revision.clone());
-        self.mints.push(revision.intent.at);
         Ok(())
     }
 

@@ -77,6 +77,7 @@ pub(super) fn a_credential() -> Scene {
         subject: Subject { namespace: "prod".to_owned(), name: "orders".to_owned(), object: None },
         ledger: LedgerView::Absent,
         targets: Vec::new(),
+        intake: None,
         providers: BTreeMap::from([((ProviderKind::CredentialProvider, "acme".to_owned()), provider)]),
         memory: Memory::default(),
         operator: Operator {
@@ -114,33 +115,16 @@ pub(super) fn revision(number: u32, state: State) -> Revision {
         at,
         call_by: at + seconds(20),
     };
-    Revision {
-        revision: number,
-        name: format!("prod-orders-kwtag-{number}abcd"),
-        state,
-        reason: if number == 1 { Reason::FirstIssue } else { Reason::RenewalDue },
-        intent,
-        account: account("acme"),
-        request: Request {
-            name: "prod-orders".to_owned(),
-            scopes: vec!["read".to_owned()],
-            lifetime: lasting("2160h"),
-            subnets: Vec::new(),
-            rotation_request: None,
-        },
-        ids: BTreeMap::new(),
-        client_id: None,
-        fields: BTreeMap::new(),
-        secret_aliases: Vec::new(),
-        issued_at: None,
-        expires_at: None,
-        unconfirmed_at: None,
-        refused_at: None,
-        dead_at: None,
-        retired_at: None,
-        ended_at: None,
-        rest: Default::default(),
-    }
+    let reason = if number == 1 { Reason::FirstIssue } else { Reason::RenewalDue };
+    let request = Request {
+        name: "prod-orders".to_owned(),
+        scopes: vec!["read".to_owned()],
+        lifetime: lasting("2160h"),
+        subnets: Vec::new(),
+        rotation_request: None,
+    };
+    let name = format!("prod-orders-kwtag-{number}abcd");
+    Revision { state, ..Revision::intended((number, name), (reason, request), intent, account("acme")) }
 }
 
 impl Scene {

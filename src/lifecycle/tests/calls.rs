@@ -89,6 +89,15 @@ impl Model {
         Outcome::Tried { accepted }
     }
 
+    pub(super) fn look_for_removal(&mut self, number: u32, beside: u32) -> Outcome {
+        match [number, beside].map(|it| self.verify(it)) {
+            [Outcome::Failed(failure), _] | [_, Outcome::Failed(failure)] => Outcome::Failed(failure),
+            [Outcome::Tried { accepted: true }, _] => Outcome::Removed(Some(false)),
+            [_, Outcome::Tried { accepted: true }] => Outcome::Removed(Some(true)),
+            _ => Outcome::Removed(None),
+        }
+    }
+
     pub(super) fn revoke(&mut self, number: u32) -> Outcome {
         let fault = self.faults.pop_front();
         let revision = self.revision(number);

@@ -85,6 +85,7 @@ impl Model {
         let scene = a_credential().with_spec(|it| it.lifetime = lasting("12h"));
         let mut capabilities = capabilities();
         (capabilities.list, capabilities.verify) = (case.list, case.verify);
+        capabilities.revoke = case.revoke;
         Self {
             now: noon(),
             story: Vec::new(),
@@ -224,6 +225,11 @@ impl Model {
             Step::Settle { revision } => return Performed::Outcome(self.list(*revision)),
             Step::Verify { revision } => return Performed::Outcome(self.verify(*revision)),
             Step::Revoke { revision } => return Performed::Outcome(self.revoke(*revision)),
+            Step::CheckRemoval { revision, beside } => {
+                return Performed::Outcome(self.look_for_removal(*revision, *beside));
+            }
+            Step::Remind(_) => {}
+            Step::Take(_) => self.fail("nobody makes credentials by hand here"),
             Step::Publish { revision, previous, from } => return self.publish(*revision, *previous, from),
             Step::Record(edit) => self.write(edit),
             Step::DeleteTarget { name } => self.targets.retain(|it| it.view.name != *name),
@@ -246,9 +252,10 @@ impl Model {
     fn check_plan(&self, world: &World, step: &Step) {
         let called = match step {
             Step::Mint(revision) => Some(revision.account.clone()),
-            Step::Settle { revision } | Step::Verify { revision } | Step::Revoke { revision } => {
-                Some(self.revision(*revision).account)
-            }
+            Step::Settle { revision }
+            | Step::Verify { revision }
+            | Step::CheckRemoval { revision, .. }
+            | Step::Revoke { revision } => Some(self.revision(*revision).account),
             _ => None,
         };
         let usable = called.map(|account| world.provider(&account).and_then(ProviderView::usable).cloned());

@@ -10,10 +10,10 @@ const ENTROPY: u128 = 0x0123_4567_89ab_cdef_0123_4567_89ab_cdef;
 fn a_name_reads_as_what_it_is() {
     let tag = tag("cluster-1", "prod", "orders", "uid-1");
     assert_eq!(tag.len(), 16);
-    let name = unique_name("prod-orders", &tag, 4, ENTROPY, 128).unwrap();
+    let name = unique_name("prod-orders", &tag, 4, Some(ENTROPY), 128).unwrap();
     let rest = name.strip_prefix(&format!("prod-orders-{tag}-4")).unwrap();
     assert_eq!(rest.len(), 4);
-    assert_ne!(name, unique_name("prod-orders", &tag, 4, ENTROPY + 1, 128).unwrap());
+    assert_ne!(name, unique_name("prod-orders", &tag, 4, Some(ENTROPY + 1), 128).unwrap());
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn a_name_is_shortened_before_its_tag() {
         (128, Some(format!("prod-orders-{tail}"))),
     ];
     for (max, name) in rows {
-        assert_eq!(unique_name("prod-orders", &tag, 4, ENTROPY, max), name, "{max}");
+        assert_eq!(unique_name("prod-orders", &tag, 4, Some(ENTROPY), max), name, "{max}");
     }
 }
 
@@ -76,7 +76,7 @@ proptest! {
         max in 1_usize..200,
     ) {
         let tag = tag("cluster-1", "prod", "orders", "uid-1");
-        let Some(name) = unique_name(&base, &tag, revision, entropy, max) else {
+        let Some(name) = unique_name(&base, &tag, revision, Some(entropy), max) else {
             prop_assert!(max < 31);
             return Ok(());
         };

@@ -194,16 +194,22 @@ fn only_the_last_two_dead_are_shown_and_no_more_than_the_schema_takes() {
 
 #[test]
 fn messages_are_bounded() {
-    let long = "x".repeat(5000);
-    let plan = Plan { step: None, reason: Reason::Issued, message: long, wake: Wake::OnChange };
+    let long = "x".repeat(10_000);
+    let plan = Plan { step: None, reason: Reason::Issued, message: long, action: None, wake: Wake::OnChange };
     let object = active().object;
     let status = status::view(&active().world(), &object, &plan, noon());
-    assert!(status.conditions.iter().all(|it| it.message.len() <= 1024));
+    assert!(status.conditions.iter().all(|it| it.message.len() <= 8192));
 }
 
 #[test]
 fn who_has_to_help_is_told_once() {
-    let plan = |reason| Plan { step: None, reason, message: "remove it".to_owned(), wake: Wake::OnChange };
+    let plan = |reason| Plan {
+        step: None,
+        reason,
+        message: "remove it".to_owned(),
+        action: None,
+        wake: Wake::OnChange,
+    };
     let told = |scene: Scene, reason| {
         let object = scene.object.clone();
         status::notice(&scene.world(), &object, &plan(reason)).map(|note| (note.warning, note.reason))

@@ -21,6 +21,7 @@ use crate::{
 pub(super) struct Case {
     pub(super) list: bool,
     pub(super) verify: bool,
+    pub(super) revoke: bool,
     pub(super) events: Vec<Event>,
 }
 
@@ -90,9 +91,11 @@ impl Fault {
 
 pub(super) fn cases() -> impl Strategy<Value = Case> {
     let events = prop::collection::vec(events(), 1..20);
-    (prop::bool::weighted(0.8), prop::bool::weighted(0.8), events).prop_map(|(list, verify, events)| Case {
+    let mostly = || prop::bool::weighted(0.8);
+    (mostly(), mostly(), mostly(), events).prop_map(|(list, verify, revoke, events)| Case {
         list,
         verify,
+        revoke,
         events,
     })
 }
@@ -211,6 +214,21 @@ impl Model {
             object.spec.scopes = vec!["final".to_owned()];
         }
         self.wait(hours(60));
+        self.do_what_is_asked();
+        self.wait(hours(2));
+    }
+
+    /// A person removes what Credwright cannot, and says so.
+    fn do_what_is_asked(&mut self) {
+        let revisions = self.document.iter().flat_map(|it| &it.revisions);
+        let doomed: Vec<String> =
+            revisions.filter(|it| it.state == State::Revoking).map(|it| it.name.clone()).collect();
+        let clients = self.remotes.values_mut().flat_map(|it| &mut it.clients);
+        clients.filter(|it| doomed.contains(&it.name)).for_each(|it| it.alive = false);
+        if let Some(object) = &mut self.object {
+            let said = (crate::api::REMOVED_ANNOTATION.to_owned(), doomed.join(", "));
+            object.metadata.annotations = Some([said].into());
+        }
     }
 
     /// What is alive at the providers, but for what nobody could look for.

@@ -42,6 +42,7 @@ pub(super) fn in_words(plan: &Plan) -> String {
     match &plan.step {
         None => format!("rest: {}", plan.reason.as_str()),
         Some(Step::Mint(it)) => format!("mint {}: {}", it.revision, plan.reason.as_str()),
+        Some(Step::Take(it)) => format!("take {}: {}", it.revision, plan.reason.as_str()),
         Some(Step::Publish { revision, previous: None, .. }) => format!("publish {revision}"),
         Some(Step::Publish { revision, previous: Some(previous), .. }) => {
             format!("publish {revision} and {previous}")

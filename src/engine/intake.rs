@@ -1,0 +1,190 @@
+//! What a person has made: the intake Secret, and seeing whether a person has removed what is to go.
+//!
+//! An intake is the person's. It is read and never written, and nothing of its secret is kept but keyed hashes.
+
+use jiff::Timestamp;
+use k8s_openapi::{ByteString, api::core::v1::Secret};
+use kube::{Api, ResourceExt};
+use secrecy::SecretString;
+
+use crate::{
+    api::{ApiCredential, IntakeVerify, ROLE_INTAKE, ROLE_LABEL, TRY_AGAIN_ANNOTATION},
+    lifecycle::{
+        ledger::{Edit, Revision},
+        plan::Outcome,
+        world::{IntakePair, IntakeView, World},
+    },
+    providers::{Pair, Verdict},
+};
+
+use super::{
+    EngineError, Pass,
+    kubernetes::{call, version},
+    seal::{Sealer, Secrets},
+    stores::Key,
+};
+
+/// No provider's client ID or secret comes near this.
+const VALUE_MAX: usize = 4096;
+
+/// An intake as it is kept: without its secret.
+#[derive(Clone, Debug)]
+pub struct IntakeEntry {
+    /// The Secret's version.
+    pub version: u64,
+    /// What it holds, or why that is no pair.
+    pub holds: Result<IntakeContent, String>,
+    /// Since when it has been as it is.
+    pub since: Timestamp,
+}
+
+/// What an intake holds, without the secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IntakeContent {
+    client_id: String,
+    pair: String,
+    content: String,
+    issued_at: Option<Timestamp>,
+    expires_at: Option<Timestamp>,
+}
+
+/// An intake Secret as it is kept.
+#[must_use]
+pub fn intake_entry(secret: &Secret, sealer: &Sealer, now: Timestamp) -> IntakeEntry {
+    let holds = read(secret, sealer).map(|(content, _)| content);
+    IntakeEntry { version: version(secret), holds, since: now }
+}
+
+/// What an intake Secret holds. A line break at the end of a value, which pasting brings along, is no part of it.
+fn read(secret: &Secret, sealer: &Sealer) -> Result<(IntakeContent, SecretString), String> {
+    let text = |key: &str| -> Result<Option<&str>, String> {
+        let Some(ByteString(bytes)) = secret.data.as_ref().and_then(|data| data.get(key)) else {
+            return Ok(None);
+        };
+        let text = std::str::from_utf8(bytes).map_err(|_| format!("its key {key} is not text"))?;
+        let text = text.trim_end_matches(['\n', '\r']);
+        if text.len() > VALUE_MAX {
+            return Err(format!("its key {key} is longer than {VALUE_MAX} bytes"));
+        }
+        Ok(Some(text).filter(|text| !text.is_empty()))
+    };
+    let required = |key: &str| text(key)?.ok_or_else(|| format!("its key {key} is missing or empty"));
+    let instant = |key: &str| -> Result<Option<Timestamp>, String> {
+        let parsed = text(key)?.map(str::parse::<Timestamp>).transpose();
+        parsed.map_err(|_| format!("its key {key} is no time like 2026-11-22T12:00:00Z (RFC 3339)"))
+    };
+    let (client_id, client_secret) = (required("client_id")?, required("client_secret")?);
+    let (issued_at, expires_at) = (instant("issued_at")?, instant("expires_at")?);
+    if issued_at.zip(expires_at).is_some_and(|(issued, expires)| expires <= issued) {
+        return Err("its expires_at is not after its issued_at".to_owned());
+    }
+    if client_id.chars().any(|it| it.is_control() || it.is_whitespace()) {
+        return Err("its client_id has spaces or control characters in it".to_owned());
+    }
+    let parts = [client_id.as_bytes(), client_secret.as_bytes()];
+    let again = secret.annotations().get(TRY_AGAIN_ANNOTATION).map(String::as_str).unwrap_or_default();
+    let times = format!("{issued_at:?} {expires_at:?}");
+    let content = IntakeContent {
+        client_id: client_id.to_owned(),
+        pair: sealer.digest(parts),
+        content: sealer.digest(parts.into_iter().chain([times.as_bytes(), again.as_bytes()])),
+        issued_at,
+        expires_at,
+    };
+    Ok((content, client_secret.to_owned().into()))
+}
+
+impl Pass<'_> {
+    /// The intake of an object, as a decision sees it.
+    pub(super) fn intake(&self, object: &ApiCredential) -> Option<IntakeView> {
+        let name = object.spec.intake.as_ref()?.secret_name.clone();
+        let key = Key { namespace: self.key.namespace.clone(), name };
+        let Some(entry) = self.engine.stores.intakes.get(&key) else { return Some(IntakeView::Missing) };
+        Some(match entry.holds {
+            Err(why) => IntakeView::Unusable(why),
+            Ok(it) => IntakeView::Holds(IntakePair {
+                held_elsewhere: self.held_elsewhere(&it.client_id),
+                client_id: it.client_id,
+                pair: it.pair,
+                content: it.content,
+                issued_at: it.issued_at,
+                expires_at: it.expires_at,
+                since: entry.since,
+            }),
+        })
+    }
+
+    /// Tries the pair in the intake, and takes it into the ledger. Nothing is made by that, so nothing has to be written before.
+    pub(super) async fn take(
+        &mut self,
+        world: &World,
+        object: &ApiCredential,
+        revision: &Revision,
+    ) -> Result<Outcome, EngineError> {
+        let intake = object.spec.intake.as_ref().ok_or(EngineError::Gone("spec.intake"))?;
+        let driver = self.driver(&revision.account)?;
+        self.confirm(object).await?;
+        let api: Api<Secret> = Api::namespaced(self.engine.client.clone(), &self.key.namespace);
+        let secret = call("reading the intake Secret", api.get_opt(&intake.secret_name)).await?;
+        let secret = secret.ok_or(EngineError::Gone("the intake Secret"))?;
+        let consented = secret.labels().get(ROLE_LABEL).is_some_and(|role| role == ROLE_INTAKE);
+        let read = read(&secret, &self.engine.sealer).ok().filter(|_| consented);
+        let (content, client_secret) = read.ok_or(EngineError::Conflict("the intake Secret"))?;
+        let decided = matches!(&world.intake, Some(IntakeView::Holds(it)) if it.content == content.content);
+        if !decided || self.held_elsewhere(&content.client_id) {
+            return Err(EngineError::Conflict("the intake Secret"));
+        }
+        let pair = Pair {
+            client_id: content.client_id,
+            client_secret: client_secret.clone(),
+            scopes: revision.request.scopes.clone(),
+        };
+        let outcome = match intake.verify {
+            IntakeVerify::Skip => Outcome::Done,
+            IntakeVerify::Always => match driver.verify(&pair).await {
+                Ok(Verdict::Accepted) => Outcome::Done,
+                Ok(Verdict::Refused) => Outcome::Tried { accepted: false },
+                Err(failure) => Outcome::Failed(failure),
+            },
+        };
+        let taken = Revision { fields: driver.fields(&revision.request.scopes), ..revision.clone() };
+        let take = [Edit::Take(Box::new(taken))];
+        let edits = if outcome == Outcome::Done { take.as_slice() } else { &[] };
+        let keep = Secrets { client_secret, handle: None };
+        let open = match (self.seen, edits) {
+            // Somewhere has to be written that the pair was refused.
+            (None, _) => self.engine.create_ledger(object, &[]).await?,
+            (Some(_), []) => return Ok(outcome),
+            (Some(_), _) => self.open().await?,
+        };
+        self.seen = Some(open.version());
+        let open = match edits {
+            [] => open,
+            edits => {
+                let keep = Some((revision.revision, keep));
+                self.engine.write_ledger(&self.key, open, edits, keep).await?
+            }
+        };
+        self.hold(open);
+        Ok(outcome)
+    }
+
+    /// Whether the provider refuses what a person was to remove, while it accepts what is published.
+    pub(super) async fn check_removal(&mut self, revision: u32, beside: u32) -> Result<Outcome, EngineError> {
+        let open = self.open().await?;
+        let outcome = match self.tried(&open, revision).await? {
+            Ok(Verdict::Accepted) => Outcome::Removed(Some(false)),
+            Ok(Verdict::Refused) => match self.tried(&open, beside).await? {
+                Ok(Verdict::Accepted) => Outcome::Removed(Some(true)),
+                Ok(Verdict::Refused) => Outcome::Removed(None),
+                Err(failure) => Outcome::Failed(failure),
+            },
+            Err(failure) => Outcome::Failed(failure),
+        };
+        self.hold(open);
+        Ok(outcome)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,147 @@
+//! What is refused before any call: what the provider cannot honour, and what its owner does not allow.
+
+use ipnet::IpNet;
+use jiff::SignedDuration;
+
+use crate::api::Reason;
+
+use super::{
+    capability::{Capabilities, Expiry, Scopes, either},
+    ledger::Request,
+    naming,
+    pass::Pass,
+    plan::Plan,
+    world::UsableProvider,
+};
+
+/// What the provider cannot honour is refused before any call, and never left out.
+pub(super) fn cannot_be_honoured(
+    pass: &Pass<'_>,
+    capabilities: &Capabilities,
+    request: &Request,
+) -> Option<Plan> {
+    let complaint = about_scopes(capabilities, request)
+        .or_else(|| about_lifetime(capabilities, request))
+        .or_else(|| about_subnets(capabilities, request))
+        .or_else(|| about_name(pass, capabilities, request))
+        .or_else(|| about_intake(pass, capabilities));
+    complaint.map(|message| pass.rest(Reason::InvalidForProvider, message))
+}
+
+fn about_scopes(capabilities: &Capabilities, request: &Request) -> Option<String> {
+    let title = capabilities.title;
+    let known = match &capabilities.scopes {
+        Scopes::None if !request.scopes.is_empty() => {
+            return Some(format!(
+                "spec.scopes: {title} knows no scopes, every credential of it may do everything; remove spec.scopes if \
+                 that is acceptable"
+            ));
+        }
+        Scopes::Only(known) => known.as_slice(),
+        Scopes::Documented(known) if request.scopes.is_empty() => known.as_slice(),
+        Scopes::None | Scopes::Free | Scopes::Documented(_) => &[],
+    };
+    let choice = either(known.iter().map(String::as_str));
+    if capabilities.scopes_required && request.scopes.is_empty() {
+        let choice = if known.is_empty() { String::new() } else { format!(": {choice}") };
+        return Some(format!("spec.scopes: {title} needs at least one{choice}"));
+    }
+    let unknown = request.scopes.iter().find(|scope| !known.is_empty() && !known.contains(scope))?;
+    Some(format!("spec.scopes: {title} does not know {unknown}; it knows {choice}"))
+}
+
+fn about_lifetime(capabilities: &Capabilities, request: &Request) -> Option<String> {
+    let Expiry::OneOf(terms) = capabilities.expiry else { return None };
+    let lifetime = request.lifetime?.signed();
+    if capabilities.expiry.term(Some(lifetime)).is_some() {
+        return None;
+    }
+    let offer = either(terms.iter().map(|term| term.words));
+    Some(format!(
+        "spec.lifetime: {} offers {offer}; {} cannot be covered",
+        capabilities.title,
+        in_words(lifetime)
+    ))
+}
+
+/// `400 days`, `36 hours`, or the duration as it stands.
+fn in_words(length: SignedDuration) -> String {
+    match (length.as_hours(), length.as_secs() % 3600) {
+        (hours, 0) if hours % 24 == 0 => format!("{} days", hours / 24),
+        (hours, 0) => format!("{hours} hours"),
+        _ => format!("{length:#}"),
+    }
+}
+
+fn about_subnets(capabilities: &Capabilities, request: &Request) -> Option<String> {
+    let title = capabilities.title;
+    (!capabilities.subnets && !request.subnets.is_empty()).then(|| {
+        format!(
+            "spec.subnets: {title} cannot limit a credential to subnets; remove spec.subnets if that is acceptable"
+        )
+    })
+}
+
+fn about_name(pass: &Pass<'_>, capabilities: &Capabilities, request: &Request) -> Option<String> {
+    let Capabilities { title, name_max, .. } = capabilities;
+    let fits = naming::unique_name(&request.name, &pass.world.tag(), u32::MAX, Some(0), *name_max).is_some();
+    (!fits).then(|| {
+        format!(
+            "spec.name: {title} takes names of at most {name_max} characters, which leaves no room for the tag that \
+             makes them unique"
+        )
+    })
+}
+
+fn about_intake(pass: &Pass<'_>, capabilities: &Capabilities) -> Option<String> {
+    let missing = capabilities.by_hand && pass.object()?.spec.intake.is_none();
+    missing.then(|| {
+        format!(
+            "spec.intake: a person makes the credentials of {}; set spec.intake.secretName to the name of the Secret \
+             that the person will fill",
+            capabilities.title
+        )
+    })
+}
+
+/// What a shared provider does not let this namespace have. Leaving a restriction out is no way round it.
+pub(super) fn not_allowed(pass: &Pass<'_>, provider: &UsableProvider, request: &Request) -> Option<Plan> {
+    let allow = provider.allow.as_ref()?;
+    let namespace = &pass.world.subject.namespace;
+    let message = if !allow.namespaces.names.contains(namespace) {
+        format!(
+            "the provider does not allow namespace {namespace}: its owner has to add it to spec.allow.namespaces.names"
+        )
+    } else if let Some(scope) = excess(allow.scopes.as_deref(), &request.scopes) {
+        format!("spec.scopes: {scope} by the provider's spec.allow.scopes")
+    } else if allow
+        .max_lifetime
+        .is_some_and(|max| request.lifetime.is_none_or(|asked| asked.signed() > max.signed()))
+    {
+        let max = allow.max_lifetime.map(|it| it.to_string()).unwrap_or_default();
+        format!("spec.lifetime: the provider allows at most {max}")
+    } else if allow.subnets.as_deref().is_some_and(|ranges| !lies_within(ranges, &request.subnets)) {
+        "spec.subnets: each must lie within the provider's spec.allow.subnets, and at least one must be given"
+            .to_owned()
+    } else {
+        return None;
+    };
+    Some(pass.rest(Reason::NotAllowed, message))
+}
+
+fn excess(allowed: Option<&[String]>, asked: &[String]) -> Option<String> {
+    let allowed = allowed?;
+    if asked.is_empty() {
+        return Some("leaving them out is not allowed".to_owned());
+    }
+    let scope = asked.iter().find(|scope| !allowed.contains(scope))?;
+    Some(format!("{scope} is not allowed"))
+}
+
+fn lies_within(ranges: &[String], asked: &[String]) -> bool {
+    let parse = |text: &String| text.parse::<IpNet>().ok();
+    let ranges: Vec<IpNet> = ranges.iter().filter_map(parse).collect();
+    let within =
+        |text: &String| parse(text).is_some_and(|net| ranges.iter().any(|range| range.contains(&net)));
+    !asked.is_empty() && asked.iter().all(within)
+}

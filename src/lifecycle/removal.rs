@@ -1,0 +1,142 @@
+//! What only a person can remove, where a provider has no call for it. It stays in the ledger until it is gone.
+//!
+//! Credwright sees for itself when the provider refuses the old pair and, at the same time, accepts the new one: an account
+//! that is switched off refuses both, which proves nothing. Where it cannot see, a person says so.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::api::{REMOVED_ANNOTATION, Reason};
+
+use super::{
+    capability::Capabilities,
+    ledger::{Edit, Revision, State},
+    pass::Pass,
+    plan::{Plan, Step},
+    status::to_second,
+};
+
+/// How often a credential that is to be removed is tried: soon at first, then ever more seldom.
+const LOOKS: (SignedDuration, SignedDuration) = (SignedDuration::from_mins(1), SignedDuration::from_hours(1));
+
+/// A person says that something is gone which Credwright can neither remove nor look for.
+pub(super) fn said_to_be_gone(pass: &Pass<'_>) -> Option<Plan> {
+    let annotations = pass.object()?.metadata.annotations.as_ref()?;
+    let gone: Vec<&str> = annotations.get(REMOVED_ANNOTATION)?.split(',').map(str::trim).collect();
+    let named = |it: &&Revision| {
+        gone.contains(&it.name.as_str()) || it.client_id.as_deref().is_some_and(|id| gone.contains(&id))
+    };
+    let (edit, revision) = pass.revisions().filter(named).find_map(|it| match it.state {
+        State::Revoking if cannot(pass, it, |capabilities| capabilities.revoke) => {
+            Some((Edit::Revoked { revision: it.revision }, it))
+        }
+        State::Unconfirmed if cannot(pass, it, |capabilities| capabilities.list) => {
+            Some((Edit::Absent { revision: it.revision, refused: false }, it))
+        }
+        _ => None,
+    })?;
+    let message = format!("a person says that {} is gone", revision.name);
+    Some(Plan { message, ..pass.step(Step::Record(edit), Reason::Revoked)? })
+}
+
+/// Whether the provider is known not to have something, or not known at all.
+fn cannot(pass: &Pass<'_>, revision: &Revision, has: fn(&Capabilities) -> bool) -> bool {
+    pass.capabilities(revision).is_none_or(|capabilities| !has(capabilities))
+}
+
+/// Looks whether a person has removed what was retired.
+pub(super) fn look(pass: &Pass<'_>) -> Option<Plan> {
+    let beside = pass.published().filter(|it| it.dead_at.is_none())?;
+    let due = |it: &&Revision| checkable(pass, it, beside) && due_at(pass, it) <= pass.now;
+    let revision = pass.revisions().filter(due).min_by_key(|it| due_at(pass, it))?.revision;
+    pass.step(Step::CheckRemoval { revision, beside: beside.revision }, Reason::RemovalAwaited)
+}
+
+/// When something is next looked for.
+pub(super) fn instants<'a>(pass: &'a Pass<'_>) -> impl Iterator<Item = Timestamp> + 'a {
+    let beside = pass.published();
+    pass.revisions()
+        .filter(move |it| beside.is_some_and(|beside| checkable(pass, it, beside)))
+        .map(|it| due_at(pass, it))
+}
+
+/// Whether it was accepted once, so that a refusal means something, and can be tried beside what is published.
+fn checkable(pass: &Pass<'_>, it: &Revision, beside: &Revision) -> bool {
+    let untried = pass.capabilities(it).is_none_or(|capabilities| capabilities.revoke);
+    let same_account = it.account == beside.account;
+    it.state == State::Revoking
+        && it.retired_at.is_some()
+        && same_account
+        && !untried
+        && pass.verifies(it)
+        && pass.callable(it).is_some()
+}
+
+fn due_at(pass: &Pass<'_>, it: &Revision) -> Timestamp {
+    let retired = it.retired_at.unwrap_or(pass.now);
+    pass.world
+        .memory
+        .removals
+        .get(&it.revision)
+        .map_or(retired, |looked| *looked + (looked.duration_since(retired) / 4).clamp(LOOKS.0, LOOKS.1))
+}
+
+/// What a person has to remove or to look for, each with what to do.
+pub(super) fn awaited<'a>(pass: &'a Pass<'_>) -> impl Iterator<Item = String> + 'a {
+    pass.revisions().filter_map(|it| {
+        let capabilities = pass.capabilities(it)?;
+        match it.state {
+            State::Revoking if !capabilities.revoke && !shares_its_client(pass, it) => {
+                Some(to_remove(pass, it, capabilities))
+            }
+            State::Unconfirmed if !capabilities.list => Some(to_look_for(pass, it, capabilities)),
+            _ => None,
+        }
+    })
+}
+
+/// A secret that was made anew for the same client: removing the client would end the new one too.
+fn shares_its_client(pass: &Pass<'_>, old: &Revision) -> bool {
+    pass.revisions().any(|it| it.state.is_usable() && it.client_id == old.client_id)
+}
+
+/// What a person is asked to do about a credential that Credwright cannot revoke.
+pub(super) fn to_remove(pass: &Pass<'_>, it: &Revision, capabilities: &Capabilities) -> String {
+    let client = it.client_id.as_deref().unwrap_or("unknown");
+    let why = match it.retired_at {
+        Some(at) => format!("it was replaced at {}", to_second(at)),
+        None => "it is not used".to_owned(),
+    };
+    let seen = if it.retired_at.is_some() && pass.verifies(it) {
+        "Credwright sees when it is gone; to say so yourself"
+    } else {
+        "then say that it is gone"
+    };
+    format!(
+        "remove {} (client {client}) at {}: {why}. {seen}: {}",
+        it.name,
+        place(capabilities),
+        annotate(pass, it.client_id.as_deref().unwrap_or(&it.name))
+    )
+}
+
+fn to_look_for(pass: &Pass<'_>, it: &Revision, capabilities: &Capabilities) -> String {
+    format!(
+        "{} may have been made although its answer was lost: look for it at {}, remove it if it is there, then say so: {}",
+        it.name,
+        place(capabilities),
+        annotate(pass, &it.name)
+    )
+}
+
+/// Where a person removes credentials.
+pub(super) fn place(capabilities: &Capabilities) -> &str {
+    capabilities.portal.as_ref().map_or(capabilities.title, |portal| portal.remove_at.as_str())
+}
+
+fn annotate(pass: &Pass<'_>, what: &str) -> String {
+    let subject = &pass.world.subject;
+    format!(
+        "kubectl annotate apicred {} --namespace={} --overwrite {REMOVED_ANNOTATION}='{what}'",
+        subject.name, subject.namespace
+    )
+}
