@@ -349,7 +349,7 @@ pub struct LastRotation {
     /// When the new credential was issued.
     #[schemars(schema_with = "date_time")]
     pub at: Timestamp,
-    /// Why.
+    /// Why it was made.
     #[schemars(with = "String")]
     pub reason: crate::api::Reason,
     /// The value of `rotation.request` that has been handled.

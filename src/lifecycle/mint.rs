@@ -204,8 +204,14 @@ fn satisfied(pass: &Pass<'_>) -> Plan {
             let next = if by_hand { "a person is asked for its replacement" } else { "is replaced" };
             format!("the credential works until {end}, and {next} at {renewal}")
         }
-        None => "no end of the credential is known, so it is rotated only when the spec or rotation.request changes"
-            .to_owned(),
+        None => {
+            let end = if by_hand {
+                "it is not known when the credential ends"
+            } else {
+                "the credential never expires"
+            };
+            format!("{end}, so it is rotated only when the spec or rotation.request changes")
+        }
     };
     if !by_hand && pass.object().is_some_and(|object| object.spec.intake.is_some()) && provider.is_some() {
         message.push_str("; spec.intake is not used, since the provider makes its credentials itself");

@@ -1,6 +1,7 @@
 //! The custom resources on a real API server: what it lets in, what it refuses and why, and what kubectl shows.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod drivers;
 mod verbs;
 
 use anyhow::{Result, ensure};
@@ -203,20 +204,6 @@ async fn a_credentials_name_leaves_room_for_its_ledger() -> Result<()> {
 // Providers.
 
 #[tokio::test]
-async fn a_provider_has_exactly_one_driver() -> Result<()> {
-    provider_accepts(SPREETAIL).await?;
-    provider_accepts(
-        "oauthRegistration: {issuer: 'https://id.example.com', metadata: {response_types: [], a: null}}",
-    )
-    .await?;
-    for spec in ["tls: {}", "spreetail: {}\noauthRegistration: {issuer: 'https://a.example'}"] {
-        provider_rejects(spec, "name exactly one driver: spreetail or oauthRegistration").await?;
-        cluster_provider_rejects(spec, "name exactly one driver: spreetail or oauthRegistration").await?;
-    }
-    Ok(())
-}
-
-#[tokio::test]
 async fn a_registration_server_is_found_by_its_issuer_or_by_its_endpoints() -> Result<()> {
     let endpoints = "registrationEndpoint: 'https://a.example/r', tokenEndpoint: 'https://a.example/t?x=1'";
     provider_accepts(&format!("oauthRegistration: {{{endpoints}}}")).await?;
@@ -308,7 +295,8 @@ async fn every_rule_refuses_something_here() -> Result<()> {
         let shown = beginning
             .strip_suffix(" must be an absolute http")
             .map_or(beginning, |_| "must be an absolute http");
-        ensure!(include_str!("main.rs").contains(shown), "nothing here is refused because: {message}");
+        let rows = concat!(include_str!("main.rs"), include_str!("drivers.rs"));
+        ensure!(rows.contains(shown), "nothing here is refused because: {message}");
     }
     Ok(())
 }

@@ -73,7 +73,7 @@ async fn tables_and_descriptions_read_well() {
         assert!(described.contains(part), "{part}");
     }
     let described = kubectl(&scene, &["describe", "apicred", "stock"]).await;
-    for part in ["spec.scopes: spreetail knows no scopes", "Stalled", "InvalidForProvider"] {
+    for part in ["spec.scopes: Spreetail knows no scopes", "Stalled", "InvalidForProvider"] {
         assert!(described.contains(part), "{part}");
     }
     let providers = kubectl(&scene, &["get", "credprov", "-o", "wide"]).await;

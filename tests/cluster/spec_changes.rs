@@ -52,6 +52,8 @@ fn edits() -> Vec<(&'static str, Value, Effect)> {
         ("secret.template", json!({ "secret": { "template": { "file": "{{ client_id }}" } } }), Nothing),
         ("secret.includePrevious", json!({ "secret": { "includePrevious": true } }), Nothing),
         ("secret.labels", json!({ "secret": { "labels": { "app": "two" } } }), Nothing),
+        ("intake.secretName", json!({ "intake": { "secretName": "NAME-intake" } }), Nothing),
+        ("intake.verify", json!({ "intake": { "secretName": "NAME-intake", "verify": "Skip" } }), Nothing),
         ("secret.annotations", json!({ "secret": { "annotations": { "example.com/a": "b" } } }), Nothing),
     ]
 }

@@ -1,0 +1,115 @@
+//! The driver blocks on a real API server: what each takes, what it refuses, and what it can never become.
+
+use anyhow::{Result, ensure};
+use serde_json::{Value, json};
+
+use crate::verbs::{cluster_provider_rejects, kind, provider_accepts, provider_rejects};
+
+const ONE_OF: &str = "name exactly one driver: expereo, spreetail, cloudDirector, cloudConnexa, vonageContactCenter or oauthRegistration";
+
+#[tokio::test]
+async fn a_provider_has_exactly_one_driver() -> Result<()> {
+    for spec in [
+        "expereo: {}",
+        "expereo: {delete: Enabled, scopeSpelling: {FaxRead: customerapi/fax.read}, answer: {items: /data/rows}}",
+        "spreetail: {}",
+        "cloudDirector: {baseUrl: 'https://vcd.example.com', org: acme, apiVersion: '37.0'}",
+        "cloudConnexa: {cloudId: acme}",
+        "vonageContactCenter: {region: emea, hosts: NewVoiceMedia}",
+        "oauthRegistration: {issuer: 'https://id.example.com', metadata: {response_types: [], a: null}}",
+    ] {
+        provider_accepts(spec).await?;
+    }
+    for spec in ["tls: {}", "spreetail: {}\noauthRegistration: {issuer: 'https://a.example'}"] {
+        provider_rejects(spec, ONE_OF).await?;
+        cluster_provider_rejects(spec, ONE_OF).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_a_driver_cannot_use_is_refused() -> Result<()> {
+    let director = |rest: &str| format!("cloudDirector: {{baseUrl: 'https://vcd.example.com', {rest}}}");
+    let cases = [
+        ("expereo: {tokenUrl: /oauth2/token}".to_owned(), "tokenUrl must be an absolute http(s) URL"),
+        ("expereo: {clientsPath: v2}".to_owned(), "clientsPath must be an absolute path without a query"),
+        ("expereo: {list: Perhaps}".to_owned(), "supported values: \"Enabled\", \"Disabled\""),
+        (director("org: a/b"), "org must be the organization's name as it stands in the portal's address"),
+        (director("org: a, apiVersion: v37"), "apiVersion must be a number such as 37.0"),
+        (director("org: a, orgId: 'urn:vcloud:org:1'"), "orgId must be a bare UUID"),
+        ("cloudConnexa: {}".to_owned(), "set either cloudId or baseUrl"),
+        ("cloudConnexa: {cloudId: a.b}".to_owned(), "cloudId must be letters"),
+        (
+            "cloudConnexa: {cloudId: a, apiDisabledStatus: 200}".to_owned(),
+            "should be greater than or equal to 400",
+        ),
+        ("vonageContactCenter: {}".to_owned(), "set either region or baseUrl"),
+        ("vonageContactCenter: {region: mars}".to_owned(), "supported values: \"emea\", \"nam\", \"apac\""),
+    ];
+    for (spec, message) in &cases {
+        provider_rejects(spec, message).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_driver_stays_at_its_account() -> Result<()> {
+    let providers = kind("CredentialProvider").await?;
+    let cases = [
+        (
+            "expereo: {}",
+            json!({ "expereo": { "baseUrl": "https://b.example" } }),
+            "baseUrl names the account and cannot be changed",
+        ),
+        (
+            "cloudDirector: {baseUrl: 'https://vcd.example.com', org: a}",
+            json!({ "cloudDirector": { "org": "b" } }),
+            "org names the account and cannot be changed",
+        ),
+        (
+            "cloudConnexa: {cloudId: a}",
+            json!({ "cloudConnexa": { "cloudId": "b" } }),
+            "cloudId and baseUrl name the account and cannot be changed",
+        ),
+        (
+            "vonageContactCenter: {region: emea}",
+            json!({ "vonageContactCenter": { "region": "nam" } }),
+            "region and baseUrl name the account and cannot be changed",
+        ),
+    ];
+    for (spec, change, message) in cases {
+        providers.refuses_change(&providers.accepts(spec).await?, change, message).await?;
+    }
+    let expereo = providers.accepts("expereo: {}").await?;
+    providers.lets_change(&expereo, json!({ "expereo": { "delete": "Enabled" } })).await
+}
+
+#[tokio::test]
+async fn what_a_block_leaves_out_is_filled_in() -> Result<()> {
+    let providers = kind("CredentialProvider").await?;
+    let filled = async |spec: &str, driver: &str| -> Result<Value> {
+        Ok(providers.accepts(spec).await?.data["spec"][driver].clone())
+    };
+    let expereo = filled("expereo: {}", "expereo").await?;
+    ensure!(expereo["baseUrl"] == "https://api.expereo.one", "{expereo}");
+    ensure!(expereo["answer"]["clientSecret"] == "clientSecret", "{expereo}");
+    ensure!((&expereo["list"], &expereo["delete"]) == (&json!("Enabled"), &json!("Disabled")), "{expereo}");
+    let connexa = filled("cloudConnexa: {cloudId: acme}", "cloudConnexa").await?;
+    ensure!(connexa["apiDisabledStatus"] == 403, "{connexa}");
+    let vonage = filled("vonageContactCenter: {region: apac}", "vonageContactCenter").await?;
+    ensure!(vonage["hosts"] == "Vonage", "{vonage}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_intake_is_another_secret_than_the_one_that_is_written() -> Result<()> {
+    let credentials = kind("ApiCredential").await?;
+    credentials.accepts("{providerRef: {name: p}, intake: {secretName: orders-intake}}").await?;
+    let same = "{providerRef: {name: p}, intake: {secretName: api}, secret: {name: api}}";
+    credentials.rejects(same, "intake.secretName must be another Secret than secret.name").await?;
+    let ledger = "{providerRef: {name: p}, intake: {secretName: orders.credwright}}";
+    credentials.rejects(ledger, "intake.secretName cannot end in .credwright or .credwright-copy").await?;
+    let by_default =
+        credentials.named("orders", "{providerRef: {name: p}, intake: {secretName: orders}}").await;
+    crate::verbs::refused(&by_default, "orders", "intake.secretName must be another Secret than secret.name")
+}
