@@ -8,7 +8,8 @@
 //! * [`record`] is what the provider knows: credentials made and revoked. [`traffic`] is who asked for what.
 //! * [`clock`] moves by hand, so that a credential of ninety days expires in no time.
 //! * [`faults`] go wrong on demand, round every operation of every provider; [`gate`] holds a request still.
-//! * [`spreetail`] is a provider, and so is every other file that implements [`simulator::Provider`].
+//! * [`spreetail`] and [`cloud_director`] are providers, and so is every other file that implements
+//!   [`simulator::Provider`].
 //! * [`oidc`] starts a real registration server, which is not a simulator but is used like one.
 //!
 //! What does not belong here: anything a test could assert through the record instead of a hook in a provider.
@@ -20,9 +21,11 @@
 mod admin;
 mod boundary;
 pub mod clock;
+pub mod cloud_director;
 pub mod faults;
 pub mod gate;
 pub mod oidc;
+mod random;
 pub mod record;
 mod server;
 pub mod simulator;

@@ -28,6 +28,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::random::{hex, uuid};
 use crate::record::NewCredential;
 use crate::simulator::{ANY_PORT, Provider, World};
 use crate::traffic::Call;
@@ -298,17 +299,4 @@ fn new_secret() -> String {
     secret.replace_range(7..8, "+");
     secret.replace_range(23..24, "/");
     secret
-}
-
-/// A random UUID (RFC 9562, version 4).
-fn uuid() -> String {
-    let mut bytes = rand::random::<[u8; 16]>();
-    bytes[6] = bytes[6] & 0x0f | 0x40;
-    bytes[8] = bytes[8] & 0x3f | 0x80;
-    let hex = hex(&bytes);
-    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -17,6 +17,8 @@ use crate::{Clock, lock};
 pub enum Operation {
     Token,
     Create,
+    /// Fetching the secret of what was created, where that is a call of its own.
+    Exchange,
     List,
     Delete,
     /// Anything else, such as a path that does not exist.
