@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
 
 pub use super::http::EgressPolicy;
-use super::{Provider, http::Http, oauth_registration, spreetail};
+use super::{Provider, cloud_director, http::Http, oauth_registration, spreetail};
 use crate::api::{ProviderSettings, VonageContactCenter};
 
 /// The keys of a login Secret and their values.
@@ -22,6 +22,8 @@ pub fn build(
     let http = Arc::new(Http::new(settings, egress)?);
     if let Some(block) = &settings.spreetail {
         Ok(Arc::new(spreetail::driver(block, login, http)?))
+    } else if let Some(block) = &settings.cloud_director {
+        Ok(Arc::new(cloud_director::driver(block, login, http)?))
     } else if let Some(block) = &settings.oauth_registration {
         Ok(Arc::new(oauth_registration::driver(block, login, http)?))
     } else {
@@ -110,6 +112,14 @@ pub enum SetupError {
         one: &'static str,
         /// The other.
         other: &'static str,
+    },
+    /// A value that is no use, or of the wrong kind.
+    #[error("the login Secret's {key} cannot be used: {why}")]
+    Unusable {
+        /// The value's key.
+        key: &'static str,
+        /// What is wrong with it, and what to do.
+        why: &'static str,
     },
     /// A URL that cannot be used. It is not shown: people put passwords into URLs.
     #[error("{field} is not a usable URL: {why}")]

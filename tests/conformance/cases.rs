@@ -236,7 +236,7 @@ pub(crate) async fn no_failure_shows_a_secret(subject: Subject) -> Result<()> {
         code,
         headers: vec![("location".into(), "http://127.0.0.1:9/?secret=Canary".into())],
         body: format!(
-            r#"{{"error":"{0}","error_description":"{0}","message":"{0}"}}"#,
+            r#"{{"error":"{0}","error_description":"{0}","message":"{0}","minorErrorCode":"{0}"}}"#,
             secrets.join(" Canary ")
         ),
     };

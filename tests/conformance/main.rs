@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail like tests")]
 
 mod cases;
+mod cloud_director;
 mod front;
 mod oauth_registration;
 mod spreetail;
@@ -43,6 +44,7 @@ macro_rules! conformance {
     ($($case:ident needs $need:ident,)*) => {
         conformance!(@driver of_spreetail Spreetail $($case $need)*);
         conformance!(@driver of_oauth_registration OauthRegistration $($case $need)*);
+        conformance!(@driver of_cloud_director CloudDirector $($case $need)*);
     };
     (@driver $module:ident $driver:ident $($case:ident $need:ident)*) => {
         mod $module {

@@ -10,14 +10,14 @@ use std::{
 };
 
 use credwright::{
-    api::{Limits, OauthRegistration, ProviderSettings, Spreetail},
+    api::{CloudDirector, Limits, OauthRegistration, ProviderSettings, Spreetail},
     providers::{
         CreateRequest, Issued, Pair, Provider, RevokeRequest,
         registry::{self, EgressPolicy, LoginData, SetupError},
     },
 };
 use credwright_simulator::{
-    Clock, Faults, Simulator,
+    Clock, Faults, Simulator, cloud_director,
     oidc::{OidcOptions, OidcServer},
     spreetail,
 };
@@ -32,6 +32,7 @@ use crate::front;
 pub(crate) enum Driver {
     Spreetail,
     OauthRegistration,
+    CloudDirector,
 }
 
 /// A driver and its provider.
@@ -58,13 +59,25 @@ pub(crate) async fn oidc_server() -> anyhow::Result<&'static OidcServer> {
 
 impl Subject {
     pub(crate) async fn start(driver: Driver) -> anyhow::Result<Self> {
-        let (simulator, mut settings, login) = match driver {
+        let (simulator, settings, login) = match driver {
             Driver::Spreetail => {
                 let simulator = spreetail::start(spreetail::Options::new(Clock::real())).await?;
                 let block = Spreetail { base_url: simulator.base_url() };
                 let settings = ProviderSettings { spreetail: Some(block), ..Default::default() };
                 let login = simulator.login().clone();
                 let login = [("client_id", login.client_id), ("client_secret", login.client_secret)];
+                (simulator, settings, login.to_vec())
+            }
+            Driver::CloudDirector => {
+                let simulator = cloud_director::start(cloud_director::Options::new(Clock::real())).await?;
+                let block = CloudDirector {
+                    base_url: simulator.base_url(),
+                    org: "acme".to_owned(),
+                    ..Default::default()
+                };
+                let settings = ProviderSettings { cloud_director: Some(block), ..Default::default() };
+                let login = simulator.login().clone();
+                let login = [("username", login.client_id), ("password", login.client_secret)];
                 (simulator, settings, login.to_vec())
             }
             Driver::OauthRegistration => {
@@ -78,6 +91,16 @@ impl Subject {
                 (simulator, settings, vec![("initial_access_token", INITIAL_ACCESS_TOKEN.to_owned())])
             }
         };
+        Self::new(driver, simulator, settings, login)
+    }
+
+    /// A driver with a provider that is like no other.
+    pub(crate) fn new(
+        driver: Driver,
+        simulator: Simulator,
+        mut settings: ProviderSettings,
+        login: Vec<(&str, String)>,
+    ) -> anyhow::Result<Self> {
         settings.limits = Some(Limits { requests_per_second: Some(1000), concurrent: None });
         let login = login.into_iter().map(|(key, value)| (key.to_owned(), value.into())).collect();
         let provider = registry::build(&settings, Some(&login), &loopback_allowed())?;
@@ -102,7 +125,7 @@ impl Subject {
     /// The login with a wrong secret.
     pub(crate) fn wrong_login(&self) -> LoginData {
         let mut login = self.login.clone();
-        for key in ["client_secret", "initial_access_token"] {
+        for key in ["client_secret", "initial_access_token", "password"] {
             login.entry(key.to_owned()).and_modify(|secret| *secret = "Canary-Wrong-Secret".into());
         }
         login
@@ -111,7 +134,7 @@ impl Subject {
     /// A request with a name of its own, for what this provider can do.
     pub(crate) fn request(&self) -> CreateRequest {
         let scopes = match self.driver {
-            Driver::Spreetail => vec![],
+            Driver::Spreetail | Driver::CloudDirector => vec![],
             Driver::OauthRegistration => vec!["read".to_owned(), "write".to_owned()],
         };
         let number = self.named.fetch_add(1, Ordering::SeqCst);
@@ -126,7 +149,7 @@ impl Subject {
     /// The names of all that lives at the provider and was made here.
     pub(crate) async fn live(&self) -> anyhow::Result<Vec<String>> {
         let all: Vec<String> = match self.driver {
-            Driver::Spreetail => {
+            Driver::Spreetail | Driver::CloudDirector => {
                 self.simulator.record().live().into_iter().filter_map(|credential| credential.name).collect()
             }
             Driver::OauthRegistration => {
@@ -139,7 +162,7 @@ impl Subject {
 
     /// Every secret of the login.
     pub(crate) fn login_secrets(&self) -> Vec<String> {
-        let secrets = self.login.iter().filter(|(key, _)| *key != "client_id");
+        let secrets = self.login.iter().filter(|(key, _)| !["client_id", "username"].contains(&key.as_str()));
         secrets.map(|(_, secret)| secret.expose_secret().to_owned()).collect()
     }
 }

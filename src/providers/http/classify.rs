@@ -57,16 +57,21 @@ fn kind(effect: Effect, status: StatusCode) -> FailureKind {
 }
 
 /// The `error` of an OAuth answer (RFC 6749, section 5.2), if it has the form of the registered codes. Some servers
-/// put sentences there, which may repeat what they were sent.
+/// put sentences there, which may repeat what they were sent. What Cloud Director calls it has capitals, too.
 pub(in crate::providers) fn error_code(body: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
     struct Body {
-        error: String,
+        error: Option<String>,
+        minor_error_code: Option<String>,
     }
-    let Body { error } = serde_json::from_slice(body).ok()?;
-    let is_code = (1..=ERROR_CODE_MAX).contains(&error.len())
-        && error.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
-    is_code.then_some(error)
+    let Body { error, minor_error_code } = serde_json::from_slice(body).ok()?;
+    let is_code = |code: &str, is_letter: fn(&u8) -> bool| {
+        (1..=ERROR_CODE_MAX).contains(&code.len())
+            && code.bytes().all(|byte| is_letter(&byte) || byte == b'_')
+    };
+    let minor = || minor_error_code.filter(|code| is_code(code, u8::is_ascii_alphabetic));
+    error.filter(|code| is_code(code, u8::is_ascii_lowercase)).or_else(minor)
 }
 
 /// `Retry-After`: whole seconds or an HTTP date (RFC 9110, section 10.2.3).

@@ -108,13 +108,14 @@ fn certificates(bundle: &str) -> Result<Vec<Certificate>, SetupError> {
 async fn exchange(client: &Client, request: Request, place: &str) -> Result<Answer, Broken> {
     let response = client.execute(request).await.map_err(|error| broken(&error, place))?;
     let (status, retry_after) = (response.status(), retry_after(response.headers()));
+    let headers = response.headers().clone();
     let body = match body(response, place).await {
         Ok(body) => body,
         // What a refusal says is worth less than that it is one.
         Err(_) if !status.is_success() => Bytes::new(),
         Err(broken) => return Err(broken),
     };
-    Ok(Answer { status, retry_after, body, place: place.to_owned() })
+    Ok(Answer { status, retry_after, headers, body, place: place.to_owned() })
 }
 
 async fn body(mut response: Response, place: &str) -> Result<Bytes, Broken> {

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::SignedDuration;
-use reqwest::{Method, RequestBuilder, StatusCode, Url};
+use reqwest::{Method, RequestBuilder, StatusCode, Url, header::HeaderMap};
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, timeout_at};
 
@@ -100,10 +100,11 @@ impl Call {
     }
 }
 
-/// A whole answer. Not `Debug`: its body may hold a secret.
+/// A whole answer. Not `Debug`: its headers and its body may hold a secret.
 pub(super) struct Answer {
     pub(super) status: StatusCode,
     retry_after: Option<RetryAfter>,
+    headers: HeaderMap,
     body: Bytes,
     place: String,
 }
@@ -147,6 +148,11 @@ impl Answer {
     /// The failure that this answer means.
     pub(super) fn failure(&self, call: &Call) -> Failure {
         classify::refused(call, self)
+    }
+
+    /// A header, if there is one that is text. Of several of a name, the first.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
     }
 
     /// The OAuth error code in the body, if there is one.

@@ -229,8 +229,8 @@ impl CloudDirector {
         Ok(session)
     }
 
-    /// What every call to `/cloudapi` and `/api` has to pass: a version in `Accept`, and a tenant context that is one.
-    fn admitted(&self, headers: &HeaderMap) -> Result<(), Response> {
+    /// What every call to `/cloudapi` and `/api` has to name in `Accept`.
+    fn version(&self, headers: &HeaderMap) -> Result<(), Response> {
         let asked = accept(headers)
             .split([',', ';'])
             .find_map(|part| part.trim().strip_prefix("version=").map(str::to_owned));
@@ -238,6 +238,12 @@ impl CloudDirector {
             let message = "The request has invalid accept header: Invalid API version requested.";
             return Err(error(StatusCode::NOT_ACCEPTABLE, "NOT_ACCEPTABLE", message));
         }
+        Ok(())
+    }
+
+    /// What calls have to pass that come with a session: a version, and a tenant context that is one.
+    fn admitted(&self, headers: &HeaderMap) -> Result<(), Response> {
+        self.version(headers)?;
         match headers.get("x-vmware-vcloud-tenant-context").map(|value| value.to_str().unwrap_or_default()) {
             None if self.options.demands_context => Err(forbidden()),
             // A URN is no id here, and is told so in an unexpected way.

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::thread;
 
 use clap::{ArgGroup, Parser};
-use credwright_simulator::{Clock, Login, simulator, spreetail};
+use credwright_simulator::{Clock, Login, cloud_director, simulator, spreetail};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
@@ -19,7 +19,10 @@ struct Arguments {
     /// Simulate Spreetail.
     #[arg(long, group = "provider")]
     spreetail: bool,
-    /// The operator's own login.
+    /// Simulate VMware Cloud Director.
+    #[arg(long, group = "provider")]
+    cloud_director: bool,
+    /// The operator's own login; for Cloud Director the name and the password of a user of the organization acme.
     #[arg(long)]
     client_id: String,
     #[arg(long)]
@@ -28,11 +31,17 @@ struct Arguments {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> io::Result<()> {
-    let Arguments { listen, spreetail: _, client_id, client_secret } = Arguments::parse();
+    let Arguments { listen, spreetail: _, cloud_director, client_id, client_secret } = Arguments::parse();
     let login = Login { client_id, client_secret };
-    let options = spreetail::Options { listen, login, ..spreetail::Options::new(Clock::real()) };
-    let simulator = spreetail::start(options).await?;
-    println!("{}", json!({ "provider": "spreetail", "baseUrl": simulator.base_url() }));
+    let (provider, simulator) = if cloud_director {
+        let options =
+            cloud_director::Options { listen, login, ..cloud_director::Options::new(Clock::real()) };
+        ("cloudDirector", cloud_director::start(options).await?)
+    } else {
+        let options = spreetail::Options { listen, login, ..spreetail::Options::new(Clock::real()) };
+        ("spreetail", spreetail::start(options).await?)
+    };
+    println!("{}", json!({ "provider": provider, "baseUrl": simulator.base_url() }));
 
     let mut terminated = signal(SignalKind::terminate())?;
     tokio::select! {

@@ -6,6 +6,7 @@ fn answer(status: u16, body: &'static str) -> Answer {
     Answer {
         status: StatusCode::from_u16(status).unwrap(),
         retry_after: None,
+        headers: HeaderMap::new(),
         body: body.as_bytes().into(),
         place: "api.example.com:443".to_owned(),
     }
@@ -80,6 +81,9 @@ fn only_what_looks_like_an_error_code_is_shown() {
         (r#"{"error":""}"#, None),
         (r#"{"error":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}"#, None),
         (r#"{"error":{"code":"invalid_scope"}}"#, None),
+        (r#"{"minorErrorCode":"invalid_grant","message":"x"}"#, Some("invalid_grant")),
+        (r#"{"minorErrorCode":"BAD_REQUEST"}"#, Some("BAD_REQUEST")),
+        (r#"{"minorErrorCode":"S3cr3t"}"#, None),
         ("", None),
     ] {
         assert_eq!(error_code(body.as_bytes()).as_deref(), code, "{body}");

@@ -95,7 +95,8 @@ fn value(rest: &mut &str) -> Option<Vec<String>> {
 /// Whether the pieces occur in this order, the first at the beginning and the last at the end.
 fn fits(value: &str, pieces: &[String]) -> bool {
     let [first, middle @ .., last] = pieces else { return pieces.first().is_some_and(|only| only == value) };
-    let Some(mut rest) = value.strip_prefix(first.as_str()).and_then(|rest| rest.strip_suffix(last.as_str())) else {
+    let Some(mut rest) = value.strip_prefix(first.as_str()).and_then(|rest| rest.strip_suffix(last.as_str()))
+    else {
         return false;
     };
     for piece in middle {

@@ -14,10 +14,7 @@ use super::{CloudDirector, SESSION_LIFETIME, accept, error, forbidden};
 use crate::Login;
 
 /// Needs no login. XML unless JSON is asked for by the one media type that is documented for it.
-pub(super) async fn versions(
-    State(director): State<Arc<CloudDirector>>,
-    headers: HeaderMap,
-) -> Response {
+pub(super) async fn versions(State(director): State<Arc<CloudDirector>>, headers: HeaderMap) -> Response {
     let versions = &director.options.versions;
     if accept(&headers).contains("application/*+json") {
         let infos: Vec<Value> = versions
@@ -34,16 +31,21 @@ pub(super) async fn versions(
             })
             .collect();
         let alpha = json!({ "version": "40.0.0-alpha", "deprecated": false });
-        return Json(json!({ "versionInfo": infos, "schemaRoot": null, "alphaVersion": alpha })).into_response();
+        return Json(json!({ "versionInfo": infos, "schemaRoot": null, "alphaVersion": alpha }))
+            .into_response();
     }
     let infos: String = versions
         .iter()
         .map(|it| {
-            format!(r#"<VersionInfo deprecated="{}"><Version>{}</Version></VersionInfo>"#, it.deprecated, it.number)
+            format!(
+                r#"<VersionInfo deprecated="{}"><Version>{}</Version></VersionInfo>"#,
+                it.deprecated, it.number
+            )
         })
         .collect();
-    let body =
-        format!(r#"<SupportedVersions xmlns="http://www.vmware.com/vcloud/versions">{infos}</SupportedVersions>"#);
+    let body = format!(
+        r#"<SupportedVersions xmlns="http://www.vmware.com/vcloud/versions">{infos}</SupportedVersions>"#
+    );
     ([(header::CONTENT_TYPE, "text/xml")], body).into_response()
 }
 
@@ -68,7 +70,7 @@ impl CloudDirector {
     }
 
     fn login(&self, headers: &HeaderMap) -> Response {
-        if let Err(refusal) = self.admitted(headers) {
+        if let Err(refusal) = self.version(headers) {
             return refusal;
         }
         if !headers.contains_key(header::AUTHORIZATION) {

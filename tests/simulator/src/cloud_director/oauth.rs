@@ -42,9 +42,12 @@ pub(super) async fn register(
         return forbidden();
     }
     let now = director.world.clock.now();
-    let mut theirs = director.world.record.all().into_iter().filter(|token| {
-        token.created_by.as_ref() == Some(&session.user) && token.is_live(now)
-    });
+    let mut theirs = director
+        .world
+        .record
+        .all()
+        .into_iter()
+        .filter(|token| token.created_by.as_ref() == Some(&session.user) && token.is_live(now));
     if theirs.any(|token| token.name.as_ref() == Some(&registration.client_name)) {
         let message = "There is another token of this name.";
         return error(director.options.duplicate_status, "DUPLICATE_NAME", message);
@@ -70,8 +73,13 @@ pub(super) async fn register(
 /// What a token request asks for.
 enum Grant {
     /// The second step, possible once: the session's JWT for the secret.
-    Exchange { client_id: String, assertion: String },
-    Refresh { secret: String },
+    Exchange {
+        client_id: String,
+        assertion: String,
+    },
+    Refresh {
+        secret: String,
+    },
     Unknown,
 }
 

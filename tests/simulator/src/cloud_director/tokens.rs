@@ -43,8 +43,14 @@ pub(super) async fn list(
     let Some(filter) = asked.filter.as_deref().map_or(Some(Filter::all()), Filter::parse) else {
         return bad("the filter is not FIQL");
     };
-    let found: Vec<Value> =
-        director.world.record.listed().iter().map(|it| director.view(it)).filter(|it| filter.admits(it)).collect();
+    let found: Vec<Value> = director
+        .world
+        .record
+        .listed()
+        .iter()
+        .map(|it| director.view(it))
+        .filter(|it| filter.admits(it))
+        .collect();
     let pages = found.len().div_ceil(size);
     let values: Vec<&Value> = found.iter().skip((page - 1) * size).take(size).collect();
     let body = json!({

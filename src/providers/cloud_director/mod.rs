@@ -1,0 +1,375 @@
+//! VMware Cloud Director: API tokens of the user who logs in, several at once, with that user's role and without an end.
+//!
+//! What trips people: a token is made in two calls, of which the second shows the secret and is possible once; what is
+//! missing is answered with 403; and a session that an API token has opened may not make, list or revoke any, so the
+//! login is a password or a token of the organization's identity provider.
+
+mod session;
+mod tokens;
+mod versions;
+mod wire;
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use jiff::SignedDuration;
+use reqwest::{Method, RequestBuilder, StatusCode, Url};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::time::timeout;
+
+use self::session::{Credentials, Login, Site};
+use super::{
+    Capabilities, CreateRequest, Failure, FailureKind, Found, Issued, Pair, Provider, Revocation,
+    RevokeRequest, Verdict,
+    http::{self, Answer, Call, Http, failure, token::Tokens},
+    registry::{self, LoginData, SetupError},
+};
+use crate::{
+    api,
+    lifecycle::capability::{Expiry, Scopes},
+};
+
+/// The driver's name, as in the spec.
+const NAME: &str = "cloudDirector";
+const NEEDS: &str = "username and password, or id_token";
+
+const URN: &str = "urn";
+const URN_PREFIX: &str = "urn:vcloud:token:";
+const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+/// What workloads know the secret by.
+const REFRESH_TOKEN: &str = "refresh_token";
+
+/// What may come after the token was registered: fetching its secret, and deleting it again if that is refused.
+const SECOND_STEP: Duration = Duration::from_secs(45);
+
+/// The longest that a create can take: the registration, which is one create by itself, then [`SECOND_STEP`].
+const CREATE_TIMEOUT: SignedDuration = SignedDuration::from_secs(90);
+const _: () =
+    assert!(CREATE_TIMEOUT.as_secs() as u64 >= http::CREATE_TIMEOUT.as_secs() as u64 + SECOND_STEP.as_secs());
+
+/// The driver for an account.
+pub(super) fn driver(
+    block: &api::CloudDirector,
+    login: Option<&LoginData>,
+    http: Arc<Http>,
+) -> Result<CloudDirector, SetupError> {
+    let base = registry::base_url("cloudDirector.baseUrl", &block.base_url)?;
+    let data = login.ok_or(SetupError::NoLogin { driver: NAME, needs: NEEDS })?;
+    let credentials = credentials(&registry::Login::new(NAME, NEEDS, data))?;
+    let username = match &credentials {
+        Credentials::Password { username, .. } => Some(username.clone()),
+        Credentials::IdToken(_) => None,
+    };
+    let is_system = block.org.eq_ignore_ascii_case("system");
+    let sessions = below(&base, &["cloudapi", "1.0.0", "sessions"]);
+    let oauth = below(&base, &["oauth"]);
+    let oauth = if is_system { below(&oauth, &["provider"]) } else { below(&oauth, &["tenant", &block.org]) };
+    let site = Arc::new(Site {
+        http,
+        versions: below(&base, &["api", "versions"]),
+        sessions: if is_system { below(&sessions, &["provider"]) } else { sessions },
+        org: block.org.clone(),
+        org_id: block.org_id.clone(),
+        api_version: block.api_version.clone(),
+        known: Default::default(),
+    });
+    Ok(CloudDirector {
+        tokens: Tokens::new(Login { site: Arc::clone(&site), credentials }),
+        site,
+        register_url: below(&oauth, &["register"]),
+        token_url: below(&oauth, &["token"]),
+        tokens_url: below(&base, &["cloudapi", "1.0.0", "tokens"]),
+        base,
+        username,
+        capabilities: capabilities(),
+    })
+}
+
+fn credentials(login: &registry::Login<'_>) -> Result<Credentials, SetupError> {
+    for key in [REFRESH_TOKEN, "api_token"] {
+        if login.get(key)?.is_some() {
+            let why = "a session that an API token or a service account has opened may not make API tokens; \
+                       log in with username and password, or with id_token";
+            return Err(SetupError::Unusable { key, why });
+        }
+    }
+    if let Some(token) = login.get("id_token")? {
+        for other in ["username", "password"] {
+            if login.get(other)?.is_some() {
+                return Err(SetupError::Contradiction { one: "id_token", other });
+            }
+        }
+        return Ok(Credentials::IdToken(token));
+    }
+    let username = login.require("username")?.expose_secret().to_owned();
+    if username.contains(':') {
+        let why = "no user name with a colon can be sent (RFC 7617)";
+        return Err(SetupError::Unusable { key: "username", why });
+    }
+    Ok(Credentials::Password { username, password: login.require("password")? })
+}
+
+fn capabilities() -> Capabilities {
+    Capabilities {
+        title: "Cloud Director",
+        portal: None,
+        by_hand: false,
+        list: true,
+        revoke: true,
+        verify: true,
+        expiry: Expiry::None,
+        scopes: Scopes::None,
+        scopes_required: false,
+        subnets: false,
+        // The pages state none.
+        name_max: 128,
+        limits_per_credential: false,
+        propagation: SignedDuration::from_mins(1),
+        listing_lag: SignedDuration::from_mins(1),
+        create_timeout: CREATE_TIMEOUT,
+    }
+}
+
+/// A URL with more segments to its path, each of them encoded.
+fn below(base: &Url, segments: &[&str]) -> Url {
+    let mut url = base.clone();
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.pop_if_empty().extend(segments);
+    }
+    url
+}
+
+/// An account: a user of an organization.
+pub(super) struct CloudDirector {
+    site: Arc<Site>,
+    tokens: Tokens<Login>,
+    base: Url,
+    register_url: Url,
+    token_url: Url,
+    tokens_url: Url,
+    /// None where an identity provider vouches for the user.
+    username: Option<String>,
+    capabilities: Capabilities,
+}
+
+#[async_trait]
+impl Provider for CloudDirector {
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    fn identity(&self) -> Option<&str> {
+        self.username.as_deref()
+    }
+
+    async fn probe(&self) -> Result<(), Failure> {
+        self.tokens.renew().await
+    }
+
+    async fn create(&self, request: &CreateRequest) -> Result<Issued, Failure> {
+        if !(request.scopes.is_empty() && request.subnets.is_empty()) {
+            return Err(failure(FailureKind::Rejected, "Cloud Director knows neither scopes nor subnets"));
+        }
+        let client_id = self.register(&request.name).await?;
+        let client_secret = match timeout(SECOND_STEP, self.secret_of(&client_id, &request.name)).await {
+            Ok(secret) => secret?,
+            Err(_) => {
+                let message = "the API token was registered, but fetching its secret took too long";
+                return Err(failure(FailureKind::Ambiguous, message));
+            }
+        };
+        Ok(Issued {
+            ids: ids(&client_id),
+            client_id,
+            client_secret,
+            expires_at: None,
+            handle: None,
+            fields: self.fields_now(),
+            secret_aliases: vec![REFRESH_TOKEN.to_owned()],
+        })
+    }
+
+    async fn find(&self, tag: &str) -> Result<Vec<Found>, Failure> {
+        let found = self.list().await?.into_iter().filter_map(|(urn, name)| {
+            let name = name.filter(|name| name.contains(tag))?;
+            let client_id = urn.strip_prefix(URN_PREFIX).filter(|id| is_uuid(id))?.to_owned();
+            Some(Found { name, ids: ids(&client_id), client_id })
+        });
+        Ok(found.collect())
+    }
+
+    async fn verify(&self, pair: &Pair) -> Result<Verdict, Failure> {
+        let call = Call::read("the token request for the new token");
+        let secret = pair.client_secret.expose_secret();
+        let form = [("grant_type", "refresh_token"), ("refresh_token", secret)];
+        let post = || self.site.http.request(Method::POST, &self.token_url).form(&form);
+        let answer = self.site.http.send(&call, post).await?;
+        if is_refusal(&answer) {
+            return Ok(Verdict::Refused);
+        }
+        let token: wire::Token = answer.success(&call)?.json(&call)?;
+        if token.access_token.is_none_or(|token| token.expose_secret().is_empty()) {
+            let message = "Cloud Director answered a token request without an access token";
+            return Err(failure(FailureKind::Malformed, message));
+        }
+        // Null is documented. Another one would mean that this one has just been used up.
+        if token.refresh_token.is_some_and(|token| !["", secret].contains(&token.expose_secret())) {
+            let message = "Cloud Director answered a token request with another refresh token: tokens that change with \
+                           each use (token rotation) cannot be handed to workloads";
+            return Err(failure(FailureKind::Malformed, message));
+        }
+        Ok(Verdict::Accepted)
+    }
+
+    async fn revoke(&self, target: &RevokeRequest) -> Result<Revocation, Failure> {
+        if !is_uuid(&target.client_id) {
+            let message = "the API token to revoke is not named by a UUID, as those of Cloud Director are";
+            return Err(failure(FailureKind::Rejected, message));
+        }
+        self.delete(&Call::repeatable("the delete request"), &target.client_id).await
+    }
+}
+
+impl CloudDirector {
+    /// The first step: a token that has a name and no secret. Returns its UUID.
+    async fn register(&self, name: &str) -> Result<String, Failure> {
+        let call = Call::create("the register request");
+        let post = |token: &SecretString| {
+            let request = named(self.site.http.request(Method::POST, &self.register_url), name);
+            request.bearer_auth(token.expose_secret()).json(&wire::Registration { client_name: name })
+        };
+        let answer = self.tokens.call(&self.site.http, &call, post).await?;
+        if !answer.status.is_success() {
+            return Err(self.refused(&call, &answer, name).await);
+        }
+        let registered: wire::Registered = answer.json(&call)?;
+        check(&registered, name).map_err(|why| failure(FailureKind::Malformed, why))?;
+        Ok(registered.client_id)
+    }
+
+    /// What a refusal to register means. A name that is taken is refused with an undocumented status.
+    async fn refused(&self, call: &Call, answer: &Answer, name: &str) -> Failure {
+        let refusal = answer.failure(call);
+        match answer.status {
+            StatusCode::FORBIDDEN => {
+                let message = format!(
+                    "{}; the user's role needs the right Manage user's own API token, in a rights bundle that is published \
+                     to the organization, and the login must not be that of an API token or a service account",
+                    refusal.message
+                );
+                Failure { message, ..refusal }
+            }
+            StatusCode::BAD_REQUEST => {
+                let tokens = timeout(SECOND_STEP, self.list()).await.ok().and_then(Result::ok);
+                let is_taken =
+                    tokens.is_some_and(|tokens| tokens.values().any(|it| it.as_deref() == Some(name)));
+                if is_taken { Failure { kind: FailureKind::Conflict, ..refusal } } else { refusal }
+            }
+            _ => refusal,
+        }
+    }
+
+    /// The second step, which is possible once: shows the token's secret. If it certainly was refused, the token is deleted
+    /// again; a token whose secret may have been shown is left for those who settle such things.
+    async fn secret_of(&self, client_id: &str, name: &str) -> Result<SecretString, Failure> {
+        let call = Call::create("the request for the API token's secret");
+        let post = |token: &SecretString| {
+            let assertion = token.expose_secret();
+            let form = [("grant_type", JWT_BEARER), ("client_id", client_id), ("assertion", assertion)];
+            let request = named(self.site.http.request(Method::POST, &self.token_url), name);
+            request.bearer_auth(assertion).form(&form)
+        };
+        let answer = self.tokens.call(&self.site.http, &call, post).await;
+        let answer = match answer.and_then(|answer| answer.success(&call)) {
+            Ok(answer) => answer,
+            Err(failure) if failure.kind == FailureKind::Ambiguous => return Err(failure),
+            Err(failure) => return Err(self.undone(client_id, failure).await),
+        };
+        let token: wire::Token = answer.json(&call)?;
+        token.refresh_token.filter(|secret| !secret.expose_secret().is_empty()).ok_or_else(|| {
+            let message = "Cloud Director answered the request for the API token's secret without one";
+            failure(FailureKind::Malformed, message)
+        })
+    }
+
+    /// Takes a token back whose secret was refused. Only if that succeeds has nothing been made.
+    async fn undone(&self, client_id: &str, refusal: Failure) -> Failure {
+        let call = Call::repeatable("the delete request for the API token without a secret");
+        let deleted = match self.send_delete(&call, client_id).await {
+            Ok(answer) => self.deleted(&call, answer).await,
+            Err(failure) => Err(failure),
+        };
+        match deleted {
+            // Conflict would speak of the name.
+            Ok(_) if refusal.kind == FailureKind::Conflict => {
+                Failure { kind: FailureKind::Rejected, ..refusal }
+            }
+            Ok(_) => refusal,
+            Err(why) => {
+                let message = format!("{}; it was not deleted again: {}", refusal.message, why.message);
+                Failure { kind: FailureKind::Ambiguous, message, ..refusal }
+            }
+        }
+    }
+
+    /// What workloads need besides the secret, for the version that is spoken now.
+    fn fields_now(&self) -> BTreeMap<String, String> {
+        let host = self.base.host_str().unwrap_or_default();
+        let host = self.base.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+        [
+            ("host", host),
+            ("org", self.site.org.clone()),
+            ("token_url", self.token_url.to_string()),
+            ("api_version", self.site.known().version.clone()),
+        ]
+        .map(|(key, value)| (key.to_owned(), value))
+        .into()
+    }
+}
+
+/// Names a request in the server's logs: letters, digits and dashes, 128 of them at most.
+fn named(request: RequestBuilder, name: &str) -> RequestBuilder {
+    let id = name.chars().map(|it| if it.is_ascii_alphanumeric() { it } else { '-' });
+    request.header("x-vmware-vcloud-client-request-id", id.take(128).collect::<String>())
+}
+
+fn ids(client_id: &str) -> BTreeMap<String, String> {
+    BTreeMap::from([(URN.to_owned(), urn(client_id))])
+}
+
+fn urn(client_id: &str) -> String {
+    format!("{URN_PREFIX}{client_id}")
+}
+
+fn is_uuid(id: &str) -> bool {
+    id.len() == 36
+        && id.bytes().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        })
+}
+
+/// Whether an answer to a registration can be true.
+fn check(registered: &wire::Registered, asked: &str) -> Result<(), &'static str> {
+    if !is_uuid(&registered.client_id) {
+        return Err("Cloud Director answered the register request without a UUID");
+    }
+    match &registered.client_name {
+        Some(name) if name != asked => {
+            Err("Cloud Director answered the register request with another name than asked for")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether a token request was refused for the token's sake. A code that finds fault with the request as such says
+/// nothing of the token.
+fn is_refusal(answer: &Answer) -> bool {
+    matches!(answer.status.as_u16(), 400 | 401)
+        && answer.error_code().is_none_or(|code| {
+            !["invalid_request", "unsupported_grant_type", "invalid_scope"].contains(&code.as_str())
+        })
+}
+
+#[cfg(test)]
+mod tests;

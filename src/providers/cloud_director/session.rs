@@ -1,0 +1,150 @@
+//! Logging in: a version, then a session, whose token is in a header of the answer.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use reqwest::{
+    Method, RequestBuilder, Url,
+    header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue},
+};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{versions, wire};
+use crate::providers::{
+    Failure, FailureKind,
+    http::{
+        Call, Http, failure,
+        token::{Grant, Granted},
+    },
+};
+
+const ACCESS_TOKEN: &str = "x-vmware-vcloud-access-token";
+const TENANT_CONTEXT: HeaderName = HeaderName::from_static("x-vmware-vcloud-tenant-context");
+const AUTH_CONTEXT: HeaderName = HeaderName::from_static("x-vmware-vcloud-auth-context");
+
+/// How long a session is kept whose answer does not say when it ends: the vendor's default. Should it end earlier, the
+/// 401 says so.
+const LIFE: Duration = Duration::from_mins(30);
+
+/// Where an organization is, and how it is spoken to.
+pub(super) struct Site {
+    pub(super) http: Arc<Http>,
+    pub(super) versions: Url,
+    pub(super) sessions: Url,
+    pub(super) org: String,
+    pub(super) org_id: Option<String>,
+    pub(super) api_version: Option<String>,
+    pub(super) known: Mutex<Known>,
+}
+
+/// What the last login has shown.
+#[derive(Clone, Default)]
+pub(super) struct Known {
+    pub(super) version: String,
+    /// The user's name, as the server spells it.
+    pub(super) user: Option<String>,
+}
+
+impl Site {
+    pub(super) fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A request that speaks the version of the last login; `media` is what it takes for an answer.
+    fn versioned(&self, method: Method, url: &Url, media: &str) -> RequestBuilder {
+        let accept = format!("{media};version={}", self.known().version);
+        accepting(self.http.request(method, url), &accept)
+    }
+
+    /// A request inside of the organization.
+    pub(super) fn request(&self, method: Method, url: &Url, media: &str) -> RequestBuilder {
+        let request = self.versioned(method, url, media);
+        match &self.org_id {
+            Some(id) => request.header(TENANT_CONTEXT, id).header(AUTH_CONTEXT, &self.org),
+            None => request,
+        }
+    }
+
+    async fn negotiated(&self) -> Result<String, Failure> {
+        let call = Call::read("the request for its API versions");
+        // XML comes back to everything else, application/json included.
+        let get = || accepting(self.http.request(Method::GET, &self.versions), "application/*+json");
+        let answer = self.http.send(&call, get).await?.success(&call)?;
+        let versions: wire::Versions = answer.json(&call)?;
+        versions::chosen(&versions.version_info, self.api_version.as_deref())
+    }
+}
+
+/// Takes the place of what every request accepts; a header that is added would stand beside it.
+fn accepting(request: RequestBuilder, accept: &str) -> RequestBuilder {
+    match HeaderValue::from_str(accept) {
+        Ok(value) => request.headers(HeaderMap::from_iter([(ACCEPT, value)])),
+        Err(_) => request,
+    }
+}
+
+/// What Credwright logs in with.
+pub(super) enum Credentials {
+    Password {
+        username: String,
+        password: SecretString,
+    },
+    /// A token of the organization's identity provider.
+    IdToken(SecretString),
+}
+
+impl Credentials {
+    fn apply(&self, request: RequestBuilder, org: &str) -> RequestBuilder {
+        match self {
+            Self::Password { username, password } => {
+                request.basic_auth(format!("{username}@{org}"), Some(password.expose_secret()))
+            }
+            Self::IdToken(token) => {
+                request.header(AUTHORIZATION, format!("Bearer {}; org={org}", token.expose_secret()))
+            }
+        }
+    }
+
+    /// What to look at when the login is refused.
+    fn advice(&self) -> &'static str {
+        match self {
+            Self::Password { .. } => "check username and password, and that org is the user's organization",
+            Self::IdToken(_) => "the id_token may have expired: such tokens live for minutes or hours",
+        }
+    }
+}
+
+/// The session of a login.
+pub(super) struct Login {
+    pub(super) site: Arc<Site>,
+    pub(super) credentials: Credentials,
+}
+
+impl Grant for Login {
+    async fn grant(&self) -> Result<Granted, Failure> {
+        let Self { site, credentials } = self;
+        let version = site.negotiated().await?;
+        site.known().version = version;
+        let call = Call::read("the login");
+        let post =
+            || credentials.apply(site.versioned(Method::POST, &site.sessions, "application/json"), &site.org);
+        let answer = site.http.send(&call, post).await?;
+        if matches!(answer.status.as_u16(), 400 | 401 | 403) {
+            let refusal = answer.failure(&call);
+            let message = format!("{}; {}", refusal.message, credentials.advice());
+            return Err(Failure { kind: FailureKind::LoginRefused, message, ..refusal });
+        }
+        let answer = answer.success(&call)?;
+        let Some(token) = answer.header(ACCESS_TOKEN).filter(|token| !token.is_empty()) else {
+            let message = "Cloud Director answered the login without a session token";
+            return Err(failure(FailureKind::Malformed, message));
+        };
+        let session: wire::Session = answer.json(&call).unwrap_or_default();
+        site.known().user = session.user.and_then(|user| user.name);
+        let minutes = session.session_idle_timeout_minutes.filter(|minutes| *minutes > 0);
+        let expires_in = minutes.map_or(LIFE, |minutes| Duration::from_mins(minutes.into()));
+        Ok(Granted { token: token.to_owned().into(), expires_in: Some(expires_in) })
+    }
+}

@@ -1,0 +1,180 @@
+//! Listing API tokens and deleting them.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use reqwest::{Method, Url};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::time::{sleep, timeout};
+
+use super::{CloudDirector, below, urn, wire};
+use crate::providers::{
+    Failure, FailureKind, Revocation,
+    http::{Answer, Call, failure},
+};
+
+/// What the pages allow.
+const PAGE_SIZE: usize = 128;
+/// More than 12,800 tokens of one user are no list that anybody meant to have.
+const PAGES_MAX: usize = 100;
+/// How often a list is begun anew that changes while it is read.
+const READINGS: usize = 3;
+
+/// How long a delete may take that the server does in its own time. After that the next attempt sees what came of it.
+const TASK_WAIT: Duration = Duration::from_secs(20);
+const FIRST_LOOK: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+impl CloudDirector {
+    /// All API tokens of our own user, by URN. A page may lose an entry to one before it while others come and go, so a
+    /// list that changed while it was read is not believed.
+    pub(super) async fn list(&self) -> Result<BTreeMap<String, Option<String>>, Failure> {
+        for _ in 0..READINGS {
+            if let Some(tokens) = self.list_once().await? {
+                return Ok(tokens);
+            }
+        }
+        let message = format!("the list of API tokens changed each of the {READINGS} times that it was read");
+        Err(failure(FailureKind::Unavailable, message))
+    }
+
+    async fn list_once(&self) -> Result<Option<BTreeMap<String, Option<String>>>, Failure> {
+        let call = Call::read("the list request");
+        let mut tokens = BTreeMap::new();
+        let mut total = None;
+        for number in 1..=PAGES_MAX {
+            let answer = self.page(&call, number).await?;
+            let page: wire::Page = answer.json(&call)?;
+            if total.is_some_and(|total| page.result_total != Some(total)) {
+                return Ok(None);
+            }
+            total = page.result_total;
+            let is_full = page.values.len() >= PAGE_SIZE;
+            let is_empty = page.values.is_empty();
+            tokens.extend(page.values.into_iter().map(|it| (it.id, it.name)));
+            // Some endpoints omit the Link header, so pages are counted, too.
+            let is_more = answer.header("link").is_some_and(names_a_next_page)
+                || page.page_count.map_or(is_full, |count| number < count);
+            if !is_more {
+                let is_complete = total.is_none_or(|total| tokens.len() == total);
+                return Ok(is_complete.then_some(tokens));
+            }
+            if is_empty {
+                return Ok(None);
+            }
+        }
+        let message = format!("the list of API tokens has more than {PAGES_MAX} pages");
+        Err(failure(FailureKind::Malformed, message))
+    }
+
+    async fn page(&self, call: &Call, number: usize) -> Result<Answer, Failure> {
+        let get = |token: &SecretString| {
+            let mut filter = "type==REFRESH".to_owned();
+            let user = self.site.known().user.clone();
+            if let Some(user) = user.or_else(|| self.username.clone()) {
+                filter = format!("{filter};owner.name=={}", escaped(&user));
+            }
+            let mut url = self.tokens_url.clone();
+            url.query_pairs_mut()
+                .append_pair("filter", &filter)
+                .append_pair("page", &number.to_string())
+                .append_pair("pageSize", &PAGE_SIZE.to_string());
+            self.site.request(Method::GET, &url, "application/json").bearer_auth(token.expose_secret())
+        };
+        self.tokens.call(&self.site.http, call, get).await?.success(call)
+    }
+
+    /// Deletes an API token. What is missing is answered like what is forbidden, so a refusal is looked into.
+    pub(super) async fn delete(&self, call: &Call, id: &str) -> Result<Revocation, Failure> {
+        let answer = self.send_delete(call, id).await?;
+        if !matches!(answer.status.as_u16(), 403 | 404 | 410) {
+            return self.deleted(call, answer).await;
+        }
+        if !self.list().await?.keys().any(|it| it.eq_ignore_ascii_case(&urn(id))) {
+            return Ok(Revocation::NotFound);
+        }
+        let refusal = answer.failure(call);
+        let message = format!("{}, although the token is in the list", refusal.message);
+        Err(Failure { kind: FailureKind::Forbidden, message, ..refusal })
+    }
+
+    pub(super) async fn send_delete(&self, call: &Call, id: &str) -> Result<Answer, Failure> {
+        let url = below(&self.tokens_url, &[&urn(id)]);
+        let delete = |token: &SecretString| {
+            let request = self.site.request(Method::DELETE, &url, "application/json");
+            request.bearer_auth(token.expose_secret())
+        };
+        self.tokens.call(&self.site.http, call, delete).await
+    }
+
+    /// What an answer to a delete comes to in the end.
+    pub(super) async fn deleted(&self, call: &Call, answer: Answer) -> Result<Revocation, Failure> {
+        let answer = answer.success(call)?;
+        if answer.status.as_u16() != 202 {
+            return Ok(Revocation::Revoked);
+        }
+        // Our token is sent there, so it must be a task of this server.
+        let tasks = below(&self.base, &["api", "task", ""]);
+        let task = answer.header("location").and_then(|location| self.base.join(location).ok());
+        let Some(task) = task.filter(|task| is_below(task, &tasks)) else {
+            return Err(failure(
+                FailureKind::Unavailable,
+                "Cloud Director will delete the API token in its own time, and names no task of its own to watch",
+            ));
+        };
+        let late = || failure(FailureKind::Unavailable, "Cloud Director is still deleting the API token");
+        timeout(TASK_WAIT, self.done(&task)).await.unwrap_or_else(|_| Err(late()))
+    }
+
+    async fn done(&self, task: &Url) -> Result<Revocation, Failure> {
+        let call = Call::read("the look at the task that deletes the API token");
+        // The older API, which has the tasks, answers in XML unless it is asked.
+        let get = |token: &SecretString| {
+            let request = self.site.request(Method::GET, task, "application/*+json");
+            request.bearer_auth(token.expose_secret())
+        };
+        let mut pause = FIRST_LOOK;
+        loop {
+            sleep(pause).await;
+            let answer = self.tokens.call(&self.site.http, &call, get).await?.success(&call)?;
+            let task: wire::Task = answer.json(&call)?;
+            match task.status.as_str() {
+                "success" => return Ok(Revocation::Revoked),
+                "error" | "canceled" | "aborted" => {
+                    let message =
+                        format!("Cloud Director's task to delete the API token ended as {}", task.status);
+                    return Err(failure(FailureKind::Unavailable, message));
+                }
+                _ => pause = (pause * 2).min(LONGEST_PAUSE),
+            }
+        }
+    }
+}
+
+/// A value of a FIQL filter.
+pub(super) fn escaped(value: &str) -> String {
+    let mut escaped = String::with_capacity(value.len());
+    for character in value.chars() {
+        if matches!(character, '\\' | ';' | ',' | '(' | ')' | '=' | '!' | '<' | '>' | '*') {
+            escaped.push('\\');
+        }
+        escaped.push(character);
+    }
+    escaped
+}
+
+/// Whether a `Link` header (RFC 8288) has a link to the next page. The link itself is not followed: the next page has the
+/// next number.
+pub(super) fn names_a_next_page(link: &str) -> bool {
+    link.split([',', ';']).any(|part| {
+        let (key, value) = part.trim().split_once('=').unwrap_or_default();
+        key.eq_ignore_ascii_case("rel") && value.trim_matches('"') == "nextPage"
+    })
+}
+
+/// Whether a URL is of the same server, and below another.
+pub(super) fn is_below(url: &Url, above: &Url) -> bool {
+    url.origin() == above.origin()
+        && url.username().is_empty()
+        && url.password().is_none()
+        && url.path().starts_with(above.path())
+}
