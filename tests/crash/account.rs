@@ -1,7 +1,7 @@
-//! The accounts that credentials are made at: one that can list what exists, and a real server that cannot.
+//! The accounts that credentials are made at: those that can list what exists, and a real server that cannot.
 
 use credwright_simulator::{
-    Faults, Simulator,
+    Clock, Faults, Record, Simulator, cloud_director,
     oidc::{OidcOptions, OidcServer},
 };
 use serde_json::json;
@@ -13,6 +13,7 @@ use crate::{front, support::Scene};
 pub(crate) enum Kind {
     Spreetail,
     Registration,
+    CloudDirector,
 }
 
 pub(crate) enum Account {
@@ -20,6 +21,8 @@ pub(crate) enum Account {
     Spreetail,
     /// A real server behind a front that loses requests and answers.
     Registration { front: Box<Simulator>, http: reqwest::Client },
+    /// Where a credential takes two calls.
+    CloudDirector(Box<Simulator>),
 }
 
 /// What lives at a provider.
@@ -38,9 +41,34 @@ async fn server() -> &'static OidcServer {
 impl Account {
     /// The account, with a provider object for it.
     pub(crate) async fn new(kind: Kind, scene: &Scene) -> Self {
-        if kind == Kind::Spreetail {
-            return Self::Spreetail;
+        match kind {
+            Kind::Spreetail => Self::Spreetail,
+            Kind::Registration => Self::registration(scene).await,
+            Kind::CloudDirector => Self::cloud_director(scene).await,
         }
+    }
+
+    async fn cloud_director(scene: &Scene) -> Self {
+        let follow = scene.clock.clone();
+        let options = cloud_director::Options::new(Clock::following(move || follow.now()));
+        let org = options.org.clone();
+        let director = cloud_director::start(options).await.unwrap();
+        let login = director.login();
+        let secret = json!({
+            "metadata": { "name": "cloud-director-admin", "labels": { "credwright.dev/role": "login" } },
+            "stringData": { "username": login.client_id, "password": login.client_secret },
+        });
+        scene.put_secret(secret).await;
+        let spec = json!({
+            "cloudDirector": { "baseUrl": director.base_url(), "org": org },
+            "login": { "secretRef": { "name": "cloud-director-admin" } },
+            "limits": { "requestsPerSecond": 1000 },
+        });
+        scene.create_provider("cloud-director", spec).await;
+        Self::CloudDirector(Box::new(director))
+    }
+
+    async fn registration(scene: &Scene) -> Self {
         let front = front::start(&server().await.issuer).await.unwrap();
         let base = front.base_url();
         let spec = json!({
@@ -58,19 +86,26 @@ impl Account {
         match self {
             Self::Spreetail => "spreetail",
             Self::Registration { .. } => "registration",
+            Self::CloudDirector(_) => "cloud-director",
         }
     }
 
     /// Whether a lost answer can be settled by looking.
     pub(crate) fn can_list(&self) -> bool {
-        matches!(self, Self::Spreetail)
+        !matches!(self, Self::Registration { .. })
     }
 
     fn simulator<'a>(&'a self, scene: &'a Scene) -> &'a Simulator {
         match self {
             Self::Spreetail => &scene.provider,
             Self::Registration { front, .. } => front,
+            Self::CloudDirector(director) => director,
         }
+    }
+
+    /// What the provider knows; of a real server, only what passed its front.
+    pub(crate) fn record<'a>(&'a self, scene: &'a Scene) -> &'a Record {
+        self.simulator(scene).record()
     }
 
     pub(crate) fn faults<'a>(&'a self, scene: &'a Scene) -> &'a Faults {
@@ -79,13 +114,13 @@ impl Account {
 
     /// How many requests have arrived.
     pub(crate) fn requests(&self, scene: &Scene) -> usize {
-        self.simulator(scene).record().requests().len()
+        self.record(scene).requests().len()
     }
 
     pub(crate) async fn accepts(&self, scene: &Scene, pair: &(String, String)) -> bool {
         let (id, secret) = pair;
         let Self::Registration { http, .. } = self else {
-            return scene.provider.record().accepts(id, secret);
+            return self.record(scene).accepts(id, secret);
         };
         let request = http.post(&server().await.token_endpoint).basic_auth(id, Some(secret));
         let answer = request.form(&[("grant_type", "client_credentials")]).send().await.unwrap();
@@ -95,8 +130,8 @@ impl Account {
     /// What lives that was made for this scene.
     pub(crate) async fn alive(&self, scene: &Scene) -> Vec<Alive> {
         match self {
-            Self::Spreetail => {
-                let live = scene.provider.record().live().into_iter();
+            Self::Spreetail | Self::CloudDirector(_) => {
+                let live = self.record(scene).live().into_iter();
                 live.map(|it| Alive { client_id: it.client_id, name: it.name.unwrap_or_default() }).collect()
             }
             Self::Registration { .. } => {
@@ -111,6 +146,6 @@ impl Account {
 
     /// How many credentials were made for this scene; `None` where only what lives can be counted.
     pub(crate) fn created(&self, scene: &Scene) -> Option<usize> {
-        self.can_list().then(|| scene.provider.record().created_count())
+        self.can_list().then(|| self.record(scene).created_count())
     }
 }

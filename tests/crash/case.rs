@@ -222,7 +222,7 @@ impl Case {
     /// The credential before was not revoked until the overlap was over.
     async fn check_overlap(&self, new: &str) {
         let Some((old, _)) = self.first.as_ref().filter(|_| self.account.can_list()) else { return };
-        let record = self.scene.provider.record();
+        let record = self.account.record(&self.scene);
         let (old, new) = (record.credential(old).unwrap(), record.credential(new).unwrap());
         let revoked: Timestamp = old.revoked_at.unwrap();
         assert!(revoked >= new.created + OVERLAP, "revoked too early\n{}", self.picture().await);
@@ -255,7 +255,7 @@ impl Case {
             self.scene.now(),
             status.unwrap_or_default(),
             document.unwrap_or_default(),
-            self.scene.provider.record().all(),
+            self.account.record(&self.scene).all(),
         )
     }
 }

@@ -64,3 +64,33 @@ async fn rotation_where_nothing_can_be_listed() {
 async fn deletion_where_nothing_can_be_listed() {
     sweep(Story::Delete, Kind::Registration, Doubles::None).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn create_at_cloud_director() {
+    sweep(Story::Create, Kind::CloudDirector, Doubles::Every(8)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rotation_at_cloud_director() {
+    sweep(Story::Rotate, Kind::CloudDirector, Doubles::None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn renewal_at_cloud_director() {
+    sweep(Story::Renew, Kind::CloudDirector, Doubles::None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn change_of_the_spec_at_cloud_director() {
+    sweep(Story::Edit, Kind::CloudDirector, Doubles::None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deletion_at_cloud_director() {
+    sweep(Story::Delete, Kind::CloudDirector, Doubles::None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deletion_that_retains_at_cloud_director() {
+    sweep(Story::Retain, Kind::CloudDirector, Doubles::None).await;
+}
