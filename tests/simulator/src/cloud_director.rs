@@ -221,34 +221,34 @@ impl CloudDirector {
     }
 
     /// Who may manage tokens: a user with the right to, whose session no API token opened.
-    fn manager(&self, headers: &HeaderMap) -> Result<Session, Response> {
-        let session = self.session(headers).ok_or_else(unauthorized)?;
+    fn manager(&self, headers: &HeaderMap) -> Result<Session, Refusal> {
+        let session = self.session(headers).ok_or(UNAUTHORIZED)?;
         if session.by_api_token.is_some() || !self.options.may_manage_tokens {
-            return Err(forbidden());
+            return Err(FORBIDDEN);
         }
         Ok(session)
     }
 
     /// What every call to `/cloudapi` and `/api` has to name in `Accept`.
-    fn version(&self, headers: &HeaderMap) -> Result<(), Response> {
+    fn version(&self, headers: &HeaderMap) -> Result<(), Refusal> {
         let asked = accept(headers)
             .split([',', ';'])
             .find_map(|part| part.trim().strip_prefix("version=").map(str::to_owned));
         if !self.options.versions.iter().any(|version| asked.as_deref() == Some(&version.number)) {
             let message = "The request has invalid accept header: Invalid API version requested.";
-            return Err(error(StatusCode::NOT_ACCEPTABLE, "NOT_ACCEPTABLE", message));
+            return Err(Refusal(StatusCode::NOT_ACCEPTABLE, "NOT_ACCEPTABLE", message));
         }
         Ok(())
     }
 
     /// What calls have to pass that come with a session: a version, and a tenant context that is one.
-    fn admitted(&self, headers: &HeaderMap) -> Result<(), Response> {
+    fn admitted(&self, headers: &HeaderMap) -> Result<(), Refusal> {
         self.version(headers)?;
         match headers.get("x-vmware-vcloud-tenant-context").map(|value| value.to_str().unwrap_or_default()) {
-            None if self.options.demands_context => Err(forbidden()),
+            None if self.options.demands_context => Err(FORBIDDEN),
             // A URN is no id here, and is told so in an unexpected way.
-            Some(id) if id.starts_with("urn:") => Err(unauthorized()),
-            Some(id) if id != self.options.org_id => Err(forbidden()),
+            Some(id) if id.starts_with("urn:") => Err(UNAUTHORIZED),
+            Some(id) if id != self.options.org_id => Err(FORBIDDEN),
             _ => Ok(()),
         }
     }
@@ -263,21 +263,27 @@ fn accept(headers: &HeaderMap) -> String {
     values.map(|value| value.to_str().unwrap_or_default()).collect::<Vec<_>>().join(",")
 }
 
-/// Errors are not problem+json.
-fn error(status: StatusCode, code: &str, message: &str) -> Response {
-    let body = json!({ "minorErrorCode": code, "message": message, "stackTrace": null });
-    (status, Json(body)).into_response()
+/// A status, and what the error says: its code and its text.
+struct Refusal(StatusCode, &'static str, &'static str);
+
+impl IntoResponse for Refusal {
+    /// Errors are not problem+json.
+    fn into_response(self) -> Response {
+        let Self(status, code, message) = self;
+        let body = json!({ "minorErrorCode": code, "message": message, "stackTrace": null });
+        (status, Json(body)).into_response()
+    }
 }
 
-fn unauthorized() -> Response {
-    error(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", "The session is unknown or has expired.")
-}
+const UNAUTHORIZED: Refusal =
+    Refusal(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", "The credentials are wrong, or the session has ended.");
 
 /// Means "not allowed" and "no such thing" alike.
-fn forbidden() -> Response {
-    let message = "Either you need some or all of the rights or the target entity is invalid.";
-    error(StatusCode::FORBIDDEN, "ACCESS_TO_RESOURCE_IS_FORBIDDEN", message)
-}
+const FORBIDDEN: Refusal = Refusal(
+    StatusCode::FORBIDDEN,
+    "ACCESS_TO_RESOURCE_IS_FORBIDDEN",
+    "Either you need some or all of the rights or the target entity is invalid.",
+);
 
 /// With what a client must encode properly for Basic.
 fn password() -> String {

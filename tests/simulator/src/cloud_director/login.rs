@@ -7,10 +7,10 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, header};
 use serde_json::{Value, json};
 
-use super::{CloudDirector, SESSION_LIFETIME, accept, error, forbidden};
+use super::{CloudDirector, FORBIDDEN, Refusal, SESSION_LIFETIME, UNAUTHORIZED, accept};
 use crate::Login;
 
 /// Needs no login. XML unless JSON is asked for by the one media type that is documented for it.
@@ -50,13 +50,19 @@ pub(super) async fn versions(State(director): State<Arc<CloudDirector>>, headers
 }
 
 /// For the users of an organization.
-pub(super) async fn tenant(State(director): State<Arc<CloudDirector>>, headers: HeaderMap) -> Response {
-    if director.is_system() { wrong() } else { director.login(&headers) }
+pub(super) async fn tenant(
+    State(director): State<Arc<CloudDirector>>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    if director.is_system() { Err(UNAUTHORIZED) } else { director.login(&headers) }
 }
 
 /// For system administrators.
-pub(super) async fn provider(State(director): State<Arc<CloudDirector>>, headers: HeaderMap) -> Response {
-    if director.is_system() { director.login(&headers) } else { wrong() }
+pub(super) async fn provider(
+    State(director): State<Arc<CloudDirector>>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    if director.is_system() { director.login(&headers) } else { Err(UNAUTHORIZED) }
 }
 
 impl CloudDirector {
@@ -69,14 +75,12 @@ impl CloudDirector {
         }
     }
 
-    fn login(&self, headers: &HeaderMap) -> Response {
-        if let Err(refusal) = self.version(headers) {
-            return refusal;
-        }
+    fn login(&self, headers: &HeaderMap) -> Result<Response, Refusal> {
+        self.version(headers)?;
         if !headers.contains_key(header::AUTHORIZATION) {
-            return forbidden();
+            return Err(FORBIDDEN);
         }
-        let Some(user) = credentials(headers).and_then(|it| self.user(it)) else { return wrong() };
+        let user = credentials(headers).and_then(|it| self.user(it)).ok_or(UNAUTHORIZED)?;
         let token = self.open(&user, None, SESSION_LIFETIME);
         let headers =
             [("x-vmware-vcloud-access-token", token.as_str()), ("x-vmware-vcloud-token-type", "Bearer")];
@@ -88,7 +92,7 @@ impl CloudDirector {
             "roles": ["Organization Administrator"],
             "sessionIdleTimeoutMinutes": SESSION_LIFETIME.as_secs() / 60,
         });
-        (headers, Json(body)).into_response()
+        Ok((headers, Json(body)).into_response())
     }
 
     /// Whom right credentials belong to.
@@ -126,8 +130,4 @@ fn credentials(headers: &HeaderMap) -> Option<Credentials> {
     let (token, org) = value.strip_prefix("Bearer ")?.split_once(';')?;
     let org = org.trim().strip_prefix("org=")?.to_owned();
     Some(Credentials::IdToken { token: token.to_owned(), org })
-}
-
-fn wrong() -> Response {
-    error(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", "Invalid credentials.")
 }

@@ -10,10 +10,10 @@ use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{ACCESS_TOKEN_LIFETIME, CloudDirector, error, forbidden, unauthorized};
+use super::{ACCESS_TOKEN_LIFETIME, CloudDirector, FORBIDDEN, Refusal, UNAUTHORIZED};
 use crate::random::{hex, uuid};
 use crate::record::NewCredential;
-use crate::{Operation, lock};
+use crate::{Credential, Operation, lock};
 
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
@@ -33,13 +33,10 @@ pub(super) async fn register(
     Path(context): Context,
     headers: HeaderMap,
     Json(registration): Json<Registration>,
-) -> Response {
-    let session = match director.manager(&headers) {
-        Ok(session) => session,
-        Err(refusal) => return refusal,
-    };
+) -> Result<Response, Refusal> {
+    let session = director.manager(&headers)?;
     if !director.is_own(&context) || registration.software_id.is_some() {
-        return forbidden();
+        return Err(FORBIDDEN);
     }
     let now = director.world.clock.now();
     let mut theirs = director
@@ -50,7 +47,7 @@ pub(super) async fn register(
         .filter(|token| token.created_by.as_ref() == Some(&session.user) && token.is_live(now));
     if theirs.any(|token| token.name.as_ref() == Some(&registration.client_name)) {
         let message = "There is another token of this name.";
-        return error(director.options.duplicate_status, "DUPLICATE_NAME", message);
+        return Err(Refusal(director.options.duplicate_status, "DUPLICATE_NAME", message));
     }
     let token = director.world.record.issue(NewCredential {
         id: uuid(),
@@ -67,7 +64,7 @@ pub(super) async fn register(
         "token_endpoint_auth_method": "none",
         "redirect_uris": null,
     });
-    (director.options.registered_status, Json(body)).into_response()
+    Ok((director.options.registered_status, Json(body)).into_response())
 }
 
 /// What a token request asks for.
@@ -104,15 +101,15 @@ pub(super) async fn token(
     State(director): State<Arc<CloudDirector>>,
     Path(context): Context,
     request: Request,
-) -> Response {
+) -> Result<Response, Refusal> {
     if !director.is_own(&context) {
-        return director.invalid_grant();
+        return Err(director.invalid_grant());
     }
     let headers = request.headers().clone();
     match grant(request).await {
         Grant::Exchange { client_id, assertion } => director.exchange(&headers, &client_id, &assertion),
         Grant::Refresh { secret } => director.refresh(&secret),
-        Grant::Unknown => error(StatusCode::BAD_REQUEST, "invalid_request", "This is no known grant."),
+        Grant::Unknown => Err(Refusal(StatusCode::BAD_REQUEST, "invalid_request", "This is no known grant.")),
     }
 }
 
@@ -139,36 +136,33 @@ impl CloudDirector {
         lock(&self.kept).exchanged.get(secret).cloned()
     }
 
-    fn exchange(&self, headers: &HeaderMap, client_id: &str, assertion: &str) -> Response {
+    fn exchange(&self, headers: &HeaderMap, client_id: &str, assertion: &str) -> Result<Response, Refusal> {
         if headers.contains_key(header::AUTHORIZATION) && self.session(headers).is_none() {
-            return unauthorized();
+            return Err(UNAUTHORIZED);
         }
         let session = self.session_of(assertion).filter(|session| session.by_api_token.is_none());
         let token = self.world.record.credential(client_id).filter(|it| it.is_live(self.world.clock.now()));
-        let Some((session, token)) = session.zip(token) else { return self.invalid_grant() };
+        let Some((session, token)) = session.zip(token) else { return Err(self.invalid_grant()) };
         if token.created_by.as_ref() != Some(&session.user) {
-            return self.invalid_grant();
+            return Err(self.invalid_grant());
         }
         {
             let mut kept = lock(&self.kept);
             if !kept.spent.insert(token.client_id.clone()) {
                 drop(kept);
-                return self.invalid_grant();
+                return Err(self.invalid_grant());
             }
             kept.exchanged.insert(token.secret().to_owned(), token.client_id.clone());
         }
-        self.granted(&session.user, &token.client_id, Some(token.secret()))
+        Ok(self.granted(&session.user, &token.client_id, Some(token.secret())))
     }
 
     /// A user's API token stays what it is: no new one comes back.
-    fn refresh(&self, secret: &str) -> Response {
+    fn refresh(&self, secret: &str) -> Result<Response, Refusal> {
         let token = self.holder(secret).and_then(|id| self.world.record.credential(&id));
-        match token.filter(|token| self.world.record.accepts(&token.client_id, secret)) {
-            Some(token) => {
-                self.granted(token.created_by.as_deref().unwrap_or_default(), &token.client_id, None)
-            }
-            None => self.invalid_grant(),
-        }
+        let works = |token: &Credential| self.world.record.accepts(&token.client_id, secret);
+        let token = token.filter(works).ok_or_else(|| self.invalid_grant())?;
+        Ok(self.granted(token.created_by.as_deref().unwrap_or_default(), &token.client_id, None))
     }
 
     fn granted(&self, user: &str, client_id: &str, refresh_token: Option<&str>) -> Response {
@@ -182,7 +176,8 @@ impl CloudDirector {
         Json(body).into_response()
     }
 
-    fn invalid_grant(&self) -> Response {
-        error(self.options.invalid_grant_status, "invalid_grant", "The grant is invalid, expired or revoked.")
+    fn invalid_grant(&self) -> Refusal {
+        let message = "The grant is invalid, expired or revoked.";
+        Refusal(self.options.invalid_grant_status, "invalid_grant", message)
     }
 }

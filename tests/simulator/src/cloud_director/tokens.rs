@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::filter::Filter;
-use super::{CloudDirector, Session, TOKENS_PATH, accept, error, forbidden};
+use super::{CloudDirector, FORBIDDEN, Refusal, Session, TOKENS_PATH, UNAUTHORIZED, accept};
 use crate::random::uuid;
 use crate::{Credential, lock};
 
@@ -31,17 +31,15 @@ pub(super) async fn list(
     State(director): State<Arc<CloudDirector>>,
     Query(asked): Query<Asked>,
     headers: HeaderMap,
-) -> Response {
-    if let Err(refusal) = director.admitted(&headers).and_then(|()| director.manager(&headers)) {
-        return refusal;
-    }
-    let bad = |message| error(StatusCode::BAD_REQUEST, "BAD_REQUEST", message);
+) -> Result<Response, Refusal> {
+    director.admitted(&headers)?;
+    director.manager(&headers)?;
     let (page, size) = (asked.page.unwrap_or(1), asked.page_size.unwrap_or(PAGE_SIZE_DEFAULT));
     if page == 0 || size == 0 || size > PAGE_SIZE_MAX {
-        return bad("page begins at 1, and pageSize ends at 128");
+        return Err(bad("page begins at 1, and pageSize ends at 128"));
     }
     let Some(filter) = asked.filter.as_deref().map_or(Some(Filter::all()), Filter::parse) else {
-        return bad("the filter is not FIQL");
+        return Err(bad("the filter is not FIQL"));
     };
     let found: Vec<Value> = director
         .world
@@ -73,45 +71,41 @@ pub(super) async fn list(
     if let Some(value) = links.join(",").parse().ok().filter(|_| director.options.links) {
         response.headers_mut().insert(header::LINK, value);
     }
-    response
+    Ok(response)
 }
 
 /// The wrong door: it makes proxy and extension tokens, which are none of ours.
-pub(super) async fn create(State(director): State<Arc<CloudDirector>>, headers: HeaderMap) -> Response {
-    match director.admitted(&headers) {
-        Ok(()) => error(StatusCode::BAD_REQUEST, "BAD_REQUEST", "type must be PROXY or EXTENSION"),
-        Err(refusal) => refusal,
-    }
+pub(super) async fn create(
+    State(director): State<Arc<CloudDirector>>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    director.admitted(&headers)?;
+    Err(bad("type must be PROXY or EXTENSION"))
 }
 
 pub(super) async fn one(
     State(director): State<Arc<CloudDirector>>,
     Path(urn): Path<String>,
     headers: HeaderMap,
-) -> Response {
-    match director.reached(&headers, &urn) {
-        Ok(token) => Json(director.view(&token)).into_response(),
-        Err(refusal) => refusal,
-    }
+) -> Result<Response, Refusal> {
+    let token = director.reached(&headers, &urn)?;
+    Ok(Json(director.view(&token)).into_response())
 }
 
 pub(super) async fn delete(
     State(director): State<Arc<CloudDirector>>,
     Path(urn): Path<String>,
     headers: HeaderMap,
-) -> Response {
-    let token = match director.reached(&headers, &urn) {
-        Ok(token) => token,
-        Err(refusal) => return refusal,
-    };
+) -> Result<Response, Refusal> {
+    let token = director.reached(&headers, &urn)?;
     if director.options.tasks.is_none() {
         director.world.record.revoke(&token.client_id);
-        return StatusCode::NO_CONTENT.into_response();
+        return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let id = uuid();
     lock(&director.kept).tasks.insert(id.clone(), (token.client_id, 0));
     let location = format!("{}/api/task/{id}", origin(&headers));
-    (StatusCode::ACCEPTED, [(header::LOCATION, location)]).into_response()
+    Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)]).into_response())
 }
 
 /// A task is done when it has been looked at often enough, and only then is the token gone.
@@ -119,17 +113,13 @@ pub(super) async fn task(
     State(director): State<Arc<CloudDirector>>,
     Path(id): Path<String>,
     headers: HeaderMap,
-) -> Response {
-    if let Err(refusal) = director.admitted(&headers) {
-        return refusal;
-    }
-    if director.session(&headers).is_none() {
-        return super::unauthorized();
-    }
-    let Some(tasks) = director.options.tasks else { return forbidden() };
+) -> Result<Response, Refusal> {
+    director.admitted(&headers)?;
+    director.session(&headers).ok_or(UNAUTHORIZED)?;
+    let tasks = director.options.tasks.ok_or(FORBIDDEN)?;
     let (client_id, looks) = {
         let mut kept = lock(&director.kept);
-        let Some((client_id, looks)) = kept.tasks.get_mut(&id) else { return forbidden() };
+        let (client_id, looks) = kept.tasks.get_mut(&id).ok_or(FORBIDDEN)?;
         *looks += 1;
         (client_id.clone(), *looks)
     };
@@ -144,20 +134,21 @@ pub(super) async fn task(
     // The older API answers in XML unless it is asked.
     if !accept(&headers).contains("application/*+json") {
         let body = format!(r#"<Task xmlns="http://www.vmware.com/vcloud/v1.5" status="{status}"/>"#);
-        return ([(header::CONTENT_TYPE, "application/vnd.vmware.vcloud.task+xml")], body).into_response();
+        let xml = [(header::CONTENT_TYPE, "application/vnd.vmware.vcloud.task+xml")];
+        return Ok((xml, body).into_response());
     }
     let body = json!({ "status": status, "operationName": "tokenDelete", "name": "task" });
-    Json(body).into_response()
+    Ok(Json(body).into_response())
 }
 
 impl CloudDirector {
     /// The token that a path names, if the caller may know of it.
-    fn reached(&self, headers: &HeaderMap, urn: &str) -> Result<Credential, Response> {
+    fn reached(&self, headers: &HeaderMap, urn: &str) -> Result<Credential, Refusal> {
         self.admitted(headers)?;
         let Session { user, .. } = self.manager(headers)?;
         let token = urn.strip_prefix(URN).and_then(|id| self.world.record.credential(id));
         let now = self.world.clock.now();
-        token.filter(|it| it.is_live(now) && it.created_by.as_ref() == Some(&user)).ok_or_else(forbidden)
+        token.filter(|it| it.is_live(now) && it.created_by.as_ref() == Some(&user)).ok_or(FORBIDDEN)
     }
 
     fn view(&self, token: &Credential) -> Value {
@@ -172,6 +163,10 @@ impl CloudDirector {
             "org": { "name": self.options.org, "id": format!("urn:vcloud:org:{}", self.options.org_id) },
         })
     }
+}
+
+fn bad(message: &'static str) -> Refusal {
+    Refusal(StatusCode::BAD_REQUEST, "BAD_REQUEST", message)
 }
 
 fn origin(headers: &HeaderMap) -> String {
