@@ -8,8 +8,8 @@
 //! * [`record`] is what the provider knows: credentials made and revoked. [`traffic`] is who asked for what.
 //! * [`clock`] moves by hand, so that a credential of ninety days expires in no time.
 //! * [`faults`] go wrong on demand, round every operation of every provider; [`gate`] holds a request still.
-//! * [`spreetail`] and [`cloud_director`] are providers, and so is every other file that implements
-//!   [`simulator::Provider`].
+//! * [`spreetail`], [`cloud_director`], [`cloud_connexa`] and [`vonage`] are providers, and so is every other file that
+//!   implements [`simulator::Provider`]. The last two have a [`portal`] instead of an API for credentials.
 //! * [`oidc`] starts a real registration server, which is not a simulator but is used like one.
 //!
 //! What does not belong here: anything a test could assert through the record instead of a hook in a provider.
@@ -21,20 +21,24 @@
 mod admin;
 mod boundary;
 pub mod clock;
+pub mod cloud_connexa;
 pub mod cloud_director;
 pub mod faults;
 pub mod gate;
 pub mod oidc;
+pub mod portal;
 mod random;
 pub mod record;
 mod server;
 pub mod simulator;
 pub mod spreetail;
 pub mod traffic;
+pub mod vonage;
 
 pub use clock::Clock;
 pub use faults::{Fault, Faults, Matching, RetryAfter, Rule};
 pub use gate::Gate;
+pub use portal::{Form, Portal};
 pub use record::{Credential, Record};
 pub use simulator::{Login, Simulator};
 pub use traffic::{Operation, Outcome, SeenRequest};

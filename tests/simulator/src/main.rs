@@ -6,7 +6,9 @@ use std::net::SocketAddr;
 use std::thread;
 
 use clap::{ArgGroup, Parser};
-use credwright_simulator::{Clock, Login, cloud_director, simulator, spreetail};
+use credwright_simulator::{
+    Clock, Login, Simulator, cloud_connexa, cloud_director, simulator, spreetail, vonage,
+};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
@@ -22,25 +24,22 @@ struct Arguments {
     /// Simulate VMware Cloud Director.
     #[arg(long, group = "provider")]
     cloud_director: bool,
+    /// Simulate OpenVPN CloudConnexa, whose portal is at /_simulator/portal/.
+    #[arg(long, group = "provider")]
+    cloud_connexa: bool,
+    /// Simulate Vonage Contact Center, whose portal is at /_simulator/portal/.
+    #[arg(long, group = "provider")]
+    vonage: bool,
     /// The operator's own login; for Cloud Director the name and the password of a user of the organization acme.
-    #[arg(long)]
-    client_id: String,
-    #[arg(long)]
-    client_secret: String,
+    #[arg(long, required_unless_present_any = ["cloud_connexa", "vonage"])]
+    client_id: Option<String>,
+    #[arg(long, required_unless_present_any = ["cloud_connexa", "vonage"])]
+    client_secret: Option<String>,
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> io::Result<()> {
-    let Arguments { listen, spreetail: _, cloud_director, client_id, client_secret } = Arguments::parse();
-    let login = Login { client_id, client_secret };
-    let (provider, simulator) = if cloud_director {
-        let options =
-            cloud_director::Options { listen, login, ..cloud_director::Options::new(Clock::real()) };
-        ("cloudDirector", cloud_director::start(options).await?)
-    } else {
-        let options = spreetail::Options { listen, login, ..spreetail::Options::new(Clock::real()) };
-        ("spreetail", spreetail::start(options).await?)
-    };
+    let (provider, simulator) = start(Arguments::parse()).await?;
     println!("{}", json!({ "provider": provider, "baseUrl": simulator.base_url() }));
 
     let mut terminated = signal(SignalKind::terminate())?;
@@ -49,6 +48,27 @@ async fn main() -> io::Result<()> {
         _ = parent_gone() => {}
     }
     Ok(())
+}
+
+async fn start(arguments: Arguments) -> io::Result<(&'static str, Simulator)> {
+    let Arguments { listen, spreetail: _, cloud_director, cloud_connexa, vonage, client_id, client_secret } =
+        arguments;
+    let login =
+        Login { client_id: client_id.unwrap_or_default(), client_secret: client_secret.unwrap_or_default() };
+    let clock = Clock::real();
+    Ok(if cloud_director {
+        let options = cloud_director::Options { listen, login, ..cloud_director::Options::new(clock) };
+        ("cloudDirector", cloud_director::start(options).await?)
+    } else if cloud_connexa {
+        let options = cloud_connexa::Options { listen, ..cloud_connexa::Options::new(clock) };
+        ("cloudConnexa", cloud_connexa::start(options).await?)
+    } else if vonage {
+        let options = vonage::Options { listen, ..vonage::Options::new(clock) };
+        ("vonageContactCenter", vonage::start(options).await?)
+    } else {
+        let options = spreetail::Options { listen, login, ..spreetail::Options::new(clock) };
+        ("spreetail", spreetail::start(options).await?)
+    })
 }
 
 /// Resolves when standard input ends.

@@ -24,7 +24,7 @@ pub struct Credential {
     pub created: Timestamp,
     pub expires: Option<Timestamp>,
     pub revoked_at: Option<Timestamp>,
-    /// The client that asked for it; none for the login that came from outside the provider's API.
+    /// The client, or the person in the portal, that asked for it; none for the login that came from outside.
     pub created_by: Option<String>,
     #[serde(skip)]
     secret: String,

@@ -10,6 +10,7 @@ use futures::future::BoxFuture;
 use http::StatusCode;
 
 use crate::boundary::{self, Boundary};
+use crate::portal::{self, Portal};
 use crate::server::Server;
 use crate::traffic::Call;
 use crate::{Clock, Faults, Record, admin};
@@ -24,6 +25,11 @@ pub trait Provider: Send + Sync + 'static {
 
     /// What a request is for and whose it is. It must have no effect: the request is served afterwards, or not.
     fn identify(&self, request: Request) -> BoxFuture<'_, Call>;
+
+    /// Where people make credentials, if that is how it is done here.
+    fn portal(self: Arc<Self>) -> Option<Arc<dyn Portal>> {
+        None
+    }
 }
 
 /// What all parts of a simulator share. Clones are the same world.
@@ -41,8 +47,9 @@ impl World {
     }
 }
 
-/// The credential the operator itself logs in with, which comes from outside the provider's API.
-#[derive(Clone, Debug)]
+/// The credential the operator itself logs in with, which comes from outside the provider's API: empty where there is
+/// nothing to log in to.
+#[derive(Clone, Debug, Default)]
 pub struct Login {
     pub client_id: String,
     pub client_secret: String,
@@ -52,6 +59,7 @@ pub struct Login {
 pub struct Simulator {
     world: World,
     login: Login,
+    portal: Option<Arc<dyn Portal>>,
     server: Server,
 }
 
@@ -64,13 +72,15 @@ impl Simulator {
         provider: Arc<dyn Provider>,
     ) -> io::Result<Self> {
         let boundary = Boundary { world: world.clone(), provider: provider.clone() };
+        let portal = provider.clone().portal();
         // The router's own 404 would not go through the boundary.
         let router = provider
             .routes()
             .fallback(async || StatusCode::NOT_FOUND)
             .layer(middleware::from_fn_with_state(boundary, boundary::pass))
-            .merge(admin::routes(world.clone()));
-        Ok(Self { world, login, server: Server::start(listen, router).await? })
+            .merge(admin::routes(world.clone()))
+            .merge(portal.clone().map(portal::routes).unwrap_or_default());
+        Ok(Self { world, login, portal, server: Server::start(listen, router).await? })
     }
 
     /// `http://127.0.0.1:PORT`, without a slash at the end.
@@ -80,6 +90,11 @@ impl Simulator {
 
     pub fn login(&self) -> &Login {
         &self.login
+    }
+
+    /// The portal, at providers whose credentials a person makes.
+    pub fn portal(&self) -> Option<&dyn Portal> {
+        self.portal.as_deref()
     }
 
     pub fn clock(&self) -> &Clock {
