@@ -213,6 +213,9 @@ fn satisfied(pass: &Pass<'_>) -> Plan {
             format!("{end}, so it is rotated only when the spec or rotation.request changes")
         }
     };
+    if by_hand && newest.is_some_and(|it| !pass.verifies(it)) {
+        message.push_str("; it was published untried, because spec.intake.verify is Skip");
+    }
     if !by_hand && pass.object().is_some_and(|object| object.spec.intake.is_some()) && provider.is_some() {
         message.push_str("; spec.intake is not used, since the provider makes its credentials itself");
     }

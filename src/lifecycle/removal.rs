@@ -16,7 +16,8 @@ use super::{
 };
 
 /// How often a credential that is to be removed is tried: soon at first, then ever more seldom.
-const LOOKS: (SignedDuration, SignedDuration) = (SignedDuration::from_mins(1), SignedDuration::from_hours(1));
+const LOOKS: (SignedDuration, SignedDuration) =
+    (SignedDuration::from_secs(15), SignedDuration::from_hours(1));
 
 /// A person says that something is gone which Credwright can neither remove nor look for.
 pub(super) fn said_to_be_gone(pass: &Pass<'_>) -> Option<Plan> {
