@@ -10,7 +10,7 @@ use crate::api::{ApiCredential, Reason};
 use super::{
     backoff,
     capability::{Capabilities, Portal, Scopes},
-    ledger::{Request, Revision, State, StepKind},
+    ledger::{Edit, Request, Revision, State, StepKind},
     mint, naming,
     pass::Pass,
     plan::{Plan, Step},
@@ -27,6 +27,8 @@ enum Offer<'a> {
     Nothing,
     /// A pair that the ledger has already.
     Known(&'a Revision),
+    /// A pair that the ledger has already, of which the person now knows more.
+    Restated(Plan),
     /// A pair that is new.
     Fresh(&'a IntakePair),
     /// Something that cannot be taken, and why.
@@ -51,6 +53,7 @@ pub(super) fn needed(
             let title = provider.capabilities.title;
             ask(Reason::IntakeAwaited, format!("{why}; a person has to make one at {title}"))
         }
+        Offer::Restated(plan) => Some(plan),
         Offer::Known(it) => {
             let held = format!("the intake Secret {intake} still holds the pair of revision {}", it.revision);
             ask(Reason::IntakeAwaited, format!("{why}; a person has to make another, {held}"))
@@ -72,6 +75,7 @@ pub(super) fn replaced(pass: &Pass<'_>, provider: &UsableProvider, request: &Req
     };
     match offer(pass, request)? {
         Offer::Nothing | Offer::Known(_) => None,
+        Offer::Restated(plan) => Some(plan),
         Offer::Wrong(problem) => Some(correct(pass.rest(Reason::IntakeInvalid, problem))),
         Offer::Fresh(pair) => {
             let why = "a person put a new pair into the intake Secret".to_owned();
@@ -94,7 +98,7 @@ fn offer<'a>(pass: &Pass<'a>, request: &Request) -> Option<Offer<'a>> {
         IntakeView::Holds(pair) => pair,
     };
     if let Some(known) = pass.revisions().rev().find(|it| it.pair.as_ref() == Some(&pair.pair)) {
-        return Some(Offer::Known(known));
+        return Some(restated(pass, known, pair).map_or(Offer::Known(known), Offer::Restated));
     }
     let client = &pair.client_id;
     if pair.held_elsewhere {
@@ -104,6 +108,17 @@ fn offer<'a>(pass: &Pass<'a>, request: &Request) -> Option<Offer<'a>> {
         return wrong(format!("the life of client {client} was over at {}", to_second(end)));
     }
     Some(Offer::Fresh(pair))
+}
+
+/// What a person learns later about a pair, or mistyped, counts from then on.
+fn restated(pass: &Pass<'_>, known: &Revision, pair: &IntakePair) -> Option<Plan> {
+    let issued_at = pair.issued_at.or(known.issued_at);
+    let expires_at = pair.expires_at.or(known.expires_at);
+    if known.state != State::Issued || (known.issued_at, known.expires_at) == (issued_at, expires_at) {
+        return None;
+    }
+    let restate = Edit::Restate { revision: known.revision, issued_at, expires_at };
+    pass.step(Step::Record(restate), Reason::IntakeReplaced)
 }
 
 /// When a pair ends, as far as the person and the spec say.

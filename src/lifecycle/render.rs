@@ -45,11 +45,12 @@ pub enum RenderError {
     TooLarge,
 }
 
-/// A hash of all that a target is rendered from. It contains no secret: each revision has one secret for its whole life.
+/// A hash of all that a target is rendered from. It contains no secret: each revision has one secret for its whole life, but
+/// a person may say later when it ends.
 #[must_use]
 pub fn source(output: Option<&SecretOutput>, revision: &Revision, previous: Option<&Revision>) -> String {
     let output = serde_json::to_string(&output).unwrap_or_default();
-    let number = |it: &Revision| format!("{} {}", it.revision, it.intent.id);
+    let number = |it: &Revision| format!("{} {} {:?}", it.revision, it.intent.id, it.expires_at);
     naming::fingerprint(&[&output, &number(revision), &previous.map(number).unwrap_or_default()])
 }
 

@@ -278,6 +278,14 @@ async fn every_refusal_is_explained_and_nothing_is_published_or_lost() {
     assert!(desk.holds(&pair).await);
     let end = desk.status("orders").await.expires_at.unwrap();
     assert!(end <= desk.now() + hours(500), "what the person said of it: {end}");
+    let sooner = desk.now() + hours(400);
+    desk.put(&pair, json!({ "expires_at": sooner.to_string() })).await;
+    desk.wait("orders", "the person knows better now", async || {
+        let shown = desk.status("orders").await.expires_at;
+        shown.is_some_and(|at| at <= sooner)
+            && desk.value("orders", "expires_at").await == Some(sooner.to_string())
+    })
+    .await;
 
     // Another object cannot have the same pair, nor can a Secret that its owner did not label.
     desk.apply("twin", with(wanted(), json!({ "secret": { "name": "twin-api" } }))).await;

@@ -13,6 +13,15 @@ pub enum Edit {
     Intend(Box<Revision>),
     /// A person made it, and its secret is kept from now on.
     Take(Box<Revision>),
+    /// The person who made it says when it was made, and when it ends.
+    Restate {
+        /// Which revision.
+        revision: u32,
+        /// When it was made.
+        issued_at: Option<Timestamp>,
+        /// When it ends.
+        expires_at: Option<Timestamp>,
+    },
     /// The provider made it.
     Answer(Box<Answer>),
     /// The call was made and its answer cannot be used.
@@ -142,6 +151,10 @@ impl Document {
             Edit::Take(revision) => {
                 self.add(revision)?;
                 self.failures.remove(&StepKind::Mint);
+            }
+            Edit::Restate { revision, issued_at, expires_at } => {
+                let it = self.find(*revision)?;
+                (it.issued_at, it.expires_at) = (*issued_at, *expires_at);
             }
             Edit::Answer(answer) => self.answer(answer, now)?,
             Edit::Unconfirm { revision } => {

@@ -173,6 +173,31 @@ fn what_is_taken_says_when_it_ends() {
     assert_eq!(taken(|it| it.expires_at = Some(noon() + days(9))).1, Some(noon() + days(9)));
 }
 
+#[test]
+fn what_a_person_learns_later_counts_from_then_on() {
+    let scene = |change: fn(&mut IntakePair)| {
+        let mut it = pair("a");
+        change(&mut it);
+        by_hand().taken("a", days(10)).expiring_in(days(20)).published().holding(it)
+    };
+    let later = scene(|it| it.expires_at = Some(noon() + days(9)));
+    let Some(Step::Record(edit)) = decide(&later.clone().world(), noon()).step else {
+        panic!("nothing is recorded")
+    };
+    let mut document = later.document.clone();
+    document.apply(&edit, noon()).unwrap();
+    let it = &document.revisions[0];
+    assert_eq!((it.issued_at, it.expires_at), (Some(noon() - days(10)), Some(noon() + days(9))));
+    check(vec![
+        (
+            "what is known already is not written again",
+            scene(|it| it.expires_at = Some(noon() + days(20))),
+            "rest: Issued",
+        ),
+        ("what is left out is kept", scene(|_| ()), "rest: Issued"),
+    ]);
+}
+
 /// What a person has to do, as the condition says it.
 fn asked(scene: Scene) -> String {
     let object = scene.object.clone();
