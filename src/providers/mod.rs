@@ -3,11 +3,14 @@
 //! A driver turns calls of [`Provider`] into HTTP and answers into facts. It never decides anything: what to do next is
 //! the lifecycle's business, and it knows drivers by their [`Capabilities`] only. Kubernetes is not known here.
 
+mod by_hand;
+mod cloud_connexa;
 mod cloud_director;
 pub mod http;
 mod oauth_registration;
 pub mod registry;
 mod spreetail;
+mod vonage_contact_center;
 
 use std::collections::BTreeMap;
 

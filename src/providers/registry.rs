@@ -7,7 +7,9 @@ use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
 
 pub use super::http::EgressPolicy;
-use super::{Provider, cloud_director, http::Http, oauth_registration, spreetail};
+use super::{
+    Provider, cloud_connexa, cloud_director, http::Http, oauth_registration, spreetail, vonage_contact_center,
+};
 use crate::api::{ProviderSettings, VonageContactCenter};
 
 /// The keys of a login Secret and their values.
@@ -24,6 +26,10 @@ pub fn build(
         Ok(Arc::new(spreetail::driver(block, login, http)?))
     } else if let Some(block) = &settings.cloud_director {
         Ok(Arc::new(cloud_director::driver(block, login, http)?))
+    } else if let Some(block) = &settings.cloud_connexa {
+        Ok(Arc::new(cloud_connexa::driver(block, login, http)?))
+    } else if let Some(block) = &settings.vonage_contact_center {
+        Ok(Arc::new(vonage_contact_center::driver(block, login, http)?))
     } else if let Some(block) = &settings.oauth_registration {
         Ok(Arc::new(oauth_registration::driver(block, login, http)?))
     } else {
@@ -86,6 +92,14 @@ pub enum SetupError {
         driver: &'static str,
         /// The keys that it needs.
         needs: &'static str,
+    },
+    /// `spec.login` is given where there is nothing to log in to.
+    #[error(
+        "spec.login has no use with {driver}: a person makes its credentials, and Credwright does not log in; remove it"
+    )]
+    UnwantedLogin {
+        /// The driver's name.
+        driver: &'static str,
     },
     /// A key is absent or empty.
     #[error("the login Secret lacks the key {key}: {driver} needs {needs}")]

@@ -5,11 +5,13 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail like tests")]
 
 mod cases;
+mod cloud_connexa;
 mod cloud_director;
 mod front;
 mod oauth_registration;
 mod spreetail;
 mod subject;
+mod vonage;
 
 use credwright::providers::Capabilities;
 
@@ -22,6 +24,7 @@ struct Need {
 }
 
 const NOTHING: Need = Need { name: "nothing", is_met: |_| true };
+const CREATE: Need = Need { name: "creation by API", is_met: |capabilities| !capabilities.by_hand };
 const LIST: Need = Need { name: "a list", is_met: |capabilities| capabilities.list };
 const REVOKE: Need = Need { name: "revocation", is_met: |capabilities| capabilities.revoke };
 const VERIFY: Need = Need { name: "verification", is_met: |capabilities| capabilities.verify };
@@ -45,6 +48,8 @@ macro_rules! conformance {
         conformance!(@driver of_spreetail Spreetail $($case $need)*);
         conformance!(@driver of_oauth_registration OauthRegistration $($case $need)*);
         conformance!(@driver of_cloud_director CloudDirector $($case $need)*);
+        conformance!(@driver of_cloud_connexa CloudConnexa $($case $need)*);
+        conformance!(@driver of_vonage_contact_center VonageContactCenter $($case $need)*);
     };
     (@driver $module:ident $driver:ident $($case:ident $need:ident)*) => {
         mod $module {
@@ -63,16 +68,19 @@ conformance! {
     what_was_created_is_accepted needs VERIFY,
     what_was_revoked_is_refused_and_revoking_twice_is_fine needs REVOKE,
     the_login_is_probed needs NOTHING,
-    a_wrong_login_is_refused needs NOTHING,
-    a_429_is_obeyed_with_its_delay needs REVOKE,
-    a_create_whose_answer_is_lost_is_ambiguous needs NOTHING,
+    a_wrong_login_is_refused needs CREATE,
+    a_429_is_obeyed_with_its_delay needs VERIFY,
+    a_create_whose_answer_is_lost_is_ambiguous needs CREATE,
     a_create_whose_answer_is_lost_is_found needs LIST,
-    an_answer_that_cannot_be_read_is_malformed needs NOTHING,
-    a_refused_create_makes_nothing needs NOTHING,
-    a_create_that_is_never_sent_is_not_ambiguous needs NOTHING,
-    a_redirect_is_not_followed needs NOTHING,
+    an_answer_that_cannot_be_read_is_malformed needs CREATE,
+    a_refused_create_makes_nothing needs CREATE,
+    a_create_that_is_never_sent_is_not_ambiguous needs CREATE,
+    a_redirect_is_not_followed needs CREATE,
     nothing_goes_to_loopback_or_unencrypted_without_the_flag needs NOTHING,
+    a_token_request_does_not_follow_redirects needs VERIFY,
     an_endless_answer_ends needs VERIFY,
-    only_what_changes_nothing_is_sent_twice needs REVOKE,
-    no_failure_shows_a_secret needs REVOKE,
+    what_is_no_answer_proves_nothing_of_a_pair needs VERIFY,
+    a_torn_token_request_is_sent_again needs VERIFY,
+    what_revokes_is_not_sent_twice needs REVOKE,
+    no_failure_shows_a_secret needs VERIFY,
 }

@@ -10,22 +10,25 @@ use std::{
 };
 
 use credwright::{
-    api::{CloudDirector, Limits, OauthRegistration, ProviderSettings, Spreetail},
+    api::{
+        CloudConnexa, CloudDirector, Limits, OauthRegistration, ProviderSettings, Spreetail,
+        VonageContactCenter,
+    },
     providers::{
-        CreateRequest, Issued, Pair, Provider, RevokeRequest,
+        CreateRequest, Issued, Pair, Provider, RetryAfter, RevokeRequest,
         registry::{self, EgressPolicy, LoginData, SetupError},
     },
 };
 use credwright_simulator::{
-    Clock, Faults, Simulator, cloud_director,
+    Clock, Faults, Form, Simulator, cloud_connexa, cloud_director,
     oidc::{OidcOptions, OidcServer},
-    spreetail,
+    spreetail, vonage,
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::OnceCell;
 
-use crate::front;
+use crate::{cases::shown, front};
 
 /// The drivers under test. A new one gets a line here and an arm in [`Subject::start`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +36,8 @@ pub(crate) enum Driver {
     Spreetail,
     OauthRegistration,
     CloudDirector,
+    CloudConnexa,
+    VonageContactCenter,
 }
 
 /// A driver and its provider.
@@ -80,6 +85,19 @@ impl Subject {
                 let login = [("username", login.client_id), ("password", login.client_secret)];
                 (simulator, settings, login.to_vec())
             }
+            Driver::CloudConnexa => {
+                let simulator = cloud_connexa::start(cloud_connexa::Options::new(Clock::real())).await?;
+                let block = CloudConnexa { base_url: Some(simulator.base_url()), ..Default::default() };
+                let settings = ProviderSettings { cloud_connexa: Some(block), ..Default::default() };
+                (simulator, settings, vec![])
+            }
+            Driver::VonageContactCenter => {
+                let simulator = vonage::start(vonage::Options::new(Clock::real())).await?;
+                let block =
+                    VonageContactCenter { base_url: Some(simulator.base_url()), ..Default::default() };
+                let settings = ProviderSettings { vonage_contact_center: Some(block), ..Default::default() };
+                (simulator, settings, vec![])
+            }
             Driver::OauthRegistration => {
                 let simulator = front::start(&oidc_server().await?.issuer).await?;
                 let block = OauthRegistration {
@@ -103,7 +121,7 @@ impl Subject {
     ) -> anyhow::Result<Self> {
         settings.limits = Some(Limits { requests_per_second: Some(1000), concurrent: None });
         let login = login.into_iter().map(|(key, value)| (key.to_owned(), value.into())).collect();
-        let provider = registry::build(&settings, Some(&login), &loopback_allowed())?;
+        let provider = registry::build(&settings, given(&login), &loopback_allowed())?;
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let tag = format!("kw{}x{}x", process::id(), COUNT.fetch_add(1, Ordering::SeqCst));
         Ok(Self { driver, provider, simulator, settings, login, tag, named: AtomicUsize::new(0) })
@@ -119,7 +137,7 @@ impl Subject {
         login: &LoginData,
         egress: &EgressPolicy,
     ) -> Result<Arc<dyn Provider>, SetupError> {
-        registry::build(&self.settings, Some(login), egress)
+        registry::build(&self.settings, given(login), egress)
     }
 
     /// The login with a wrong secret.
@@ -134,7 +152,8 @@ impl Subject {
     /// A request with a name of its own, for what this provider can do.
     pub(crate) fn request(&self) -> CreateRequest {
         let scopes = match self.driver {
-            Driver::Spreetail | Driver::CloudDirector => vec![],
+            Driver::Spreetail | Driver::CloudDirector | Driver::CloudConnexa => vec![],
+            Driver::VonageContactCenter => vec!["users:read".to_owned(), "stats".to_owned()],
             Driver::OauthRegistration => vec!["read".to_owned(), "write".to_owned()],
         };
         let number = self.named.fetch_add(1, Ordering::SeqCst);
@@ -146,10 +165,51 @@ impl Subject {
         }
     }
 
+    /// A credential: the driver makes it or, where a person does, the person.
+    pub(crate) async fn issue(&self, request: &CreateRequest) -> anyhow::Result<Issued> {
+        let Some(portal) = self.simulator.portal() else {
+            return self.provider.create(request).await.map_err(shown);
+        };
+        let form = Form {
+            name: request.name.clone(),
+            scopes: request.scopes.clone(),
+            term: (self.driver == Driver::CloudConnexa).then(|| "one month".to_owned()),
+            subnets: request.subnets.clone(),
+        };
+        let pair = portal.create(&form).map_err(anyhow::Error::msg)?;
+        Ok(Issued {
+            ids: no_ids(),
+            client_id: pair.client_id,
+            client_secret: pair.client_secret.into(),
+            expires_at: None,
+            handle: None,
+            fields: self.provider.fields(&request.scopes),
+            secret_aliases: vec![],
+        })
+    }
+
+    /// A pair that nobody has made.
+    pub(crate) fn invented_pair(&self) -> Pair {
+        Pair {
+            client_id: "invented".to_owned(),
+            client_secret: "Canary-Invented-Secret".into(),
+            scopes: self.request().scopes,
+        }
+    }
+
+    /// What the driver makes of a 429 that does not say how long to wait.
+    pub(crate) fn wait_by_default(&self) -> Option<RetryAfter> {
+        let fifteen_seconds = RetryAfter::Delay(SignedDuration::from_secs(15));
+        (self.driver == Driver::CloudConnexa).then_some(fifteen_seconds)
+    }
+
     /// The names of all that lives at the provider and was made here.
     pub(crate) async fn live(&self) -> anyhow::Result<Vec<String>> {
         let all: Vec<String> = match self.driver {
-            Driver::Spreetail | Driver::CloudDirector => {
+            Driver::Spreetail
+            | Driver::CloudDirector
+            | Driver::CloudConnexa
+            | Driver::VonageContactCenter => {
                 self.simulator.record().live().into_iter().filter_map(|credential| credential.name).collect()
             }
             Driver::OauthRegistration => {
@@ -165,6 +225,11 @@ impl Subject {
         let secrets = self.login.iter().filter(|(key, _)| !["client_id", "username"].contains(&key.as_str()));
         secrets.map(|(_, secret)| secret.expose_secret().to_owned()).collect()
     }
+}
+
+/// A provider without a login is built without one.
+fn given(login: &LoginData) -> Option<&LoginData> {
+    (!login.is_empty()).then_some(login)
 }
 
 pub(crate) fn loopback_allowed() -> EgressPolicy {
@@ -190,8 +255,8 @@ pub(crate) fn target(issued: &Issued) -> RevokeRequest {
     }
 }
 
-pub(crate) fn wrong_pair(issued: &Issued) -> Pair {
-    Pair { client_secret: SecretString::from("Canary-Wrong-Secret"), ..pair(issued, &[]) }
+pub(crate) fn wrong_pair(issued: &Issued, scopes: &[String]) -> Pair {
+    Pair { client_secret: SecretString::from("Canary-Wrong-Secret"), ..pair(issued, scopes) }
 }
 
 pub(crate) fn in_a_month() -> Timestamp {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::api::{OauthRegistration, Spreetail, Tls};
+use crate::api::{CloudConnexa, OauthRegistration, Spreetail, Tls, VonageRegion};
 
 fn spreetail(base_url: &str) -> ProviderSettings {
     ProviderSettings { spreetail: Some(Spreetail { base_url: base_url.to_owned() }), ..Default::default() }
@@ -68,6 +68,23 @@ fn what_credwright_sets_itself_cannot_be_set() {
     let parameters =
         oauth(|block| drop(block.token_parameters.insert("client_secret".to_owned(), "x".to_owned())));
     assert!(refusal(&parameters, None).starts_with("tokenParameters must not contain client_secret"));
+}
+
+#[test]
+fn a_login_that_nobody_would_use_is_refused() {
+    let connexa = CloudConnexa { cloud_id: Some("acme".to_owned()), ..Default::default() };
+    let vonage = VonageContactCenter { region: Some(VonageRegion::Nam), ..Default::default() };
+    for settings in [
+        ProviderSettings { cloud_connexa: Some(connexa), ..Default::default() },
+        ProviderSettings { vonage_contact_center: Some(vonage), ..Default::default() },
+    ] {
+        let driver =
+            build(&settings, None, &EgressPolicy::default()).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(driver.identity(), None);
+        let pair = login(&[("client_id", "id"), ("client_secret", "hunter2")]);
+        let message = refusal(&settings, Some(&pair));
+        assert!(message.ends_with("Credwright does not log in; remove it"), "{message}");
+    }
 }
 
 #[test]

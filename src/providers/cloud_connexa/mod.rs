@@ -1,0 +1,183 @@
+//! OpenVPN CloudConnexa (<https://openvpn.net/cloud-docs/>): a person makes credentials in the Administration portal.
+//!
+//! What trips people: one of four lives has to be chosen and no call reveals it; a switch of the account, *Enable API*,
+//! makes good credentials fail; and every credential has a small bucket of calls of its own, which verifying drains too.
+
+mod pace;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use async_trait::async_trait;
+use jiff::SignedDuration;
+use reqwest::{Method, Url};
+use secrecy::ExposeSecret;
+use serde_json::json;
+
+use self::pace::Paces;
+use super::{
+    Capabilities, Failure, FailureKind, Pair, Provider, Verdict, by_hand,
+    http::{CREATE_TIMEOUT, Call, Http, failure},
+    registry::{self, LoginData, SetupError},
+};
+use crate::{
+    api,
+    lifecycle::capability::{Expiry, Portal, Scopes, Term},
+};
+
+/// The driver's name, as in the spec.
+const NAME: &str = "cloudConnexa";
+
+/// The lives that the portal offers, by the calendar.
+const TERMS: [Term; 4] = [
+    term("two weeks", 14, 14),
+    term("one month", 30, 28),
+    term("six months", 183, 181),
+    term("one year", 365, 365),
+];
+
+const fn term(words: &'static str, covers_days: i64, at_least_days: i64) -> Term {
+    Term {
+        words,
+        covers: SignedDuration::from_hours(24 * covers_days),
+        at_least: SignedDuration::from_hours(24 * at_least_days),
+    }
+}
+
+/// The driver for an account.
+pub(super) fn driver(
+    block: &api::CloudConnexa,
+    login: Option<&LoginData>,
+    http: Arc<Http>,
+) -> Result<CloudConnexa, SetupError> {
+    by_hand::no_login(NAME, login)?;
+    let base = base_url(block)?;
+    Ok(CloudConnexa {
+        http,
+        token_url: by_hand::below(&base, &["api", "v1", "oauth", "token"]),
+        base,
+        cloud_id: block.cloud_id.clone(),
+        api_disabled_status: block.api_disabled_status,
+        paces: Paces::default(),
+        capabilities: capabilities(block.cloud_id.as_deref()),
+    })
+}
+
+fn base_url(block: &api::CloudConnexa) -> Result<Url, SetupError> {
+    let Some(cloud_id) = &block.cloud_id else {
+        return registry::base_url("cloudConnexa.baseUrl", block.base_url.as_deref().unwrap_or_default());
+    };
+    if !cloud_id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+        let why = "CLOUD-ID.api.openvpn.com takes letters, digits and dashes";
+        return Err(SetupError::Url { field: "cloudConnexa.cloudId", why });
+    }
+    registry::base_url("cloudConnexa.cloudId", &format!("https://{cloud_id}.api.openvpn.com"))
+}
+
+fn capabilities(cloud_id: Option<&str>) -> Capabilities {
+    let account = cloud_id.map(|id| format!(" of {id}")).unwrap_or_default();
+    let page =
+        format!("API & Logs > API (once Settings > API) in the CloudConnexa Administration portal{account}");
+    let notes = [
+        "Pick the lifetime yourself: which one is preselected has changed over time.",
+        "Copy the client ID with its prefix. The secret is shown only once.",
+        "The switch Enable API on the same page has to be on, or no credential of the account works.",
+        "With allowed subnets, let Credwright's own address be in one of them, or set spec.intake.verify to Skip.",
+        "If support has raised the rate limit of the credential that is replaced, ask for it again: a limit belongs to \
+         one credential.",
+    ];
+    Capabilities {
+        title: "CloudConnexa",
+        portal: Some(Portal {
+            create_at: page.clone(),
+            remove_at: page,
+            scopes_called: "permissions",
+            notes: notes.map(str::to_owned).to_vec(),
+        }),
+        by_hand: true,
+        list: false,
+        revoke: false,
+        verify: true,
+        expiry: Expiry::OneOf(&TERMS),
+        scopes: Scopes::Free,
+        scopes_required: false,
+        subnets: true,
+        name_max: by_hand::NAME_MAX,
+        limits_per_credential: true,
+        propagation: SignedDuration::from_mins(1),
+        listing_lag: SignedDuration::ZERO,
+        create_timeout: CREATE_TIMEOUT,
+    }
+}
+
+/// An account.
+pub(super) struct CloudConnexa {
+    http: Arc<Http>,
+    base: Url,
+    token_url: Url,
+    cloud_id: Option<String>,
+    api_disabled_status: u16,
+    paces: Paces,
+    capabilities: Capabilities,
+}
+
+#[async_trait]
+impl Provider for CloudConnexa {
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    fn identity(&self) -> Option<&str> {
+        None
+    }
+
+    fn fields(&self, _scopes: &[String]) -> BTreeMap<String, String> {
+        let base = self.base.as_str().trim_end_matches('/').to_owned();
+        let mut fields = BTreeMap::from([
+            ("token_url".to_owned(), self.token_url.to_string()),
+            ("base_url".to_owned(), base),
+        ]);
+        fields.extend(self.cloud_id.clone().map(|id| ("cloud_id".to_owned(), id)));
+        fields
+    }
+
+    async fn probe(&self) -> Result<(), Failure> {
+        by_hand::probe(&self.http, &self.token_url).await
+    }
+
+    /// Never by the query string that the pages show: URLs end up in logs. The official client sends the halves as they
+    /// are, not form-encoded.
+    async fn verify(&self, pair: &Pair) -> Result<Verdict, Failure> {
+        let call = Call::read("the token request for the pair");
+        self.paces.check(&pair.client_id).await?;
+        let post = || {
+            self.http
+                .request(Method::POST, &self.token_url)
+                .basic_auth(&pair.client_id, Some(pair.client_secret.expose_secret()))
+                .json(&json!({ "grant_type": "client_credentials", "scope": "default" }))
+        };
+        let answer = self.http.send(&call, post).await?;
+        let wait = self.paces.note(&pair.client_id, &answer).await;
+        match answer.status.as_u16() {
+            429 => {
+                let failure = answer.failure(&call);
+                Err(Failure { retry_after: failure.retry_after.or(wait), ..failure })
+            }
+            status if status == self.api_disabled_status => Err(switched_off(status)),
+            400 | 401 => Ok(Verdict::Refused),
+            _ => by_hand::accepted(answer, &call),
+        }
+    }
+}
+
+/// It says nothing about the pair: good and bad ones get this answer.
+fn switched_off(status: u16) -> Failure {
+    let message = format!(
+        "CloudConnexa answered {status} to the token request for the pair: turn on Enable API at API & Logs > API in the \
+         Administration portal, or, if it is on, check whether the credential is limited to subnets that Credwright's \
+         address is not in (spec.intake.verify: Skip takes it untried)"
+    );
+    failure(FailureKind::Forbidden, message)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,198 @@
+//! Vonage Contact Center (<https://docs-vcc.atlassian.net/wiki/spaces/VCCA/>): a person makes credentials in the portal.
+//!
+//! What trips people: a credential belongs to the person who makes it, a token request must name a scope, and the portal
+//! shows scopes as sentences while tokens are asked for by their values.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use async_trait::async_trait;
+use jiff::SignedDuration;
+use reqwest::{Method, Url};
+use secrecy::ExposeSecret;
+
+use super::{
+    Capabilities, Failure, FailureKind, Pair, Provider, Verdict, by_hand,
+    http::{CREATE_TIMEOUT, Call, Http, failure},
+    registry::{self, LoginData, SetupError},
+};
+use crate::{
+    api::{self, VonageHosts, VonageRegion},
+    lifecycle::capability::{Expiry, Portal, Scopes},
+};
+
+/// The driver's name, as in the spec.
+const NAME: &str = "vonageContactCenter";
+
+const PAGE: &str = "Account Settings > API Credentials in Vonage Contact Center";
+
+/// Single APIs may have more.
+const SCOPES: [&str; 8] = [
+    "agents-availability:read",
+    "globalpci",
+    "interaction-content:delete",
+    "interaction-content:read",
+    "interactions:write",
+    "stats",
+    "users:read",
+    "users:write",
+];
+
+/// The driver for an account.
+pub(super) fn driver(
+    block: &api::VonageContactCenter,
+    login: Option<&LoginData>,
+    http: Arc<Http>,
+) -> Result<VonageContactCenter, SetupError> {
+    by_hand::no_login(NAME, login)?;
+    let base = match block.region {
+        Some(region) => host(region, block.hosts),
+        None => block.base_url.clone().unwrap_or_default(),
+    };
+    let base = registry::base_url("vonageContactCenter.baseUrl", &base)?;
+    Ok(VonageContactCenter {
+        http,
+        token_url: by_hand::below(&base, &["Auth", "connect", "token"]),
+        region: block.region,
+        capabilities: capabilities(),
+    })
+}
+
+fn host(region: VonageRegion, hosts: VonageHosts) -> String {
+    let region = subdomain(region);
+    match hosts {
+        VonageHosts::Vonage => format!("https://{region}.cc.vonage.com"),
+        VonageHosts::NewVoiceMedia => format!("https://{region}.newvoicemedia.com"),
+    }
+}
+
+fn subdomain(region: VonageRegion) -> &'static str {
+    match region {
+        VonageRegion::Emea => "emea",
+        VonageRegion::Nam => "nam",
+        VonageRegion::Apac => "apac",
+    }
+}
+
+fn capabilities() -> Capabilities {
+    let notes = [
+        "The credential belongs to the user who makes it: log in as one who stays, best as a user of its own for this.",
+        "That user needs an admin licence. A supervisor sees the page too, but can only choose to read or download \
+         interaction content and to read user details.",
+        "If the page has tabs, choose Users. The page shows scopes as sentences, such as View agent availability.",
+        "The secret is shown only once.",
+    ];
+    Capabilities {
+        title: "Vonage Contact Center",
+        portal: Some(Portal {
+            create_at: PAGE.to_owned(),
+            remove_at: PAGE.to_owned(),
+            scopes_called: "scopes",
+            notes: notes.map(str::to_owned).to_vec(),
+        }),
+        by_hand: true,
+        list: false,
+        revoke: false,
+        verify: true,
+        expiry: Expiry::None,
+        scopes: Scopes::Documented(SCOPES.map(str::to_owned).to_vec()),
+        scopes_required: true,
+        subnets: false,
+        name_max: by_hand::NAME_MAX,
+        limits_per_credential: false,
+        propagation: SignedDuration::from_mins(1),
+        listing_lag: SignedDuration::ZERO,
+        create_timeout: CREATE_TIMEOUT,
+    }
+}
+
+/// An account.
+pub(super) struct VonageContactCenter {
+    http: Arc<Http>,
+    token_url: Url,
+    region: Option<VonageRegion>,
+    capabilities: Capabilities,
+}
+
+#[async_trait]
+impl Provider for VonageContactCenter {
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    fn identity(&self) -> Option<&str> {
+        None
+    }
+
+    fn fields(&self, scopes: &[String]) -> BTreeMap<String, String> {
+        let mut fields = BTreeMap::from([
+            ("token_url".to_owned(), self.token_url.to_string()),
+            ("scope".to_owned(), scopes.join(" ")),
+        ]);
+        fields.extend(self.region.map(|region| ("region".to_owned(), subdomain(region).to_owned())));
+        fields
+    }
+
+    async fn probe(&self) -> Result<(), Failure> {
+        by_hand::probe(&self.http, &self.token_url).await
+    }
+
+    /// Asks for one token with each scope: the older pages allow one scope in a request, and a box that somebody forgot
+    /// to tick is found now instead of by the workload.
+    async fn verify(&self, pair: &Pair) -> Result<Verdict, Failure> {
+        if pair.scopes.is_empty() {
+            let message =
+                "Vonage Contact Center issues no token without a scope: name one or more in spec.scopes";
+            return Err(failure(FailureKind::Rejected, message));
+        }
+        let mut missing = vec![];
+        for scope in &pair.scopes {
+            match self.tried(pair, scope).await? {
+                Tried::Accepted => {}
+                Tried::Refused => return Ok(Verdict::Refused),
+                Tried::ScopeRefused => missing.push(scope.as_str()),
+            }
+        }
+        if missing.is_empty() { Ok(Verdict::Accepted) } else { Err(lacks(&missing, &pair.scopes)) }
+    }
+}
+
+/// What the token endpoint says to a pair with one scope.
+enum Tried {
+    Accepted,
+    Refused,
+    ScopeRefused,
+}
+
+impl VonageContactCenter {
+    async fn tried(&self, pair: &Pair, scope: &str) -> Result<Tried, Failure> {
+        let call = Call::read("the token request for the pair");
+        let post = || {
+            self.http.request(Method::POST, &self.token_url).form(&[
+                ("grant_type", "client_credentials"),
+                ("scope", scope),
+                ("client_id", &pair.client_id),
+                ("client_secret", pair.client_secret.expose_secret()),
+            ])
+        };
+        let answer = self.http.send(&call, post).await?;
+        match (answer.status.as_u16(), answer.error_code().as_deref()) {
+            (401, _) | (400, Some("invalid_client" | "unauthorized_client")) => Ok(Tried::Refused),
+            (400, Some("invalid_scope")) => Ok(Tried::ScopeRefused),
+            // A 403 is a failure: it is not documented, and the account may lack the whole feature.
+            _ => by_hand::accepted(answer, &call).map(|_| Tried::Accepted),
+        }
+    }
+}
+
+fn lacks(missing: &[&str], wanted: &[String]) -> Failure {
+    let message = format!(
+        "Vonage Contact Center issues no token with the scope {} to this credential: at {PAGE}, its owner has to edit it \
+         so that it has {}; or correct spec.scopes",
+        missing.join(", "),
+        wanted.join(", ")
+    );
+    failure(FailureKind::Rejected, message)
+}
+
+#[cfg(test)]
+mod tests;
