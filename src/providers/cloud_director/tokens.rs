@@ -54,12 +54,9 @@ impl CloudDirector {
             // Some endpoints omit the Link header, so pages are counted, too.
             let is_more = answer.header("link").is_some_and(names_a_next_page)
                 || page.page_count.map_or(is_full, |count| number < count);
-            if !is_more {
+            if !is_more || is_empty {
                 let is_complete = total.is_none_or(|total| tokens.len() == total);
                 return Ok(is_complete.then_some(tokens));
-            }
-            if is_empty {
-                return Ok(None);
             }
         }
         let message = format!("the list of API tokens has more than {PAGES_MAX} pages");
