@@ -41,22 +41,23 @@ pub(super) fn with_reminder(pass: &Pass<'_>, plan: Plan) -> Plan {
     if notes.is_empty() {
         return plan;
     }
-    let Some(last) = last_reminder(pass) else { return plan };
-    let memory = &pass.world.memory;
-    if last > memory.reminded.unwrap_or(pass.world.operator.started) {
+    let Some((due, next)) = reminders(pass) else { return plan };
+    let last = pass.world.memory.reminded.unwrap_or(pass.world.operator.started);
+    if due.is_some_and(|due| due > last) {
         return Plan { step: Some(Step::Remind(notes)), wake: Wake::OnChange, ..plan };
     }
     let wake = match plan.wake {
-        Wake::At(at) => Wake::At(at.min(last + REMIND_EVERY)),
-        Wake::OnChange => Wake::At(last + REMIND_EVERY),
+        Wake::At(at) => Wake::At(at.min(next)),
+        Wake::OnChange => Wake::At(next),
     };
     Plan { wake, ..plan }
 }
 
-/// The latest instant, a whole number of days after the object was made: the same for every process, so that a restart
-/// reminds nobody.
-fn last_reminder(pass: &Pass<'_>) -> Option<Timestamp> {
+/// The reminder that was due last, if there was one, and the next. They come whole days after the object was made: the same
+/// for every process, so that a restart reminds nobody.
+fn reminders(pass: &Pass<'_>) -> Option<(Option<Timestamp>, Timestamp)> {
     let made = pass.object()?.metadata.creation_timestamp.as_ref()?.0;
-    let days = pass.now.duration_since(made).as_hours() / REMIND_EVERY.as_hours();
-    Some(made + REMIND_EVERY * i32::try_from(days).ok()?)
+    let days = pass.now.duration_since(made).as_hours().max(0) / REMIND_EVERY.as_hours();
+    let nth = |days: i64| Some(made + REMIND_EVERY * i32::try_from(days).ok()?);
+    Some((nth(days).filter(|_| days > 0), nth(days + 1)?))
 }

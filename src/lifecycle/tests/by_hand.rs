@@ -250,6 +250,8 @@ fn a_reminder_comes_daily_and_not_after_a_restart() {
     let is_reminder = |scene: Scene| matches!(decide(&scene.world(), noon()).step, Some(Step::Remind(_)));
     assert!(is_reminder(made(hours(25))), "a day and an hour after it was made");
     assert!(!is_reminder(made(hours(23))), "not on the first day");
+    let skewed = made(hours(-1)).and(|it| it.world.operator.started = noon() - hours(3));
+    assert!(!is_reminder(skewed), "nor while the API server's clock is ahead");
     let restarted = made(hours(25)).and(|it| it.world.operator.started = noon() - minutes(59));
     assert!(!is_reminder(restarted), "this was another process's to say");
     let reminded = made(hours(25)).and(|it| it.world.memory.reminded = Some(noon() - minutes(1)));
