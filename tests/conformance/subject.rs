@@ -260,7 +260,7 @@ pub(crate) fn wrong_pair(issued: &Issued, scopes: &[String]) -> Pair {
 }
 
 pub(crate) fn in_a_month() -> Timestamp {
-    Timestamp::now() + jiff::SignedDuration::from_hours(720)
+    Timestamp::now() + SignedDuration::from_hours(720)
 }
 
 pub(crate) fn no_ids() -> BTreeMap<String, String> {

@@ -66,7 +66,8 @@ fn base_url(block: &api::CloudConnexa) -> Result<Url, SetupError> {
     let Some(cloud_id) = &block.cloud_id else {
         return registry::base_url("cloudConnexa.baseUrl", block.base_url.as_deref().unwrap_or_default());
     };
-    if !cloud_id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+    let is_label = cloud_id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    if cloud_id.is_empty() || !is_label {
         let why = "CLOUD-ID.api.openvpn.com takes letters, digits and dashes";
         return Err(SetupError::Url { field: "cloudConnexa.cloudId", why });
     }
