@@ -8,6 +8,7 @@
 mod bad_input;
 mod by_hand;
 mod canary;
+mod cloud_director;
 mod consumer;
 mod deletion;
 mod failures;
