@@ -8,8 +8,8 @@
 //! * [`record`] is what the provider knows: credentials made and revoked. [`traffic`] is who asked for what.
 //! * [`clock`] moves by hand, so that a credential of ninety days expires in no time.
 //! * [`faults`] go wrong on demand, round every operation of every provider; [`gate`] holds a request still.
-//! * [`spreetail`], [`cloud_director`], [`cloud_connexa`] and [`vonage`] are providers, and so is every other file that
-//!   implements [`simulator::Provider`]. The last two have a [`portal`] instead of an API for credentials.
+//! * [`spreetail`], [`expereo`], [`cloud_director`], [`cloud_connexa`] and [`vonage`] are providers, and so is every other
+//!   file that implements [`simulator::Provider`]. The last two have a [`portal`] instead of an API for credentials.
 //! * [`oidc`] starts a real registration server, which is not a simulator but is used like one.
 //!
 //! What does not belong here: anything a test could assert through the record instead of a hook in a provider.
@@ -23,6 +23,7 @@ mod boundary;
 pub mod clock;
 pub mod cloud_connexa;
 pub mod cloud_director;
+pub mod expereo;
 pub mod faults;
 pub mod gate;
 pub mod oidc;

@@ -7,7 +7,7 @@ use std::thread;
 
 use clap::{ArgGroup, Parser};
 use credwright_simulator::{
-    Clock, Login, Simulator, cloud_connexa, cloud_director, simulator, spreetail, vonage,
+    Clock, Login, Simulator, cloud_connexa, cloud_director, expereo, simulator, spreetail, vonage,
 };
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
@@ -21,6 +21,9 @@ struct Arguments {
     /// Simulate Spreetail.
     #[arg(long, group = "provider")]
     spreetail: bool,
+    /// Simulate expereoOne.
+    #[arg(long, group = "provider")]
+    expereo: bool,
     /// Simulate VMware Cloud Director.
     #[arg(long, group = "provider")]
     cloud_director: bool,
@@ -40,7 +43,11 @@ struct Arguments {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> io::Result<()> {
     let (provider, simulator) = start(Arguments::parse()).await?;
-    println!("{}", json!({ "provider": provider, "baseUrl": simulator.base_url() }));
+    let mut description = json!({ "provider": provider, "baseUrl": simulator.base_url() });
+    if provider == "expereo" {
+        description["tokenUrl"] = format!("{}{}", simulator.base_url(), expereo::TOKEN_PATH).into();
+    }
+    println!("{description}");
 
     let mut terminated = signal(SignalKind::terminate())?;
     tokio::select! {
@@ -51,12 +58,15 @@ async fn main() -> io::Result<()> {
 }
 
 async fn start(arguments: Arguments) -> io::Result<(&'static str, Simulator)> {
-    let Arguments { listen, spreetail: _, cloud_director, cloud_connexa, vonage, client_id, client_secret } =
-        arguments;
+    let Arguments { listen, client_id, client_secret, .. } = arguments;
+    let Arguments { spreetail: _, expereo, cloud_director, cloud_connexa, vonage, .. } = arguments;
     let login =
         Login { client_id: client_id.unwrap_or_default(), client_secret: client_secret.unwrap_or_default() };
     let clock = Clock::real();
-    Ok(if cloud_director {
+    Ok(if expereo {
+        let options = expereo::Options { listen, login, ..expereo::Options::new(clock) };
+        ("expereo", expereo::start(options).await?)
+    } else if cloud_director {
         let options = cloud_director::Options { listen, login, ..cloud_director::Options::new(clock) };
         ("cloudDirector", cloud_director::start(options).await?)
     } else if cloud_connexa {
