@@ -101,6 +101,10 @@ pub struct Expereo {
     /// What the members of an answer are called, which is not documented.
     #[serde(default)]
     pub answer: ExpereoAnswer,
+
+    /// How a page of a list is asked for, which is not documented.
+    #[serde(default)]
+    pub paging: ExpereoPaging,
 }
 
 impl Default for Expereo {
@@ -113,6 +117,7 @@ impl Default for Expereo {
             list: Switch::Enabled,
             delete: Switch::Disabled,
             answer: ExpereoAnswer::default(),
+            paging: ExpereoPaging::default(),
         }
     }
 }
@@ -140,6 +145,25 @@ impl Default for ExpereoAnswer {
         let [client_id, client_secret, name] =
             ["clientId", "clientSecret", "apiClientName"].map(str::to_owned);
         Self { client_id, client_secret, name, items: String::new() }
+    }
+}
+
+/// The query parameters of expereoOne's lists. One that is empty is not sent.
+#[derive(JsonSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ExpereoPaging {
+    /// The number of the page. Default: page. When empty, the first answer is the whole list.
+    #[schemars(length(max = 64))]
+    pub page: String,
+    /// How many clients a page may hold. Default: pageSize.
+    #[schemars(length(max = 64))]
+    pub page_size: String,
+}
+
+impl Default for ExpereoPaging {
+    fn default() -> Self {
+        let [page, page_size] = ["page", "pageSize"].map(str::to_owned);
+        Self { page, page_size }
     }
 }
 

@@ -18,15 +18,6 @@ pub(super) fn no_login(driver: &'static str, login: Option<&LoginData>) -> Resul
     if login.is_some() { Err(SetupError::UnwantedLogin { driver }) } else { Ok(()) }
 }
 
-/// A URL with more segments to its path.
-pub(super) fn below(base: &Url, segments: &[&str]) -> Url {
-    let mut url = base.clone();
-    if let Ok(mut path) = url.path_segments_mut() {
-        path.pop_if_empty().extend(segments);
-    }
-    url
-}
-
 /// Whether the provider answers. What it says to a GET of its token endpoint does not matter: that is no token request.
 pub(super) async fn probe(http: &Http, token_url: &Url) -> Result<(), Failure> {
     let call = Call::read("the look at its token endpoint");

@@ -6,6 +6,7 @@
 mod by_hand;
 mod cloud_connexa;
 mod cloud_director;
+mod expereo;
 pub mod http;
 mod oauth_registration;
 pub mod registry;

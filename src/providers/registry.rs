@@ -8,7 +8,8 @@ use thiserror::Error;
 
 pub use super::http::EgressPolicy;
 use super::{
-    Provider, cloud_connexa, cloud_director, http::Http, oauth_registration, spreetail, vonage_contact_center,
+    Provider, cloud_connexa, cloud_director, expereo, http::Http, oauth_registration, spreetail,
+    vonage_contact_center,
 };
 use crate::api::{ProviderSettings, VonageContactCenter};
 
@@ -22,7 +23,9 @@ pub fn build(
     egress: &EgressPolicy,
 ) -> Result<Arc<dyn Provider>, SetupError> {
     let http = Arc::new(Http::new(settings, egress)?);
-    if let Some(block) = &settings.spreetail {
+    if let Some(block) = &settings.expereo {
+        Ok(Arc::new(expereo::driver(block, login, http)?))
+    } else if let Some(block) = &settings.spreetail {
         Ok(Arc::new(spreetail::driver(block, login, http)?))
     } else if let Some(block) = &settings.cloud_director {
         Ok(Arc::new(cloud_director::driver(block, login, http)?))
@@ -227,6 +230,15 @@ pub(super) fn base_url(field: &'static str, text: &str) -> Result<Url, SetupErro
         return Err(SetupError::Url { field, why: "it has a query" });
     }
     Ok(url)
+}
+
+/// A URL with more segments to its path, each of them encoded.
+pub(super) fn below(base: &Url, segments: &[&str]) -> Url {
+    let mut url = base.clone();
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.pop_if_empty().extend(segments);
+    }
+    url
 }
 
 #[cfg(test)]

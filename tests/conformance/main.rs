@@ -7,6 +7,7 @@
 mod cases;
 mod cloud_connexa;
 mod cloud_director;
+mod expereo;
 mod front;
 mod oauth_registration;
 mod spreetail;
@@ -50,6 +51,10 @@ macro_rules! conformance {
         conformance!(@driver of_cloud_director CloudDirector $($case $need)*);
         conformance!(@driver of_cloud_connexa CloudConnexa $($case $need)*);
         conformance!(@driver of_vonage_contact_center VonageContactCenter $($case $need)*);
+        conformance!(@driver of_expereo Expereo $($case $need)*);
+        conformance!(
+            @driver of_expereo_without_list_and_delete ExpereoWithoutListAndDelete $($case $need)*
+        );
     };
     (@driver $module:ident $driver:ident $($case:ident $need:ident)*) => {
         mod $module {

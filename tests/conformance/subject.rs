@@ -28,7 +28,7 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::OnceCell;
 
-use crate::{cases::shown, front};
+use crate::{cases::shown, expereo, front};
 
 /// The drivers under test. A new one gets a line here and an arm in [`Subject::start`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +38,8 @@ pub(crate) enum Driver {
     CloudDirector,
     CloudConnexa,
     VonageContactCenter,
+    Expereo,
+    ExpereoWithoutListAndDelete,
 }
 
 /// A driver and its provider.
@@ -98,6 +100,10 @@ impl Subject {
                 let settings = ProviderSettings { vonage_contact_center: Some(block), ..Default::default() };
                 (simulator, settings, vec![])
             }
+            Driver::Expereo | Driver::ExpereoWithoutListAndDelete => {
+                let there = driver == Driver::Expereo;
+                return expereo::start_with(driver, |it| expereo::has(it, there), |_| {}).await;
+            }
             Driver::OauthRegistration => {
                 let simulator = front::start(&oidc_server().await?.issuer).await?;
                 let block = OauthRegistration {
@@ -155,6 +161,9 @@ impl Subject {
             Driver::Spreetail | Driver::CloudDirector | Driver::CloudConnexa => vec![],
             Driver::VonageContactCenter => vec!["users:read".to_owned(), "stats".to_owned()],
             Driver::OauthRegistration => vec!["read".to_owned(), "write".to_owned()],
+            Driver::Expereo | Driver::ExpereoWithoutListAndDelete => {
+                vec!["BasicRead".to_owned(), "SupportReadWrite".to_owned()]
+            }
         };
         let number = self.named.fetch_add(1, Ordering::SeqCst);
         CreateRequest {
@@ -205,24 +214,19 @@ impl Subject {
 
     /// The names of all that lives at the provider and was made here.
     pub(crate) async fn live(&self) -> anyhow::Result<Vec<String>> {
-        let all: Vec<String> = match self.driver {
-            Driver::Spreetail
-            | Driver::CloudDirector
-            | Driver::CloudConnexa
-            | Driver::VonageContactCenter => {
-                self.simulator.record().live().into_iter().filter_map(|credential| credential.name).collect()
-            }
-            Driver::OauthRegistration => {
-                let clients = oidc_server().await?.live_clients().await?;
-                clients.into_iter().filter_map(|client| client.client_name).collect()
-            }
+        let all: Vec<String> = if self.driver == Driver::OauthRegistration {
+            let clients = oidc_server().await?.live_clients().await?;
+            clients.into_iter().filter_map(|client| client.client_name).collect()
+        } else {
+            self.simulator.record().live().into_iter().filter_map(|credential| credential.name).collect()
         };
         Ok(all.into_iter().filter(|name| name.contains(&self.tag)).collect())
     }
 
     /// Every secret of the login.
     pub(crate) fn login_secrets(&self) -> Vec<String> {
-        let secrets = self.login.iter().filter(|(key, _)| !["client_id", "username"].contains(&key.as_str()));
+        let is_secret = |key: &str| !["client_id", "scope", "username"].contains(&key);
+        let secrets = self.login.iter().filter(|(key, _)| is_secret(key));
         secrets.map(|(_, secret)| secret.expose_secret().to_owned()).collect()
     }
 }

@@ -1,9 +1,11 @@
-//! The accounts that credentials are made at: those that can list what exists, and a real server that cannot.
+//! The accounts that credentials are made at: those that can list what exists, a real server that cannot, and
+//! one where a person removes what is retired.
 
 use credwright_simulator::{
-    Clock, Faults, Record, Simulator, cloud_director,
+    Clock, Faults, Record, Simulator, cloud_director, expereo,
     oidc::{OidcOptions, OidcServer},
 };
+use http::StatusCode;
 use serde_json::json;
 use tokio::sync::OnceCell;
 
@@ -14,6 +16,8 @@ pub(crate) enum Kind {
     Spreetail,
     Registration,
     CloudDirector,
+    Expereo,
+    ExpereoWithoutListAndDelete,
 }
 
 pub(crate) enum Account {
@@ -23,6 +27,8 @@ pub(crate) enum Account {
     Registration { front: Box<Simulator>, http: reqwest::Client },
     /// Where a credential takes two calls.
     CloudDirector(Box<Simulator>),
+    /// Where a person removes clients, unless it has a list and a delete.
+    Expereo { simulator: Box<Simulator>, complete: bool },
 }
 
 /// What lives at a provider.
@@ -45,6 +51,8 @@ impl Account {
             Kind::Spreetail => Self::Spreetail,
             Kind::Registration => Self::registration(scene).await,
             Kind::CloudDirector => Self::cloud_director(scene).await,
+            Kind::Expereo => Self::expereo(scene, true).await,
+            Kind::ExpereoWithoutListAndDelete => Self::expereo(scene, false).await,
         }
     }
 
@@ -68,6 +76,37 @@ impl Account {
         Self::CloudDirector(Box::new(director))
     }
 
+    async fn expereo(scene: &Scene, complete: bool) -> Self {
+        let follow = scene.clock.clone();
+        let mut options = expereo::Options::new(Clock::following(move || follow.now()));
+        if !complete {
+            options.no_list = Some(StatusCode::METHOD_NOT_ALLOWED);
+            options.no_delete = Some(StatusCode::METHOD_NOT_ALLOWED);
+        }
+        let scope = options.login_scope.clone();
+        let simulator = expereo::start(options).await.unwrap();
+        let login = simulator.login();
+        let secret = json!({
+            "metadata": { "name": "expereo-admin", "labels": { "credwright.dev/role": "login" } },
+            "stringData": { "client_id": login.client_id, "client_secret": login.client_secret, "scope": scope },
+        });
+        scene.put_secret(secret).await;
+        let base = simulator.base_url();
+        let switch = if complete { "Enabled" } else { "Disabled" };
+        let spec = json!({
+            "expereo": {
+                "baseUrl": base,
+                "tokenUrl": format!("{base}{}", expereo::TOKEN_PATH),
+                "list": switch,
+                "delete": switch,
+            },
+            "login": { "secretRef": { "name": "expereo-admin" } },
+            "limits": { "requestsPerSecond": 1000 },
+        });
+        scene.create_provider("expereo", spec).await;
+        Self::Expereo { simulator: Box::new(simulator), complete }
+    }
+
     async fn registration(scene: &Scene) -> Self {
         let front = front::start(&server().await.issuer).await.unwrap();
         let base = front.base_url();
@@ -87,19 +126,42 @@ impl Account {
             Self::Spreetail => "spreetail",
             Self::Registration { .. } => "registration",
             Self::CloudDirector(_) => "cloud-director",
+            Self::Expereo { .. } => "expereo",
         }
+    }
+
+    /// What a credential there may do, where it has to be said.
+    pub(crate) fn scopes(&self) -> &'static [&'static str] {
+        if matches!(self, Self::Expereo { .. }) { &["BasicRead"] } else { &[] }
     }
 
     /// Whether a lost answer can be settled by looking.
     pub(crate) fn can_list(&self) -> bool {
+        !matches!(self, Self::Registration { .. } | Self::Expereo { complete: false, .. })
+    }
+
+    /// Whether Credwright can remove what it has made.
+    pub(crate) fn can_revoke(&self) -> bool {
+        !matches!(self, Self::Expereo { complete: false, .. })
+    }
+
+    /// Whether all that was ever made here is on record.
+    pub(crate) fn is_on_record(&self) -> bool {
         !matches!(self, Self::Registration { .. })
+    }
+
+    /// A person removes a client in the portal.
+    pub(crate) fn remove_in_portal(&self, client_id: &str) {
+        if let Self::Expereo { simulator, .. } = self {
+            expereo::portal_delete(simulator, client_id);
+        }
     }
 
     fn simulator<'a>(&'a self, scene: &'a Scene) -> &'a Simulator {
         match self {
             Self::Spreetail => &scene.provider,
             Self::Registration { front, .. } => front,
-            Self::CloudDirector(director) => director,
+            Self::CloudDirector(simulator) | Self::Expereo { simulator, .. } => simulator,
         }
     }
 
@@ -130,7 +192,7 @@ impl Account {
     /// What lives that was made for this scene.
     pub(crate) async fn alive(&self, scene: &Scene) -> Vec<Alive> {
         match self {
-            Self::Spreetail | Self::CloudDirector(_) => {
+            Self::Spreetail | Self::CloudDirector(_) | Self::Expereo { .. } => {
                 let live = self.record(scene).live().into_iter();
                 live.map(|it| Alive { client_id: it.client_id, name: it.name.unwrap_or_default() }).collect()
             }
@@ -146,6 +208,6 @@ impl Account {
 
     /// How many credentials were made for this scene; `None` where only what lives can be counted.
     pub(crate) fn created(&self, scene: &Scene) -> Option<usize> {
-        self.can_list().then(|| self.record(scene).created_count())
+        self.is_on_record().then(|| self.record(scene).created_count())
     }
 }

@@ -94,3 +94,48 @@ async fn deletion_at_cloud_director() {
 async fn deletion_that_retains_at_cloud_director() {
     sweep(Story::Retain, Kind::CloudDirector, Doubles::None).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn create_at_expereo() {
+    sweep(Story::Create, Kind::Expereo, Doubles::Every(8)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rotation_at_expereo() {
+    sweep(Story::Rotate, Kind::Expereo, Doubles::None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn renewal_at_expereo() {
+    sweep(Story::Renew, Kind::Expereo, Doubles::None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn change_of_the_spec_at_expereo() {
+    sweep(Story::Edit, Kind::Expereo, Doubles::None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deletion_at_expereo() {
+    sweep(Story::Delete, Kind::Expereo, Doubles::None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deletion_that_retains_at_expereo() {
+    sweep(Story::Retain, Kind::Expereo, Doubles::None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn create_at_expereo_where_a_person_removes() {
+    sweep(Story::Create, Kind::ExpereoWithoutListAndDelete, Doubles::None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rotation_at_expereo_where_a_person_removes() {
+    sweep(Story::Rotate, Kind::ExpereoWithoutListAndDelete, Doubles::None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deletion_at_expereo_where_a_person_removes() {
+    sweep(Story::Delete, Kind::ExpereoWithoutListAndDelete, Doubles::None).await;
+}

@@ -53,7 +53,7 @@ pub(super) fn driver(
     let base = base_url(block)?;
     Ok(CloudConnexa {
         http,
-        token_url: by_hand::below(&base, &["api", "v1", "oauth", "token"]),
+        token_url: registry::below(&base, &["api", "v1", "oauth", "token"]),
         base,
         cloud_id: block.cloud_id.clone(),
         api_disabled_status: block.api_disabled_status,

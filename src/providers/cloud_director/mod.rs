@@ -22,7 +22,7 @@ use super::{
     Capabilities, CreateRequest, Failure, FailureKind, Found, Issued, Pair, Provider, Revocation,
     RevokeRequest, Verdict,
     http::{self, Answer, Call, Http, failure, token::Tokens},
-    registry::{self, LoginData, SetupError},
+    registry::{self, LoginData, SetupError, below},
 };
 use crate::{
     api,
@@ -128,15 +128,6 @@ fn capabilities() -> Capabilities {
         listing_lag: SignedDuration::from_mins(1),
         create_timeout: CREATE_TIMEOUT,
     }
-}
-
-/// A URL with more segments to its path, each of them encoded.
-fn below(base: &Url, segments: &[&str]) -> Url {
-    let mut url = base.clone();
-    if let Ok(mut path) = url.path_segments_mut() {
-        path.pop_if_empty().extend(segments);
-    }
-    url
 }
 
 /// An account: a user of an organization.

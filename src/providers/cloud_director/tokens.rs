@@ -6,10 +6,11 @@ use reqwest::{Method, Url};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::{sleep, timeout};
 
-use super::{CloudDirector, below, urn, wire};
+use super::{CloudDirector, urn, wire};
 use crate::providers::{
     Failure, FailureKind, Revocation,
     http::{Answer, Call, failure},
+    registry::below,
 };
 
 /// What the pages allow.

@@ -4,6 +4,7 @@
 
 mod classify;
 mod client;
+pub(super) mod client_credentials;
 mod guard;
 mod limit;
 pub(super) mod token;

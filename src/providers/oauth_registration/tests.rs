@@ -74,12 +74,6 @@ fn without_scopes_none_are_asked_for() {
 }
 
 #[test]
-fn both_halves_of_basic_are_form_encoded() {
-    assert_eq!(wire::basic_half("p@ss+w%41rd:x y"), "p%40ss%2Bw%2541rd%3Ax+y");
-    assert_eq!(wire::basic_half("a._-Z9"), "a._-Z9");
-}
-
-#[test]
 fn an_answer_is_believed_only_if_it_can_be_true() {
     let rows: [(&str, Value, &str); 9] = [
         ("client_secret", json!(""), "without a secret"),

@@ -1,21 +1,18 @@
 //! The token endpoint: for our own login, and for trying the pairs that were issued.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
-use reqwest::{Method, RequestBuilder, Url};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 
-use super::{discovery::Discovery, joined, wire};
+use super::{discovery::Discovery, joined};
 use crate::{
     api::TokenEndpointAuthMethod,
     providers::{
         Failure, FailureKind, Pair, Verdict,
         http::{
-            Answer, Call, Http, failure,
+            Answer, Call, Http,
+            client_credentials::{Token, TokenRequest, refuses_pair},
+            failure,
             token::{Grant, Granted},
         },
     },
@@ -37,19 +34,11 @@ impl TokenEndpoint {
         let call = Call::read("the token request for the new pair");
         let scope = joined(&pair.scopes);
         let answer = self.ask(&call, &pair.client_id, &pair.client_secret, scope.as_deref()).await?;
-        let is_refusal = match answer.status.as_u16() {
-            // Whatever the code: Keycloak says unauthorized_client to a wrong secret, Spring says nothing.
-            401 => true,
-            400 => answer.error_code().as_deref() == Some("invalid_client"),
-            _ => false,
-        };
-        if is_refusal {
+        if refuses_pair(&answer) {
             return Ok(Verdict::Refused);
         }
-        let token = token(&answer.success(&call)?, &call)?;
-        let got = token.scope.as_deref().map(|scope| scope.split_ascii_whitespace().collect::<BTreeSet<_>>());
-        let lacks = |scope: &&String| got.as_ref().is_some_and(|got| !got.contains(scope.as_str()));
-        match pair.scopes.iter().find(lacks) {
+        let asked: Vec<&str> = pair.scopes.iter().map(String::as_str).collect();
+        match Token::of(answer, &call)?.lacks(&asked) {
             Some(scope) => {
                 let message =
                     format!("the server issues tokens to the new pair, but without the scope {scope}");
@@ -67,42 +56,10 @@ impl TokenEndpoint {
         scope: Option<&str>,
     ) -> Result<Answer, Failure> {
         let url = &self.discovery.endpoints().await?.token;
-        self.http.send(call, || self.request(url, client_id, client_secret, scope)).await
+        let Self { http, method, parameters, .. } = self;
+        let request = TokenRequest { method: *method, client_id, client_secret, scope, parameters };
+        http.send(call, || request.begin(http, url)).await
     }
-
-    fn request(
-        &self,
-        url: &Url,
-        client_id: &str,
-        client_secret: &SecretString,
-        scope: Option<&str>,
-    ) -> RequestBuilder {
-        let secret = client_secret.expose_secret();
-        let mut form = vec![("grant_type", "client_credentials")];
-        form.extend(scope.map(|scope| ("scope", scope)));
-        form.extend(self.parameters.iter().map(|(key, value)| (key.as_str(), value.as_str())));
-        let request = self.http.request(Method::POST, url);
-        match self.method {
-            TokenEndpointAuthMethod::ClientSecretBasic => {
-                request.basic_auth(wire::basic_half(client_id), Some(wire::basic_half(secret))).form(&form)
-            }
-            TokenEndpointAuthMethod::ClientSecretPost => {
-                form.extend([("client_id", client_id), ("client_secret", secret)]);
-                request.form(&form)
-            }
-        }
-    }
-}
-
-fn token(answer: &Answer, call: &Call) -> Result<wire::Token, Failure> {
-    let token: wire::Token = answer.json(call)?;
-    if token.access_token.expose_secret().is_empty() {
-        return Err(failure(
-            FailureKind::Malformed,
-            "the server answered a token request with an empty token",
-        ));
-    }
-    Ok(token)
 }
 
 /// A client that may register others.
@@ -118,11 +75,6 @@ impl Grant for ClientLogin {
         let call = Call::read("the token request of the login");
         let Self { endpoint, client_id, client_secret, scope } = self;
         let answer = endpoint.ask(&call, client_id, client_secret, scope.as_deref()).await?;
-        if matches!(answer.status.as_u16(), 400 | 401 | 403) {
-            return Err(Failure { kind: FailureKind::LoginRefused, ..answer.failure(&call) });
-        }
-        let token = token(&answer.success(&call)?, &call)?;
-        let expires_in = token.expires_in.map(|seconds| Duration::from_secs(seconds.into()));
-        Ok(Granted { token: token.access_token, expires_in })
+        Token::of_login(answer, &call)
     }
 }

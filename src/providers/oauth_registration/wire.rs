@@ -1,11 +1,10 @@
-//! What goes over the wire: RFC 7591 for registration, RFC 7592 for what manages it, RFC 6749 for tokens.
+//! What goes over the wire: RFC 7591 for registration, RFC 7592 for what manages it.
 
 use std::collections::BTreeMap;
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use url::form_urlencoded;
 
 use crate::api::TokenEndpointAuthMethod;
 
@@ -49,15 +48,6 @@ pub(super) struct Registered {
     pub(super) registration_access_token: Option<SecretString>,
 }
 
-/// An access token (RFC 6749, section 5.1).
-#[derive(Deserialize)]
-pub(super) struct Token {
-    pub(super) access_token: SecretString,
-    pub(super) expires_in: Option<u32>,
-    /// Absent: what was asked for.
-    pub(super) scope: Option<String>,
-}
-
 /// What deletes a client. URL and token stay together: oidc-provider destroys a token that is used at another
 /// client's URL.
 #[derive(Deserialize)]
@@ -74,10 +64,4 @@ impl Handle {
     pub(super) fn opened(sealed: &SecretString) -> Option<Self> {
         serde_json::from_str(sealed.expose_secret()).ok()
     }
-}
-
-/// A half of the pair, as it goes into HTTP Basic: form-encoded first (RFC 6749, section 2.3.1), without which
-/// Keycloak and Hydra refuse a secret with special characters.
-pub(super) fn basic_half(text: &str) -> String {
-    form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }

@@ -122,3 +122,10 @@ fn an_account_is_its_driver_and_its_immutable_fields() {
     assert_eq!(account(&moved), account(&oauth(|_| {})), "what may change does not count");
     assert_eq!(driver_name(&ProviderSettings::default()), "none");
 }
+
+#[test]
+fn a_client_id_stays_one_segment_of_the_path() {
+    let base = "https://api.example.com/root/".parse().unwrap();
+    assert_eq!(below(&base, &["api", "v0"]).as_str(), "https://api.example.com/root/api/v0");
+    assert_eq!(below(&base, &["a/b?c"]).as_str(), "https://api.example.com/root/a%2Fb%3Fc");
+}

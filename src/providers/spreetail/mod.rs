@@ -20,7 +20,7 @@ use super::{
         Answer, CREATE_TIMEOUT, Call, Http, failure,
         token::{Grant, Granted, Tokens},
     },
-    registry::{self, LoginData, SetupError},
+    registry::{self, LoginData, SetupError, below},
 };
 use crate::{
     api,
@@ -82,15 +82,6 @@ fn capabilities() -> Capabilities {
         listing_lag: SignedDuration::from_mins(1),
         create_timeout: CREATE_TIMEOUT,
     }
-}
-
-/// A URL with more segments to its path, each of them encoded.
-fn below(base: &Url, segments: &[&str]) -> Url {
-    let mut url = base.clone();
-    if let Ok(mut path) = url.path_segments_mut() {
-        path.pop_if_empty().extend(segments);
-    }
-    url
 }
 
 /// An account.

@@ -60,13 +60,6 @@ fn an_expiry_that_nobody_asked_for_is_taken_as_the_truth_unless_it_is_past() {
 }
 
 #[test]
-fn a_client_id_stays_one_segment_of_the_path() {
-    let base = "https://api.example.com/root/".parse().unwrap();
-    assert_eq!(below(&base, &["api", "v0"]).as_str(), "https://api.example.com/root/api/v0");
-    assert_eq!(below(&base, &["a/b?c"]).as_str(), "https://api.example.com/root/a%2Fb%3Fc");
-}
-
-#[test]
 fn instants_are_spelt_in_milliseconds() {
     assert_eq!(instant(noon()), "2026-11-22T12:00:00.000Z");
 }

@@ -51,7 +51,7 @@ pub(super) fn driver(
     let base = registry::base_url("vonageContactCenter.baseUrl", &base)?;
     Ok(VonageContactCenter {
         http,
-        token_url: by_hand::below(&base, &["Auth", "connect", "token"]),
+        token_url: registry::below(&base, &["Auth", "connect", "token"]),
         region: block.region,
         capabilities: capabilities(),
     })

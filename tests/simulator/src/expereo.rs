@@ -25,12 +25,11 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use http::{HeaderMap, Method, StatusCode, header};
 use jiff::Timestamp;
-use rand::Rng;
-use rand::distr::Alphanumeric;
 use reqwest::Url;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use crate::random::hex;
 use crate::record::NewCredential;
 use crate::simulator::{ANY_PORT, Provider, World};
 use crate::traffic::Call;
@@ -320,7 +319,7 @@ async fn token(State(expereo): State<Arc<Expereo>>, request: Request) -> Respons
     if !scope.split(' ').all(|scope| granted.iter().any(|granted| granted == scope)) {
         return oauth_error(StatusCode::BAD_REQUEST, "invalid_scope");
     }
-    let access_token: String = random_text(64);
+    let access_token = hex(&rand::random::<[u8; 32]>());
     let expires = expereo.world.clock.now() + TOKEN_LIFETIME;
     let session = Session { client_id: request.client_id, expires };
     lock(&expereo.sessions).insert(access_token.clone(), session);
@@ -433,14 +432,10 @@ fn problem(status: StatusCode, title: &str) -> Response {
 }
 
 fn new_client_id() -> String {
-    random_text(26).to_lowercase()
+    hex(&rand::random::<[u8; 13]>())
 }
 
 /// With all that a client must encode properly in forms.
 fn new_secret() -> String {
-    format!("{}+/&= %{}", random_text(20), random_text(20))
-}
-
-fn random_text(length: usize) -> String {
-    rand::rng().sample_iter(Alphanumeric).take(length).map(char::from).collect()
+    format!("{}+/&= %{}", hex(&rand::random::<[u8; 12]>()), hex(&rand::random::<[u8; 12]>()))
 }

@@ -1,0 +1,373 @@
+//! expereoOne API V2 (<https://expereo.helpjuice.com/en_US/expereoone-api-document-hub/onboarding-guide-api-v2>): whole
+//! clients, several at once, a fixed set of scopes that never change, no expiry.
+//!
+//! What trips people: a scope is spelt in two ways, one at creation and one at the token endpoint, which demands it. And
+//! little is documented beyond that: whether there is a list or a delete, what the members of an answer are called and
+//! how a list is paged are settings, and what is taken from an answer is checked.
+
+mod login;
+mod wire;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use async_trait::async_trait;
+use jiff::SignedDuration;
+use reqwest::{Method, RequestBuilder, Url};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+
+use self::{
+    login::{Login, TokenEndpoint},
+    wire::{Created, New, Page},
+};
+use super::{
+    Capabilities, CreateRequest, Failure, FailureKind, Found, Issued, Pair, Provider, Revocation,
+    RevokeRequest, Verdict,
+    http::{
+        Answer, CREATE_TIMEOUT, Call, Http,
+        client_credentials::{Token, refuses_pair},
+        failure,
+    },
+    registry::{self, LoginData, SetupError, below},
+};
+use crate::{
+    api,
+    lifecycle::capability::{Expiry, Portal, Scopes},
+};
+
+/// The driver's name, as in the spec.
+pub(super) const NAME: &str = "expereo";
+
+/// The scopes at creation and as the token endpoint spells them. The last one is only likely.
+const SPELLING: [(&str, &str); 4] = [
+    ("BasicRead", "customerapi/basic.read"),
+    ("SupportRead", "customerapi/support.read"),
+    ("SupportReadWrite", "customerapi/support.read-write"),
+    ("BillingRead", "customerapi/billing.read"),
+];
+
+/// How many clients are asked for at once.
+const PAGE_SIZE: &str = "100";
+/// A list that goes on after so many pages does not end at all.
+const PAGES_MAX: usize = 200;
+
+/// The driver for an account.
+pub(super) fn driver(
+    block: &api::Expereo,
+    login: Option<&LoginData>,
+    http: Arc<Http>,
+) -> Result<Expereo, SetupError> {
+    let base = registry::base_url("expereo.baseUrl", &block.base_url)?;
+    let token_url = registry::endpoint_url("expereo.tokenUrl", &block.token_url)?;
+    let endpoint = TokenEndpoint { http: Arc::clone(&http), url: token_url };
+    let segments: Vec<&str> = block.clients_path.split('/').filter(|it| !it.is_empty()).collect();
+    let known = SPELLING.map(|(created, asked)| (created.to_owned(), asked.to_owned()));
+    let mut spelling = BTreeMap::from(known);
+    spelling.extend(block.scope_spelling.clone());
+    Ok(Expereo {
+        http,
+        login: Login::new(login, &endpoint)?,
+        endpoint,
+        clients: below(&base, &segments),
+        capabilities: capabilities(block, spelling.keys().cloned().collect()),
+        spelling,
+        base_url: block.base_url.trim_end_matches('/').to_owned(),
+        answer: block.answer.clone(),
+        paging: block.paging.clone(),
+    })
+}
+
+fn capabilities(block: &api::Expereo, scopes: Vec<String>) -> Capabilities {
+    let (list, revoke) = (block.list.is_enabled(), block.delete.is_enabled());
+    Capabilities {
+        title: "expereoOne",
+        portal: (!(list && revoke)).then(portal),
+        by_hand: false,
+        list,
+        revoke,
+        verify: true,
+        expiry: Expiry::None,
+        scopes: Scopes::Only(scopes),
+        scopes_required: true,
+        subnets: false,
+        // Nor are this and the rest documented.
+        name_max: 128,
+        limits_per_credential: false,
+        propagation: SignedDuration::from_mins(1),
+        listing_lag: SignedDuration::from_mins(1),
+        create_timeout: CREATE_TIMEOUT,
+    }
+}
+
+fn portal() -> Portal {
+    let place = "the Developer Portal (API) of expereoOne, under api-clients";
+    Portal {
+        create_at: place.to_owned(),
+        remove_at: place.to_owned(),
+        scopes_called: "scopes",
+        notes: vec!["Its owner needs the permission Developer Portal (API).".to_owned()],
+    }
+}
+
+/// An account.
+pub(super) struct Expereo {
+    http: Arc<Http>,
+    login: Login,
+    endpoint: TokenEndpoint,
+    /// Where clients are made and listed.
+    clients: Url,
+    capabilities: Capabilities,
+    /// From the scopes at creation to those of the token endpoint.
+    spelling: BTreeMap<String, String>,
+    base_url: String,
+    answer: api::ExpereoAnswer,
+    paging: api::ExpereoPaging,
+}
+
+#[async_trait]
+impl Provider for Expereo {
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    fn identity(&self) -> Option<&str> {
+        self.login.client_id()
+    }
+
+    fn fields(&self, scopes: &[String]) -> BTreeMap<String, String> {
+        let token_url = self.endpoint.url.to_string();
+        [("token_url", token_url), ("scope", self.spelt(scopes)), ("base_url", self.base_url.clone())]
+            .map(|(key, value)| (key.to_owned(), value))
+            .into()
+    }
+
+    async fn probe(&self) -> Result<(), Failure> {
+        use FailureKind::{LoginRefused, RateLimited, Unavailable};
+        if let Login::Client(tokens, _) = &self.login {
+            return tokens.renew().await;
+        }
+        match self.page(None).await {
+            // Whatever else it says to a list that it does not have, it knows the token.
+            Err(failure)
+                if !self.capabilities.list
+                    && !matches!(failure.kind, LoginRefused | RateLimited | Unavailable) =>
+            {
+                Ok(())
+            }
+            listed => listed.map(drop),
+        }
+    }
+
+    async fn create(&self, request: &CreateRequest) -> Result<Issued, Failure> {
+        let rejected = |message: &str| Err(failure(FailureKind::Rejected, message));
+        if !request.subnets.is_empty() {
+            return rejected("expereoOne knows no subnets");
+        }
+        if request.scopes.is_empty() || !request.scopes.iter().all(|it| self.spelling.contains_key(it)) {
+            return rejected("expereoOne needs a scope, and the token endpoint's spelling of each");
+        }
+        let call = Call::create("the create request");
+        let body = New { api_client_name: &request.name, scopes: &request.scopes };
+        let post = |token: &SecretString| self.request(Method::POST, &self.clients, token).json(&body);
+        let answer = self.login.call(&self.http, &call, post).await?;
+        let answer = match answer.status.as_u16() {
+            404 | 405 => {
+                return Err(with_advice(&answer, &call, "check expereo.baseUrl and expereo.clientsPath"));
+            }
+            _ => answer.success(&call)?,
+        };
+        let created = Created::of(&answer.json(&call)?, &self.answer);
+        self.check(&created, request).map_err(|why| failure(FailureKind::Malformed, why))?;
+        Ok(Issued {
+            ids: BTreeMap::new(),
+            client_id: created.client_id,
+            client_secret: created.client_secret,
+            expires_at: None,
+            handle: None,
+            fields: self.fields(&request.scopes),
+            secret_aliases: Vec::new(),
+        })
+    }
+
+    async fn find(&self, tag: &str) -> Result<Vec<Found>, Failure> {
+        let found = self.all().await?.into_iter().filter_map(|(client_id, name)| {
+            let name = name.filter(|name| name.contains(tag))?;
+            Some(Found { name, ids: BTreeMap::new(), client_id })
+        });
+        Ok(found.collect())
+    }
+
+    async fn verify(&self, pair: &Pair) -> Result<Verdict, Failure> {
+        let call = Call::read("the token request for the new pair");
+        let scope = self.spelt(&pair.scopes);
+        let answer = self.endpoint.ask(&call, &pair.client_id, &pair.client_secret, &scope).await?;
+        if refuses_pair(&answer) {
+            return Ok(Verdict::Refused);
+        }
+        // Only a pair that it knows is asked about its scopes.
+        if answer.error_code().as_deref() == Some("invalid_scope") {
+            let advice = format!(
+                "it knows the pair, but not its scopes as {scope}: correct expereo.scopeSpelling, which says how the token \
+                 endpoint spells each scope"
+            );
+            return Err(with_advice(&answer, &call, &advice));
+        }
+        let asked: Vec<&str> = scope.split(' ').collect();
+        match Token::of(answer, &call)?.lacks(&asked) {
+            Some(scope) => {
+                let message =
+                    format!("expereoOne issues tokens to the new pair, but without the scope {scope}");
+                Err(failure(FailureKind::Rejected, message))
+            }
+            None => Ok(Verdict::Accepted),
+        }
+    }
+
+    async fn revoke(&self, target: &RevokeRequest) -> Result<Revocation, Failure> {
+        let client_id = &target.client_id;
+        if self.identity() == Some(client_id) {
+            let message = "refusing to revoke the client ID that Credwright itself logs in with";
+            return Err(failure(FailureKind::Rejected, message));
+        }
+        if !is_client_id(client_id) {
+            let message = "the client ID to revoke cannot be one of expereoOne's";
+            return Err(failure(FailureKind::Rejected, message));
+        }
+        let call = Call::repeatable("the delete request");
+        let url = below(&self.clients, &[client_id]);
+        let delete = |token: &SecretString| self.request(Method::DELETE, &url, token);
+        let answer = self.login.call(&self.http, &call, delete).await?;
+        match answer.status.as_u16() {
+            404 | 410 => Ok(Revocation::NotFound),
+            405 | 501 => Err(with_advice(
+                &answer,
+                &call,
+                "where API clients cannot be deleted, set expereo.delete: Disabled",
+            )),
+            _ => answer.success(&call).map(|_| Revocation::Revoked),
+        }
+    }
+}
+
+impl Expereo {
+    fn request(&self, method: Method, url: &Url, token: &SecretString) -> RequestBuilder {
+        self.http.request(method, url).bearer_auth(token.expose_secret())
+    }
+
+    async fn get(&self, call: &Call, url: &Url) -> Result<Answer, Failure> {
+        self.login.call(&self.http, call, |token| self.request(Method::GET, url, token)).await
+    }
+
+    /// Scopes as the token endpoint spells them, in one text (RFC 6749, section 3.3).
+    fn spelt(&self, scopes: &[String]) -> String {
+        let spelt: Vec<&str> =
+            scopes.iter().map(|scope| self.spelling.get(scope).unwrap_or(scope).as_str()).collect();
+        spelt.join(" ")
+    }
+
+    /// All clients that are listed, by their IDs. What is not listed is taken for not there, so a list that may have
+    /// been read in part is a failure.
+    async fn all(&self) -> Result<BTreeMap<String, Option<String>>, Failure> {
+        let untrue = |message: String| failure(FailureKind::Malformed, message);
+        // The first page is asked for without a number, and then those from 1 on: some count from 0, some from 1.
+        let Page { mut clients, mut total } = self.page(None).await?;
+        let is_all = |clients: &BTreeMap<_, _>, total: Option<u64>| {
+            total.is_some_and(|total| usize::try_from(total).is_ok_and(|total| clients.len() >= total))
+        };
+        let mut is_over = clients.is_empty() || self.paging.page.is_empty();
+        for number in 1..PAGES_MAX {
+            if is_over || is_all(&clients, total) {
+                break;
+            }
+            let known = clients.len();
+            let page = self.page(Some(number)).await?;
+            clients.extend(page.clients);
+            total = page.total;
+            is_over = number > 1 && clients.len() == known;
+        }
+        if is_over || is_all(&clients, total) {
+            let listed = clients.len();
+            match total.filter(|_| !is_all(&clients, total)) {
+                Some(total) => Err(untrue(format!(
+                    "expereoOne says that there are {total} clients, but lists {listed}: correct expereo.paging"
+                ))),
+                None => Ok(clients),
+            }
+        } else {
+            Err(untrue(format!("expereoOne's list does not end after {PAGES_MAX} pages")))
+        }
+    }
+
+    /// The first page, or the one with this number.
+    async fn page(&self, number: Option<usize>) -> Result<Page, Failure> {
+        let mut url = self.clients.clone();
+        let number = number.map(|number| number.to_string());
+        let parameters = [(&self.paging.page, number.as_deref()), (&self.paging.page_size, Some(PAGE_SIZE))];
+        for (parameter, value) in parameters {
+            if let Some(value) = value.filter(|_| !parameter.is_empty()) {
+                url.query_pairs_mut().append_pair(parameter, value);
+            }
+        }
+        let call = Call::read("the list request");
+        let answer = self.get(&call, &url).await?;
+        let advice = match answer.status.as_u16() {
+            400 | 422 => "check expereo.paging",
+            404 | 405 | 501 => {
+                "where API clients cannot be listed, set expereo.list: Disabled; where they can, check expereo.clientsPath"
+            }
+            _ => {
+                let body: Value = answer.success(&call)?.json(&call)?;
+                return Page::of(&body, &self.answer).map_err(|why| failure(FailureKind::Malformed, why));
+            }
+        };
+        Err(with_advice(&answer, &call, advice))
+    }
+
+    /// Whether an answer to a create can be true.
+    fn check(&self, created: &Created, asked: &CreateRequest) -> Result<(), &'static str> {
+        let is_asked = |scope: &String| {
+            asked.scopes.iter().any(|asked| scope == asked || self.spelling.get(asked) == Some(scope))
+        };
+        let wrong = [
+            (
+                !is_client_id(&created.client_id),
+                "expereoOne answered the create request without a client ID: check expereo.answer.clientId",
+            ),
+            (
+                !created.has_secret(),
+                "expereoOne answered the create request without a secret: check expereo.answer.clientSecret",
+            ),
+            (
+                self.identity() == Some(&created.client_id),
+                "expereoOne answered the create request with our own client ID",
+            ),
+            (
+                created.name.as_ref().is_some_and(|name| *name != asked.name),
+                "expereoOne answered the create request with another name than asked for",
+            ),
+            (
+                !created.scopes.iter().flatten().all(is_asked),
+                "expereoOne answered the create request with more scopes than asked for",
+            ),
+        ];
+        wrong.into_iter().find(|(is_wrong, _)| *is_wrong).map_or(Ok(()), |(_, why)| Err(why))
+    }
+}
+
+/// The failure that an answer means, with what to do about it.
+fn with_advice(answer: &Answer, call: &Call, advice: &str) -> Failure {
+    let Failure { kind, retry_after, message } = answer.failure(call);
+    Failure { kind, retry_after, message: format!("{message}: {advice}") }
+}
+
+/// Nothing is documented. Taken is whatever does not change a path's meaning, encoded or not.
+fn is_client_id(id: &str) -> bool {
+    (1..=256).contains(&id.len())
+        && id
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'/' | b'\\' | b'?' | b'#' | b'%'))
+        && id.bytes().any(|byte| byte != b'.')
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,110 @@
+//! What goes over the wire. The request is documented (<https://expereo.helpjuice.com/3749494>); an answer is not, so it is
+//! looked into by the names that the provider object gives.
+
+use std::collections::BTreeMap;
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::api::ExpereoAnswer;
+
+/// What may hold a list's clients, where the provider object does not say.
+const ITEMS: [&str; 4] = ["items", "data", "values", "results"];
+/// What may say how many clients there are in all.
+const TOTALS: [&str; 4] = ["total", "totalItems", "totalCount", "totalElements"];
+
+/// Asks for a client.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct New<'a> {
+    pub(super) api_client_name: &'a str,
+    pub(super) scopes: &'a [String],
+}
+
+/// A client as it is shown once. Not `Debug`, and what is absent is empty.
+pub(super) struct Created {
+    pub(super) client_id: String,
+    pub(super) client_secret: SecretString,
+    /// Absent: the answer does not repeat it.
+    pub(super) name: Option<String>,
+    /// Absent: the answer does not repeat them, or not as texts.
+    pub(super) scopes: Option<Vec<String>>,
+}
+
+impl Created {
+    pub(super) fn of(answer: &Value, names: &ExpereoAnswer) -> Self {
+        let owned = |name| member(answer, name).and_then(Value::as_str).map(str::to_owned);
+        let text = |scope: &Value| scope.as_str().map(str::to_owned);
+        let scopes = beside(answer, &names.client_id, "scopes").and_then(Value::as_array);
+        Self {
+            client_id: owned(&names.client_id).unwrap_or_default(),
+            client_secret: owned(&names.client_secret).unwrap_or_default().into(),
+            name: owned(&names.name),
+            scopes: scopes.and_then(|scopes| scopes.iter().map(text).collect()),
+        }
+    }
+
+    pub(super) fn has_secret(&self) -> bool {
+        !self.client_secret.expose_secret().is_empty()
+    }
+}
+
+/// A part of a list.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Page {
+    /// Names by client ID.
+    pub(super) clients: BTreeMap<String, Option<String>>,
+    /// How many there are in all, if it says so.
+    pub(super) total: Option<u64>,
+}
+
+impl Page {
+    /// The page in an answer. What cannot be read is an error, since what is not listed is taken for not there.
+    pub(super) fn of(answer: &Value, names: &ExpereoAnswer) -> Result<Self, &'static str> {
+        let items = items(answer, &names.items).ok_or(
+            "expereoOne's list holds no clients where they are looked for: set expereo.answer.items",
+        )?;
+        let client = |item: &Value| {
+            let text = |name| listed(item, name).and_then(Value::as_str).map(str::to_owned);
+            Some((text(&names.client_id)?, text(&names.name)))
+        };
+        let clients: Option<_> = items.iter().map(client).collect();
+        let clients =
+            clients.ok_or("expereoOne lists a client without an ID: set expereo.answer.clientId")?;
+        Ok(Self { clients, total: total(answer) })
+    }
+}
+
+/// A member by its name, or by a JSON pointer.
+fn member<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
+    if name.starts_with('/') { value.pointer(name) } else { value.get(name) }
+}
+
+/// A member of a client in a list. A pointer may begin with what wraps a single client, which a list leaves away.
+fn listed<'a>(item: &'a Value, name: &str) -> Option<&'a Value> {
+    let last = name.rfind('/').map_or(name, |slash| &name[slash..]);
+    member(item, name).or_else(|| member(item, last))
+}
+
+/// A member of the object that `name` is a member of.
+fn beside<'a>(value: &'a Value, name: &str, other: &str) -> Option<&'a Value> {
+    let object = name.rfind('/').map_or(Some(value), |slash| value.pointer(&name[..slash]));
+    object?.get(other)
+}
+
+fn items<'a>(answer: &'a Value, name: &str) -> Option<&'a Vec<Value>> {
+    if name.is_empty() {
+        let envelope = || ITEMS.iter().find_map(|name| answer.get(*name)?.as_array());
+        answer.as_array().or_else(envelope)
+    } else {
+        member(answer, name)?.as_array()
+    }
+}
+
+/// It may stand in the envelope itself or in an object of it, such as `pagination`.
+fn total(answer: &Value) -> Option<u64> {
+    let among = |members: &Map<String, Value>| TOTALS.iter().find_map(|name| members.get(*name)?.as_u64());
+    let members = answer.as_object()?;
+    among(members).or_else(|| members.values().filter_map(Value::as_object).find_map(among))
+}

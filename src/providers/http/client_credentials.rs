@@ -1,0 +1,127 @@
+//! The client-credentials grant (RFC 6749, section 4.4), as most token endpoints have it: for our own logins, and for
+//! trying the pairs that were issued.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use reqwest::{Method, RequestBuilder, Url};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use url::form_urlencoded;
+
+use super::{Answer, Call, Http, failure, token::Granted};
+use crate::{
+    api::TokenEndpointAuthMethod,
+    providers::{Failure, FailureKind},
+};
+
+/// What a token is asked for with.
+pub(in crate::providers) struct TokenRequest<'a> {
+    pub(in crate::providers) method: TokenEndpointAuthMethod,
+    pub(in crate::providers) client_id: &'a str,
+    pub(in crate::providers) client_secret: &'a SecretString,
+    pub(in crate::providers) scope: Option<&'a str>,
+    /// What the endpoint wants besides.
+    pub(in crate::providers) parameters: &'a BTreeMap<String, String>,
+}
+
+impl TokenRequest<'_> {
+    /// Begins the request.
+    pub(in crate::providers) fn begin(&self, http: &Http, url: &Url) -> RequestBuilder {
+        let Self { method, client_id, client_secret, scope, parameters } = self;
+        let secret = client_secret.expose_secret();
+        let mut form = vec![("grant_type", "client_credentials")];
+        form.extend(scope.map(|scope| ("scope", scope)));
+        form.extend(parameters.iter().map(|(key, value)| (key.as_str(), value.as_str())));
+        let request = http.request(Method::POST, url);
+        match method {
+            TokenEndpointAuthMethod::ClientSecretBasic => {
+                request.basic_auth(basic_half(client_id), Some(basic_half(secret))).form(&form)
+            }
+            TokenEndpointAuthMethod::ClientSecretPost => {
+                form.extend([("client_id", *client_id), ("client_secret", secret)]);
+                request.form(&form)
+            }
+        }
+    }
+}
+
+/// A half of the pair, as it goes into HTTP Basic: form-encoded first (RFC 6749, section 2.3.1), without which
+/// Keycloak and Hydra refuse a secret with special characters.
+fn basic_half(text: &str) -> String {
+    form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}
+
+/// An access token (RFC 6749, section 5.1).
+#[derive(Deserialize)]
+pub(in crate::providers) struct Token {
+    access_token: SecretString,
+    expires_in: Option<u32>,
+    /// Absent: what was asked for.
+    scope: Option<String>,
+}
+
+impl Token {
+    /// The token in an answer.
+    pub(in crate::providers) fn of(answer: Answer, call: &Call) -> Result<Self, Failure> {
+        let token: Self = answer.success(call)?.json(call)?;
+        if token.access_token.expose_secret().is_empty() {
+            let message = "the server answered a token request with an empty token";
+            return Err(failure(FailureKind::Malformed, message));
+        }
+        Ok(token)
+    }
+
+    /// The token that a login is granted. A 400 is a refusal, too: it may be about the pair or about its scope.
+    pub(in crate::providers) fn of_login(answer: Answer, call: &Call) -> Result<Granted, Failure> {
+        if matches!(answer.status.as_u16(), 400 | 401 | 403) {
+            return Err(Failure { kind: FailureKind::LoginRefused, ..answer.failure(call) });
+        }
+        let Self { access_token, expires_in, .. } = Self::of(answer, call)?;
+        let expires_in = expires_in.map(|seconds| Duration::from_secs(seconds.into()));
+        Ok(Granted { token: access_token, expires_in })
+    }
+
+    /// The first of these scopes that it was granted without: a server may drop some without a word.
+    pub(in crate::providers) fn lacks<'a>(&self, scopes: &[&'a str]) -> Option<&'a str> {
+        let got: BTreeSet<&str> = self.scope.as_deref()?.split_ascii_whitespace().collect();
+        scopes.iter().find(|scope| !got.contains(**scope)).copied()
+    }
+}
+
+/// Whether a token endpoint refuses a pair as such.
+pub(in crate::providers) fn refuses_pair(answer: &Answer) -> bool {
+    match answer.status.as_u16() {
+        // Whatever the code: Keycloak says unauthorized_client to a wrong secret, Spring says nothing.
+        401 => true,
+        400 => answer.error_code().as_deref() == Some("invalid_client"),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_halves_of_basic_are_form_encoded() {
+        assert_eq!(basic_half("p@ss+w%41rd:x y"), "p%40ss%2Bw%2541rd%3Ax+y");
+        assert_eq!(basic_half("a._-Z9"), "a._-Z9");
+    }
+
+    #[test]
+    fn a_token_that_does_not_say_its_scopes_has_those_asked_for() {
+        let token = |scope: Option<&str>| Token {
+            access_token: "t".into(),
+            expires_in: None,
+            scope: scope.map(str::to_owned),
+        };
+        let asked = ["read", "write"];
+        assert_eq!(token(None).lacks(&asked), None);
+        assert_eq!(token(Some("write more read")).lacks(&asked), None);
+        assert_eq!(token(Some("read")).lacks(&asked), Some("write"));
+        assert_eq!(token(Some("")).lacks(&asked), Some("read"));
+    }
+}
