@@ -255,7 +255,7 @@ pub struct CloudConnexa {
     /// The status that the token endpoint answers with while the account's Enable API switch is off. It is not documented;
     /// default 403.
     #[serde(default = "forbidden")]
-    #[schemars(range(min = 400, max = 599))]
+    #[schemars(range(min = 400, max = 599), extend("format" = "int32"))]
     pub api_disabled_status: u16,
 }
 

@@ -11,6 +11,8 @@ mod canary;
 mod cloud_director;
 mod consumer;
 mod deletion;
+mod examples;
+mod expereo;
 mod failures;
 mod kubectl;
 mod lifecycle;

@@ -37,16 +37,22 @@ impl Conclusion<'_> {
                 self.report.events.push(EventNote { warning: false, reason: revision.reason, message });
             }
             Outcome::Tried { accepted: false } => {
-                let message = format!("{title} refuses the pair of client {client}{}", self.try_again());
+                let message = format!(
+                    "{title} refuses the pair of client {client}, so it is not published: the client ID or the secret is \
+                     mistyped, it was removed or has expired, or it may not be used from here. {}",
+                    self.how_to_try_again()
+                );
                 let failure =
                     Failure { kind: FailureKind::Rejected, retry_after: None, message: String::new() };
                 self.record(StepKind::Mint, revision, about, (Reason::IntakeRefused, message, &failure));
             }
             Outcome::Failed(failure) => {
                 let message = format!("trying the pair of client {client} failed: {}", failure.message);
-                let why = match failure.kind {
-                    FailureKind::Rejected => Reason::IntakeRefused,
-                    kind => reason(kind),
+                let (why, message) = match failure.kind {
+                    FailureKind::Rejected => {
+                        (Reason::IntakeRefused, format!("{message}. {}", self.how_to_try_again()))
+                    }
+                    kind => (reason(kind), message),
                 };
                 self.fail(StepKind::Mint, revision, about, (why, message, failure));
             }
@@ -54,13 +60,13 @@ impl Conclusion<'_> {
         }
     }
 
-    fn try_again(&self) -> String {
+    /// One attempt is made for each content, so a person has to say when something else was mended.
+    fn how_to_try_again(&self) -> String {
         let intake = self.world.subject.object.as_ref().and_then(|object| object.spec.intake.as_ref());
         let name = intake.map_or("", |intake| intake.secret_name.as_str());
         format!(
-            ", so it is not published: the client ID or the secret is mistyped, it was removed or has expired, or it may not be \
-             used from here. If that is mended and the pair is right, have it tried again: kubectl annotate secret {name} \
-             --namespace={} --overwrite {TRY_AGAIN_ANNOTATION}=\"$(date)\"",
+            "If that is mended and the pair is right, have it tried again: kubectl annotate secret {name} --namespace={} \
+             --overwrite {TRY_AGAIN_ANNOTATION}=\"$(date)\"",
             self.world.subject.namespace
         )
     }

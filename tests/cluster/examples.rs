@@ -1,0 +1,148 @@
+//! The manifests in `examples/` do what they say, once what a user fills in is filled in.
+
+use std::io::Write;
+
+use credwright::api::CredentialProvider;
+use credwright_harness::controlplane;
+use credwright_simulator::{
+    Clock, Simulator, cloud_connexa, cloud_director, expereo,
+    oidc::{OidcOptions, OidcServer},
+    spreetail, vonage,
+};
+
+use crate::support::Scene;
+
+/// Fills in an example and applies it, as strictly as the API server can check it.
+async fn apply(scene: &Scene, file: &str, filled_in: &[(&str, &str)]) {
+    let path = format!("{}/examples/{file}.yaml", env!("CARGO_MANIFEST_DIR"));
+    let mut text = std::fs::read_to_string(path).unwrap();
+    for (placeholder, value) in filled_in {
+        assert!(text.contains(placeholder), "{file} has no {placeholder}");
+        text = text.replace(placeholder, value);
+    }
+    let mut kubectl = controlplane::shared().await.unwrap().kubectl();
+    kubectl.args(["apply", "--namespace", &scene.namespace, "--validate=strict", "--filename=-"]);
+    kubectl.stdin(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    let mut running = kubectl.spawn().unwrap();
+    running.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let output = running.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && !said.contains("Warning"), "{file}: {said}");
+}
+
+/// What a provider's status says that it can do.
+async fn capabilities(scene: &Scene, provider: &str) -> String {
+    let object: CredentialProvider = scene.api().get(provider).await.unwrap();
+    let words = object.status.unwrap_or_default().capabilities;
+    words.into_iter().map(|(what, words)| format!("{what}: {words}\n")).collect()
+}
+
+fn clock(scene: &Scene) -> Clock {
+    let follow = scene.clock.clone();
+    Clock::following(move || follow.now())
+}
+
+fn login(simulator: &Simulator) -> (&str, &str) {
+    (&simulator.login().client_id, &simulator.login().client_secret)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_example_with_an_api_gives_a_credential() {
+    let scene = Scene::new("examples").await;
+    scene.delete_provider("spreetail").await;
+    scene.delete_secret("spreetail-admin").await;
+    let _operator = scene.operator().await;
+    let spreetail = spreetail::start(spreetail::Options::new(clock(&scene))).await.unwrap();
+    let expereo = expereo::start(expereo::Options::new(clock(&scene))).await.unwrap();
+    let director = cloud_director::start(cloud_director::Options::new(clock(&scene))).await.unwrap();
+    let options = OidcOptions { initial_access_token: Some("initial".to_owned()), ..OidcOptions::default() };
+    let server = OidcServer::start(options).await.unwrap();
+
+    let (id, secret) = login(&spreetail);
+    apply(
+        &scene,
+        "spreetail",
+        &[
+            ("https://api.spreetail.com\n", &format!("{}\n", spreetail.base_url())),
+            ("REPLACE-WITH-YOUR-CLIENT-ID", id),
+            ("REPLACE-WITH-YOUR-CLIENT-SECRET", secret),
+        ],
+    )
+    .await;
+    let (id, secret) = login(&expereo);
+    let token_url = format!("{}{}", expereo.base_url(), expereo::TOKEN_PATH);
+    apply(
+        &scene,
+        "expereo",
+        &[
+            ("https://api.expereo.one\n", &format!("{}\n", expereo.base_url())),
+            ("https://auth.expereo.one/oauth2/token\n", &format!("{token_url}\n")),
+            ("REPLACE-WITH-YOUR-CLIENT-ID", id),
+            ("REPLACE-WITH-YOUR-CLIENT-SECRET", secret),
+        ],
+    )
+    .await;
+    let (name, password) = login(&director);
+    apply(
+        &scene,
+        "cloud-director",
+        &[
+            ("https://vcd.example.com", &director.base_url()),
+            ("REPLACE-WITH-THE-USER-NAME", name),
+            ("REPLACE-WITH-THE-PASSWORD", password),
+        ],
+    )
+    .await;
+    apply(
+        &scene,
+        "oauth-registration",
+        &[
+            ("https://login.example.com", &server.issuer),
+            ("REPLACE-WITH-YOUR-INITIAL-ACCESS-TOKEN", "initial"),
+        ],
+    )
+    .await;
+    let made = [
+        ("orders", "orders-api"),
+        ("orders-expereo", "orders-expereo"),
+        ("orders-cloud", "orders-cloud"),
+        ("reports", "reports-oauth"),
+    ];
+    for (object, secret) in made {
+        scene.says(object, ("Ready", "True", "Issued")).await;
+        assert!(scene.pair(secret).await.is_some(), "{secret}");
+    }
+    for (provider, words) in [
+        ("spreetail", "expiry: any instant, enforced by the provider"),
+        ("expereo", "scopes: BasicRead, BillingRead, SupportRead, SupportReadWrite; at least one is needed"),
+        ("expereo", "revoke: no: a person removes what is retired: "),
+        ("cloud-director", "creation: by its API"),
+        ("login-server", "list: no: a lost answer may leave a credential behind, which is recorded"),
+    ] {
+        let said = capabilities(&scene, provider).await;
+        assert!(said.contains(words), "{provider}: {said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_example_by_hand_says_what_to_do() {
+    let scene = Scene::new("examples-by-hand").await;
+    let _operator = scene.operator().await;
+    let connexa = cloud_connexa::start(cloud_connexa::Options::new(clock(&scene))).await.unwrap();
+    let vonage = vonage::start(vonage::Options::new(clock(&scene))).await.unwrap();
+    let here = |simulator: &Simulator| format!("baseUrl: {}\n", simulator.base_url());
+    apply(&scene, "cloud-connexa", &[("cloudId: acme\n", &here(&connexa))]).await;
+    apply(&scene, "vonage-contact-center", &[("region: emea\n", &here(&vonage))]).await;
+    for (object, words) in [
+        ("network-sync", "choose the term six months"),
+        ("network-sync", "allow it from these subnets only: 203.0.113.0/24"),
+        ("recordings", "choose exactly these scopes: interaction-content:read, users:read"),
+        ("recordings", "The credential belongs to the user who makes it"),
+    ] {
+        let asked = scene.says(object, ("ActionRequired", "True", "IntakeAwaited")).await;
+        assert!(asked.contains(words), "{asked}");
+    }
+    let said = capabilities(&scene, "cloud-connexa").await;
+    assert!(said.contains("expiry: two weeks, one month, six months or one year"), "{said}");
+    assert!(said.contains("creation: by a person: "), "{said}");
+}
