@@ -42,6 +42,18 @@ pub(crate) enum Driver {
     ExpereoWithoutListAndDelete,
 }
 
+impl Driver {
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Spreetail,
+        Self::OauthRegistration,
+        Self::CloudDirector,
+        Self::CloudConnexa,
+        Self::VonageContactCenter,
+        Self::Expereo,
+        Self::ExpereoWithoutListAndDelete,
+    ];
+}
+
 /// A driver and its provider.
 pub(crate) struct Subject {
     pub(crate) driver: Driver,
