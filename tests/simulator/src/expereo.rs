@@ -232,13 +232,12 @@ impl Expereo {
         works.then_some(Caller { client_id: session.client_id, may_manage })
     }
 
-    /// The name of somebody who may manage clients, or the answer for everybody else.
-    fn manager(&self, headers: &HeaderMap) -> Result<String, Response> {
-        let caller = self
-            .caller(headers)
-            .ok_or_else(|| problem(StatusCode::UNAUTHORIZED, "a bearer token is required"))?;
+    /// The name of somebody who may manage clients, or the refusal of everybody else.
+    fn manager(&self, headers: &HeaderMap) -> Result<String, Refusal> {
+        let caller =
+            self.caller(headers).ok_or(Refusal(StatusCode::UNAUTHORIZED, "a bearer token is required"))?;
         if !caller.may_manage {
-            return Err(problem(StatusCode::FORBIDDEN, "Developer Portal (API) is required"));
+            return Err(Refusal(StatusCode::FORBIDDEN, "Developer Portal (API) is required"));
         }
         Ok(caller.client_id)
     }
@@ -267,6 +266,15 @@ impl Expereo {
             Some(wrapper) => json!({ wrapper: view }),
             None => Value::Object(view),
         }
+    }
+}
+
+struct Refusal(StatusCode, &'static str);
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let Self(status, reason) = self;
+        problem(status, reason)
     }
 }
 
@@ -345,7 +353,7 @@ async fn create(
 ) -> Response {
     let manager = match expereo.manager(&headers) {
         Ok(manager) => manager,
-        Err(refusal) => return refusal,
+        Err(refusal) => return refusal.into_response(),
     };
     let scopes = match expereo.spelt(&request.scopes) {
         Ok(scopes) if !scopes.is_empty() => scopes,
@@ -376,7 +384,7 @@ async fn list(
         return status.into_response();
     }
     if let Err(refusal) = expereo.manager(&headers) {
-        return refusal;
+        return refusal.into_response();
     }
     let Paging { page, page_size, first, largest, total } = &expereo.options.paging;
     let number = |name: &str, otherwise: usize| query.get(name).map_or(Ok(otherwise), |text| text.parse());
@@ -407,7 +415,7 @@ async fn remove(
         return status.into_response();
     }
     if let Err(refusal) = expereo.manager(&headers) {
-        return refusal;
+        return refusal.into_response();
     }
     if expereo.world.record.revoke(&client_id) {
         StatusCode::NO_CONTENT.into_response()
