@@ -327,6 +327,15 @@ async fn a_list_that_is_not_whole_is_a_failure() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_list_that_never_ends_is_a_failure() -> Result<()> {
+    let endless = Paging { endless: true, total: false, ..Paging::default() };
+    let subject = start(|it| it.paging = endless, |_| {}).await?;
+    failed(subject.provider.find("kw").await, FailureKind::Malformed, "does not end after 200 pages")?;
+    assert_eq!(subject.simulator.record().arrived(Operation::List), 200);
+    Ok(())
+}
+
+#[tokio::test]
 async fn what_is_missing_though_it_is_enabled_is_explained() -> Result<()> {
     for missing in [StatusCode::NOT_FOUND, StatusCode::METHOD_NOT_ALLOWED] {
         let change = |options: &mut Options| {

@@ -95,6 +95,8 @@ pub struct Paging {
     pub largest: usize,
     /// Whether a page says how many clients there are.
     pub total: bool,
+    /// Whether every page there is has clients that no other has, which is no list at all.
+    pub endless: bool,
 }
 
 impl Options {
@@ -136,7 +138,14 @@ impl Default for Answers {
 
 impl Default for Paging {
     fn default() -> Self {
-        Self { page: "page".into(), page_size: "pageSize".into(), first: 1, largest: 50, total: true }
+        Self {
+            page: "page".into(),
+            page_size: "pageSize".into(),
+            first: 1,
+            largest: 50,
+            total: true,
+            endless: false,
+        }
     }
 }
 
@@ -386,7 +395,7 @@ async fn list(
     if let Err(refusal) = expereo.manager(&headers) {
         return refusal.into_response();
     }
-    let Paging { page, page_size, first, largest, total } = &expereo.options.paging;
+    let Paging { page, page_size, first, largest, total, endless } = &expereo.options.paging;
     let number = |name: &str, otherwise: usize| query.get(name).map_or(Ok(otherwise), |text| text.parse());
     let (Ok(page), Ok(size)) = (number(page, *first), number(page_size, *largest)) else {
         return problem(StatusCode::BAD_REQUEST, "that is no number");
@@ -395,8 +404,11 @@ async fn list(
     // A page before the first is the first.
     let skipped = page.saturating_sub(*first).saturating_mul(size);
     let listed = expereo.world.record.listed();
-    let clients: Vec<Value> =
+    let mut clients: Vec<Value> =
         listed.iter().skip(skipped).take(size).map(|it| expereo.view(it, None)).collect();
+    if *endless {
+        clients = vec![json!({ &expereo.options.answers.client_id: new_client_id() })];
+    }
     let Some(items) = &expereo.options.answers.items else { return Json(json!(clients)).into_response() };
     let mut body = json!({ items: clients });
     if *total {

@@ -251,6 +251,18 @@ async fn a_list_comes_in_pages() {
 }
 
 #[tokio::test]
+async fn a_list_may_never_end() {
+    let caller = an_expereo(|options| options.paging.endless = true).await;
+    let token = caller.login().await;
+    let mut seen = vec![];
+    for page in 1..=3 {
+        let listed = caller.list(&token, &format!("?page={page}")).await;
+        seen.push(text(&listed["items"][0], "clientId").to_owned());
+    }
+    assert!(seen[0] != seen[1] && seen[1] != seen[2], "{seen:?}");
+}
+
+#[tokio::test]
 async fn answers_may_look_otherwise() {
     let caller = an_expereo(|options| {
         options.answers = Answers {
@@ -261,8 +273,8 @@ async fn answers_may_look_otherwise() {
             wrapper: Some("client".into()),
             items: None,
         };
-        options.paging =
-            Paging { page: "p".into(), page_size: "n".into(), first: 0, largest: 1, total: false };
+        let (page, page_size) = ("p".into(), "n".into());
+        options.paging = Paging { page, page_size, first: 0, largest: 1, total: false, endless: false };
         options.created_status = StatusCode::OK;
         options.scopes.insert("AssetRead".into(), "customerapi/asset.read".into());
     })
