@@ -2,9 +2,8 @@
 
 use credwright::api::{ApiCredential, CredentialProvider};
 use credwright::engine::seal::{Place, Sealer};
-use credwright_simulator::Operation;
-use credwright_simulator::faults::Fault;
 use credwright_simulator::oidc::{OidcOptions, OidcServer};
+use credwright_simulator::{Clock, Form, Operation, cloud_connexa, cloud_director, expereo, faults::Fault};
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
 use kube::api::ListParams;
@@ -15,6 +14,89 @@ use crate::stage::{hours, minutes};
 use crate::support::{Scene, logs};
 
 const INITIAL_ACCESS_TOKEN: &str = "initial-access-token-that-nobody-may-see";
+
+const MISTYPED: &str = "what-a-person-mistyped-is-often-another-password";
+
+/// Credentials of the other drivers, and what is secret of them: a login by password, a token that is a secret itself, a pair that a
+/// person has made, and one that was mistyped.
+async fn other_drivers(scene: &Scene) -> Vec<(String, String)> {
+    let clock = || {
+        let follow = scene.clock.clone();
+        Clock::following(move || follow.now())
+    };
+    let director = cloud_director::start(cloud_director::Options::new(clock())).await.unwrap();
+    let expereo = expereo::start(expereo::Options::new(clock())).await.unwrap();
+    let connexa = cloud_connexa::start(cloud_connexa::Options::new(clock())).await.unwrap();
+    let labels = |role: &str| json!({ "credwright.dev/role": role });
+    for (name, login) in [
+        (
+            "director",
+            json!({ "username": director.login().client_id, "password": director.login().client_secret }),
+        ),
+        (
+            "expereo",
+            json!({
+                "client_id": expereo.login().client_id, "client_secret": expereo.login().client_secret,
+                "scope": "customerapi/basic.read",
+            }),
+        ),
+    ] {
+        let metadata = json!({ "name": name, "labels": labels("login") });
+        scene.put_secret(json!({ "metadata": metadata, "stringData": login })).await;
+    }
+    let login = |name: &str| json!({ "secretRef": { "name": name } });
+    let (base, token_url) = (expereo.base_url(), format!("{}{}", expereo.base_url(), expereo::TOKEN_PATH));
+    for (name, spec) in [
+        (
+            "director",
+            json!({ "cloudDirector": { "baseUrl": director.base_url(), "org": "acme" }, "login": login("director") }),
+        ),
+        (
+            "expereo",
+            json!({ "expereo": { "baseUrl": base, "tokenUrl": token_url }, "login": login("expereo") }),
+        ),
+        ("connexa", json!({ "cloudConnexa": { "baseUrl": connexa.base_url() } })),
+    ] {
+        scene.create_provider(name, spec).await;
+    }
+    let operator = scene.operator().await;
+    director.faults().next(Operation::Exchange, Fault::CutBody);
+    expereo.faults().next(Operation::Create, Fault::Malformed);
+    scene.apply("servers", json!({ "providerRef": { "name": "director" } })).await;
+    scene.apply("tickets", json!({ "providerRef": { "name": "expereo" }, "scopes": ["BasicRead"] })).await;
+    let by_hand = json!({
+        "providerRef": { "name": "connexa" }, "scopes": ["users:read"], "intake": { "secretName": "vpn-intake" },
+    });
+    scene.apply("vpn", by_hand).await;
+    let asked = scene.says("vpn", ("ActionRequired", "True", "IntakeAwaited")).await;
+    let form = Form { name: asked.clone(), term: Some("one year".to_owned()), ..Form::default() };
+    let pair = connexa.portal().unwrap().create(&form).unwrap();
+    let intake = |secret: &str| {
+        json!({
+            "metadata": { "name": "vpn-intake", "labels": labels("intake") },
+            "stringData": { "client_id": pair.client_id, "client_secret": secret },
+        })
+    };
+    scene.put_secret(intake(MISTYPED)).await;
+    scene.comes_to(&operator, "vpn", ("ActionRequired", "True", "IntakeRefused")).await;
+    scene.merge_secret("vpn-intake", intake(&pair.client_secret)).await;
+    for name in ["vpn", "servers", "tickets"] {
+        scene.comes_to(&operator, name, ("Ready", "True", "Issued")).await;
+    }
+    operator.stop().await;
+    let mut planted = vec![
+        ("what was mistyped".to_owned(), MISTYPED.to_owned()),
+        ("what a person made".to_owned(), pair.client_secret.clone()),
+        ("a password".to_owned(), director.login().client_secret.clone()),
+        ("a login".to_owned(), expereo.login().client_secret.clone()),
+    ];
+    for simulator in [&director, &expereo] {
+        let made = simulator.record().all().into_iter();
+        planted.extend(made.map(|it| (format!("secret of {}", it.client_id), it.secret().to_owned())));
+    }
+    planted.retain(|(_, secret)| !secret.is_empty());
+    planted
+}
 
 /// Lives through what usually goes wrong, so that there is something to be indiscreet about.
 async fn live_through_trouble(scene: &Scene, server: &OidcServer) {
@@ -76,6 +158,7 @@ async fn no_secret_is_anywhere_but_in_the_secrets_that_it_is_for() {
     let options =
         OidcOptions { initial_access_token: Some(INITIAL_ACCESS_TOKEN.to_owned()), ..OidcOptions::default() };
     let server = OidcServer::start(options).await.unwrap();
+    let others = other_drivers(&scene).await;
     live_through_trouble(&scene, &server).await;
 
     let mut planted: Vec<(String, String)> = scene
@@ -84,6 +167,7 @@ async fn no_secret_is_anywhere_but_in_the_secrets_that_it_is_for() {
         .map(|it| (format!("secret of {}", it.client_id), it.secret().to_owned()))
         .collect();
     assert!(planted.len() >= 5, "{planted:#?}");
+    planted.extend(others);
     planted.push(("the login".to_owned(), scene.provider.login().client_secret.clone()));
     planted.push(("the initial access token".to_owned(), INITIAL_ACCESS_TOKEN.to_owned()));
     planted.push(("the server's client".to_owned(), scene.value("client", "client_secret").await.unwrap()));
