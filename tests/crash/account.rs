@@ -1,8 +1,8 @@
 //! The accounts that credentials are made at: those that can list what exists, a real server that cannot, and
-//! one where a person removes what is retired.
+//! those where a person makes what is wanted, or removes what is retired.
 
 use credwright_simulator::{
-    Clock, Faults, Record, Simulator, cloud_director, expereo,
+    Clock, Faults, Form, Record, Simulator, cloud_connexa, cloud_director, expereo,
     oidc::{OidcOptions, OidcServer},
 };
 use http::StatusCode;
@@ -18,6 +18,7 @@ pub(crate) enum Kind {
     CloudDirector,
     Expereo,
     ExpereoWithoutListAndDelete,
+    CloudConnexa,
 }
 
 pub(crate) enum Account {
@@ -29,6 +30,8 @@ pub(crate) enum Account {
     CloudDirector(Box<Simulator>),
     /// Where a person removes clients, unless it has a list and a delete.
     Expereo { simulator: Box<Simulator>, complete: bool },
+    /// Where a person makes credentials, too.
+    CloudConnexa(Box<Simulator>),
 }
 
 /// What lives at a provider.
@@ -53,7 +56,19 @@ impl Account {
             Kind::CloudDirector => Self::cloud_director(scene).await,
             Kind::Expereo => Self::expereo(scene, true).await,
             Kind::ExpereoWithoutListAndDelete => Self::expereo(scene, false).await,
+            Kind::CloudConnexa => Self::cloud_connexa(scene).await,
         }
+    }
+
+    async fn cloud_connexa(scene: &Scene) -> Self {
+        let follow = scene.clock.clone();
+        let options = cloud_connexa::Options::new(Clock::following(move || follow.now()));
+        let connexa = cloud_connexa::start(options).await.unwrap();
+        let spec = json!({
+            "cloudConnexa": { "baseUrl": connexa.base_url() }, "limits": { "requestsPerSecond": 1000 },
+        });
+        scene.create_provider("cloud-connexa", spec).await;
+        Self::CloudConnexa(Box::new(connexa))
     }
 
     async fn cloud_director(scene: &Scene) -> Self {
@@ -127,6 +142,7 @@ impl Account {
             Self::Registration { .. } => "registration",
             Self::CloudDirector(_) => "cloud-director",
             Self::Expereo { .. } => "expereo",
+            Self::CloudConnexa(_) => "cloud-connexa",
         }
     }
 
@@ -137,12 +153,28 @@ impl Account {
 
     /// Whether a lost answer can be settled by looking.
     pub(crate) fn can_list(&self) -> bool {
-        !matches!(self, Self::Registration { .. } | Self::Expereo { complete: false, .. })
+        !matches!(
+            self,
+            Self::Registration { .. } | Self::Expereo { complete: false, .. } | Self::CloudConnexa(_)
+        )
     }
 
     /// Whether Credwright can remove what it has made.
     pub(crate) fn can_revoke(&self) -> bool {
-        !matches!(self, Self::Expereo { complete: false, .. })
+        !matches!(self, Self::Expereo { complete: false, .. } | Self::CloudConnexa(_))
+    }
+
+    /// Whether a person makes the credentials.
+    pub(crate) fn is_by_hand(&self) -> bool {
+        matches!(self, Self::CloudConnexa(_))
+    }
+
+    /// A person makes a credential in the portal.
+    pub(crate) fn make_in_portal(&self, scene: &Scene, name: &str) -> (String, String) {
+        let (name, term) = (name.to_owned(), Some("two weeks".to_owned()));
+        let form = Form { name, term, ..Form::default() };
+        let pair = self.simulator(scene).portal().unwrap().create(&form).unwrap();
+        (pair.client_id, pair.client_secret)
     }
 
     /// Whether all that was ever made here is on record.
@@ -152,8 +184,10 @@ impl Account {
 
     /// A person removes a client in the portal.
     pub(crate) fn remove_in_portal(&self, client_id: &str) {
-        if let Self::Expereo { simulator, .. } = self {
-            expereo::portal_delete(simulator, client_id);
+        match self {
+            Self::Expereo { simulator, .. } => drop(expereo::portal_delete(simulator, client_id)),
+            Self::CloudConnexa(simulator) => drop(simulator.portal().unwrap().delete(client_id)),
+            _ => {}
         }
     }
 
@@ -161,7 +195,9 @@ impl Account {
         match self {
             Self::Spreetail => &scene.provider,
             Self::Registration { front, .. } => front,
-            Self::CloudDirector(simulator) | Self::Expereo { simulator, .. } => simulator,
+            Self::CloudDirector(simulator)
+            | Self::Expereo { simulator, .. }
+            | Self::CloudConnexa(simulator) => simulator,
         }
     }
 
@@ -192,7 +228,7 @@ impl Account {
     /// What lives that was made for this scene.
     pub(crate) async fn alive(&self, scene: &Scene) -> Vec<Alive> {
         match self {
-            Self::Spreetail | Self::CloudDirector(_) | Self::Expereo { .. } => {
+            Self::Spreetail | Self::CloudDirector(_) | Self::Expereo { .. } | Self::CloudConnexa(_) => {
                 let live = self.record(scene).live().into_iter();
                 live.map(|it| Alive { client_id: it.client_id, name: it.name.unwrap_or_default() }).collect()
             }

@@ -10,7 +10,11 @@ use credwright::{
     lifecycle::ledger::{Document, Revision, State},
 };
 use jiff::{SignedDuration, Timestamp};
-use kube::ResourceExt;
+use k8s_openapi::api::core::v1::Secret;
+use kube::{
+    ResourceExt,
+    api::{Patch, PatchParams},
+};
 use serde_json::json;
 
 use crate::{
@@ -20,6 +24,8 @@ use crate::{
 
 /// The object's name.
 const NAME: &str = "orders";
+/// Where a person puts what they made.
+const INTAKE: &str = "orders-intake";
 /// How long old and new both work.
 const OVERLAP: SignedDuration = SignedDuration::from_mins(5);
 /// No story takes longer, by the injected clock.
@@ -96,6 +102,9 @@ impl Case {
         if !self.account.scopes().is_empty() {
             spec["scopes"] = json!(self.account.scopes());
         }
+        if self.account.is_by_hand() {
+            spec["intake"] = json!({ "secretName": INTAKE });
+        }
         if let Some(request) = request {
             spec["rotation"]["request"] = request.into();
         }
@@ -120,18 +129,44 @@ impl Case {
         }
     }
 
-    /// The person reads in status what is to be removed, and does so in the portal. Nobody has to tell Credwright.
+    /// The person reads in status what is to be made and to be removed, and does so in the portal. Nobody has to tell
+    /// Credwright.
     async fn do_what_is_asked_of_a_person(&self) {
-        let Some(document) = self.scene.document(NAME).await else { return };
+        let document = self.scene.document(NAME).await;
         let status = self.object().await.and_then(|it| it.status).unwrap_or_default();
         let asked = status.conditions.iter().find(|it| it.type_ == "ActionRequired" && it.status == "True");
         let Some(asked) = asked else { return };
+        if asked.reason == "IntakeAwaited" {
+            self.make_what_is_asked(&asked.message, document.as_ref()).await;
+        }
+        let Some(document) = document else { return };
         let doomed = document.revisions.iter().filter(|it| it.state == State::Revoking);
         for client_id in doomed.filter_map(|it| it.client_id.as_deref()) {
             if asked.message.contains(client_id) {
                 self.account.remove_in_portal(client_id);
             }
         }
+    }
+
+    /// Whoever has put a pair there waits until it has been taken before making another.
+    async fn make_what_is_asked(&self, asked: &str, document: Option<&Document>) {
+        let there = self.scene.pair(INTAKE).await;
+        let is_taken = |id: &String| {
+            document.is_some_and(|it| it.revisions.iter().any(|it| it.client_id.as_ref() == Some(id)))
+        };
+        if there.as_ref().is_some_and(|(id, _)| !is_taken(id)) {
+            return;
+        }
+        let after = asked.split("create a credential named ").nth(1).unwrap();
+        let (client_id, client_secret) =
+            self.account.make_in_portal(&self.scene, after.split(';').next().unwrap());
+        let secret = json!({
+            "apiVersion": "v1", "kind": "Secret",
+            "metadata": { "name": INTAKE, "labels": { "credwright.dev/role": "intake" } },
+            "stringData": { "client_id": client_id, "client_secret": client_secret },
+        });
+        let params = PatchParams::apply("a person").force();
+        self.scene.api::<Secret>().patch(INTAKE, &params, &Patch::Apply(secret)).await.unwrap();
     }
 
     /// What a workload reads is accepted, from the first time on that there is anything to read.

@@ -139,3 +139,13 @@ async fn rotation_at_expereo_where_a_person_removes() {
 async fn deletion_at_expereo_where_a_person_removes() {
     sweep(Story::Delete, Kind::ExpereoWithoutListAndDelete, Doubles::None).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn create_where_a_person_makes_it() {
+    sweep(Story::Create, Kind::CloudConnexa, Doubles::Every(4)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rotation_where_a_person_makes_it() {
+    sweep(Story::Rotate, Kind::CloudConnexa, Doubles::None).await;
+}
