@@ -127,7 +127,9 @@ pub(crate) async fn sweep(story: Story, kind: Kind, doubles: Doubles) {
         of(2),
         began.elapsed()
     );
-    assert!(of(1) + of(2) >= 2 * calls, "fewer cuts than calls: the matrix is not what it says");
+    // The rehearsal may have made more calls than the others, too.
+    let least = 2 * calls.saturating_sub(2 * MARGIN);
+    assert!(of(1) + of(2) >= least, "fewer cuts than calls: the matrix is not what it says");
 }
 
 /// Another cut for each case, spread over the recovery.
