@@ -11,82 +11,49 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use crate::stage::{hours, minutes};
-use crate::support::{Scene, logs};
+use crate::support::{Running, Scene, logs};
 
 const INITIAL_ACCESS_TOKEN: &str = "initial-access-token-that-nobody-may-see";
 
 const MISTYPED: &str = "what-a-person-mistyped-is-often-another-password";
 
-/// Credentials of the other drivers, and what is secret of them: a login by password, a token that is a secret itself, a pair that a
-/// person has made, and one that was mistyped.
-async fn other_drivers(scene: &Scene) -> Vec<(String, String)> {
-    let clock = || {
-        let follow = scene.clock.clone();
-        Clock::following(move || follow.now())
-    };
-    let director = cloud_director::start(cloud_director::Options::new(clock())).await.unwrap();
-    let expereo = expereo::start(expereo::Options::new(clock())).await.unwrap();
-    let connexa = cloud_connexa::start(cloud_connexa::Options::new(clock())).await.unwrap();
-    let labels = |role: &str| json!({ "credwright.dev/role": role });
-    for (name, login) in [
-        (
-            "director",
-            json!({ "username": director.login().client_id, "password": director.login().client_secret }),
-        ),
-        (
-            "expereo",
-            json!({
-                "client_id": expereo.login().client_id, "client_secret": expereo.login().client_secret,
-                "scope": "customerapi/basic.read",
-            }),
-        ),
-    ] {
-        let metadata = json!({ "name": name, "labels": labels("login") });
-        scene.put_secret(json!({ "metadata": metadata, "stringData": login })).await;
-    }
-    let login = |name: &str| json!({ "secretRef": { "name": name } });
+fn clock(scene: &Scene) -> Clock {
+    let follow = scene.clock.clone();
+    Clock::following(move || follow.now())
+}
+
+/// A provider with its login Secret.
+async fn log_in(scene: &Scene, name: &str, block: Value, login: Value) {
+    let metadata = json!({ "name": name, "labels": { "credwright.dev/role": "login" } });
+    scene.put_secret(json!({ "metadata": metadata, "stringData": login })).await;
+    let mut spec = json!({ "login": { "secretRef": { "name": name } } });
+    spec.as_object_mut().unwrap().extend(block.as_object().unwrap().clone());
+    scene.create_provider(name, spec).await;
+}
+
+/// Credentials of the other drivers with an API, and what is secret of them: a login by password, a token that is a secret itself.
+async fn other_drivers(scene: &Scene, operator: &Running) -> Vec<(String, String)> {
+    let director = cloud_director::start(cloud_director::Options::new(clock(scene))).await.unwrap();
+    let expereo = expereo::start(expereo::Options::new(clock(scene))).await.unwrap();
+    let block = json!({ "cloudDirector": { "baseUrl": director.base_url(), "org": "acme" } });
+    let login = director.login();
+    let keys = json!({ "username": login.client_id, "password": login.client_secret });
+    log_in(scene, "director", block, keys).await;
     let (base, token_url) = (expereo.base_url(), format!("{}{}", expereo.base_url(), expereo::TOKEN_PATH));
-    for (name, spec) in [
-        (
-            "director",
-            json!({ "cloudDirector": { "baseUrl": director.base_url(), "org": "acme" }, "login": login("director") }),
-        ),
-        (
-            "expereo",
-            json!({ "expereo": { "baseUrl": base, "tokenUrl": token_url }, "login": login("expereo") }),
-        ),
-        ("connexa", json!({ "cloudConnexa": { "baseUrl": connexa.base_url() } })),
-    ] {
-        scene.create_provider(name, spec).await;
-    }
-    let operator = scene.operator().await;
+    let block = json!({ "expereo": { "baseUrl": base, "tokenUrl": token_url } });
+    let login = expereo.login();
+    let keys = json!({
+        "client_id": login.client_id, "client_secret": login.client_secret, "scope": "customerapi/basic.read",
+    });
+    log_in(scene, "expereo", block, keys).await;
     director.faults().next(Operation::Exchange, Fault::CutBody);
     expereo.faults().next(Operation::Create, Fault::Malformed);
     scene.apply("servers", json!({ "providerRef": { "name": "director" } })).await;
     scene.apply("tickets", json!({ "providerRef": { "name": "expereo" }, "scopes": ["BasicRead"] })).await;
-    let by_hand = json!({
-        "providerRef": { "name": "connexa" }, "scopes": ["users:read"], "intake": { "secretName": "vpn-intake" },
-    });
-    scene.apply("vpn", by_hand).await;
-    let asked = scene.says("vpn", ("ActionRequired", "True", "IntakeAwaited")).await;
-    let form = Form { name: asked.clone(), term: Some("one year".to_owned()), ..Form::default() };
-    let pair = connexa.portal().unwrap().create(&form).unwrap();
-    let intake = |secret: &str| {
-        json!({
-            "metadata": { "name": "vpn-intake", "labels": labels("intake") },
-            "stringData": { "client_id": pair.client_id, "client_secret": secret },
-        })
-    };
-    scene.put_secret(intake(MISTYPED)).await;
-    scene.comes_to(&operator, "vpn", ("ActionRequired", "True", "IntakeRefused")).await;
-    scene.merge_secret("vpn-intake", intake(&pair.client_secret)).await;
-    for name in ["vpn", "servers", "tickets"] {
-        scene.comes_to(&operator, name, ("Ready", "True", "Issued")).await;
+    for name in ["servers", "tickets"] {
+        scene.comes_to(operator, name, ("Ready", "True", "Issued")).await;
     }
-    operator.stop().await;
     let mut planted = vec![
-        ("what was mistyped".to_owned(), MISTYPED.to_owned()),
-        ("what a person made".to_owned(), pair.client_secret.clone()),
         ("a password".to_owned(), director.login().client_secret.clone()),
         ("a login".to_owned(), expereo.login().client_secret.clone()),
     ];
@@ -94,8 +61,36 @@ async fn other_drivers(scene: &Scene) -> Vec<(String, String)> {
         let made = simulator.record().all().into_iter();
         planted.extend(made.map(|it| (format!("secret of {}", it.client_id), it.secret().to_owned())));
     }
+    // What was registered and never shown has none.
     planted.retain(|(_, secret)| !secret.is_empty());
     planted
+}
+
+/// A pair that a person has made, and mistyped at first.
+async fn made_by_hand(scene: &Scene, operator: &Running) -> Vec<(String, String)> {
+    let connexa = cloud_connexa::start(cloud_connexa::Options::new(clock(scene))).await.unwrap();
+    scene.create_provider("connexa", json!({ "cloudConnexa": { "baseUrl": connexa.base_url() } })).await;
+    let wanted = json!({
+        "providerRef": { "name": "connexa" }, "scopes": ["users:read"], "intake": { "secretName": "vpn-intake" },
+    });
+    scene.apply("vpn", wanted).await;
+    scene.says("vpn", ("ActionRequired", "True", "IntakeAwaited")).await;
+    let form = Form { name: "vpn".to_owned(), term: Some("one year".to_owned()), ..Form::default() };
+    let pair = connexa.portal().unwrap().create(&form).unwrap();
+    let intake = |secret: &str| {
+        json!({
+            "metadata": { "name": "vpn-intake", "labels": { "credwright.dev/role": "intake" } },
+            "stringData": { "client_id": pair.client_id, "client_secret": secret },
+        })
+    };
+    scene.put_secret(intake(MISTYPED)).await;
+    scene.comes_to(operator, "vpn", ("ActionRequired", "True", "IntakeRefused")).await;
+    scene.merge_secret("vpn-intake", intake(&pair.client_secret)).await;
+    scene.comes_to(operator, "vpn", ("Ready", "True", "Issued")).await;
+    vec![
+        ("what was mistyped".to_owned(), MISTYPED.to_owned()),
+        ("what a person made".to_owned(), pair.client_secret.clone()),
+    ]
 }
 
 /// Lives through what usually goes wrong, so that there is something to be indiscreet about.
@@ -158,7 +153,10 @@ async fn no_secret_is_anywhere_but_in_the_secrets_that_it_is_for() {
     let options =
         OidcOptions { initial_access_token: Some(INITIAL_ACCESS_TOKEN.to_owned()), ..OidcOptions::default() };
     let server = OidcServer::start(options).await.unwrap();
-    let others = other_drivers(&scene).await;
+    let operator = scene.operator().await;
+    let mut others = other_drivers(&scene, &operator).await;
+    others.extend(made_by_hand(&scene, &operator).await);
+    operator.stop().await;
     live_through_trouble(&scene, &server).await;
 
     let mut planted: Vec<(String, String)> = scene

@@ -46,62 +46,53 @@ fn login(simulator: &Simulator) -> (&str, &str) {
     (&simulator.login().client_id, &simulator.login().client_secret)
 }
 
+/// The four that have an API, each filled in and applied.
+async fn apply_those_with_an_api(scene: &Scene) -> (Vec<Simulator>, OidcServer) {
+    let spreetail = spreetail::start(spreetail::Options::new(clock(scene))).await.unwrap();
+    let expereo = expereo::start(expereo::Options::new(clock(scene))).await.unwrap();
+    let director = cloud_director::start(cloud_director::Options::new(clock(scene))).await.unwrap();
+    let options = OidcOptions { initial_access_token: Some("initial".to_owned()), ..OidcOptions::default() };
+    let server = OidcServer::start(options).await.unwrap();
+    let (id, secret) = login(&spreetail);
+    let filled_in = [
+        ("https://api.spreetail.com\n", &*format!("{}\n", spreetail.base_url())),
+        ("REPLACE-WITH-YOUR-CLIENT-ID", id),
+        ("REPLACE-WITH-YOUR-CLIENT-SECRET", secret),
+    ];
+    apply(scene, "spreetail", &filled_in).await;
+    let (id, secret) = login(&expereo);
+    let filled_in = [
+        ("https://api.expereo.one\n", &*format!("{}\n", expereo.base_url())),
+        (
+            "https://auth.expereo.one/oauth2/token\n",
+            &*format!("{}{}\n", expereo.base_url(), expereo::TOKEN_PATH),
+        ),
+        ("REPLACE-WITH-YOUR-CLIENT-ID", id),
+        ("REPLACE-WITH-YOUR-CLIENT-SECRET", secret),
+    ];
+    apply(scene, "expereo", &filled_in).await;
+    let (name, password) = login(&director);
+    let filled_in = [
+        ("https://vcd.example.com", &*director.base_url()),
+        ("REPLACE-WITH-THE-USER-NAME", name),
+        ("REPLACE-WITH-THE-PASSWORD", password),
+    ];
+    apply(scene, "cloud-director", &filled_in).await;
+    let filled_in = [
+        ("https://login.example.com", &*server.issuer),
+        ("REPLACE-WITH-YOUR-INITIAL-ACCESS-TOKEN", "initial"),
+    ];
+    apply(scene, "oauth-registration", &filled_in).await;
+    (vec![spreetail, expereo, director], server)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn each_example_with_an_api_gives_a_credential() {
     let scene = Scene::new("examples").await;
     scene.delete_provider("spreetail").await;
     scene.delete_secret("spreetail-admin").await;
     let _operator = scene.operator().await;
-    let spreetail = spreetail::start(spreetail::Options::new(clock(&scene))).await.unwrap();
-    let expereo = expereo::start(expereo::Options::new(clock(&scene))).await.unwrap();
-    let director = cloud_director::start(cloud_director::Options::new(clock(&scene))).await.unwrap();
-    let options = OidcOptions { initial_access_token: Some("initial".to_owned()), ..OidcOptions::default() };
-    let server = OidcServer::start(options).await.unwrap();
-
-    let (id, secret) = login(&spreetail);
-    apply(
-        &scene,
-        "spreetail",
-        &[
-            ("https://api.spreetail.com\n", &format!("{}\n", spreetail.base_url())),
-            ("REPLACE-WITH-YOUR-CLIENT-ID", id),
-            ("REPLACE-WITH-YOUR-CLIENT-SECRET", secret),
-        ],
-    )
-    .await;
-    let (id, secret) = login(&expereo);
-    let token_url = format!("{}{}", expereo.base_url(), expereo::TOKEN_PATH);
-    apply(
-        &scene,
-        "expereo",
-        &[
-            ("https://api.expereo.one\n", &format!("{}\n", expereo.base_url())),
-            ("https://auth.expereo.one/oauth2/token\n", &format!("{token_url}\n")),
-            ("REPLACE-WITH-YOUR-CLIENT-ID", id),
-            ("REPLACE-WITH-YOUR-CLIENT-SECRET", secret),
-        ],
-    )
-    .await;
-    let (name, password) = login(&director);
-    apply(
-        &scene,
-        "cloud-director",
-        &[
-            ("https://vcd.example.com", &director.base_url()),
-            ("REPLACE-WITH-THE-USER-NAME", name),
-            ("REPLACE-WITH-THE-PASSWORD", password),
-        ],
-    )
-    .await;
-    apply(
-        &scene,
-        "oauth-registration",
-        &[
-            ("https://login.example.com", &server.issuer),
-            ("REPLACE-WITH-YOUR-INITIAL-ACCESS-TOKEN", "initial"),
-        ],
-    )
-    .await;
+    let _providers = apply_those_with_an_api(&scene).await;
     let made = [
         ("orders", "orders-api"),
         ("orders-expereo", "orders-expereo"),
