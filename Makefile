@@ -22,7 +22,7 @@ help: ## List the targets
 		/^[a-z]+:.*## / { printf("  make %-13s %s\n", $$1, $$2) }' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: rust node controlplane npm ## Issue, rotate and revoke a credential before your eyes (in KUBECONFIG's cluster, if it is set)
+demo: rust node controlplane npm ## Issue, rotate and revoke credentials of six providers before your eyes (in KUBECONFIG's cluster, if it is set)
 	@$(call example,demo)
 
 ##@ Check

@@ -3,19 +3,18 @@
 use std::{
     collections::BTreeSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result};
-use credwright::api::REVISION_ANNOTATION;
-use k8s_openapi::{ByteString, api::core::v1::Secret};
-use kube::{Api, ResourceExt};
+use anyhow::Result;
+use k8s_openapi::api::core::v1::Secret;
+use kube::Api;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::providers::{Pair, Which, ask_for_token, http};
+use crate::token::{Pair, TokenRequest, http};
 
-const EVERY: Duration = Duration::from_millis(150);
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// What a workload has seen.
 #[derive(Clone, Default)]
@@ -24,16 +23,11 @@ pub(crate) struct Seen {
     pub(crate) refused: u64,
     /// Nobody answered: not a refusal, but no token either.
     pub(crate) unanswered: u64,
-    /// The status of the last answer.
-    pub(crate) last: Option<u16>,
     /// The revisions that a token was got with.
     pub(crate) revisions: BTreeSet<u32>,
-    pub(crate) keys: Vec<String>,
-    pub(crate) current: Option<(u32, Pair)>,
-    /// The pair before the current one, and what the provider says to that.
-    pub(crate) previous: Option<(u32, Pair)>,
-    pub(crate) previous_answer: Option<u16>,
-    /// How many old pairs were seen to work on beside the new one, and how many were refused later.
+    pub(crate) current: Option<Pair>,
+    previous: Option<Pair>,
+    /// The old pairs that were seen to work on beside the new one, and those that were refused later.
     pub(crate) overlaps: BTreeSet<u32>,
     pub(crate) ends: BTreeSet<u32>,
 }
@@ -45,9 +39,10 @@ pub(crate) struct Consumer {
 }
 
 impl Consumer {
-    pub(crate) fn start(secrets: Api<Secret>, name: &'static str, which: Which) -> Result<Self> {
+    pub(crate) fn start(secrets: Api<Secret>, name: &str, request: TokenRequest) -> Result<Self> {
         let seen: Arc<Mutex<Seen>> = Arc::default();
-        let workload = Workload { secrets, name, which, http: http()?, seen: seen.clone() };
+        let workload =
+            Workload { secrets, name: name.to_owned(), request, http: http()?, seen: seen.clone() };
         Ok(Self { seen, _task: AbortOnDropHandle::new(tokio::spawn(workload.run())) })
     }
 
@@ -62,40 +57,45 @@ fn lock(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
 
 struct Workload {
     secrets: Api<Secret>,
-    name: &'static str,
-    which: Which,
+    name: String,
+    request: TokenRequest,
     http: reqwest::Client,
     seen: Arc<Mutex<Seen>>,
 }
 
 impl Workload {
     async fn run(self) {
-        let mut ticks = interval(EVERY);
+        let mut ticks = interval(LOOK_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut asked: Option<(u32, Instant)> = None;
         loop {
             ticks.tick().await;
             // A read of the API server that fails is no word of the provider's; it is read again.
-            let Ok(Some(secret)) = self.secrets.get_opt(self.name).await else { continue };
-            let Ok((revision, pair)) = read(&secret) else { continue };
-            self.note(&secret, revision, &pair);
-            let answer = ask_for_token(&self.http, self.which, &pair).await;
-            self.count(revision, answer.ok());
+            let Ok(Some(secret)) = self.secrets.get_opt(&self.name).await else { continue };
+            let Ok(pair) = Pair::read(&secret) else { continue };
+            let is_early = |(revision, at): (u32, Instant)| {
+                revision == pair.revision && at.elapsed() < self.request.every
+            };
+            if asked.is_some_and(is_early) {
+                continue;
+            }
+            asked = Some((pair.revision, Instant::now()));
+            self.note(&pair);
+            let answer = self.request.send(&self.http, &pair).await;
+            self.count(pair.revision, answer.ok());
             self.ask_with_the_previous().await;
         }
     }
 
-    fn note(&self, secret: &Secret, revision: u32, pair: &Pair) {
+    fn note(&self, pair: &Pair) {
         let mut seen = lock(&self.seen);
-        seen.keys = secret.data.iter().flat_map(|data| data.keys().cloned()).collect();
-        if seen.current.as_ref().is_none_or(|(_, current)| current != pair) {
-            seen.previous = seen.current.replace((revision, pair.clone()));
-            seen.previous_answer = None;
+        if seen.current.as_ref().is_none_or(|current| current.revision != pair.revision) {
+            seen.previous = seen.current.replace(pair.clone());
         }
     }
 
     fn count(&self, revision: u32, answer: Option<u16>) {
         let mut seen = lock(&self.seen);
-        seen.last = answer.or(seen.last);
         match answer {
             Some(200) => {
                 seen.accepted += 1;
@@ -108,30 +108,18 @@ impl Workload {
 
     /// An old pair works on for the overlap, and then no longer. Once it was refused, it is left alone.
     async fn ask_with_the_previous(&self) {
-        let Some((revision, pair)) = ({
+        let Some(pair) = ({
             let seen = lock(&self.seen);
-            seen.previous.clone().filter(|(revision, _)| !seen.ends.contains(revision))
+            seen.previous.clone().filter(|it| !seen.ends.contains(&it.revision))
         }) else {
             return;
         };
-        let Ok(answer) = ask_for_token(&self.http, self.which, &pair).await else { return };
+        let Ok(answer) = self.request.send(&self.http, &pair).await else { return };
         let mut seen = lock(&self.seen);
-        seen.previous_answer = Some(answer);
-        let set = if answer == 200 { &mut seen.overlaps } else { &mut seen.ends };
-        set.insert(revision);
+        match answer {
+            200 => seen.overlaps.insert(pair.revision),
+            400 | 401 => seen.ends.insert(pair.revision),
+            _ => false,
+        };
     }
-}
-
-fn read(secret: &Secret) -> Result<(u32, Pair)> {
-    let text = |key: &str| -> Result<String> {
-        let ByteString(bytes) = secret.data.as_ref().and_then(|data| data.get(key)).context("a key")?;
-        Ok(String::from_utf8(bytes.clone())?)
-    };
-    let revision = secret.annotations().get(REVISION_ANNOTATION).context("a revision")?.parse()?;
-    let pair = Pair {
-        client_id: text("client_id")?,
-        client_secret: text("client_secret")?,
-        token_url: text("token_url")?,
-    };
-    Ok((revision, pair))
 }

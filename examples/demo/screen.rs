@@ -6,6 +6,9 @@ use std::{
     time::Instant,
 };
 
+/// As wide as people like to read.
+const WIDTH: usize = 110;
+
 pub(crate) struct Screen {
     is_terminal: bool,
     drawn: Vec<String>,
@@ -36,6 +39,12 @@ impl Screen {
         self.print(&lines);
     }
 
+    /// Text to be read, in lines that are not too long for that.
+    pub(crate) fn tell(&mut self, text: &str) {
+        let lines: Vec<String> = text.lines().flat_map(wrapped).collect();
+        self.show(&lines.join("\n"));
+    }
+
     /// A change, with its time.
     pub(crate) fn note(&mut self, line: &str) {
         if !self.is_terminal {
@@ -60,6 +69,22 @@ impl Screen {
     fn print(&mut self, text: &str) {
         write(&format!("{}{text}{}", erased(&self.drawn), unwrapped(&self.drawn)));
     }
+}
+
+/// A line in as many lines as it takes; those after the first are indented a little more than it is.
+fn wrapped(line: &str) -> Vec<String> {
+    let indent = line.len() - line.trim_start().len();
+    let mut lines = vec![" ".repeat(indent)];
+    for word in line.split_whitespace() {
+        let last = lines.len() - 1;
+        if lines[last].len() + word.len() > WIDTH && !lines[last].trim().is_empty() {
+            lines.push(format!("{}{word}", " ".repeat(indent + 3)));
+        } else {
+            let gap = if lines[last].trim().is_empty() { "" } else { " " };
+            lines[last].push_str(&format!("{gap}{word}"));
+        }
+    }
+    lines
 }
 
 /// Goes up over the lines that were drawn and clears what is below.

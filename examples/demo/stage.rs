@@ -1,31 +1,37 @@
 //! What is to be seen: the objects, their ledgers, the workloads and the providers, looked at a few times a second.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     time::{Duration, Instant},
 };
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use credwright::api::{ApiCredential, Reason};
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::Api;
 
 use crate::{
+    cast::Part,
     cluster::Cluster,
     consumer::{Consumer, Seen},
     operator::Operator,
-    providers::{Providers, Which},
     screen::Screen,
     table,
 };
 
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
+/// How long a step may take: a dozen seconds between two rotations, and time for a crowded machine.
+pub(crate) const SOON: Duration = Duration::from_secs(45);
+
+/// How often each credential has to be seen replaced, by itself or by a person.
+const ROTATIONS: (usize, usize) = (3, 1);
+
 /// One ApiCredential of the show, and its workload.
 pub(crate) struct Actor {
-    pub(crate) name: &'static str,
-    pub(crate) target: &'static str,
-    pub(crate) which: Which,
+    pub(crate) name: String,
+    pub(crate) target: String,
+    pub(crate) part: Part,
     pub(crate) consumer: Option<Consumer>,
     pub(crate) now: View,
     /// What has been seen at any time.
@@ -44,10 +50,9 @@ pub(crate) struct View {
 #[derive(Default)]
 pub(crate) struct Story {
     pub(crate) published: BTreeSet<u32>,
+    pub(crate) revoked: BTreeSet<u32>,
     /// Those that someone asked for.
     pub(crate) requested: BTreeSet<u32>,
-    /// What each revision was last said to be, so that lines are printed for changes only.
-    told: BTreeMap<u32, String>,
 }
 
 impl Story {
@@ -60,28 +65,21 @@ impl Story {
 /// Everything at once.
 pub(crate) struct Stage {
     pub(crate) cluster: Cluster,
-    pub(crate) providers: Providers,
     pub(crate) operator: Operator,
     pub(crate) screen: Screen,
     pub(crate) actors: Vec<Actor>,
 }
 
 impl Stage {
-    /// Looks at everything until `done`, and fails if that takes too long.
-    pub(crate) async fn until(
-        &mut self,
-        what: &str,
-        deadline: Duration,
-        done: impl Fn(&[Actor]) -> bool,
-    ) -> Result<()> {
+    /// Looks at everything until `done` for all, and fails if that takes too long.
+    pub(crate) async fn until(&mut self, what: &str, done: impl Fn(&Actor) -> bool) -> Result<()> {
         let began = Instant::now();
         loop {
             self.look().await?;
-            if done(&self.actors) {
-                return Ok(());
-            }
-            if began.elapsed() > deadline {
-                bail!("not seen within {} s: {what}", deadline.as_secs());
+            let Some(waiting) = self.actors.iter().find(|actor| !done(actor)) else { return Ok(()) };
+            if began.elapsed() > SOON {
+                let says = waiting.now.object.as_ref().map(table::in_words).unwrap_or_default();
+                bail!("not seen of {} within {} s: {what}; {says}", waiting.name, SOON.as_secs());
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
@@ -103,10 +101,10 @@ impl Stage {
     async fn view(&self, actor: &Actor) -> Result<View> {
         let objects: Api<ApiCredential> = self.cluster.api();
         Ok(View {
-            object: objects.get_opt(actor.name).await?,
+            object: objects.get_opt(&actor.name).await?,
             seen: actor.consumer.as_ref().map_or_else(|| actor.now.seen.clone(), Consumer::seen),
-            listed: self.listed(actor.name).await?,
-            held: self.providers.held(actor.which).await?,
+            listed: self.listed(&actor.name).await?,
+            held: actor.part.account.held().await?,
         })
     }
 
@@ -127,14 +125,46 @@ impl Stage {
 }
 
 impl Actor {
-    pub(crate) fn new(
-        cluster: &Cluster,
-        name: &'static str,
-        target: &'static str,
-        which: Which,
-    ) -> Result<Self> {
-        let consumer = Some(Consumer::start(cluster.api(), target, which)?);
-        Ok(Self { name, target, which, consumer, now: View::default(), story: Story::default() })
+    /// A part whose manifest was just applied.
+    pub(crate) async fn new(cluster: &Cluster, name: &str, part: Part) -> Result<Self> {
+        let object = cluster.api::<ApiCredential>().get(name).await.context("what was applied")?;
+        let target = object.spec.target_name(name).to_owned();
+        let consumer = Some(Consumer::start(cluster.api(), &target, part.request)?);
+        Ok(Self {
+            name: name.to_owned(),
+            target,
+            part,
+            consumer,
+            now: View::default(),
+            story: Story::default(),
+        })
+    }
+
+    /// Whether a person makes its credentials.
+    pub(crate) fn is_by_hand(&self) -> bool {
+        self.part.account.portal().is_some()
+    }
+
+    /// How often it has to be seen replaced.
+    pub(crate) fn promised(&self) -> usize {
+        if self.is_by_hand() { ROTATIONS.1 } else { ROTATIONS.0 }
+    }
+
+    /// What a person has to do, if it is for this reason.
+    pub(crate) fn asks(&self, reason: Reason) -> Option<&str> {
+        let status = self.now.object.as_ref()?.status.as_ref()?;
+        let asks = status.conditions.iter().find(|it| it.type_ == "ActionRequired" && it.status == "True")?;
+        (asks.reason == reason.as_str()).then_some(asks.message.as_str())
+    }
+
+    /// Whether so many old pairs worked on beside the new one and were refused afterwards.
+    pub(crate) fn has_ended(&self, count: usize) -> bool {
+        self.now.seen.ends.len() >= count && self.story.revoked.len() >= count
+    }
+
+    /// Whether provider and ledger agree, credential for credential.
+    pub(crate) fn is_accounted_for(&self) -> bool {
+        !self.now.listed.is_empty() && self.now.held == self.now.listed
     }
 
     /// The workload is taken down.
@@ -144,24 +174,23 @@ impl Actor {
         }
     }
 
-    /// Whether provider and ledger agree, credential for credential.
-    pub(crate) fn is_accounted_for(&self) -> bool {
-        !self.now.listed.is_empty() && self.now.held == self.now.listed
-    }
-
-    /// Notes what has changed in the story, in words.
+    /// Notes what is new in the story, in words.
     fn take_notes(&mut self) -> Vec<String> {
-        let Some(object) = &self.now.object else { return Vec::new() };
-        let Some(status) = &object.status else { return Vec::new() };
-        self.story.published.extend(status.revision);
+        let Some(status) = self.now.object.as_ref().and_then(|object| object.status.as_ref()) else {
+            return Vec::new();
+        };
         let mut lines = Vec::new();
         for credential in status.credentials.iter().rev() {
             if credential.reason == Reason::Requested {
                 self.story.requested.insert(credential.revision);
             }
-            let told = self.story.told.insert(credential.revision, credential.state.clone());
-            if told.as_ref() != Some(&credential.state) {
-                lines.push(format!("{:<8} {}", self.name, table::sentence(credential)));
+            let is_news = match credential.state.as_str() {
+                "Active" => self.story.published.insert(credential.revision),
+                "Revoked" => self.story.revoked.insert(credential.revision),
+                _ => false,
+            };
+            if is_news {
+                lines.push(format!("{:<14} {}", self.name, table::sentence(credential, status)));
             }
         }
         lines

@@ -1,114 +1,80 @@
 //! What people see of the stage: a table, and sentences where there is no terminal to redraw one.
 
-use credwright::api::{ApiCredential, CredentialStatus};
+use credwright::api::{ApiCredential, ApiCredentialStatus, CredentialStatus};
 use jiff::Timestamp;
 
 use crate::stage::{Actor, View};
 
-/// The whole table.
+/// The whole table, a line for each.
 pub(crate) fn lines(actors: &[Actor], seconds: f64) -> Vec<String> {
     let mut lines = vec![
         String::new(),
         format!(
-            "{:<10}{:<7}{:<10}{:<10}{:<10}the provider, asked with the Secret's pair right now ({seconds:.0} s)",
-            "OBJECT", "READY", "REVISION", "EXPIRES", "RENEWS"
+            "{:<15}{:<15}{:<7}{:<24}{:<9}{:<25}AT THE PROVIDER ({seconds:.0} s)",
+            "OBJECT", "PROVIDER", "READY", "CREDENTIALS", "RENEWS", "TOKEN REQUESTS"
         ),
     ];
-    for actor in actors {
-        lines.push(first_line(actor));
-        lines.extend(details(actor).map(|line| format!("          {line}")));
-    }
+    lines.extend(actors.iter().map(line));
     lines.push(String::new());
     lines
 }
 
-fn first_line(actor: &Actor) -> String {
-    let View { object, seen, .. } = &actor.now;
-    let status = object.as_ref().and_then(|object| object.status.as_ref());
-    let state = match object {
-        None => "gone".to_owned(),
-        Some(object) if object.metadata.deletion_timestamp.is_some() => "ending".to_owned(),
-        Some(object) => ready(object).unwrap_or("-").to_owned(),
-    };
-    let revision = status.and_then(|it| it.revision).map_or_else(|| "-".to_owned(), |it| it.to_string());
-    let from_now = |at: Option<Timestamp>| at.map_or_else(|| "-".to_owned(), in_seconds);
-    let (expires, renews) =
-        (from_now(status.and_then(|it| it.expires_at)), from_now(status.and_then(|it| it.renewal_time)));
-    let says = match (&actor.consumer, seen.last) {
-        (None, _) => {
-            format!("the workload is down; {} accepted, {} refused in its time", seen.accepted, seen.refused)
-        }
-        (_, None) => "there is no Secret yet".to_owned(),
-        (_, Some(answer)) => {
-            format!("{} · {} accepted, {} refused so far", word(answer), seen.accepted, seen.refused)
-        }
-    };
-    format!("{:<10}{state:<7}{revision:<10}{expires:<10}{renews:<10}{says}", actor.name)
-}
-
-fn details(actor: &Actor) -> impl Iterator<Item = String> {
+fn line(actor: &Actor) -> String {
     let View { object, seen, held, listed } = &actor.now;
     let status = object.as_ref().and_then(|object| object.status.as_ref());
-    let states: Vec<String> = status.iter().flat_map(|status| &status.credentials).map(short).collect();
-    let states = if states.is_empty() { "none".to_owned() } else { states.join(", ") };
-    let previous =
-        seen.previous.as_ref().zip(seen.previous_answer).map(|((revision, _), answer)| {
-            format!("the pair before it (revision {revision}): {}", word(answer))
-        });
-    let is_up = actor.consumer.is_some();
-    let previous = previous.filter(|_| is_up);
-    let keys = if !is_up {
-        "(nobody reads it)".to_owned()
-    } else if seen.keys.is_empty() {
-        "(not there yet)".to_owned()
-    } else {
-        seen.keys.join(" ")
+    let ready = match object {
+        None => "gone",
+        Some(object) if object.metadata.deletion_timestamp.is_some() => "ending",
+        Some(object) => condition(object, "Ready").map_or("-", |it| it.status.as_str()),
     };
-    [
-        Some(format!("credentials: {states}")),
-        Some(format!("Secret {}: {keys}", actor.target)),
-        Some(format!("{} holds {}, the ledger lists {}", actor.which.name(), held.len(), listed.len())),
-        previous,
-    ]
-    .into_iter()
-    .flatten()
+    let alive = status.iter().flat_map(|it| &it.credentials).filter(|it| it.state != "Revoked");
+    let states: Vec<String> = alive.map(|it| format!("{} {}", it.revision, it.state)).collect();
+    let renews = status.and_then(|it| it.renewal_time).map_or_else(|| "-".to_owned(), from_now);
+    let tokens = match &actor.consumer {
+        Some(_) => format!("{} accepted, {} refused", seen.accepted, seen.refused),
+        None => "the workload is down".to_owned(),
+    };
+    format!(
+        "{:<15}{:<15}{ready:<7}{:<24}{renews:<9}{tokens:<25}{}, the ledger lists {}",
+        actor.name,
+        actor.part.title,
+        states.join(", "),
+        held.len(),
+        listed.len()
+    )
 }
 
-fn ready(object: &ApiCredential) -> Option<&str> {
-    let mut conditions = object.status.iter().flat_map(|status| &status.conditions);
-    conditions.find(|it| it.type_ == "Ready").map(|it| it.status.as_str())
+fn condition<'a>(
+    object: &'a ApiCredential,
+    type_: &str,
+) -> Option<&'a k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition> {
+    object.status.as_ref()?.conditions.iter().find(|it| it.type_ == type_)
 }
 
-fn short(credential: &CredentialStatus) -> String {
-    let CredentialStatus { revision, state, revoke_at, .. } = credential;
-    match revoke_at {
-        Some(at) => format!("{revision} {state}, revoked {}", in_seconds(*at)),
-        None => format!("{revision} {state}"),
-    }
+/// What an object says of itself, for whoever wonders what it waits for.
+pub(crate) fn in_words(object: &ApiCredential) -> String {
+    condition(object, "Ready").map_or_else(String::new, |it| format!("{}: {}", it.reason, it.message))
 }
 
 /// What has become of a credential, for people who see lines instead of a table.
-pub(crate) fn sentence(credential: &CredentialStatus) -> String {
+pub(crate) fn sentence(credential: &CredentialStatus, status: &ApiCredentialStatus) -> String {
     let CredentialStatus { revision, state, reason, .. } = credential;
-    let client = credential.client_id.as_deref().unwrap_or("none yet");
-    match (state.as_str(), credential.revoke_at) {
-        ("Active", _) => {
-            format!("revision {revision} is Active: in the Secret ({}; client {client})", reason.as_str())
-        }
-        ("Retiring", Some(at)) => {
-            format!("revision {revision} is Retiring: it works on, and is revoked {}", in_seconds(at))
-        }
-        ("Revoked", _) => format!("revision {revision} is Revoked: the provider refuses it"),
-        (state, _) => format!("revision {revision} is {state}"),
+    if state == "Revoked" {
+        return format!("revision {revision} is Revoked: the provider refuses it");
     }
+    let beside = status.credentials.iter().find(|it| it.state == "Retiring");
+    let beside = beside.and_then(|old| {
+        let left = old.revoke_at?.duration_since(Timestamp::now()).as_secs_f64();
+        Some(format!("; revision {} works on for {left:.0} s", old.revision))
+    });
+    format!("revision {revision} is in the Secret ({}){}", reason.as_str(), beside.unwrap_or_default())
 }
 
-fn word(answer: u16) -> String {
-    let word = if answer == 200 { "accepted" } else { "refused" };
-    format!("{answer} {word}")
-}
-
-fn in_seconds(at: Timestamp) -> String {
+fn from_now(at: Timestamp) -> String {
     let seconds = at.duration_since(Timestamp::now()).as_secs_f64();
-    if seconds >= 0.0 { format!("in {seconds:.0} s") } else { "now".to_owned() }
+    match seconds {
+        ..0.0 => "now".to_owned(),
+        0.0..200.0 => format!("in {seconds:.0} s"),
+        _ => format!("in {:.0} d", seconds / 86_400.0),
+    }
 }

@@ -1,65 +1,108 @@
 //! What was promised, and whether it was seen.
 
-use crate::{ROTATIONS, stage::Actor};
+use crate::stage::Actor;
+
+/// What is promised of each credential, and how wide that is shown.
+const COLUMNS: [(&str, usize); 5] = [
+    ("ROTATIONS", 16),
+    ("TOKEN REQUESTS", 25),
+    ("OLD PAIRS", 23),
+    ("PROVIDER, LEDGER", 18),
+    ("AFTER DELETION", 0),
+];
+
+/// Something that was promised, and what was seen of it.
+type Seen = (bool, String);
 
 #[derive(Default)]
-pub(crate) struct Verdict(Vec<(bool, String)>);
+pub(crate) struct Verdict {
+    rows: Vec<(String, Vec<Seen>)>,
+    others: Vec<Seen>,
+}
 
 impl Verdict {
     pub(crate) fn promise(&mut self, seen: bool, what: String) {
-        self.0.push((seen, what));
+        self.others.push((seen, what));
     }
 
     pub(crate) fn holds(&self) -> bool {
-        self.0.iter().all(|(seen, _)| *seen)
+        let cells = self.rows.iter().flat_map(|(_, cells)| cells);
+        self.rows.iter().all(|(_, cells)| cells.len() == COLUMNS.len())
+            && cells.chain(&self.others).all(|(seen, _)| *seen)
     }
 
+    /// A table with a row for each credential, and sentences below it. What was not seen has a mark.
     pub(crate) fn lines(&self) -> String {
-        let line = |(seen, what): &(bool, String)| format!("{:<5}{what}\n", if *seen { "yes" } else { "NO" });
-        self.0.iter().map(line).collect()
+        let row = |first: &str, name: &str, cells: &[String]| {
+            let cells = cells.iter().zip(COLUMNS).map(|(cell, (_, width))| format!("{cell:<width$}"));
+            let cells: String = cells.collect();
+            format!("{first:<5}{name:<15}{}\n", cells.trim_end())
+        };
+        let word = |seen: bool| if seen { "yes" } else { "NO" };
+        let mut text = row("", "", &COLUMNS.map(|(title, _)| title.to_owned()));
+        for (name, cells) in &self.rows {
+            let mark = |(seen, text): &Seen| if *seen { text.clone() } else { format!("NO: {text}") };
+            let marked: Vec<String> = cells.iter().map(mark).collect();
+            text.push_str(&row(word(cells.iter().all(|(seen, _)| *seen)), name, &marked));
+        }
+        for (seen, what) in &self.others {
+            text.push_str(&format!("{:<5}{what}\n", word(*seen)));
+        }
+        text
     }
 
-    /// What the show was for.
-    pub(crate) fn of_the_rotations(&mut self, actors: &[Actor]) {
+    /// What the show was for, while all is in place.
+    pub(crate) fn of_the_rotations(&mut self, actors: &[Actor], asked: &[usize]) {
         for actor in actors {
-            let (name, story, seen) = (actor.name, &actor.story, &actor.now.seen);
-            self.promise(
-                story.rotations() >= ROTATIONS && seen.revisions.len() > ROTATIONS,
-                format!(
-                    "{name}: {} rotations, {ROTATIONS} promised; a token was got with {} revisions",
-                    story.rotations(),
-                    seen.revisions.len()
-                ),
-            );
-            self.promise(
-                seen.overlaps.len() >= ROTATIONS && seen.ends.len() >= ROTATIONS,
-                format!(
-                    "{name}: {} old pairs worked beside the new one, and {} were refused afterwards",
-                    seen.overlaps.len(),
-                    seen.ends.len()
-                ),
-            );
+            let (story, seen, promised) = (&actor.story, &actor.now.seen, actor.promised());
+            let rotations = story.rotations();
+            let (overlaps, ends) = (seen.overlaps.len(), seen.ends.len());
             let (held, listed) = (actor.now.held.len(), actor.now.listed.len());
-            self.promise(
-                actor.is_accounted_for(),
-                format!(
-                    "{name}: the provider holds {held}, the ledger lists {listed}, and they are the same"
-                ),
-            );
+            self.rows.push((
+                actor.name.clone(),
+                vec![
+                    (
+                        rotations >= promised && seen.revisions.len() > promised,
+                        format!("{rotations}, {promised} promised"),
+                    ),
+                    (
+                        overlaps >= promised && ends >= promised,
+                        format!("{overlaps} overlapped, {ends} ended"),
+                    ),
+                    (actor.is_accounted_for(), format!("{held} held, {listed} listed")),
+                ],
+            ));
         }
-        let asked: usize = actors.iter().map(|actor| actor.story.requested.len()).sum();
-        self.promise(asked == 1, format!("one value of rotation.request rotated once ({asked})"));
+        let once = (0..actors.len())
+            .all(|index| actors[index].story.requested.len() == usize::from(asked.contains(&index)));
+        self.promise(
+            once,
+            format!("{} values of rotation.request rotated once each, and no others", asked.len()),
+        );
     }
 
     /// A workload never notices anything.
-    pub(crate) fn of_the_workload(&mut self, actor: &Actor) {
-        let seen = &actor.now.seen;
-        self.promise(
-            seen.accepted > 0 && seen.refused == 0 && seen.unanswered == 0,
-            format!(
-                "{}: {} token requests with what the Secret held at the time were accepted, {} refused, {} not answered",
-                actor.name, seen.accepted, seen.refused, seen.unanswered
-            ),
-        );
+    pub(crate) fn of_the_workloads(&mut self, actors: &[Actor]) {
+        for (actor, (_, cells)) in actors.iter().zip(&mut self.rows) {
+            let seen = &actor.now.seen;
+            let unanswered =
+                if seen.unanswered == 0 { String::new() } else { format!(", {} lost", seen.unanswered) };
+            let is_fine = seen.accepted > 0 && seen.refused == 0 && seen.unanswered == 0;
+            cells.insert(
+                1,
+                (is_fine, format!("{} accepted, {} refused{unanswered}", seen.accepted, seen.refused)),
+            );
+        }
+    }
+
+    /// What is left of the credential with this row; where only a person can remove it, whether it was alive until then.
+    pub(crate) fn after_deletion(&mut self, index: usize, ended: Seen, was_alive: Option<bool>) {
+        let (name, cells) = &mut self.rows[index];
+        cells.push(ended);
+        if let Some(was_alive) = was_alive {
+            let what =
+                format!("{name}: an Event named what a person had to remove, and until then it was alive");
+            self.others.push((was_alive, what));
+        }
     }
 }

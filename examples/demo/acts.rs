@@ -1,0 +1,177 @@
+//! The show, act by act. What two acts could do one after the other happens at the same time.
+
+use anyhow::{Context, Result, anyhow};
+use credwright::api::Reason;
+
+use crate::{
+    cast::Part,
+    manifests, person,
+    stage::{Actor, Stage},
+    token::Pair,
+};
+
+/// What someone writes who wants a new credential.
+const PATCH: &str = r#"{"spec":{"rotation":{"request":"the laptop was stolen"}}}"#;
+
+/// The manifests that a user would write, with a month made into twenty seconds.
+pub(crate) async fn apply(stage: &mut Stage, parts: Vec<Part>) -> Result<()> {
+    stage.screen.step(
+        "Six manifests of examples/ are applied. What a user would fill in is filled in, and time is made short.",
+    );
+    for part in parts {
+        let (text, shown) = manifests::read(part.file, &part.changes)?;
+        let applied = stage.cluster.kubectl(&["apply", "-f", "-", "--output=name"], Some(text.as_bytes()))?;
+        let name = applied.lines().find_map(|line| line.strip_prefix("apicredential.credwright.dev/"));
+        let name = name.with_context(|| format!("{} has no ApiCredential", part.file))?.to_owned();
+        let changes = shown.join(&format!("\n{:<43}", ""));
+        stage.screen.show(&format!("{:<28}{name:<15}{changes}", part.file));
+        let actor = Actor::new(&stage.cluster, &name, part).await?;
+        stage.actors.push(actor);
+    }
+    stage.screen.show(
+        "In the four with an API, lifetime is 20s instead of 720h, renewBefore 8s and overlap 4s. Logins are not shown.",
+    );
+    Ok(())
+}
+
+pub(crate) async fn issue(stage: &mut Stage) -> Result<()> {
+    stage.screen.step(
+        "Four are issued by API, tried, and published in Secrets; workloads ask for tokens with them all the time.",
+    );
+    let in_use = |actor: &Actor| actor.now.seen.accepted > 0;
+    stage
+        .until("a credential in use, or what a person has to do", |actor| {
+            if actor.is_by_hand() { actor.asks(Reason::IntakeAwaited).is_some() } else { in_use(actor) }
+        })
+        .await?;
+
+    stage.screen.step("Two providers have no API for credentials. There the condition ActionRequired tells a person what to do.");
+    for index in by_hand(stage) {
+        let asked = stage.actors[index].asks(Reason::IntakeAwaited).context("nothing is asked")?.to_owned();
+        stage.screen.tell(&format!("{}: {}", stage.actors[index].name, person::as_a_list(&asked)));
+        make(stage, index, &asked)?;
+        stage.screen.show(" ");
+    }
+    stage.until("a credential in use", in_use).await?;
+
+    stage.screen.step("Each Secret holds what workloads need at that provider.");
+    for Actor { name, target, now, .. } in &stage.actors {
+        let keys = now.seen.current.as_ref().map(Pair::keys).unwrap_or_default();
+        stage.screen.show(&format!("{name:<15}Secret {target}: {keys}"));
+    }
+    Ok(())
+}
+
+pub(crate) async fn rotate(stage: &mut Stage) -> Result<()> {
+    stage.screen.step(
+        "The four are replaced twelve seconds after their issue. For four seconds old and new both work; then the old is revoked.",
+    );
+    stage.until("a rotation from end to end", |actor| actor.is_by_hand() || actor.has_ended(1)).await?;
+
+    stage.screen.step("Someone wants new ones now: a new text in spec.rotation.request rotates once.");
+    for index in asked_to_rotate(stage) {
+        let name = &stage.actors[index].name;
+        stage.cluster.kubectl(&["patch", "apicred", name, "--type=merge", "--patch", PATCH], None)?;
+        let line = format!("$ kubectl patch apicred {name} --type=merge --patch '{PATCH}'");
+        stage.screen.show(&line);
+    }
+    stage
+        .until("what a person has to do", |actor| {
+            !actor.is_by_hand() || actor.asks(Reason::IntakeAwaited).is_some()
+        })
+        .await?;
+    for index in by_hand(stage) {
+        let asked = stage.actors[index].asks(Reason::IntakeAwaited).context("nothing is asked")?.to_owned();
+        let why = asked.split(". To do: ").next().unwrap_or_default();
+        stage.screen.tell(&format!("{}: {why}. To do: as before.", stage.actors[index].name));
+        make(stage, index, &asked)?;
+    }
+    stage
+        .until("what someone asked for, and both credentials beside each other", |actor| {
+            let is_done = |count| actor.story.rotations() >= count && actor.now.seen.overlaps.len() >= count;
+            if actor.is_by_hand() { is_done(actor.promised()) } else { true }
+        })
+        .await
+}
+
+/// The person's part in the end of an old credential.
+pub(crate) async fn remove(stage: &mut Stage) -> Result<()> {
+    stage.screen.step("Eight seconds after that, two old ones are to go that only a person can remove: ActionRequired says so.");
+    let asks = |actor: &Actor| actor.asks(Reason::RemovalAwaited).is_some();
+    stage.until("what a person has to remove", |actor| !actor.is_by_hand() || asks(actor)).await?;
+    for index in by_hand(stage) {
+        let actor = &stage.actors[index];
+        let asked = actor.asks(Reason::RemovalAwaited).context("nothing is asked")?.to_owned();
+        let client = person::client(&asked)?;
+        let name = actor.name.clone();
+        stage.screen.tell(&format!("{name}: {asked}"));
+        delete_in_portal(stage, index, client)?;
+        if stage.actors[index].part.says_so {
+            stage.screen.tell(&format!(
+                "The person deletes it in the portal, and says so:\n$ {}",
+                person::say_so(&asked)?
+            ));
+        } else {
+            stage.screen.tell("The person deletes it in the portal. Credwright looks four times a minute whether it is gone.");
+        }
+        stage.screen.show(" ");
+    }
+
+    stage.screen.step("And on it goes by itself, until each of the four has been replaced three times.");
+    stage
+        .until("all rotations that were promised", |actor| {
+            let count = actor.promised();
+            actor.story.rotations() >= count && actor.has_ended(count)
+        })
+        .await
+}
+
+/// The books, and what kubectl shows.
+pub(crate) async fn look(stage: &mut Stage) -> Result<()> {
+    stage.screen.step("What the providers hold is what the ledgers list, credential for credential.");
+    stage.until("providers and ledgers that agree", Actor::is_accounted_for).await?;
+    for Actor { name, part, now, .. } in &stage.actors {
+        let (held, listed) = (now.held.len(), now.listed.len());
+        stage.screen.show(&format!("{name:<15}{:<15}holds {held}, the ledger lists {listed}", part.title));
+    }
+    stage.screen.step("This is what a user sees.");
+    let first = stage.actors[0].name.clone();
+    let events = format!("apicredential/{first}");
+    for command in [&["get", "apicred"][..], &["events", "--for", &events]] {
+        let output = stage.cluster.kubectl(command, None)?;
+        stage.screen.show(&format!("$ kubectl {}\n{output}", command.join(" ")));
+        stage.screen.show(" ");
+    }
+    Ok(())
+}
+
+/// Plays the person who makes a credential.
+fn make(stage: &mut Stage, index: usize, asked: &str) -> Result<()> {
+    let actor = &stage.actors[index];
+    let form = person::form(asked)?;
+    let portal = actor.part.account.portal().context("a portal")?;
+    let pair = portal.create(&form).map_err(|why| anyhow!("the portal says: {why}"))?;
+    person::store(asked, &pair)?;
+    let line = format!(
+        "The person fills in the portal's form ({}) and stores the pair with that command: client {}",
+        person::in_words(&form),
+        pair.client_id
+    );
+    stage.screen.tell(&line);
+    Ok(())
+}
+
+pub(crate) fn delete_in_portal(stage: &Stage, index: usize, client: &str) -> Result<()> {
+    let portal = stage.actors[index].part.account.portal().context("a portal")?;
+    anyhow::ensure!(portal.delete(client), "the portal does not know {client}");
+    Ok(())
+}
+
+pub(crate) fn by_hand(stage: &Stage) -> Vec<usize> {
+    (0..stage.actors.len()).filter(|index| stage.actors[*index].is_by_hand()).collect()
+}
+
+/// The first, and all that a person has a part in.
+pub(crate) fn asked_to_rotate(stage: &Stage) -> Vec<usize> {
+    (0..stage.actors.len()).filter(|index| *index == 0 || stage.actors[*index].is_by_hand()).collect()
+}
