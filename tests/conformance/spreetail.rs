@@ -1,7 +1,7 @@
 //! What only Spreetail has: access tokens of our own, an expiry, a list that shows our login.
 
 use anyhow::{Context, Result};
-use credwright::providers::{FailureKind, RevokeRequest, Verdict};
+use credwright::providers::{FailureKind, Revocation, RevokeRequest, Verdict};
 use credwright_simulator::{Fault, Operation};
 use jiff::SignedDuration;
 
@@ -94,5 +94,20 @@ async fn scopes_are_refused_rather_than_dropped() -> Result<()> {
     let failure = subject.provider.create(&request).await.err().context("it did not fail")?;
     assert_eq!(failure.kind, FailureKind::Rejected);
     assert_eq!(subject.simulator.record().arrived(Operation::Create), 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_credential_goes_by_its_client_id_and_not_by_its_other_id() -> Result<()> {
+    let subject = start().await?;
+    let issued = subject.provider.create(&subject.request()).await.map_err(shown)?;
+    let other = issued.ids["credentialId"].clone();
+    assert_ne!(other, issued.client_id);
+    let confused = RevokeRequest { client_id: other, ids: issued.ids.clone(), handle: None };
+    let revocation = subject.provider.revoke(&confused).await.map_err(shown)?;
+    assert_eq!((revocation, subject.live().await?.len()), (Revocation::NotFound, 1));
+    let right = RevokeRequest { client_id: issued.client_id, ids: issued.ids, handle: None };
+    let revocation = subject.provider.revoke(&right).await.map_err(shown)?;
+    assert_eq!((revocation, subject.live().await?.len()), (Revocation::Revoked, 0));
     Ok(())
 }
