@@ -246,7 +246,7 @@ impl Operator {
             return;
         }
         let entry = ledger_entry(secret, self.engine.sealer());
-        if ledgers.put(owner.clone(), entry.version, entry) {
+        if ledgers.put(owner.clone(), entry) {
             self.queue.wake(Item::Credential(owner));
         }
     }
@@ -313,7 +313,7 @@ impl Operator {
             self.wake_takers(key);
         }
         if let Some(owner) = ledger_owner(key)
-            && stores.ledgers.remove(&owner, u64::MAX)
+            && stores.ledgers.remove(&owner)
         {
             self.queue.wake(Item::Credential(owner));
         }

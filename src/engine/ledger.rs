@@ -20,7 +20,7 @@ use crate::{
 
 use super::{
     Engine, EngineError,
-    kubernetes::{call, metadata_version, post, version},
+    kubernetes::{call, metadata_version, post},
     seal::{Material, Place, SealError, random_id},
     stores::{DOCUMENT_KEY, Key, SEALED_KEY, ledger_entry, open_ledger},
 };
@@ -60,10 +60,10 @@ impl Engine {
     pub(super) async fn read_ledger(&self, key: &Key) -> Result<Option<OpenLedger>, EngineError> {
         let name = ledger_name(&key.name);
         let Some(secret) = call("reading the ledger", self.ledgers(key).get_opt(&name)).await? else {
-            self.stores.ledgers.remove(key, u64::MAX);
+            self.stores.ledgers.remove(key);
             return Ok(None);
         };
-        self.stores.ledgers.put(key.clone(), version(&secret), ledger_entry(&secret, &self.sealer));
+        self.stores.ledgers.put(key.clone(), ledger_entry(&secret, &self.sealer));
         let (document, material) = open_ledger(&secret, &self.sealer).map_err(EngineError::Ledger)?;
         Ok(Some(OpenLedger { metadata: secret.metadata, document, material }))
     }
@@ -139,7 +139,7 @@ impl Engine {
     ) -> Result<OpenLedger, EngineError> {
         match answer {
             Ok(secret) => {
-                self.stores.ledgers.put(key.clone(), version(&secret), ledger_entry(&secret, &self.sealer));
+                self.stores.ledgers.put(key.clone(), ledger_entry(&secret, &self.sealer));
                 open.metadata = secret.metadata;
                 Ok(open)
             }
@@ -164,7 +164,7 @@ impl Engine {
         let name = ledger_name(&key.name);
         let api = self.ledgers(key);
         let Some(secret) = call("reading the ledger", api.get_opt(&name)).await? else {
-            self.stores.ledgers.remove(key, u64::MAX);
+            self.stores.ledgers.remove(key);
             return Ok(());
         };
         if secret.uid().as_ref() != Some(&entry.uid) {
@@ -185,7 +185,7 @@ impl Engine {
             call("releasing the ledger", api.patch(&name, &PatchParams::default(), &Patch::Merge(patch)))
                 .await;
         ignore_absence(patched.map(drop))?;
-        self.stores.ledgers.remove(key, u64::MAX);
+        self.stores.ledgers.remove(key);
         Ok(())
     }
 }

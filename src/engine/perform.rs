@@ -244,12 +244,7 @@ impl Pass<'_> {
     }
 
     pub(super) fn held_elsewhere(&self, client_id: &str) -> bool {
-        let holds = |key: &Key, entry: &super::stores::LedgerEntry| {
-            let document = entry.document.as_ref().ok()?;
-            let held = document.revisions.iter().any(|it| it.client_id.as_deref() == Some(client_id));
-            (*key != self.key && held).then_some(())
-        };
-        !self.engine.stores.ledgers.select(holds).is_empty()
+        self.engine.stores.ledgers.held_by_another(client_id, &self.key)
     }
 
     /// Writes an answer down. This is never given up: the secret is in this process only. On a conflict the ledger is read

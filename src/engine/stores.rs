@@ -1,6 +1,8 @@
 //! The objects as last seen, each kept once and slim. The freshest version wins, whether it came by a watch or as the answer to
 //! a write of ours; so a pass reads its own writes, and the echo of a write is known for what it is.
 
+mod ledgers;
+
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     hash::Hash,
@@ -10,6 +12,8 @@ use std::{
 use jiff::Timestamp;
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::ResourceExt;
+
+pub use self::ledgers::Ledgers;
 
 use crate::{
     api::{
@@ -175,7 +179,7 @@ pub struct Stores {
     /// ApiCredentials.
     pub credentials: Store<Key, Arc<ApiCredential>>,
     /// Ledgers, by their ApiCredential's key.
-    pub ledgers: Store<Key, LedgerEntry>,
+    pub ledgers: Ledgers,
     /// Targets, by their own key.
     pub targets: Store<Key, TargetEntry>,
     /// Versions of login Secrets, by their own key.

@@ -1,0 +1,144 @@
+//! The ledgers, and who holds which client ID: a question that comes with each mint, and with thousands of objects must not
+//! take a look at each of them.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use super::{Key, LedgerEntry, Store};
+
+/// Ledgers, by their ApiCredential's key.
+#[derive(Default)]
+pub struct Ledgers {
+    entries: Store<Key, LedgerEntry>,
+    /// The ledgers that list each client ID. Kept in step with the entries under this lock.
+    holders: Mutex<HashMap<String, Vec<Key>>>,
+}
+
+impl Ledgers {
+    fn holders(&self) -> MutexGuard<'_, HashMap<String, Vec<Key>>> {
+        self.holders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is known of `key`.
+    pub fn get(&self, key: &Key) -> Option<LedgerEntry> {
+        self.entries.get(key)
+    }
+
+    /// Keeps `entry` unless one at least as new is there. Returns whether it was news.
+    pub fn put(&self, key: Key, entry: LedgerEntry) -> bool {
+        let mut holders = self.holders();
+        let before = self.entries.get(&key);
+        let after = client_ids(Some(&entry));
+        if !self.entries.put(key.clone(), entry.version, entry) {
+            return false;
+        }
+        let before = client_ids(before.as_ref());
+        for gone in before.iter().filter(|id| !after.contains(id)) {
+            forget(&mut holders, gone, &key);
+        }
+        for new in after.into_iter().filter(|id| !before.contains(id)) {
+            let keys = holders.entry(new).or_insert_with(|| Vec::with_capacity(1));
+            if !keys.contains(&key) {
+                keys.push(key.clone());
+            }
+        }
+        true
+    }
+
+    /// Forgets the ledger of `key`.
+    pub fn remove(&self, key: &Key) -> bool {
+        let mut holders = self.holders();
+        for id in client_ids(self.entries.get(key).as_ref()) {
+            forget(&mut holders, &id, key);
+        }
+        self.entries.remove(key, u64::MAX)
+    }
+
+    /// Everything for which `select` gives a value.
+    pub fn select<T>(&self, select: impl FnMut(&Key, &LedgerEntry) -> Option<T>) -> Vec<T> {
+        self.entries.select(select)
+    }
+
+    /// Whether a ledger other than that of `key` lists this client ID.
+    #[must_use]
+    pub fn held_by_another(&self, client_id: &str, key: &Key) -> bool {
+        self.holders().get(client_id).is_some_and(|keys| keys.iter().any(|holder| holder != key))
+    }
+}
+
+fn client_ids(entry: Option<&LedgerEntry>) -> Vec<String> {
+    let document = entry.and_then(|entry| entry.document.as_ref().ok());
+    document.into_iter().flat_map(|it| &it.revisions).filter_map(|it| it.client_id.clone()).collect()
+}
+
+fn forget(holders: &mut HashMap<String, Vec<Key>>, client_id: &str, key: &Key) {
+    if let Some(keys) = holders.get_mut(client_id) {
+        keys.retain(|holder| holder != key);
+        if keys.is_empty() {
+            holders.remove(client_id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::{
+        api::{DeletionPolicy, ProviderKind, Reason},
+        lifecycle::ledger::{Account, Document, Intent, Request, Revision},
+    };
+
+    fn key(name: &str) -> Key {
+        Key { namespace: "shop".to_owned(), name: name.to_owned() }
+    }
+
+    fn entry(version: u64, clients: &[&str]) -> LedgerEntry {
+        let mut document = Document::new("cluster", "uid", DeletionPolicy::Revoke);
+        for (number, client) in (1..).zip(clients) {
+            let at = Timestamp::UNIX_EPOCH;
+            let intent = Intent { writer: String::new(), id: String::new(), at, call_by: at };
+            let account = Account {
+                kind: ProviderKind::CredentialProvider,
+                name: "acme".to_owned(),
+                fingerprint: String::new(),
+            };
+            let request = Request {
+                name: String::new(),
+                scopes: Vec::new(),
+                lifetime: None,
+                subnets: Vec::new(),
+                rotation_request: None,
+            };
+            let revision =
+                Revision::intended((number, String::new()), (Reason::FirstIssue, request), intent, account);
+            document.revisions.push(Revision { client_id: Some((*client).to_owned()), ..revision });
+        }
+        LedgerEntry { uid: "ledger".to_owned(), version, held: true, document: Ok(Arc::new(document)) }
+    }
+
+    #[test]
+    fn a_client_id_is_held_by_those_ledgers_that_list_it_now() {
+        let ledgers = Ledgers::default();
+        assert!(ledgers.put(key("a"), entry(1, &["one", "two"])));
+        assert!(!ledgers.held_by_another("one", &key("a")), "its own");
+        assert!(ledgers.held_by_another("one", &key("b")));
+        assert!(ledgers.put(key("a"), entry(2, &["two", "three"])));
+        assert!(!ledgers.held_by_another("one", &key("b")), "it is not listed any more");
+        assert!(ledgers.held_by_another("three", &key("b")));
+        assert!(!ledgers.put(key("a"), entry(1, &["one"])), "what is old is no news");
+        assert!(!ledgers.held_by_another("one", &key("b")));
+        assert!(ledgers.put(key("b"), entry(3, &["two"])));
+        assert!(ledgers.held_by_another("two", &key("a")), "pasted from another");
+        assert!(ledgers.remove(&key("b")));
+        assert!(!ledgers.held_by_another("two", &key("a")));
+        let unreadable = LedgerEntry { document: Err("it does not open".to_owned()), ..entry(9, &[]) };
+        assert!(ledgers.put(key("a"), unreadable));
+        assert_eq!(ledgers.holders().len(), 0, "nothing is left behind");
+    }
+}
