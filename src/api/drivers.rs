@@ -202,7 +202,7 @@ fn spreetail_base_url() -> String {
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CloudDirector {
-    /// Where Cloud Director is, such as https://vcd.example.com.
+    /// Where Cloud Director is, such as `https://vcd.example.com`.
     #[schemars(length(max = 512))]
     #[x_kube(validation = fixed("baseUrl"), validation = without_query("baseUrl"))]
     pub base_url: String,
@@ -239,7 +239,7 @@ pub struct CloudDirector {
     .message("cloudId and baseUrl name the account and cannot be changed: create another provider")
 )]
 pub struct CloudConnexa {
-    /// The account's Cloud ID: the API is at https://CLOUD-ID.api.openvpn.com.
+    /// The account's Cloud ID: the API is at `https://CLOUD-ID.api.openvpn.com`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63))]
     #[x_kube(validation = Rule::new("self.matches('^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$')")
@@ -310,10 +310,10 @@ pub enum VonageRegion {
 /// The hosts of Vonage Contact Center.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum VonageHosts {
-    /// https://REGION.cc.vonage.com
+    /// `https://REGION.cc.vonage.com`
     #[default]
     Vonage,
-    /// https://REGION.newvoicemedia.com, from before the name changed.
+    /// `https://REGION.newvoicemedia.com`, from before the name changed.
     NewVoiceMedia,
 }
 

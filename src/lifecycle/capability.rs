@@ -42,9 +42,9 @@ pub struct Capabilities {
 /// Where a person goes. All of it is shown to people as it stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Portal {
-    /// Where a credential is made, as in "open <it>".
+    /// Where a credential is made, as it follows the word "open".
     pub create_at: String,
-    /// Where one is removed, as in "remove it at <it>".
+    /// Where one is removed, as it follows the words "remove it at".
     pub remove_at: String,
     /// What scopes are called there.
     pub scopes_called: &'static str,

@@ -1,12 +1,10 @@
-//! What the drivers share whose credentials a person makes: there is nothing to log in to, and a token is the proof.
+//! What the drivers share whose credentials a person makes: there is nothing to log in to.
 
 use reqwest::{Method, StatusCode, Url};
-use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
 
 use super::{
-    Failure, FailureKind, Verdict,
-    http::{Answer, Call, Http, failure},
+    Failure,
+    http::{Call, Http},
     registry::{LoginData, SetupError},
 };
 
@@ -26,18 +24,4 @@ pub(super) async fn probe(http: &Http, token_url: &Url) -> Result<(), Failure> {
         return Err(answer.failure(&call));
     }
     Ok(())
-}
-
-/// The verdict of a token request that nothing else is known to be wrong with: it takes a token to accept a pair.
-pub(super) fn accepted(answer: Answer, call: &Call) -> Result<Verdict, Failure> {
-    #[derive(Deserialize)]
-    struct Token {
-        access_token: SecretString,
-    }
-    let token: Token = answer.success(call)?.json(call)?;
-    if token.access_token.expose_secret().is_empty() {
-        let message = "the provider answered a token request with an empty token";
-        return Err(failure(FailureKind::Malformed, message));
-    }
-    Ok(Verdict::Accepted)
 }

@@ -16,7 +16,7 @@ use serde_json::json;
 use self::pace::Paces;
 use super::{
     Capabilities, Failure, FailureKind, Pair, Provider, Verdict, by_hand,
-    http::{CREATE_TIMEOUT, Call, Http, failure},
+    http::{CREATE_TIMEOUT, Call, Http, client_credentials::Token, failure},
     registry::{self, LoginData, SetupError},
 };
 use crate::{
@@ -165,7 +165,7 @@ impl Provider for CloudConnexa {
             }
             status if status == self.api_disabled_status => Err(switched_off(status)),
             400 | 401 => Ok(Verdict::Refused),
-            _ => by_hand::accepted(answer, &call),
+            _ => Token::of(answer, &call).map(|_| Verdict::Accepted),
         }
     }
 }

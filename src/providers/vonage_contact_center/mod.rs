@@ -7,16 +7,19 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use jiff::SignedDuration;
-use reqwest::{Method, Url};
-use secrecy::ExposeSecret;
+use reqwest::Url;
 
 use super::{
     Capabilities, Failure, FailureKind, Pair, Provider, Verdict, by_hand,
-    http::{CREATE_TIMEOUT, Call, Http, failure},
+    http::{
+        CREATE_TIMEOUT, Call, Http,
+        client_credentials::{Token, TokenRequest},
+        failure,
+    },
     registry::{self, LoginData, SetupError},
 };
 use crate::{
-    api::{self, VonageHosts, VonageRegion},
+    api::{self, TokenEndpointAuthMethod, VonageHosts, VonageRegion},
     lifecycle::capability::{Expiry, Portal, Scopes},
 };
 
@@ -166,20 +169,19 @@ enum Tried {
 impl VonageContactCenter {
     async fn tried(&self, pair: &Pair, scope: &str) -> Result<Tried, Failure> {
         let call = Call::read("the token request for the pair");
-        let post = || {
-            self.http.request(Method::POST, &self.token_url).form(&[
-                ("grant_type", "client_credentials"),
-                ("scope", scope),
-                ("client_id", &pair.client_id),
-                ("client_secret", pair.client_secret.expose_secret()),
-            ])
+        let request = TokenRequest {
+            method: TokenEndpointAuthMethod::ClientSecretPost,
+            client_id: &pair.client_id,
+            client_secret: &pair.client_secret,
+            scope: Some(scope),
+            parameters: &BTreeMap::new(),
         };
-        let answer = self.http.send(&call, post).await?;
+        let answer = self.http.send(&call, || request.begin(&self.http, &self.token_url)).await?;
         match (answer.status.as_u16(), answer.error_code().as_deref()) {
             (401, _) | (400, Some("invalid_client" | "unauthorized_client")) => Ok(Tried::Refused),
             (400, Some("invalid_scope")) => Ok(Tried::ScopeRefused),
             // A 403 is a failure: it is not documented, and the account may lack the whole feature.
-            _ => by_hand::accepted(answer, &call).map(|_| Tried::Accepted),
+            _ => Token::of(answer, &call).map(|_| Tried::Accepted),
         }
     }
 }
