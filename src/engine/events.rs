@@ -9,8 +9,10 @@ use super::{Engine, kubernetes::call, seal::random_id};
 
 /// The most of an object's name that goes into the name of its Event.
 const NAME_MAX: usize = 200;
-/// The longest note that the API server takes.
+/// The longest note that the API server takes, in bytes.
 const NOTE_MAX: usize = 1024;
+/// What a note ends with that was longer.
+const CUT: &str = "… (the whole of it is in the status)";
 
 impl Engine {
     /// Publishes `note` on `object`. An Event that is lost is only a note that is lost: failures are logged.
@@ -36,11 +38,37 @@ impl Engine {
             type_: Some(if note.warning { "Warning" } else { "Normal" }.to_owned()),
             reason: Some(note.reason.as_str().to_owned()),
             action: Some("Reconcile".to_owned()),
-            note: Some(note.message.chars().take(NOTE_MAX).collect()),
+            note: Some(bounded(&note.message)),
             regarding: Some(object.object_ref(&())),
             reporting_controller: Some(format!("{}/controller", crate::api::GROUP)),
             reporting_instance: Some(self.settings.writer.clone()),
             ..Event::default()
+        }
+    }
+}
+
+/// A message that fits into a note. What a person has to do can be longer; half of it should not look like all of it.
+fn bounded(message: &str) -> String {
+    if message.len() <= NOTE_MAX {
+        return message.to_owned();
+    }
+    let end = message.floor_char_boundary(NOTE_MAX - CUT.len());
+    let words = message[..end].rfind(' ').unwrap_or(end);
+    format!("{}{CUT}", &message[..words])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_cut_says_so_and_fits() {
+        let fits = "é".repeat(NOTE_MAX / 2);
+        assert_eq!(bounded(&fits), fits);
+        for long in ["remove it, then ".repeat(100), "é".repeat(NOTE_MAX), "x".repeat(5000)] {
+            let cut = bounded(&long);
+            assert!(cut.len() <= NOTE_MAX && cut.ends_with(CUT), "{cut}");
+            assert!(long.starts_with(cut.strip_suffix(CUT).unwrap()));
         }
     }
 }

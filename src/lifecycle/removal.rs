@@ -60,16 +60,15 @@ pub(super) fn instants<'a>(pass: &'a Pass<'_>) -> impl Iterator<Item = Timestamp
         .map(|it| due_at(pass, it))
 }
 
-/// Whether it was accepted once, so that a refusal means something, and can be tried beside what is published.
+/// Whether it is to be removed, and can be tried beside what is published.
 fn checkable(pass: &Pass<'_>, it: &Revision, beside: &Revision) -> bool {
-    let untried = pass.capabilities(it).is_none_or(|capabilities| capabilities.revoke);
-    let same_account = it.account == beside.account;
-    it.state == State::Revoking
-        && it.retired_at.is_some()
-        && same_account
-        && !untried
-        && pass.verifies(it)
-        && pass.callable(it).is_some()
+    let by_a_person = pass.capabilities(it).is_some_and(|capabilities| !capabilities.revoke);
+    it.state == State::Revoking && by_a_person && can_be_seen(pass, it, beside) && pass.callable(it).is_some()
+}
+
+/// Whether a refusal means that it is gone: it was accepted once, and what is published answers for the account.
+fn can_be_seen(pass: &Pass<'_>, it: &Revision, beside: &Revision) -> bool {
+    it.retired_at.is_some() && it.account == beside.account && pass.verifies(it)
 }
 
 fn due_at(pass: &Pass<'_>, it: &Revision) -> Timestamp {
@@ -107,7 +106,7 @@ pub(super) fn to_remove(pass: &Pass<'_>, it: &Revision, capabilities: &Capabilit
         Some(at) => format!("it was replaced at {}", to_second(at)),
         None => "it is not used".to_owned(),
     };
-    let seen = if it.retired_at.is_some() && pass.verifies(it) {
+    let seen = if pass.published().is_some_and(|beside| can_be_seen(pass, it, beside)) {
         "Credwright sees when it is gone; to say so yourself"
     } else {
         "then say that it is gone"

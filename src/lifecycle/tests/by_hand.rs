@@ -309,6 +309,13 @@ fn what_a_person_is_to_remove_is_looked_for_until_it_is_gone() {
     assert!(asked(looked(minutes(1))).starts_with(
         "RemovalAwaited: remove prod-orders-kwtag-1abcd (client client-1) at the portal, page Old keys: it was replaced at 2026-11-19T12:00:00Z"
     ));
+    assert!(asked(looked(minutes(1))).contains("Credwright sees when it is gone"));
+    let elsewhere =
+        looked(minutes(1)).and(|it| it.document.revisions[1].account.fingerprint = "other".to_owned());
+    assert!(
+        asked(elsewhere).contains("then say that it is gone"),
+        "what is published says nothing of that account"
+    );
     let anew = looked(minutes(1)).and(|it| it.document.revisions[0].client_id = Some("client-2".to_owned()));
     assert_eq!(asked(anew), "", "removing it would end the new one too");
 }
