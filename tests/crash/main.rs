@@ -141,6 +141,21 @@ async fn deletion_at_expereo_where_a_person_removes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn renewal_at_expereo_where_a_person_removes() {
+    sweep(Story::Renew, Kind::ExpereoWithoutListAndDelete, Doubles::None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn change_of_the_spec_at_expereo_where_a_person_removes() {
+    sweep(Story::Edit, Kind::ExpereoWithoutListAndDelete, Doubles::None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deletion_that_retains_at_expereo_where_a_person_removes() {
+    sweep(Story::Retain, Kind::ExpereoWithoutListAndDelete, Doubles::None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn create_where_a_person_makes_it() {
     sweep(Story::Create, Kind::CloudConnexa, Doubles::Every(4)).await;
 }
