@@ -147,25 +147,20 @@ impl Pass<'_> {
                 Err(failure) => Outcome::Failed(failure),
             },
         };
-        let taken = Revision { fields: driver.fields(&revision.request.scopes), ..revision.clone() };
-        let take = [Edit::Take(Box::new(taken))];
-        let edits = if outcome == Outcome::Done { take.as_slice() } else { &[] };
-        let keep = Secrets { client_secret, handle: None };
-        let open = match (self.seen, edits) {
+        if self.seen.is_none() {
             // Somewhere has to be written that the pair was refused.
-            (None, _) => self.engine.create_ledger(object, &[]).await?,
-            (Some(_), []) => return Ok(outcome),
-            (Some(_), _) => self.open().await?,
-        };
-        self.seen = Some(open.version());
-        let open = match edits {
-            [] => open,
-            edits => {
-                let keep = Some((revision.revision, keep));
-                self.engine.write_ledger(&self.key, open, edits, keep).await?
-            }
-        };
-        self.hold(open);
+            let open = self.engine.create_ledger(object, &[]).await?;
+            self.seen = Some(open.version());
+            self.hold(open);
+        }
+        if outcome == Outcome::Done {
+            let taken = Revision { fields: driver.fields(&revision.request.scopes), ..revision.clone() };
+            let keep = Some((revision.revision, Secrets { client_secret, handle: None }));
+            let open = self.open().await?;
+            let take = [Edit::Take(Box::new(taken))];
+            let open = self.engine.write_ledger(&self.key, open, &take, keep).await?;
+            self.hold(open);
+        }
         Ok(outcome)
     }
 

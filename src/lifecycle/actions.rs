@@ -26,8 +26,7 @@ pub(super) fn outstanding(pass: &Pass<'_>, plan: &Plan) -> Vec<(Reason, String)>
     if silent {
         return Vec::new();
     }
-    let asked =
-        plan.action.as_ref().map(|action| (plan.reason, format!("{}. To do: {action}", plan.message)));
+    let asked = plan.action.as_ref().map(|_| (plan.reason, plan.in_full()));
     let removals = removal::awaited(pass).map(|message| (Reason::RemovalAwaited, message));
     asked.into_iter().chain(removals).collect()
 }

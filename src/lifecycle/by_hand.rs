@@ -152,7 +152,7 @@ fn take(
         return Some(plan);
     }
     let (reason, message) = need;
-    let number = next_revision(pass);
+    let number = pass.next_revision();
     let issued = pair.issued_at.unwrap_or(pair.since);
     let lifetime = request.lifetime.map(|it| it.signed());
     let term = provider.capabilities.expiry.term(lifetime).map(|term| issued + term.at_least);
@@ -179,13 +179,9 @@ pub(super) fn about(request: &Request, provider: &UsableProvider, pair: &IntakeP
     naming::fingerprint(&[&mint::about(request, provider), &pair.content])
 }
 
-fn next_revision(pass: &Pass<'_>) -> u32 {
-    pass.document().map_or(1, |document| document.next_revision())
-}
-
 /// The name that a person is asked to type: the same until the revision is there.
 fn name(pass: &Pass<'_>, capabilities: &Capabilities, request: &Request) -> Option<String> {
-    let revision = next_revision(pass);
+    let revision = pass.next_revision();
     naming::unique_name(&request.name, &pass.world.tag(), revision, None, capabilities.name_max)
 }
 

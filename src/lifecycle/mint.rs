@@ -43,18 +43,20 @@ pub(super) fn check(pass: &Pass<'_>) -> Option<Plan> {
     };
     let request = with_default_lifetime(request, provider.allow.as_ref());
     let by_hand = provider.capabilities.by_hand;
-    let refused = honour::cannot_be_honoured(pass, &provider.capabilities, &request)
-        .or_else(|| honour::not_allowed(pass, provider, &request))
-        .or_else(|| target_is_taken(pass));
+    let refused = || {
+        honour::cannot_be_honoured(pass, &provider.capabilities, &request)
+            .or_else(|| honour::not_allowed(pass, provider, &request))
+            .or_else(|| target_is_taken(pass))
+    };
     let Some(need) = need else {
-        let may_replace = by_hand && refused.is_none();
+        let may_replace = by_hand && refused().is_none();
         let replaced = if may_replace { by_hand::replaced(pass, provider, &request) } else { None };
         return replaced.or_else(|| Some(satisfied(pass)));
     };
     if by_hand {
-        return refused.or_else(|| by_hand::needed(pass, provider, &request, need));
+        return refused().or_else(|| by_hand::needed(pass, provider, &request, need));
     }
-    refused
+    refused()
         .or_else(|| unsettled(pass))
         .or_else(|| held_back(pass, &about(&request, provider)))
         .or_else(|| breaker(pass, object))
@@ -322,7 +324,7 @@ pub(super) fn about(request: &Request, provider: &UsableProvider) -> String {
 fn mint(pass: &Pass<'_>, provider: &UsableProvider, request: Request, why: (Reason, String)) -> Option<Plan> {
     let (reason, message) = why;
     let operator = &pass.world.operator;
-    let revision = pass.document().map_or(1, |document| document.next_revision());
+    let revision = pass.next_revision();
     let capabilities = &provider.capabilities;
     let name = naming::unique_name(
         &request.name,

@@ -36,6 +36,11 @@ impl<'a> Pass<'a> {
         self.document().map(|document| document.revisions.as_slice()).unwrap_or_default().iter()
     }
 
+    /// The number of the next revision.
+    pub(super) fn next_revision(&self) -> u32 {
+        self.document().map_or(1, Document::next_revision)
+    }
+
     /// The provider that `revision` was made at, if it can be called now.
     pub(super) fn callable(&self, revision: &Revision) -> Option<&'a UsableProvider> {
         self.world.provider(&revision.account)?.usable().filter(|provider| provider.paused.is_none())

@@ -26,6 +26,15 @@ pub struct Plan {
     pub wake: Wake,
 }
 
+impl Plan {
+    /// What people are told: what is so, and what they have to do if only they can.
+    #[must_use]
+    pub fn in_full(&self) -> String {
+        let action = self.action.as_ref().map(|action| format!(". To do: {action}")).unwrap_or_default();
+        format!("{}{action}", self.message)
+    }
+}
+
 /// When to look again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wake {

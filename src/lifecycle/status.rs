@@ -192,11 +192,10 @@ pub fn notice(world: &World, object: &ApiCredential, plan: &Plan) -> Option<Even
     let told = world.document().is_some_and(|it| it.failures.values().any(|it| it.reason == plan.reason));
     let waits =
         needs_a_person(plan.reason) || plan.action.is_some() || plan.reason == Reason::ProviderMissing;
-    let action = plan.action.as_ref().map(|action| format!(". To do: {action}")).unwrap_or_default();
     (waits && !known && !told).then(|| EventNote {
         warning: true,
         reason: plan.reason,
-        message: format!("{}{action}", plan.message),
+        message: plan.in_full(),
     })
 }
 
