@@ -3,7 +3,7 @@
 use std::{io::Write, ops::Deref, process::Stdio};
 
 use credwright_harness::controlplane;
-use credwright_simulator::{Clock, Form, Login, Operation, Portal, Simulator, cloud_connexa, vonage};
+use credwright_simulator::{Form, Login, Operation, Portal, Simulator, cloud_connexa, vonage};
 use serde_json::{Value, json};
 
 use crate::{
@@ -49,8 +49,7 @@ fn with(spec: Value, more: Value) -> Value {
 impl Desk {
     async fn connexa(name: &str) -> Self {
         let scene = Scene::new(name).await;
-        let follow = scene.clock.clone();
-        let options = cloud_connexa::Options::new(Clock::following(move || follow.now()));
+        let options = cloud_connexa::Options::new(scene.clock.of_a_provider());
         let account = cloud_connexa::start(options).await.unwrap();
         let spec = json!({ "cloudConnexa": { "baseUrl": account.base_url() }, "limits": { "requestsPerSecond": 1000 } });
         scene.create_provider("connexa", spec).await;
@@ -59,9 +58,7 @@ impl Desk {
 
     async fn vonage(name: &str) -> Self {
         let scene = Scene::new(name).await;
-        let follow = scene.clock.clone();
-        let account =
-            vonage::start(vonage::Options::new(Clock::following(move || follow.now()))).await.unwrap();
+        let account = vonage::start(vonage::Options::new(scene.clock.of_a_provider())).await.unwrap();
         let spec = json!({ "vonageContactCenter": { "baseUrl": account.base_url() }, "limits": { "requestsPerSecond": 1000 } });
         scene.create_provider("vonage", spec).await;
         Self { scene, account }

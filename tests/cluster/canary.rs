@@ -3,7 +3,7 @@
 use credwright::api::{ApiCredential, CredentialProvider};
 use credwright::engine::seal::{Place, Sealer};
 use credwright_simulator::oidc::{OidcOptions, OidcServer};
-use credwright_simulator::{Clock, Form, Operation, cloud_connexa, cloud_director, expereo, faults::Fault};
+use credwright_simulator::{Form, Operation, cloud_connexa, cloud_director, expereo, faults::Fault};
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
 use kube::api::ListParams;
@@ -17,11 +17,6 @@ const INITIAL_ACCESS_TOKEN: &str = "initial-access-token-that-nobody-may-see";
 
 const MISTYPED: &str = "what-a-person-mistyped-is-often-another-password";
 
-fn clock(scene: &Scene) -> Clock {
-    let follow = scene.clock.clone();
-    Clock::following(move || follow.now())
-}
-
 /// A provider with its login Secret.
 async fn log_in(scene: &Scene, name: &str, block: Value, login: Value) {
     let metadata = json!({ "name": name, "labels": { "credwright.dev/role": "login" } });
@@ -33,8 +28,9 @@ async fn log_in(scene: &Scene, name: &str, block: Value, login: Value) {
 
 /// Credentials of the other drivers with an API, and what is secret of them: a login by password, a token that is a secret itself.
 async fn other_drivers(scene: &Scene, operator: &Running) -> Vec<(String, String)> {
-    let director = cloud_director::start(cloud_director::Options::new(clock(scene))).await.unwrap();
-    let expereo = expereo::start(expereo::Options::new(clock(scene))).await.unwrap();
+    let director =
+        cloud_director::start(cloud_director::Options::new(scene.clock.of_a_provider())).await.unwrap();
+    let expereo = expereo::start(expereo::Options::new(scene.clock.of_a_provider())).await.unwrap();
     let block = json!({ "cloudDirector": { "baseUrl": director.base_url(), "org": "acme" } });
     let login = director.login();
     let keys = json!({ "username": login.client_id, "password": login.client_secret });
@@ -68,7 +64,8 @@ async fn other_drivers(scene: &Scene, operator: &Running) -> Vec<(String, String
 
 /// A pair that a person has made, and mistyped at first.
 async fn made_by_hand(scene: &Scene, operator: &Running) -> Vec<(String, String)> {
-    let connexa = cloud_connexa::start(cloud_connexa::Options::new(clock(scene))).await.unwrap();
+    let connexa =
+        cloud_connexa::start(cloud_connexa::Options::new(scene.clock.of_a_provider())).await.unwrap();
     scene.create_provider("connexa", json!({ "cloudConnexa": { "baseUrl": connexa.base_url() } })).await;
     let wanted = json!({
         "providerRef": { "name": "connexa" }, "scopes": ["users:read"], "intake": { "secretName": "vpn-intake" },

@@ -2,7 +2,7 @@
 
 use credwright::api::CredentialProvider;
 use credwright_simulator::{
-    Clock, Simulator,
+    Simulator,
     cloud_director::{self, Options},
 };
 use serde_json::json;
@@ -15,8 +15,7 @@ async fn a_director(
     change: impl FnOnce(&mut Options),
     login: impl FnOnce(&Simulator) -> serde_json::Value,
 ) -> Simulator {
-    let follow = scene.clock.clone();
-    let mut options = Options::new(Clock::following(move || follow.now()));
+    let mut options = Options::new(scene.clock.of_a_provider());
     change(&mut options);
     let director = cloud_director::start(options).await.unwrap();
     let secret = json!({

@@ -5,7 +5,7 @@ use std::io::Write;
 use credwright::api::CredentialProvider;
 use credwright_harness::controlplane;
 use credwright_simulator::{
-    Clock, Simulator, cloud_connexa, cloud_director, expereo,
+    Simulator, cloud_connexa, cloud_director, expereo,
     oidc::{OidcOptions, OidcServer},
     spreetail, vonage,
 };
@@ -37,20 +37,16 @@ async fn capabilities(scene: &Scene, provider: &str) -> String {
     words.into_iter().map(|(what, words)| format!("{what}: {words}\n")).collect()
 }
 
-fn clock(scene: &Scene) -> Clock {
-    let follow = scene.clock.clone();
-    Clock::following(move || follow.now())
-}
-
 fn login(simulator: &Simulator) -> (&str, &str) {
     (&simulator.login().client_id, &simulator.login().client_secret)
 }
 
 /// The four that have an API, each filled in and applied.
 async fn apply_those_with_an_api(scene: &Scene) -> (Vec<Simulator>, OidcServer) {
-    let spreetail = spreetail::start(spreetail::Options::new(clock(scene))).await.unwrap();
-    let expereo = expereo::start(expereo::Options::new(clock(scene))).await.unwrap();
-    let director = cloud_director::start(cloud_director::Options::new(clock(scene))).await.unwrap();
+    let spreetail = spreetail::start(spreetail::Options::new(scene.clock.of_a_provider())).await.unwrap();
+    let expereo = expereo::start(expereo::Options::new(scene.clock.of_a_provider())).await.unwrap();
+    let director =
+        cloud_director::start(cloud_director::Options::new(scene.clock.of_a_provider())).await.unwrap();
     let options = OidcOptions { initial_access_token: Some("initial".to_owned()), ..OidcOptions::default() };
     let server = OidcServer::start(options).await.unwrap();
     let (id, secret) = login(&spreetail);
@@ -119,8 +115,9 @@ async fn each_example_with_an_api_gives_a_credential() {
 async fn each_example_by_hand_says_what_to_do() {
     let scene = Scene::new("examples-by-hand").await;
     let _operator = scene.operator().await;
-    let connexa = cloud_connexa::start(cloud_connexa::Options::new(clock(&scene))).await.unwrap();
-    let vonage = vonage::start(vonage::Options::new(clock(&scene))).await.unwrap();
+    let connexa =
+        cloud_connexa::start(cloud_connexa::Options::new(scene.clock.of_a_provider())).await.unwrap();
+    let vonage = vonage::start(vonage::Options::new(scene.clock.of_a_provider())).await.unwrap();
     let here = |simulator: &Simulator| format!("baseUrl: {}\n", simulator.base_url());
     apply(&scene, "cloud-connexa", &[("cloudId: acme\n", &here(&connexa))]).await;
     apply(&scene, "vonage-contact-center", &[("region: emea\n", &here(&vonage))]).await;

@@ -1,7 +1,7 @@
 //! Where scopes are spelt in two ways, and where only a person can remove what is retired.
 
 use credwright_simulator::{
-    Clock, Operation, Simulator,
+    Operation, Simulator,
     expereo::{self, Options},
     faults::Fault,
 };
@@ -12,8 +12,7 @@ use crate::{stage::hours, support::Scene};
 
 /// An expereoOne on the scene's clock, as documented: what is not, is switched off, and `block` says so.
 async fn expereo(scene: &Scene, block: Value, change: impl FnOnce(&mut Options)) -> Simulator {
-    let follow = scene.clock.clone();
-    let mut options = Options::new(Clock::following(move || follow.now()));
+    let mut options = Options::new(scene.clock.of_a_provider());
     change(&mut options);
     let simulator = expereo::start(options).await.unwrap();
     let login = simulator.login();

@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use credwright::api::{ApiCredential, ApiCredentialStatus, CredentialProvider, CredentialStatus};
-use credwright_simulator::{Clock, Credential, Operation, SeenRequest, Simulator, spreetail};
+use credwright_simulator::{Credential, Operation, SeenRequest, Simulator, spreetail};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{DeleteParams, Patch, PatchParams};
@@ -153,9 +153,7 @@ impl Scene {
 
     /// Another Spreetail account, as the provider `name`.
     pub(crate) async fn another_account(&self, name: &str) -> Simulator {
-        let follow = self.clock.clone();
-        let other =
-            spreetail::start(spreetail::Options::new(Clock::following(move || follow.now()))).await.unwrap();
+        let other = spreetail::start(spreetail::Options::new(self.clock.of_a_provider())).await.unwrap();
         let login = other.login();
         self.put_secret(json!({
             "metadata": { "name": format!("{name}-login"), "labels": { "credwright.dev/role": "login" } },

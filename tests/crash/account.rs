@@ -2,7 +2,7 @@
 //! those where a person makes what is wanted, or removes what is retired.
 
 use credwright_simulator::{
-    Clock, Faults, Form, Record, Simulator, cloud_connexa, cloud_director, expereo,
+    Faults, Form, Record, Simulator, cloud_connexa, cloud_director, expereo,
     oidc::{OidcOptions, OidcServer},
 };
 use http::StatusCode;
@@ -61,8 +61,7 @@ impl Account {
     }
 
     async fn cloud_connexa(scene: &Scene) -> Self {
-        let follow = scene.clock.clone();
-        let options = cloud_connexa::Options::new(Clock::following(move || follow.now()));
+        let options = cloud_connexa::Options::new(scene.clock.of_a_provider());
         let connexa = cloud_connexa::start(options).await.unwrap();
         let spec = json!({
             "cloudConnexa": { "baseUrl": connexa.base_url() }, "limits": { "requestsPerSecond": 1000 },
@@ -72,8 +71,7 @@ impl Account {
     }
 
     async fn cloud_director(scene: &Scene) -> Self {
-        let follow = scene.clock.clone();
-        let options = cloud_director::Options::new(Clock::following(move || follow.now()));
+        let options = cloud_director::Options::new(scene.clock.of_a_provider());
         let org = options.org.clone();
         let director = cloud_director::start(options).await.unwrap();
         let login = director.login();
@@ -92,8 +90,7 @@ impl Account {
     }
 
     async fn expereo(scene: &Scene, complete: bool) -> Self {
-        let follow = scene.clock.clone();
-        let mut options = expereo::Options::new(Clock::following(move || follow.now()));
+        let mut options = expereo::Options::new(scene.clock.of_a_provider());
         if !complete {
             options.no_list = Some(StatusCode::METHOD_NOT_ALLOWED);
             options.no_delete = Some(StatusCode::METHOD_NOT_ALLOWED);

@@ -20,6 +20,12 @@ impl TestClock {
         *self.0.borrow()
     }
 
+    /// The clock of a simulated provider, which shows the same time.
+    pub(crate) fn of_a_provider(&self) -> credwright_simulator::Clock {
+        let clock = self.clone();
+        credwright_simulator::Clock::following(move || clock.now())
+    }
+
     /// Never moves back.
     pub(crate) fn move_to(&self, at: Timestamp) {
         self.0.send_if_modified(|now| {

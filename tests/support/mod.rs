@@ -130,8 +130,7 @@ impl Scene {
         let namespaces: Api<Namespace> = Api::all(client.clone());
         namespaces.create(&PostParams::default(), &serde_json::from_value(meta).unwrap()).await.unwrap();
         let clock = TestClock::new();
-        let follow = clock.clone();
-        let options = spreetail::Options::new(credwright_simulator::Clock::following(move || follow.now()));
+        let options = spreetail::Options::new(clock.of_a_provider());
         let provider = spreetail::start(options).await.unwrap();
         let scene = Self { namespace, client, clock, provider };
         scene.put_login("spreetail-admin").await;
