@@ -1,6 +1,7 @@
 //! The command line.
 
 mod crds;
+mod memory;
 mod run;
 
 use std::process::ExitCode;

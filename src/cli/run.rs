@@ -8,6 +8,7 @@ use kube::{Client, Config};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use super::memory;
 use crate::{
     clock::SystemClock,
     controller::{Operator, Options},
@@ -64,6 +65,9 @@ enum LogFormat {
 
 pub(super) fn main(arguments: &Arguments) -> ExitCode {
     log_to_stderr(arguments);
+    if let Err(error) = memory::keep_private() {
+        tracing::warn!(%error, "core dumps could not be switched off: a crash may write secrets to a disk");
+    }
     // One TLS stack in the whole process; a second installation is the only way this fails.
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         tracing::warn!("a TLS provider was installed before");

@@ -84,6 +84,7 @@ impl Material {
         self.0.retain(|revision, _| keep(*revision));
     }
 
+    /// With room for the seal's tag: a buffer that has to grow leaves its content behind.
     fn to_plain(&self) -> Zeroizing<Vec<u8>> {
         let plain: BTreeMap<u32, Plain> = self
             .0
@@ -93,7 +94,18 @@ impl Material {
                 (*revision, Plain(it.client_secret.expose_secret().to_owned(), handle))
             })
             .collect();
-        Zeroizing::new(serde_json::to_vec(&plain).unwrap_or_default())
+        let mut json = Zeroizing::new(Vec::with_capacity(self.longest_json()));
+        if serde_json::to_writer(&mut *json, &plain).is_err() {
+            json.clear();
+        }
+        json
+    }
+
+    /// No less than the length of the JSON, which escapes a character with six at the most, and of the tag.
+    fn longest_json(&self) -> usize {
+        let handle = |it: &Secrets| it.handle.as_ref().map_or(0, |handle| handle.expose_secret().len());
+        let longest = |it: &Secrets| 6 * (it.client_secret.expose_secret().len() + handle(it)) + 32;
+        self.0.values().map(longest).sum::<usize>() + 2 + AES_256_GCM.tag_len()
     }
 
     fn from_plain(plain: &[u8]) -> Result<Self, SealError> {
@@ -137,9 +149,9 @@ impl Sealer {
     /// # Errors
     /// If there is too much of it.
     pub fn seal(&self, material: &Material, place: Place<'_>) -> Result<Vec<u8>, SealError> {
-        let mut buffer = material.to_plain().to_vec();
+        let mut buffer = material.to_plain();
         let aad = Aad::from(place.associated_data());
-        let nonce = self.aead.seal_in_place_append_tag(aad, &mut buffer).map_err(|_| SealError)?;
+        let nonce = self.aead.seal_in_place_append_tag(aad, &mut *buffer).map_err(|_| SealError)?;
         let mut sealed = nonce.as_ref().to_vec();
         sealed.append(&mut buffer);
         Ok(sealed)

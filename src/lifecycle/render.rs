@@ -18,7 +18,7 @@ const FUEL: u64 = 50_000;
 const SIZE_LIMIT: usize = 512 * 1024;
 
 /// A revision with its secret.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct WithSecret<'a> {
     /// The revision.
     pub revision: &'a Revision,

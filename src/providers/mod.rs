@@ -80,8 +80,7 @@ pub struct CreateRequest {
     pub subnets: Vec<String>,
 }
 
-/// What a provider made.
-#[derive(Debug)]
+/// What a provider made. Like all that holds a secret, not `Debug`.
 pub struct Issued {
     /// Provider-side ids by name (`credentialId`, …), whatever `revoke` needs besides the client ID. Not secret.
     pub ids: BTreeMap<String, String>,
@@ -112,7 +111,6 @@ pub struct Found {
 }
 
 /// A pair to try.
-#[derive(Debug)]
 pub struct Pair {
     /// The public half.
     pub client_id: String,
@@ -132,7 +130,6 @@ pub enum Verdict {
 }
 
 /// What to revoke.
-#[derive(Debug)]
 pub struct RevokeRequest {
     /// The public half of the pair.
     pub client_id: String,

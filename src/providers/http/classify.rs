@@ -56,8 +56,9 @@ fn kind(effect: Effect, status: StatusCode) -> FailureKind {
     }
 }
 
-/// The `error` of an OAuth answer (RFC 6749, section 5.2), if it has the form of the registered codes. Some servers
-/// put sentences there, which may repeat what they were sent. What Cloud Director calls it has capitals, too.
+/// The `error` of an OAuth answer (RFC 6749, section 5.2), if it has the form of the registered codes: words joined by
+/// underscores. Some servers put sentences there, which may repeat what they were sent, and a single word may be a
+/// password. What Cloud Director calls it has capitals, too.
 pub(in crate::providers) fn error_code(body: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -68,6 +69,7 @@ pub(in crate::providers) fn error_code(body: &[u8]) -> Option<String> {
     let Body { error, minor_error_code } = serde_json::from_slice(body).ok()?;
     let is_code = |code: &str, is_letter: fn(&u8) -> bool| {
         (1..=ERROR_CODE_MAX).contains(&code.len())
+            && code.contains('_')
             && code.bytes().all(|byte| is_letter(&byte) || byte == b'_')
     };
     let minor = || minor_error_code.filter(|code| is_code(code, u8::is_ascii_alphabetic));

@@ -3,11 +3,11 @@
 use std::{error::Error, io, sync::Arc, time::Duration};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use bytes::{Bytes, BytesMut};
 use reqwest::{
     Certificate, Client, ClientBuilder, Method, Request, RequestBuilder, Response, Url, header, redirect,
     retry,
 };
+use zeroize::Zeroizing;
 
 use super::{
     Answer,
@@ -25,6 +25,8 @@ pub(super) const TOTAL_TIMEOUT: Duration = Duration::from_secs(30);
 /// a create whose effect is unknown.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 const BODY_MAX: usize = 1024 * 1024;
+/// Whatever shows a secret is shorter.
+const BODY_USUAL: usize = 16 * 1024;
 
 /// The clients of one account. Plain http has one of its own, whose resolver allows next to nothing.
 pub(super) struct Clients {
@@ -112,14 +114,18 @@ async fn exchange(client: &Client, request: Request, place: &str) -> Result<Answ
     let body = match body(response, place).await {
         Ok(body) => body,
         // What a refusal says is worth less than that it is one.
-        Err(_) if !status.is_success() => Bytes::new(),
+        Err(_) if !status.is_success() => Zeroizing::default(),
         Err(broken) => return Err(broken),
     };
     Ok(Answer { status, retry_after, headers, body, place: place.to_owned() })
 }
 
-async fn body(mut response: Response, place: &str) -> Result<Bytes, Broken> {
-    let mut body = BytesMut::new();
+/// The body, wiped when it is dropped.
+async fn body(mut response: Response, place: &str) -> Result<Zeroizing<Vec<u8>>, Broken> {
+    let announced = response.content_length().and_then(|length| usize::try_from(length).ok());
+    // A buffer that has to grow leaves its content behind.
+    let room = announced.unwrap_or(BODY_USUAL).min(BODY_MAX);
+    let mut body = Zeroizing::new(Vec::with_capacity(room));
     while let Some(chunk) = response.chunk().await.map_err(|error| broken(&error, place))? {
         if body.len() + chunk.len() > BODY_MAX {
             let message = format!("the answer of {place} is longer than {BODY_MAX} bytes");
@@ -127,7 +133,7 @@ async fn body(mut response: Response, place: &str) -> Result<Bytes, Broken> {
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(body.freeze())
+    Ok(body)
 }
 
 /// `host:port`, all of a URL that is ever shown.

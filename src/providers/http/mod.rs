@@ -11,11 +11,11 @@ pub(super) mod token;
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use jiff::SignedDuration;
 use reqwest::{Method, RequestBuilder, StatusCode, Url, header::HeaderMap};
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, timeout_at};
+use zeroize::Zeroizing;
 
 pub(super) use self::classify::{error_code, failure};
 pub use self::guard::EgressPolicy;
@@ -106,7 +106,7 @@ pub(super) struct Answer {
     pub(super) status: StatusCode,
     retry_after: Option<RetryAfter>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Zeroizing<Vec<u8>>,
     place: String,
 }
 

@@ -7,7 +7,7 @@ fn answer(status: u16, body: &'static str) -> Answer {
         status: StatusCode::from_u16(status).unwrap(),
         retry_after: None,
         headers: HeaderMap::new(),
-        body: body.as_bytes().into(),
+        body: body.as_bytes().to_vec().into(),
         place: "api.example.com:443".to_owned(),
     }
 }
@@ -77,7 +77,8 @@ fn only_what_looks_like_an_error_code_is_shown() {
     for (body, code) in [
         (r#"{"error":"invalid_scope"}"#, Some("invalid_scope")),
         (r#"{"error":"The client secret S3cr3t is wrong"}"#, None),
-        (r#"{"error":"UPPER"}"#, None),
+        (r#"{"error":"UPPER_CASE"}"#, None),
+        (r#"{"error":"correcthorsebatterystaple"}"#, None),
         (r#"{"error":""}"#, None),
         (r#"{"error":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}"#, None),
         (r#"{"error":{"code":"invalid_scope"}}"#, None),

@@ -1,0 +1,31 @@
+//! What is in this process's memory stays there.
+//!
+//! Secrets are wiped where they are ours to wipe, but TLS, HTTP and the Kubernetes client have buffers of their own. So nobody
+//! gets to see the memory: a crash writes no core, and no other process of the same user may attach.
+
+use std::io;
+
+use rustix::process::{Resource, Rlimit, setrlimit};
+
+/// Switches core dumps off for good: the hard limit cannot be raised again.
+pub(super) fn keep_private() -> io::Result<()> {
+    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
+    // The limit does not bind where the kernel hands cores to a program.
+    #[cfg(target_os = "linux")]
+    rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)?;
+    Ok(())
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use rustix::process::{DumpableBehavior, dumpable_behavior, getrlimit};
+
+    use super::*;
+
+    #[test]
+    fn the_kernel_is_told_to_write_no_core() {
+        keep_private().unwrap();
+        assert_eq!(getrlimit(Resource::Core), Rlimit { current: Some(0), maximum: Some(0) });
+        assert_eq!(dumpable_behavior().unwrap(), DumpableBehavior::NotDumpable);
+    }
+}
