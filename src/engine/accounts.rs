@@ -3,39 +3,32 @@
 //! Health is the account's, not a credential's: while a login fails or a provider is down, one probe stands for all the
 //! credentials that wait, and they wake when it succeeds.
 
+mod build;
+mod object;
+mod status;
+
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::{ByteString, api::core::v1::Secret};
-use kube::{
-    Api, ResourceExt,
-    api::{Patch, PatchParams},
-};
-use secrecy::SecretString;
-use serde_json::json;
 
 use crate::{
-    api::{
-        Allow, ConditionType, CredentialCounts, FIELD_MANAGER, GROUP, ProviderKind, ProviderSettings,
-        ProviderStatus, ROLE_LABEL, ROLE_LOGIN, Reason,
-    },
+    api::{Allow, Reason},
     lifecycle::{
         backoff,
         capability::Capabilities,
         failure::Failure,
-        ledger::State,
-        naming, reason, status,
+        reason,
+        status::to_second,
         world::{Pause, ProviderView, UsableProvider},
     },
-    providers::{Provider, registry},
+    providers::Provider,
 };
 
 use super::{
     Engine, EngineError,
-    kubernetes::{call, version},
     stores::{Key, ProviderKey, ProviderObject},
 };
 
@@ -80,8 +73,7 @@ impl Account {
         let count = self.trouble.as_ref().map_or(0, |trouble| trouble.count) + 1;
         let by_backoff = now + backoff::doubling(count, PAUSES.0, PAUSES.1);
         self.probe_at = failure.retry_after.map_or(by_backoff, |asked| asked.instant(now));
-        let message =
-            format!("{}; it is tried again at {}", failure.message, status::to_second(self.probe_at));
+        let message = format!("{}; it is tried again at {}", failure.message, to_second(self.probe_at));
         self.trouble = Some(Trouble { pause: Pause { reason: reason(failure.kind), message }, count });
     }
 
@@ -199,251 +191,8 @@ impl Engine {
         Ok(Tended { wake: [count_at, probe_at].into_iter().flatten().min(), changed })
     }
 
-    /// The account as it stands, or built anew if the object or its login has changed.
-    async fn built_account(
-        &self,
-        key: &ProviderKey,
-        object: &ProviderObject,
-        before: Option<Account>,
-    ) -> Result<Account, EngineError> {
-        let login = object.login(key);
-        let secret = match &login {
-            None => None,
-            Some(at) => call("reading the login Secret", self.logins(at).get_opt(&at.name)).await?,
-        };
-        let login_version = secret.as_ref().map_or(0, version);
-        let built_from = (object.uid(), object.generation(), login_version);
-        if let Some(before) = before
-            && before.built_from == built_from
-        {
-            return Ok(before);
-        }
-        let setup = self.build(object, login.as_ref(), secret);
-        Ok(Account { built_from, login, setup, trouble: None, probe_at: self.now(), written_at: None })
-    }
-
-    fn logins(&self, at: &Key) -> Api<Secret> {
-        Api::namespaced(self.client.clone(), &at.namespace)
-    }
-
-    fn build(
-        &self,
-        object: &ProviderObject,
-        login: Option<&Key>,
-        secret: Option<Secret>,
-    ) -> Result<Usable, (Reason, String)> {
-        let settings = object.settings();
-        let data = login.map(|at| login_data(at, secret)).transpose()?;
-        let private_allowed = matches!(object, ProviderObject::Cluster(_));
-        let egress = registry::EgressPolicy { allow: self.settings.allow_egress.clone(), private_allowed };
-        let driver = registry::build(settings, data.as_ref(), &egress).map_err(|error| {
-            let reason = if error.lacks_login() { Reason::LoginMissing } else { Reason::ProviderInvalid };
-            (reason, error.message())
-        })?;
-        let identity = driver.identity().unwrap_or_default().to_owned();
-        Ok(Usable {
-            capabilities: Arc::new(driver.capabilities().clone()),
-            fingerprint: naming::fingerprint(&[&object.uid(), &registry::account(settings), &identity]),
-            allow: object.allow(),
-            driver,
-        })
-    }
-
-    /// Writes a provider's status if it has changed. Counts alone are written seldom: the return value says when they are due.
-    async fn write_provider_status(
-        &self,
-        key: &ProviderKey,
-        object: &ProviderObject,
-        account: &mut Account,
-    ) -> Result<Option<Timestamp>, EngineError> {
-        let now = self.now();
-        let before = object.status();
-        let (holds, reason, message) = match (&account.setup, &account.trouble) {
-            (Err((reason, message)), _) => (false, *reason, message.clone()),
-            (Ok(_), Some(Trouble { pause, .. })) => (false, pause.reason, pause.message.clone()),
-            (Ok(usable), None) => {
-                let (reason, message) = status::reached(&usable.capabilities);
-                (true, reason, message.to_owned())
-            }
-        };
-        let draft = (ConditionType::Ready, holds, reason, message);
-        let conditions = before.map(|it| it.conditions.as_slice()).unwrap_or_default();
-        let mut status = ProviderStatus {
-            observed_generation: Some(object.generation()),
-            conditions: vec![status::condition(draft, conditions, Some(object.generation()), now)],
-            driver: Some(registry::driver_name(object.settings()).to_owned()),
-            capabilities: account
-                .setup
-                .as_ref()
-                .map(|usable| usable.capabilities.in_words())
-                .unwrap_or_default(),
-            credentials: before.and_then(|it| it.credentials),
-        };
-        let counts = Some(self.counts(key));
-        if before == Some(&status) {
-            let due = account.written_at.map_or(now, |at| at + COUNT_EVERY);
-            if status.credentials == counts || due > now {
-                return Ok((status.credentials != counts).then_some(due));
-            }
-        }
-        status.credentials = counts;
-        account.written_at = Some(now);
-        self.apply_provider_status(key, object, &status).await?;
-        Ok(None)
-    }
-
-    fn counts(&self, key: &ProviderKey) -> CredentialCounts {
-        let mut counts = CredentialCounts::default();
-        let _: Vec<()> = self.stores.ledgers.select(|at, entry| {
-            for revision in &entry.document.as_ref().ok()?.revisions {
-                let account = &revision.account;
-                if ProviderKey::resolve(account.kind, &account.name, &at.namespace) == *key {
-                    match revision.state {
-                        State::Issued => counts.active += 1,
-                        State::Retiring | State::Revoking => counts.retiring += 1,
-                        State::Intended | State::Unconfirmed => counts.unconfirmed += 1,
-                        State::Revoked | State::Absent => {}
-                    }
-                }
-            }
-            None
-        });
-        counts
-    }
-
-    async fn apply_provider_status(
-        &self,
-        key: &ProviderKey,
-        object: &ProviderObject,
-        status: &ProviderStatus,
-    ) -> Result<(), EngineError> {
-        let (kind, uid) = (format!("{:?}", key.kind), object.uid());
-        let patch = Patch::Apply(json!({
-            "apiVersion": format!("{GROUP}/v1alpha1"), "kind": kind,
-            "metadata": { "name": key.name, "uid": uid }, "status": status,
-        }));
-        let params = PatchParams::apply(FIELD_MANAGER).force();
-        let written = match key.kind {
-            ProviderKind::CredentialProvider => {
-                let api = Api::namespaced(self.client.clone(), &key.namespace);
-                let patched =
-                    call("writing a provider's status", api.patch_status(&key.name, &params, &patch)).await;
-                patched.map(|object| self.see_provider(ProviderObject::Namespaced(Arc::new(object))))
-            }
-            ProviderKind::ClusterCredentialProvider => {
-                let api = Api::all(self.client.clone());
-                let patched =
-                    call("writing a provider's status", api.patch_status(&key.name, &params, &patch)).await;
-                patched.map(|object| self.see_provider(ProviderObject::Cluster(Arc::new(object))))
-            }
-        };
-        super::ledger::ignore_absence(written.map(drop))
-    }
-
     /// Keeps a provider object as the API server has just given it.
     pub fn see_provider(&self, object: ProviderObject) -> bool {
         self.stores.providers.put(object.key(), object.version(), object)
-    }
-}
-
-/// The data of a login Secret, if its owner consents to its use.
-fn login_data(at: &Key, secret: Option<Secret>) -> Result<registry::LoginData, (Reason, String)> {
-    let Key { namespace, name } = at;
-    let Some(secret) = secret else {
-        let message = format!(
-            "the login Secret {namespace}/{name} does not exist: create it with the label {ROLE_LABEL}: {ROLE_LOGIN}"
-        );
-        return Err((Reason::LoginMissing, message));
-    };
-    if secret.labels().get(ROLE_LABEL).map(String::as_str) != Some(ROLE_LOGIN) {
-        let message = format!(
-            "the Secret {namespace}/{name} may not be used as a login: its owner has to give it the label {ROLE_LABEL}: {ROLE_LOGIN}"
-        );
-        return Err((Reason::LoginMissing, message));
-    }
-    let text = |(key, ByteString(bytes)): (String, ByteString)| match String::from_utf8(bytes) {
-        Ok(text) => Ok((key, SecretString::from(text))),
-        Err(_) => Err((
-            Reason::ProviderInvalid,
-            format!("the login Secret {namespace}/{name}: the key {key} is not text"),
-        )),
-    };
-    secret.data.unwrap_or_default().into_iter().map(text).collect::<Result<BTreeMap<_, _>, _>>()
-}
-
-impl ProviderObject {
-    /// Where it is kept.
-    #[must_use]
-    pub fn key(&self) -> ProviderKey {
-        match self {
-            Self::Namespaced(it) => ProviderKey::resolve(
-                ProviderKind::CredentialProvider,
-                &it.name_any(),
-                &it.namespace().unwrap_or_default(),
-            ),
-            Self::Cluster(it) => {
-                ProviderKey::resolve(ProviderKind::ClusterCredentialProvider, &it.name_any(), "")
-            }
-        }
-    }
-
-    /// Its resourceVersion.
-    #[must_use]
-    pub fn version(&self) -> u64 {
-        match self {
-            Self::Namespaced(it) => version(&**it),
-            Self::Cluster(it) => version(&**it),
-        }
-    }
-
-    fn uid(&self) -> String {
-        let uid = match self {
-            Self::Namespaced(it) => it.uid(),
-            Self::Cluster(it) => it.uid(),
-        };
-        uid.unwrap_or_default()
-    }
-
-    fn generation(&self) -> i64 {
-        let generation = match self {
-            Self::Namespaced(it) => it.metadata.generation,
-            Self::Cluster(it) => it.metadata.generation,
-        };
-        generation.unwrap_or_default()
-    }
-
-    fn settings(&self) -> &ProviderSettings {
-        match self {
-            Self::Namespaced(it) => &it.spec.settings,
-            Self::Cluster(it) => &it.spec.settings,
-        }
-    }
-
-    fn status(&self) -> Option<&ProviderStatus> {
-        match self {
-            Self::Namespaced(it) => it.status.as_ref(),
-            Self::Cluster(it) => it.status.as_ref(),
-        }
-    }
-
-    /// Who may use it: for a shared provider that does not say so, nobody.
-    fn allow(&self) -> Option<Allow> {
-        match self {
-            Self::Namespaced(_) => None,
-            Self::Cluster(it) => Some(it.spec.allow.clone().unwrap_or_default()),
-        }
-    }
-
-    fn login(&self, key: &ProviderKey) -> Option<Key> {
-        match self {
-            Self::Namespaced(it) => {
-                let name = it.spec.login.as_ref()?.secret_ref.name.clone();
-                Some(Key { namespace: key.namespace.clone(), name })
-            }
-            Self::Cluster(it) => {
-                let secret = &it.spec.login.as_ref()?.secret_ref;
-                Some(Key { namespace: secret.namespace.clone(), name: secret.name.clone() })
-            }
-        }
     }
 }

@@ -1,0 +1,96 @@
+//! From a provider object and its login Secret to a driver that can be called.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use k8s_openapi::{ByteString, api::core::v1::Secret};
+use kube::{Api, ResourceExt};
+use secrecy::SecretString;
+
+use super::{Account, Usable};
+use crate::{
+    api::{ROLE_LABEL, ROLE_LOGIN, Reason},
+    engine::{
+        Engine, EngineError,
+        kubernetes::{call, version},
+        stores::{Key, ProviderKey, ProviderObject},
+    },
+    lifecycle::naming,
+    providers::registry,
+};
+
+impl Engine {
+    /// The account as it stands, or built anew if the object or its login has changed.
+    pub(super) async fn built_account(
+        &self,
+        key: &ProviderKey,
+        object: &ProviderObject,
+        before: Option<Account>,
+    ) -> Result<Account, EngineError> {
+        let login = object.login(key);
+        let secret = match &login {
+            None => None,
+            Some(at) => call("reading the login Secret", self.logins(at).get_opt(&at.name)).await?,
+        };
+        let login_version = secret.as_ref().map_or(0, version);
+        let built_from = (object.uid(), object.generation(), login_version);
+        if let Some(before) = before
+            && before.built_from == built_from
+        {
+            return Ok(before);
+        }
+        let setup = self.build(object, login.as_ref(), secret);
+        Ok(Account { built_from, login, setup, trouble: None, probe_at: self.now(), written_at: None })
+    }
+
+    fn logins(&self, at: &Key) -> Api<Secret> {
+        Api::namespaced(self.client.clone(), &at.namespace)
+    }
+
+    fn build(
+        &self,
+        object: &ProviderObject,
+        login: Option<&Key>,
+        secret: Option<Secret>,
+    ) -> Result<Usable, (Reason, String)> {
+        let settings = object.settings();
+        let data = login.map(|at| login_data(at, secret)).transpose()?;
+        let private_allowed = matches!(object, ProviderObject::Cluster(_));
+        let egress = registry::EgressPolicy { allow: self.settings.allow_egress.clone(), private_allowed };
+        let driver = registry::build(settings, data.as_ref(), &egress).map_err(|error| {
+            let reason = if error.lacks_login() { Reason::LoginMissing } else { Reason::ProviderInvalid };
+            (reason, error.message())
+        })?;
+        let identity = driver.identity().unwrap_or_default().to_owned();
+        Ok(Usable {
+            capabilities: Arc::new(driver.capabilities().clone()),
+            fingerprint: naming::fingerprint(&[&object.uid(), &registry::account(settings), &identity]),
+            allow: object.allow(),
+            driver,
+        })
+    }
+}
+
+/// The data of a login Secret, if its owner consents to its use.
+fn login_data(at: &Key, secret: Option<Secret>) -> Result<registry::LoginData, (Reason, String)> {
+    let Key { namespace, name } = at;
+    let Some(secret) = secret else {
+        let message = format!(
+            "the login Secret {namespace}/{name} does not exist: create it with the label {ROLE_LABEL}: {ROLE_LOGIN}"
+        );
+        return Err((Reason::LoginMissing, message));
+    };
+    if secret.labels().get(ROLE_LABEL).map(String::as_str) != Some(ROLE_LOGIN) {
+        let message = format!(
+            "the Secret {namespace}/{name} may not be used as a login: its owner has to give it the label {ROLE_LABEL}: {ROLE_LOGIN}"
+        );
+        return Err((Reason::LoginMissing, message));
+    }
+    let text = |(key, ByteString(bytes)): (String, ByteString)| match String::from_utf8(bytes) {
+        Ok(text) => Ok((key, SecretString::from(text))),
+        Err(_) => Err((
+            Reason::ProviderInvalid,
+            format!("the login Secret {namespace}/{name}: the key {key} is not text"),
+        )),
+    };
+    secret.data.unwrap_or_default().into_iter().map(text).collect::<Result<BTreeMap<_, _>, _>>()
+}

@@ -1,0 +1,116 @@
+//! What is said of an account in the status of its provider object.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use kube::{
+    Api,
+    api::{Patch, PatchParams},
+};
+use serde_json::json;
+
+use super::{Account, COUNT_EVERY, Trouble};
+use crate::{
+    api::{ConditionType, CredentialCounts, FIELD_MANAGER, GROUP, ProviderKind, ProviderStatus},
+    engine::{
+        Engine, EngineError,
+        kubernetes::call,
+        ledger::ignore_absence,
+        stores::{ProviderKey, ProviderObject},
+    },
+    lifecycle::{ledger::State, status},
+    providers::registry,
+};
+
+impl Engine {
+    /// Writes a provider's status if it has changed. Counts alone are written seldom: the return value says when they are due.
+    pub(super) async fn write_provider_status(
+        &self,
+        key: &ProviderKey,
+        object: &ProviderObject,
+        account: &mut Account,
+    ) -> Result<Option<Timestamp>, EngineError> {
+        let now = self.now();
+        let before = object.status();
+        let (holds, reason, message) = match (&account.setup, &account.trouble) {
+            (Err((reason, message)), _) => (false, *reason, message.clone()),
+            (Ok(_), Some(Trouble { pause, .. })) => (false, pause.reason, pause.message.clone()),
+            (Ok(usable), None) => {
+                let (reason, message) = status::reached(&usable.capabilities);
+                (true, reason, message.to_owned())
+            }
+        };
+        let draft = (ConditionType::Ready, holds, reason, message);
+        let conditions = before.map(|it| it.conditions.as_slice()).unwrap_or_default();
+        let mut status = ProviderStatus {
+            observed_generation: Some(object.generation()),
+            conditions: vec![status::condition(draft, conditions, Some(object.generation()), now)],
+            driver: Some(registry::driver_name(object.settings()).to_owned()),
+            capabilities: account
+                .setup
+                .as_ref()
+                .map(|usable| usable.capabilities.in_words())
+                .unwrap_or_default(),
+            credentials: before.and_then(|it| it.credentials),
+        };
+        let counts = Some(self.counts(key));
+        if before == Some(&status) {
+            let due = account.written_at.map_or(now, |at| at + COUNT_EVERY);
+            if status.credentials == counts || due > now {
+                return Ok((status.credentials != counts).then_some(due));
+            }
+        }
+        status.credentials = counts;
+        account.written_at = Some(now);
+        self.apply_provider_status(key, object, &status).await?;
+        Ok(None)
+    }
+
+    fn counts(&self, key: &ProviderKey) -> CredentialCounts {
+        let mut counts = CredentialCounts::default();
+        let _: Vec<()> = self.stores.ledgers.select(|at, entry| {
+            for revision in &entry.document.as_ref().ok()?.revisions {
+                let account = &revision.account;
+                if ProviderKey::resolve(account.kind, &account.name, &at.namespace) == *key {
+                    match revision.state {
+                        State::Issued => counts.active += 1,
+                        State::Retiring | State::Revoking => counts.retiring += 1,
+                        State::Intended | State::Unconfirmed => counts.unconfirmed += 1,
+                        State::Revoked | State::Absent => {}
+                    }
+                }
+            }
+            None
+        });
+        counts
+    }
+
+    async fn apply_provider_status(
+        &self,
+        key: &ProviderKey,
+        object: &ProviderObject,
+        status: &ProviderStatus,
+    ) -> Result<(), EngineError> {
+        let (kind, uid) = (format!("{:?}", key.kind), object.uid());
+        let patch = Patch::Apply(json!({
+            "apiVersion": format!("{GROUP}/v1alpha1"), "kind": kind,
+            "metadata": { "name": key.name, "uid": uid }, "status": status,
+        }));
+        let params = PatchParams::apply(FIELD_MANAGER).force();
+        let written = match key.kind {
+            ProviderKind::CredentialProvider => {
+                let api = Api::namespaced(self.client.clone(), &key.namespace);
+                let patched =
+                    call("writing a provider's status", api.patch_status(&key.name, &params, &patch)).await;
+                patched.map(|object| self.see_provider(ProviderObject::Namespaced(Arc::new(object))))
+            }
+            ProviderKind::ClusterCredentialProvider => {
+                let api = Api::all(self.client.clone());
+                let patched =
+                    call("writing a provider's status", api.patch_status(&key.name, &params, &patch)).await;
+                patched.map(|object| self.see_provider(ProviderObject::Cluster(Arc::new(object))))
+            }
+        };
+        ignore_absence(written.map(drop))
+    }
+}
