@@ -1,6 +1,7 @@
 //! What users write and read: the custom resources, their validation rules, and every name that Credwright puts on
 //! an object. Nothing here knows how anything is done.
 
+mod allow;
 mod api_credential;
 mod condition;
 pub mod crds;
@@ -11,6 +12,7 @@ mod provider;
 #[cfg(test)]
 mod tests;
 
+pub use allow::*;
 pub use api_credential::*;
 pub use condition::*;
 pub use drivers::*;

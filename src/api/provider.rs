@@ -12,8 +12,8 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    allow::Allow,
     drivers::{CloudConnexa, CloudDirector, Expereo, OauthRegistration, Spreetail, VonageContactCenter},
-    duration::{Duration, between},
 };
 
 /// Which account at which provider this is, and how Credwright uses it.
@@ -215,37 +215,6 @@ pub struct Limits {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1000))]
     pub concurrent: Option<u32>,
-}
-
-/// Who may use a cluster-scoped provider, and what they may ask for. What is not allowed is never minted; it may
-/// always be revoked.
-#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Allow {
-    /// Which namespaces may refer to this provider.
-    pub namespaces: AllowedNamespaces,
-    /// The scopes that may be asked for. Where it is set, leaving scopes out is refused.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 256), inner(length(min = 1, max = 256)), extend("x-kubernetes-list-type" = "set"))]
-    pub scopes: Option<Vec<String>>,
-    /// The longest lifetime. A credential without a lifetime gets this one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = between("maxLifetime", "10s", "87600h"))]
-    pub max_lifetime: Option<Duration>,
-    /// The ranges that a credential's subnets must lie in. Where it is set, leaving subnets out is refused.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 64), inner(length(max = 64)), extend("x-kubernetes-list-type" = "set"))]
-    #[x_kube(validation = Rule::new("self.all(s, isCIDR(s))").message("subnets must be CIDRs, such as 203.0.113.0/24 or 2001:db8::/48"))]
-    pub subnets: Option<Vec<String>>,
-}
-
-/// Namespaces by name.
-#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct AllowedNamespaces {
-    /// The namespaces' names.
-    #[serde(default)]
-    #[schemars(length(max = 1024), inner(length(min = 1, max = 63)), extend("x-kubernetes-list-type" = "set"))]
-    pub names: Vec<String>,
 }
 
 /// What Credwright sees of a provider.

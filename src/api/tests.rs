@@ -242,7 +242,19 @@ const ALLOW: &[(&str, &str)] = &[
     ("maxLifetime: 3 months", "maxLifetime must be between 10s and 87600h"),
     ("subnets: [203.0.113.0/24]", NONE),
     ("subnets: [the office]", "subnets must be CIDRs"),
+    ("namespaces: {selector: {}}", NONE),
+    (
+        "namespaces: {selector: {matchLabels: {plan: paid}, matchExpressions: [{key: a, operator: In, values: [b]}]}}",
+        NONE,
+    ),
+    ("namespaces: {selector: {matchExpressions: [{key: a, operator: In}]}}", SELECTOR_VALUES),
+    ("namespaces: {selector: {matchExpressions: [{key: a, operator: NotIn, values: []}]}}", SELECTOR_VALUES),
+    (
+        "namespaces: {selector: {matchExpressions: [{key: a, operator: Exists, values: [b]}]}}",
+        SELECTOR_VALUES,
+    ),
 ];
+const SELECTOR_VALUES: &str = "selector.matchExpressions takes values with the operators In and NotIn, and none with Exists and DoesNotExist";
 
 #[test]
 fn a_credential_is_refused_for_the_reason_that_a_person_can_mend() {

@@ -2,6 +2,8 @@
 //!
 //! Secrets are watched by label only, so that memory grows with Credwright's own, whatever else the cluster holds.
 
+mod namespaces;
+
 use std::{collections::HashSet, fmt::Debug, hash::Hash, sync::Arc};
 
 use futures::{FutureExt, StreamExt};
@@ -34,6 +36,7 @@ pub(super) enum Watch {
     Secrets,
     Providers,
     ClusterProviders,
+    Namespaces,
 }
 
 /// A watch over one namespace, or over all of them.
@@ -84,7 +87,7 @@ impl Operator {
             namespaces => namespaces.iter().flat_map(|namespace| each(Some(namespace.clone()))).collect(),
         };
         if self.options.cluster_providers {
-            watches.push((Watch::ClusterProviders, None));
+            watches.extend([(Watch::ClusterProviders, None), (Watch::Namespaces, None)]);
         }
         watches
     }
@@ -95,6 +98,7 @@ impl Operator {
             Watch::Secrets => self.watch_secrets(namespace).boxed(),
             Watch::Providers => self.watch_providers(namespace).boxed(),
             Watch::ClusterProviders => self.watch_cluster_providers().boxed(),
+            Watch::Namespaces => self.watch_namespaces().boxed(),
         });
         futures::future::join_all(watches).await;
     }

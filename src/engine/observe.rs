@@ -34,7 +34,12 @@ impl Pass<'_> {
         let intake = object.as_ref().and_then(|object| self.intake(object));
         let settings = &self.engine.settings;
         Ok(World {
-            subject: Subject { namespace: self.key.namespace.clone(), name: self.key.name.clone(), object },
+            subject: Subject {
+                namespace: self.key.namespace.clone(),
+                name: self.key.name.clone(),
+                object,
+                namespace_labels: self.engine.stores.namespaces.get(&self.key.namespace),
+            },
             ledger: ledger_view(ledger),
             targets,
             intake,

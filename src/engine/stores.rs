@@ -188,6 +188,8 @@ pub struct Stores {
     pub intakes: Store<Key, IntakeEntry>,
     /// Providers.
     pub providers: Store<ProviderKey, ProviderObject>,
+    /// The labels of each namespace, and nothing else of it; empty where no provider is shared.
+    pub namespaces: Store<String, Arc<BTreeMap<String, String>>>,
     /// Targets by the UID of their owner; a hint that may name too many.
     owned: Mutex<BTreeMap<String, HashSet<Key>>>,
 }

@@ -1,6 +1,5 @@
-//! What is refused before any call: what the provider cannot honour, and what its owner does not allow.
+//! What is refused before any call because the provider cannot honour it.
 
-use ipnet::IpNet;
 use jiff::SignedDuration;
 
 use crate::api::Reason;
@@ -11,7 +10,6 @@ use super::{
     naming,
     pass::Pass,
     plan::Plan,
-    world::UsableProvider,
 };
 
 /// What the provider cannot honour is refused before any call, and never left out.
@@ -102,46 +100,4 @@ fn about_intake(pass: &Pass<'_>, capabilities: &Capabilities) -> Option<String> 
             capabilities.title
         )
     })
-}
-
-/// What a shared provider does not let this namespace have. Leaving a restriction out is no way round it.
-pub(super) fn not_allowed(pass: &Pass<'_>, provider: &UsableProvider, request: &Request) -> Option<Plan> {
-    let allow = provider.allow.as_ref()?;
-    let namespace = &pass.world.subject.namespace;
-    let message = if !allow.namespaces.names.contains(namespace) {
-        format!(
-            "the provider does not allow namespace {namespace}: its owner has to add it to spec.allow.namespaces.names"
-        )
-    } else if let Some(scope) = excess(allow.scopes.as_deref(), &request.scopes) {
-        format!("spec.scopes: {scope} by the provider's spec.allow.scopes")
-    } else if allow
-        .max_lifetime
-        .is_some_and(|max| request.lifetime.is_none_or(|asked| asked.signed() > max.signed()))
-    {
-        let max = allow.max_lifetime.map(|it| it.to_string()).unwrap_or_default();
-        format!("spec.lifetime: the provider allows at most {max}")
-    } else if allow.subnets.as_deref().is_some_and(|ranges| !lies_within(ranges, &request.subnets)) {
-        "spec.subnets: each must lie within the provider's spec.allow.subnets, and at least one must be given"
-            .to_owned()
-    } else {
-        return None;
-    };
-    Some(pass.rest(Reason::NotAllowed, message))
-}
-
-fn excess(allowed: Option<&[String]>, asked: &[String]) -> Option<String> {
-    let allowed = allowed?;
-    if asked.is_empty() {
-        return Some("leaving them out is not allowed".to_owned());
-    }
-    let scope = asked.iter().find(|scope| !allowed.contains(scope))?;
-    Some(format!("{scope} is not allowed"))
-}
-
-fn lies_within(ranges: &[String], asked: &[String]) -> bool {
-    let parse = |text: &String| text.parse::<IpNet>().ok();
-    let ranges: Vec<IpNet> = ranges.iter().filter_map(parse).collect();
-    let within =
-        |text: &String| parse(text).is_some_and(|net| ranges.iter().any(|range| range.contains(&net)));
-    !asked.is_empty() && asked.iter().all(within)
 }

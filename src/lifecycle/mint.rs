@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::api::{Allow, ApiCredential, Reason};
 
 use super::{
-    backoff, by_hand,
+    allowed, backoff, by_hand,
     capability::{Capabilities, Expiry},
     checks::target_is_taken,
     honour,
@@ -45,7 +45,7 @@ pub(super) fn check(pass: &Pass<'_>) -> Option<Plan> {
     let by_hand = provider.capabilities.by_hand;
     let refused = || {
         honour::cannot_be_honoured(pass, &provider.capabilities, &request)
-            .or_else(|| honour::not_allowed(pass, provider, &request))
+            .or_else(|| allowed::not_allowed(pass, provider, &request))
             .or_else(|| target_is_taken(pass))
     };
     let Some(need) = need else {

@@ -19,6 +19,7 @@
 //! ```
 
 mod actions;
+mod allowed;
 pub mod backoff;
 mod by_hand;
 pub mod capability;

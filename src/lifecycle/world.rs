@@ -40,6 +40,8 @@ pub struct Subject {
     pub name: String,
     /// The object, unless it is gone.
     pub object: Option<Arc<ApiCredential>>,
+    /// The labels of its namespace, where they are known: nobody looks while no provider is shared.
+    pub namespace_labels: Option<Arc<BTreeMap<String, String>>>,
 }
 
 /// The ledger, as it was found.

@@ -132,7 +132,11 @@ async fn renewal_and_overlap_fit_into_the_lifetime() -> Result<()> {
 
 #[tokio::test]
 async fn subnets_are_cidrs() -> Result<()> {
-    credential_rejects("subnets: [203.0.113.7]", "subnets must be CIDRs, such as 203.0.113.0/24").await
+    for subnet in ["203.0.113.7", "'::ffff:10.0.0.0/104'", "010.0.0.0/8", "10.0.0.0/08"] {
+        let spec = format!("subnets: [{subnet}]");
+        credential_rejects(&spec, "subnets must be CIDRs, such as 203.0.113.0/24").await?;
+    }
+    Ok(())
 }
 
 #[tokio::test]
@@ -279,6 +283,21 @@ async fn what_a_cluster_provider_allows_can_be_honoured() -> Result<()> {
     ];
     for (member, message) in cases {
         let spec = format!("{SPREETAIL}\nallow: {{namespaces: {{names: [shop]}}, {member}}}");
+        cluster_provider_rejects(&spec, message).await?;
+    }
+    let expressions = [
+        ("{key: a, operator: In}", "selector.matchExpressions takes values with the operators In and NotIn"),
+        (
+            "{key: a, operator: Exists, values: [b]}",
+            "selector.matchExpressions takes values with the operators",
+        ),
+        ("{key: a, operator: Like, values: [b]}", "operator: Unsupported value"),
+        ("{key: 'a b', operator: Exists}", "key: Invalid value"),
+        ("{operator: Exists}", "key: Required value"),
+    ];
+    for (expression, message) in expressions {
+        let spec =
+            format!("{SPREETAIL}\nallow: {{namespaces: {{selector: {{matchExpressions: [{expression}]}}}}}}");
         cluster_provider_rejects(&spec, message).await?;
     }
     Ok(())

@@ -2,6 +2,7 @@
 
 use credwright::api::ClusterCredentialProvider;
 use jiff::Unit;
+use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
@@ -24,18 +25,71 @@ async fn share(scene: &Scene, allow: Value) {
     api.patch(&scene.namespace, &PatchParams::apply("tests").force(), &Patch::Apply(object)).await.unwrap();
 }
 
+async fn label(scene: &Scene, plan: Option<&str>) {
+    let namespaces: Api<Namespace> = Api::all(scene.client.clone());
+    let patch = Patch::Merge(json!({ "metadata": { "labels": { "plan": plan } } }));
+    namespaces.patch(&scene.namespace, &PatchParams::default(), &patch).await.unwrap();
+}
+
+fn shared(scene: &Scene, more: Value) -> Value {
+    let mut spec = json!({ "providerRef": { "kind": "ClusterCredentialProvider", "name": scene.namespace } });
+    spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    spec
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_namespace_is_let_in_by_its_labels_and_what_it_has_outlives_them() {
+    let scene = Scene::new("labelled").await;
+    let operator = scene.operator_as(|_, options| options.cluster_providers = true).await;
+    share(&scene, json!({ "namespaces": { "selector": { "matchLabels": { "plan": "paid" } } } })).await;
+    scene.apply("orders", shared(&scene, json!({ "lifetime": "720h" }))).await;
+    let message = scene.says("orders", ("Ready", "False", "NotAllowed")).await;
+    assert!(message.contains("the labels of its selector"), "{message}");
+    assert_eq!(scene.made().len(), 0);
+
+    // Whoever gains the label is served at once: the clock stands still.
+    label(&scene, Some("paid")).await;
+    scene.says("orders", ("Ready", "True", "Issued")).await;
+    assert!(scene.is_only("orders", 1).await);
+
+    // Whoever loses it keeps what is published, and gets no other.
+    label(&scene, Some("free")).await;
+    scene.rest(&operator).await;
+    scene
+        .apply("orders", shared(&scene, json!({ "lifetime": "720h", "rotation": { "request": "now" } })))
+        .await;
+    scene.says("orders", ("Ready", "True", "NotAllowed")).await;
+    assert!(scene.secret_works("orders").await);
+    scene.apply("late", shared(&scene, json!({ "lifetime": "720h" }))).await;
+    scene.says("late", ("Ready", "False", "NotAllowed")).await;
+    scene.rest(&operator).await;
+    assert_eq!(scene.made().len(), 1, "nothing was minted without the label");
+
+    label(&scene, Some("paid")).await;
+    scene.publishes("orders", 2).await;
+    scene.publishes("late", 1).await;
+
+    // Revoking needs nobody's leave.
+    label(&scene, None).await;
+    scene.says("late", ("Ready", "True", "Issued")).await;
+    scene.delete("orders").await;
+    scene.delete("late").await;
+    scene.goes("orders").await;
+    scene.goes("late").await;
+    assert_eq!(scene.provider.record().live().len(), 0);
+    assert_eq!(scene.made().len(), 3);
+    operator.stop().await;
+    let api: Api<ClusterCredentialProvider> = Api::all(scene.client.clone());
+    api.delete(&scene.namespace, &DeleteParams::default()).await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_shared_provider_gives_a_namespace_what_its_owner_allows_and_nothing_else() {
     let scene = Scene::new("shared").await;
     let operator = scene.operator_as(|_, options| options.cluster_providers = true).await;
     let api: Api<ClusterCredentialProvider> = Api::all(scene.client.clone());
     let own = json!({ "names": [scene.namespace] });
-    let spec = |more: Value| {
-        let mut spec =
-            json!({ "providerRef": { "kind": "ClusterCredentialProvider", "name": scene.namespace } });
-        spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        spec
-    };
+    let spec = |more: Value| shared(&scene, more);
     let refused = async |part: &str| {
         scene
             .wait("orders", part, async || {

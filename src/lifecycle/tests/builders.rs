@@ -74,7 +74,12 @@ pub(super) fn a_credential() -> Scene {
         paused: None,
     }));
     let world = World {
-        subject: Subject { namespace: "prod".to_owned(), name: "orders".to_owned(), object: None },
+        subject: Subject {
+            namespace: "prod".to_owned(),
+            name: "orders".to_owned(),
+            object: None,
+            namespace_labels: None,
+        },
         ledger: LedgerView::Absent,
         targets: Vec::new(),
         intake: None,

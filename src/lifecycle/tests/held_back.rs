@@ -66,8 +66,10 @@ fn what_is_published_is_tried_now_and_then() {
 #[test]
 fn what_holds_a_mint_back() {
     let allow = |change: fn(&mut Allow)| {
-        let mut allow =
-            Allow { namespaces: AllowedNamespaces { names: vec!["prod".to_owned()] }, ..Allow::default() };
+        let mut allow = Allow {
+            namespaces: AllowedNamespaces { names: vec!["prod".to_owned()], selector: None },
+            ..Allow::default()
+        };
         change(&mut allow);
         a_credential().provider(|it| it.allow = Some(allow))
     };

@@ -1,0 +1,141 @@
+//! Who may use a provider that namespaces share, and what they may ask for.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use kube::KubeSchema;
+use kube::core::{Selector, SelectorExt};
+use serde::{Deserialize, Serialize};
+
+use super::duration::{Duration, between};
+
+/// Who may use a cluster-scoped provider, and what they may ask for. What is not allowed is never minted; it may
+/// always be revoked.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Allow {
+    /// Which namespaces may refer to this provider.
+    pub namespaces: AllowedNamespaces,
+    /// The scopes that may be asked for. Where it is set, leaving scopes out is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256), inner(length(min = 1, max = 256)), extend("x-kubernetes-list-type" = "set"))]
+    pub scopes: Option<Vec<String>>,
+    /// The longest lifetime. A credential without a lifetime gets this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = between("maxLifetime", "10s", "87600h"))]
+    pub max_lifetime: Option<Duration>,
+    /// The ranges that a credential's subnets must lie in. Where it is set, leaving subnets out is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64), inner(length(max = 64)), extend("x-kubernetes-list-type" = "set"))]
+    #[x_kube(validation = Rule::new("self.all(s, isCIDR(s))").message("subnets must be CIDRs, such as 203.0.113.0/24 or 2001:db8::/48"))]
+    pub subnets: Option<Vec<String>>,
+}
+
+/// Namespaces by name, by label, or both: one that either of them admits is admitted.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AllowedNamespaces {
+    /// The namespaces' names.
+    #[serde(default)]
+    #[schemars(length(max = 1024), inner(length(min = 1, max = 63)), extend("x-kubernetes-list-type" = "set"))]
+    pub names: Vec<String>,
+    /// The labels of the namespaces. An empty selector admits all of them. Whoever may label a namespace may let it in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "label_selector")]
+    #[x_kube(
+        validation = Rule::new("!has(self.matchExpressions) || self.matchExpressions.all(e, e.operator in ['In', 'NotIn'] ? has(e.values) && size(e.values) > 0 : !has(e.values) || size(e.values) == 0)")
+            .message("selector.matchExpressions takes values with the operators In and NotIn, and none with Exists and DoesNotExist")
+    )]
+    pub selector: Option<LabelSelector>,
+}
+
+impl AllowedNamespaces {
+    /// Whether a namespace of this name and with these labels is admitted. One whose labels are not known is admitted by name
+    /// only, and a selector that cannot be understood admits nobody.
+    #[must_use]
+    pub fn admit(&self, name: &str, labels: Option<&BTreeMap<String, String>>) -> bool {
+        self.names.iter().any(|it| it == name)
+            || labels.zip(self.selector.clone()).is_some_and(|(labels, selector)| {
+                Selector::try_from(selector).is_ok_and(|selector| selector.matches(labels))
+            })
+    }
+}
+
+/// The schema of a label selector, bounded so that its rules can be evaluated.
+fn label_selector(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    let key = "^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$";
+    let value = "^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$";
+    schemars::json_schema!({
+        "type": "object",
+        "properties": {
+            "matchLabels": {
+                "description": "Labels that the namespace must carry, each with this value.",
+                "type": "object", "maxProperties": 32,
+                "additionalProperties": { "type": "string", "maxLength": 63, "pattern": value }
+            },
+            "matchExpressions": {
+                "description": "Requirements that must all be met.",
+                "type": "array", "maxItems": 32, "x-kubernetes-list-type": "atomic",
+                "items": {
+                    "type": "object",
+                    "required": ["key", "operator"],
+                    "properties": {
+                        "key": { "description": "The label's key.", "type": "string", "maxLength": 317, "pattern": key },
+                        "operator": {
+                            "description": "How the label's value relates to the values.",
+                            "type": "string", "enum": ["In", "NotIn", "Exists", "DoesNotExist"]
+                        },
+                        "values": {
+                            "description": "Values, for In and NotIn.",
+                            "type": "array", "maxItems": 64, "x-kubernetes-list-type": "atomic",
+                            "items": { "type": "string", "maxLength": 63, "pattern": value }
+                        }
+                    }
+                }
+            }
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn names_and_selector_are_a_union_and_nothing_admits_nobody() {
+        let paid = json!({ "matchLabels": { "plan": "paid" } });
+        let not_free =
+            json!({ "matchExpressions": [{ "key": "plan", "operator": "NotIn", "values": ["free"] }] });
+        let exists = json!({ "matchExpressions": [{ "key": "plan", "operator": "Exists" }] });
+        let both = json!({
+            "matchLabels": { "plan": "paid" },
+            "matchExpressions": [{ "key": "team", "operator": "In", "values": ["shop", "web"] }],
+        });
+        let unknown = json!({ "matchExpressions": [{ "key": "plan", "operator": "Like", "values": ["p"] }] });
+        let shop = Some(json!({ "plan": "paid", "team": "shop" }));
+        let bare = Some(json!({}));
+        let rows: [(&str, Value, &Option<Value>, bool); 14] = [
+            ("nothing at all", json!({}), &shop, false),
+            ("another's name", json!({ "names": ["other"] }), &shop, false),
+            ("its name", json!({ "names": ["other", "shop"] }), &bare, true),
+            ("its name, labels unknown", json!({ "names": ["shop"] }), &None, true),
+            ("its label", json!({ "selector": paid }), &shop, true),
+            ("its label, another's name", json!({ "names": ["other"], "selector": paid }), &shop, true),
+            ("its name, another's label", json!({ "names": ["shop"], "selector": paid }), &bare, true),
+            ("a label it lacks", json!({ "selector": paid }), &bare, false),
+            ("labels unknown", json!({ "selector": {} }), &None, false),
+            ("an empty selector", json!({ "selector": {} }), &bare, true),
+            ("an absent label is not in", json!({ "selector": not_free }), &bare, true),
+            ("an absent label does not exist", json!({ "selector": exists }), &bare, false),
+            ("all requirements", json!({ "selector": both }), &shop, true),
+            ("an operator that is none", json!({ "selector": unknown }), &shop, false),
+        ];
+        for (what, allowed, labels, expected) in rows {
+            let allowed: AllowedNamespaces = serde_json::from_value(allowed).unwrap();
+            let labels = labels.clone().map(|it| serde_json::from_value(it).unwrap());
+            assert_eq!(allowed.admit("shop", labels.as_ref()), expected, "{what}");
+        }
+    }
+}

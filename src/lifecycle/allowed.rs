@@ -1,0 +1,132 @@
+//! What the owner of a shared provider lets a namespace have. It is asked before a mint, and never before revoking.
+
+use std::net::IpAddr;
+
+use ipnet::{IpNet, Ipv4Net};
+
+use crate::api::{Allow, Reason};
+
+use super::{ledger::Request, pass::Pass, plan::Plan, world::UsableProvider};
+
+/// What a shared provider does not let this namespace have. Leaving a restriction out is no way round it.
+pub(super) fn not_allowed(pass: &Pass<'_>, provider: &UsableProvider, request: &Request) -> Option<Plan> {
+    let allow = provider.allow.as_ref()?;
+    let complaint = about_namespace(pass, allow)
+        .or_else(|| about_scopes(allow, request))
+        .or_else(|| about_lifetime(allow, request))
+        .or_else(|| about_subnets(allow, request));
+    complaint.map(|message| pass.rest(Reason::NotAllowed, message))
+}
+
+fn about_namespace(pass: &Pass<'_>, allow: &Allow) -> Option<String> {
+    let subject = &pass.world.subject;
+    if allow.namespaces.admit(&subject.namespace, subject.namespace_labels.as_deref()) {
+        return None;
+    }
+    let by_label = allow.namespaces.selector.is_some();
+    let or_label = if by_label { ", or the namespace be given the labels of its selector" } else { "" };
+    Some(format!(
+        "the provider does not allow namespace {}: its owner has to add it to spec.allow.namespaces.names{or_label}",
+        subject.namespace
+    ))
+}
+
+fn about_scopes(allow: &Allow, request: &Request) -> Option<String> {
+    let allowed = allow.scopes.as_ref()?;
+    if request.scopes.is_empty() {
+        return Some(
+            "spec.scopes: leaving them out is not allowed by the provider's spec.allow.scopes".to_owned(),
+        );
+    }
+    let scope = request.scopes.iter().find(|scope| !allowed.contains(scope))?;
+    Some(format!("spec.scopes: {scope} is not allowed by the provider's spec.allow.scopes"))
+}
+
+fn about_lifetime(allow: &Allow, request: &Request) -> Option<String> {
+    let max = allow.max_lifetime?;
+    let within = request.lifetime.is_some_and(|asked| asked.signed() <= max.signed());
+    (!within).then(|| format!("spec.lifetime: the provider allows at most {max}"))
+}
+
+fn about_subnets(allow: &Allow, request: &Request) -> Option<String> {
+    let ranges = allow.subnets.as_deref()?;
+    if request.subnets.is_empty() {
+        return Some(
+            "spec.subnets: the provider limits them in spec.allow.subnets, so at least one must be given"
+                .to_owned(),
+        );
+    }
+    let ranges: Vec<IpNet> = ranges.iter().filter_map(|range| meant(range)).collect();
+    let within = |net: &IpNet| ranges.iter().any(|range| range.contains(net));
+    let outside = request.subnets.iter().find(|asked| !meant(asked).is_some_and(|net| within(&net)))?;
+    Some(format!("spec.subnets: {outside} does not lie within the provider's spec.allow.subnets"))
+}
+
+/// The network that a CIDR means, whatever bits of the host are set, and however it is spelt: one of IPv4-mapped addresses is
+/// the IPv4 network.
+fn meant(cidr: &str) -> Option<IpNet> {
+    let net = cidr.parse::<IpNet>().ok()?.trunc();
+    let IpAddr::V6(address) = net.addr() else { return Some(net) };
+    let mapped = address.to_ipv4_mapped().zip(net.prefix_len().checked_sub(96));
+    Some(mapped.and_then(|(address, length)| Ipv4Net::new(address, length).ok()).map_or(net, IpNet::V4))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(allowed: &[&str], asked: &[&str]) -> Option<String> {
+        let owned = |list: &[&str]| list.iter().map(|it| (*it).to_owned()).collect();
+        let allow = Allow { subnets: Some(owned(allowed)), ..Allow::default() };
+        let request = Request {
+            name: String::new(),
+            scopes: Vec::new(),
+            lifetime: None,
+            subnets: owned(asked),
+            rotation_request: None,
+        };
+        about_subnets(&allow, &request)
+    }
+
+    #[test]
+    fn a_subnet_lies_within_what_is_allowed_however_it_is_spelt() {
+        let rows: &[(&[&str], &[&str], bool)] = &[
+            (&["203.0.113.0/24"], &["203.0.113.0/24"], true),
+            (&["203.0.113.0/24"], &["203.0.113.7/32"], true),
+            (&["203.0.113.0/24"], &["203.0.113.0/25", "203.0.113.128/25"], true),
+            (&["203.0.113.0/24"], &[], false),
+            (&["203.0.113.0/24"], &["203.0.113.0/23"], false),
+            (&["203.0.113.0/24"], &["203.0.113.0/24", "198.51.100.0/24"], false),
+            // Everything, in one and in two halves.
+            (&["203.0.113.0/24"], &["0.0.0.0/0"], false),
+            (&["203.0.113.0/24"], &["0.0.0.0/1", "128.0.0.0/1"], false),
+            (&["203.0.113.0/24"], &["::/0"], false),
+            // Bits of the host: what is meant is the network.
+            (&["203.0.113.9/24"], &["203.0.113.200/25"], true),
+            (&["203.0.113.0/24"], &["203.0.113.1/8"], false),
+            (&["203.0.113.0/24"], &["203.0.113.1/0"], false),
+            // IPv4 in the clothes of IPv6.
+            (&["203.0.113.0/24"], &["::ffff:203.0.113.0/120"], true),
+            (&["203.0.113.0/24"], &["::ffff:cb00:7100/119"], false),
+            (&["203.0.113.0/24"], &["::ffff:0:0/96"], false),
+            (&["2001:db8::/32"], &["::ffff:0:0/96"], false),
+            (&["::/0"], &["::ffff:0:0/96"], false),
+            (&["::/0"], &["10.0.0.0/8"], false),
+            (&["0.0.0.0/0"], &["::ffff:10.0.0.0/104"], true),
+            (&["::ffff:10.0.0.0/104"], &["10.1.0.0/16"], true),
+            (&["2001:db8::/32"], &["2001:DB8:0:0::1/64"], true),
+            (&["2001:db8::/32"], &["2001:db8::/31"], false),
+            // What is no CIDR is in none, and allows none.
+            (&["203.0.113.0/24"], &["203.0.113.7"], false),
+            (&["203.0.113.0/24"], &["203.0.113.0/024"], false),
+            (&["203.0.113.0/24"], &["0313.0.113.0/24"], false),
+            (&["203.0.113.0/24"], &[" 203.0.113.0/24"], false),
+            (&["203.0.113.0/24"], &["everywhere"], false),
+            (&["everywhere"], &["203.0.113.0/24"], false),
+            (&[], &["203.0.113.0/24"], false),
+        ];
+        for (allowed, asked, within) in rows {
+            assert_eq!(refused(allowed, asked).is_none(), *within, "{asked:?} within {allowed:?}");
+        }
+    }
+}
