@@ -11,6 +11,7 @@ use bytes::Bytes;
 use futures::stream;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use jiff::fmt::rfc2822::DateTimePrinter;
+use serde_json::{Map, Value};
 use tokio::task::yield_now;
 use tokio::time::sleep;
 
@@ -120,6 +121,14 @@ async fn after_effect(fault: &Fault, response: Response) -> Answer {
             (html, "<!doctype html><title>Sign in</title><h1>Please sign in</h1>").into_response()
         }
         Fault::EndlessBody => (json, endless()).into_response(),
+        Fault::NotUtf8 => (json, not_utf8(&body_of(response).await)).into_response(),
+        Fault::Edited { members } => edited(response, members).await,
+        Fault::Drip { millis } => {
+            let (mut parts, body) = response.into_parts();
+            let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
+            parts.headers.remove(header::CONTENT_LENGTH);
+            Response::from_parts(parts, dripping(body, Duration::from_millis(*millis)))
+        }
         Fault::CutBody => {
             let body = body_of(response).await;
             let length = [(header::CONTENT_LENGTH, body.len().to_string())];
@@ -160,6 +169,44 @@ fn endless() -> Body {
         yield_now().await;
         Some((Ok::<_, axum::Error>(chunk.clone()), chunk))
     }))
+}
+
+fn dripping(body: Bytes, pause: Duration) -> Body {
+    Body::from_stream(stream::unfold(body, move |mut left| async move {
+        if left.is_empty() {
+            return None;
+        }
+        sleep(pause).await;
+        Some((Ok::<_, axum::Error>(left.split_to(1)), left))
+    }))
+}
+
+fn not_utf8(body: &Bytes) -> Vec<u8> {
+    let mut spoilt = Vec::new();
+    for byte in body {
+        // A text that is a value follows a colon; the names of members stay what they are.
+        let begins = *byte == b'"' && spoilt.last() == Some(&b':');
+        spoilt.push(*byte);
+        if begins {
+            spoilt.push(0xFF);
+        }
+    }
+    spoilt
+}
+
+async fn edited(response: Response, members: &Map<String, Value>) -> Response {
+    let (mut parts, body) = response.into_parts();
+    let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
+    let mut answer: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let entries = match &mut answer {
+        Value::Array(entries) => entries.iter_mut().collect(),
+        one => vec![one],
+    };
+    for entry in entries.into_iter().filter_map(Value::as_object_mut) {
+        entry.extend(members.clone());
+    }
+    parts.headers.remove(header::CONTENT_LENGTH);
+    Response::from_parts(parts, Body::from(answer.to_string()))
 }
 
 fn status(code: u16) -> StatusCode {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::traffic::{Call, Operation};
 use crate::{Gate, Record, lock};
@@ -49,6 +50,12 @@ pub enum Fault {
     WrongContent,
     /// 200 after the effect, with a body that never ends.
     EndlessBody,
+    /// 200 after the effect, and every text in the answer begins with a byte that UTF-8 does not have.
+    NotUtf8,
+    /// The answer, with these members in place of its own; in a list, each entry is changed.
+    Edited { members: Map<String, Value> },
+    /// The answer, a byte at a time, each of them after so much real time.
+    Drip { millis: u64 },
     /// The request stops here before it has any effect, until the test opens the gate.
     #[serde(skip)]
     GateBefore(Gate),
@@ -64,6 +71,11 @@ impl Fault {
 
     pub fn rate_limited(retry_after: RetryAfter) -> Self {
         Self::RateLimited { retry_after }
+    }
+
+    /// `json!({ "clientId": "another" })`: what is not an object changes nothing.
+    pub fn edited(members: &Value) -> Self {
+        Self::Edited { members: members.as_object().cloned().unwrap_or_default() }
     }
 
     pub fn slow(by: Duration) -> Self {
@@ -207,11 +219,22 @@ impl Faults {
         self.record.set_listing_lag(lag);
     }
 
-    /// Ends all faults and both lags. Requests that stand at a gate stay there until it is released.
+    /// Until its propagation is over, a new credential is accepted and refused in turns, each of them for so long on the
+    /// simulator's clock; it begins with being accepted. Zero: it is refused all the time.
+    pub fn set_flapping(&self, turn: Duration) {
+        self.record.set_flapping(turn);
+    }
+
+    /// A create for a name that begins like that of a live credential makes nothing: that one is the answer, and both names
+    /// are compared in so many bytes. `None`: names are not looked at.
+    pub fn set_upsert(&self, compared: Option<usize>) {
+        self.record.set_upsert(compared);
+    }
+
+    /// Ends all faults, the lags and the oddities. Requests that stand at a gate stay there until it is released.
     pub fn clear(&self) {
         lock(&self.rules).clear();
-        self.set_propagation_delay(Duration::ZERO);
-        self.set_listing_lag(Duration::ZERO);
+        self.record.behave();
     }
 
     /// How many rules are not used up: a test that planned a fault can check that it took place.

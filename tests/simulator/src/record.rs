@@ -30,6 +30,8 @@ pub struct Credential {
     secret: String,
     /// From when on the token endpoint accepts it: `created`, plus the propagation delay of that moment.
     accepted_from: Timestamp,
+    /// Until then it is accepted and refused in turns of this length; zero: it is refused.
+    flapping: Duration,
     /// From when on a listing shows it, and until when though it was revoked: both subject to the listing lag.
     listed_from: Timestamp,
     listed_until: Option<Timestamp>,
@@ -43,6 +45,13 @@ impl Credential {
 
     pub fn secret(&self) -> &str {
         &self.secret
+    }
+
+    fn is_accepted(&self, now: Timestamp) -> bool {
+        let turns = || {
+            now.duration_since(self.created).as_millis().checked_div(self.flapping.as_millis().cast_signed())
+        };
+        self.accepted_from <= now || turns().is_some_and(|turns| turns % 2 == 0)
     }
 
     fn is_listed(&self, now: Timestamp) -> bool {
@@ -67,6 +76,7 @@ pub struct NewCredential {
 #[derive(Clone, Copy, Debug, Default)]
 struct Lags {
     propagation: Duration,
+    flapping: Duration,
     listing: Duration,
 }
 
@@ -88,6 +98,18 @@ struct Kept {
     listable: BTreeSet<usize>,
     mutations: usize,
     lags: Lags,
+    /// In how many bytes the name of a new one is compared with those of the live ones; if one is alike, it is the answer.
+    upsert: Option<usize>,
+}
+
+impl Kept {
+    /// The live credential that a provider which upserts takes a new name to mean.
+    fn namesake(&self, name: Option<&str>, now: Timestamp) -> Option<&Credential> {
+        let beginning = |name: &str| name.bytes().take(self.upsert?).collect::<Vec<_>>().into();
+        let wanted: Option<Vec<u8>> = name.and_then(beginning);
+        let alike = |it: &&Credential| it.is_live(now) && it.name.as_deref().and_then(beginning) == wanted;
+        wanted.as_ref().and_then(|_| self.credentials.iter().find(alike))
+    }
 }
 
 impl Record {
@@ -133,7 +155,7 @@ impl Record {
         let kept = lock(&self.kept);
         kept.by_client_id.get(client_id).is_some_and(|index| {
             let credential = &kept.credentials[*index];
-            credential.secret == secret && credential.is_live(now) && credential.accepted_from <= now
+            credential.secret == secret && credential.is_live(now) && credential.is_accepted(now)
         })
     }
 
@@ -181,6 +203,9 @@ impl Record {
     pub(crate) fn issue(&self, new: NewCredential) -> Credential {
         let now = self.clock.now();
         let mut kept = lock(&self.kept);
+        if let Some(namesake) = kept.namesake(new.name.as_deref(), now) {
+            return namesake.clone();
+        }
         let lags = if new.created_by.is_some() { kept.lags } else { Lags::default() };
         let credential = Credential {
             id: new.id,
@@ -191,6 +216,7 @@ impl Record {
             revoked_at: None,
             secret: new.secret,
             accepted_from: now + lags.propagation,
+            flapping: lags.flapping,
             listed_from: now + lags.listing,
             listed_until: None,
             created_by: new.created_by,
@@ -221,6 +247,21 @@ impl Record {
 
     pub(crate) fn set_propagation_delay(&self, delay: Duration) {
         lock(&self.kept).lags.propagation = delay;
+    }
+
+    pub(crate) fn set_flapping(&self, turn: Duration) {
+        lock(&self.kept).lags.flapping = turn;
+    }
+
+    pub(crate) fn set_upsert(&self, compared: Option<usize>) {
+        lock(&self.kept).upsert = compared;
+    }
+
+    /// No lags and no oddities from now on; what was made before keeps its own.
+    pub(crate) fn behave(&self) {
+        let mut kept = lock(&self.kept);
+        kept.lags = Lags::default();
+        kept.upsert = None;
     }
 
     pub(crate) fn set_listing_lag(&self, lag: Duration) {

@@ -137,6 +137,59 @@ async fn bodies_are_broken_after_the_effect() {
 }
 
 #[tokio::test]
+async fn an_answer_can_be_edited_and_so_can_each_entry_of_a_list() {
+    let caller = a_spreetail().await;
+    let token = caller.login().await;
+    let lie = Fault::edited(&json!({ "clientId": "somebody-else", "scope": "all" }));
+    caller.simulator.faults().next(Operation::Create, lie);
+    let made = caller.create(&token, "edited").await;
+    assert_eq!((&made["clientId"], &made["scope"]), (&json!("somebody-else"), &json!("all")));
+    assert_eq!(made["secret"], json!(caller.only_live().secret()));
+
+    caller.simulator.faults().next(Operation::List, Fault::edited(&json!({ "name": "mine" })));
+    assert_eq!(caller.listed_names(&token).await, ["mine", "mine"]);
+    assert_eq!(caller.listed_names(&token).await, ["operator login", "edited"]);
+}
+
+#[tokio::test]
+async fn an_answer_can_have_bytes_that_are_no_text() {
+    let caller = a_spreetail().await;
+    let token = caller.login().await;
+    caller.simulator.faults().next(Operation::Create, Fault::NotUtf8);
+    let answer = caller.create_request(&token, "spoilt").send().await.unwrap().bytes().await.unwrap();
+    assert!(std::str::from_utf8(&answer).is_err());
+    let text = String::from_utf8_lossy(&answer);
+    assert!(text.contains("\"name\":\"\u{FFFD}spoilt\"") && text.contains("\"secret\":\"\u{FFFD}"), "{text}");
+    assert_eq!(caller.only_live().name.as_deref(), Some("spoilt"));
+}
+
+#[tokio::test]
+async fn an_answer_can_come_in_drips() {
+    let caller = a_spreetail().await;
+    let token = caller.login().await;
+    caller.simulator.faults().next(Operation::Create, Fault::Drip { millis: 1 });
+    let body = caller.create_request(&token, "dripped").send().await.unwrap().bytes_stream();
+    let drips: Vec<_> = body.map(|drip| drip.unwrap()).collect().await;
+    assert!(drips.len() > 20, "{}", drips.len());
+    let whole: Value = serde_json::from_slice(&drips.concat()).unwrap();
+    assert_eq!(whole["name"], "dripped");
+}
+
+#[tokio::test]
+async fn a_provider_that_upserts_answers_with_what_is_called_alike() {
+    let caller = a_spreetail().await;
+    let token = caller.login().await;
+    caller.simulator.faults().set_upsert(Some(6));
+    let first = caller.create(&token, "orders-1").await;
+    let again = caller.create(&token, "orders-2").await;
+    assert_eq!((&again["name"], &again["secret"]), (&first["name"], &first["secret"]));
+    caller.create(&token, "billing").await;
+    caller.simulator.faults().clear();
+    caller.create(&token, "orders-2").await;
+    assert_eq!(caller.listed_names(&token).await, ["operator login", "orders-1", "billing", "orders-2"]);
+}
+
+#[tokio::test]
 async fn an_endless_body_goes_on_past_any_reasonable_size() {
     let caller = a_spreetail().await;
     let token = caller.login().await;
@@ -231,6 +284,22 @@ async fn new_credentials_propagate_late() {
     assert_eq!(caller.token_status(client_id, secret).await, StatusCode::UNAUTHORIZED);
     caller.simulator.clock().advance(Duration::from_secs(5));
     assert_eq!(caller.token_status(client_id, secret).await, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn new_credentials_are_accepted_and_refused_in_turns_until_they_have_propagated() {
+    let caller = a_spreetail().await;
+    let token = caller.login().await;
+    caller.simulator.faults().set_propagation_delay(Duration::from_secs(25));
+    caller.simulator.faults().set_flapping(Duration::from_secs(10));
+    let issued = caller.create(&token, "new").await;
+    let (client_id, secret) = (issued["clientId"].as_str().unwrap(), issued["secret"].as_str().unwrap());
+    let mut granted = vec![];
+    for _ in 0..6 {
+        granted.push(caller.token_status(client_id, secret).await == StatusCode::OK);
+        caller.simulator.clock().advance(Duration::from_secs(5));
+    }
+    assert_eq!(granted, [true, true, false, false, true, true]);
 }
 
 #[tokio::test]
