@@ -211,7 +211,7 @@ impl Pass<'_> {
             Ok(issued) => issued,
             Err(failure) => return Ok(Outcome::Failed(failure)),
         };
-        if let Some(message) = self.cannot_be_true(&issued, driver.as_ref()) {
+        if let Some(message) = self.cannot_be_true(&issued, revision.revision, driver.as_ref()) {
             return Ok(Outcome::Failed(Failure { kind: FailureKind::Malformed, retry_after: None, message }));
         }
         self.keep(revision, issued, driver.as_ref()).await?;
@@ -228,7 +228,8 @@ impl Pass<'_> {
     }
 
     /// What a provider returned is checked before it is believed.
-    fn cannot_be_true(&self, issued: &Issued, driver: &dyn Provider) -> Option<String> {
+    fn cannot_be_true(&self, issued: &Issued, revision: u32, driver: &dyn Provider) -> Option<String> {
+        let own = self.open.as_ref().and_then(|open| open.document.sibling(revision, &issued.client_id));
         if issued.client_id.is_empty() || issued.client_secret.expose_secret().is_empty() {
             Some("the provider answered with an empty client ID or secret".to_owned())
         } else if issued.expires_at.is_some_and(|at| at <= self.engine.now()) {
@@ -239,7 +240,12 @@ impl Pass<'_> {
                 issued.client_id
             ))
         } else {
-            None
+            own.map(|own| {
+                format!(
+                    "the provider answered with client {}, which is {} already",
+                    issued.client_id, own.name
+                )
+            })
         }
     }
 
@@ -328,8 +334,11 @@ impl Pass<'_> {
             Ok(found) => found,
             Err(failure) => return Ok(Outcome::Failed(failure)),
         };
+        let own = |it: &str| world.document().and_then(|all| all.sibling(revision.revision, it));
         let credentials = found.into_iter().map(|it| FoundCredential {
-            held_elsewhere: driver.identity() == Some(&it.client_id) || self.held_elsewhere(&it.client_id),
+            held_elsewhere: driver.identity() == Some(&it.client_id)
+                || self.held_elsewhere(&it.client_id)
+                || (it.name == revision.name && own(&it.client_id).is_some()),
             name: it.name,
             client_id: it.client_id,
             ids: it.ids,
@@ -407,8 +416,13 @@ impl Pass<'_> {
         let it = open.document.revision(revision).ok_or(EngineError::Gone("the revision"))?;
         let driver = self.driver(&it.account)?;
         let client_id = it.client_id.clone().unwrap_or_default();
-        if driver.identity() == Some(&client_id) || self.held_elsewhere(&client_id) {
-            let message = format!("client {client_id} belongs to someone else; it is not revoked");
+        let in_use = open.document.sibling(revision, &client_id).is_some_and(|it| it.state.is_usable());
+        if driver.identity() == Some(&client_id) || self.held_elsewhere(&client_id) || in_use {
+            let message = if in_use {
+                format!("client {client_id} is also another revision that is in use; it is not revoked")
+            } else {
+                format!("client {client_id} belongs to someone else; it is not revoked")
+            };
             self.open = Some(open);
             return Ok(Outcome::Failed(Failure { kind: FailureKind::Rejected, retry_after: None, message }));
         }

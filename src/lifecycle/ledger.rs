@@ -311,6 +311,13 @@ impl Document {
         self.revisions.iter().find(|it| it.revision == revision)
     }
 
+    /// Another revision than `revision` with this client ID, if it may be alive: what happens to one happens to both.
+    #[must_use]
+    pub fn sibling(&self, revision: u32, client_id: &str) -> Option<&Revision> {
+        let is_same = |it: &&Revision| it.client_id.as_deref() == Some(client_id) && it.revision != revision;
+        self.revisions.iter().filter(is_same).find(|it| it.state.may_be_alive())
+    }
+
     /// The newest revision whose secret is kept and which is not being retired.
     #[must_use]
     pub fn newest_issued(&self) -> Option<&Revision> {

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::{stage::hours, support::Scene};
 
 /// An expereoOne on the scene's clock, as documented: what is not, is switched off, and `block` says so.
-async fn expereo(scene: &Scene, block: Value, change: impl FnOnce(&mut Options)) -> Simulator {
+pub(crate) async fn expereo(scene: &Scene, block: Value, change: impl FnOnce(&mut Options)) -> Simulator {
     let mut options = Options::new(scene.clock.of_a_provider());
     change(&mut options);
     let simulator = expereo::start(options).await.unwrap();

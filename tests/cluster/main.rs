@@ -14,6 +14,7 @@ mod deletion;
 mod examples;
 mod expereo;
 mod failures;
+mod hostile;
 mod kubectl;
 mod lifecycle;
 mod recovery;

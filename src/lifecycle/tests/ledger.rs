@@ -156,6 +156,18 @@ fn an_answer_that_nobody_waits_for_is_revoked_and_can_be() {
 }
 
 #[test]
+fn what_is_alive_under_the_same_client_id_is_a_sibling() {
+    let mut document = in_state(State::Issued);
+    document.revisions.push(revision(2, State::Intended));
+    document.revisions[0].client_id = Some("client-x".to_owned());
+    assert_eq!(document.sibling(2, "client-x").map(|it| it.revision), Some(1));
+    assert_eq!(document.sibling(1, "client-x"), None, "itself");
+    assert_eq!(document.sibling(2, "another"), None);
+    document.revisions[0].state = State::Revoked;
+    assert_eq!(document.sibling(2, "client-x"), None, "it is over");
+}
+
+#[test]
 fn mints_are_counted_for_an_hour_unless_certainly_refused() {
     let mut intended = revision(1, State::Intended);
     intended.intent.at = noon();
