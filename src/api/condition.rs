@@ -87,6 +87,8 @@ pub enum Reason {
     ProviderForbidden,
     /// The provider's answer cannot be decoded, or cannot be true.
     ProviderProtocolError,
+    /// Too many of an account's credentials are refused at once, or they were made at another account: a person has to look.
+    ProviderSuspect,
     /// The provider cannot honour what the spec asks for.
     InvalidForProvider,
     /// The provider does not let this namespace have what the spec asks for.
@@ -158,6 +160,7 @@ impl Reason {
             Self::ProviderLoginRefused => "ProviderLoginRefused",
             Self::ProviderForbidden => "ProviderForbidden",
             Self::ProviderProtocolError => "ProviderProtocolError",
+            Self::ProviderSuspect => "ProviderSuspect",
             Self::InvalidForProvider => "InvalidForProvider",
             Self::NotAllowed => "NotAllowed",
             Self::NameTaken => "NameTaken",

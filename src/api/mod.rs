@@ -54,6 +54,11 @@ pub const LEDGER_FINALIZER: &str = "credwright.dev/ledger";
 /// Annotation on an ApiCredential: client IDs or names, separated by commas, of credentials that a person says are gone from a
 /// provider where Credwright can neither remove nor look for them.
 pub const REMOVED_ANNOTATION: &str = "credwright.dev/removed";
+/// Annotation on a provider: the fingerprint of the account that it now stands for, by which a person says that it is the one where
+/// earlier credentials were made.
+pub const ACCOUNT_ANNOTATION: &str = "credwright.dev/account";
+/// Annotation on a provider: an instant. What the provider has come to refuse until then is gone for good, a person says.
+pub const REFUSED_ANNOTATION: &str = "credwright.dev/refused";
 /// Annotation on an intake Secret: any new text has a pair tried again that was refused.
 pub const TRY_AGAIN_ANNOTATION: &str = "credwright.dev/try-again";
 

@@ -5,6 +5,7 @@
 
 mod build;
 mod object;
+mod standing;
 mod status;
 
 use std::{
@@ -22,6 +23,7 @@ use crate::{
         failure::Failure,
         reason,
         status::to_second,
+        suspect::Standing,
         world::{Pause, ProviderView, UsableProvider},
     },
     providers::Provider,
@@ -52,6 +54,8 @@ struct Account {
     trouble: Option<Trouble>,
     probe_at: Timestamp,
     written_at: Option<Timestamp>,
+    /// As it was when it was last looked after.
+    standing: Standing,
 }
 
 #[derive(Clone)]
@@ -60,6 +64,16 @@ struct Usable {
     capabilities: Arc<Capabilities>,
     fingerprint: String,
     allow: Option<Allow>,
+}
+
+/// What credentials of an account look at it for.
+#[derive(PartialEq)]
+struct Essence {
+    trouble: Option<Reason>,
+    built: Option<(String, Option<Allow>)>,
+    confirmed: bool,
+    suspicion: Option<String>,
+    alarmed: bool,
 }
 
 #[derive(Clone, PartialEq)]
@@ -85,17 +99,20 @@ impl Account {
                 fingerprint: usable.fingerprint.clone(),
                 allow: usable.allow.clone(),
                 paused: self.trouble.as_ref().map(|trouble| trouble.pause.clone()),
+                standing: Standing::default(),
             })),
         }
     }
 
     /// What credentials that wait for this account wait for.
-    fn essence(&self) -> (Option<Reason>, Option<(String, Option<Allow>)>) {
+    fn essence(&self) -> Essence {
         let trouble = self.trouble.as_ref().map(|trouble| trouble.pause.reason);
-        match &self.setup {
+        let (trouble, built) = match &self.setup {
             Err((reason, _)) => (Some(*reason), None),
             Ok(usable) => (trouble, Some((usable.fingerprint.clone(), usable.allow.clone()))),
-        }
+        };
+        let Standing { confirmed, suspicion, sibling_refused_at, usable: _ } = self.standing.clone();
+        Essence { trouble, built, confirmed, suspicion, alarmed: sibling_refused_at.is_some() }
     }
 }
 
@@ -173,6 +190,7 @@ impl Engine {
                 Err(failure) => account.troubled(&failure, self.now()),
             }
         }
+        account.standing = self.standing_of(key, &object, &account);
         let count_at = self.write_provider_status(key, &object, &mut account).await?;
         let mut all = self.accounts.all();
         let trouble = |account: &Option<Account>| account.as_ref().and_then(|it| it.trouble.clone());

@@ -68,7 +68,7 @@ impl Pass<'_> {
         let mut views = BTreeMap::new();
         for (kind, name) in desired.into_iter().chain(used) {
             let key = ProviderKey::resolve(kind, &name, &self.key.namespace);
-            let view = match self.engine.accounts.view(&key) {
+            let view = match self.engine.provider_view(&key, &self.key) {
                 Some(view) => view,
                 None if self.engine.stores.providers.get(&key).is_some() => continue,
                 None => ProviderView::Unusable {

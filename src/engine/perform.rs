@@ -349,10 +349,17 @@ impl Pass<'_> {
     async fn verify(&mut self, revision: u32) -> Result<Outcome, EngineError> {
         let open = self.open().await?;
         let tried = self.tried(&open, revision).await;
+        let before = open.document.revision(revision).filter(|it| it.refused_at.is_some()).cloned();
         self.open = Some(open);
-        Ok(match tried? {
-            Ok(verdict) => Outcome::Tried { accepted: verdict == Verdict::Accepted },
-            Err(failure) => Outcome::Failed(failure),
+        Ok(match (tried?, before) {
+            (Ok(Verdict::Accepted), _) => Outcome::Tried { accepted: true },
+            (Ok(Verdict::Refused), None) => Outcome::Tried { accepted: false },
+            // Refused once more: that counts only if the account itself is well.
+            (Ok(Verdict::Refused), Some(it)) => match self.driver(&it.account)?.probe().await {
+                Ok(()) => Outcome::Tried { accepted: false },
+                Err(failure) => Outcome::Failed(failure),
+            },
+            (Err(failure), _) => Outcome::Failed(failure),
         })
     }
 

@@ -1,6 +1,7 @@
 //! The objects as last seen, each kept once and slim. The freshest version wins, whether it came by a watch or as the answer to
 //! a write of ours; so a pass reads its own writes, and the echo of a write is known for what it is.
 
+mod census;
 mod ledgers;
 
 use std::{
@@ -13,6 +14,7 @@ use jiff::Timestamp;
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::ResourceExt;
 
+pub(super) use self::census::Tally;
 pub use self::ledgers::Ledgers;
 
 use crate::{

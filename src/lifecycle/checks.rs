@@ -146,7 +146,8 @@ fn close(pass: &Pass<'_>, document: &Document, kept: Option<u32>) -> Option<Plan
     };
     let waits = |it: &&Revision| Some(it.revision) != kept && it.state.may_be_alive() && !beyond(it);
     if let Some(waiting) = document.revisions.iter().find(waits) {
-        let why = document.failures.get(&StepKind::Revoke).map(|failure| format!(": {}", failure.message));
+        let failure = || document.failures.get(&StepKind::Revoke).map(|failure| failure.message.as_str());
+        let why = pass.suspicion(waiting).or_else(failure).map(|why| format!(": {why}"));
         let message = format!("waiting for {} to be revoked{}", waiting.name, why.unwrap_or_default());
         return Some(pass.rest(Reason::Deleting, message));
     }
@@ -211,7 +212,9 @@ fn settle(pass: &Pass<'_>) -> Option<Plan> {
     if pass.held_back(StepKind::Settle).is_some() {
         return None;
     }
-    let callable: Vec<&Revision> = listed.into_iter().filter(|it| pass.callable(it).is_some()).collect();
+    // A login that was swapped shows a list in which nothing of ours is.
+    let can_be = |it: &&Revision| pass.callable(it).is_some() && pass.suspicion(it).is_none();
+    let callable: Vec<&Revision> = listed.into_iter().filter(can_be).collect();
     let revision = pass.in_turn(StepKind::Settle, &callable)?.revision;
     pass.step(Step::Settle { revision }, Reason::Unconfirmed)
 }
@@ -285,6 +288,7 @@ fn start_revoking(pass: &Pass<'_>) -> Option<Plan> {
     let newest = pass.published()?;
     let due = |it: &&Revision| {
         it.state == State::Retiring
+            && pass.suspicion(it).is_none()
             && pass.revoke_at(it, newest).is_some_and(|revoke_at| revoke_at <= pass.now)
     };
     let revisions: Vec<u32> = pass.revisions().filter(due).map(|it| it.revision).collect();
@@ -298,7 +302,9 @@ fn revoke(pass: &Pass<'_>) -> Option<Plan> {
     if pass.held_back(StepKind::Revoke).is_some() {
         return None;
     }
-    let can_be = |it: &&Revision| pass.callable(it).is_some_and(|provider| provider.capabilities.revoke);
+    let can_be = |it: &&Revision| {
+        pass.callable(it).is_some_and(|provider| provider.capabilities.revoke) && pass.suspicion(it).is_none()
+    };
     let doomed: Vec<&Revision> =
         pass.revisions().filter(|it| it.state == State::Revoking).filter(can_be).collect();
     let revision = pass.in_turn(StepKind::Revoke, &doomed)?.revision;

@@ -17,6 +17,7 @@ use super::{
     plan::{Plan, Step, Wake},
     schedule,
     status::to_second,
+    suspect,
     world::{CALL_WITHIN, ProviderView, UsableProvider},
 };
 
@@ -47,6 +48,7 @@ pub(super) fn check(pass: &Pass<'_>) -> Option<Plan> {
         honour::cannot_be_honoured(pass, &provider.capabilities, &request)
             .or_else(|| allowed::not_allowed(pass, provider, &request))
             .or_else(|| target_is_taken(pass))
+            .or_else(|| suspect::holds(pass, provider))
     };
     let Some(need) = need else {
         let may_replace = by_hand && refused().is_none();

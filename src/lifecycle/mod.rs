@@ -36,6 +36,7 @@ pub mod render;
 mod report;
 pub mod schedule;
 pub mod status;
+pub mod suspect;
 pub mod world;
 
 pub use checks::decide;

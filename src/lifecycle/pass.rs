@@ -11,11 +11,14 @@ use super::{
     plan::{Plan, Step, Wake},
     removal, render,
     schedule::{self, Schedule},
+    suspect,
     world::{TargetView, UsableProvider, World, previous_of},
 };
 
 /// How long after one look for a lost answer the next one follows.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(10);
+/// The longest time between two looks at a published credential that is refused.
+const SETTLE_MAX: SignedDuration = SignedDuration::from_mins(10);
 
 /// One decision: the world and the time, with the questions that several checks ask.
 pub(super) struct Pass<'a> {
@@ -41,9 +44,12 @@ impl<'a> Pass<'a> {
         self.document().map_or(1, Document::next_revision)
     }
 
-    /// The provider that `revision` was made at, if it can be called now.
+    /// The provider that `revision` was made at, if it can be called now. A provider that now stands for another account is told
+    /// nothing of what was made at the earlier one.
     pub(super) fn callable(&self, revision: &Revision) -> Option<&'a UsableProvider> {
-        self.world.provider(&revision.account)?.usable().filter(|provider| provider.paused.is_none())
+        self.world.provider(&revision.account)?.usable().filter(|provider| {
+            provider.paused.is_none() && suspect::is_the_same(provider, &revision.account.fingerprint)
+        })
     }
 
     pub(super) fn capabilities(&self, revision: &Revision) -> Option<&'a Capabilities> {
@@ -188,10 +194,21 @@ impl<'a> Pass<'a> {
         let checked =
             self.world.memory.checked.filter(|(which, _)| *which == revision.revision).map(|(_, at)| at);
         if let Some(refused) = revision.refused_at.filter(|_| revision.dead_at.is_none()) {
+            // Soon at first, then ever more seldom: it may be waiting for others, or for a person.
             let settle = self.capabilities(revision).map_or(SignedDuration::ZERO, |it| it.propagation);
-            return (refused + settle).max(checked.unwrap_or(refused));
+            let checked = checked.unwrap_or(refused);
+            return checked
+                + (checked.duration_since(refused) / 4)
+                    .clamp(settle.max(LOOK_AGAIN), SETTLE_MAX.max(settle));
         }
-        schedule::next_check(self.world.object_uid(), revision, checked, self.world.operator.started)
+        let uid = self.world.object_uid();
+        let due = schedule::next_check(uid, revision, checked, self.world.operator.started);
+        let alarmed = self.callable(revision).and_then(|provider| {
+            let at = provider.standing.sibling_refused_at?;
+            let looks = suspect::is_in_the_sample(provider, schedule::spread(uid, revision.revision));
+            (looks && checked.is_none_or(|checked| checked < at)).then_some(at)
+        });
+        alarmed.map_or(due, |alarmed| alarmed.min(due))
     }
 }
 

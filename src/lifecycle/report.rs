@@ -14,7 +14,7 @@ use super::{
     mint,
     pass::settle_from,
     plan::{FoundCredential, Outcome, Step},
-    removal, render,
+    removal, render, suspect,
     world::{Memory, ProviderView, World},
 };
 
@@ -275,15 +275,17 @@ impl<'a> Conclusion<'a> {
         self.fail(StepKind::Mint, revision, about, (Reason::NeverAccepted, message, &failure));
     }
 
-    /// Dead is what is refused twice, a settle time apart.
+    /// Dead is what is refused twice, a settle time apart, while the account's probe passes (the second refusal comes with one)
+    /// and its other credentials are accepted.
     fn refused_though_in_use(&mut self, revision: &Revision) {
         let number = revision.revision;
         let Some(first) = revision.refused_at else {
             return self.report.edits.push(Edit::Refused { revision: number, refused: true });
         };
         let view = self.provider_view(revision).and_then(ProviderView::usable);
-        let late = view.is_some_and(|provider| self.now >= first + provider.capabilities.propagation);
-        if late && revision.dead_at.is_none() {
+        let fingerprint = &revision.account.fingerprint;
+        let its_own = view.is_some_and(|it| suspect::is_its_own(it, fingerprint, first, self.now));
+        if its_own && revision.dead_at.is_none() {
             self.report.edits.push(Edit::Dead { revision: number });
             let next = match view {
                 Some(provider) if provider.capabilities.by_hand => "a person has to make another one",

@@ -66,7 +66,8 @@ pub fn renew_before_is_too_long(spec: &ApiCredentialSpec, revision: &Revision) -
 }
 
 /// A number that stands for an object's revision, evenly spread.
-fn spread(object_uid: &str, revision: u32) -> u16 {
+#[must_use]
+pub fn spread(object_uid: &str, revision: u32) -> u16 {
     let hash = Sha256::digest(format!("{object_uid}/{revision}"));
     u16::from_be_bytes([hash[0], hash[1]])
 }

@@ -91,6 +91,9 @@ fn conditions(pass: &Pass<'_>, object: &ApiCredential, plan: &Plan) -> Vec<Condi
     }
     if plan.step.is_none() && waits_in_vain {
         list.push((ConditionType::Stalled, true, plan.reason, plan.message.clone()));
+    } else if list[0].2 == Reason::ProviderSuspect {
+        let (_, _, reason, message) = list[0].clone();
+        list.push((ConditionType::Stalled, true, reason, message));
     }
     let before = object.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
     let generation = object.metadata.generation;
@@ -134,6 +137,10 @@ fn ready(pass: &Pass<'_>, plan: &Plan) -> Draft {
             Reason::FoundRevoked,
             format!("the provider refuses the published credential; {}", plan.message),
         ),
+        Some(it) if it.refused_at.is_some() && pass.suspicion(it).is_some() => {
+            let why = pass.suspicion(it).unwrap_or_default();
+            (false, Reason::ProviderSuspect, why.to_owned())
+        }
         Some(it) if it.expires_at.is_some_and(|at| at <= pass.now) => {
             (false, Reason::Expired, format!("the published credential has expired; {}", plan.message))
         }
@@ -161,12 +168,13 @@ fn published(pass: &Pass<'_>, plan: &Plan) -> Draft {
 fn provider_reachable(pass: &Pass<'_>) -> Draft {
     let type_ = ConditionType::ProviderReachable;
     match pass.world.desired_provider() {
-        Some(ProviderView::Usable(provider)) => match &provider.paused {
-            None => {
+        Some(ProviderView::Usable(provider)) => match (&provider.paused, &provider.standing.suspicion) {
+            (Some(pause), _) => (type_, false, pause.reason, pause.message.clone()),
+            (None, Some(why)) => (type_, false, Reason::ProviderSuspect, why.clone()),
+            (None, None) => {
                 let (reason, message) = reached(&provider.capabilities);
                 (type_, true, reason, message.to_owned())
             }
-            Some(pause) => (type_, false, pause.reason, pause.message.clone()),
         },
         Some(ProviderView::Unusable { reason, message }) => (type_, false, *reason, message.clone()),
         None => (type_, false, Reason::ProviderPending, "the provider has not been looked at yet".to_owned()),
@@ -213,6 +221,7 @@ fn needs_a_person(reason: Reason) -> bool {
             | Reason::ProviderForbidden
             | Reason::ProviderInvalid
             | Reason::LoginMissing
+            | Reason::ProviderSuspect
             | Reason::LedgerLost
             | Reason::LedgerUnreadable
             | Reason::Inherited

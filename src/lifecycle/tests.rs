@@ -17,5 +17,6 @@ mod schedule;
 mod spec_changes;
 mod status;
 mod story;
+mod suspect;
 mod table;
 mod waiting;

@@ -10,6 +10,7 @@ use super::{
     capability::Capabilities,
     ledger::{Account, Document, Revision, State},
     naming,
+    suspect::Standing,
 };
 
 /// One ApiCredential and what surrounds it, as far as it is known at the moment of a decision.
@@ -143,6 +144,8 @@ pub struct UsableProvider {
     pub allow: Option<Allow>,
     /// Set while nothing is to be asked of it.
     pub paused: Option<Pause>,
+    /// What is known of the account as a whole.
+    pub standing: Standing,
 }
 
 /// Why a provider account is left alone for a while.

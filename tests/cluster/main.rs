@@ -23,5 +23,6 @@ mod spec_changes;
 mod stage;
 #[path = "../support/mod.rs"]
 mod support;
+mod suspect;
 mod target;
 mod target_taken;

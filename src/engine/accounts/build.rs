@@ -14,7 +14,7 @@ use crate::{
         kubernetes::{call, version},
         stores::{Key, ProviderKey, ProviderObject},
     },
-    lifecycle::naming,
+    lifecycle::{naming, suspect::Standing},
     providers::registry,
 };
 
@@ -39,7 +39,15 @@ impl Engine {
             return Ok(before);
         }
         let setup = self.build(object, login.as_ref(), secret);
-        Ok(Account { built_from, login, setup, trouble: None, probe_at: self.now(), written_at: None })
+        Ok(Account {
+            built_from,
+            login,
+            setup,
+            trouble: None,
+            probe_at: self.now(),
+            written_at: None,
+            standing: Standing::default(),
+        })
     }
 
     fn logins(&self, at: &Key) -> Api<Secret> {
@@ -63,7 +71,7 @@ impl Engine {
         let identity = driver.identity().unwrap_or_default().to_owned();
         Ok(Usable {
             capabilities: Arc::new(driver.capabilities().clone()),
-            fingerprint: naming::fingerprint(&[&object.uid(), &registry::account(settings), &identity]),
+            fingerprint: naming::fingerprint(&[&registry::account(settings), &identity]),
             allow: object.allow(),
             driver,
         })

@@ -43,6 +43,14 @@ impl ProviderObject {
         uid.unwrap_or_default()
     }
 
+    pub(super) fn annotation(&self, name: &str) -> Option<&str> {
+        let annotations = match self {
+            Self::Namespaced(it) => it.annotations(),
+            Self::Cluster(it) => it.annotations(),
+        };
+        annotations.get(name).map(String::as_str)
+    }
+
     pub(super) fn generation(&self) -> i64 {
         let generation = match self {
             Self::Namespaced(it) => it.metadata.generation,

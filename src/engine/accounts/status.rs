@@ -11,14 +11,14 @@ use serde_json::json;
 
 use super::{Account, COUNT_EVERY, Trouble};
 use crate::{
-    api::{ConditionType, CredentialCounts, FIELD_MANAGER, GROUP, ProviderKind, ProviderStatus},
+    api::{ConditionType, FIELD_MANAGER, GROUP, ProviderKind, ProviderStatus, Reason},
     engine::{
         Engine, EngineError,
         kubernetes::call,
         ledger::ignore_absence,
         stores::{ProviderKey, ProviderObject},
     },
-    lifecycle::{ledger::State, status},
+    lifecycle::status,
     providers::registry,
 };
 
@@ -35,6 +35,9 @@ impl Engine {
         let (holds, reason, message) = match (&account.setup, &account.trouble) {
             (Err((reason, message)), _) => (false, *reason, message.clone()),
             (Ok(_), Some(Trouble { pause, .. })) => (false, pause.reason, pause.message.clone()),
+            (Ok(_), None) if let Some(why) = &account.standing.suspicion => {
+                (false, Reason::ProviderSuspect, why.clone())
+            }
             (Ok(usable), None) => {
                 let (reason, message) = status::reached(&usable.capabilities);
                 (true, reason, message.to_owned())
@@ -53,7 +56,7 @@ impl Engine {
                 .unwrap_or_default(),
             credentials: before.and_then(|it| it.credentials),
         };
-        let counts = Some(self.counts(key));
+        let counts = Some(self.stores.ledgers.of(key, |tally| tally.counts).unwrap_or_default());
         if before == Some(&status) {
             let due = account.written_at.map_or(now, |at| at + COUNT_EVERY);
             if status.credentials == counts || due > now {
@@ -64,25 +67,6 @@ impl Engine {
         account.written_at = Some(now);
         self.apply_provider_status(key, object, &status).await?;
         Ok(None)
-    }
-
-    fn counts(&self, key: &ProviderKey) -> CredentialCounts {
-        let mut counts = CredentialCounts::default();
-        let _: Vec<()> = self.stores.ledgers.select(|at, entry| {
-            for revision in &entry.document.as_ref().ok()?.revisions {
-                let account = &revision.account;
-                if ProviderKey::resolve(account.kind, &account.name, &at.namespace) == *key {
-                    match revision.state {
-                        State::Issued => counts.active += 1,
-                        State::Retiring | State::Revoking => counts.retiring += 1,
-                        State::Intended | State::Unconfirmed => counts.unconfirmed += 1,
-                        State::Revoked | State::Absent => {}
-                    }
-                }
-            }
-            None
-        });
-        counts
     }
 
     async fn apply_provider_status(

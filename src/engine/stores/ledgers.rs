@@ -6,19 +6,30 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use super::{Key, LedgerEntry, Store};
+use super::{
+    Key, LedgerEntry, ProviderKey, Store,
+    census::{Census, Tally},
+};
 
 /// Ledgers, by their ApiCredential's key.
 #[derive(Default)]
 pub struct Ledgers {
     entries: Store<Key, LedgerEntry>,
-    /// The ledgers that list each client ID. Kept in step with the entries under this lock.
-    holders: Mutex<HashMap<String, Vec<Key>>>,
+    /// Kept in step with the entries under this lock.
+    index: Mutex<Index>,
+}
+
+#[derive(Default)]
+struct Index {
+    /// The ledgers that list each client ID.
+    holders: HashMap<String, Vec<Key>>,
+    /// What they say of each account.
+    census: Census,
 }
 
 impl Ledgers {
-    fn holders(&self) -> MutexGuard<'_, HashMap<String, Vec<Key>>> {
-        self.holders.lock().unwrap_or_else(PoisonError::into_inner)
+    fn index(&self) -> MutexGuard<'_, Index> {
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What is known of `key`.
@@ -28,15 +39,19 @@ impl Ledgers {
 
     /// Keeps `entry` unless one at least as new is there. Returns whether it was news.
     pub fn put(&self, key: Key, entry: LedgerEntry) -> bool {
-        let mut holders = self.holders();
+        let mut index = self.index();
+        let Index { holders, census } = &mut *index;
         let before = self.entries.get(&key);
-        let after = client_ids(Some(&entry));
-        if !self.entries.put(key.clone(), entry.version, entry) {
+        if !self.entries.put(key.clone(), entry.version, entry.clone()) {
             return false;
         }
-        let before = client_ids(before.as_ref());
+        if let Some(before) = &before {
+            census.subtract(&key, before);
+        }
+        census.add(&key, &entry);
+        let (before, after) = (client_ids(before.as_ref()), client_ids(Some(&entry)));
         for gone in before.iter().filter(|id| !after.contains(id)) {
-            forget(&mut holders, gone, &key);
+            forget(holders, gone, &key);
         }
         for new in after.into_iter().filter(|id| !before.contains(id)) {
             let keys = holders.entry(new).or_insert_with(|| Vec::with_capacity(1));
@@ -49,9 +64,13 @@ impl Ledgers {
 
     /// Forgets the ledger of `key`.
     pub fn remove(&self, key: &Key) -> bool {
-        let mut holders = self.holders();
-        for id in client_ids(self.entries.get(key).as_ref()) {
-            forget(&mut holders, &id, key);
+        let mut index = self.index();
+        let before = self.entries.get(key);
+        for id in client_ids(before.as_ref()) {
+            forget(&mut index.holders, &id, key);
+        }
+        if let Some(before) = &before {
+            index.census.subtract(key, before);
         }
         self.entries.remove(key, u64::MAX)
     }
@@ -61,10 +80,19 @@ impl Ledgers {
         self.entries.select(select)
     }
 
+    /// Asks what the ledgers say of an account.
+    pub(in crate::engine) fn of<T>(
+        &self,
+        provider: &ProviderKey,
+        ask: impl FnOnce(&Tally) -> T,
+    ) -> Option<T> {
+        self.index().census.of(provider).map(ask)
+    }
+
     /// Whether a ledger other than that of `key` lists this client ID.
     #[must_use]
     pub fn held_by_another(&self, client_id: &str, key: &Key) -> bool {
-        self.holders().get(client_id).is_some_and(|keys| keys.iter().any(|holder| holder != key))
+        self.index().holders.get(client_id).is_some_and(|keys| keys.iter().any(|holder| holder != key))
     }
 }
 
@@ -137,8 +165,10 @@ mod tests {
         assert!(ledgers.held_by_another("two", &key("a")), "pasted from another");
         assert!(ledgers.remove(&key("b")));
         assert!(!ledgers.held_by_another("two", &key("a")));
+        assert!(!ledgers.index().census.is_empty());
         let unreadable = LedgerEntry { document: Err("it does not open".to_owned()), ..entry(9, &[]) };
         assert!(ledgers.put(key("a"), unreadable));
-        assert_eq!(ledgers.holders().len(), 0, "nothing is left behind");
+        assert_eq!(ledgers.index().holders.len(), 0, "nothing is left behind");
+        assert!(ledgers.index().census.is_empty());
     }
 }

@@ -15,6 +15,7 @@ use crate::{
         failure::FailureKind,
         ledger::{Account, Document, FailureRecord, Intent, Request, Revision, State, StepKind},
         mint, render,
+        suspect::Standing,
         world::{
             LedgerView, Memory, Operator, Pause, ProviderView, Rendered, Subject, TargetView, UsableProvider,
             World, previous_of,
@@ -72,6 +73,7 @@ pub(super) fn a_credential() -> Scene {
         fingerprint: account("acme").fingerprint,
         allow: None,
         paused: None,
+        standing: Standing::default(),
     }));
     let world = World {
         subject: Subject {

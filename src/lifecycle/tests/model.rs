@@ -22,6 +22,7 @@ use crate::{
         ledger::{Document, Edit, Revision},
         plan::{Outcome, Plan, Step, Wake},
         status,
+        suspect::Standing,
         world::{LedgerView, Memory, Pause, ProviderView, TargetView, UsableProvider, World},
     },
 };
@@ -163,7 +164,14 @@ impl Model {
         } else {
             let capabilities = Arc::new(self.capabilities.clone());
             let fingerprint = account(name).fingerprint;
-            ProviderView::Usable(Box::new(UsableProvider { capabilities, fingerprint, allow: None, paused }))
+            let standing = Standing::default();
+            ProviderView::Usable(Box::new(UsableProvider {
+                capabilities,
+                fingerprint,
+                allow: None,
+                paused,
+                standing,
+            }))
         };
         ((ProviderKind::CredentialProvider, name.to_owned()), view)
     }

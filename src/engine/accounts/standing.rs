@@ -1,0 +1,63 @@
+//! What is known of an account as a whole: from the ledgers, and from what a person has said on its provider object.
+
+use super::Account;
+use crate::{
+    api::{ACCOUNT_ANNOTATION, REFUSED_ANNOTATION},
+    engine::{
+        Engine,
+        stores::{Key, ProviderKey, ProviderObject, Tally},
+    },
+    lifecycle::{
+        suspect::{Named, Standing, of_another_account, of_too_many_refusals},
+        world::ProviderView,
+    },
+};
+
+impl Engine {
+    /// The account as a decision about the object `of` sees it; `None` before it has been looked at.
+    pub(in crate::engine) fn provider_view(&self, key: &ProviderKey, of: &Key) -> Option<ProviderView> {
+        let mut view = self.accounts.view(key)?;
+        if let ProviderView::Usable(provider) = &mut view
+            && let Some(object) = self.stores.providers.get(key)
+        {
+            provider.standing = self.standing(key, &object, &provider.fingerprint, Some(of));
+        }
+        Some(view)
+    }
+
+    pub(super) fn standing_of(
+        &self,
+        key: &ProviderKey,
+        object: &ProviderObject,
+        account: &Account,
+    ) -> Standing {
+        match &account.setup {
+            Ok(usable) => self.standing(key, object, &usable.fingerprint, None),
+            Err(_) => Standing::default(),
+        }
+    }
+
+    fn standing(
+        &self,
+        key: &ProviderKey,
+        object: &ProviderObject,
+        fingerprint: &str,
+        of: Option<&Key>,
+    ) -> Standing {
+        let confirmed = object.annotation(ACCOUNT_ANNOTATION) == Some(fingerprint);
+        let known = object.annotation(REFUSED_ANNOTATION).and_then(|until| until.parse().ok());
+        let named = Named { kind: key.kind, namespace: &key.namespace, name: &key.name };
+        let judged = self.stores.ledgers.of(key, |tally: &Tally| {
+            let elsewhere = if confirmed { 0 } else { tally.made_elsewhere(fingerprint) };
+            let refusals = || tally.refusals(known, self.now());
+            let suspicion = if elsewhere > 0 {
+                Some(of_another_account(elsewhere, fingerprint, named))
+            } else {
+                of_too_many_refusals(refusals().map(|(at, _)| at), tally.usable, named)
+            };
+            let sibling = refusals().rev().find(|(_, key)| Some(*key) != of).map(|(at, _)| at);
+            Standing { confirmed, suspicion, usable: tally.usable, sibling_refused_at: sibling }
+        });
+        judged.unwrap_or(Standing { confirmed, ..Standing::default() })
+    }
+}

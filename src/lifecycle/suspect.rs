@@ -1,0 +1,144 @@
+//! When it is the account that is wrong, not each of its credentials: a login that was swapped, a provider object that was made
+//! anew for another account, or most of what was issued being refused at once.
+//!
+//! Then nothing is minted and nothing is revoked, because both would be done at the wrong place or for the wrong reason.
+//! Secrets stay as they are, a person is asked, and it is over by itself once the account is right again.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::api::{ACCOUNT_ANNOTATION, ProviderKind, REFUSED_ANNOTATION, Reason};
+
+use super::{
+    ledger::Revision,
+    pass::Pass,
+    plan::Plan,
+    world::{ProviderView, UsableProvider},
+};
+
+/// Refusals that lie so close together have one cause.
+pub const TOGETHER: SignedDuration = SignedDuration::from_mins(10);
+
+/// So many credentials of an account may be refused within [`TOGETHER`], or a tenth of them.
+const FEW: u32 = 3;
+
+/// How many credentials are looked at when another one of the account is refused.
+const SAMPLE: u32 = 10;
+
+/// What is known of an account as a whole, beyond whether it answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Whether a person says that this is the account where earlier credentials were made, whatever it looks like.
+    pub confirmed: bool,
+    /// Why nothing is to be minted or revoked here, if that is so: what was seen, and what to do.
+    pub suspicion: Option<String>,
+    /// How many credentials that workloads may use the ledgers list here.
+    pub usable: u32,
+    /// When another credential of the account was last found to be refused; only while it still is.
+    pub sibling_refused_at: Option<Timestamp>,
+}
+
+/// A provider object, for the line that a person types.
+#[derive(Clone, Copy, Debug)]
+pub struct Named<'a> {
+    /// Its kind.
+    pub kind: ProviderKind,
+    /// Its namespace; empty for a cluster-scoped one.
+    pub namespace: &'a str,
+    /// Its name.
+    pub name: &'a str,
+}
+
+impl Named<'_> {
+    fn annotate(self, annotation: &str, value: &str) -> String {
+        let (kind, place) = match self.kind {
+            ProviderKind::CredentialProvider => ("credprov", format!(" --namespace={}", self.namespace)),
+            ProviderKind::ClusterCredentialProvider => ("clustercredprov", String::new()),
+        };
+        format!("kubectl annotate {kind} {}{place} --overwrite {annotation}={value}", self.name)
+    }
+}
+
+/// What is said when `count` credentials were made at another account than the one with this fingerprint.
+#[must_use]
+pub fn of_another_account(count: u32, fingerprint: &str, provider: Named<'_>) -> String {
+    let command = provider.annotate(ACCOUNT_ANNOTATION, fingerprint);
+    format!(
+        "{count} live credentials were made at another account than this one, by its address or by who logs in: nothing is minted \
+         or revoked here, and Secrets stay as they are. Put the earlier login back; or, if it is the same account after all, say \
+         so: {command}"
+    )
+}
+
+/// What is said when more credentials of an account are refused together than is likely; `refusals` come in order of time.
+#[must_use]
+pub fn of_too_many_refusals(
+    refusals: impl Iterator<Item = Timestamp>,
+    usable: u32,
+    provider: Named<'_>,
+) -> Option<String> {
+    let all: Vec<Timestamp> = refusals.collect();
+    let most = most_together(&all);
+    if most <= FEW.max(usable / 10) {
+        return None;
+    }
+    let last = all.last().map_or(0, |at| at.as_second()) + 1;
+    let last = Timestamp::from_second(last).unwrap_or(Timestamp::MAX);
+    let command = provider.annotate(REFUSED_ANNOTATION, &last.to_string());
+    Some(format!(
+        "the provider has come to refuse {most} of {usable} credentials within ten minutes, which looks like trouble with the \
+         account: nothing is minted or revoked here until it accepts them again, and Secrets stay as they are. Look whether the \
+         account was locked, swapped or emptied; if they are gone for good, say so, and they are replaced: {command}"
+    ))
+}
+
+/// The most of `times`, which are in order, that lie within [`TOGETHER`].
+fn most_together(times: &[Timestamp]) -> u32 {
+    let mut first = 0;
+    let mut most = 0;
+    for (index, at) in times.iter().enumerate() {
+        while at.duration_since(times[first]) > TOGETHER {
+            first += 1;
+        }
+        most = most.max(index + 1 - first);
+    }
+    u32::try_from(most).unwrap_or(u32::MAX)
+}
+
+/// Whether a refusal that began at `first` is this credential's own fate by now: it has lasted for the settle time and, while
+/// others of the account are refused too, as long as it takes to see whether it is all of them.
+#[must_use]
+pub(super) fn is_its_own(
+    provider: &UsableProvider,
+    fingerprint: &str,
+    first: Timestamp,
+    now: Timestamp,
+) -> bool {
+    let settled = provider.capabilities.propagation;
+    let wait = if provider.standing.sibling_refused_at.is_some() { settled.max(TOGETHER) } else { settled };
+    is_the_same(provider, fingerprint) && provider.standing.suspicion.is_none() && now >= first + wait
+}
+
+/// Whether credentials with this fingerprint were made at this account.
+pub(super) fn is_the_same(provider: &UsableProvider, fingerprint: &str) -> bool {
+    provider.fingerprint == fingerprint || provider.standing.confirmed
+}
+
+/// Whether a published credential is looked at because another one of its account is refused: a few of them are.
+pub(super) fn is_in_the_sample(provider: &UsableProvider, spread: u16) -> bool {
+    let usable = provider.standing.usable.max(1);
+    u64::from(spread) * u64::from(usable) <= u64::from(SAMPLE) * u64::from(u16::MAX)
+}
+
+/// Why nothing is minted at `provider`, if it is suspect.
+pub(super) fn holds(pass: &Pass<'_>, provider: &UsableProvider) -> Option<Plan> {
+    let why = provider.standing.suspicion.clone()?;
+    Some(pass.rest(Reason::ProviderSuspect, why))
+}
+
+impl Pass<'_> {
+    /// Why `revision` is not revoked or looked for where it was made, if that is suspect.
+    pub(super) fn suspicion(&self, revision: &Revision) -> Option<&str> {
+        let provider = self.world.provider(&revision.account).and_then(ProviderView::usable)?;
+        provider.standing.suspicion.as_deref()
+    }
+}
