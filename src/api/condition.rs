@@ -111,8 +111,16 @@ pub enum Reason {
     LedgerLost,
     /// The ledger cannot be read: it was changed by someone else, or its key is lost, or a newer Credwright wrote it.
     LedgerUnreadable,
-    /// The ledger was restored, cloned or rolled back; nothing is minted and nothing is revoked.
+    /// The ledger was restored or cloned: what it lists stays published while it works, and is not revoked before a credential
+    /// minted here has replaced it.
     Inherited,
+    /// The provider holds a credential of this object's that its ledger never asked for: the cluster was rolled back, or it was
+    /// cloned and both are at work. Nothing is minted and nothing is revoked until a person says whose it is.
+    IdentityClash,
+    /// What was left behind at the provider under our tag is revoked.
+    Stray,
+    /// The ledger was lost, and put together again from status and the Secret that workloads read.
+    LedgerRebuilt,
     /// The login works.
     LoginAccepted,
     /// The provider answers; it needs no login.
@@ -173,6 +181,9 @@ impl Reason {
             Self::LedgerLost => "LedgerLost",
             Self::LedgerUnreadable => "LedgerUnreadable",
             Self::Inherited => "Inherited",
+            Self::IdentityClash => "IdentityClash",
+            Self::Stray => "Stray",
+            Self::LedgerRebuilt => "LedgerRebuilt",
             Self::LoginAccepted => "LoginAccepted",
             Self::Reachable => "Reachable",
             Self::IntakeAwaited => "IntakeAwaited",

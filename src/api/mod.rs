@@ -59,6 +59,8 @@ pub const REMOVED_ANNOTATION: &str = "credwright.dev/removed";
 pub const ACCOUNT_ANNOTATION: &str = "credwright.dev/account";
 /// Annotation on a provider: an instant. What the provider has come to refuse until then is gone for good, a person says.
 pub const REFUSED_ANNOTATION: &str = "credwright.dev/refused";
+/// Annotation on an ApiCredential: the id of the cluster that a person says its ledger belongs to, after a restore or a clone.
+pub const CLAIM_ANNOTATION: &str = "credwright.dev/claim";
 /// Annotation on an intake Secret: any new text has a pair tried again that was refused.
 pub const TRY_AGAIN_ANNOTATION: &str = "credwright.dev/try-again";
 
@@ -72,8 +74,17 @@ pub const RENDERED_FROM_ANNOTATION: &str = "credwright.dev/rendered-from";
 /// Annotation on a target: which labels and annotations the spec asked for, so that those it drops are taken off again.
 pub const DRESSED_ANNOTATION: &str = "credwright.dev/dressed-with";
 
+/// What the name of a ledger's copy has after the ApiCredential's.
+pub const COPY_SUFFIX: &str = ".credwright-copy";
+
 /// The name of the ledger Secret of an ApiCredential.
 #[must_use]
 pub fn ledger_name(credential: &str) -> String {
     format!("{credential}{LEDGER_SUFFIX}")
+}
+
+/// The name of the copy from which that Secret is made anew when somebody deletes it.
+#[must_use]
+pub fn copy_name(credential: &str) -> String {
+    format!("{credential}{COPY_SUFFIX}")
 }

@@ -205,6 +205,7 @@ impl Operator {
         if tended.changed {
             self.wake_dependents(key);
         }
+        tended.strays.into_iter().for_each(|key| self.queue.wake(Item::Credential(key)));
         Ok(tended.wake)
     }
 

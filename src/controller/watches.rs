@@ -20,11 +20,11 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     api::{
-        ApiCredential, ClusterCredentialProvider, CredentialProvider, LEDGER_SUFFIX, ROLE_INTAKE, ROLE_LABEL,
-        ROLE_LEDGER, ROLE_LOGIN, ROLE_TARGET,
+        ApiCredential, COPY_SUFFIX, ClusterCredentialProvider, CredentialProvider, LEDGER_SUFFIX,
+        ROLE_INTAKE, ROLE_LABEL, ROLE_LEDGER, ROLE_LOGIN, ROLE_TARGET,
     },
     engine::intake::intake_entry,
-    engine::stores::{Key, ProviderKey, ProviderObject, ledger_entry, target_entry},
+    engine::stores::{Key, ProviderKey, ProviderObject, copy_entry, ledger_entry, target_entry},
 };
 
 use super::{Operator, queue::Item};
@@ -243,6 +243,12 @@ impl Operator {
 
     /// Opening a ledger takes some work, so the echo of a write of ours is told by its version first.
     fn see_ledger(&self, secret: &Secret) {
+        if let Some(owner) = owner_by_suffix(&Key::of(secret), COPY_SUFFIX) {
+            let entry = copy_entry(secret, &owner.name, self.engine.sealer());
+            if self.engine.stores.copies.put(owner.clone(), entry.version, entry) {
+                self.queue.wake(Item::Credential(owner));
+            }
+        }
         let Some(owner) = ledger_owner(&Key::of(secret)) else { return };
         let ledgers = &self.engine.stores.ledgers;
         let known = ledgers.get(&owner).map_or(0, |entry| entry.version);
@@ -321,6 +327,11 @@ impl Operator {
         {
             self.queue.wake(Item::Credential(owner));
         }
+        if let Some(owner) = owner_by_suffix(key, COPY_SUFFIX)
+            && stores.copies.remove(&owner, u64::MAX)
+        {
+            self.queue.wake(Item::Credential(owner));
+        }
     }
 
     fn forget_unlisted_secrets(&self, unlisted: impl Fn(&Key) -> Option<Key>) {
@@ -328,10 +339,13 @@ impl Operator {
         let ledgers = stores.ledgers.select(|key, _| {
             unlisted(&Key { namespace: key.namespace.clone(), name: crate::api::ledger_name(&key.name) })
         });
+        let copies = stores.copies.select(|key, _| {
+            unlisted(&Key { namespace: key.namespace.clone(), name: crate::api::copy_name(&key.name) })
+        });
         let targets = stores.targets.select(|key, _| unlisted(key));
         let logins = stores.logins.select(|key, _| unlisted(key));
         let intakes = stores.intakes.select(|key, _| unlisted(key));
-        for key in ledgers.into_iter().chain(targets).chain(logins).chain(intakes) {
+        for key in ledgers.into_iter().chain(copies).chain(targets).chain(logins).chain(intakes) {
             self.forget_secret_at(&key);
         }
     }
@@ -393,7 +407,11 @@ fn unlisted(namespace: &Option<String>, listed: HashSet<Key>) -> impl Fn(&Key) -
 
 /// The ApiCredential that a Secret of this name would be the ledger of.
 fn ledger_owner(secret: &Key) -> Option<Key> {
-    let name = secret.name.strip_suffix(LEDGER_SUFFIX)?.to_owned();
+    owner_by_suffix(secret, LEDGER_SUFFIX)
+}
+
+fn owner_by_suffix(secret: &Key, suffix: &str) -> Option<Key> {
+    let name = secret.name.strip_suffix(suffix)?.to_owned();
     Some(Key { namespace: secret.namespace.clone(), name })
 }
 

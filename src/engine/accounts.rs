@@ -4,6 +4,7 @@
 //! credentials that wait, and they wake when it succeeds.
 
 mod build;
+mod listing;
 mod object;
 mod standing;
 mod status;
@@ -21,6 +22,7 @@ use crate::{
         backoff,
         capability::Capabilities,
         failure::Failure,
+        plan::FoundCredential,
         reason,
         status::to_second,
         suspect::Standing,
@@ -34,6 +36,8 @@ use super::{
     stores::{Key, ProviderKey, ProviderObject},
 };
 
+use listing::Strays;
+
 /// How often a healthy account is probed.
 const PROBE_EVERY: SignedDuration = SignedDuration::from_mins(5);
 /// The first and the longest wait for an account in trouble.
@@ -43,7 +47,10 @@ pub const COUNT_EVERY: SignedDuration = SignedDuration::from_secs(10);
 
 /// All accounts.
 #[derive(Default)]
-pub struct Accounts(Mutex<HashMap<ProviderKey, Account>>);
+pub struct Accounts {
+    accounts: Mutex<HashMap<ProviderKey, Account>>,
+    strays: Strays,
+}
 
 #[derive(Clone)]
 struct Account {
@@ -53,6 +60,8 @@ struct Account {
     setup: Result<Usable, (Reason, String)>,
     trouble: Option<Trouble>,
     probe_at: Timestamp,
+    /// When what it holds of ours was last listed.
+    listed: Option<Timestamp>,
     written_at: Option<Timestamp>,
     /// As it was when it was last looked after.
     standing: Standing,
@@ -100,6 +109,7 @@ impl Account {
                 allow: usable.allow.clone(),
                 paused: self.trouble.as_ref().map(|trouble| trouble.pause.clone()),
                 standing: Standing::default(),
+                listed: self.listed,
             })),
         }
     }
@@ -118,7 +128,7 @@ impl Account {
 
 impl Accounts {
     fn all(&self) -> MutexGuard<'_, HashMap<ProviderKey, Account>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The driver of an account that can be called.
@@ -149,6 +159,11 @@ impl Accounts {
             .collect()
     }
 
+    /// What carries the tag of `key` at its provider and was in no ledger when that was last listed.
+    pub(super) fn strays_of(&self, key: &Key) -> Vec<FoundCredential> {
+        self.strays.of(key)
+    }
+
     /// Whether this account has been looked at.
     #[must_use]
     pub fn is_known(&self, key: &ProviderKey) -> bool {
@@ -157,12 +172,14 @@ impl Accounts {
 }
 
 /// What looking after a provider came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tended {
     /// When to look again.
     pub wake: Option<Timestamp>,
     /// Whether credentials that wait for this provider should look again.
     pub changed: bool,
+    /// Whose tag something carries there that is in no ledger.
+    pub strays: Vec<Key>,
 }
 
 impl Engine {
@@ -174,7 +191,7 @@ impl Engine {
     pub async fn tend_provider(&self, key: &ProviderKey) -> Result<Tended, EngineError> {
         let Some(object) = self.stores.providers.get(key) else {
             let changed = self.accounts.all().remove(key).is_some();
-            return Ok(Tended { wake: None, changed });
+            return Ok(Tended { wake: None, changed, strays: Vec::new() });
         };
         let before = self.accounts.all().get(key).cloned();
         let mut account = self.built_account(key, &object, before.clone()).await?;
@@ -191,6 +208,7 @@ impl Engine {
             }
         }
         account.standing = self.standing_of(key, &object, &account);
+        let strays = self.list_account(key, &mut account).await;
         let count_at = self.write_provider_status(key, &object, &mut account).await?;
         let mut all = self.accounts.all();
         let trouble = |account: &Option<Account>| account.as_ref().and_then(|it| it.trouble.clone());
@@ -206,7 +224,7 @@ impl Engine {
         let probe_at = account.setup.is_ok().then_some(account.probe_at);
         all.insert(key.clone(), account);
         drop(all);
-        Ok(Tended { wake: [count_at, probe_at].into_iter().flatten().min(), changed })
+        Ok(Tended { wake: [count_at, probe_at].into_iter().flatten().min(), changed, strays })
     }
 
     /// Keeps a provider object as the API server has just given it.

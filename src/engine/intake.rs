@@ -149,7 +149,7 @@ impl Pass<'_> {
         };
         if self.seen.is_none() {
             // Somewhere has to be written that the pair was refused.
-            let open = self.engine.create_ledger(object, &[]).await?;
+            let open = self.engine.create_ledger(object, &[], None).await?;
             self.seen = Some(open.version());
             self.hold(open);
         }

@@ -6,7 +6,7 @@
 //! that the write is ours.
 
 use jiff::Timestamp;
-use k8s_openapi::{ByteString, api::core::v1::Secret};
+use k8s_openapi::{ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::OwnerReference};
 use kube::{
     Api, Resource, ResourceExt,
     api::{DeleteParams, Patch, PatchParams, Preconditions},
@@ -37,6 +37,17 @@ impl OpenLedger {
         metadata_version(&self.metadata)
     }
 
+    pub(super) fn owners(&self) -> Option<Vec<OwnerReference>> {
+        self.metadata.owner_references.clone()
+    }
+
+    /// Makes it the ledger of `object`, if it was another's.
+    pub(super) fn belongs_to(&mut self, object: &ApiCredential) {
+        let ObjectMeta { labels, owner_references, .. } = ledger_metadata(object);
+        self.metadata.owner_references = owner_references;
+        self.metadata.labels.get_or_insert_default().extend(labels.unwrap_or_default());
+    }
+
     /// Applies `edits`, drops the secrets of what is over, and stamps the document as a new write.
     fn edit(&mut self, edits: &[Edit], now: Timestamp) -> Result<(), EngineError> {
         for edit in edits {
@@ -47,12 +58,17 @@ impl OpenLedger {
         self.document.write_id = random_id();
         self.document.written_at = now.max(self.document.written_at);
         self.document.ledger_uid.clone_from(&self.metadata.uid);
+        // A restore may have taken it off; what is being deleted takes no new one.
+        let finalizers = self.metadata.finalizers.get_or_insert_default();
+        if self.metadata.deletion_timestamp.is_none() && !finalizers.iter().any(|it| it == LEDGER_FINALIZER) {
+            finalizers.push(LEDGER_FINALIZER.to_owned());
+        }
         Ok(())
     }
 }
 
 impl Engine {
-    fn ledgers(&self, key: &Key) -> Api<Secret> {
+    pub(super) fn ledgers(&self, key: &Key) -> Api<Secret> {
         Api::namespaced(self.client.clone(), &key.namespace)
     }
 
@@ -73,19 +89,16 @@ impl Engine {
         &self,
         object: &ApiCredential,
         edits: &[Edit],
+        keep: Option<(u32, super::seal::Secrets)>,
     ) -> Result<OpenLedger, EngineError> {
         let key = Key::of(object);
         let uid = object.uid().unwrap_or_default();
-        let metadata = ObjectMeta {
-            namespace: Some(key.namespace.clone()),
-            name: Some(ledger_name(&key.name)),
-            labels: Some([(ROLE_LABEL.to_owned(), ROLE_LEDGER.to_owned())].into()),
-            finalizers: Some(vec![LEDGER_FINALIZER.to_owned()]),
-            owner_references: object.controller_owner_ref(&()).map(|owner| vec![owner]),
-            ..ObjectMeta::default()
-        };
+        let metadata = ledger_metadata(object);
         let document = Document::new(&self.settings.cluster_id, &uid, object.spec.deletion_policy);
         let mut open = OpenLedger { metadata, document, material: Material::default() };
+        if let Some((revision, secrets)) = keep {
+            open.material.insert(revision, secrets);
+        }
         open.edit(edits, self.now())?;
         let secret = self.secret(&open)?;
         let made = call("creating the ledger", self.ledgers(&key).create(&post(), &secret)).await;
@@ -187,6 +200,18 @@ impl Engine {
         ignore_absence(patched.map(drop))?;
         self.stores.ledgers.remove(key);
         Ok(())
+    }
+}
+
+/// The metadata of a ledger that is made for `object`.
+pub(super) fn ledger_metadata(object: &ApiCredential) -> ObjectMeta {
+    ObjectMeta {
+        namespace: object.namespace(),
+        name: Some(ledger_name(&object.name_any())),
+        labels: Some([(ROLE_LABEL.to_owned(), ROLE_LEDGER.to_owned())].into()),
+        finalizers: Some(vec![LEDGER_FINALIZER.to_owned()]),
+        owner_references: object.controller_owner_ref(&()).map(|owner| vec![owner]),
+        ..ObjectMeta::default()
     }
 }
 

@@ -12,6 +12,7 @@ pub mod seal;
 pub mod startup;
 mod status;
 pub mod stores;
+mod surgery;
 mod target;
 
 use std::sync::Arc;

@@ -7,7 +7,7 @@ use kube::ResourceExt;
 use crate::{
     api::ApiCredential,
     lifecycle::ledger::Document,
-    lifecycle::world::{LedgerView, Operator, ProviderView, Subject, TargetView, World},
+    lifecycle::world::{CopyView, LedgerView, Operator, ProviderView, Subject, TargetView, World},
 };
 
 use super::{
@@ -28,7 +28,7 @@ impl Pass<'_> {
         let document = ledger.as_ref().and_then(|entry| entry.document.as_ref().ok());
         let providers = self.providers(object.as_deref(), document.map(|it| &**it));
         let targets = match &object {
-            Some(object) => self.targets(object).await?,
+            Some(object) => self.targets(object, &predecessors(ledger.as_ref(), object)).await?,
             None => Vec::new(),
         };
         let intake = object.as_ref().and_then(|object| self.intake(object));
@@ -41,6 +41,8 @@ impl Pass<'_> {
                 namespace_labels: self.engine.stores.namespaces.get(&self.key.namespace),
             },
             ledger: ledger_view(ledger),
+            copy: self.engine.stores.copies.get(&self.key).map(|copy| CopyView { document: copy.document }),
+            strays: self.engine.accounts.strays_of(&self.key),
             targets,
             intake,
             providers,
@@ -85,7 +87,11 @@ impl Pass<'_> {
 
     /// The object's Secrets, and whatever has the name of its target. A Secret that is not ours is not watched, so before a
     /// first publication, and once in a pass, the API server is asked.
-    async fn targets(&mut self, object: &ApiCredential) -> Result<Vec<TargetView>, EngineError> {
+    async fn targets(
+        &mut self,
+        object: &ApiCredential,
+        predecessors: &Predecessors,
+    ) -> Result<Vec<TargetView>, EngineError> {
         let owner = object.uid().unwrap_or_default();
         let stores = &self.engine.stores;
         let wanted = Key {
@@ -100,7 +106,7 @@ impl Pass<'_> {
         }
         let known = entries.iter().any(|(key, _)| *key == wanted);
         let mut targets: Vec<TargetView> =
-            entries.iter().map(|(key, entry)| target_view(key, entry, object)).collect();
+            entries.iter().map(|(key, entry)| target_view(key, entry, object, predecessors)).collect();
         if !known && object.metadata.deletion_timestamp.is_none() && !object.spec.suspend {
             if self.inspected.is_none() {
                 self.inspected = Some(self.engine.inspect_target(&wanted, &owner).await?);
@@ -111,18 +117,50 @@ impl Pass<'_> {
     }
 }
 
+/// The UIDs of the objects before this one whose Secrets it may take over. A ledger that was written for this object alone has
+/// none; where there is no ledger yet, a Secret that lost its owner in a restore is enough.
+struct Predecessors {
+    objects: Vec<String>,
+    ownerless: bool,
+}
+
+fn predecessors(ledger: Option<&LedgerEntry>, object: &ApiCredential) -> Predecessors {
+    let uid = object.uid().unwrap_or_default();
+    let document = ledger.and_then(|entry| entry.document.as_ref().ok());
+    let inherited = document.and_then(|it| it.inherited.as_ref());
+    let mut objects: Vec<String> = inherited.map(|it| it.objects.clone()).unwrap_or_default();
+    objects.extend(document.map(|it| it.object_uid.clone()));
+    objects.retain(|it| *it != uid);
+    let ownerless = document.is_none() || inherited.is_some() || !objects.is_empty();
+    Predecessors { objects, ownerless }
+}
+
 fn ledger_view(entry: Option<LedgerEntry>) -> LedgerView {
     match entry {
         None => LedgerView::Absent,
-        Some(LedgerEntry { document: Err(why), .. }) => LedgerView::Unreadable(why),
-        Some(LedgerEntry { document: Ok(document), uid, held, .. }) => {
-            LedgerView::Present { document, uid, held }
+        Some(LedgerEntry { document: Err(why), terminating, .. }) => {
+            LedgerView::Unreadable { why, terminating: terminating.is_some() }
+        }
+        Some(LedgerEntry { document: Ok(document), uid, held, terminating, .. }) => {
+            LedgerView::Present { document, uid, held, terminating }
         }
     }
 }
 
-fn target_view(key: &Key, entry: &TargetEntry, object: &ApiCredential) -> TargetView {
-    let ours = entry.owner == object.uid();
+fn target_view(
+    key: &Key,
+    entry: &TargetEntry,
+    object: &ApiCredential,
+    predecessors: &Predecessors,
+) -> TargetView {
+    let owned = entry.owner == object.uid();
+    let inherited = !owned
+        && entry.intact.is_some()
+        && match &entry.owner {
+            Some(owner) => predecessors.objects.contains(owner),
+            None => predecessors.ownerless && !has_controller(&entry.metadata),
+        };
+    let ours = owned || inherited;
     let output = object.spec.secret.as_ref();
     let has = |there: &Option<BTreeMap<String, String>>, asked: &BTreeMap<String, String>| {
         asked.iter().all(|(key, value)| there.as_ref().and_then(|there| there.get(key)) == Some(value))
@@ -133,9 +171,14 @@ fn target_view(key: &Key, entry: &TargetEntry, object: &ApiCredential) -> Target
     TargetView {
         name: key.name.clone(),
         ours,
+        inherited,
         intact: entry.intact.clone().filter(|_| ours && dressed),
         immutable: entry.immutable,
         terminating: entry.metadata.deletion_timestamp.is_some(),
         created_at: entry.created_at,
     }
+}
+
+fn has_controller(metadata: &kube::core::ObjectMeta) -> bool {
+    metadata.owner_references.iter().flatten().any(|owner| owner.controller == Some(true))
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
     api::{ApiCredential, Reason},
@@ -10,11 +10,12 @@ use crate::{
         Report,
         failure::{Failure, FailureKind},
         ledger::{Account, Answer, Edit, Revision, State},
+        naming,
         plan::{FoundCredential, Outcome, Plan, Step},
         render::{self, WithSecret},
         world::{Rendered, TargetView, World},
     },
-    providers::{CreateRequest, Issued, Pair, Provider, Revocation, RevokeRequest, Verdict},
+    providers::{CreateRequest, Found, Issued, Pair, Provider, Revocation, RevokeRequest, Verdict},
 };
 
 use super::{
@@ -83,6 +84,12 @@ impl Pass<'_> {
             Step::Revoke { revision } => return self.revoke(*revision).await,
             Step::DeleteTarget { name } => self.engine.delete_target(&self.target_key(name)).await?,
             Step::ReleaseTarget { name } => self.engine.release_target(&self.target_key(name)).await?,
+            Step::Inherit(inherited) => self.inherit(object()?, inherited).await?,
+            Step::Recover(recovery) => return self.recover(object()?, recovery).await,
+            Step::CopyLedger => self.copy_ledger().await?,
+            Step::DropLedger => self.engine.drop_ledger(&self.key, self.seen).await?,
+            Step::RestoreLedger => self.engine.restore_ledger(object()?).await?,
+            Step::RemoveCopy => self.engine.remove_copy(&self.key).await?,
             Step::ReleaseObject => self.engine.release_object(object()?).await?,
             Step::ReleaseLedger => self.engine.release_ledger(&self.key).await?,
         }
@@ -194,7 +201,7 @@ impl Pass<'_> {
             let open = self.open().await?;
             self.engine.write_ledger(&self.key, open, &intend, None).await?
         } else {
-            self.engine.create_ledger(object, &intend).await?
+            self.engine.create_ledger(object, &intend, None).await?
         };
         self.open = Some(open);
         let now = self.engine.now();
@@ -434,14 +441,41 @@ impl Pass<'_> {
             return Ok(Outcome::Failed(Failure { kind: FailureKind::Rejected, retry_after: None, message }));
         }
         let handle = open.material.get(revision).and_then(|secrets| secrets.handle.clone());
-        let request = RevokeRequest { client_id, ids: it.ids.clone(), handle };
-        let outcome = match driver.revoke(&request).await {
+        let revoked = match self.to_revoke(&open, it, (client_id, handle), driver.as_ref()).await {
+            Ok(Some(request)) => driver.revoke(&request).await,
+            Ok(None) => Ok(Revocation::NotFound),
+            Err(failure) => Err(failure),
+        };
+        let outcome = match revoked {
             Ok(Revocation::Revoked) => Outcome::Revoked { still_accepted: None },
             Ok(Revocation::NotFound) => self.not_found(&open, revision, driver.as_ref()).await?,
             Err(failure) => Outcome::Failed(failure),
         };
         self.open = Some(open);
         Ok(outcome)
+    }
+
+    /// What to revoke. Where a ledger was put together again, that is only what the provider lists under our tag; `None` if it
+    /// lists no such thing.
+    async fn to_revoke(
+        &self,
+        open: &OpenLedger,
+        revision: &Revision,
+        (client_id, handle): (String, Option<SecretString>),
+        driver: &dyn Provider,
+    ) -> Result<Option<RevokeRequest>, Failure> {
+        if !revision.rebuilt {
+            return Ok(Some(RevokeRequest { client_id, ids: revision.ids.clone(), handle }));
+        }
+        let Key { namespace, name } = &self.key;
+        let tag = naming::tag(&open.document.cluster_id, namespace, name, &open.document.object_uid);
+        let found = driver.find(&tag).await?.into_iter();
+        let is_it = |it: &Found| match client_id.as_str() {
+            "" => it.name == revision.name,
+            known => it.client_id == known,
+        };
+        let mut same = found.filter(is_it).filter(|it| !self.held_elsewhere(&it.client_id));
+        Ok(same.next().map(|it| RevokeRequest { client_id: it.client_id, ids: it.ids, handle }))
     }
 
     async fn not_found(

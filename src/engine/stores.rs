@@ -100,8 +100,19 @@ pub struct LedgerEntry {
     pub version: u64,
     /// Whether our finalizer is on it.
     pub held: bool,
+    /// Since when it is being deleted.
+    pub terminating: Option<Timestamp>,
     /// The document, or why it cannot be used.
     pub document: Result<Arc<Document>, String>,
+}
+
+/// A copy of a ledger, without its secrets.
+#[derive(Clone, Debug)]
+pub struct CopyEntry {
+    /// The Secret's version.
+    pub version: u64,
+    /// The document, if it opens.
+    pub document: Option<Arc<Document>>,
 }
 
 /// A target, without its secrets.
@@ -182,6 +193,8 @@ pub struct Stores {
     pub credentials: Store<Key, Arc<ApiCredential>>,
     /// Ledgers, by their ApiCredential's key.
     pub ledgers: Ledgers,
+    /// Copies of ledgers that are being made anew, by their ApiCredential's key.
+    pub copies: Store<Key, CopyEntry>,
     /// Targets, by their own key.
     pub targets: Store<Key, TargetEntry>,
     /// Versions of login Secrets, by their own key.
@@ -234,8 +247,16 @@ pub fn ledger_entry(secret: &Secret, sealer: &Sealer) -> LedgerEntry {
         uid: secret.uid().unwrap_or_default(),
         version: version(secret),
         held: secret.finalizers().iter().any(|finalizer| finalizer == LEDGER_FINALIZER),
+        terminating: secret.metadata.deletion_timestamp.as_ref().map(|time| time.0),
         document: open_ledger(secret, sealer).map(|(document, _)| Arc::new(document)),
     }
+}
+
+/// A copy of the ledger of `credential` as it is kept. It is sealed for the ledger's place, not for its own.
+#[must_use]
+pub fn copy_entry(secret: &Secret, credential: &str, sealer: &Sealer) -> CopyEntry {
+    let opened = open_as(secret, &crate::api::ledger_name(credential), sealer);
+    CopyEntry { version: version(secret), document: opened.ok().map(|(document, _)| Arc::new(document)) }
 }
 
 /// Opens a ledger Secret.
@@ -246,7 +267,15 @@ pub(super) fn open_ledger(
     secret: &Secret,
     sealer: &Sealer,
 ) -> Result<(Document, super::seal::Material), String> {
-    let name = secret.name_any();
+    open_as(secret, &secret.name_any(), sealer)
+}
+
+/// Opens what was sealed for a ledger of this name.
+pub(super) fn open_as(
+    secret: &Secret,
+    name: &str,
+    sealer: &Sealer,
+) -> Result<(Document, super::seal::Material), String> {
     let key = |key: &str| {
         secret.data.as_ref().and_then(|data| data.get(key)).map(|ByteString(bytes)| bytes.as_slice())
     };
@@ -260,7 +289,7 @@ pub(super) fn open_ledger(
     }
     let namespace = secret.namespace().unwrap_or_default();
     let material = sealer
-        .open(sealed, Place { namespace: &namespace, name: &name, document })
+        .open(sealed, Place { namespace: &namespace, name, document })
         .map_err(|error| format!("the ledger {name} does not open: {error}; restore it, or the key it was sealed with, from a backup"))?;
     let mut decoded: Document = serde_json::from_slice(document)
         .map_err(|error| format!("the ledger {name} cannot be decoded: {error}"))?;
@@ -302,13 +331,13 @@ fn intact(secret: &Secret, sealer: &Sealer) -> Option<Rendered> {
     (*digest == target_digest(secret, &rendered, sealer)).then_some(rendered)
 }
 
-/// The digest that says: Credwright wrote exactly this, here, from that.
+/// The digest that says: Credwright wrote exactly this, here, from that. Not for whom: a restore takes the owner away, and whose it
+/// is, is seen from the owner reference or from the ledger.
 pub(super) fn target_digest(secret: &Secret, rendered: &Rendered, sealer: &Sealer) -> String {
     let namespace = secret.namespace().unwrap_or_default();
     let name = secret.name_any();
-    let owner = owner_uid(secret).unwrap_or_default();
     let revision = rendered.revision.to_string();
-    let head = [&namespace, &name, &owner, &revision, &rendered.from].map(|text| text.as_bytes());
+    let head = [&namespace, &name, &revision, &rendered.from].map(|text| text.as_bytes());
     let data =
         secret.data.iter().flatten().flat_map(|(key, ByteString(value))| [key.as_bytes(), value.as_slice()]);
     sealer.digest(head.into_iter().chain(data))

@@ -50,6 +50,7 @@ impl Engine {
         Ok(looked.map(|secret| TargetView {
             name: key.name.clone(),
             ours: owner_uid(&secret).as_deref() == Some(owner),
+            inherited: false,
             intact: None,
             immutable: false,
             terminating: secret.metadata.deletion_timestamp.is_some(),

@@ -17,11 +17,7 @@ const REMIND_EVERY: SignedDuration = SignedDuration::from_hours(24);
 pub(super) fn outstanding(pass: &Pass<'_>, plan: &Plan) -> Vec<(Reason, String)> {
     let silent = matches!(
         plan.reason,
-        Reason::Suspended
-            | Reason::Deleting
-            | Reason::LedgerUnreadable
-            | Reason::LedgerLost
-            | Reason::Inherited
+        Reason::Suspended | Reason::Deleting | Reason::LedgerUnreadable | Reason::LedgerLost
     );
     if silent {
         return Vec::new();

@@ -5,12 +5,12 @@ use jiff::{SignedDuration, Timestamp};
 use crate::api::{DeletionPolicy, Reason};
 
 use super::{
-    actions,
+    actions, inherit,
     ledger::{Document, Edit, Revision, State, StepKind},
     mint,
     pass::Pass,
     plan::{Plan, Step, Wake},
-    removal,
+    removal, surgery,
     world::{LedgerView, World},
 };
 
@@ -26,24 +26,28 @@ type Check = fn(&Pass<'_>) -> Option<Plan>;
 
 const CHECKS: &[Check] = &[
     object_is_gone,
-    ledger_is_unreadable,
+    surgery::unreadable_ledger,
     ledger_is_a_predecessors,
-    ledger_is_inherited,
+    inherit::take_over,
+    inherit::claim,
     deletion,
     suspended,
     object_is_not_held,
-    ledger_is_lost,
+    surgery::deleted_ledger,
+    surgery::lost_ledger,
     render_what_is_active,
     removal::said_to_be_gone,
     settle,
     verify,
     publish,
     retire,
+    try_what_is_published,
+    inherit::identity_clash,
+    inherit::strays,
     remove_renamed_target,
     start_revoking,
     revoke,
     removal::look,
-    try_what_is_published,
     mint::give_up,
     mint::check,
 ];
@@ -60,15 +64,15 @@ fn object_is_gone(pass: &Pass<'_>) -> Option<Plan> {
     }
 }
 
-fn ledger_is_unreadable(pass: &Pass<'_>) -> Option<Plan> {
-    let LedgerView::Unreadable(why) = &pass.world.ledger else { return None };
-    Some(pass.rest(Reason::LedgerUnreadable, why.clone()))
-}
-
 fn ledger_is_a_predecessors(pass: &Pass<'_>) -> Option<Plan> {
-    let document = pass.document()?;
-    if !document.closed || document.object_uid == pass.world.object_uid() {
+    let LedgerView::Present { document, uid, .. } = &pass.world.ledger else { return None };
+    let restored = inherit::foreign(document, uid, &pass.world.operator.cluster_id).is_some();
+    if document.object_uid == pass.world.object_uid() || restored && !document.closed {
         return None;
+    }
+    if !document.closed {
+        let message = "the credentials of an earlier object of this name are to be revoked first".to_owned();
+        return Some(pass.rest(Reason::Deleting, message));
     }
     if matches!(pass.world.ledger, LedgerView::Present { held: true, .. }) {
         return pass.step(Step::ReleaseLedger, Reason::Deleting);
@@ -79,32 +83,6 @@ fn ledger_is_a_predecessors(pass: &Pass<'_>) -> Option<Plan> {
             "the ledger of an earlier object of this name is being removed".to_owned(),
         ),
     )
-}
-
-/// A ledger that was restored, cloned or rolled back speaks of credentials that someone else may be using.
-fn ledger_is_inherited(pass: &Pass<'_>) -> Option<Plan> {
-    let LedgerView::Present { document, uid, .. } = &pass.world.ledger else { return None };
-    let newest = document.revisions.last().map_or(0, |it| it.revision);
-    let why = if document.cluster_id != pass.world.operator.cluster_id {
-        "it was written on another cluster"
-    } else if document.object_uid != pass.world.object_uid() {
-        "it belongs to another object of this name"
-    } else if document.ledger_uid.as_ref().is_some_and(|recorded| recorded != uid) {
-        "its Secret was restored or copied"
-    } else if pass.world.published().is_some_and(|target| target.revision > newest) {
-        "it is older than the Secret that workloads read"
-    } else {
-        return None;
-    };
-    if pass.world.deleting() && pass.world.object_is_held() {
-        // Deletion ends; what the ledger lists is left alone, and `conclude` says so.
-        return if document.closed { None } else { pass.step(Step::Record(Edit::Close), Reason::Deleting) };
-    }
-    let message = format!(
-        "the ledger {} is not this object's own: {why}; nothing is minted and nothing is revoked",
-        crate::api::ledger_name(&pass.world.subject.name)
-    );
-    Some(pass.rest(Reason::Inherited, message))
 }
 
 fn deletion(pass: &Pass<'_>) -> Option<Plan> {
@@ -124,6 +102,9 @@ fn deletion(pass: &Pass<'_>) -> Option<Plan> {
     let kept = pass.world.active().or_else(newest).filter(|_| retain).map(|it| it.revision);
     let usable = |it: &&Revision| it.state.is_usable() && Some(it.revision) != kept;
     let doomed: Vec<u32> = document.revisions.iter().filter(usable).map(|it| it.revision).collect();
+    if let Some(left) = inherit::leave(pass, &doomed).or_else(|| inherit::leave_to_a_clone(pass, &doomed)) {
+        return Some(left);
+    }
     if !doomed.is_empty() {
         return pass.step(Step::Record(Edit::StartRevoking { revisions: doomed }), Reason::Deleting);
     }
@@ -141,7 +122,9 @@ fn close(pass: &Pass<'_>, document: &Document, kept: Option<u32>) -> Option<Plan
     // What a provider cannot list or cannot revoke is beyond us; `conclude` says so when the ledger is closed.
     let beyond = |it: &Revision| match it.state {
         State::Unconfirmed => pass.capabilities(it).is_some_and(|capabilities| !capabilities.list),
-        State::Revoking => pass.capabilities(it).is_some_and(|capabilities| !capabilities.revoke),
+        State::Revoking => {
+            pass.capabilities(it).is_some_and(|capabilities| !pass.can_revoke(it, capabilities))
+        }
         _ => false,
     };
     let waits = |it: &&Revision| Some(it.revision) != kept && it.state.may_be_alive() && !beyond(it);
@@ -167,30 +150,13 @@ fn object_is_not_held(pass: &Pass<'_>) -> Option<Plan> {
     if pass.world.object_is_held() { None } else { pass.step(Step::HoldObject, Reason::FirstIssue) }
 }
 
-fn ledger_is_lost(pass: &Pass<'_>) -> Option<Plan> {
-    if !matches!(pass.world.ledger, LedgerView::Absent) {
-        return None;
-    }
-    let published = pass.object()?.status.as_ref().is_some_and(|status| status.revision.is_some());
-    if !published && !pass.world.targets.iter().any(|target| target.ours) {
-        return None;
-    }
-    let message = format!(
-        "the ledger {} is gone, though a credential was published; nothing is minted while that one may still work. Restore the \
-         ledger from a backup, or delete this object (and revoke its credential at the provider by hand) and create it anew",
-        crate::api::ledger_name(&pass.world.subject.name)
-    );
-    Some(pass.rest(Reason::LedgerLost, message))
-}
-
 /// Workloads' Secret is put right before anything else, provider up or down: deleted, edited, renamed, another template.
 fn render_what_is_active(pass: &Pass<'_>) -> Option<Plan> {
     let active = pass.world.active()?;
     let (previous, from) = pass.source(active);
     let target = pass.world.target();
-    let right = target
-        .and_then(|it| it.intact.as_ref())
-        .is_some_and(|it| it.revision == active.revision && it.from == from);
+    let right = target.filter(|it| !it.inherited).and_then(|it| it.intact.as_ref());
+    let right = right.is_some_and(|it| it.revision == active.revision && it.from == from);
     let writable = target.is_none_or(|it| it.ours && !it.immutable && !it.terminating);
     if right || !writable || pass.publishing_is_held_back() {
         return None;
@@ -205,6 +171,7 @@ fn settle(pass: &Pass<'_>) -> Option<Plan> {
         .revisions()
         .filter(open)
         .filter(due)
+        .filter(|it| pass.is_ours_to_end(it))
         .partition(|it| pass.capabilities(it).is_some_and(|it| it.list));
     if let Some(revision) = unlisted.first().map(|it| it.revision) {
         return pass.step(Step::Record(Edit::Unconfirm { revision }), Reason::Unconfirmed);
@@ -291,7 +258,13 @@ fn start_revoking(pass: &Pass<'_>) -> Option<Plan> {
             && pass.suspicion(it).is_none()
             && pass.revoke_at(it, newest).is_some_and(|revoke_at| revoke_at <= pass.now)
     };
-    let revisions: Vec<u32> = pass.revisions().filter(due).map(|it| it.revision).collect();
+    let over: Vec<&Revision> = pass.revisions().filter(due).collect();
+    let revisions: Vec<u32> = over.iter().map(|it| it.revision).collect();
+    if let Some(left) = inherit::leave(pass, &revisions) {
+        return Some(left);
+    }
+    let revisions: Vec<u32> =
+        over.iter().filter(|it| pass.is_ours_to_end(it)).map(|it| it.revision).collect();
     if revisions.is_empty() {
         return None;
     }
@@ -303,7 +276,10 @@ fn revoke(pass: &Pass<'_>) -> Option<Plan> {
         return None;
     }
     let can_be = |it: &&Revision| {
-        pass.callable(it).is_some_and(|provider| provider.capabilities.revoke) && pass.suspicion(it).is_none()
+        let callable = pass.callable(it);
+        callable.is_some_and(|provider| pass.can_revoke(it, &provider.capabilities))
+            && pass.is_ours_to_end(it)
+            && pass.suspicion(it).is_none()
     };
     let doomed: Vec<&Revision> =
         pass.revisions().filter(|it| it.state == State::Revoking).filter(can_be).collect();

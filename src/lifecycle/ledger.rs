@@ -15,8 +15,10 @@ use crate::api::{DeletionPolicy, Duration, ProviderKind, Reason};
 use super::failure::FailureKind;
 
 mod edit;
+mod inherited;
 
 pub use edit::{Answer, Edit, IllegalEdit};
+pub use inherited::{Inheritance, Inherited};
 
 /// The schema that this Credwright writes. A document with a higher one is never written to.
 pub const SCHEMA: u32 = 1;
@@ -45,6 +47,9 @@ pub struct Document {
     /// Nothing is left to do: the object is, or is about to be, gone.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub closed: bool,
+    /// Where the older ones of its credentials come from, if not from this object on this cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inherited: Option<Inherited>,
     /// The credentials, oldest first.
     pub revisions: Vec<Revision>,
     /// When credentials were minted within the last hour, for the mint breaker.
@@ -95,6 +100,9 @@ pub struct Revision {
     /// Keyed hash of the pair, if a person made it: how it is known again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pair: Option<String>,
+    /// Its record was lost and put together again: provider-side ids and handles are not known.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rebuilt: bool,
     /// When its answer arrived, or since when it exists if a person made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issued_at: Option<Timestamp>,
@@ -143,6 +151,7 @@ impl Revision {
             fields: BTreeMap::new(),
             secret_aliases: Vec::new(),
             pair: None,
+            rebuilt: false,
             issued_at: None,
             expires_at: None,
             unconfirmed_at: None,
@@ -217,13 +226,15 @@ pub enum State {
     Revoked,
     /// Over: it was never made.
     Absent,
+    /// Over for us: it is another cluster's, and was not touched.
+    Left,
 }
 
 impl State {
     /// Whether the provider may hold a credential for it.
     #[must_use]
     pub fn may_be_alive(self) -> bool {
-        !matches!(self, Self::Revoked | Self::Absent)
+        !matches!(self, Self::Revoked | Self::Absent | Self::Left)
     }
 
     /// Whether its secret is kept and workloads may use it.
@@ -234,7 +245,7 @@ impl State {
 
     /// The arrows of the diagram.
     fn may_become(self, next: Self) -> bool {
-        use State::{Absent, Intended, Issued, Retiring, Revoked, Revoking, Unconfirmed};
+        use State::{Absent, Intended, Issued, Left, Retiring, Revoked, Revoking, Unconfirmed};
         matches!(
             (self, next),
             (Intended, Issued | Unconfirmed | Revoking | Absent)
@@ -244,6 +255,7 @@ impl State {
                 | (Issued, Retiring | Revoking)
                 | (Retiring, Revoking)
                 | (Revoking, Revoked)
+                | (Intended | Unconfirmed | Issued | Retiring | Revoking, Left)
         )
     }
 }
@@ -296,6 +308,7 @@ impl Document {
             ledger_uid: None,
             deletion_policy,
             closed: false,
+            inherited: None,
             revisions: Vec::new(),
             mints: Vec::new(),
             failures: BTreeMap::new(),
@@ -327,6 +340,14 @@ impl Document {
     /// The number for the next revision.
     #[must_use]
     pub fn next_revision(&self) -> u32 {
-        self.revisions.last().map_or(1, |it| it.revision + 1)
+        let last = self.revisions.last().map_or(0, |it| it.revision);
+        let before = self.inherited.as_ref().map_or(0, |it| it.through);
+        last.max(before) + 1
+    }
+
+    /// Whether it lists a credential of this name or client ID, in whatever state.
+    #[must_use]
+    pub fn lists(&self, name: &str, client_id: &str) -> bool {
+        self.revisions.iter().any(|it| it.name == name || it.client_id.as_deref() == Some(client_id))
     }
 }

@@ -106,7 +106,10 @@ pub(super) fn give_up(pass: &Pass<'_>) -> Option<Plan> {
     let newest = pass.document()?.newest_issued()?;
     difference(pass, object, newest, &desired_request(pass, object))?;
     let in_use = pass.world.active()?;
-    if in_use.revision == newest.revision || pass.world.held().any(|held| held == newest.revision) {
+    if in_use.revision == newest.revision
+        || pass.world.held().any(|held| held == newest.revision)
+        || !pass.is_ours_to_end(newest)
+    {
         return None;
     }
     pass.step(Step::Record(Edit::StartRevoking { revisions: vec![newest.revision] }), Reason::SpecChanged)
@@ -188,6 +191,11 @@ fn desired_request(pass: &Pass<'_>, object: &ApiCredential) -> Request {
     }
 }
 
+/// What a credential that is known of only by status was asked for, as far as can be told: what the spec asks for now.
+pub(super) fn as_asked(pass: &Pass<'_>, object: &ApiCredential, provider: &UsableProvider) -> Request {
+    with_default_lifetime(desired_request(pass, object), provider.allow.as_ref())
+}
+
 /// Where a provider limits lifetimes, leaving it out means the longest that is allowed.
 fn with_default_lifetime(request: Request, allow: Option<&Allow>) -> Request {
     let longest = allow.and_then(|allow| allow.max_lifetime);
@@ -235,7 +243,9 @@ fn satisfied(pass: &Pass<'_>) -> Plan {
 fn unsettled(pass: &Pass<'_>) -> Option<Plan> {
     let reference = &pass.object()?.spec.provider_ref;
     let same = |it: &&Revision| (it.account.kind, &it.account.name) == (reference.kind, &reference.name);
-    let open = pass.revisions().filter(same).find(|revision| match revision.state {
+    // What is inherited is settled when a credential minted here is published, so it cannot be waited for.
+    let ours = |it: &&Revision| pass.inheritance(it.revision).is_none();
+    let open = pass.revisions().filter(same).filter(ours).find(|revision| match revision.state {
         State::Intended => true,
         State::Unconfirmed => can_list(pass, revision),
         _ => false,

@@ -26,6 +26,7 @@ pub mod capability;
 mod checks;
 pub mod failure;
 mod honour;
+pub mod inherit;
 pub mod ledger;
 mod mint;
 pub mod naming;
@@ -36,6 +37,7 @@ pub mod render;
 mod report;
 pub mod schedule;
 pub mod status;
+pub mod surgery;
 pub mod suspect;
 pub mod world;
 

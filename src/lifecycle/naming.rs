@@ -9,6 +9,11 @@ use sha2::{Digest, Sha256};
 /// Lower-case letters and digits that no provider refuses and nobody mistakes for one another.
 const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 
+/// How long a tag is.
+const TAG: usize = 16;
+/// How many random letters a name ends in.
+const RANDOM: usize = 4;
+
 /// Letters of a hash, in base 32.
 fn letters(parts: &[&str], count: usize) -> String {
     let mut hasher = Sha256::new();
@@ -34,7 +39,22 @@ pub fn random_letters(entropy: u128, count: usize) -> String {
 /// What an object's names at its provider have in common.
 #[must_use]
 pub fn tag(cluster_id: &str, namespace: &str, name: &str, uid: &str) -> String {
-    format!("kw{}{}", letters(&[cluster_id], 4), letters(&[namespace, name, uid], 10))
+    format!("{}{}", cluster_tag(cluster_id), letters(&[namespace, name, uid], 10))
+}
+
+/// What all names that a cluster gives have in common.
+#[must_use]
+pub fn cluster_tag(cluster_id: &str) -> String {
+    format!("kw{}", letters(&[cluster_id], 4))
+}
+
+/// The tag in a name that [`unique_name`] made, and the number of the revision.
+#[must_use]
+pub fn parts(name: &str) -> Option<(&str, u32)> {
+    let (head, tail) = name.rsplit_once('-')?;
+    let tag = head.rsplit_once('-').map_or(head, |(_, tag)| tag);
+    let number = tail.get(..tail.len().checked_sub(RANDOM)?)?.parse().ok()?;
+    (tag.len() == TAG && tag.starts_with("kw")).then_some((tag, number))
 }
 
 /// A name for one revision, at most `max` characters long: the readable part is what gives way. `None` if not even the tag
@@ -47,7 +67,7 @@ pub fn unique_name(
     entropy: Option<u128>,
     max: usize,
 ) -> Option<String> {
-    let random = entropy.map(|entropy| random_letters(entropy, 4)).unwrap_or_default();
+    let random = entropy.map(|entropy| random_letters(entropy, RANDOM)).unwrap_or_default();
     let tail = format!("{tag}-{revision}{random}");
     let room = max.checked_sub(tail.len())?;
     let readable: String = base.chars().take(room.saturating_sub(1)).collect();

@@ -7,7 +7,7 @@ use crate::api::{ApiCredential, IntakeVerify, Reason};
 use super::{
     backoff,
     capability::Capabilities,
-    ledger::{Document, Revision, State, StepKind},
+    ledger::{Document, Inheritance, Revision, State, StepKind},
     plan::{Plan, Step, Wake},
     removal, render,
     schedule::{self, Schedule},
@@ -54,6 +54,29 @@ impl<'a> Pass<'a> {
 
     pub(super) fn capabilities(&self, revision: &Revision) -> Option<&'a Capabilities> {
         self.world.provider(&revision.account)?.usable().map(|provider| &*provider.capabilities)
+    }
+
+    /// How a revision was come by, if it was inherited.
+    pub(super) fn inheritance(&self, revision: u32) -> Option<Inheritance> {
+        self.document()?.inheritance(revision)
+    }
+
+    /// Whether `revision` may be revoked: what is inherited only when one that was minted here is published, or when the object is
+    /// deleted, and what is borrowed never.
+    pub(super) fn is_ours_to_end(&self, revision: &Revision) -> bool {
+        let own = || self.document()?.inherited.as_ref().zip(self.published());
+        match self.inheritance(revision.revision) {
+            None => true,
+            Some(Inheritance::Borrowed) => false,
+            Some(Inheritance::Adopted | Inheritance::Rebuilt) => {
+                self.world.deleting() || own().is_some_and(|(inherited, it)| it.revision > inherited.through)
+            }
+        }
+    }
+
+    /// Whether Credwright can revoke `revision` at its provider.
+    pub(super) fn can_revoke(&self, revision: &Revision, capabilities: &Capabilities) -> bool {
+        capabilities.revoke && (!revision.rebuilt || capabilities.list)
     }
 
     /// Whether `revision` can be tried at its provider: a person may have said that it cannot from here.
@@ -138,7 +161,7 @@ impl<'a> Pass<'a> {
                     instants.extend(self.schedule(revision).map(|times| times.renewal));
                 }
                 State::Retiring => instants.extend(newest.and_then(|new| self.revoke_at(revision, new))),
-                State::Revoking | State::Revoked | State::Absent => {}
+                State::Revoking | State::Revoked | State::Absent | State::Left => {}
             }
         }
         instants.extend(self.published().map(|it| self.check_due(it)));

@@ -8,7 +8,8 @@ use crate::api::Reason;
 
 use super::{
     failure::Failure,
-    ledger::{Edit, Revision, StepKind},
+    ledger::{Edit, Inherited, Revision, StepKind},
+    surgery::Recovery,
 };
 
 /// What to do now.
@@ -106,6 +107,18 @@ pub enum Step {
         /// Its name.
         name: String,
     },
+    /// Take over a ledger that was restored, cloned or put back.
+    Inherit(Inherited),
+    /// Put a lost ledger together again.
+    Recover(Box<Recovery>),
+    /// Copy a ledger that is being deleted.
+    CopyLedger,
+    /// Let go of a ledger that is being deleted.
+    DropLedger,
+    /// Make a ledger anew from its copy.
+    RestoreLedger,
+    /// Remove the copy.
+    RemoveCopy,
     /// Take our finalizer off the object.
     ReleaseObject,
     /// Delete the ledger.
@@ -127,6 +140,12 @@ impl Step {
             | Self::Record(_)
             | Self::DeleteTarget { .. }
             | Self::ReleaseTarget { .. }
+            | Self::Inherit(_)
+            | Self::Recover(_)
+            | Self::CopyLedger
+            | Self::DropLedger
+            | Self::RestoreLedger
+            | Self::RemoveCopy
             | Self::ReleaseObject
             | Self::ReleaseLedger => None,
         }

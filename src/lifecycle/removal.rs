@@ -27,7 +27,7 @@ pub(super) fn said_to_be_gone(pass: &Pass<'_>) -> Option<Plan> {
         gone.contains(&it.name.as_str()) || it.client_id.as_deref().is_some_and(|id| gone.contains(&id))
     };
     let (edit, revision) = pass.revisions().filter(named).find_map(|it| match it.state {
-        State::Revoking if cannot(pass, it, |capabilities| capabilities.revoke) => {
+        State::Revoking if cannot(pass, it, |capabilities| pass.can_revoke(it, capabilities)) => {
             Some((Edit::Revoked { revision: it.revision }, it))
         }
         State::Unconfirmed if cannot(pass, it, |capabilities| capabilities.list) => {
@@ -40,7 +40,7 @@ pub(super) fn said_to_be_gone(pass: &Pass<'_>) -> Option<Plan> {
 }
 
 /// Whether the provider is known not to have something, or not known at all.
-fn cannot(pass: &Pass<'_>, revision: &Revision, has: fn(&Capabilities) -> bool) -> bool {
+fn cannot(pass: &Pass<'_>, revision: &Revision, has: impl Fn(&Capabilities) -> bool) -> bool {
     pass.capabilities(revision).is_none_or(|capabilities| !has(capabilities))
 }
 
@@ -62,7 +62,7 @@ pub(super) fn instants<'a>(pass: &'a Pass<'_>) -> impl Iterator<Item = Timestamp
 
 /// Whether it is to be removed, and can be tried beside what is published.
 fn checkable(pass: &Pass<'_>, it: &Revision, beside: &Revision) -> bool {
-    let by_a_person = pass.capabilities(it).is_some_and(|capabilities| !capabilities.revoke);
+    let by_a_person = pass.capabilities(it).is_some_and(|capabilities| !pass.can_revoke(it, capabilities));
     it.state == State::Revoking && by_a_person && can_be_seen(pass, it, beside) && pass.callable(it).is_some()
 }
 
@@ -82,10 +82,10 @@ fn due_at(pass: &Pass<'_>, it: &Revision) -> Timestamp {
 
 /// What a person has to remove or to look for, each with what to do.
 pub(super) fn awaited<'a>(pass: &'a Pass<'_>) -> impl Iterator<Item = String> + 'a {
-    pass.revisions().filter_map(|it| {
+    pass.revisions().filter(|it| pass.is_ours_to_end(it)).filter_map(|it| {
         let capabilities = pass.capabilities(it)?;
         match it.state {
-            State::Revoking if !capabilities.revoke && !shares_its_client(pass, it) => {
+            State::Revoking if !pass.can_revoke(it, capabilities) && !shares_its_client(pass, it) => {
                 Some(to_remove(pass, it, capabilities))
             }
             State::Unconfirmed if !capabilities.list => Some(to_look_for(pass, it, capabilities)),

@@ -110,6 +110,45 @@ fn default_values(
     values
 }
 
+/// What a rendered Secret tells of its credential.
+pub struct TakenBack {
+    /// The public half of the pair.
+    pub client_id: String,
+    /// The secret half.
+    pub client_secret: SecretString,
+    /// The driver's own keys.
+    pub fields: BTreeMap<String, String>,
+    /// More keys that hold the secret.
+    pub secret_aliases: Vec<String>,
+}
+
+/// The other way round: what a Secret was rendered from. `None` if it does not hold the pair under keys of its own.
+#[must_use]
+pub fn take_back(output: Option<&SecretOutput>, data: BTreeMap<String, SecretString>) -> Option<TakenBack> {
+    let mut values: BTreeMap<String, SecretString> = BTreeMap::new();
+    for (name, value) in data {
+        let renamed =
+            output.and_then(|it| it.keys.iter().find(|(_, to)| **to == name)).map(|(key, _)| key.clone());
+        if output.is_none_or(|it| !it.template.contains_key(&name)) {
+            values.insert(renamed.unwrap_or(name), value);
+        }
+    }
+    for derived in ["expires_at", "previous_client_id", "previous_client_secret"] {
+        values.remove(derived);
+    }
+    let client_id = values.remove("client_id")?.expose_secret().to_owned();
+    let client_secret = values.remove("client_secret")?;
+    let is_secret = |value: &SecretString| value.expose_secret() == client_secret.expose_secret();
+    let secret_aliases =
+        values.iter().filter(|(_, value)| is_secret(value)).map(|(key, _)| key.clone()).collect();
+    let fields = values
+        .iter()
+        .filter(|(_, value)| !is_secret(value))
+        .map(|(key, value)| (key.clone(), value.expose_secret().to_owned()))
+        .collect();
+    Some(TakenBack { client_id, client_secret, fields, secret_aliases })
+}
+
 fn render_template(
     key: &str,
     template: &str,

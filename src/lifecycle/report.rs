@@ -3,6 +3,7 @@
 //! The whole policy for failures is [`reason`], [`super::backoff::next_attempt`] and the few lines that call them.
 
 mod person;
+mod restore;
 
 use jiff::Timestamp;
 
@@ -118,7 +119,13 @@ pub fn conclude(world: &World, step: &Step, outcome: &Outcome, now: Timestamp) -
             }
         }
         Step::Remind(notes) => conclusion.reminded(notes),
-        Step::Record(_)
+        Step::Inherit(inherited) => conclusion.inherited(inherited),
+        Step::Recover(recovery) => conclusion.recovered(recovery, outcome),
+        Step::RestoreLedger => conclusion.restored(),
+        Step::CopyLedger
+        | Step::DropLedger
+        | Step::RemoveCopy
+        | Step::Record(_)
         | Step::HoldObject
         | Step::DeleteTarget { .. }
         | Step::ReleaseTarget { .. }
@@ -239,7 +246,8 @@ impl<'a> Conclusion<'a> {
         self.forget(StepKind::Verify);
         // Workloads may use it from a Secret of an earlier name, or from one that is just being restored.
         let in_use = self.world.active().is_some_and(|it| it.revision == number)
-            || self.world.held().any(|held| held == number);
+            || self.world.held().any(|held| held == number)
+            || self.world.document().is_some_and(|it| it.inheritance(number).is_some());
         match accepted {
             true => {
                 self.report.memory.verified = Some(number);

@@ -224,6 +224,6 @@ fn needs_a_person(reason: Reason) -> bool {
             | Reason::ProviderSuspect
             | Reason::LedgerLost
             | Reason::LedgerUnreadable
-            | Reason::Inherited
+            | Reason::IdentityClash
     )
 }

@@ -8,6 +8,7 @@ mod conclude;
 mod decide;
 mod deletion;
 mod held_back;
+mod inheritance;
 mod ledger;
 mod model;
 mod naming;

@@ -10,6 +10,7 @@ use super::{
     capability::Capabilities,
     ledger::{Account, Document, Revision, State},
     naming,
+    plan::FoundCredential,
     suspect::Standing,
 };
 
@@ -20,6 +21,10 @@ pub struct World {
     pub subject: Subject,
     /// The ledger.
     pub ledger: LedgerView,
+    /// A copy of the ledger, if there is one: it is being made anew from it.
+    pub copy: Option<CopyView>,
+    /// What carries our tag at the provider and was in no ledger when the provider was last looked over.
+    pub strays: Vec<FoundCredential>,
     /// Secrets that this object owns, and whatever has the name of its target.
     pub targets: Vec<TargetView>,
     /// The intake Secret, if the spec names one.
@@ -50,9 +55,14 @@ pub struct Subject {
 pub enum LedgerView {
     /// There is none.
     Absent,
-    /// It cannot be used; the sentence says why.
-    Unreadable(String),
-    /// It is as we left it.
+    /// It cannot be used.
+    Unreadable {
+        /// Why.
+        why: String,
+        /// Whether it is being deleted.
+        terminating: bool,
+    },
+    /// It can be used.
     Present {
         /// What it says.
         document: Arc<Document>,
@@ -60,7 +70,16 @@ pub enum LedgerView {
         uid: String,
         /// Whether our finalizer holds it.
         held: bool,
+        /// Since when it is being deleted.
+        terminating: Option<Timestamp>,
     },
+}
+
+/// A copy of a ledger, as it was found.
+#[derive(Clone, Debug)]
+pub struct CopyView {
+    /// What it says; `None` if it does not open.
+    pub document: Option<Arc<Document>>,
 }
 
 /// A target Secret, as it was found.
@@ -68,8 +87,10 @@ pub enum LedgerView {
 pub struct TargetView {
     /// Its name.
     pub name: String,
-    /// Whether this object is its controller, by kind, group and UID.
+    /// Whether this object is its controller, by kind, group and UID; or it is [`Self::inherited`].
     pub ours: bool,
+    /// Whether Credwright wrote it for an earlier object, or it has lost its owner in a restore: it may be taken over.
+    pub inherited: bool,
     /// What it holds, if its content is exactly what Credwright wrote.
     pub intact: Option<Rendered>,
     /// Whether nobody may change it any more.
@@ -146,6 +167,8 @@ pub struct UsableProvider {
     pub paused: Option<Pause>,
     /// What is known of the account as a whole.
     pub standing: Standing,
+    /// When all that it holds of ours was last listed by this process; `None` before that, where it can be listed.
+    pub listed: Option<Timestamp>,
 }
 
 /// Why a provider account is left alone for a while.
@@ -172,6 +195,8 @@ pub struct Memory {
     pub removals: BTreeMap<u32, Timestamp>,
     /// When people were last reminded of what they have to do.
     pub reminded: Option<Timestamp>,
+    /// When a lost ledger could not be put together again.
+    pub unrecoverable: Option<Timestamp>,
 }
 
 /// This process.
@@ -196,7 +221,7 @@ impl World {
     pub fn document(&self) -> Option<&Document> {
         match &self.ledger {
             LedgerView::Present { document, .. } => Some(document),
-            LedgerView::Absent | LedgerView::Unreadable(_) => None,
+            LedgerView::Absent | LedgerView::Unreadable { .. } => None,
         }
     }
 

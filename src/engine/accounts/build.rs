@@ -47,6 +47,7 @@ impl Engine {
             probe_at: self.now(),
             written_at: None,
             standing: Standing::default(),
+            listed: None,
         })
     }
 
@@ -71,6 +72,7 @@ impl Engine {
         let identity = driver.identity().unwrap_or_default().to_owned();
         Ok(Usable {
             capabilities: Arc::new(driver.capabilities().clone()),
+            // Not of the object's UID: a restore gives it another one, and it is the same account.
             fingerprint: naming::fingerprint(&[&registry::account(settings), &identity]),
             allow: object.allow(),
             driver,

@@ -147,7 +147,13 @@ mod tests {
                 Revision::intended((number, String::new()), (Reason::FirstIssue, request), intent, account);
             document.revisions.push(Revision { client_id: Some((*client).to_owned()), ..revision });
         }
-        LedgerEntry { uid: "ledger".to_owned(), version, held: true, document: Ok(Arc::new(document)) }
+        LedgerEntry {
+            uid: "ledger".to_owned(),
+            version,
+            held: true,
+            terminating: None,
+            document: Ok(Arc::new(document)),
+        }
     }
 
     #[test]

@@ -68,13 +68,22 @@ fn a_target_that_anyone_has_touched_is_not_intact() {
         }),
         ("the digest", |it| _ = it.metadata.annotations.as_mut().unwrap().remove("credwright.dev/digest")),
         ("a copy under another name", |it| it.metadata.name = Some("copy".to_owned())),
-        ("another owner", |it| it.metadata.owner_references.as_mut().unwrap()[0].uid = "other".to_owned()),
+        ("a copy in another namespace", |it| _ = it.metadata.namespace.replace("elsewhere".to_owned())),
     ];
     for (what, touch) in touches {
         let mut secret = target();
         touch(&mut secret);
         assert_eq!(target_entry(&secret, &sealer()).intact, None, "{what}");
     }
+}
+
+#[test]
+fn a_restore_that_takes_the_owner_away_leaves_a_target_intact() {
+    let mut secret = target();
+    secret.metadata.owner_references = None;
+    secret.metadata.uid = Some("another".to_owned());
+    let entry = target_entry(&secret, &sealer());
+    assert!(entry.owner.is_none() && entry.intact.is_some());
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{DEAD_KEPT, Document, FailureRecord, MINT_WINDOW, Revision, State, StepKind};
+use super::{DEAD_KEPT, Document, FailureRecord, Inherited, MINT_WINDOW, Revision, State, StepKind};
 
 /// A change to the document.
 #[derive(Clone, Debug, PartialEq)]
@@ -83,6 +83,33 @@ pub enum Edit {
     Succeed {
         /// Which kind of step.
         step: StepKind,
+    },
+    /// What it lists was made for another object, or on another cluster, and is taken over.
+    Inherit {
+        /// The cluster that it is on.
+        cluster_id: String,
+        /// The object that it is of.
+        object_uid: String,
+        /// Where it comes from.
+        inherited: Inherited,
+    },
+    /// A person says that what was borrowed is this cluster's.
+    Claim,
+    /// Nothing that was inherited is left.
+    Disinherit,
+    /// It was lost, and what status and target tell is put down again.
+    Rebuild {
+        /// Where it comes from.
+        inherited: Inherited,
+        /// What was alive, oldest first.
+        revisions: Vec<Revision>,
+    },
+    /// What carries our tag at the provider and is in no ledger is to be revoked.
+    Stray(Box<Revision>),
+    /// They are another cluster's, and are left to it.
+    Leave {
+        /// Which revisions.
+        revisions: Vec<u32>,
     },
     /// Nothing is left to do.
     Close,
@@ -198,11 +225,12 @@ impl Document {
                 self.failures.remove(step);
             }
             Edit::Close => self.closed = true,
+            inheriting => self.edit_inherited(inheriting, now)?,
         }
         Ok(())
     }
 
-    fn add(&mut self, revision: &Revision) -> Result<(), IllegalEdit> {
+    pub(super) fn add(&mut self, revision: &Revision) -> Result<(), IllegalEdit> {
         if revision.revision < self.next_revision() {
             return Err(IllegalEdit::NotNewer(revision.revision));
         }
@@ -228,7 +256,7 @@ impl Document {
         it.issued_at = Some(now);
         match it.state {
             State::Intended => it.state = State::Issued,
-            State::Unconfirmed | State::Absent | State::Revoked => {
+            State::Unconfirmed | State::Absent | State::Revoked | State::Left => {
                 it.state = State::Revoking;
                 it.ended_at = None;
             }
@@ -248,7 +276,7 @@ impl Document {
         self.revisions.iter_mut().find(|it| it.revision == revision).ok_or(IllegalEdit::NoRevision(revision))
     }
 
-    fn step(&mut self, revision: u32, to: State) -> Result<&mut Revision, IllegalEdit> {
+    pub(super) fn step(&mut self, revision: u32, to: State) -> Result<&mut Revision, IllegalEdit> {
         let it = self.find(revision)?;
         if !it.state.may_become(to) {
             return Err(IllegalEdit::NoArrow { revision, from: it.state, to });

@@ -13,8 +13,13 @@ use crate::{
     lifecycle::{
         capability::{Capabilities, Expiry, Scopes},
         failure::FailureKind,
-        ledger::{Account, Document, FailureRecord, Intent, Request, Revision, State, StepKind},
-        mint, render,
+        ledger::{
+            Account, Document, FailureRecord, Inheritance, Inherited, Intent, Request, Revision, State,
+            StepKind,
+        },
+        mint,
+        plan::FoundCredential,
+        render,
         suspect::Standing,
         world::{
             LedgerView, Memory, Operator, Pause, ProviderView, Rendered, Subject, TargetView, UsableProvider,
@@ -49,6 +54,14 @@ pub(super) fn account(name: &str) -> Account {
     Account { kind: ProviderKind::CredentialProvider, name: name.to_owned(), fingerprint }
 }
 
+/// What an earlier object of this name had in its names.
+pub(super) const OLD_TAG: &str = "kwabcdefghijkmnp";
+
+/// What `orders` has in its names.
+pub(super) fn own_tag() -> String {
+    crate::lifecycle::naming::tag("cluster-1", "prod", "orders", "uid-1")
+}
+
 /// A world in the making. What is said of "it" is said of the newest revision.
 #[derive(Clone)]
 pub(super) struct Scene {
@@ -58,6 +71,7 @@ pub(super) struct Scene {
     has_ledger: bool,
     ledger_uid: String,
     ledger_held: bool,
+    ledger_deleted: bool,
     published: Vec<(String, u32)>,
 }
 
@@ -74,6 +88,7 @@ pub(super) fn a_credential() -> Scene {
         allow: None,
         paused: None,
         standing: Standing::default(),
+        listed: None,
     }));
     let world = World {
         subject: Subject {
@@ -83,6 +98,8 @@ pub(super) fn a_credential() -> Scene {
             namespace_labels: None,
         },
         ledger: LedgerView::Absent,
+        copy: None,
+        strays: Vec::new(),
         targets: Vec::new(),
         intake: None,
         providers: BTreeMap::from([((ProviderKind::CredentialProvider, "acme".to_owned()), provider)]),
@@ -101,6 +118,7 @@ pub(super) fn a_credential() -> Scene {
         has_ledger: false,
         ledger_uid: "ledger-uid-1".to_owned(),
         ledger_held: true,
+        ledger_deleted: false,
         published: Vec::new(),
     }
 }
@@ -242,8 +260,15 @@ impl Scene {
     pub(super) fn with_target(mut self, change: impl FnOnce(&mut TargetView)) -> Self {
         let name = self.object.spec.target_name("orders").to_owned();
         let created_at = Some(noon() - days(100));
-        let mut target =
-            TargetView { name, ours: true, intact: None, immutable: false, terminating: false, created_at };
+        let mut target = TargetView {
+            name,
+            ours: true,
+            inherited: false,
+            intact: None,
+            immutable: false,
+            terminating: false,
+            created_at,
+        };
         change(&mut target);
         self.world.targets.push(target);
         self
@@ -346,6 +371,44 @@ impl Scene {
         self
     }
 
+    /// Someone is deleting the ledger.
+    pub(super) fn deleted_ledger(mut self) -> Self {
+        self.ledger_deleted = true;
+        self
+    }
+
+    pub(super) fn undeleted_ledger(mut self) -> Self {
+        self.ledger_deleted = false;
+        self
+    }
+
+    /// What the ledger lists was come by so.
+    pub(super) fn inherited(mut self, how: Inheritance) -> Self {
+        let through = self.document.next_revision() - 1;
+        let (tags, objects) = (vec![OLD_TAG.to_owned()], vec!["uid-0".to_owned()]);
+        self.document.inherited = Some(Inherited { how, through, tags, objects });
+        self
+    }
+
+    /// The provider lists something that is in no ledger.
+    pub(super) fn with_stray(mut self, tag: &str, number: u32) -> Self {
+        let (name, client_id) = (format!("prod-orders-{tag}-{number}wxyz"), format!("stray-{number}"));
+        let stray = FoundCredential { name, client_id, ids: BTreeMap::new(), held_elsewhere: false };
+        self.world.strays.push(stray);
+        self
+    }
+
+    pub(super) fn unrecoverable(mut self) -> Self {
+        self.world.memory.unrecoverable = Some(noon());
+        self
+    }
+
+    pub(super) fn claimed(mut self) -> Self {
+        let claim = (crate::api::CLAIM_ANNOTATION.to_owned(), "cluster-1".to_owned());
+        self.object.metadata.annotations = Some([claim].into());
+        self
+    }
+
     pub(super) fn released_ledger(mut self) -> Self {
         self.ledger_held = false;
         self
@@ -364,6 +427,7 @@ impl Scene {
             world.targets.push(TargetView {
                 name: name.clone(),
                 ours: true,
+                inherited: false,
                 intact,
                 immutable: false,
                 terminating: false,
@@ -372,7 +436,12 @@ impl Scene {
         }
         if self.has_ledger {
             let document = Arc::new(self.document);
-            world.ledger = LedgerView::Present { document, uid: self.ledger_uid, held: self.ledger_held };
+            world.ledger = LedgerView::Present {
+                document,
+                uid: self.ledger_uid,
+                held: self.ledger_held,
+                terminating: self.ledger_deleted.then(noon),
+            };
         }
         world.subject.object = Some(Arc::new(self.object));
         world

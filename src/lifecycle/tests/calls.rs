@@ -124,7 +124,15 @@ impl Model {
         let created_at =
             old.map(|old| self.targets.remove(old)).and_then(|it| it.view.created_at).or(Some(self.now));
         let intact = Some(Rendered { revision, from: from.to_owned() });
-        let view = TargetView { name, ours: true, intact, immutable: false, terminating: false, created_at };
+        let view = TargetView {
+            name,
+            ours: true,
+            inherited: false,
+            intact,
+            immutable: false,
+            terminating: false,
+            created_at,
+        };
         self.targets.push(Target { view, previous });
         if self.crash == Some(Crash::AfterPublication) {
             self.crash = None;

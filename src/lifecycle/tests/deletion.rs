@@ -1,11 +1,7 @@
 //! The first checks: deletion, and ledgers that are not, or not certainly, this object's own.
 
 use super::{builders::*, table::*};
-use crate::lifecycle::{
-    decide,
-    ledger::State,
-    world::{LedgerView, Rendered},
-};
+use crate::lifecycle::{decide, ledger::State, world::LedgerView};
 
 #[test]
 fn deletion() {
@@ -20,11 +16,6 @@ fn deletion() {
         ),
         ("all that work are to be revoked", overlapping().deleting(), "record StartRevoking [1, 2]"),
         ("even when suspended", active().suspended().deleting(), "record StartRevoking [1]"),
-        (
-            "even when the ledger was restored, nothing waits",
-            active().restored_ledger().deleting(),
-            "record Close",
-        ),
         ("what is to be revoked is revoked", a_credential().revoking().deleting(), "revoke 1"),
         (
             "a provider that is away is waited for",
@@ -102,33 +93,20 @@ fn the_ledger_when_the_object_is_gone_or_not_the_one_it_speaks_of() {
     );
 
     let mut unreadable = active().world();
-    unreadable.ledger = LedgerView::Unreadable("its seal does not open".to_owned());
+    unreadable.ledger =
+        LedgerView::Unreadable { why: "its seal does not open".to_owned(), terminating: false };
     assert_eq!(in_words(&decide(&unreadable, noon())), "rest: LedgerUnreadable");
 
     let predecessor = || closed().and(|it| it.document.object_uid = "uid-0".to_owned());
-    let newer_target = active().with_secret(|it| it.name = Some("other".to_owned())).with_target(|it| {
-        it.intact = Some(Rendered { revision: 3, from: String::new() });
-    });
     check(vec![
         ("the ledger of an earlier object is let go", predecessor(), "ReleaseLedger"),
         ("and waited for", predecessor().released_ledger(), "rest: Deleting"),
+        ("one that was restored closed is let go, too", predecessor().restored_ledger(), "ReleaseLedger"),
         (
-            "a ledger of another cluster is inherited",
-            a_credential()
-                .issued(days(80))
-                .published()
-                .and(|it| it.document.cluster_id = "cluster-0".to_owned()),
-            "rest: Inherited",
-        ),
-        (
-            "one of another object is inherited",
+            "what an earlier object left is revoked first",
             active().and(|it| it.document.object_uid = "uid-0".to_owned()),
-            "rest: Inherited",
+            "rest: Deleting",
         ),
-        ("one whose Secret was restored is inherited", active().restored_ledger(), "rest: Inherited"),
-        ("one that is older than the Secret is inherited", newer_target, "rest: Inherited"),
-        ("a ledger that is lost is not replaced", a_credential().status_says(3), "rest: LedgerLost"),
-        ("nor while its Secret is there", a_credential().with_target(|_| ()), "rest: LedgerLost"),
         ("a suspended object is left alone", a_credential().suspended(), "rest: Suspended"),
     ]);
 }

@@ -149,6 +149,7 @@ impl Model {
                 document: Arc::new(document.clone()),
                 uid: "ledger-uid-1".to_owned(),
                 held: true,
+                terminating: None,
             },
         };
         world.providers = self.remotes.iter().map(|(name, remote)| self.provider(name, remote)).collect();
@@ -171,6 +172,7 @@ impl Model {
                 allow: None,
                 paused,
                 standing,
+                listed: None,
             }))
         };
         ((ProviderKind::CredentialProvider, name.to_owned()), view)
@@ -252,6 +254,12 @@ impl Model {
                 self.targets.retain(|it| !it.view.ours);
             }
             Step::ReleaseLedger => self.document = None,
+            Step::Inherit(_)
+            | Step::Recover(_)
+            | Step::CopyLedger
+            | Step::DropLedger
+            | Step::RestoreLedger
+            | Step::RemoveCopy => self.fail("nothing happens to the ledger here"),
         }
         done
     }

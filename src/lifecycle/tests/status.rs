@@ -77,9 +77,9 @@ fn ready_speaks_of_what_workloads_hold() {
             a_credential().revoking().published().paused().deleting(),
             "False Deleting",
         ),
-        ("inherited, but working", active().restored_ledger(), "True Inherited"),
+        ("two owners, but working", active().with_stray(&own_tag(), 2), "True IdentityClash"),
         ("another's Secret", a_credential().with_target(|it| it.ours = false), "False TargetForeign"),
-        ("a lost ledger", a_credential().status_says(1), "False LedgerLost"),
+        ("a lost ledger", a_credential().status_says(1).unrecoverable(), "False LedgerLost"),
     ];
     for (sentence, scene, expected) in rows {
         assert_eq!(words(scene, ConditionType::Ready), expected, "{sentence}");
@@ -112,8 +112,8 @@ fn stalled_says_that_waiting_is_in_vain() {
         ("an answer was lost", a_credential().unconfirmed(seconds(1)).paused(), "none"),
         ("another's Secret", a_credential().with_target(|it| it.ours = false), "True TargetForeign"),
         ("too many", a_credential().minted(&[minutes(1); 5]), "True MintLimit"),
-        ("inherited", active().restored_ledger(), "True Inherited"),
-        ("a lost ledger", a_credential().status_says(1), "True LedgerLost"),
+        ("two owners", active().with_stray(&own_tag(), 2), "True IdentityClash"),
+        ("a lost ledger", a_credential().status_says(1).unrecoverable(), "True LedgerLost"),
         (
             "a broken template",
             failed(Reason::TemplateInvalid, FailureKind::Unavailable).issued(seconds(9)).verified(),
@@ -124,7 +124,7 @@ fn stalled_says_that_waiting_is_in_vain() {
         assert_eq!(words(scene, ConditionType::Stalled), expected, "{sentence}");
     }
     let mut world = active().world();
-    world.ledger = LedgerView::Unreadable("its seal does not open".to_owned());
+    world.ledger = LedgerView::Unreadable { why: "its seal does not open".to_owned(), terminating: false };
     let object = active().object;
     let plan = decide(&world, noon());
     let status = status::view(&world, &object, &plan, noon());

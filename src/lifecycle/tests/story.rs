@@ -180,8 +180,15 @@ impl Model {
             return;
         }
         let (name, created_at) = ("other".to_owned(), Some(self.now));
-        let view =
-            TargetView { name, ours: false, intact: None, immutable: false, terminating: false, created_at };
+        let view = TargetView {
+            name,
+            ours: false,
+            inherited: false,
+            intact: None,
+            immutable: false,
+            terminating: false,
+            created_at,
+        };
         self.targets.push(Target { view, previous: None });
     }
 

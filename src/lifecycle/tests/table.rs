@@ -8,7 +8,7 @@ use crate::{
     lifecycle::{
         decide,
         failure::FailureKind,
-        ledger::StepKind,
+        ledger::{Edit, StepKind},
         plan::{Plan, Step},
     },
 };
@@ -50,6 +50,13 @@ pub(super) fn in_words(plan: &Plan) -> String {
         Some(Step::Settle { revision }) => format!("settle {revision}"),
         Some(Step::Verify { revision }) => format!("verify {revision}"),
         Some(Step::Revoke { revision }) => format!("revoke {revision}"),
+        Some(Step::Inherit(it)) => format!("inherit {} as {:?}", it.through, it.how),
+        Some(Step::Recover(it)) => {
+            let revisions: Vec<u32> = it.revisions.iter().map(|it| it.revision).collect();
+            let published = it.published.as_ref().map(|it| it.revision);
+            format!("recover {revisions:?}, published {published:?}, through {}", it.inherited.through)
+        }
+        Some(Step::Record(Edit::Stray(it))) => format!("stray {}", it.revision),
         Some(Step::Record(edit)) => {
             format!("record {edit:?}").replace(" { revisions: ", " ").replace("] }", "]")
         }

@@ -106,7 +106,10 @@ fn each_thing_that_is_waited_for_wakes_when_it_is_due() {
 fn what_only_a_change_can_end_does_not_wake() {
     for (sentence, scene) in [
         ("a provider that does not exist", a_credential().without_provider()),
-        ("a ledger that is lost", a_credential().status_says(1)),
+        (
+            "two owners of one tag",
+            a_credential().next(crate::lifecycle::ledger::State::Absent).with_stray(&own_tag(), 2),
+        ),
         ("a provider that is away", a_credential().paused()),
         ("a spec that it cannot honour", a_credential().capable(|it| it.name_max = 3)),
     ] {

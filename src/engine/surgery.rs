@@ -1,0 +1,218 @@
+//! Ledgers that were restored, deleted or lost: what the lifecycle decided about them, done to the Secrets.
+
+use k8s_openapi::{ByteString, api::core::v1::Secret};
+use kube::{
+    Api, ResourceExt,
+    api::{DeleteParams, Patch, PatchParams, Preconditions},
+    core::ObjectMeta,
+};
+use secrecy::SecretString;
+
+use crate::{
+    api::{ApiCredential, LEDGER_FINALIZER, LEDGER_TYPE, ROLE_LABEL, ROLE_LEDGER, copy_name, ledger_name},
+    lifecycle::{
+        failure::{Failure, FailureKind},
+        ledger::{Edit, Inherited, Revision},
+        plan::Outcome,
+        render::{self, TakenBack},
+        surgery::{Published, Recovery},
+    },
+};
+
+use super::{
+    Engine, EngineError, Pass,
+    kubernetes::{call, post, version},
+    ledger::{ignore_absence, ledger_metadata},
+    seal::{Place, Secrets},
+    stores::{DOCUMENT_KEY, Key, SEALED_KEY, copy_entry, ledger_entry, open_as, open_ledger},
+};
+
+impl Pass<'_> {
+    /// Makes a restored ledger this object's.
+    pub(super) async fn inherit(
+        &mut self,
+        object: &ApiCredential,
+        inherited: &Inherited,
+    ) -> Result<(), EngineError> {
+        self.confirm(object).await?;
+        let mut open = self.open().await?;
+        open.belongs_to(object);
+        let edit = Edit::Inherit {
+            cluster_id: self.engine.settings.cluster_id.clone(),
+            object_uid: object.uid().unwrap_or_default(),
+            inherited: inherited.clone(),
+        };
+        let written = self.engine.write_ledger(&self.key, open, &[edit], None).await?;
+        self.hold(written);
+        Ok(())
+    }
+
+    /// Puts a ledger together again. The pair comes from the target, for nobody else has it.
+    pub(super) async fn recover(
+        &mut self,
+        object: &ApiCredential,
+        recovery: &Recovery,
+    ) -> Result<Outcome, EngineError> {
+        self.confirm(object).await?;
+        let mut revisions = recovery.revisions.clone();
+        let mut keep = None;
+        if let Some(published) = &recovery.published {
+            let Some(taken) = self.take_back(object, published).await? else {
+                let message =
+                    format!("the Secret {} does not hold the pair that was published", published.target);
+                return Ok(Outcome::Failed(Failure {
+                    kind: FailureKind::Malformed,
+                    retry_after: None,
+                    message,
+                }));
+            };
+            let it = revisions.iter_mut().find(|it| it.revision == published.revision);
+            keep = Some((published.revision, fill(it.ok_or(EngineError::Gone("the revision"))?, taken)));
+        }
+        let edits = [Edit::Rebuild { inherited: recovery.inherited.clone(), revisions }];
+        let written = match self.seen {
+            Some(_) => {
+                let open = self.open().await?;
+                self.engine.write_ledger(&self.key, open, &edits, keep).await?
+            }
+            None => self.engine.create_ledger(object, &edits, keep).await?,
+        };
+        self.hold(written);
+        Ok(Outcome::Done)
+    }
+
+    async fn take_back(
+        &self,
+        object: &ApiCredential,
+        published: &Published,
+    ) -> Result<Option<TakenBack>, EngineError> {
+        let api = self.engine.ledgers(&self.key);
+        let secret = call("reading the Secret", api.get_opt(&published.target)).await?;
+        let data = secret.and_then(|secret| secret.data).unwrap_or_default();
+        let text = |(key, ByteString(bytes)): (String, ByteString)| {
+            Some((key, SecretString::from(String::from_utf8(bytes).ok()?)))
+        };
+        let data = data.into_iter().filter_map(text).collect();
+        let taken = render::take_back(object.spec.secret.as_ref(), data);
+        let is_it = |it: &TakenBack| published.client_id.as_ref().is_none_or(|id| *id == it.client_id);
+        Ok(taken.filter(is_it))
+    }
+
+    /// Copies a ledger that is being deleted, so that it can be made anew. The copy is sealed for the place of the ledger, and does
+    /// not know the UID that the next one will have.
+    pub(super) async fn copy_ledger(&mut self) -> Result<(), EngineError> {
+        let open = self.open().await?;
+        let mut document = open.document.clone();
+        document.ledger_uid = None;
+        let bytes = serde_json::to_vec(&document).map_err(|error| EngineError::Ledger(error.to_string()))?;
+        let ledger = ledger_name(&self.key.name);
+        let place = Place { namespace: &self.key.namespace, name: &ledger, document: &bytes };
+        let sealed = self.engine.sealer.seal(&open.material, place);
+        let sealed = sealed.map_err(|error| EngineError::Ledger(error.to_string()))?;
+        let metadata = ObjectMeta {
+            namespace: Some(self.key.namespace.clone()),
+            name: Some(copy_name(&self.key.name)),
+            labels: Some([(ROLE_LABEL.to_owned(), ROLE_LEDGER.to_owned())].into()),
+            owner_references: open.owners(),
+            ..ObjectMeta::default()
+        };
+        let copy = ledger_secret(metadata, ByteString(bytes), ByteString(sealed));
+        self.hold(open);
+        self.engine.put_copy(&self.key, &copy).await
+    }
+}
+
+/// Puts what a target held into a revision that was put together again. Returns its secret.
+fn fill(revision: &mut Revision, taken: TakenBack) -> Secrets {
+    revision.client_id = Some(taken.client_id);
+    revision.fields = taken.fields;
+    revision.secret_aliases = taken.secret_aliases;
+    Secrets { client_secret: taken.client_secret, handle: None }
+}
+
+fn ledger_secret(metadata: ObjectMeta, document: ByteString, sealed: ByteString) -> Secret {
+    let data = [(DOCUMENT_KEY.to_owned(), document), (SEALED_KEY.to_owned(), sealed)];
+    Secret { metadata, type_: Some(LEDGER_TYPE.to_owned()), data: Some(data.into()), ..Secret::default() }
+}
+
+impl Engine {
+    /// Writes a copy. What else has that name is no copy of ours, and is in the way.
+    async fn put_copy(&self, key: &Key, copy: &Secret) -> Result<(), EngineError> {
+        let api = self.ledgers(key);
+        let made = match call("copying the ledger", api.create(&post(), copy)).await {
+            Err(error) if error.status().is_some_and(kube::core::Status::is_already_exists) => {
+                self.remove_copy(key).await?;
+                call("copying the ledger", api.create(&post(), copy)).await?
+            }
+            made => made?,
+        };
+        let entry = copy_entry(&made, &key.name, &self.sealer);
+        self.stores.copies.put(key.clone(), entry.version, entry);
+        Ok(())
+    }
+
+    /// Takes our finalizer off a ledger that is being deleted, if it is still the one that was decided on.
+    pub(super) async fn drop_ledger(&self, key: &Key, seen: Option<u64>) -> Result<(), EngineError> {
+        let (api, name) = (self.ledgers(key), ledger_name(&key.name));
+        let Some(secret) = call("reading the ledger", api.get_opt(&name)).await? else {
+            self.stores.ledgers.remove(key);
+            return Ok(());
+        };
+        if Some(version(&secret)) != seen || secret.metadata.deletion_timestamp.is_none() {
+            self.stores.ledgers.put(key.clone(), ledger_entry(&secret, &self.sealer));
+            return Err(EngineError::Conflict("the ledger"));
+        }
+        let left: Vec<_> = secret.finalizers().iter().filter(|it| *it != LEDGER_FINALIZER).collect();
+        let gone = left.is_empty();
+        let version = secret.resource_version();
+        let patch = serde_json::json!({ "metadata": { "resourceVersion": version, "finalizers": left } });
+        let (params, patch) = (PatchParams::default(), Patch::Merge(patch));
+        let patched = call("letting go of the ledger", api.patch(&name, &params, &patch)).await;
+        ignore_absence(patched.map(drop))?;
+        if gone {
+            self.stores.ledgers.remove(key);
+        }
+        Ok(())
+    }
+
+    /// Makes a ledger anew from its copy, byte for byte.
+    pub(super) async fn restore_ledger(&self, object: &ApiCredential) -> Result<(), EngineError> {
+        let key = Key::of(object);
+        let api = self.ledgers(&key);
+        let copy = call("reading the ledger's copy", api.get_opt(&copy_name(&key.name))).await?;
+        let copy = copy.ok_or(EngineError::Gone("the ledger's copy"))?;
+        if let Err(why) = open_as(&copy, &ledger_name(&key.name), &self.sealer) {
+            return Err(EngineError::Ledger(why));
+        }
+        let mut data = copy.data.unwrap_or_default();
+        let mut part = |key: &str| data.remove(key).unwrap_or_default();
+        let secret = ledger_secret(ledger_metadata(object), part(DOCUMENT_KEY), part(SEALED_KEY));
+        match call("making the ledger anew", api.create(&post(), &secret)).await {
+            Ok(made) => {
+                self.stores.ledgers.put(key, ledger_entry(&made, &self.sealer));
+                Ok(())
+            }
+            Err(error) if error.status().is_some_and(kube::core::Status::is_already_exists) => {
+                let there = call("reading the ledger", api.get_opt(&ledger_name(&key.name))).await?;
+                if let Some(there) = there.filter(|there| open_ledger(there, &self.sealer).is_ok()) {
+                    self.stores.ledgers.put(key, ledger_entry(&there, &self.sealer));
+                }
+                Err(EngineError::Conflict("the ledger"))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Removes the copy of a ledger.
+    pub(super) async fn remove_copy(&self, key: &Key) -> Result<(), EngineError> {
+        let api: Api<Secret> = self.ledgers(key);
+        let name = copy_name(&key.name);
+        if let Some(copy) = call("reading the ledger's copy", api.get_metadata_opt(&name)).await? {
+            let only_this = Preconditions { uid: copy.uid(), resource_version: None };
+            let delete = DeleteParams { preconditions: Some(only_this), ..DeleteParams::default() };
+            ignore_absence(call("removing the ledger's copy", api.delete(&name, &delete)).await.map(drop))?;
+        }
+        self.stores.copies.remove(key, u64::MAX);
+        Ok(())
+    }
+}

@@ -1,0 +1,184 @@
+//! Ledgers that were restored, cloned or put back: what they list may be somebody else's by now, or may have been replaced by
+//! what they do not list.
+//!
+//! What is inherited stays published while it works, and is not revoked before a credential minted here is published in its
+//! stead. What another cluster made is never revoked at all.
+
+use crate::api::{CLAIM_ANNOTATION, Reason};
+
+use super::{
+    ledger::{Document, Edit, Inheritance, Inherited, Intent, Revision, State},
+    naming,
+    pass::Pass,
+    plan::{FoundCredential, Plan, Step},
+    world::{LedgerView, ProviderView},
+};
+
+/// How a ledger was come by that was not written for this object, or not as this Secret; `None` if it was.
+#[must_use]
+pub fn foreign(document: &Document, secret_uid: &str, cluster_id: &str) -> Option<Inheritance> {
+    if document.cluster_id != cluster_id {
+        Some(Inheritance::Borrowed)
+    } else if document.ledger_uid.as_ref().is_some_and(|recorded| recorded != secret_uid) {
+        Some(Inheritance::Adopted)
+    } else {
+        None
+    }
+}
+
+/// A ledger that was restored or cloned is taken over, for what it is worth.
+pub(super) fn take_over(pass: &Pass<'_>) -> Option<Plan> {
+    let LedgerView::Present { document, uid, .. } = &pass.world.ledger else { return None };
+    let how = foreign(document, uid, &pass.world.operator.cluster_id)?;
+    let object = pass.object()?;
+    if object.spec.suspend && !pass.world.deleting() {
+        return None;
+    }
+    pass.step(Step::Inherit(inherited(pass, document, how)), Reason::Inherited)
+}
+
+fn inherited(pass: &Pass<'_>, document: &Document, how: Inheritance) -> Inherited {
+    let subject = &pass.world.subject;
+    let tag = naming::tag(&document.cluster_id, &subject.namespace, &subject.name, &document.object_uid);
+    Inherited {
+        how,
+        through: document.revisions.last().map_or(0, |it| it.revision),
+        tags: vec![tag],
+        objects: vec![document.object_uid.clone()],
+    }
+}
+
+/// A person says whose it is: of what was borrowed, and where two owners seem to use one tag.
+pub(super) fn claim(pass: &Pass<'_>) -> Option<Plan> {
+    if !claimed(pass) {
+        return None;
+    }
+    let document = pass.document()?;
+    if document.inherited.as_ref().is_some_and(|it| it.how == Inheritance::Borrowed) {
+        return pass.step(Step::Record(Edit::Claim), Reason::Inherited);
+    }
+    clashing(pass).next()?;
+    let numbers = clashing(pass).filter_map(|it| Some(naming::parts(&it.name)?.1));
+    let mut inherited = inherited(pass, document, Inheritance::Adopted);
+    inherited.through = numbers.fold(inherited.through, u32::max);
+    pass.step(Step::Inherit(inherited), Reason::Inherited)
+}
+
+fn claimed(pass: &Pass<'_>) -> bool {
+    let annotations = pass.object().and_then(|object| object.metadata.annotations.as_ref());
+    annotations.and_then(|all| all.get(CLAIM_ANNOTATION)) == Some(&pass.world.operator.cluster_id)
+}
+
+/// What the provider holds under this object's own tag, and the ledger never asked for. Either the cluster was rolled back, or a
+/// clone of it is at work: in both cases somebody else may be using it.
+fn clashing<'a>(pass: &Pass<'a>) -> impl Iterator<Item = &'a FoundCredential> {
+    let own = pass.world.tag();
+    let document = pass.document();
+    // What is numbered below all that the ledger still lists was forgotten there after it was revoked.
+    let oldest = document.and_then(|it| it.revisions.first()).map_or(0, |it| it.revision);
+    let expected = document.and_then(|it| it.inherited.as_ref()).is_some_and(|it| it.tags.contains(&own));
+    let strays = if expected { &[] } else { pass.world.strays.as_slice() };
+    strays
+        .iter()
+        .filter(move |it| naming::parts(&it.name).is_some_and(|(tag, number)| tag == own && number >= oldest))
+        .filter(move |it| document.is_some_and(|document| !document.lists(&it.name, &it.client_id)))
+}
+
+/// Two seem to use one tag: nothing is minted and nothing is revoked until a person says whose it is.
+pub(super) fn identity_clash(pass: &Pass<'_>) -> Option<Plan> {
+    let stray = clashing(pass).next()?;
+    let (subject, cluster) = (&pass.world.subject, &pass.world.operator.cluster_id);
+    let message = format!(
+        "the provider holds {} (client {}), which carries this object's tag and is not in its ledger: the cluster was rolled back, or \
+         a clone of it uses the same account. Nothing is minted and nothing is revoked",
+        stray.name, stray.client_id
+    );
+    let action = format!(
+        "if a clone is at work, start its Credwright with another --cluster-id; then, or after a roll-back, claim it for this \
+         cluster: kubectl annotate apicred {} --namespace={} --overwrite {CLAIM_ANNOTATION}={cluster}",
+        subject.name, subject.namespace
+    );
+    Some(Plan { action: Some(action), ..pass.rest(Reason::IdentityClash, message) })
+}
+
+/// What is left behind is revoked: what a lost answer made after all, and, once nothing inherited is in use any more, what carries
+/// the tag of an earlier object and is in no ledger.
+pub(super) fn strays(pass: &Pass<'_>) -> Option<Plan> {
+    let document = pass.document()?;
+    let free = || pass.world.strays.iter().filter(|it| !it.held_elsewhere);
+    let late = free().find_map(|it| {
+        let known = document.revisions.iter().find(|known| known.name == it.name)?;
+        let edit =
+            Edit::Found { revision: known.revision, client_id: it.client_id.clone(), ids: it.ids.clone() };
+        (known.state == State::Absent).then_some(edit)
+    });
+    if let Some(edit) = late {
+        return pass.step(Step::Record(edit), Reason::Stray);
+    }
+    let inherited = document.inherited.as_ref().filter(|it| it.how != Inheritance::Borrowed)?;
+    let own = pass.published().filter(|it| it.revision > inherited.through)?;
+    let in_use = |it: &Revision| it.revision <= inherited.through && it.state.is_usable();
+    if document.revisions.iter().any(in_use) {
+        return None;
+    }
+    let stray = free().find(|it| {
+        let tagged =
+            naming::parts(&it.name).is_some_and(|(tag, _)| inherited.tags.iter().any(|one| one == tag));
+        tagged && !document.lists(&it.name, &it.client_id)
+    });
+    match stray {
+        Some(stray) => {
+            pass.step(Step::Record(Edit::Stray(Box::new(revision_of(pass, own, stray)))), Reason::Stray)
+        }
+        None => nothing_is_left(pass, document, own),
+    }
+}
+
+fn nothing_is_left(pass: &Pass<'_>, document: &Document, own: &Revision) -> Option<Plan> {
+    let inherited = document.inherited.as_ref()?;
+    let left = |it: &Revision| it.revision <= inherited.through && it.state.may_be_alive();
+    let provider = pass.world.provider(&own.account).and_then(ProviderView::usable)?;
+    let looked = !provider.capabilities.list || provider.listed.is_some_and(|at| own.issued_at < Some(at));
+    let over = looked && !document.revisions.iter().any(left);
+    if over { pass.step(Step::Record(Edit::Disinherit), Reason::Inherited) } else { None }
+}
+
+/// A stray as a revision that is being revoked.
+fn revision_of(pass: &Pass<'_>, own: &Revision, stray: &FoundCredential) -> Revision {
+    let intent = Intent {
+        writer: String::new(),
+        id: naming::fingerprint(&[&stray.name]),
+        at: pass.now,
+        call_by: pass.now,
+    };
+    let what = (pass.next_revision(), stray.name.clone());
+    let why = (Reason::Stray, own.request.clone());
+    Revision {
+        state: State::Revoking,
+        client_id: Some(stray.client_id.clone()),
+        ids: stray.ids.clone(),
+        ..Revision::intended(what, why, intent, own.account.clone())
+    }
+}
+
+/// What was borrowed, and is not needed any more, is left to the cluster that made it.
+pub(super) fn leave(pass: &Pass<'_>, revisions: &[u32]) -> Option<Plan> {
+    let borrowed: Vec<u32> =
+        revisions.iter().copied().filter(|it| pass.inheritance(*it) == Some(Inheritance::Borrowed)).collect();
+    if borrowed.is_empty() {
+        None
+    } else {
+        pass.step(Step::Record(Edit::Leave { revisions: borrowed }), Reason::Inherited)
+    }
+}
+
+/// A clone seems to use what is to be revoked: an object that is deleted leaves it alone.
+pub(super) fn leave_to_a_clone(pass: &Pass<'_>, revisions: &[u32]) -> Option<Plan> {
+    clashing(pass).next()?;
+    let revisions = revisions.to_vec();
+    if revisions.is_empty() {
+        None
+    } else {
+        pass.step(Step::Record(Edit::Leave { revisions }), Reason::IdentityClash)
+    }
+}

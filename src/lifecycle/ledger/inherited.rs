@@ -1,0 +1,105 @@
+//! Where credentials come from that a ledger lists and this object on this cluster did not ask for.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Document, Edit, IllegalEdit, State};
+
+/// How many earlier objects are remembered of a ledger that is restored again and again.
+const PREDECESSORS_KEPT: usize = 8;
+
+/// Where the older credentials of a ledger come from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Inherited {
+    /// How they came.
+    pub how: Inheritance,
+    /// The revisions up to this one are meant.
+    pub through: u32,
+    /// What names at the provider had in common for those who made them.
+    pub tags: Vec<String>,
+    /// The UIDs of the objects that they were made for.
+    pub objects: Vec<String>,
+}
+
+/// How a ledger came by credentials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Inheritance {
+    /// It was restored or put back on the cluster that it was written on: they are this object's.
+    Adopted,
+    /// It was written on another cluster, which may be using them: they are never touched.
+    Borrowed,
+    /// It was lost, and put together from status and the Secret that workloads read: they are this object's, as far as is known.
+    Rebuilt,
+}
+
+impl Document {
+    /// How `revision` was come by, if it was inherited.
+    #[must_use]
+    pub fn inheritance(&self, revision: u32) -> Option<Inheritance> {
+        self.inherited.as_ref().filter(|it| revision <= it.through).map(|it| it.how)
+    }
+
+    /// The edits that concern what is inherited.
+    pub(super) fn edit_inherited(&mut self, edit: &Edit, now: Timestamp) -> Result<(), IllegalEdit> {
+        match edit {
+            Edit::Inherit { cluster_id, object_uid, inherited } => {
+                self.inherit(cluster_id, object_uid, inherited);
+            }
+            Edit::Claim => {
+                if let Some(inherited) = &mut self.inherited {
+                    inherited.how = Inheritance::Adopted;
+                }
+            }
+            Edit::Disinherit => self.inherited = None,
+            Edit::Rebuild { inherited, revisions } => {
+                for revision in revisions {
+                    self.add(revision)?;
+                }
+                let (cluster_id, object_uid) = (self.cluster_id.clone(), self.object_uid.clone());
+                self.inherit(&cluster_id, &object_uid, inherited);
+            }
+            Edit::Stray(revision) => self.add(revision)?,
+            Edit::Leave { revisions } => {
+                for revision in revisions {
+                    self.step(*revision, State::Left)?.ended_at = Some(now);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Takes over what it lists for another object. What another cluster had left open there is that cluster's to finish.
+    fn inherit(&mut self, cluster_id: &str, object_uid: &str, inherited: &Inherited) {
+        let mut inherited = inherited.clone();
+        if let Some(before) = self.inherited.take() {
+            inherited.tags.extend(before.tags);
+            inherited.objects.extend(before.objects);
+            inherited.through = inherited.through.max(before.through);
+        }
+        for list in [&mut inherited.tags, &mut inherited.objects] {
+            let mut seen = Vec::new();
+            list.retain(|it| {
+                !seen.contains(it) && {
+                    seen.push(it.clone());
+                    true
+                }
+            });
+            list.truncate(PREDECESSORS_KEPT);
+        }
+        if inherited.how == Inheritance::Borrowed {
+            self.mints.clear();
+            for it in &mut self.revisions {
+                if matches!(it.state, State::Intended | State::Unconfirmed | State::Revoking) {
+                    it.state = State::Left;
+                }
+            }
+        }
+        self.inherited = Some(inherited);
+        self.failures.clear();
+        self.closed = false;
+        cluster_id.clone_into(&mut self.cluster_id);
+        object_uid.clone_into(&mut self.object_uid);
+    }
+}

@@ -1,0 +1,58 @@
+//! What people are told of ledgers that were restored, deleted or lost.
+
+use crate::{
+    api::{Reason, ledger_name},
+    lifecycle::{
+        ledger::{Inheritance, Inherited},
+        plan::Outcome,
+        surgery::Recovery,
+    },
+};
+
+use super::{Conclusion, EventNote};
+
+impl Conclusion<'_> {
+    pub(super) fn inherited(&mut self, inherited: &Inherited) {
+        let ledger = ledger_name(&self.world.subject.name);
+        let message = match inherited.how {
+            Inheritance::Borrowed => format!(
+                "the ledger {ledger} was written on another cluster: its credential stays published while it works, and is never \
+                 revoked from here; this cluster issues its own when that is due"
+            ),
+            Inheritance::Adopted | Inheritance::Rebuilt => format!(
+                "the ledger {ledger} was restored or put back: its credential stays published while it works, and nothing is \
+                 revoked before one that is issued from now on has replaced it"
+            ),
+        };
+        self.tell(Reason::Inherited, message);
+    }
+
+    pub(super) fn recovered(&mut self, recovery: &Recovery, outcome: &Outcome) {
+        let ledger = ledger_name(&self.world.subject.name);
+        if let Outcome::Failed(failure) = outcome {
+            self.report.memory.unrecoverable = Some(self.now);
+            let message = format!("the ledger {ledger} cannot be put together again: {}", failure.message);
+            return self.tell(Reason::LedgerLost, message);
+        }
+        self.report.memory.unrecoverable = None;
+        let kept = match &recovery.published {
+            Some(published) => format!("the credential in the Secret {} is kept", published.target),
+            None => "no Secret holds its credential, so a new one is issued".to_owned(),
+        };
+        let message =
+            format!("the ledger {ledger} was lost, and put together again from status and target: {kept}");
+        self.tell(Reason::LedgerRebuilt, message);
+    }
+
+    pub(super) fn restored(&mut self) {
+        let ledger = ledger_name(&self.world.subject.name);
+        let message = format!(
+            "the ledger {ledger} was deleted and made anew as it was: it is Credwright's record, and is only removed with its object"
+        );
+        self.tell(Reason::LedgerRebuilt, message);
+    }
+
+    fn tell(&mut self, reason: Reason, message: String) {
+        self.report.events.push(EventNote { warning: true, reason, message });
+    }
+}

@@ -1,0 +1,203 @@
+//! Ledgers that somebody deletes, loses or edits: the record is made anew or put together again, and nothing of anybody else's is
+//! revealed or revoked.
+
+use credwright::engine::seal::Sealer;
+use k8s_openapi::{ByteString, api::core::v1::Secret};
+use kube::{
+    ResourceExt,
+    api::{DeleteParams, Patch, PatchParams},
+};
+use serde_json::json;
+
+use crate::stage::hours;
+use crate::support::{Power, Scene, power::Cut};
+
+impl Scene {
+    /// Deletes the ledger of `orders`, as a curious user would.
+    async fn delete_ledger(&self) -> Option<String> {
+        let secrets = self.api::<Secret>();
+        let before = secrets.get("orders.credwright").await.unwrap().uid();
+        let _ = secrets.delete("orders.credwright", &DeleteParams::default()).await.unwrap();
+        before
+    }
+
+    /// Whether the ledger is there again, is not the one of before, and nothing is left of the surgery.
+    async fn has_ledger_other_than(&self, before: &Option<String>) -> bool {
+        let ledger = self.secret("orders.credwright").await;
+        let anew = ledger.is_some_and(|it| it.uid() != *before && it.metadata.deletion_timestamp.is_none());
+        anew && self.secret("orders.credwright-copy").await.is_none()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_that_a_user_deletes_is_made_anew_whenever_the_power_goes() {
+    let scene = Scene::new("ledger-deleted").await;
+    let operator = scene.operator().await;
+    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    let pair = scene.pair("orders").await;
+    operator.stop().await;
+    let mut cuts = 0;
+    for number in 0.. {
+        let mut went_off = false;
+        for cut in [Cut::Before(number), Cut::After(number)] {
+            let before = scene.delete_ledger().await;
+            let power = Power::cut(cut);
+            let operator = scene.operator_with(power.clone(), scene.clock.clone()).await;
+            scene
+                .wait("orders", "the power goes, or the ledger is there again", async || {
+                    power.is_off() || scene.has_ledger_other_than(&before).await
+                })
+                .await;
+            went_off |= power.is_off();
+            cuts += usize::from(power.is_off());
+            operator.kill().await;
+            let operator = scene.operator().await;
+            scene
+                .wait("orders", "the ledger is there again", async || {
+                    scene.has_ledger_other_than(&before).await
+                })
+                .await;
+            scene.rest(&operator).await;
+            operator.stop().await;
+        }
+        if !went_off {
+            break;
+        }
+    }
+    println!("{cuts} cuts");
+    assert!(cuts >= 12, "{cuts}");
+    assert_eq!((scene.pair("orders").await, scene.made().len()), (pair, 1));
+    let operator = scene.operator().await;
+    scene.merge("orders", json!({ "spec": { "rotation": { "request": "two", "overlap": "0s" } } })).await;
+    scene.has_only("orders", 2).await;
+    assert_eq!(
+        scene.provider.record().live().len(),
+        1,
+        "it is the ledger that it was, and nothing is held back"
+    );
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_that_is_lost_for_good_is_put_together_again_and_mints_nothing() {
+    let scene = Scene::new("ledger-lost").await;
+    let operator = scene.operator().await;
+    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    let pair = scene.pair("orders").await;
+    operator.stop().await;
+    scene.merge_secret("orders.credwright", json!({ "metadata": { "finalizers": null } })).await;
+    scene.delete_ledger().await;
+    let operator = scene.operator().await;
+    scene.wait("orders", "it is there again", async || scene.document("orders").await.is_some()).await;
+    scene.says("orders", ("Ready", "True", "Issued")).await;
+    scene.jump(&operator, hours(30)).await;
+    assert_eq!((scene.pair("orders").await, scene.made().len()), (pair, 1));
+    let events = scene.events().await;
+    assert!(events.iter().any(|it| it.reason.as_deref() == Some("LedgerRebuilt")), "{events:#?}");
+    scene.merge("orders", json!({ "spec": { "rotation": { "request": "two" } } })).await;
+    scene.publishes("orders", 2).await;
+    scene.run_until_only(&operator, "orders", 2).await;
+    assert_eq!(scene.provider.record().live().len(), 1, "found by its name under our tag, and revoked");
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_seals_key_a_ledger_says_so_and_is_put_together_when_a_person_deletes_it() {
+    let scene = Scene::new("seal-lost").await;
+    let operator = scene.operator().await;
+    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    let pair = scene.pair("orders").await;
+    operator.stop().await;
+    scene.delete_secret("credwright-seal").await;
+    let operator = scene.operator().await;
+    let message = scene.says("orders", ("Ready", "False", "LedgerUnreadable")).await;
+    assert!(message.contains("delete the Secret orders.credwright"), "{message}");
+    assert_eq!((scene.pair("orders").await, scene.made().len()), (pair.clone(), 1));
+    scene.delete_ledger().await;
+    scene.says("orders", ("Ready", "True", "Issued")).await;
+    scene.jump(&operator, hours(30)).await;
+    assert_eq!((scene.pair("orders").await, scene.made().len()), (pair, 1));
+    assert_eq!(scene.provider.record().live().len(), 1);
+    operator.stop().await;
+}
+
+/// What a tenant who may edit Secrets can try.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_that_a_tenant_edits_is_not_acted_on() {
+    let scene = Scene::new("ledger-edited").await;
+    let operator = scene.operator().await;
+    scene.issue("victim", json!({ "lifetime": "720h" })).await;
+    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    operator.stop().await;
+    let genuine = scene.secret("orders.credwright").await.unwrap().data.unwrap();
+    let victim = scene.secret("victim.credwright").await.unwrap().data.unwrap();
+    let document = String::from_utf8(genuine["document"].0.clone()).unwrap();
+    let (victims, own) = (scene.pair("victim").await.unwrap(), scene.pair("orders").await.unwrap());
+    let edit = |document: String, sealed: &ByteString| json!({ "data": { "document": ByteString(document.into_bytes()), "sealed": sealed } });
+    let newer = |document: &str| document.replace("\"schema\":1", "\"schema\":2");
+    let edits = [
+        (
+            "another's client ID",
+            edit(document.replace(&own.0, &victims.0), &genuine["sealed"]),
+            "does not open",
+        ),
+        (
+            "another state",
+            edit(document.replace("\"Issued\"", "\"Revoking\""), &genuine["sealed"]),
+            "does not open",
+        ),
+        ("another's document and secrets", json!({ "data": victim }), "does not open"),
+        ("another's secrets", edit(document.clone(), &victim["sealed"]), "does not open"),
+        ("a schema of its own", edit(newer(&document), &genuine["sealed"]), "does not open"),
+        ("no JSON", edit("{".to_owned(), &genuine["sealed"]), "does not open"),
+        ("300 KiB", edit(" ".repeat(300 * 1024), &genuine["sealed"]), "larger than"),
+        ("nothing", json!({ "data": { "document": null } }), "has no key document"),
+    ];
+    for (what, patch, expected) in edits {
+        scene.merge_secret("orders.credwright", patch).await;
+        let operator = scene.operator().await;
+        let message = scene.says("orders", ("Ready", "False", "LedgerUnreadable")).await;
+        assert!(message.contains(expected), "{what}: {message}");
+        scene.jump(&operator, hours(2)).await;
+        operator.stop().await;
+        scene.merge_secret("orders.credwright", json!({ "data": genuine })).await;
+        let operator = scene.operator().await;
+        scene.says("orders", ("Ready", "True", "Issued")).await;
+        operator.stop().await;
+    }
+    assert_eq!((scene.made().len(), scene.provider.record().live().len()), (2, 2));
+    assert!(scene.token_is_granted(&victims).await && scene.token_is_granted(&own).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_with_a_newer_schema_is_not_written_to() {
+    let scene = Scene::new("newer-schema").await;
+    let operator = scene.operator().await;
+    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    operator.stop().await;
+    let key = scene.secret("credwright-seal").await.unwrap().data.unwrap();
+    let sealer = Sealer::new(&key["key"].0).unwrap();
+    let ledger = scene.secret("orders.credwright").await.unwrap();
+    let data = ledger.data.unwrap();
+    let place = |document| credwright::engine::seal::Place {
+        namespace: &scene.namespace,
+        name: "orders.credwright",
+        document,
+    };
+    let material = sealer.open(&data["sealed"].0, place(&data["document"].0)).unwrap();
+    let document = String::from_utf8(data["document"].0.clone()).unwrap();
+    let document = document.replace("\"schema\":1", "\"schema\":2").into_bytes();
+    let sealed = sealer.seal(&material, place(&document)).unwrap();
+    let patch = json!({ "data": { "document": ByteString(document), "sealed": ByteString(sealed) } });
+    let params = PatchParams::default();
+    let written =
+        scene.api::<Secret>().patch("orders.credwright", &params, &Patch::Merge(patch)).await.unwrap();
+    let operator = scene.operator().await;
+    let message = scene.says("orders", ("Ready", "False", "LedgerUnreadable")).await;
+    assert!(message.contains("schema 2, written by a newer Credwright; upgrade this one"), "{message}");
+    scene.jump(&operator, hours(700)).await;
+    let after = scene.secret("orders.credwright").await.unwrap();
+    assert_eq!(after.resource_version(), written.resource_version());
+    assert_eq!(scene.made().len(), 1);
+    operator.stop().await;
+}

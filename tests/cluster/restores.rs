@@ -1,0 +1,266 @@
+//! Backups that are restored, and ledgers that are put back: nothing is minted while what was restored works, and nothing is revoked
+//! that somebody may still be using.
+
+use credwright::api::ApiCredential;
+use k8s_openapi::api::core::v1::Secret;
+use kube::{
+    ResourceExt,
+    api::{DeleteParams, Patch, PatchParams, PostParams},
+};
+use serde_json::{Value, json};
+
+use crate::stage::hours;
+use crate::support::Scene;
+
+/// What a backup tool keeps: neither UIDs nor owners nor status.
+pub(crate) struct Backup {
+    object: Value,
+    secrets: Vec<Secret>,
+}
+
+impl Scene {
+    /// Backs up `orders` and these of its Secrets.
+    pub(crate) async fn back_up(&self, secrets: &[&str]) -> Backup {
+        let object = self.get("orders").await;
+        let mut kept = Vec::new();
+        for name in secrets {
+            let mut secret = self.secret(name).await.unwrap();
+            let old = std::mem::take(&mut secret.metadata);
+            secret.metadata.name = old.name;
+            secret.metadata.labels = old.labels;
+            secret.metadata.annotations = old.annotations;
+            kept.push(secret);
+        }
+        let object = json!({
+            "apiVersion": "credwright.dev/v1alpha1", "kind": "ApiCredential",
+            "metadata": { "name": "orders" }, "spec": object.spec,
+        });
+        Backup { object, secrets: kept }
+    }
+
+    /// Everything of `orders` goes, while no operator is there to see it.
+    pub(crate) async fn wipe(&self) {
+        let free = Patch::Merge(json!({ "metadata": { "finalizers": null } }));
+        let (params, delete) = (PatchParams::default(), DeleteParams::default());
+        let objects = self.api::<ApiCredential>();
+        objects.patch("orders", &params, &free).await.unwrap();
+        objects.delete("orders", &delete).await.unwrap();
+        for name in ["orders", "orders.credwright"] {
+            let secrets = self.api::<Secret>();
+            let _ = secrets.patch(name, &params, &free).await;
+            let _ = secrets.delete(name, &delete).await;
+        }
+        self.wait("orders", "all is gone", async || {
+            self.secret("orders").await.is_none() && self.secret("orders.credwright").await.is_none()
+        })
+        .await;
+    }
+
+    pub(crate) async fn restore_secrets(&self, backup: &Backup) {
+        for secret in &backup.secrets {
+            self.api::<Secret>().create(&PostParams::default(), secret).await.unwrap();
+        }
+    }
+
+    pub(crate) async fn restore_object(&self, backup: &Backup) {
+        let object: ApiCredential = serde_json::from_value(backup.object.clone()).unwrap();
+        self.api().create(&PostParams::default(), &object).await.unwrap();
+    }
+
+    pub(crate) async fn is_owned(&self, secret: &str) -> bool {
+        let uid = self.get("orders").await.uid();
+        let secret = self.secret(secret).await.unwrap();
+        secret.owner_references().iter().any(|owner| Some(&owner.uid) == uid.as_ref())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f31_a_restore_mints_nothing_and_leftovers_go_when_a_new_one_has_taken_over() {
+    let scene = Scene::new("restore").await;
+    let operator = scene.operator().await;
+    scene.issue("orders", json!({ "lifetime": "2160h" })).await;
+    let first = scene.pair("orders").await.unwrap();
+    let backup = scene.back_up(&["orders.credwright", "orders"]).await;
+    // After the backup it is rotated: what is made now is in no ledger later.
+    scene.merge("orders", json!({ "spec": { "rotation": { "request": "two" } } })).await;
+    scene.publishes("orders", 2).await;
+    let second = scene.pair("orders").await.unwrap();
+    operator.kill().await;
+    scene.wipe().await;
+
+    let operator = scene.operator().await;
+    scene.restore_secrets(&backup).await;
+    scene.rest(&operator).await;
+    scene.restore_object(&backup).await;
+    scene.says("orders", ("Ready", "True", "Issued")).await;
+    scene
+        .wait("orders", "the Secrets have their new owner", async || {
+            scene.is_owned("orders").await && scene.is_owned("orders.credwright").await
+        })
+        .await;
+    assert_eq!(scene.pair("orders").await.unwrap(), first);
+    scene.jump(&operator, hours(30)).await;
+    scene.jump(&operator, hours(30)).await;
+    assert_eq!(scene.made().len(), 2, "nothing is minted while what was restored works");
+    assert_eq!(scene.provider.record().live().len(), 2, "nothing is revoked");
+    assert!(scene.token_is_granted(&first).await && scene.token_is_granted(&second).await);
+
+    scene.merge("orders", json!({ "spec": { "rotation": { "request": "three" } } })).await;
+    scene
+        .wait("orders", "a new one is published", async || {
+            scene.pair("orders").await.is_some_and(|pair| pair != first)
+        })
+        .await;
+    assert!(scene.token_is_granted(&second).await, "the stray lives on through the overlap");
+    scene
+        .run_until(&operator, "orders", "only the new one is left", async || {
+            scene.provider.record().live().len() == 1
+        })
+        .await;
+    assert!(scene.secret_works("orders").await);
+    scene
+        .run_until(&operator, "orders", "nothing is inherited any more", async || {
+            scene.document("orders").await.unwrap().inherited.is_none()
+        })
+        .await;
+    assert_eq!(scene.made().len(), 3);
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_without_the_target_renders_it_again_and_mints_nothing() {
+    let scene = Scene::new("restore-bare").await;
+    let operator = scene.operator().await;
+    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    let pair = scene.pair("orders").await;
+    let backup = scene.back_up(&["orders.credwright"]).await;
+    operator.kill().await;
+    scene.wipe().await;
+    scene.restore_secrets(&backup).await;
+    scene.restore_object(&backup).await;
+    let operator = scene.operator().await;
+    scene.says("orders", ("Ready", "True", "Issued")).await;
+    assert_eq!((scene.pair("orders").await, scene.made().len()), (pair, 1));
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_ledger_under_a_newer_target_does_not_take_the_target_back() {
+    let scene = Scene::new("rolled-back").await;
+    let operator = scene.operator().await;
+    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    let old = scene.secret("orders.credwright").await.unwrap();
+    scene.merge("orders", json!({ "spec": { "rotation": { "request": "two", "overlap": "0s" } } })).await;
+    scene.has_only("orders", 2).await;
+    let pair = scene.pair("orders").await.unwrap();
+    operator.stop().await;
+
+    let data = json!({ "data": old.data });
+    scene.merge_secret("orders.credwright", data).await;
+    let operator = scene.operator().await;
+    scene.says("orders", ("Ready", "True", "Issued")).await;
+    assert_eq!(scene.pair("orders").await.unwrap(), pair);
+    assert_eq!(scene.status("orders").await.revision, Some(2));
+    scene.jump(&operator, hours(30)).await;
+    assert!(scene.secret_works("orders").await);
+    assert_eq!(scene.made().len(), 2);
+    let events = scene.events().await;
+    assert!(events.iter().any(|it| it.reason.as_deref() == Some("LedgerRebuilt")), "{events:#?}");
+    scene.merge("orders", json!({ "spec": { "rotation": { "request": "three" } } })).await;
+    scene.publishes("orders", 3).await;
+    scene.run_until_only(&operator, "orders", 3).await;
+    assert_eq!(scene.provider.record().live().len(), 1);
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_of_another_cluster_is_borrowed_until_its_renewal_and_then_left_alone() {
+    let scene = Scene::new("borrowed").await;
+    let operator = scene.operator().await;
+    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    let first = scene.pair("orders").await.unwrap();
+    operator.kill().await;
+
+    let elsewhere = scene.operator_as(|settings, _| settings.cluster_id = "another-cluster".to_owned()).await;
+    scene
+        .wait("orders", "it is taken over", async || {
+            scene.document("orders").await.unwrap().inherited.is_some()
+        })
+        .await;
+    scene.says("orders", ("Ready", "True", "Issued")).await;
+    scene.jump(&elsewhere, hours(30)).await;
+    assert_eq!((scene.pair("orders").await.unwrap(), scene.made().len()), (first.clone(), 1));
+    let renewal = scene.status("orders").await.renewal_time.unwrap();
+    scene.jump_to(&elsewhere, renewal).await;
+    scene.run_until_only(&elsewhere, "orders", 2).await;
+    assert_ne!(scene.pair("orders").await.unwrap(), first);
+    assert_eq!(scene.made()[0].revoked_at, None, "it is the other cluster's");
+    scene.delete("orders").await;
+    scene.goes("orders").await;
+    let made = scene.made();
+    assert!(made[0].revoked_at.is_none() && made[1].revoked_at.is_some());
+    elsewhere.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_borrowed_is_ours_when_a_person_claims_it() {
+    let scene = Scene::new("claimed").await;
+    let operator = scene.operator().await;
+    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    operator.kill().await;
+    let elsewhere = scene.operator_as(|settings, _| settings.cluster_id = "another-cluster".to_owned()).await;
+    scene
+        .wait("orders", "it is taken over", async || {
+            scene.document("orders").await.unwrap().inherited.is_some()
+        })
+        .await;
+    let claim = json!({ "metadata": { "annotations": { "credwright.dev/claim": "another-cluster" } } });
+    scene.merge("orders", claim).await;
+    scene.rest(&elsewhere).await;
+    assert_eq!(scene.made().len(), 1, "a claim alone mints nothing");
+    scene.delete("orders").await;
+    scene.goes("orders").await;
+    assert_eq!(scene.provider.record().live().len(), 0);
+    elsewhere.stop().await;
+}
+
+/// A cluster that was rolled back, and one of which a clone is at work, look the same: somebody has made credentials under our tag
+/// that the ledger never asked for.
+#[tokio::test(flavor = "multi_thread")]
+async fn where_two_clusters_use_one_identity_neither_mints_nor_revokes_until_a_person_claims_it() {
+    let scene = Scene::new("clash").await;
+    let operator = scene.operator().await;
+    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    let (ledger, target) =
+        (scene.secret("orders.credwright").await.unwrap(), scene.secret("orders").await.unwrap());
+    let status = scene.status("orders").await;
+    scene.merge("orders", json!({ "spec": { "rotation": { "request": "two" } } })).await;
+    scene.publishes("orders", 2).await;
+    operator.stop().await;
+    // As if etcd had been rolled back: every record is as it was, UIDs and all.
+    scene.merge_secret("orders.credwright", json!({ "data": ledger.data })).await;
+    let annotations = target.metadata.annotations;
+    scene
+        .merge_secret("orders", json!({ "data": target.data, "metadata": { "annotations": annotations } }))
+        .await;
+    scene.merge("orders", json!({ "spec": { "rotation": { "request": null } } })).await;
+    let params = PatchParams::default();
+    let patch = Patch::Merge(json!({ "status": status }));
+    scene.api::<ApiCredential>().patch_status("orders", &params, &patch).await.unwrap();
+
+    let operator = scene.operator().await;
+    let message = scene.says("orders", ("Ready", "True", "IdentityClash")).await;
+    assert!(message.contains("carries this object's tag"), "{message}");
+    scene.jump(&operator, hours(600)).await;
+    scene.says("orders", ("Stalled", "True", "IdentityClash")).await;
+    assert_eq!((scene.made().len(), scene.provider.record().live().len()), (2, 2), "renewal was due");
+    let claim = json!({ "metadata": { "annotations": { "credwright.dev/claim": "test-cluster" } } });
+    scene.merge("orders", claim).await;
+    scene
+        .run_until(&operator, "orders", "a new one has replaced both", async || {
+            scene.provider.record().live().len() == 1 && scene.secret_works("orders").await
+        })
+        .await;
+    assert_eq!(scene.made().len(), 3);
+    operator.stop().await;
+}
