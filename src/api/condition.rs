@@ -69,8 +69,12 @@ pub enum Reason {
     Expired,
     /// The published credential is past the end of its life, and its replacement cannot be had. It still works.
     Overdue,
+    /// What could not be revoked, or never be confirmed, is on record as an AbandonedCredential.
+    Abandoned,
     /// The provider object does not exist.
     ProviderMissing,
+    /// The provider object is being deleted: nothing is minted there any more.
+    ProviderDeleting,
     /// The provider object has not been checked yet.
     ProviderPending,
     /// The provider object is not usable as it stands.
@@ -159,7 +163,9 @@ impl Reason {
             Self::Unconfirmed => "Unconfirmed",
             Self::Expired => "Expired",
             Self::Overdue => "Overdue",
+            Self::Abandoned => "Abandoned",
             Self::ProviderMissing => "ProviderMissing",
+            Self::ProviderDeleting => "ProviderDeleting",
             Self::ProviderPending => "ProviderPending",
             Self::ProviderInvalid => "ProviderInvalid",
             Self::LoginMissing => "LoginMissing",

@@ -6,12 +6,19 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use kube::CustomResourceExt;
 use serde_json::json;
 
-use super::{ApiCredential, ClusterCredentialProvider, CredentialProvider};
+use super::{AbandonedCredential, ApiCredential, ClusterCredentialProvider, CredentialProvider};
 
 /// Every definition, in the order in which they are printed.
 #[must_use]
 pub fn all() -> Vec<CustomResourceDefinition> {
-    [ApiCredential::crd(), CredentialProvider::crd(), ClusterCredentialProvider::crd()].map(finished).into()
+    [
+        ApiCredential::crd(),
+        CredentialProvider::crd(),
+        ClusterCredentialProvider::crd(),
+        AbandonedCredential::crd(),
+    ]
+    .map(finished)
+    .into()
 }
 
 fn finished(mut definition: CustomResourceDefinition) -> CustomResourceDefinition {

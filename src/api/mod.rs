@@ -1,6 +1,8 @@
 //! What users write and read: the custom resources, their validation rules, and every name that Credwright puts on
 //! an object. Nothing here knows how anything is done.
 
+#[expect(clippy::duplicated_attributes, reason = "columns of one type are no repetition")]
+mod abandoned;
 mod allow;
 mod api_credential;
 mod condition;
@@ -12,6 +14,7 @@ mod provider;
 #[cfg(test)]
 mod tests;
 
+pub use abandoned::*;
 pub use allow::*;
 pub use api_credential::*;
 pub use condition::*;
@@ -39,6 +42,8 @@ pub const ROLE_INTAKE: &str = "intake";
 
 /// Type of the ledger Secret.
 pub const LEDGER_TYPE: &str = "credwright.dev/ledger";
+/// Type of the Secret beside an AbandonedCredential, with what retrying needs.
+pub const ABANDONED_TYPE: &str = "credwright.dev/abandoned";
 /// Type of the Secret with the key that seals ledgers.
 pub const SEAL_TYPE: &str = "credwright.dev/seal";
 /// Name of the Secret with the key that seals ledgers, in Credwright's own namespace.
@@ -48,6 +53,10 @@ pub const LEDGER_SUFFIX: &str = ".credwright";
 
 /// Finalizer on an ApiCredential: its credentials are revoked, or retained, before it goes.
 pub const CREDENTIAL_FINALIZER: &str = "credwright.dev/revoke";
+/// Finalizer on a provider: it can be called until the credentials that were made at it are gone.
+pub const PROVIDER_FINALIZER: &str = "credwright.dev/in-use";
+/// Finalizer on a login Secret: while its namespace or its provider goes, it is needed until the credentials are gone.
+pub const LOGIN_FINALIZER: &str = "credwright.dev/login";
 /// Finalizer on a ledger: it stays until what it lists is dealt with.
 pub const LEDGER_FINALIZER: &str = "credwright.dev/ledger";
 

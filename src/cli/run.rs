@@ -40,6 +40,11 @@ pub(super) struct Arguments {
     #[arg(long, env = "CREDWRIGHT_ALLOW_EGRESS", value_name = "CIDR", value_delimiter = ',')]
     allow_egress: Vec<IpNet>,
 
+    /// How long the deletion of an object waits for its credentials to be revoked; what is left then is put on record as an
+    /// AbandonedCredential, and revoked when that is possible.
+    #[arg(long, env = "CREDWRIGHT_REVOCATION_DEADLINE", default_value = "10m", value_name = "DURATION")]
+    revocation_deadline: crate::api::Duration,
+
     /// How many objects are looked at at once.
     #[arg(long, env = "CREDWRIGHT_CONCURRENCY", default_value_t = 32, value_name = "COUNT")]
     concurrency: usize,
@@ -122,6 +127,7 @@ async fn operator(arguments: &Arguments) -> Result<Operator, Box<dyn std::error:
         cluster_id,
         writer: random_id(),
         allow_egress: arguments.allow_egress.clone(),
+        revocation_deadline: arguments.revocation_deadline.signed(),
     };
     let options = Options {
         cluster_providers: arguments.namespace.is_empty(),

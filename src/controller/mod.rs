@@ -146,6 +146,7 @@ impl Operator {
         let next = match &item {
             Item::Provider(key) => self.tend(key).await,
             Item::Credential(key) => self.reconcile(key).await,
+            Item::Abandoned(key) => self.engine.tend_abandoned(key).await,
         };
         let next = next.map_err(|error| tracing::warn!(?item, %error, "it is tried again"));
         self.queue.done(item, next, self.engine.now());

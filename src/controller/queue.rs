@@ -27,6 +27,8 @@ pub enum Item {
     Provider(ProviderKey),
     /// An ApiCredential, or what is left of one.
     Credential(Key),
+    /// An AbandonedCredential.
+    Abandoned(Key),
 }
 
 /// The queue.
@@ -54,7 +56,7 @@ impl State {
         } else if self.waiting.insert(item.clone()) {
             match item {
                 Item::Provider(_) => self.ready.push_front(item),
-                Item::Credential(_) => self.ready.push_back(item),
+                Item::Credential(_) | Item::Abandoned(_) => self.ready.push_back(item),
             }
         }
     }

@@ -27,6 +27,8 @@ use crate::{
     engine::stores::{Key, ProviderKey, ProviderObject, copy_entry, ledger_entry, target_entry},
 };
 
+mod others;
+
 use super::{Operator, queue::Item};
 
 /// Which of the watches.
@@ -37,6 +39,7 @@ pub(super) enum Watch {
     Providers,
     ClusterProviders,
     Namespaces,
+    Abandoned,
 }
 
 /// A watch over one namespace, or over all of them.
@@ -89,6 +92,7 @@ impl Operator {
         if self.options.cluster_providers {
             watches.extend([(Watch::ClusterProviders, None), (Watch::Namespaces, None)]);
         }
+        watches.push((Watch::Abandoned, Some(self.engine.namespace().to_owned())));
         watches
     }
 
@@ -99,6 +103,7 @@ impl Operator {
             Watch::Providers => self.watch_providers(namespace).boxed(),
             Watch::ClusterProviders => self.watch_cluster_providers().boxed(),
             Watch::Namespaces => self.watch_namespaces().boxed(),
+            Watch::Abandoned => self.watch_abandoned(namespace).boxed(),
         });
         futures::future::join_all(watches).await;
     }

@@ -57,6 +57,7 @@ struct Account {
     /// What it was built from: object UID, generation, and version of the login Secret.
     built_from: (String, i64, u64),
     login: Option<Key>,
+    deleting: bool,
     setup: Result<Usable, (Reason, String)>,
     trouble: Option<Trouble>,
     probe_at: Timestamp,
@@ -110,6 +111,7 @@ impl Account {
                 paused: self.trouble.as_ref().map(|trouble| trouble.pause.clone()),
                 standing: Standing::default(),
                 listed: self.listed,
+                deleting: self.deleting,
             })),
         }
     }
@@ -117,6 +119,7 @@ impl Account {
     /// What credentials that wait for this account wait for.
     fn essence(&self) -> Essence {
         let trouble = self.trouble.as_ref().map(|trouble| trouble.pause.reason);
+        let trouble = trouble.or(self.deleting.then_some(Reason::ProviderDeleting));
         let (trouble, built) = match &self.setup {
             Err((reason, _)) => (Some(*reason), None),
             Ok(usable) => (trouble, Some((usable.fingerprint.clone(), usable.allow.clone()))),

@@ -1,6 +1,7 @@
 //! Side effects, one place each. The engine gathers a [`World`](crate::lifecycle::world::World), performs the one step that
 //! the lifecycle decided on, and writes down what came of it. It decides nothing.
 
+mod abandoned;
 pub mod accounts;
 mod events;
 pub mod intake;
@@ -8,6 +9,7 @@ mod kubernetes;
 mod ledger;
 mod observe;
 mod perform;
+mod revoke;
 pub mod seal;
 pub mod startup;
 mod status;
@@ -39,6 +41,8 @@ pub struct Settings {
     pub writer: String,
     /// Where drivers may connect to, besides public addresses.
     pub allow_egress: Vec<ipnet::IpNet>,
+    /// How long the deletion of an object waits for its credentials to be revoked.
+    pub revocation_deadline: jiff::SignedDuration,
 }
 
 /// Everything that has effects, and what it needs for them.
@@ -70,6 +74,12 @@ impl Engine {
             accounts: Accounts::default(),
             memories: Mutex::default(),
         }
+    }
+
+    /// Credwright's own namespace.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        &self.settings.namespace
     }
 
     /// The time now.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use kube::ResourceExt;
 
 use crate::{
-    api::ApiCredential,
+    api::{ApiCredential, CREDENTIAL_FINALIZER},
     lifecycle::ledger::Document,
     lifecycle::world::{CopyView, LedgerView, Operator, ProviderView, Subject, TargetView, World},
 };
@@ -32,6 +32,7 @@ impl Pass<'_> {
             None => Vec::new(),
         };
         let intake = object.as_ref().and_then(|object| self.intake(object));
+        let uninstalling = self.uninstalling(object.as_deref()).await?;
         let settings = &self.engine.settings;
         Ok(World {
             subject: Subject {
@@ -46,11 +47,13 @@ impl Pass<'_> {
             targets,
             intake,
             providers,
+            uninstalling,
             memory: self.engine.remembered(&self.key),
             operator: Operator {
                 cluster_id: settings.cluster_id.clone(),
                 writer: settings.writer.clone(),
                 started: self.engine.started,
+                revocation_deadline: settings.revocation_deadline,
                 entropy: entropy(),
             },
         })
@@ -83,6 +86,18 @@ impl Pass<'_> {
             views.insert((kind, name), view);
         }
         views
+    }
+
+    /// Whether our definitions are being deleted: asked once in a pass, and only where it matters.
+    async fn uninstalling(&mut self, object: Option<&ApiCredential>) -> Result<bool, EngineError> {
+        let matters = object.is_some_and(|object| {
+            object.metadata.deletion_timestamp.is_some()
+                && object.finalizers().iter().any(|it| it == CREDENTIAL_FINALIZER)
+        });
+        if matters && self.uninstalling.is_none() {
+            self.uninstalling = Some(self.engine.definition_is_going().await?);
+        }
+        Ok(matters && self.uninstalling == Some(true))
     }
 
     /// The object's Secrets, and whatever has the name of its target. A Secret that is not ours is not watched, so before a

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 
 use crate::{
     api::{ApiCredential, Reason},
@@ -10,12 +10,11 @@ use crate::{
         Report,
         failure::{Failure, FailureKind},
         ledger::{Account, Answer, Edit, Revision, State},
-        naming,
         plan::{FoundCredential, Outcome, Plan, Step},
         render::{self, WithSecret},
         world::{Rendered, TargetView, World},
     },
-    providers::{CreateRequest, Found, Issued, Pair, Provider, Revocation, RevokeRequest, Verdict},
+    providers::{CreateRequest, Issued, Pair, Provider, Verdict},
 };
 
 use super::{
@@ -27,7 +26,7 @@ use super::{
 };
 
 /// How long to wait between attempts to write an answer down.
-const ANSWER_PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
+pub(super) const ANSWER_PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
 
 /// One pass over one object: what it has read and opened is kept for its length only.
 pub struct Pass<'a> {
@@ -39,13 +38,23 @@ pub struct Pass<'a> {
     /// The ledger's version that was decided on.
     pub(super) seen: Option<u64>,
     pub(super) inspected: Option<Option<TargetView>>,
+    /// Whether our definitions are being deleted, once that is known.
+    pub(super) uninstalling: Option<bool>,
 }
 
 impl Engine {
     /// Begins a pass.
     #[must_use]
     pub fn pass(&self, key: Key) -> Pass<'_> {
-        Pass { engine: self, key, open: None, confirmed: false, seen: None, inspected: None }
+        Pass {
+            engine: self,
+            key,
+            open: None,
+            confirmed: false,
+            seen: None,
+            inspected: None,
+            uninstalling: None,
+        }
     }
 
     fn provider_key(&self, key: &Key, account: &Account) -> ProviderKey {
@@ -60,6 +69,7 @@ impl Pass<'_> {
     /// If Kubernetes is in the way. What a provider answers, good or bad, is an [`Outcome`].
     pub async fn perform(&mut self, world: &World, step: &Step) -> Result<Outcome, EngineError> {
         let object = || world.subject.object.as_deref().ok_or(EngineError::Gone("the object"));
+        self.confirm_absence(world).await?;
         match step {
             Step::HoldObject => {
                 self.engine.hold_object(object()?).await?;
@@ -82,6 +92,7 @@ impl Pass<'_> {
                 self.record(std::slice::from_ref(edit)).await?;
             }
             Step::Revoke { revision } => return self.revoke(*revision).await,
+            Step::Abandon(it) => self.abandon(world, it).await?,
             Step::DeleteTarget { name } => self.engine.delete_target(&self.target_key(name)).await?,
             Step::ReleaseTarget { name } => self.engine.release_target(&self.target_key(name)).await?,
             Step::Inherit(inherited) => self.inherit(object()?, inherited).await?,
@@ -135,6 +146,25 @@ impl Pass<'_> {
 
     fn target_key(&self, name: &str) -> Key {
         Key { namespace: self.key.namespace.clone(), name: name.to_owned() }
+    }
+
+    /// Makes sure, once in a pass, that the object of a ledger is really gone before that is finished without it.
+    async fn confirm_absence(&mut self, world: &World) -> Result<(), EngineError> {
+        match &world.subject.object {
+            None if !self.confirmed => {
+                self.engine.confirm_absence(&self.key).await?;
+                self.confirmed = true;
+                Ok(())
+            }
+            Some(object)
+                if world
+                    .document()
+                    .is_some_and(|it| Some(&it.object_uid) != object.metadata.uid.as_ref()) =>
+            {
+                self.confirm(object).await
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Makes sure, once in a pass, that the object is what the watch says it is.
@@ -306,32 +336,12 @@ impl Pass<'_> {
             let known =
                 |open: &OpenLedger| open.document.revisions.iter().any(|it| it.intent.id == answer.intent_id);
             if !again.as_ref().is_some_and(known) {
-                return self.give_back(&answer, &secrets, driver, error).await;
+                return self.give_back(revision, (&answer, &secrets), driver, error).await;
             }
             tracing::warn!(namespace = %self.key.namespace, name = %self.key.name, %error, "an answer is written again");
             open = again;
             tokio::time::sleep(ANSWER_PAUSE).await;
         }
-    }
-
-    /// The ledger, or the intent in it, is gone: nobody can keep the secret, so the credential must not live.
-    async fn give_back(
-        &self,
-        answer: &Answer,
-        secrets: &Secrets,
-        driver: &dyn Provider,
-        error: EngineError,
-    ) -> Result<(), EngineError> {
-        let request = RevokeRequest {
-            client_id: answer.client_id.clone(),
-            ids: answer.ids.clone(),
-            handle: secrets.handle.clone(),
-        };
-        if let Err(failure) = driver.revoke(&request).await {
-            let client = &answer.client_id;
-            tracing::error!(%client, failure = %failure.message, "a credential whose ledger is gone could not be revoked");
-        }
-        Err(error)
     }
 
     async fn settle(&mut self, world: &World, revision: u32) -> Result<Outcome, EngineError> {
@@ -422,75 +432,6 @@ impl Pass<'_> {
             }
             Err(error) => Err(error),
         }
-    }
-
-    /// Revokes; where the provider does not know the credential, the pair is tried, because "not found" alone proves nothing.
-    async fn revoke(&mut self, revision: u32) -> Result<Outcome, EngineError> {
-        let open = self.open().await?;
-        let it = open.document.revision(revision).ok_or(EngineError::Gone("the revision"))?;
-        let driver = self.driver(&it.account)?;
-        let client_id = it.client_id.clone().unwrap_or_default();
-        let in_use = open.document.sibling(revision, &client_id).is_some_and(|it| it.state.is_usable());
-        if driver.identity() == Some(&client_id) || self.held_elsewhere(&client_id) || in_use {
-            let message = if in_use {
-                format!("client {client_id} is also another revision that is in use; it is not revoked")
-            } else {
-                format!("client {client_id} belongs to someone else; it is not revoked")
-            };
-            self.open = Some(open);
-            return Ok(Outcome::Failed(Failure { kind: FailureKind::Rejected, retry_after: None, message }));
-        }
-        let handle = open.material.get(revision).and_then(|secrets| secrets.handle.clone());
-        let revoked = match self.to_revoke(&open, it, (client_id, handle), driver.as_ref()).await {
-            Ok(Some(request)) => driver.revoke(&request).await,
-            Ok(None) => Ok(Revocation::NotFound),
-            Err(failure) => Err(failure),
-        };
-        let outcome = match revoked {
-            Ok(Revocation::Revoked) => Outcome::Revoked { still_accepted: None },
-            Ok(Revocation::NotFound) => self.not_found(&open, revision, driver.as_ref()).await?,
-            Err(failure) => Outcome::Failed(failure),
-        };
-        self.open = Some(open);
-        Ok(outcome)
-    }
-
-    /// What to revoke. Where a ledger was put together again, that is only what the provider lists under our tag; `None` if it
-    /// lists no such thing.
-    async fn to_revoke(
-        &self,
-        open: &OpenLedger,
-        revision: &Revision,
-        (client_id, handle): (String, Option<SecretString>),
-        driver: &dyn Provider,
-    ) -> Result<Option<RevokeRequest>, Failure> {
-        if !revision.rebuilt {
-            return Ok(Some(RevokeRequest { client_id, ids: revision.ids.clone(), handle }));
-        }
-        let Key { namespace, name } = &self.key;
-        let tag = naming::tag(&open.document.cluster_id, namespace, name, &open.document.object_uid);
-        let found = driver.find(&tag).await?.into_iter();
-        let is_it = |it: &Found| match client_id.as_str() {
-            "" => it.name == revision.name,
-            known => it.client_id == known,
-        };
-        let mut same = found.filter(is_it).filter(|it| !self.held_elsewhere(&it.client_id));
-        Ok(same.next().map(|it| RevokeRequest { client_id: it.client_id, ids: it.ids, handle }))
-    }
-
-    async fn not_found(
-        &self,
-        open: &OpenLedger,
-        revision: u32,
-        driver: &dyn Provider,
-    ) -> Result<Outcome, EngineError> {
-        if open.material.get(revision).is_none() || !driver.capabilities().verify {
-            return Ok(Outcome::Revoked { still_accepted: None });
-        }
-        Ok(match self.tried(open, revision).await? {
-            Ok(verdict) => Outcome::Revoked { still_accepted: Some(verdict == Verdict::Accepted) },
-            Err(failure) => Outcome::Failed(failure),
-        })
     }
 }
 

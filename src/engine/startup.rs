@@ -3,6 +3,7 @@
 use k8s_openapi::{
     ByteString,
     api::core::v1::{Namespace, Secret},
+    apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
 };
 use kube::{Api, Client, ResourceExt, core::ObjectMeta};
 use zeroize::Zeroizing;
@@ -10,10 +11,25 @@ use zeroize::Zeroizing;
 use crate::api::{SEAL_NAME, SEAL_TYPE};
 
 use super::{
-    EngineError,
+    Engine, EngineError,
     kubernetes::{call, post},
     seal::Sealer,
 };
+
+/// The definition of ApiCredentials.
+const DEFINITION: &str = "apicredentials.credwright.dev";
+
+impl Engine {
+    /// Whether the definition of ApiCredentials is being deleted. Who may not look at it does not know, and says no.
+    pub(super) async fn definition_is_going(&self) -> Result<bool, EngineError> {
+        let definitions: Api<CustomResourceDefinition> = Api::all(self.client.clone());
+        match call("reading our definition", definitions.get_metadata_opt(DEFINITION)).await {
+            Ok(there) => Ok(there.is_none_or(|it| it.metadata.deletion_timestamp.is_some())),
+            Err(error) if error.is_refusal() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
 
 const KEY: &str = "key";
 

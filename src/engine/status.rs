@@ -84,6 +84,17 @@ impl Engine {
         Err(EngineError::Conflict("the object"))
     }
 
+    /// Makes sure that there is no such object. The watch may not have told of it yet.
+    pub(super) async fn confirm_absence(&self, key: &Key) -> Result<(), EngineError> {
+        match call("looking for the object", self.credentials(&key.namespace).get_opt(&key.name)).await? {
+            None => Ok(()),
+            Some(there) => {
+                self.see_credential(there);
+                Err(EngineError::Conflict("the object"))
+            }
+        }
+    }
+
     /// Puts our finalizer on the object.
     pub(super) async fn hold_object(&self, object: &ApiCredential) -> Result<(), EngineError> {
         let mut finalizers = object.finalizers().to_vec();

@@ -19,8 +19,8 @@ pub use self::ledgers::Ledgers;
 
 use crate::{
     api::{
-        ApiCredential, ClusterCredentialProvider, CredentialProvider, DIGEST_ANNOTATION, LEDGER_FINALIZER,
-        ProviderKind, RENDERED_FROM_ANNOTATION, REVISION_ANNOTATION,
+        AbandonedCredential, ApiCredential, ClusterCredentialProvider, CredentialProvider, DIGEST_ANNOTATION,
+        LEDGER_FINALIZER, ProviderKind, RENDERED_FROM_ANNOTATION, REVISION_ANNOTATION,
     },
     lifecycle::{
         ledger::{Document, SCHEMA},
@@ -201,6 +201,8 @@ pub struct Stores {
     pub logins: Store<Key, u64>,
     /// Intakes, by their own key.
     pub intakes: Store<Key, IntakeEntry>,
+    /// AbandonedCredentials, by their own key.
+    pub abandoned: Store<Key, Arc<AbandonedCredential>>,
     /// Providers.
     pub providers: Store<ProviderKey, ProviderObject>,
     /// The labels of each namespace, and nothing else of it; empty where no provider is shared.

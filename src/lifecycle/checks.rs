@@ -2,16 +2,16 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::api::{DeletionPolicy, Reason};
+use crate::api::Reason;
 
 use super::{
-    actions, inherit,
-    ledger::{Document, Edit, Revision, State, StepKind},
+    actions, deletion, inherit,
+    ledger::{Edit, Revision, State, StepKind},
     mint,
     pass::Pass,
     plan::{Plan, Step, Wake},
     removal, surgery,
-    world::{LedgerView, World},
+    world::World,
 };
 
 /// Decides the next step. A function: same world, same time, same plan.
@@ -25,18 +25,20 @@ pub fn decide(world: &World, now: Timestamp) -> Plan {
 type Check = fn(&Pass<'_>) -> Option<Plan>;
 
 const CHECKS: &[Check] = &[
-    object_is_gone,
+    deletion::without_its_object,
+    deletion::without_its_ledger,
     surgery::unreadable_ledger,
-    ledger_is_a_predecessors,
+    deletion::predecessor,
     inherit::take_over,
     inherit::claim,
-    deletion,
+    deletion::check,
     suspended,
     object_is_not_held,
     surgery::deleted_ledger,
     surgery::lost_ledger,
     render_what_is_active,
     removal::said_to_be_gone,
+    deletion::never_confirmed,
     settle,
     verify,
     publish,
@@ -51,91 +53,6 @@ const CHECKS: &[Check] = &[
     mint::give_up,
     mint::check,
 ];
-
-fn object_is_gone(pass: &Pass<'_>) -> Option<Plan> {
-    if pass.world.subject.object.is_some() {
-        return None;
-    }
-    match &pass.world.ledger {
-        LedgerView::Present { document, held: true, .. } if document.closed => {
-            pass.step(Step::ReleaseLedger, Reason::Deleting)
-        }
-        _ => Some(pass.rest(Reason::Deleting, String::new())),
-    }
-}
-
-fn ledger_is_a_predecessors(pass: &Pass<'_>) -> Option<Plan> {
-    let LedgerView::Present { document, uid, .. } = &pass.world.ledger else { return None };
-    let restored = inherit::foreign(document, uid, &pass.world.operator.cluster_id).is_some();
-    if document.object_uid == pass.world.object_uid() || restored && !document.closed {
-        return None;
-    }
-    if !document.closed {
-        let message = "the credentials of an earlier object of this name are to be revoked first".to_owned();
-        return Some(pass.rest(Reason::Deleting, message));
-    }
-    if matches!(pass.world.ledger, LedgerView::Present { held: true, .. }) {
-        return pass.step(Step::ReleaseLedger, Reason::Deleting);
-    }
-    Some(
-        pass.rest(
-            Reason::Deleting,
-            "the ledger of an earlier object of this name is being removed".to_owned(),
-        ),
-    )
-}
-
-fn deletion(pass: &Pass<'_>) -> Option<Plan> {
-    if !pass.world.deleting() {
-        return None;
-    }
-    if !pass.world.object_is_held() {
-        return Some(pass.rest(Reason::Deleting, "waiting for other finalizers".to_owned()));
-    }
-    let Some(document) = pass.document().filter(|document| !document.closed) else {
-        return pass.step(Step::ReleaseObject, Reason::Deleting);
-    };
-    let object = pass.object()?;
-    let orphaned = object.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == "orphan");
-    let retain = object.spec.deletion_policy == DeletionPolicy::Retain || orphaned;
-    let newest = || document.revisions.iter().rev().find(|it| it.state.is_usable());
-    let kept = pass.world.active().or_else(newest).filter(|_| retain).map(|it| it.revision);
-    let usable = |it: &&Revision| it.state.is_usable() && Some(it.revision) != kept;
-    let doomed: Vec<u32> = document.revisions.iter().filter(usable).map(|it| it.revision).collect();
-    if let Some(left) = inherit::leave(pass, &doomed).or_else(|| inherit::leave_to_a_clone(pass, &doomed)) {
-        return Some(left);
-    }
-    if !doomed.is_empty() {
-        return pass.step(Step::Record(Edit::StartRevoking { revisions: doomed }), Reason::Deleting);
-    }
-    // Only now: which revision workloads use is seen in the Secret while it is ours.
-    if retain && let Some(target) = pass.world.targets.iter().find(|target| target.ours) {
-        return pass.step(Step::ReleaseTarget { name: target.name.clone() }, Reason::Deleting);
-    }
-    removal::said_to_be_gone(pass)
-        .or_else(|| settle(pass))
-        .or_else(|| revoke(pass))
-        .or_else(|| close(pass, document, kept))
-}
-
-fn close(pass: &Pass<'_>, document: &Document, kept: Option<u32>) -> Option<Plan> {
-    // What a provider cannot list or cannot revoke is beyond us; `conclude` says so when the ledger is closed.
-    let beyond = |it: &Revision| match it.state {
-        State::Unconfirmed => pass.capabilities(it).is_some_and(|capabilities| !capabilities.list),
-        State::Revoking => {
-            pass.capabilities(it).is_some_and(|capabilities| !pass.can_revoke(it, capabilities))
-        }
-        _ => false,
-    };
-    let waits = |it: &&Revision| Some(it.revision) != kept && it.state.may_be_alive() && !beyond(it);
-    if let Some(waiting) = document.revisions.iter().find(waits) {
-        let failure = || document.failures.get(&StepKind::Revoke).map(|failure| failure.message.as_str());
-        let why = pass.suspicion(waiting).or_else(failure).map(|why| format!(": {why}"));
-        let message = format!("waiting for {} to be revoked{}", waiting.name, why.unwrap_or_default());
-        return Some(pass.rest(Reason::Deleting, message));
-    }
-    pass.step(Step::Record(Edit::Close), Reason::Deleting)
-}
 
 fn suspended(pass: &Pass<'_>) -> Option<Plan> {
     if !pass.object()?.spec.suspend {
@@ -164,7 +81,7 @@ fn render_what_is_active(pass: &Pass<'_>) -> Option<Plan> {
     pass.step(Step::Publish { revision: active.revision, previous, from }, Reason::Publishing)
 }
 
-fn settle(pass: &Pass<'_>) -> Option<Plan> {
+pub(super) fn settle(pass: &Pass<'_>) -> Option<Plan> {
     let open = |it: &&Revision| matches!(it.state, State::Intended | State::Unconfirmed);
     let due = |it: &&Revision| pass.settle_due(it).is_some_and(|at| at <= pass.now);
     let (listed, unlisted): (Vec<&Revision>, Vec<&Revision>) = pass
@@ -271,7 +188,7 @@ fn start_revoking(pass: &Pass<'_>) -> Option<Plan> {
     pass.step(Step::Record(Edit::StartRevoking { revisions }), Reason::Revoked)
 }
 
-fn revoke(pass: &Pass<'_>) -> Option<Plan> {
+pub(super) fn revoke(pass: &Pass<'_>) -> Option<Plan> {
     if pass.held_back(StepKind::Revoke).is_some() {
         return None;
     }

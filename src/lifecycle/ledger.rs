@@ -228,13 +228,15 @@ pub enum State {
     Absent,
     /// Over for us: it is another cluster's, and was not touched.
     Left,
+    /// Over for this ledger: it may live, and an AbandonedCredential has taken over the record of it.
+    Abandoned,
 }
 
 impl State {
-    /// Whether the provider may hold a credential for it.
+    /// Whether the provider may hold a credential for it that this ledger has to account for.
     #[must_use]
     pub fn may_be_alive(self) -> bool {
-        !matches!(self, Self::Revoked | Self::Absent | Self::Left)
+        !matches!(self, Self::Revoked | Self::Absent | Self::Left | Self::Abandoned)
     }
 
     /// Whether its secret is kept and workloads may use it.
@@ -245,7 +247,7 @@ impl State {
 
     /// The arrows of the diagram.
     fn may_become(self, next: Self) -> bool {
-        use State::{Absent, Intended, Issued, Left, Retiring, Revoked, Revoking, Unconfirmed};
+        use State::{Abandoned, Absent, Intended, Issued, Left, Retiring, Revoked, Revoking, Unconfirmed};
         matches!(
             (self, next),
             (Intended, Issued | Unconfirmed | Revoking | Absent)
@@ -256,6 +258,8 @@ impl State {
                 | (Retiring, Revoking)
                 | (Revoking, Revoked)
                 | (Intended | Unconfirmed | Issued | Retiring | Revoking, Left)
+                // The record of it exists elsewhere.
+                | (Intended | Unconfirmed | Revoking, Abandoned)
         )
     }
 }

@@ -45,7 +45,8 @@ pub(super) fn check(pass: &Pass<'_>) -> Option<Plan> {
     let request = with_default_lifetime(request, provider.allow.as_ref());
     let by_hand = provider.capabilities.by_hand;
     let refused = || {
-        honour::cannot_be_honoured(pass, &provider.capabilities, &request)
+        is_going(pass, provider)
+            .or_else(|| honour::cannot_be_honoured(pass, &provider.capabilities, &request))
             .or_else(|| allowed::not_allowed(pass, provider, &request))
             .or_else(|| target_is_taken(pass))
             .or_else(|| suspect::holds(pass, provider))
@@ -312,6 +313,20 @@ fn breaker(pass: &Pass<'_>, object: &ApiCredential) -> Option<Plan> {
         to_second(opens)
     );
     Some(rest_until(pass, opens, Reason::MintLimit, message))
+}
+
+/// At a provider that is being deleted nothing new is made; what was made there can still be revoked.
+fn is_going(pass: &Pass<'_>, provider: &UsableProvider) -> Option<Plan> {
+    let name = &pass.object()?.spec.provider_ref.name;
+    provider.deleting.then(|| pass.rest(Reason::ProviderDeleting, going(name)))
+}
+
+/// What people are told of a provider that is being deleted.
+pub(super) fn going(provider: &str) -> String {
+    format!(
+        "the provider {provider} is being deleted: nothing is minted there any more; point spec.providerRef at another provider, \
+         or delete this object"
+    )
 }
 
 pub(super) fn paused(pass: &Pass<'_>, provider: &UsableProvider) -> Option<Plan> {

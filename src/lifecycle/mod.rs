@@ -18,12 +18,14 @@
 //! (a person made it) ──taken──▶ Issued, and on like any other; where the provider cannot revoke, a person removes what is Revoking
 //! ```
 
+pub mod abandoned;
 mod actions;
 mod allowed;
 pub mod backoff;
 mod by_hand;
 pub mod capability;
 mod checks;
+mod deletion;
 pub mod failure;
 mod honour;
 pub mod inherit;

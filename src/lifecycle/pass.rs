@@ -61,6 +61,12 @@ impl<'a> Pass<'a> {
         self.document()?.inheritance(revision)
     }
 
+    /// Whether what the ledger lists is to end: its object is being deleted, is gone, or has been replaced by another.
+    pub(super) fn is_ending(&self) -> bool {
+        let replaced = || self.document().is_some_and(|it| it.object_uid != self.world.object_uid());
+        self.world.deleting() || self.world.subject.object.is_none() || replaced()
+    }
+
     /// Whether `revision` may be revoked: what is inherited only when one that was minted here is published, or when the object is
     /// deleted, and what is borrowed never.
     pub(super) fn is_ours_to_end(&self, revision: &Revision) -> bool {
@@ -69,7 +75,7 @@ impl<'a> Pass<'a> {
             None => true,
             Some(Inheritance::Borrowed) => false,
             Some(Inheritance::Adopted | Inheritance::Rebuilt) => {
-                self.world.deleting() || own().is_some_and(|(inherited, it)| it.revision > inherited.through)
+                self.is_ending() || own().is_some_and(|(inherited, it)| it.revision > inherited.through)
             }
         }
     }
@@ -161,7 +167,7 @@ impl<'a> Pass<'a> {
                     instants.extend(self.schedule(revision).map(|times| times.renewal));
                 }
                 State::Retiring => instants.extend(newest.and_then(|new| self.revoke_at(revision, new))),
-                State::Revoking | State::Revoked | State::Absent | State::Left => {}
+                State::Revoking | State::Revoked | State::Absent | State::Left | State::Abandoned => {}
             }
         }
         instants.extend(self.published().map(|it| self.check_due(it)));

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use crate::api::Reason;
 
 use super::{
+    abandoned::Abandonment,
     failure::Failure,
     ledger::{Edit, Inherited, Revision, StepKind},
     surgery::Recovery,
@@ -97,6 +98,8 @@ pub enum Step {
         /// Which revision.
         revision: u32,
     },
+    /// Put on record elsewhere what cannot be revoked, or never be confirmed.
+    Abandon(Box<Abandonment>),
     /// Remove a Secret of ours that the spec does not name any more.
     DeleteTarget {
         /// Its name.
@@ -138,6 +141,7 @@ impl Step {
             Self::HoldObject
             | Self::Remind(_)
             | Self::Record(_)
+            | Self::Abandon(_)
             | Self::DeleteTarget { .. }
             | Self::ReleaseTarget { .. }
             | Self::Inherit(_)

@@ -30,9 +30,6 @@ pub(super) fn said_to_be_gone(pass: &Pass<'_>) -> Option<Plan> {
         State::Revoking if cannot(pass, it, |capabilities| pass.can_revoke(it, capabilities)) => {
             Some((Edit::Revoked { revision: it.revision }, it))
         }
-        State::Unconfirmed if cannot(pass, it, |capabilities| capabilities.list) => {
-            Some((Edit::Absent { revision: it.revision, refused: false }, it))
-        }
         _ => None,
     })?;
     let message = format!("a person says that {} is gone", revision.name);
@@ -88,7 +85,6 @@ pub(super) fn awaited<'a>(pass: &'a Pass<'_>) -> impl Iterator<Item = String> + 
             State::Revoking if !pass.can_revoke(it, capabilities) && !shares_its_client(pass, it) => {
                 Some(to_remove(pass, it, capabilities))
             }
-            State::Unconfirmed if !capabilities.list => Some(to_look_for(pass, it, capabilities)),
             _ => None,
         }
     })
@@ -116,15 +112,6 @@ pub(super) fn to_remove(pass: &Pass<'_>, it: &Revision, capabilities: &Capabilit
         it.name,
         place(capabilities),
         annotate(pass, it.client_id.as_deref().unwrap_or(&it.name))
-    )
-}
-
-fn to_look_for(pass: &Pass<'_>, it: &Revision, capabilities: &Capabilities) -> String {
-    format!(
-        "{} may have been made although its answer was lost: look for it at {}, remove it if it is there, then say so: {}",
-        it.name,
-        place(capabilities),
-        annotate(pass, &it.name)
     )
 }
 

@@ -2,12 +2,13 @@
 //!
 //! The whole policy for failures is [`reason`], [`super::backoff::next_attempt`] and the few lines that call them.
 
+mod left;
 mod person;
 mod restore;
 
 use jiff::Timestamp;
 
-use crate::api::{DeletionPolicy, ProviderKind, Reason};
+use crate::api::{ProviderKind, Reason};
 
 use super::{
     failure::{Failure, FailureKind},
@@ -15,7 +16,7 @@ use super::{
     mint,
     pass::settle_from,
     plan::{FoundCredential, Outcome, Step},
-    removal, render, suspect,
+    render, suspect,
     world::{Memory, ProviderView, World},
 };
 
@@ -110,6 +111,7 @@ pub fn conclude(world: &World, step: &Step, outcome: &Outcome, now: Timestamp) -
                 conclusion.never_answered(it);
             }
         }
+        Step::Abandon(it) => conclusion.abandoned(it),
         Step::Record(Edit::Close) => conclusion.closed(),
         Step::Record(Edit::StartRevoking { revisions }) => conclusion.handed_over(revisions),
         Step::Take(taken) => conclusion.taken(taken, outcome),
@@ -371,23 +373,6 @@ impl<'a> Conclusion<'a> {
                 );
             }
             _ => {}
-        }
-    }
-
-    /// What is left at the provider is told to people before the ledger that lists it goes; but not what they asked to keep.
-    fn closed(&mut self) {
-        let policy = self.world.subject.object.as_ref().map(|it| it.spec.deletion_policy);
-        let kept = |it: &Revision| it.state.is_usable() && policy == Some(DeletionPolicy::Retain);
-        let left = self.world.document().into_iter().flat_map(|it| &it.revisions);
-        for revision in left.filter(|it| it.state.may_be_alive() && !kept(it)) {
-            let capabilities = self.provider_view(revision).and_then(ProviderView::usable);
-            let place = capabilities.map_or("the provider", |it| removal::place(&it.capabilities));
-            let message = format!(
-                "a credential named {} (client {}) may be left behind: look at {place} and remove it by hand",
-                revision.name,
-                revision.client_id.as_deref().unwrap_or("unknown")
-            );
-            self.report.events.push(EventNote { warning: true, reason: Reason::Unconfirmed, message });
         }
     }
 

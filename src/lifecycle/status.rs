@@ -11,10 +11,11 @@ use super::{
     EventNote, actions,
     capability::Capabilities,
     ledger::{Revision, State},
+    mint,
     pass::Pass,
     plan::Plan,
     schedule,
-    world::{ProviderView, World},
+    world::{LedgerView, ProviderView, World},
 };
 
 /// How many dead revisions are shown.
@@ -31,6 +32,14 @@ pub fn view(world: &World, object: &ApiCredential, plan: &Plan, now: Timestamp) 
     let active = world.active();
     let times = active.and_then(|it| pass.schedule(it));
     let newest = world.document().and_then(|it| it.newest_issued());
+    if let (LedgerView::Unreadable { .. }, Some(before)) = (&world.ledger, &object.status) {
+        // What was last known of it is all that is left to go by.
+        return ApiCredentialStatus {
+            observed_generation: object.metadata.generation,
+            conditions: conditions(&pass, object, plan),
+            ..before.clone()
+        };
+    }
     ApiCredentialStatus {
         observed_generation: object.metadata.generation,
         conditions: conditions(&pass, object, plan),
@@ -171,6 +180,10 @@ fn provider_reachable(pass: &Pass<'_>) -> Draft {
         Some(ProviderView::Usable(provider)) => match (&provider.paused, &provider.standing.suspicion) {
             (Some(pause), _) => (type_, false, pause.reason, pause.message.clone()),
             (None, Some(why)) => (type_, false, Reason::ProviderSuspect, why.clone()),
+            (None, None) if provider.deleting => {
+                let name = pass.object().map(|object| object.spec.provider_ref.name.as_str());
+                (type_, false, Reason::ProviderDeleting, mint::going(name.unwrap_or_default()))
+            }
             (None, None) => {
                 let (reason, message) = reached(&provider.capabilities);
                 (type_, true, reason, message.to_owned())
@@ -220,6 +233,7 @@ fn needs_a_person(reason: Reason) -> bool {
             | Reason::NeverAccepted
             | Reason::ProviderForbidden
             | Reason::ProviderInvalid
+            | Reason::ProviderDeleting
             | Reason::LoginMissing
             | Reason::ProviderSuspect
             | Reason::LedgerLost

@@ -31,6 +31,8 @@ pub struct World {
     pub intake: Option<IntakeView>,
     /// The provider that the spec refers to, and those that the ledger's revisions were made at.
     pub providers: BTreeMap<(ProviderKind, String), ProviderView>,
+    /// Whether the definition of ApiCredentials is itself being deleted: then deletion means Retain.
+    pub uninstalling: bool,
     /// What this process remembers between passes. Losing it costs a look, never a write.
     pub memory: Memory,
     /// This process.
@@ -169,6 +171,8 @@ pub struct UsableProvider {
     pub standing: Standing,
     /// When all that it holds of ours was last listed by this process; `None` before that, where it can be listed.
     pub listed: Option<Timestamp>,
+    /// Whether its object is being deleted: nothing is minted there any more, but what was is still revoked.
+    pub deleting: bool,
 }
 
 /// Why a provider account is left alone for a while.
@@ -197,6 +201,8 @@ pub struct Memory {
     pub reminded: Option<Timestamp>,
     /// When a lost ledger could not be put together again.
     pub unrecoverable: Option<Timestamp>,
+    /// Revisions that are on record elsewhere, where the ledger cannot say so.
+    pub abandoned: Vec<u32>,
 }
 
 /// This process.
@@ -208,6 +214,8 @@ pub struct Operator {
     pub writer: String,
     /// When it started.
     pub started: Timestamp,
+    /// How long an object that is being deleted waits for its credentials to be revoked.
+    pub revocation_deadline: SignedDuration,
     /// Randomness for this pass, drawn outside so that a decision stays a function.
     pub entropy: u128,
 }
@@ -310,6 +318,15 @@ impl ProviderView {
         match self {
             Self::Usable(provider) => Some(provider),
             Self::Unusable { .. } => None,
+        }
+    }
+
+    /// What is in the way of a call, if anything is known.
+    #[must_use]
+    pub fn why_not_callable(&self) -> Option<String> {
+        match self {
+            Self::Usable(provider) => provider.paused.as_ref().map(|pause| pause.message.clone()),
+            Self::Unusable { message, .. } => Some(message.clone()),
         }
     }
 }

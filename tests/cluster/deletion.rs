@@ -150,3 +150,18 @@ async fn an_object_that_is_deleted_and_made_again_at_once_gets_a_credential_of_i
     assert!(scene.is_only("orders", 1).await);
     operator.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_object_left_whose_finalizer_was_forced_off_is_finished_by_its_ledger() {
+    let scene = Scene::new("forced-off").await;
+    let operator = scene.operator().await;
+    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    operator.stop().await;
+    scene.merge("orders", json!({ "metadata": { "finalizers": null } })).await;
+    scene.delete("orders").await;
+    assert!(scene.is_gone("orders").await && scene.secret("orders.credwright").await.is_some());
+    let operator = scene.operator().await;
+    scene.goes("orders").await;
+    assert_eq!((scene.made().len(), scene.provider.record().live().len()), (1, 0));
+    operator.stop().await;
+}

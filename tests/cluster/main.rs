@@ -5,6 +5,7 @@
     reason = "tests fail by panicking, and run on real time outside"
 )]
 
+mod abandoned;
 mod bad_input;
 mod by_hand;
 mod canary;

@@ -9,7 +9,10 @@ use credwright::api::{ApiCredential, ApiCredentialStatus, CredentialProvider, Cr
 use credwright_simulator::{Credential, Operation, SeenRequest, Simulator, spreetail};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::{DeleteParams, Patch, PatchParams};
+use kube::{
+    ResourceExt,
+    api::{DeleteParams, Patch, PatchParams, PostParams},
+};
 use serde_json::{Value, json};
 
 use crate::support::{Running, Scene};
@@ -18,6 +21,10 @@ use crate::support::{Running, Scene};
 const DEADLINE: Duration = Duration::from_secs(60);
 /// How long an operator is idle when it is at rest: watch events may be under way.
 const CALM: Duration = Duration::from_millis(100);
+
+pub(crate) fn seconds(count: i64) -> SignedDuration {
+    SignedDuration::from_secs(count)
+}
 
 pub(crate) fn minutes(count: i64) -> SignedDuration {
     SignedDuration::from_mins(count)
@@ -131,6 +138,16 @@ impl Scene {
 
     pub(crate) async fn delete_secret(&self, name: &str) {
         self.api::<Secret>().delete(name, &DeleteParams::default()).await.unwrap();
+    }
+
+    /// Puts an object and its ledger back as a backup would: with new UIDs, and without owners.
+    pub(crate) async fn put_back(&self, object: &ApiCredential, mut ledger: Secret) {
+        ledger.metadata.owner_references = None;
+        ledger.metadata.uid = None;
+        ledger.metadata.resource_version = None;
+        self.api::<Secret>().create(&PostParams::default(), &ledger).await.unwrap();
+        let again = ApiCredential::new(&object.name_any(), object.spec.clone());
+        self.api::<ApiCredential>().create(&PostParams::default(), &again).await.unwrap();
     }
 
     pub(crate) async fn is_gone(&self, name: &str) -> bool {

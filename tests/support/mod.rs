@@ -21,7 +21,7 @@ use std::{
 };
 
 use credwright::{
-    api::{ApiCredential, CredentialProvider},
+    api::{AbandonedCredential, ApiCredential, CredentialProvider},
     controller::{Operator, Options},
     engine::Settings,
     lifecycle::ledger::Document,
@@ -256,6 +256,7 @@ impl Scene {
             cluster_id: "test-cluster".to_owned(),
             writer: credwright::engine::seal::random_id(),
             allow_egress: vec!["127.0.0.0/8".parse().unwrap()],
+            revocation_deadline: SignedDuration::from_mins(10),
         };
         let options = Options {
             namespaces: vec![self.namespace.clone()],
@@ -291,6 +292,7 @@ impl Scene {
             cluster_id: String::new(),
             writer: String::new(),
             allow_egress: Vec::new(),
+            revocation_deadline: SignedDuration::from_mins(10),
         };
         let options = Options { namespaces: vec![self.namespace.clone()], ..Options::default() };
         Arc::new(
@@ -378,6 +380,11 @@ impl Scene {
             document.unwrap_or_default(),
             self.provider.record().all(),
         );
+    }
+
+    /// The records of what was abandoned.
+    pub(crate) async fn abandoned(&self) -> Vec<AbandonedCredential> {
+        self.api().list(&ListParams::default()).await.unwrap().items
     }
 
     /// What must hold whenever the dust has settled: everything alive at the provider is in a ledger.

@@ -39,9 +39,11 @@ impl Engine {
             return Ok(before);
         }
         let setup = self.build(object, login.as_ref(), secret);
+        let deleting = object.deleting();
         Ok(Account {
             built_from,
             login,
+            deleting,
             setup,
             trouble: None,
             probe_at: self.now(),
@@ -49,6 +51,15 @@ impl Engine {
             standing: Standing::default(),
             listed: None,
         })
+    }
+
+    /// What a login Secret holds, if there is one that may be used.
+    pub(in crate::engine) async fn login_of(
+        &self,
+        at: &Key,
+    ) -> Result<Result<registry::LoginData, (Reason, String)>, EngineError> {
+        let secret = call("reading the login Secret", self.logins(at).get_opt(&at.name)).await?;
+        Ok(login_data(at, secret))
     }
 
     fn logins(&self, at: &Key) -> Api<Secret> {

@@ -35,7 +35,7 @@ impl ProviderObject {
         }
     }
 
-    pub(super) fn uid(&self) -> String {
+    pub(in crate::engine) fn uid(&self) -> String {
         let uid = match self {
             Self::Namespaced(it) => it.uid(),
             Self::Cluster(it) => it.uid(),
@@ -43,7 +43,7 @@ impl ProviderObject {
         uid.unwrap_or_default()
     }
 
-    pub(super) fn annotation(&self, name: &str) -> Option<&str> {
+    pub(in crate::engine) fn annotation(&self, name: &str) -> Option<&str> {
         let annotations = match self {
             Self::Namespaced(it) => it.annotations(),
             Self::Cluster(it) => it.annotations(),
@@ -51,7 +51,7 @@ impl ProviderObject {
         annotations.get(name).map(String::as_str)
     }
 
-    pub(super) fn generation(&self) -> i64 {
+    pub(in crate::engine) fn generation(&self) -> i64 {
         let generation = match self {
             Self::Namespaced(it) => it.metadata.generation,
             Self::Cluster(it) => it.metadata.generation,
@@ -59,14 +59,22 @@ impl ProviderObject {
         generation.unwrap_or_default()
     }
 
-    pub(super) fn settings(&self) -> &ProviderSettings {
+    /// Whether it is being deleted.
+    pub(in crate::engine) fn deleting(&self) -> bool {
+        match self {
+            Self::Namespaced(it) => it.metadata.deletion_timestamp.is_some(),
+            Self::Cluster(it) => it.metadata.deletion_timestamp.is_some(),
+        }
+    }
+
+    pub(in crate::engine) fn settings(&self) -> &ProviderSettings {
         match self {
             Self::Namespaced(it) => &it.spec.settings,
             Self::Cluster(it) => &it.spec.settings,
         }
     }
 
-    pub(super) fn status(&self) -> Option<&ProviderStatus> {
+    pub(in crate::engine) fn status(&self) -> Option<&ProviderStatus> {
         match self {
             Self::Namespaced(it) => it.status.as_ref(),
             Self::Cluster(it) => it.status.as_ref(),
@@ -74,14 +82,14 @@ impl ProviderObject {
     }
 
     /// Who may use it: for a shared provider that does not say so, nobody.
-    pub(super) fn allow(&self) -> Option<Allow> {
+    pub(in crate::engine) fn allow(&self) -> Option<Allow> {
         match self {
             Self::Namespaced(_) => None,
             Self::Cluster(it) => Some(it.spec.allow.clone().unwrap_or_default()),
         }
     }
 
-    pub(super) fn login(&self, key: &ProviderKey) -> Option<Key> {
+    pub(in crate::engine) fn login(&self, key: &ProviderKey) -> Option<Key> {
         match self {
             Self::Namespaced(it) => {
                 let name = it.spec.login.as_ref()?.secret_ref.name.clone();

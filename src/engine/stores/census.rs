@@ -87,7 +87,7 @@ impl Tally {
             State::Issued => Some(&mut self.counts.active),
             State::Retiring | State::Revoking => Some(&mut self.counts.retiring),
             State::Intended | State::Unconfirmed => Some(&mut self.counts.unconfirmed),
-            State::Revoked | State::Absent | State::Left => None,
+            State::Revoked | State::Absent | State::Left | State::Abandoned => None,
         }
     }
 

@@ -60,6 +60,11 @@ pub enum Edit {
         /// Which revision.
         revision: u32,
     },
+    /// It is on record as an AbandonedCredential.
+    Abandon {
+        /// Which revision.
+        revision: u32,
+    },
     /// The provider refused it for the first time, or accepts it again.
     Refused {
         /// Which revision.
@@ -214,6 +219,7 @@ impl Document {
                 self.step(*revision, State::Revoked)?.ended_at = Some(now);
                 self.failures.remove(&StepKind::Revoke);
             }
+            Edit::Abandon { revision } => self.step(*revision, State::Abandoned)?.ended_at = Some(now),
             Edit::Refused { revision, refused } => {
                 let it = self.find(*revision)?;
                 it.refused_at = refused.then_some(now);
@@ -256,7 +262,7 @@ impl Document {
         it.issued_at = Some(now);
         match it.state {
             State::Intended => it.state = State::Issued,
-            State::Unconfirmed | State::Absent | State::Revoked | State::Left => {
+            State::Unconfirmed | State::Absent | State::Revoked | State::Left | State::Abandoned => {
                 it.state = State::Revoking;
                 it.ended_at = None;
             }

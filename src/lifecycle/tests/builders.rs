@@ -89,6 +89,7 @@ pub(super) fn a_credential() -> Scene {
         paused: None,
         standing: Standing::default(),
         listed: None,
+        deleting: false,
     }));
     let world = World {
         subject: Subject {
@@ -103,11 +104,13 @@ pub(super) fn a_credential() -> Scene {
         targets: Vec::new(),
         intake: None,
         providers: BTreeMap::from([((ProviderKind::CredentialProvider, "acme".to_owned()), provider)]),
+        uninstalling: false,
         memory: Memory::default(),
         operator: Operator {
             cluster_id: "cluster-1".to_owned(),
             writer: "writer-1".to_owned(),
             started: noon(),
+            revocation_deadline: minutes(10),
             entropy: 0x0123_4567_89ab_cdef_0123_4567_89ab_cdef,
         },
     };
@@ -359,6 +362,12 @@ impl Scene {
     pub(super) fn deleting(mut self) -> Self {
         self.object.metadata.deletion_timestamp =
             Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(noon()));
+        self
+    }
+
+    pub(super) fn deleting_for(mut self, long: SignedDuration) -> Self {
+        self.object.metadata.deletion_timestamp =
+            Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(noon() - long));
         self
     }
 

@@ -8,7 +8,7 @@ use super::{builders::*, table::*};
 use crate::{
     api::Reason,
     lifecycle::{
-        Report, backoff, conclude,
+        Report, backoff, conclude, decide,
         failure::{Failure, FailureKind},
         ledger::{Document, Edit, State, StepKind},
         plan::{FoundCredential, Outcome, Step},
@@ -276,4 +276,33 @@ fn what_is_left_behind_is_told_when_the_ledger_is_closed() {
     assert_eq!(told(a_credential().unconfirmed(hours(1))), 1);
     assert_eq!(told(a_credential().revoking()), 1);
     assert_eq!(told(a_credential().issued(days(1)).restored_ledger()), 1);
+}
+
+#[test]
+fn what_is_put_on_record_leaves_the_ledger_and_people_are_told() {
+    let abandoned = |scene: Scene, action: Option<&str>| {
+        let world = scene.world();
+        let Some(Step::Abandon(mut it)) = decide(&world, noon()).step else { panic!("nothing is given up") };
+        it.action = action.map(str::to_owned);
+        conclude(&world, &Step::Abandon(it), &Outcome::Done, noon())
+    };
+    let late = || a_credential().revoking().paused().deleting_for(minutes(10));
+    let report = abandoned(late(), None);
+    assert_eq!(report.edits, [Edit::Abandon { revision: 1 }]);
+    let note = &report.events[0];
+    assert!(note.warning && note.reason == Reason::Abandoned);
+    let told =
+        ["prod-orders-kwtag-1abcd", "the provider does not answer", "AbandonedCredential kw", "tried again"];
+    assert!(told.iter().all(|it| note.message.contains(it)), "{}", note.message);
+    let asked = abandoned(late(), Some("remove it at Acme"));
+    assert!(asked.events[0].message.contains("remove it at Acme"), "{}", asked.events[0].message);
+
+    let refused = active()
+        .unconfirmed(hours(1))
+        .failed(StepKind::Settle, Reason::ProviderForbidden, FailureKind::Forbidden, minutes(1))
+        .of_revision(2)
+        .and(|it| it.document.failures.values_mut().for_each(|it| it.count = 3));
+    let report = abandoned(refused, None);
+    let spaced = |edit: &Edit| matches!(edit, Edit::Fail { step: StepKind::Mint, record } if record.reason == Reason::Unconfirmed);
+    assert!(report.edits.iter().any(spaced), "the next attempt waits: {:?}", report.edits);
 }

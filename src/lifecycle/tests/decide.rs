@@ -142,7 +142,12 @@ fn what_was_lost_is_settled_first() {
             unlisted(a_credential().intended(hours(1))),
             "record Unconfirm { revision: 1 }",
         ),
-        ("and no longer waited for", unlisted(a_credential().unconfirmed(hours(1))), "mint 2: FirstIssue"),
+        (
+            "and put on record elsewhere",
+            unlisted(a_credential().unconfirmed(hours(1))),
+            "abandon 1: Unconfirmed",
+        ),
+        ("and no longer waited for", unlisted(a_credential().next(State::Abandoned)), "mint 2: FirstIssue"),
         (
             "what was lost at a provider that the spec has left does not hold up the new one",
             a_credential().unconfirmed(hours(1)).at_provider("gone"),

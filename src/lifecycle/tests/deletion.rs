@@ -1,7 +1,15 @@
 //! The first checks: deletion, and ledgers that are not, or not certainly, this object's own.
 
 use super::{builders::*, table::*};
-use crate::lifecycle::{decide, ledger::State, world::LedgerView};
+use crate::{
+    api::{CredentialStatus, DeletionPolicy, Reason},
+    lifecycle::{
+        decide,
+        failure::FailureKind,
+        ledger::{State, StepKind},
+        world::LedgerView,
+    },
+};
 
 #[test]
 fn deletion() {
@@ -31,11 +39,16 @@ fn deletion() {
         (
             "what cannot be looked for does not hold deletion up",
             a_credential().unconfirmed(hours(1)).capable(|it| it.list = false).deleting(),
-            "record Close",
+            "abandon 1: Unconfirmed",
         ),
         (
             "what cannot be revoked does not hold deletion up",
             a_credential().revoking().capable(|it| it.revoke = false).deleting(),
+            "abandon 1: NotRevoked",
+        ),
+        (
+            "what is on record elsewhere does not hold deletion up",
+            a_credential().next(State::Abandoned).deleting(),
             "record Close",
         ),
         (
@@ -77,6 +90,127 @@ fn deletion() {
 }
 
 #[test]
+fn when_the_deadline_is_over_what_was_not_revoked_is_put_on_record() {
+    let late = || a_credential().revoking().deleting_for(minutes(10));
+    let refused = |scene: Scene| {
+        scene.failed(StepKind::Revoke, Reason::RevocationFailed, FailureKind::Unavailable, seconds(1))
+    };
+    let closed = |scene: Scene| scene.and(|it| it.document.closed = true);
+    check(vec![
+        (
+            "a second before it, a provider that is gone is waited for",
+            a_credential().revoking().without_provider().deleting_for(minutes(10) - seconds(1)),
+            "rest: Deleting",
+        ),
+        ("a provider that is gone", late().without_provider(), "abandon 1: NotRevoked"),
+        ("one that is away", late().paused(), "abandon 1: NotRevoked"),
+        ("one that has just refused", refused(late()), "abandon 1: NotRevoked"),
+        ("one that answers is asked once more", late(), "revoke 1"),
+        (
+            "an answer that cannot be looked for while the provider is away",
+            a_credential().unconfirmed(hours(1)).paused().deleting_for(minutes(10)),
+            "abandon 1: Unconfirmed",
+        ),
+        (
+            "a call that may be under way is waited for",
+            a_credential().intended(seconds(60)).without_provider().deleting_for(minutes(10)),
+            "rest: Deleting",
+        ),
+        (
+            "but not for ever",
+            a_credential().intended(minutes(2)).without_provider().deleting_for(minutes(10)),
+            "abandon 1: Unconfirmed",
+        ),
+        (
+            "what is retained is not given up",
+            a_credential().issued(days(9)).next(State::Abandoned).retained().deleting_for(hours(1)),
+            "record Close",
+        ),
+        (
+            "foreground deletion: our part is done, and the ledger goes before the object",
+            closed(active()).deleting().and(|it| it.object.metadata.finalizers = None),
+            "ReleaseLedger",
+        ),
+    ]);
+}
+
+#[test]
+fn while_the_definitions_go_deletion_means_retain_and_waits_no_longer_than_the_deadline() {
+    let uninstalling = |scene: Scene| {
+        let mut world = scene.world();
+        world.uninstalling = true;
+        in_words(&decide(&world, noon()))
+    };
+    assert_eq!(uninstalling(active().deleting()), "ReleaseTarget { name: \"orders\" }");
+    assert_eq!(uninstalling(a_credential().issued(days(9)).deleting()), "record Close");
+    let retired = || a_credential().issued(days(9)).revoking().paused();
+    assert_eq!(uninstalling(retired().deleting()), "rest: Deleting");
+    assert_eq!(uninstalling(retired().deleting_for(minutes(10))), "record Close");
+}
+
+#[test]
+fn what_can_never_be_confirmed_is_put_on_record_while_the_object_lives_too() {
+    let refused = |count: u32, kind| {
+        a_credential()
+            .issued(days(1))
+            .published()
+            .unconfirmed(minutes(1))
+            .failed(StepKind::Settle, Reason::ProviderForbidden, kind, hours(1))
+            .of_revision(2)
+            .and(|it| it.document.failures.values_mut().for_each(|it| it.count = count))
+    };
+    check(vec![
+        (
+            "where nothing can be listed",
+            active().unconfirmed(seconds(1)).capable(|it| it.list = false),
+            "abandon 2: Unconfirmed",
+        ),
+        (
+            "where listing was refused three times",
+            refused(3, FailureKind::Forbidden),
+            "abandon 2: Unconfirmed",
+        ),
+        ("but not where it was refused twice", refused(2, FailureKind::Forbidden), "settle 2"),
+        ("nor where the provider was away", refused(3, FailureKind::Unavailable), "settle 2"),
+    ]);
+}
+
+#[test]
+fn an_object_whose_ledger_cannot_be_read_goes_when_the_deadline_is_over() {
+    let decided = |scene: Scene, abandoned: &[u32]| {
+        let mut world = scene.world();
+        world.ledger =
+            LedgerView::Unreadable { why: "its seal does not open".to_owned(), terminating: false };
+        world.memory.abandoned = abandoned.to_vec();
+        in_words(&decide(&world, noon()))
+    };
+    let listed = |scene: Scene| {
+        scene.status_says(2).and(|scene| {
+            let status = scene.object.status.as_mut().unwrap();
+            status.credentials = [(2, "Active"), (1, "Revoking"), (3, "Revoked")]
+                .map(|(revision, state)| CredentialStatus {
+                    revision,
+                    state: state.to_owned(),
+                    name: format!("prod-orders-kwtag-{revision}abcd"),
+                    client_id: None,
+                    issued_at: None,
+                    expires_at: None,
+                    revoke_at: None,
+                    reason: Reason::FirstIssue,
+                })
+                .into();
+        })
+    };
+    let late = || listed(a_credential()).deleting_for(minutes(10));
+    assert_eq!(decided(listed(a_credential()).deleting(), &[]), "rest: LedgerUnreadable");
+    assert_eq!(decided(late(), &[]), "abandon 2: NotRevoked");
+    assert_eq!(decided(late(), &[2]), "abandon 1: NotRevoked");
+    assert_eq!(decided(late(), &[2, 1]), "ReleaseObject");
+    assert_eq!(decided(late().retained(), &[]), "abandon 1: NotRevoked", "what is retained is not given up");
+    assert_eq!(decided(late().with_target(|_| ()).retained(), &[1]), "ReleaseTarget { name: \"orders\" }");
+}
+
+#[test]
 fn the_ledger_when_the_object_is_gone_or_not_the_one_it_speaks_of() {
     let gone = |scene: Scene| {
         let mut world = scene.world();
@@ -86,10 +220,14 @@ fn the_ledger_when_the_object_is_gone_or_not_the_one_it_speaks_of() {
     let closed = || active().and(|it| it.document.closed = true);
     assert_eq!(gone(closed()), "ReleaseLedger");
     assert_eq!(gone(closed().released_ledger()), "rest: Deleting");
+    assert_eq!(gone(active()), "record StartRevoking [1]", "what it left is finished by its own record");
+    assert_eq!(gone(active().and(|it| it.document.deletion_policy = DeletionPolicy::Retain)), "record Close");
+    assert_eq!(gone(active().restored_ledger()), "rest: Deleting", "its object is yet to be restored");
+    assert_eq!(gone(active().restored_ledger().deleted_ledger()), "rest: Deleting", "that may take a while");
     assert_eq!(
-        gone(active()),
+        gone(a_credential().revoking().paused().deleted_ledger()),
         "rest: Deleting",
-        "an open ledger may be one whose object is yet to be restored"
+        "and has a deadline"
     );
 
     let mut unreadable = active().world();
@@ -105,7 +243,7 @@ fn the_ledger_when_the_object_is_gone_or_not_the_one_it_speaks_of() {
         (
             "what an earlier object left is revoked first",
             active().and(|it| it.document.object_uid = "uid-0".to_owned()),
-            "rest: Deleting",
+            "record StartRevoking [1]",
         ),
         ("a suspended object is left alone", a_credential().suspended(), "rest: Suspended"),
     ]);

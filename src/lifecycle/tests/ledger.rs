@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-const STATES: [State; 7] = [
+const STATES: [State; 8] = [
     State::Intended,
     State::Unconfirmed,
     State::Issued,
@@ -19,6 +19,7 @@ const STATES: [State; 7] = [
     State::Revoking,
     State::Revoked,
     State::Absent,
+    State::Abandoned,
 ];
 
 fn in_state(state: State) -> Document {
@@ -72,12 +73,17 @@ fn every_arrow_of_the_diagram_and_no_other() {
         ),
         (Edit::Revoked { revision }, vec![(Revoking, Revoked)]),
         (
+            Edit::Abandon { revision },
+            vec![(Intended, Abandoned), (Unconfirmed, Abandoned), (Revoking, Abandoned)],
+        ),
+        (
             answer("intent-1"),
             vec![
                 (Intended, Issued),
                 (Unconfirmed, Revoking),
                 (Absent, Revoking),
                 (Revoked, Revoking),
+                (Abandoned, Revoking),
                 (Issued, Issued),
                 (Retiring, Retiring),
                 (Revoking, Revoking),
@@ -145,7 +151,7 @@ fn an_answer_fills_in_what_was_made() {
 
 #[test]
 fn an_answer_that_nobody_waits_for_is_revoked_and_can_be() {
-    for state in [State::Unconfirmed, State::Absent, State::Revoked] {
+    for state in [State::Unconfirmed, State::Absent, State::Revoked, State::Abandoned] {
         let mut document = in_state(state);
         document.revisions[0].ended_at = Some(noon());
         document.apply(&answer("intent-1"), noon()).unwrap();

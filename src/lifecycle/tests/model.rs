@@ -15,11 +15,11 @@ use super::{
     table::*,
 };
 use crate::{
-    api::{ApiCredential, DeletionPolicy, ProviderKind, Reason},
+    api::{AbandonedKind, ApiCredential, DeletionPolicy, ProviderKind, Reason},
     lifecycle::{
         capability::Capabilities,
         conclude, decide,
-        ledger::{Document, Edit, Revision},
+        ledger::{Document, Edit, Revision, StepKind},
         plan::{Outcome, Plan, Step, Wake},
         status,
         suspect::Standing,
@@ -29,6 +29,9 @@ use crate::{
 
 /// Five, or three times what two hours' lifetime needs: see `backoff::mint_limit`.
 const CREATES_PER_HOUR: usize = 5;
+
+/// How long deletion waits for revocation.
+const DEADLINE: SignedDuration = SignedDuration::from_mins(10);
 
 /// A credential at a provider, whether the ledger knows it or not.
 #[derive(Clone, Debug)]
@@ -74,6 +77,8 @@ pub(super) struct Model {
     processes: u32,
     passes: u128,
     pub(super) creates: Vec<Timestamp>,
+    /// Names of what is on record as abandoned.
+    pub(super) abandoned: Vec<String>,
 }
 
 pub(super) enum Performed {
@@ -105,6 +110,7 @@ impl Model {
             processes: 1,
             passes: 0,
             creates: Vec::new(),
+            abandoned: Vec::new(),
         }
     }
 
@@ -126,6 +132,10 @@ impl Model {
 
     pub(super) fn deleting(&self) -> bool {
         self.object.as_ref().is_none_or(|it| it.metadata.deletion_timestamp.is_some())
+    }
+
+    fn deleting_since(&self) -> Option<Timestamp> {
+        Some(self.object.as_ref()?.metadata.deletion_timestamp.as_ref()?.0)
     }
 
     pub(super) fn is_alive(&self, client: &Client) -> bool {
@@ -173,6 +183,7 @@ impl Model {
                 paused,
                 standing,
                 listed: None,
+                deleting: false,
             }))
         };
         ((ProviderKind::CredentialProvider, name.to_owned()), view)
@@ -242,6 +253,13 @@ impl Model {
             Step::Take(_) => self.fail("nobody makes credentials by hand here"),
             Step::Publish { revision, previous, from } => return self.publish(*revision, *previous, from),
             Step::Record(edit) => self.write(edit),
+            Step::Abandon(it) => {
+                self.abandoned.push(it.name.clone());
+                if self.crash == Some(Crash::AfterRecord) {
+                    self.crash = None;
+                    return Performed::Crashed;
+                }
+            }
             Step::DeleteTarget { name } => self.targets.retain(|it| it.view.name != *name),
             Step::ReleaseTarget { name } => {
                 self.targets
@@ -278,6 +296,17 @@ impl Model {
         if usable.is_some_and(|it| it.is_none_or(|it| it.paused.is_some())) {
             self.fail("a provider that is away is called");
         }
+        if let Step::Abandon(it) = step {
+            let document = self.document.as_ref().unwrap();
+            let hopeless = match it.kind {
+                AbandonedKind::NotRevoked => !self.capabilities.revoke,
+                AbandonedKind::Unconfirmed => !self.capabilities.list,
+            };
+            let refused = document.failures.get(&StepKind::Settle).is_some_and(|it| it.count >= 3);
+            if !hopeless && !refused && self.deleting_since().is_none_or(|at| self.now < at + DEADLINE) {
+                self.fail("what may still be revoked is given up");
+            }
+        }
         let Step::Record(Edit::StartRevoking { revisions }) = step else { return };
         let wanted = world.target().map(|it| it.name.clone());
         let held = |number: &u32| {
@@ -300,7 +329,9 @@ impl Model {
         }
         let Some(document) = self.document.as_ref().filter(|it| !it.closed) else { return };
         for client in self.remotes.values().flat_map(|it| &it.clients).filter(|it| self.is_alive(it)) {
-            if !document.revisions.iter().any(|it| it.name == client.name && it.state.may_be_alive()) {
+            let listed =
+                document.revisions.iter().any(|it| it.name == client.name && it.state.may_be_alive());
+            if !listed && !self.abandoned.contains(&client.name) {
                 self.fail(&format!("{} is alive, and the ledger does not say so", client.name));
             }
         }
@@ -321,6 +352,9 @@ impl Model {
             Wake::At(at) => Some(at),
         };
         self.tell(format!("{} until {wake:?}", in_words(plan)));
+        if self.deleting_since().is_some_and(|at| self.now > at + DEADLINE + minutes(3)) {
+            self.fail("deletion hangs");
+        }
         let Some(object) = self.object.clone() else { return wake };
         let status = status::view(world, &object, plan, self.now);
         for ahead in [1, 11, 61, 601, 3601, 6 * 3600, 86_400, 100 * 86_400] {

@@ -59,6 +59,7 @@ pub(super) enum Crash {
     BeforeCall,
     BeforeAnswer,
     AfterPublication,
+    AfterRecord,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -112,7 +113,12 @@ fn events() -> impl Strategy<Value = Event> {
         Fault::Forbidden,
         Fault::Rejected,
     ]);
-    let crashes = prop::sample::select(vec![Crash::BeforeCall, Crash::BeforeAnswer, Crash::AfterPublication]);
+    let crashes = prop::sample::select(vec![
+        Crash::BeforeCall,
+        Crash::BeforeAnswer,
+        Crash::AfterPublication,
+        Crash::AfterRecord,
+    ]);
     let around = prop_oneof![
         8 => waits.prop_map(Event::Wait),
         1 => Just(Event::AwayForFortyDays),
@@ -238,14 +244,10 @@ impl Model {
         }
     }
 
-    /// What is alive at the providers, but for what nobody could look for.
-    pub(super) fn alive(&self, list: bool) -> Vec<String> {
-        let lost = |name: &str| {
-            let all = self.document.iter().flat_map(|it| &it.revisions);
-            all.filter(|it| it.state == State::Unconfirmed).any(|it| it.name == name)
-        };
+    /// What is alive at the providers and on no record.
+    pub(super) fn alive(&self) -> Vec<String> {
         let all = self.remotes.values().flat_map(|it| &it.clients).filter(|it| self.is_alive(it));
-        all.map(|it| it.name.clone()).filter(|name| list || !lost(name)).collect()
+        all.map(|it| it.name.clone()).filter(|name| !self.abandoned.contains(name)).collect()
     }
 }
 

@@ -57,6 +57,7 @@ pub(super) fn in_words(plan: &Plan) -> String {
             format!("recover {revisions:?}, published {published:?}, through {}", it.inherited.through)
         }
         Some(Step::Record(Edit::Stray(it))) => format!("stray {}", it.revision),
+        Some(Step::Abandon(it)) => format!("abandon {}: {:?}", it.revision, it.kind),
         Some(Step::Record(edit)) => {
             format!("record {edit:?}").replace(" { revisions: ", " ").replace("] }", "]")
         }

@@ -8,7 +8,7 @@ use crate::{
     lifecycle::{
         decide,
         failure::FailureKind,
-        ledger::StepKind,
+        ledger::{State, StepKind},
         plan::{Plan, Wake},
     },
 };
@@ -106,10 +106,7 @@ fn each_thing_that_is_waited_for_wakes_when_it_is_due() {
 fn what_only_a_change_can_end_does_not_wake() {
     for (sentence, scene) in [
         ("a provider that does not exist", a_credential().without_provider()),
-        (
-            "two owners of one tag",
-            a_credential().next(crate::lifecycle::ledger::State::Absent).with_stray(&own_tag(), 2),
-        ),
+        ("two owners of one tag", a_credential().next(State::Absent).with_stray(&own_tag(), 2)),
         ("a provider that is away", a_credential().paused()),
         ("a spec that it cannot honour", a_credential().capable(|it| it.name_max = 3)),
     ] {
@@ -120,7 +117,7 @@ fn what_only_a_change_can_end_does_not_wake() {
 #[test]
 fn a_leftover_that_nobody_can_look_for_does_not_cost_a_credential_its_last_third() {
     let waiting = |age| {
-        let scene = just_checked(a_credential().issued(age).published()).unconfirmed(minutes(20));
+        let scene = just_checked(a_credential().issued(age).published()).next(State::Abandoned);
         let scene = scene.with_rotation(|it| it.renew_before = lasting("900h")).capable(|it| it.list = false);
         let scene = scene.failed(StepKind::Mint, Reason::Unconfirmed, FailureKind::Ambiguous, minutes(20));
         let about = scene.about_minting();

@@ -1,0 +1,37 @@
+//! What is watched besides ApiCredentials, providers and Secrets.
+
+use kube::{Api, runtime::watcher};
+
+use crate::{api::AbandonedCredential, engine::stores::Key};
+
+use super::{Change, Listing, Watch, unlisted};
+use crate::controller::{Operator, queue::Item};
+
+impl Operator {
+    /// The records of what was abandoned, in our own namespace.
+    pub(super) async fn watch_abandoned(&self, namespace: Option<String>) {
+        let api: Api<AbandonedCredential> = self.api(namespace.as_ref());
+        let scoped = (Watch::Abandoned, namespace);
+        let mut listed = Listing::none();
+        self.follow(&scoped, api, watcher::Config::default(), |change| match change {
+            Change::Listing => listed.begin(),
+            Change::There(record) => {
+                let key = Key::of(&record);
+                listed.name(key.clone());
+                if self.engine.see_abandoned(record) {
+                    self.queue.wake(Item::Abandoned(key));
+                }
+            }
+            Change::Gone(record) => {
+                self.engine.stores.abandoned.remove(&Key::of(&record), u64::MAX);
+            }
+            Change::Complete => {
+                let unlisted = unlisted(&scoped.1, listed.complete());
+                for key in self.engine.stores.abandoned.select(|key, _| unlisted(key)) {
+                    self.engine.stores.abandoned.remove(&key, u64::MAX);
+                }
+            }
+        })
+        .await;
+    }
+}

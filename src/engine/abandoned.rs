@@ -1,0 +1,382 @@
+//! AbandonedCredentials: made when a ledger gives something up, and tried again until it is gone.
+//!
+//! The record comes first, then a Secret beside it with what retrying needs, which belongs to the record from the beginning; only
+//! then does the ledger let go. The names follow from the tag, so that whoever repeats this after a crash finds what is there.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::{ByteString, api::core::v1::Secret};
+use kube::{
+    Api, Resource, ResourceExt,
+    api::{DeleteParams, Patch, PatchParams, Preconditions},
+    core::ObjectMeta,
+};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::{
+    api::{
+        ABANDONED_TYPE, AbandonedCredential, AbandonedCredentialSpec, AbandonedKind, AbandonedOwner,
+        AbandonedProvider, AbandonedStatus, FIELD_MANAGER, GROUP, ProviderKind, ProviderSettings,
+    },
+    lifecycle::{
+        abandoned::{Abandonment, next_attempt, record_name, to_do},
+        ledger::{Answer, Revision},
+        status::to_second,
+        world::World,
+    },
+    providers::{Provider, RevokeRequest, registry},
+};
+
+use super::{
+    Engine, EngineError, Pass,
+    kubernetes::{call, post, version},
+    ledger::ignore_absence,
+    perform::ANSWER_PAUSE,
+    seal::Secrets,
+    stores::{Key, ProviderKey},
+};
+
+mod attempt;
+
+/// How often it is seen whether a record that waits for a person can be tried after all.
+const LOOK_AGAIN: SignedDuration = SignedDuration::from_hours(1);
+/// The keys of the Secret beside a record.
+const PARCEL_KEY: &str = "provider";
+const CLIENT_SECRET_KEY: &str = "client_secret";
+const HANDLE_KEY: &str = "handle";
+const LOGIN_PREFIX: &str = "login.";
+
+/// How the provider is called: what of this is secret is beside it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Parcel {
+    /// The provider's spec, if there was a provider object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    settings: Option<ProviderSettings>,
+    /// Whether its spec names a login.
+    needs_login: bool,
+    /// The scopes that it was made with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    scopes: Vec<String>,
+}
+
+/// What a record needs to be tried again.
+struct Supplies {
+    parcel: Parcel,
+    login: registry::LoginData,
+    secrets: Option<Secrets>,
+}
+
+/// A provider that a record can be tried at.
+struct Caller {
+    driver: Arc<dyn Provider>,
+    /// What is in the way just now.
+    pause: Option<String>,
+}
+
+impl Pass<'_> {
+    /// Puts `it` on record.
+    pub(super) async fn abandon(&mut self, world: &World, it: &Abandonment) -> Result<(), EngineError> {
+        let listed = world.document().and_then(|document| document.revision(it.revision));
+        let scopes = listed.map(|it| it.request.scopes.clone()).unwrap_or_default();
+        let secrets = match listed {
+            Some(_) => {
+                let open = self.open().await?;
+                let secrets = open.material.get(it.revision).cloned();
+                self.hold(open);
+                secrets
+            }
+            None => None,
+        };
+        self.engine.abandon(&self.key, it, secrets, scopes).await
+    }
+
+    /// The ledger, or the intent in it, is gone: nobody can keep the secret, so the credential must not live. If it cannot be
+    /// revoked at once, it is put on record; while that fails, this process is the only one that knows of it.
+    pub(super) async fn give_back(
+        &self,
+        revision: &Revision,
+        (answer, secrets): (&Answer, &Secrets),
+        driver: &dyn Provider,
+        error: EngineError,
+    ) -> Result<(), EngineError> {
+        let request = RevokeRequest {
+            client_id: answer.client_id.clone(),
+            ids: answer.ids.clone(),
+            handle: secrets.handle.clone(),
+        };
+        let Err(failure) = driver.revoke(&request).await else { return Err(error) };
+        let action = to_do(AbandonedKind::NotRevoked, driver.capabilities());
+        let it = given_back(revision, answer, (failure.message, action));
+        let scopes = &revision.request.scopes;
+        while let Err(why) = self.engine.abandon(&self.key, &it, Some(secrets.clone()), scopes.clone()).await
+        {
+            let client = &answer.client_id;
+            tracing::error!(%client, %why, "a credential whose ledger is gone could neither be revoked nor put on record");
+            if why.is_refusal() {
+                break;
+            }
+            tokio::time::sleep(ANSWER_PAUSE).await;
+        }
+        Err(error)
+    }
+}
+
+impl Engine {
+    fn records(&self) -> Api<AbandonedCredential> {
+        Api::namespaced(self.client.clone(), &self.settings.namespace)
+    }
+
+    fn own_secrets(&self) -> Api<Secret> {
+        Api::namespaced(self.client.clone(), &self.settings.namespace)
+    }
+
+    /// Makes the record of `it`, a credential of the object at `key`, and what retrying needs beside it.
+    pub(super) async fn abandon(
+        &self,
+        key: &Key,
+        it: &Abandonment,
+        secrets: Option<Secrets>,
+        scopes: Vec<String>,
+    ) -> Result<(), EngineError> {
+        let provider = ProviderKey::resolve(it.account.kind, &it.account.name, &key.namespace);
+        let record = self.record_of(key, it, &provider);
+        let made = call("recording an abandoned credential", self.records().create(&post(), &record)).await;
+        let record = match made {
+            Err(error) if error.status().is_some_and(kube::core::Status::is_already_exists) => {
+                call("reading an abandoned credential", self.records().get(&it.record)).await?
+            }
+            made => made?,
+        };
+        if it.action.is_none() {
+            self.supply(&record, &provider, secrets, scopes).await?;
+        }
+        let (namespace, name) = (&key.namespace, &key.name);
+        tracing::warn!(%namespace, %name, record = %it.record, why = %it.why, "a credential was abandoned");
+        Ok(())
+    }
+
+    fn record_of(&self, key: &Key, it: &Abandonment, provider: &ProviderKey) -> AbandonedCredential {
+        let shared = provider.kind == ProviderKind::ClusterCredentialProvider;
+        let spec = AbandonedCredentialSpec {
+            kind: it.kind,
+            provider: AbandonedProvider {
+                kind: provider.kind,
+                namespace: (!shared).then(|| provider.namespace.clone()),
+                name: provider.name.clone(),
+                account: it.account.fingerprint.clone(),
+            },
+            credential: AbandonedOwner {
+                namespace: key.namespace.clone(),
+                name: key.name.clone(),
+                revision: it.revision,
+            },
+            name: it.name.clone(),
+            client_id: it.client_id.clone(),
+            ids: it.ids.clone(),
+            expires_at: it.expires_at.map(to_second),
+            since: to_second(self.now()),
+            why: it.why.clone(),
+        };
+        let mut record = AbandonedCredential::new(&it.record, spec);
+        record.metadata.namespace = Some(self.settings.namespace.clone());
+        record
+    }
+
+    /// Writes the Secret beside a record.
+    async fn supply(
+        &self,
+        record: &AbandonedCredential,
+        provider: &ProviderKey,
+        secrets: Option<Secrets>,
+        scopes: Vec<String>,
+    ) -> Result<(), EngineError> {
+        let object = self.stores.providers.get(provider);
+        let login = object.as_ref().and_then(|object| object.login(provider));
+        let mut data = BTreeMap::new();
+        if let Some(at) = &login
+            && let Ok(login) = self.login_of(at).await?
+        {
+            for (key, value) in login {
+                data.insert(format!("{LOGIN_PREFIX}{key}"), bytes(&value));
+            }
+        }
+        let parcel = Parcel {
+            settings: object.as_ref().map(|object| object.settings().clone()),
+            needs_login: login.is_some(),
+            scopes,
+        };
+        let encoded = serde_json::to_vec(&parcel).unwrap_or_default();
+        data.insert(PARCEL_KEY.to_owned(), ByteString(encoded));
+        if let Some(secrets) = secrets {
+            data.insert(CLIENT_SECRET_KEY.to_owned(), bytes(&secrets.client_secret));
+            data.extend(secrets.handle.map(|handle| (HANDLE_KEY.to_owned(), bytes(&handle))));
+        }
+        let name = record.name_any();
+        let secret = Secret {
+            metadata: ObjectMeta {
+                namespace: record.namespace(),
+                name: Some(name.clone()),
+                owner_references: record.controller_owner_ref(&()).map(|owner| vec![owner]),
+                ..ObjectMeta::default()
+            },
+            type_: Some(ABANDONED_TYPE.to_owned()),
+            data: Some(data),
+            ..Secret::default()
+        };
+        let api = self.own_secrets();
+        match call("keeping what retrying needs", api.create(&post(), &secret)).await {
+            Err(error) if error.status().is_some_and(kube::core::Status::is_already_exists) => {
+                call("keeping what retrying needs", api.replace(&name, &post(), &secret)).await.map(drop)
+            }
+            made => made.map(drop),
+        }
+    }
+
+    /// What is beside a record; `None` if there is nothing that retrying could use.
+    async fn supplies(&self, record: &AbandonedCredential) -> Result<Option<Supplies>, EngineError> {
+        let api = self.own_secrets();
+        let secret = call("reading what retrying needs", api.get_opt(&record.name_any())).await?;
+        let Some(secret) = secret.filter(|it| it.type_.as_deref() == Some(ABANDONED_TYPE)) else {
+            return Ok(None);
+        };
+        let mut texts: BTreeMap<String, SecretString> = BTreeMap::new();
+        for (key, ByteString(bytes)) in secret.data.unwrap_or_default() {
+            if let Ok(text) = String::from_utf8(bytes) {
+                texts.insert(key, text.into());
+            }
+        }
+        let parcel = texts.remove(PARCEL_KEY).and_then(|it| serde_json::from_str(it.expose_secret()).ok());
+        let handle = texts.remove(HANDLE_KEY);
+        let secrets = texts.remove(CLIENT_SECRET_KEY).map(|client_secret| Secrets { client_secret, handle });
+        let login = texts
+            .into_iter()
+            .filter_map(|(key, value)| Some((key.strip_prefix(LOGIN_PREFIX)?.to_owned(), value)))
+            .collect();
+        Ok(Some(Supplies { parcel: parcel.unwrap_or_default(), login, secrets }))
+    }
+
+    /// Keeps a record as the API server has just given it.
+    pub fn see_abandoned(&self, mut record: AbandonedCredential) -> bool {
+        record.metadata.managed_fields = None;
+        self.stores.abandoned.put(Key::of(&record), version(&record), Arc::new(record))
+    }
+
+    async fn write_abandoned_status(
+        &self,
+        record: &AbandonedCredential,
+        status: AbandonedStatus,
+    ) -> Result<(), EngineError> {
+        if record.status.as_ref() == Some(&status) {
+            return Ok(());
+        }
+        let patch = json!({
+            "apiVersion": format!("{GROUP}/v1alpha1"), "kind": "AbandonedCredential",
+            "metadata": { "name": record.name_any(), "uid": record.metadata.uid }, "status": status,
+        });
+        let (params, name) = (PatchParams::apply(FIELD_MANAGER).force(), record.name_any());
+        let patched =
+            call("writing status", self.records().patch_status(&name, &params, &Patch::Apply(patch))).await;
+        match patched {
+            Ok(written) => {
+                self.see_abandoned(written);
+                Ok(())
+            }
+            Err(error) if error.is_not_found() => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Removes a record and what is beside it. The garbage collector would remove the second, in its own time.
+    async fn remove_abandoned(&self, record: &AbandonedCredential) -> Result<(), EngineError> {
+        let name = record.name_any();
+        let only_this = Preconditions { uid: record.uid(), resource_version: None };
+        let delete = DeleteParams { preconditions: Some(only_this), ..DeleteParams::default() };
+        let deleted = call("removing an abandoned credential", self.records().delete(&name, &delete)).await;
+        ignore_absence(deleted.map(drop))?;
+        self.stores.abandoned.remove(&Key::of(record), u64::MAX);
+        let api = self.own_secrets();
+        let Some(secret) = call("reading what retrying needs", api.get_opt(&name)).await? else {
+            return Ok(());
+        };
+        if secret.owner_references().iter().any(|owner| Some(&owner.uid) == record.metadata.uid.as_ref()) {
+            let params = DeleteParams::default();
+            let deleted = call("removing what retrying needs", api.delete(&name, &params)).await;
+            ignore_absence(deleted.map(drop))?;
+        }
+        Ok(())
+    }
+
+    /// Looks after one record: tries it when that is due, and removes it when the credential is gone. Returns when to look again.
+    ///
+    /// # Errors
+    /// If the API server cannot be read or written.
+    pub async fn tend_abandoned(&self, key: &Key) -> Result<Option<Timestamp>, EngineError> {
+        let Some(record) = self.stores.abandoned.get(key) else { return Ok(None) };
+        if record.metadata.deletion_timestamp.is_some() {
+            return Ok(None);
+        }
+        let now = self.now();
+        let before = record.status.clone().unwrap_or_default();
+        if let Some(at) = before.next_attempt.filter(|at| *at > now) {
+            return Ok(Some(at));
+        }
+        let supplies = self.supplies(&record).await?;
+        let status = match self.caller(&record, supplies.as_ref()) {
+            Err(message) => AbandonedStatus { next_attempt: None, message: Some(message), ..before },
+            Ok(_) if before.next_attempt.is_none() => AbandonedStatus {
+                next_attempt: Some(to_second(next_attempt(1, now))),
+                message: Some("it is tried again until it is gone".to_owned()),
+                ..before
+            },
+            Ok(caller) => match self.end_abandoned(&record, &caller, supplies.as_ref()).await {
+                attempt::Attempt::Gone => {
+                    let (namespace, name) = (&record.spec.credential.namespace, &record.spec.name);
+                    tracing::info!(%namespace, credential = %name, "an abandoned credential is gone");
+                    self.remove_abandoned(&record).await?;
+                    return Ok(None);
+                }
+                attempt::Attempt::Failed(message) => {
+                    let attempts = before.attempts + 1;
+                    let next = to_second(next_attempt(attempts, self.now()));
+                    AbandonedStatus {
+                        attempts,
+                        last_attempt: Some(to_second(now)),
+                        next_attempt: Some(next),
+                        message: Some(message),
+                        ..before
+                    }
+                }
+            },
+        };
+        let next = status.next_attempt.unwrap_or(now + LOOK_AGAIN);
+        let status = AbandonedStatus { observed_generation: record.metadata.generation, ..status };
+        self.write_abandoned_status(&record, status).await?;
+        Ok(Some(next))
+    }
+}
+
+/// A credential whose ledger has gone while it was made. The tag is in its name.
+fn given_back(revision: &Revision, answer: &Answer, (why, action): (String, Option<String>)) -> Abandonment {
+    let before = revision.name.rsplit_once('-').map_or(revision.name.as_str(), |(before, _)| before);
+    let tag = before.rsplit_once('-').map_or(before, |(_, tag)| tag);
+    Abandonment {
+        record: record_name(tag, revision.revision),
+        revision: revision.revision,
+        kind: AbandonedKind::NotRevoked,
+        name: revision.name.clone(),
+        client_id: Some(answer.client_id.clone()),
+        ids: answer.ids.clone(),
+        account: revision.account.clone(),
+        expires_at: answer.expires_at,
+        why: format!("its ledger had gone, and revoking it failed: {why}"),
+        action,
+    }
+}
+
+fn bytes(text: &SecretString) -> ByteString {
+    ByteString(text.expose_secret().as_bytes().to_vec())
+}

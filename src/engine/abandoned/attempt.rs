@@ -1,0 +1,167 @@
+//! One attempt to end what was abandoned, with the same checks as any other revocation: nothing that a ledger, an object or the
+//! login holds is revoked, and what the provider does not know is believed to be gone only if it is refused, too.
+
+use kube::ResourceExt;
+
+use crate::{
+    api::{AbandonedCredential, AbandonedKind, ProviderKind},
+    lifecycle::{abandoned::to_do, world::ProviderView},
+    providers::{Found, Pair, Revocation, RevokeRequest, Verdict, registry},
+};
+
+use super::{Caller, Supplies};
+use crate::engine::{Engine, stores::ProviderKey};
+
+/// What came of an attempt.
+pub(super) enum Attempt {
+    /// The credential does not live any more.
+    Gone,
+    /// It may; the sentence says why.
+    Failed(String),
+}
+
+impl Engine {
+    /// The provider to try `record` at: the account as it is now if it is still the same, or what was kept of it.
+    pub(super) fn caller(
+        &self,
+        record: &AbandonedCredential,
+        supplies: Option<&Supplies>,
+    ) -> Result<Caller, String> {
+        let caller = self.living(record).or_else(|| self.kept(record, supplies?));
+        let action = match &caller {
+            Some(caller) => to_do(record.spec.kind, caller.driver.capabilities()),
+            None => Some(
+                "its provider, or the login for that, is gone, so Credwright cannot revoke it: look for it there and remove it"
+                    .to_owned(),
+            ),
+        };
+        match (caller, action) {
+            (Some(caller), None) => Ok(caller),
+            (_, action) => Err(for_a_person(record, &action.unwrap_or_default())),
+        }
+    }
+
+    fn living(&self, record: &AbandonedCredential) -> Option<Caller> {
+        let of = &record.spec.provider;
+        let key = ProviderKey::resolve(of.kind, &of.name, of.namespace.as_deref().unwrap_or_default());
+        let ProviderView::Usable(view) = self.accounts.view(&key)? else { return None };
+        let same = view.fingerprint == of.account || of.account.is_empty();
+        let pause = view.paused.map(|pause| pause.message);
+        Some(Caller { driver: self.accounts.driver(&key)?, pause }).filter(|_| same)
+    }
+
+    fn kept(&self, record: &AbandonedCredential, supplies: &Supplies) -> Option<Caller> {
+        let settings = supplies.parcel.settings.as_ref()?;
+        if supplies.parcel.needs_login && supplies.login.is_empty() {
+            return None;
+        }
+        let private_allowed = record.spec.provider.kind == ProviderKind::ClusterCredentialProvider;
+        let egress = registry::EgressPolicy { allow: self.settings.allow_egress.clone(), private_allowed };
+        let login = supplies.parcel.needs_login.then_some(&supplies.login);
+        let driver = registry::build(settings, login, &egress).ok()?;
+        Some(Caller { driver, pause: None })
+    }
+
+    /// Whether somebody uses the credential with this client ID.
+    fn is_in_use(&self, client_id: &str, caller: &Caller) -> bool {
+        let ledgers = self.stores.ledgers.select(|_, entry| {
+            let listed = &entry.document.as_ref().ok()?.revisions;
+            let holds =
+                listed.iter().any(|it| it.state.may_be_alive() && it.client_id.as_deref() == Some(client_id));
+            holds.then_some(())
+        });
+        let published = self.stores.credentials.select(|_, object| {
+            let there = object.status.as_ref()?.client_id.as_deref() == Some(client_id);
+            (there && object.metadata.deletion_timestamp.is_none()).then_some(())
+        });
+        caller.driver.identity() == Some(client_id) || !ledgers.is_empty() || !published.is_empty()
+    }
+
+    pub(super) async fn end_abandoned(
+        &self,
+        record: &AbandonedCredential,
+        caller: &Caller,
+        supplies: Option<&Supplies>,
+    ) -> Attempt {
+        if let Some(pause) = &caller.pause {
+            return Attempt::Failed(pause.clone());
+        }
+        let spec = &record.spec;
+        let mut known = spec.client_id.clone().map(|client_id| (client_id, spec.ids.clone()));
+        // What the ledger never knew is looked for by its exact name. Of an account that is not known to be the same, only what is
+        // found there is believed.
+        let sure = !spec.provider.account.is_empty();
+        if spec.kind == AbandonedKind::Unconfirmed || !sure {
+            match self.look_for(record, caller).await {
+                Err(message) => return Attempt::Failed(message),
+                Ok(Some(found)) => known = Some((found.client_id, found.ids)),
+                Ok(None) if sure => return self.not_listed(record, caller),
+                Ok(None) => return Attempt::Failed(for_a_person(record, "the provider does not list it")),
+            }
+        }
+        let Some((client_id, ids)) = known else {
+            return Attempt::Failed(for_a_person(record, "its client ID is not known"));
+        };
+        if self.is_in_use(&client_id, caller) {
+            return Attempt::Failed(format!("client {client_id} is used by someone; it is not revoked"));
+        }
+        let secrets = supplies.and_then(|supplies| supplies.secrets.as_ref());
+        let handle = secrets.and_then(|secrets| secrets.handle.clone());
+        let request = RevokeRequest { client_id: client_id.clone(), ids, handle };
+        match caller.driver.revoke(&request).await {
+            Err(failure) => Attempt::Failed(format!("revoking it failed: {}", failure.message)),
+            Ok(Revocation::Revoked) => Attempt::Gone,
+            Ok(Revocation::NotFound) => not_found(client_id, caller, supplies).await,
+        }
+    }
+
+    async fn look_for(&self, record: &AbandonedCredential, caller: &Caller) -> Result<Option<Found>, String> {
+        if !caller.driver.capabilities().list {
+            return Ok(None);
+        }
+        let name = record.name_any();
+        let tag = name.rsplit_once('-').map_or(name.as_str(), |(tag, _)| tag);
+        let found = caller.driver.find(tag).await;
+        let found = found.map_err(|failure| format!("looking for it failed: {}", failure.message))?;
+        Ok(found.into_iter().find(|it| it.name == record.spec.name))
+    }
+
+    /// What is not listed when a call that may have made it must be over does not exist.
+    fn not_listed(&self, record: &AbandonedCredential, caller: &Caller) -> Attempt {
+        let capabilities = caller.driver.capabilities();
+        let settled = record.spec.since + capabilities.create_timeout + capabilities.listing_lag;
+        if self.now() >= settled { Attempt::Gone } else { Attempt::Failed("it is not listed yet".to_owned()) }
+    }
+}
+
+/// Where the provider does not know the credential, the pair is tried, because "not found" alone proves nothing.
+async fn not_found(client_id: String, caller: &Caller, supplies: Option<&Supplies>) -> Attempt {
+    let secrets = supplies.and_then(|it| Some((it, it.secrets.as_ref()?)));
+    let Some((supplies, secrets)) = secrets.filter(|_| caller.driver.capabilities().verify) else {
+        return Attempt::Gone;
+    };
+    let pair = Pair {
+        client_id,
+        client_secret: secrets.client_secret.clone(),
+        scopes: supplies.parcel.scopes.clone(),
+    };
+    match caller.driver.verify(&pair).await {
+        Ok(Verdict::Refused) => Attempt::Gone,
+        Ok(Verdict::Accepted) => {
+            Attempt::Failed("the provider does not know it, and yet accepts it".to_owned())
+        }
+        Err(failure) => Attempt::Failed(format!("trying whether it is gone failed: {}", failure.message)),
+    }
+}
+
+/// What a person has to do, and how they say that they have.
+fn for_a_person(record: &AbandonedCredential, action: &str) -> String {
+    let spec = &record.spec;
+    format!(
+        "{} (client {}): {action}; then delete this record: kubectl delete abandonedcredential {} --namespace={}",
+        spec.name,
+        spec.client_id.as_deref().unwrap_or("unknown"),
+        record.name_any(),
+        record.namespace().unwrap_or_default()
+    )
+}

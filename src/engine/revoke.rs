@@ -1,0 +1,86 @@
+//! Making a credential invalid at its provider: never one that somebody else holds.
+
+use secrecy::SecretString;
+
+use crate::{
+    lifecycle::{
+        failure::{Failure, FailureKind},
+        ledger::Revision,
+        naming,
+        plan::Outcome,
+    },
+    providers::{Found, Provider, Revocation, RevokeRequest, Verdict},
+};
+
+use super::{EngineError, Pass, ledger::OpenLedger, stores::Key};
+
+impl Pass<'_> {
+    /// Revokes; where the provider does not know the credential, the pair is tried, because "not found" alone proves nothing.
+    pub(super) async fn revoke(&mut self, revision: u32) -> Result<Outcome, EngineError> {
+        let open = self.open().await?;
+        let it = open.document.revision(revision).ok_or(EngineError::Gone("the revision"))?;
+        let driver = self.driver(&it.account)?;
+        let client_id = it.client_id.clone().unwrap_or_default();
+        let in_use = open.document.sibling(revision, &client_id).is_some_and(|it| it.state.is_usable());
+        if driver.identity() == Some(&client_id) || self.held_elsewhere(&client_id) || in_use {
+            let message = if in_use {
+                format!("client {client_id} is also another revision that is in use; it is not revoked")
+            } else {
+                format!("client {client_id} belongs to someone else; it is not revoked")
+            };
+            self.hold(open);
+            return Ok(Outcome::Failed(Failure { kind: FailureKind::Rejected, retry_after: None, message }));
+        }
+        let handle = open.material.get(revision).and_then(|secrets| secrets.handle.clone());
+        let revoked = match self.to_revoke(&open, it, (client_id, handle), driver.as_ref()).await {
+            Ok(Some(request)) => driver.revoke(&request).await,
+            Ok(None) => Ok(Revocation::NotFound),
+            Err(failure) => Err(failure),
+        };
+        let outcome = match revoked {
+            Ok(Revocation::Revoked) => Outcome::Revoked { still_accepted: None },
+            Ok(Revocation::NotFound) => self.not_found(&open, revision, driver.as_ref()).await?,
+            Err(failure) => Outcome::Failed(failure),
+        };
+        self.hold(open);
+        Ok(outcome)
+    }
+
+    /// What to revoke. Where a ledger was put together again, that is only what the provider lists under our tag; `None` if it
+    /// lists no such thing.
+    async fn to_revoke(
+        &self,
+        open: &OpenLedger,
+        revision: &Revision,
+        (client_id, handle): (String, Option<SecretString>),
+        driver: &dyn Provider,
+    ) -> Result<Option<RevokeRequest>, Failure> {
+        if !revision.rebuilt {
+            return Ok(Some(RevokeRequest { client_id, ids: revision.ids.clone(), handle }));
+        }
+        let Key { namespace, name } = &self.key;
+        let tag = naming::tag(&open.document.cluster_id, namespace, name, &open.document.object_uid);
+        let found = driver.find(&tag).await?.into_iter();
+        let is_it = |it: &Found| match client_id.as_str() {
+            "" => it.name == revision.name,
+            known => it.client_id == known,
+        };
+        let mut same = found.filter(is_it).filter(|it| !self.held_elsewhere(&it.client_id));
+        Ok(same.next().map(|it| RevokeRequest { client_id: it.client_id, ids: it.ids, handle }))
+    }
+
+    async fn not_found(
+        &self,
+        open: &OpenLedger,
+        revision: u32,
+        driver: &dyn Provider,
+    ) -> Result<Outcome, EngineError> {
+        if open.material.get(revision).is_none() || !driver.capabilities().verify {
+            return Ok(Outcome::Revoked { still_accepted: None });
+        }
+        Ok(match self.tried(open, revision).await? {
+            Ok(verdict) => Outcome::Revoked { still_accepted: Some(verdict == Verdict::Accepted) },
+            Err(failure) => Outcome::Failed(failure),
+        })
+    }
+}

@@ -1,0 +1,310 @@
+//! Deletion ends: what can be revoked is, what cannot be within the deadline is put on record elsewhere, and the object goes.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::api::{AbandonedKind, CredentialStatus, DeletionPolicy, Reason};
+
+use super::{
+    abandoned::{Abandonment, record_name, to_do},
+    checks::{revoke, settle},
+    failure::FailureKind,
+    inherit,
+    ledger::{Account, Document, Edit, FailureRecord, Revision, State, StepKind},
+    mint::rest_until,
+    pass::Pass,
+    plan::{Plan, Step},
+    removal,
+    status::to_second,
+    world::{LedgerView, World},
+};
+
+/// No create call of any driver takes longer.
+const LONGEST_CALL: SignedDuration = SignedDuration::from_mins(2);
+/// How often a provider may refuse to list before a lost answer is given up.
+const REFUSALS: u32 = 3;
+
+/// The object is being deleted.
+pub(super) fn check(pass: &Pass<'_>) -> Option<Plan> {
+    if !pass.world.deleting() {
+        return None;
+    }
+    let open = pass.document().filter(|document| !document.closed);
+    if !pass.world.object_is_held() {
+        return released(pass);
+    }
+    let Some(document) = open else {
+        return pass.step(Step::ReleaseObject, Reason::Deleting);
+    };
+    let retain = retains(pass.world);
+    let newest = || document.revisions.iter().rev().find(|it| it.state.is_usable());
+    let kept = pass.world.active().or_else(newest).filter(|_| retain);
+    let usable = |it: &&Revision| it.state.is_usable() && Some(it.revision) != kept.map(|it| it.revision);
+    let doomed: Vec<u32> = document.revisions.iter().filter(usable).map(|it| it.revision).collect();
+    if let Some(left) = inherit::leave(pass, &doomed).or_else(|| inherit::leave_to_a_clone(pass, &doomed)) {
+        return Some(left);
+    }
+    if !doomed.is_empty() {
+        return pass.step(Step::Record(Edit::StartRevoking { revisions: doomed }), Reason::Deleting);
+    }
+    // Only now: which revision workloads use is seen in the Secret while it is ours.
+    if let Some(plan) = release_target(pass, retain) {
+        return Some(plan);
+    }
+    removal::said_to_be_gone(pass)
+        .or_else(|| settle(pass))
+        .or_else(|| revoke(pass))
+        .or_else(|| end(pass, document, kept))
+}
+
+/// The object is gone, or another one has its name by now: its ledger is finished by its own record.
+fn finish(pass: &Pass<'_>, document: &Document) -> Option<Plan> {
+    let usable = |it: &&Revision| it.state.is_usable();
+    let doomed: Vec<u32> = document.revisions.iter().filter(usable).map(|it| it.revision).collect();
+    if retains(pass.world) {
+        return pass.step(Step::Record(Edit::Close), Reason::Deleting);
+    }
+    if let Some(left) = inherit::leave(pass, &doomed) {
+        return Some(left);
+    }
+    if !doomed.is_empty() {
+        return pass.step(Step::Record(Edit::StartRevoking { revisions: doomed }), Reason::Deleting);
+    }
+    settle(pass).or_else(|| revoke(pass)).or_else(|| end(pass, document, None))
+}
+
+/// The object is gone. What it left is finished, but a ledger that was restored waits for its object to be restored, too.
+pub(super) fn without_its_object(pass: &Pass<'_>) -> Option<Plan> {
+    if pass.world.subject.object.is_some() {
+        return None;
+    }
+    let rest = || Some(pass.rest(Reason::Deleting, String::new()));
+    match &pass.world.ledger {
+        LedgerView::Present { document, held: true, .. } if document.closed => {
+            pass.step(Step::ReleaseLedger, Reason::Deleting)
+        }
+        LedgerView::Present { document, uid, held: true, terminating } => {
+            if inherit::foreign(document, uid, &pass.world.operator.cluster_id).is_none() {
+                return finish(pass, document);
+            }
+            let deadline = deadline(pass);
+            match terminating {
+                Some(_) if deadline <= pass.now => pass.step(Step::ReleaseLedger, Reason::Deleting),
+                Some(_) => Some(rest_until(pass, deadline, Reason::Deleting, String::new())),
+                None => rest(),
+            }
+        }
+        LedgerView::Unreadable { terminating: true, .. } => pass.step(Step::DropLedger, Reason::Deleting),
+        _ => rest(),
+    }
+}
+
+/// The ledger of an earlier object of this name is finished and let go before this one gets its own.
+pub(super) fn predecessor(pass: &Pass<'_>) -> Option<Plan> {
+    let LedgerView::Present { document, uid, held, .. } = &pass.world.ledger else { return None };
+    let restored = inherit::foreign(document, uid, &pass.world.operator.cluster_id).is_some();
+    if document.object_uid == pass.world.object_uid() || restored && !document.closed {
+        return None;
+    }
+    let waiting = || {
+        let message = "the ledger of an earlier object of this name is finished first".to_owned();
+        Some(pass.rest(Reason::Deleting, message))
+    };
+    match (document.closed, held) {
+        (true, true) => pass.step(Step::ReleaseLedger, Reason::Deleting),
+        (true, false) => waiting(),
+        (false, _) => finish(pass, document).or_else(waiting),
+    }
+}
+
+/// Whether the credential that workloads use is left alone.
+pub(super) fn retains(world: &World) -> bool {
+    let own = |document: &&Document| document.object_uid != world.object_uid();
+    let record = world.document().filter(|it| world.subject.object.is_none() || own(it));
+    if let Some(document) = record {
+        return document.deletion_policy == DeletionPolicy::Retain || world.uninstalling;
+    }
+    let Some(object) = &world.subject.object else { return false };
+    let orphaned = object.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == "orphan");
+    object.spec.deletion_policy == DeletionPolicy::Retain || orphaned || world.uninstalling
+}
+
+fn release_target(pass: &Pass<'_>, retain: bool) -> Option<Plan> {
+    let target = pass.world.targets.iter().find(|target| retain && target.ours)?;
+    pass.step(Step::ReleaseTarget { name: target.name.clone() }, Reason::Deleting)
+}
+
+/// Our part is done. Where the object goes only after what it owns (foreground deletion), its ledger must not wait for it.
+fn released(pass: &Pass<'_>) -> Option<Plan> {
+    match &pass.world.ledger {
+        LedgerView::Present { document, held: true, .. }
+            if document.closed && document.object_uid == pass.world.object_uid() =>
+        {
+            pass.step(Step::ReleaseLedger, Reason::Deleting)
+        }
+        _ => Some(pass.rest(Reason::Deleting, "waiting for other finalizers".to_owned())),
+    }
+}
+
+/// Waits for what may still be revoked, gives up what cannot be, and closes the ledger when it accounts for nothing any more.
+fn end(pass: &Pass<'_>, document: &Document, kept: Option<&Revision>) -> Option<Plan> {
+    // A secret that was made anew for the same client lives and ends with it.
+    let lives_on = |it: &Revision| {
+        kept.is_some_and(|kept| {
+            kept.revision == it.revision || (kept.client_id.is_some() && kept.client_id == it.client_id)
+        })
+    };
+    let left: Vec<&Revision> =
+        document.revisions.iter().filter(|it| it.state.may_be_alive() && !lives_on(it)).collect();
+    // With the definitions gone there is nowhere to put a record; `conclude` tells people when the ledger is closed.
+    let told = |it: &&&Revision| pass.world.uninstalling && until(pass, it) <= pass.now;
+    let Some(first) = left.iter().find(|it| !told(it)) else {
+        return pass.step(Step::Record(Edit::Close), Reason::Deleting);
+    };
+    if !pass.world.uninstalling
+        && let Some(abandonment) = left.iter().find_map(|it| give_up(pass, it))
+    {
+        return pass.step(Step::Abandon(Box::new(abandonment)), Reason::Abandoned);
+    }
+    let next = left.iter().map(|it| until(pass, it)).filter(|at| *at > pass.now).min();
+    let failed =
+        document.failures.get(&StepKind::Revoke).or_else(|| document.failures.get(&StepKind::Settle));
+    let failed = failed.map(|failure| failure.message.as_str());
+    let why = pass.suspicion(first).or(failed).map(|why| format!(": {why}")).unwrap_or_default();
+    let by = next.unwrap_or(Timestamp::MAX);
+    let message = format!(
+        "waiting for {} to be revoked{why}; if that cannot be done, it is put on record at {} and this object goes",
+        first.name,
+        to_second(by)
+    );
+    Some(rest_until(pass, by, Reason::Deleting, message))
+}
+
+/// Until when the deletion of the object waits.
+fn deadline(pass: &Pass<'_>) -> Timestamp {
+    let of_object =
+        pass.object().and_then(|object| object.metadata.deletion_timestamp.as_ref()).map(|it| it.0);
+    let of_ledger = || match &pass.world.ledger {
+        LedgerView::Present { terminating, document, .. } => terminating.or(Some(document.written_at)),
+        _ => None,
+    };
+    let since = of_object.or_else(of_ledger).unwrap_or(pass.now);
+    since.checked_add(pass.world.operator.revocation_deadline).unwrap_or(Timestamp::MAX)
+}
+
+/// Until when it waits for one revision: never less than a call that may be under way can take.
+fn until(pass: &Pass<'_>, it: &Revision) -> Timestamp {
+    let deadline = deadline(pass);
+    if it.state == State::Intended { deadline.max(it.intent.call_by + LONGEST_CALL) } else { deadline }
+}
+
+fn give_up(pass: &Pass<'_>, it: &Revision) -> Option<Abandonment> {
+    let late = until(pass, it) <= pass.now;
+    let failed = |step| pass.document().and_then(|it| it.failures.get(&step));
+    let (kind, why) = match it.state {
+        State::Revoking => (AbandonedKind::NotRevoked, why(pass, it, late, failed(StepKind::Revoke))?),
+        State::Intended | State::Unconfirmed => {
+            let why =
+                cannot_be_confirmed(pass, it).or_else(|| why(pass, it, late, failed(StepKind::Settle)))?;
+            (AbandonedKind::Unconfirmed, why)
+        }
+        _ => return None,
+    };
+    Some(abandonment(pass, it, kind, why))
+}
+
+/// Why a revision is given up: at once where the provider cannot revoke at all, and otherwise when the deadline is over.
+fn why(pass: &Pass<'_>, it: &Revision, late: bool, failed: Option<&FailureRecord>) -> Option<String> {
+    if it.state == State::Revoking && pass.capabilities(it).is_some_and(|able| !pass.can_revoke(it, able)) {
+        return Some("the provider has no call that revokes".to_owned());
+    }
+    if !late {
+        return None;
+    }
+    let unusable = pass.world.provider(&it.account).and_then(|view| view.why_not_callable());
+    let failed = failed.map(|record| record.message.clone());
+    Some(unusable.or(failed).unwrap_or_else(|| "there was no time for it".to_owned()))
+}
+
+/// What was asked for without an answer, and can never be looked for.
+fn cannot_be_confirmed(pass: &Pass<'_>, it: &Revision) -> Option<String> {
+    if it.state != State::Unconfirmed {
+        return None;
+    }
+    if pass.capabilities(it).is_some_and(|capabilities| !capabilities.list) {
+        return Some("its answer was lost, and the provider cannot list what exists".to_owned());
+    }
+    let document = pass.document()?;
+    let refused = document.failures.get(&StepKind::Settle).filter(|record| {
+        record.revision.and_then(|it| document.revision(it)).is_some_and(|of| of.account == it.account)
+            && record.count >= REFUSALS
+            && matches!(record.kind, Some(FailureKind::Forbidden | FailureKind::Rejected))
+    })?;
+    Some(format!("its answer was lost, and the provider refuses to list what exists: {}", refused.message))
+}
+
+/// Outside deletion, too: what can never be confirmed is put on record, so that the ledger does not carry it for ever.
+pub(super) fn never_confirmed(pass: &Pass<'_>) -> Option<Plan> {
+    let (it, why) = pass.revisions().find_map(|it| Some((it, cannot_be_confirmed(pass, it)?)))?;
+    let abandonment = abandonment(pass, it, AbandonedKind::Unconfirmed, why);
+    pass.step(Step::Abandon(Box::new(abandonment)), Reason::Abandoned)
+}
+
+fn abandonment(pass: &Pass<'_>, it: &Revision, kind: AbandonedKind, why: String) -> Abandonment {
+    Abandonment {
+        record: record_name(&pass.world.tag(), it.revision),
+        revision: it.revision,
+        kind,
+        name: it.name.clone(),
+        client_id: it.client_id.clone(),
+        ids: it.ids.clone(),
+        account: it.account.clone(),
+        expires_at: it.expires_at,
+        why,
+        action: pass.capabilities(it).and_then(|capabilities| to_do(kind, capabilities)),
+    }
+}
+
+/// The object is being deleted and its ledger cannot be read: it may be restored until the deadline; then what status lists is
+/// put on record, and the object goes.
+pub(super) fn without_its_ledger(pass: &Pass<'_>) -> Option<Plan> {
+    let LedgerView::Unreadable { why, .. } = &pass.world.ledger else { return None };
+    if !pass.world.deleting() || !pass.world.object_is_held() {
+        return None;
+    }
+    let (object, at) = (pass.object()?, deadline(pass));
+    if at > pass.now {
+        let message = format!(
+            "{why}. Until {} it is waited for; then what status lists is put on record and this object goes",
+            to_second(at)
+        );
+        return Some(rest_until(pass, at, Reason::LedgerUnreadable, message));
+    }
+    let status = object.status.clone().unwrap_or_default();
+    let retain = retains(pass.world);
+    let left = |it: &&CredentialStatus| {
+        let over = matches!(it.state.as_str(), "Revoked" | "Absent" | "Left" | "Abandoned");
+        let kept = retain && Some(it.revision) == status.revision;
+        !over && !kept && !pass.world.memory.abandoned.contains(&it.revision)
+    };
+    if let Some(it) = status.credentials.iter().find(left).filter(|_| !pass.world.uninstalling) {
+        let reference = &object.spec.provider_ref;
+        let abandonment = Abandonment {
+            record: record_name(&pass.world.tag(), it.revision),
+            revision: it.revision,
+            kind: AbandonedKind::NotRevoked,
+            name: it.name.clone(),
+            client_id: it.client_id.clone(),
+            ids: Default::default(),
+            account: Account {
+                kind: reference.kind,
+                name: reference.name.clone(),
+                fingerprint: String::new(),
+            },
+            expires_at: it.expires_at,
+            why: why.clone(),
+            action: None,
+        };
+        return pass.step(Step::Abandon(Box::new(abandonment)), Reason::Abandoned);
+    }
+    release_target(pass, retain).or_else(|| pass.step(Step::ReleaseObject, Reason::Deleting))
+}

@@ -1,0 +1,64 @@
+//! What is left behind at a provider: told to people, and put on record.
+
+use crate::{
+    api::{AbandonedKind, Reason},
+    lifecycle::{
+        EventNote,
+        abandoned::Abandonment,
+        deletion,
+        failure::{Failure, FailureKind},
+        ledger::{Edit, Revision, StepKind},
+        mint, removal,
+        world::ProviderView,
+    },
+};
+
+use super::Conclusion;
+
+impl Conclusion<'_> {
+    /// The record exists; now the ledger need not account for it any more.
+    pub(super) fn abandoned(&mut self, it: &Abandonment) {
+        let client = it.client_id.as_deref().unwrap_or("unknown");
+        let what = match it.kind {
+            AbandonedKind::NotRevoked => "was not revoked",
+            AbandonedKind::Unconfirmed => "may have been made",
+        };
+        let next = it.action.as_deref().unwrap_or("it is tried again there until it is gone");
+        let message = format!(
+            "{} (client {client}) {what}: {}; it is on record as the AbandonedCredential {}: {next}",
+            it.name, it.why, it.record
+        );
+        self.report.events.push(EventNote { warning: true, reason: Reason::Abandoned, message });
+        let listed = self.world.document().and_then(|document| document.revision(it.revision));
+        let Some(revision) = listed else { return self.report.memory.abandoned.push(it.revision) };
+        self.report.edits.push(Edit::Abandon { revision: it.revision });
+        let unlisted = it.kind == AbandonedKind::Unconfirmed && it.action.is_none();
+        if unlisted && !self.world.deleting() {
+            self.space_mints(revision, &it.why);
+        }
+    }
+
+    /// Nobody can tell whether the last attempt has left something behind, so the next one waits.
+    fn space_mints(&mut self, revision: &Revision, why: &str) {
+        let about = self.provider_view(revision).and_then(ProviderView::usable);
+        let about = about.map(|provider| mint::about(&revision.request, provider)).unwrap_or_default();
+        let failure = Failure { kind: FailureKind::Ambiguous, retry_after: None, message: String::new() };
+        self.record(StepKind::Mint, revision, about, (Reason::Unconfirmed, why.to_owned(), &failure));
+    }
+
+    /// What is left at the provider is told to people before the ledger that lists it goes; but not what they asked to keep.
+    pub(super) fn closed(&mut self) {
+        let kept = |it: &Revision| it.state.is_usable() && deletion::retains(self.world);
+        let left = self.world.document().into_iter().flat_map(|it| &it.revisions);
+        for revision in left.filter(|it| it.state.may_be_alive() && !kept(it)) {
+            let capabilities = self.provider_view(revision).and_then(ProviderView::usable);
+            let place = capabilities.map_or("the provider", |it| removal::place(&it.capabilities));
+            let message = format!(
+                "a credential named {} (client {}) may be left behind: look at {place} and remove it by hand",
+                revision.name,
+                revision.client_id.as_deref().unwrap_or("unknown")
+            );
+            self.report.events.push(EventNote { warning: true, reason: Reason::Unconfirmed, message });
+        }
+    }
+}
