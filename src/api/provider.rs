@@ -171,6 +171,7 @@ pub struct Login {
 pub struct SecretRef {
     /// The Secret's name.
     #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = no_ledger())]
     pub name: String,
 }
 
@@ -187,10 +188,16 @@ pub struct ClusterLogin {
 pub struct NamespacedSecretRef {
     /// The Secret's name.
     #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = no_ledger())]
     pub name: String,
     /// The Secret's namespace.
     #[schemars(length(min = 1, max = 63))]
     pub namespace: String,
+}
+
+fn no_ledger() -> Rule {
+    Rule::new("!self.endsWith('.credwright') && !self.endsWith('.credwright-copy')")
+        .message("secretRef.name cannot end in .credwright or .credwright-copy: those are ledgers")
 }
 
 /// TLS settings.

@@ -188,6 +188,8 @@ const PROVIDERS: &[(&str, &str)] = &[
     ("vonageContactCenter: {region: nam, hosts: NewVoiceMedia}", NONE),
     ("vonageContactCenter: {}", "set either region or baseUrl"),
     ("vonageContactCenter: {region: apac, baseUrl: 'https://a.example'}", "set either region or baseUrl"),
+    ("spreetail: {}\nlogin: {secretRef: {name: a.credwright, namespace: n}}", LOGIN_IS_LEDGER),
+    ("spreetail: {}\nlogin: {secretRef: {name: a.credwright-copy, namespace: n}}", LOGIN_IS_LEDGER),
 ];
 
 const PROVIDER_CHANGES: &[(&str, &str, &str)] = &[
@@ -254,6 +256,7 @@ const ALLOW: &[(&str, &str)] = &[
         SELECTOR_VALUES,
     ),
 ];
+const LOGIN_IS_LEDGER: &str = "secretRef.name cannot end in .credwright or .credwright-copy";
 const SELECTOR_VALUES: &str = "selector.matchExpressions takes values with the operators In and NotIn, and none with Exists and DoesNotExist";
 
 #[test]

@@ -364,7 +364,7 @@ impl Operator {
     }
 
     fn wake_users(&self, login: &Key) {
-        for provider in self.engine.accounts.that_use(login) {
+        for provider in self.engine.that_log_in_with(login) {
             self.queue.wake(Item::Provider(provider));
         }
     }

@@ -56,7 +56,6 @@ pub struct Accounts {
 struct Account {
     /// What it was built from: object UID, generation, and version of the login Secret.
     built_from: (String, i64, u64),
-    login: Option<Key>,
     deleting: bool,
     setup: Result<Usable, (Reason, String)>,
     trouble: Option<Trouble>,
@@ -152,16 +151,6 @@ impl Accounts {
         Some(account.probe_at)
     }
 
-    /// Accounts that log in with a Secret.
-    #[must_use]
-    pub fn that_use(&self, login: &Key) -> Vec<ProviderKey> {
-        self.all()
-            .iter()
-            .filter(|(_, account)| account.login.as_ref() == Some(login))
-            .map(|(key, _)| key.clone())
-            .collect()
-    }
-
     /// What carries the tag of `key` at its provider and was in no ledger when that was last listed.
     pub(super) fn strays_of(&self, key: &Key) -> Vec<FoundCredential> {
         self.strays.of(key)
@@ -186,6 +175,14 @@ pub struct Tended {
 }
 
 impl Engine {
+    /// Providers that log in with this Secret. The objects are asked, not the accounts: one that is being looked at for the first
+    /// time has to learn of its login, too.
+    #[must_use]
+    pub fn that_log_in_with(&self, login: &Key) -> Vec<ProviderKey> {
+        let uses = |key: &ProviderKey, object: &ProviderObject| object.login(key).as_ref() == Some(login);
+        self.stores.providers.select(|key, object| uses(key, object).then(|| key.clone()))
+    }
+
     /// Looks after one provider: builds its driver when it is new or has changed, probes it when that is due, and writes its
     /// status when that has changed.
     ///

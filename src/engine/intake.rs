@@ -19,6 +19,7 @@ use crate::{
 
 use super::{
     EngineError, Pass,
+    consent::{self, Refusal},
     kubernetes::{call, version},
     seal::{Sealer, Secrets},
     stores::Key,
@@ -51,8 +52,16 @@ pub struct IntakeContent {
 /// An intake Secret as it is kept.
 #[must_use]
 pub fn intake_entry(secret: &Secret, sealer: &Sealer, now: Timestamp) -> IntakeEntry {
-    let holds = read(secret, sealer).map(|(content, _)| content);
+    let holds = offered(secret).and_then(|()| read(secret, sealer)).map(|(content, _)| content);
     IntakeEntry { version: version(secret), holds, since: now }
+}
+
+/// Whether a Secret may be read as an intake.
+fn offered(secret: &Secret) -> Result<(), String> {
+    consent::given_by(secret, ROLE_INTAKE).map_err(|refusal| match refusal {
+        Refusal::Unlabelled => format!("it has no label {ROLE_LABEL}: {ROLE_INTAKE}"),
+        Refusal::Own => "it is one that Credwright writes; name another in spec.intake.secretName".to_owned(),
+    })
 }
 
 /// What an intake Secret holds. A line break at the end of a value, which pasting brings along, is no part of it.
@@ -127,9 +136,8 @@ impl Pass<'_> {
         let api: Api<Secret> = Api::namespaced(self.engine.client.clone(), &self.key.namespace);
         let secret = call("reading the intake Secret", api.get_opt(&intake.secret_name)).await?;
         let secret = secret.ok_or(EngineError::Gone("the intake Secret"))?;
-        let consented = secret.labels().get(ROLE_LABEL).is_some_and(|role| role == ROLE_INTAKE);
-        let read = read(&secret, &self.engine.sealer).ok().filter(|_| consented);
-        let (content, client_secret) = read.ok_or(EngineError::Conflict("the intake Secret"))?;
+        let read = offered(&secret).and_then(|()| read(&secret, &self.engine.sealer));
+        let (content, client_secret) = read.map_err(|_| EngineError::Conflict("the intake Secret"))?;
         let decided = matches!(&world.intake, Some(IntakeView::Holds(it)) if it.content == content.content);
         if !decided || self.held_elsewhere(&content.client_id) {
             return Err(EngineError::Conflict("the intake Secret"));

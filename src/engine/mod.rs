@@ -3,6 +3,7 @@
 
 mod abandoned;
 pub mod accounts;
+mod consent;
 mod events;
 pub mod intake;
 mod kubernetes;

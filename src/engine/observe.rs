@@ -113,7 +113,7 @@ impl Pass<'_> {
             namespace: self.key.namespace.clone(),
             name: object.spec.target_name(&self.key.name).to_owned(),
         };
-        let mut entries = stores.targets_of(&owner);
+        let mut entries = stores.targets_of(&self.key.namespace, &owner);
         if !entries.iter().any(|(key, _)| *key == wanted)
             && let Some(entry) = stores.targets.get(&wanted)
         {

@@ -222,15 +222,17 @@ impl Stores {
         self.targets.put(key, version, target)
     }
 
-    /// The targets of an object.
+    /// The targets of an object, in its own namespace: anybody may write its UID into an owner reference elsewhere.
     #[must_use]
-    pub fn targets_of(&self, owner: &str) -> Vec<(Key, TargetEntry)> {
+    pub fn targets_of(&self, namespace: &str, owner: &str) -> Vec<(Key, TargetEntry)> {
         let mut owned = self.owned.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(keys) = owned.get_mut(owner) else { return Vec::new() };
         let mut found = Vec::new();
         keys.retain(|key| match self.targets.get(key).filter(|it| it.owner.as_deref() == Some(owner)) {
             Some(target) => {
-                found.push((key.clone(), target));
+                if key.namespace == namespace {
+                    found.push((key.clone(), target));
+                }
                 true
             }
             None => false,

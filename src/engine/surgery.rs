@@ -95,7 +95,7 @@ impl Pass<'_> {
         let data = data.into_iter().filter_map(text).collect();
         let taken = render::take_back(object.spec.secret.as_ref(), data);
         let is_it = |it: &TakenBack| published.client_id.as_ref().is_none_or(|id| *id == it.client_id);
-        Ok(taken.filter(is_it))
+        Ok(taken.filter(is_it).filter(|it| !self.held_elsewhere(&it.client_id)))
     }
 
     /// Copies a ledger that is being deleted, so that it can be made anew. The copy is sealed for the place of the ledger, and does

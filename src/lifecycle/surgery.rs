@@ -9,7 +9,7 @@ use super::{
     mint, naming,
     pass::Pass,
     plan::{Plan, Step},
-    world::{LedgerView, ProviderView},
+    world::{LedgerView, ProviderView, TargetView},
 };
 
 /// How long after a ledger could not be put together the next attempt is made.
@@ -75,7 +75,8 @@ pub(super) fn lost_ledger(pass: &Pass<'_>) -> Option<Plan> {
         return pass.step(Step::RestoreLedger, Reason::LedgerRebuilt);
     }
     let newest = pass.document().map_or(0, |it| it.next_revision() - 1);
-    let target = pass.world.targets.iter().any(|target| target.ours);
+    // What only bears this object's name is no proof that anything was published.
+    let target = pass.world.targets.iter().any(|target| target.ours && target.intact.is_some());
     let seen = seen_last(pass, object);
     if !(absent && (target || seen.is_some()) || !absent && seen > Some(newest)) {
         return None;
@@ -115,7 +116,8 @@ fn recovery(
     made_for: (&Request, &Account),
 ) -> Recovery {
     let status = object.status.clone().unwrap_or_default();
-    let held = pass.world.target().filter(|it| it.ours);
+    let known = |it: &&TargetView| it.intact.is_some() || status.revision.is_some();
+    let held = pass.world.target().filter(|it| it.ours).filter(known);
     let held = held.map(|it| (it, it.intact.as_ref().map(|it| it.revision).or(status.revision).unwrap_or(1)));
     let published = held.filter(|(_, revision)| *revision > newest).map(|(target, revision)| Published {
         target: target.name.clone(),

@@ -102,6 +102,14 @@ async fn what_a_block_leaves_out_is_filled_in() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_login_is_no_ledger() -> Result<()> {
+    let login = |more: &str| format!("spreetail: {{}}\nlogin: {{secretRef: {{name: a.credwright{more}}}}}");
+    let message = "secretRef.name cannot end in .credwright or .credwright-copy";
+    provider_rejects(&login(""), message).await?;
+    cluster_provider_rejects(&login(", namespace: shop"), message).await
+}
+
+#[tokio::test]
 async fn an_intake_is_another_secret_than_the_one_that_is_written() -> Result<()> {
     let credentials = kind("ApiCredential").await?;
     credentials.accepts("{providerRef: {name: p}, intake: {secretName: orders-intake}}").await?;

@@ -370,7 +370,10 @@ async fn a_person_is_told_what_to_remove_when_the_object_goes() {
     assert_eq!(desk.value("orders", "scope").await.unwrap(), "stats users:read");
     desk.delete("orders").await;
     desk.goes("orders").await;
-    let left = |note: &String| note.contains(&pair.client_id) && note.contains("remove it by hand");
+    let records = desk.abandoned().await;
+    assert_eq!(records.len(), 1, "it is on record");
+    assert_eq!(records[0].spec.client_id.as_ref(), Some(&pair.client_id));
+    let left = |note: &String| note.contains(&pair.client_id) && note.contains("remove it at");
     desk.wait("orders", "a note of what is left behind", async || desk.notes().await.iter().any(left)).await;
     assert!(desk.secret(INTAKE).await.is_some(), "the intake is the person's");
 }

@@ -29,3 +29,4 @@ mod support;
 mod suspect;
 mod target;
 mod target_taken;
+mod tenancy;

@@ -212,7 +212,12 @@ impl Scene {
 
     /// Whether the provider accepts what workloads read now.
     pub(crate) async fn secret_works(&self, name: &str) -> bool {
-        let pair = self.pair(name).await;
+        self.secret_works_at(name).await
+    }
+
+    /// The same, for a Secret of another name than its object's.
+    pub(crate) async fn secret_works_at(&self, secret: &str) -> bool {
+        let pair = self.pair(secret).await;
         pair.is_some_and(|(id, secret)| self.provider.record().accepts(&id, &secret))
     }
 

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use k8s_openapi::{ByteString, api::core::v1::Secret};
-use kube::{Api, ResourceExt};
+use kube::{Api, Resource};
 use secrecy::SecretString;
 
 use super::{Account, Usable};
@@ -11,6 +11,7 @@ use crate::{
     api::{ROLE_LABEL, ROLE_LOGIN, Reason},
     engine::{
         Engine, EngineError,
+        consent::{self, Refusal},
         kubernetes::{call, version},
         stores::{Key, ProviderKey, ProviderObject},
     },
@@ -19,7 +20,8 @@ use crate::{
 };
 
 impl Engine {
-    /// The account as it stands, or built anew if the object or its login has changed.
+    /// The account as it stands, or built anew if the object or its login has changed. Of a login Secret, the metadata are looked
+    /// at first: one whose owner does not consent is never read.
     pub(super) async fn built_account(
         &self,
         key: &ProviderKey,
@@ -27,22 +29,30 @@ impl Engine {
         before: Option<Account>,
     ) -> Result<Account, EngineError> {
         let login = object.login(key);
-        let secret = match &login {
+        let looked = match &login {
             None => None,
-            Some(at) => call("reading the login Secret", self.logins(at).get_opt(&at.name)).await?,
+            Some(at) => {
+                call("looking at the login Secret", self.logins(at).get_metadata_opt(&at.name)).await?
+            }
         };
-        let login_version = secret.as_ref().map_or(0, version);
+        let login_version = looked.as_ref().map_or(0, version);
         let built_from = (object.uid(), object.generation(), login_version);
         if let Some(before) = before
             && before.built_from == built_from
         {
             return Ok(before);
         }
-        let setup = self.build(object, login.as_ref(), secret);
+        let offered = login.as_ref().map(|at| offered(at, looked.as_ref()));
+        let secret = match (&login, &offered) {
+            (Some(at), Some(Ok(()))) => {
+                call("reading the login Secret", self.logins(at).get_opt(&at.name)).await?
+            }
+            _ => None,
+        };
+        let setup = offered.transpose().and_then(|_| self.build(object, login.as_ref(), secret));
         let deleting = object.deleting();
         Ok(Account {
             built_from,
-            login,
             deleting,
             setup,
             trouble: None,
@@ -91,21 +101,35 @@ impl Engine {
     }
 }
 
+/// Whether a Secret may be read as a login, or what is to be done.
+fn offered<K: Resource>(at: &Key, secret: Option<&K>) -> Result<(), (Reason, String)> {
+    match secret {
+        Some(secret) => consent::given(secret, ROLE_LOGIN).map_err(|refusal| not_offered(at, refusal)),
+        None => {
+            let Key { namespace, name } = at;
+            let message = format!(
+                "the login Secret {namespace}/{name} does not exist: create it with the label {ROLE_LABEL}: {ROLE_LOGIN}"
+            );
+            Err((Reason::LoginMissing, message))
+        }
+    }
+}
+
+fn not_offered(at: &Key, refusal: Refusal) -> (Reason, String) {
+    let Key { namespace, name } = at;
+    let todo = match refusal {
+        Refusal::Unlabelled => format!("its owner has to give it the label {ROLE_LABEL}: {ROLE_LOGIN}"),
+        Refusal::Own => "it is one that Credwright writes; name another in login.secretRef".to_owned(),
+    };
+    (Reason::LoginMissing, format!("the Secret {namespace}/{name} may not be used as a login: {todo}"))
+}
+
 /// The data of a login Secret, if its owner consents to its use.
 fn login_data(at: &Key, secret: Option<Secret>) -> Result<registry::LoginData, (Reason, String)> {
+    offered(at, secret.as_ref())?;
+    let secret = secret.unwrap_or_default();
+    consent::given_by(&secret, ROLE_LOGIN).map_err(|refusal| not_offered(at, refusal))?;
     let Key { namespace, name } = at;
-    let Some(secret) = secret else {
-        let message = format!(
-            "the login Secret {namespace}/{name} does not exist: create it with the label {ROLE_LABEL}: {ROLE_LOGIN}"
-        );
-        return Err((Reason::LoginMissing, message));
-    };
-    if secret.labels().get(ROLE_LABEL).map(String::as_str) != Some(ROLE_LOGIN) {
-        let message = format!(
-            "the Secret {namespace}/{name} may not be used as a login: its owner has to give it the label {ROLE_LABEL}: {ROLE_LOGIN}"
-        );
-        return Err((Reason::LoginMissing, message));
-    }
     let text = |(key, ByteString(bytes)): (String, ByteString)| match String::from_utf8(bytes) {
         Ok(text) => Ok((key, SecretString::from(text))),
         Err(_) => Err((

@@ -93,7 +93,9 @@ impl Engine {
         for (key, document) in ledgers {
             let Some(object) = self.stores.credentials.get(&key) else { continue };
             let reference = &object.spec.provider_ref;
-            if ProviderKey::resolve(reference.kind, &reference.name, &key.namespace) != *account {
+            let at = ProviderKey::resolve(reference.kind, &reference.name, &key.namespace);
+            // For a suspended object nothing is called.
+            if at != *account || object.spec.suspend {
                 continue;
             }
             let own = naming::tag(&document.cluster_id, &key.namespace, &key.name, &document.object_uid);

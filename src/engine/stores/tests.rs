@@ -106,14 +106,18 @@ fn targets_are_found_by_their_owner_while_they_are_its() {
     let stores = Stores::default();
     let key = Key { namespace: "shop".to_owned(), name: "orders".to_owned() };
     stores.put_target(key.clone(), target_entry(&target(), &sealer()));
-    assert_eq!(stores.targets_of("owner").len(), 1);
-    assert!(stores.targets_of("other").is_empty());
+    assert_eq!(stores.targets_of("shop", "owner").len(), 1);
+    assert!(stores.targets_of("shop", "other").is_empty());
+    let mut forged = target();
+    forged.metadata.namespace = Some("elsewhere".to_owned());
+    stores.put_target(Key::of(&forged), target_entry(&forged, &sealer()));
+    assert_eq!(stores.targets_of("shop", "owner").len(), 1, "another namespace's Secret is none of its");
     let mut adopted = target();
     adopted.metadata.owner_references.as_mut().unwrap()[0].uid = "other".to_owned();
     adopted.metadata.resource_version = Some("13".to_owned());
     stores.put_target(key, target_entry(&adopted, &sealer()));
-    assert!(stores.targets_of("owner").is_empty());
-    assert_eq!(stores.targets_of("other").len(), 1);
+    assert!(stores.targets_of("shop", "owner").is_empty());
+    assert_eq!(stores.targets_of("shop", "other").len(), 1);
 }
 
 #[test]
