@@ -6,14 +6,14 @@ use std::sync::{
 };
 
 use credwright::{
-    api::ApiCredential,
+    api::{AbandonedCredential, ApiCredential},
     lifecycle::ledger::{Document, Revision, State},
 };
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
     ResourceExt,
-    api::{Patch, PatchParams},
+    api::{ListParams, Patch, PatchParams},
 };
 use serde_json::json;
 
@@ -253,8 +253,12 @@ impl Case {
         self.look(true).await;
         let (client_id, _) = self.scene.pair(NAME).await.unwrap();
         let document = self.scene.document(NAME).await.unwrap();
-        let lost: Vec<&Revision> =
-            document.revisions.iter().filter(|it| it.state == State::Unconfirmed).collect();
+        let lost: Vec<&Revision> = document
+            .revisions
+            .iter()
+            .filter(|it| matches!(it.state, State::Unconfirmed | State::Abandoned))
+            .collect();
+        self.check_on_record(&lost).await;
         let is_known = |it: &Alive| it.client_id == client_id || lost.iter().any(|lost| lost.name == it.name);
         let holds = alive.iter().any(|it| it.client_id == client_id)
             && alive.iter().all(is_known)
@@ -272,6 +276,15 @@ impl Case {
             assert!(lost.iter().all(told), "nobody was told: {events:#?}");
         }
         self.check_overlap(&client_id).await;
+    }
+
+    /// What the ledger does not account for any more is on record elsewhere.
+    async fn check_on_record(&self, lost: &[&Revision]) {
+        let records =
+            self.scene.api::<AbandonedCredential>().list(&ListParams::default()).await.unwrap().items;
+        let is_there = |it: &&&Revision| records.iter().any(|record| record.spec.name == it.name);
+        let mut abandoned = lost.iter().filter(|it| it.state == State::Abandoned);
+        assert!(abandoned.all(|it| is_there(&it)), "not on record: {lost:#?} {records:#?}");
     }
 
     /// The credential before was not revoked until the overlap was over.

@@ -62,7 +62,8 @@ impl Engine {
         let now = self.now();
         let Ok(usable) = &account.setup else { return Vec::new() };
         let due = account.listed.is_none_or(|at| at + CHECK_EVERY <= now);
-        let owners = if due && account.trouble.is_none() && usable.capabilities.list {
+        let trusted = account.trouble.is_none() && account.standing.suspicion.is_none();
+        let owners = if due && trusted && usable.capabilities.list {
             self.owners_by_tag(key)
         } else {
             return Vec::new();
