@@ -5,7 +5,9 @@
 
 use std::time::{Duration, Instant};
 
-use credwright::api::{ApiCredential, ApiCredentialStatus, CredentialProvider, CredentialStatus};
+use credwright::api::{
+    ApiCredential, ApiCredentialStatus, CredentialProvider, CredentialStatus, ProviderStatus,
+};
 use credwright_simulator::{Credential, Operation, SeenRequest, Simulator, spreetail};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Secret;
@@ -150,6 +152,12 @@ impl Scene {
         self.api::<ApiCredential>().create(&PostParams::default(), &again).await.unwrap();
     }
 
+    /// Deletes a Secret whatever its finalizers say.
+    pub(crate) async fn delete_secret_at_once(&self, name: &str) {
+        self.merge_secret(name, json!({ "metadata": { "finalizers": null } })).await;
+        self.delete_secret(name).await;
+    }
+
     pub(crate) async fn is_gone(&self, name: &str) -> bool {
         self.api::<ApiCredential>().get_opt(name).await.unwrap().is_none()
     }
@@ -194,8 +202,12 @@ impl Scene {
         self.api::<CredentialProvider>().delete(name, &DeleteParams::default()).await.unwrap();
     }
 
+    pub(crate) async fn provider_status(&self, name: &str) -> Option<ProviderStatus> {
+        self.api::<CredentialProvider>().get(name).await.unwrap().status
+    }
+
     pub(crate) async fn provider_condition(&self, name: &str) -> Option<(String, String, String)> {
-        let status = self.api::<CredentialProvider>().get(name).await.unwrap().status?;
+        let status = self.provider_status(name).await?;
         let it = status.conditions.into_iter().find(|it| it.type_ == "Ready")?;
         Some((it.status, it.reason, it.message))
     }

@@ -1,4 +1,4 @@
-//! Every log line of every test in this process, at trace level, kept so that planted secrets can be searched for.
+//! Every log line of every test in this process, at trace level, and every panic, kept so that planted secrets can be searched for.
 
 use std::{
     io::Write,
@@ -36,6 +36,11 @@ pub(crate) fn record_only_warnings() {
 
 fn record_at(level: &str) {
     RECORDING.call_once(|| {
+        let show = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            let _ = writeln!(Tape, "{panic}");
+            show(panic);
+        }));
         let level =
             if std::env::var_os("CREDWRIGHT_TEST_LOG").is_some() { "credwright=debug" } else { level };
         tracing_subscriber::fmt().with_env_filter(level).with_ansi(false).with_writer(|| Tape).init();

@@ -1,19 +1,23 @@
 //! A secret is only in Secrets: what was planted is looked for everywhere else.
 
-use credwright::api::{ApiCredential, CredentialProvider};
+mod parrot;
+mod search;
+
 use credwright::engine::seal::{Place, Sealer};
 use credwright_simulator::oidc::{OidcOptions, OidcServer};
 use credwright_simulator::{Form, Operation, cloud_connexa, cloud_director, expereo, faults::Fault};
-use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
-use kube::api::ListParams;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
+use self::parrot::{Kind, Parrot};
 use crate::stage::{hours, minutes};
 use crate::support::{Running, Scene, logs};
 
 const INITIAL_ACCESS_TOKEN: &str = "initial-access-token-that-nobody-may-see";
+
+/// What a crash in the middle of a pass says.
+const DYING: &str = "the process dies while it holds what it was to write";
 
 const MISTYPED: &str = "what-a-person-mistyped-is-often-another-password";
 
@@ -144,6 +148,97 @@ async fn live_through_trouble(scene: &Scene, server: &OidcServer) {
     operator.stop().await;
 }
 
+/// A server repeats what it was sent in everything that it answers, at every step of a credential's life.
+async fn repeated_by_a_parrot(scene: &Scene) -> Vec<(String, String)> {
+    let parrot = Parrot::start().await;
+    log_in(
+        scene,
+        "parrot",
+        json!({ "oauthRegistration": {
+            "registrationEndpoint": format!("{}/register", parrot.base_url),
+            "tokenEndpoint": format!("{}/token?key={}", parrot.base_url, parrot::IN_A_QUERY),
+            "tokenEndpointAuthMethod": "client_secret_post",
+        }}),
+        json!({ "client_id": parrot::LOGIN, "client_secret": parrot::PASSWORD, "scope": "register" }),
+    )
+    .await;
+    // A server that does not speak TLS, and one that is not there.
+    let elsewhere = parrot.base_url.replace("http:", "https:");
+    for (name, url) in [("no-tls", elsewhere.as_str()), ("nobody", "http://127.0.0.1:1")] {
+        log_in(
+            scene,
+            name,
+            json!({ "spreetail": { "baseUrl": url } }),
+            json!({ "client_id": parrot::LOGIN, "client_secret": parrot::PASSWORD }),
+        )
+        .await;
+        scene.apply(&format!("at-{name}"), json!({ "providerRef": { "name": name } })).await;
+    }
+    parrot.mock(Kind::Login);
+    let operator = scene.operator().await;
+    scene.apply("bird", json!({ "providerRef": { "name": "parrot" } })).await;
+    for kind in [Kind::Login, Kind::Register, Kind::Verify] {
+        parrot.mock(kind);
+        until_it_behaves(scene, &operator, &parrot).await;
+    }
+    for _ in 0..40 {
+        if scene.condition("bird", "Ready").await.is_some_and(|(status, ..)| status == "True") {
+            break;
+        }
+        scene.jump(&operator, hours(25)).await;
+    }
+    scene.says("bird", ("Ready", "True", "Issued")).await;
+    parrot.mock(Kind::Delete);
+    scene.delete("bird").await;
+    until_it_behaves(scene, &operator, &parrot).await;
+    operator.stop().await;
+    let mut planted = vec![("a password that is repeated".to_owned(), parrot::PASSWORD.to_owned())];
+    planted.extend(parrot.secrets().into_iter().map(|it| ("what the parrot gave".to_owned(), it)));
+    planted
+}
+
+/// By jumps of more than a day: what is asked in between is no other question. What a server refuses for good is asked again
+/// only after a change of the spec.
+async fn until_it_behaves(scene: &Scene, operator: &Running, parrot: &Parrot) {
+    for number in 0..60 {
+        scene.rest(operator).await;
+        if parrot.left().is_empty() {
+            return;
+        }
+        if parrot.left().iter().any(|(kind, _)| *kind == Kind::Register) {
+            scene.merge("bird", json!({ "spec": { "name": format!("bird-{number}") } })).await;
+        }
+        scene.jump(operator, hours(25)).await;
+    }
+    scene.fail("bird", &format!("it is asked until these are used up: {:?}", parrot.left())).await;
+}
+
+/// The process dies with a secret in its hands; and a ledger that a person has made
+/// unreadable is looked at.
+async fn seen_by_a_crash(scene: &Scene) -> Vec<(String, String)> {
+    scene.provider.start_again().await.unwrap();
+    let operator = scene.operator().await;
+    operator.power.set_fault(|request| {
+        // The answer is in its hands, and on its way into the ledger.
+        let is_last =
+            request.method() == http::Method::PUT && request.uri().path().ends_with("/last.credwright");
+        assert!(!is_last, "{DYING}");
+        None
+    });
+    scene.apply("last", json!({})).await;
+    scene.wait("last", "a panic is in the log", async || logs::text().contains(DYING)).await;
+    operator.kill().await;
+    const IN_A_DOCUMENT: &str = "what-a-person-pasted-into-a-ledger";
+    let garbage = format!("{{\"schema\":\"{IN_A_DOCUMENT}\"}}");
+    scene.merge_secret("client.credwright", json!({ "stringData": { "document": garbage } })).await;
+    let operator = scene.operator().await;
+    scene.rest(&operator).await;
+    scene.jump(&operator, minutes(10)).await;
+    operator.stop().await;
+    scene.delete_secret_at_once("client.credwright").await;
+    vec![("what was pasted".to_owned(), IN_A_DOCUMENT.to_owned())]
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn no_secret_is_anywhere_but_in_the_secrets_that_it_is_for() {
     let scene = Scene::new("canary").await;
@@ -171,39 +266,28 @@ async fn no_secret_is_anywhere_but_in_the_secrets_that_it_is_for() {
     assert!(handle.len() > 20, "that is none: {handle}");
     planted.push(("a registration access token".to_owned(), handle));
 
-    let mut places = vec![("the log".to_owned(), logs::text())];
-    assert!(places[0].1.contains("TRACE"), "the log is kept at trace level");
-    assert!(places[0].1.contains(&scene.made()[0].client_id), "and tells of this scene");
-    println!("{} MB of log", places[0].1.len() >> 20);
-    let everything = ListParams::default();
-    for object in scene.api::<ApiCredential>().list(&everything).await.unwrap() {
-        places.push((object.name_any(), serde_json::to_string(&object).unwrap()));
+    planted.extend(repeated_by_a_parrot(&scene).await);
+    planted.extend(seen_by_a_crash(&scene).await);
+
+    let places = search::places(&scene).await;
+    let log = &places.last().unwrap().1;
+    assert!(log.contains("TRACE"), "the log is kept at trace level");
+    assert!(log.contains(&scene.made()[0].client_id), "and tells of this scene");
+    assert!(log.contains(DYING), "and of panics");
+    println!("{} MB of log, {} other places, {} secrets", log.len() >> 20, places.len() - 1, planted.len());
+    for kind in ["ApiCredential", "CredentialProvider", "Event"] {
+        assert!(places.iter().any(|(place, _)| place.starts_with(kind)), "{kind}");
     }
-    for object in scene.api::<CredentialProvider>().list(&everything).await.unwrap() {
-        places.push((object.name_any(), serde_json::to_string(&object).unwrap()));
-    }
-    for event in scene.events().await {
-        places.push(("an Event".to_owned(), serde_json::to_string(&event).unwrap()));
-    }
-    for secret in scene.api::<Secret>().list(&everything).await.unwrap() {
-        places.push((
-            format!("metadata of {}", secret.name_any()),
-            serde_json::to_string(&secret.metadata).unwrap(),
-        ));
-        if secret.name_any().ends_with(".credwright") {
-            for (key, value) in secret.data.unwrap() {
-                places.push((format!("{key} of a ledger"), String::from_utf8_lossy(&value.0).into_owned()));
-            }
-        }
-    }
-    assert!(places.len() > 10);
-    for (what, secret) in &planted {
-        for spelling in spellings(secret) {
-            for (place, text) in &places {
-                assert!(!text.contains(&spelling), "{what} is in {place}");
-            }
-        }
-    }
+    let found = search::found(&planted, &places);
+    assert!(found.is_empty(), "{found:#?}");
+
+    // A person has put this into the spec, so that it is in the object, in the Secret and in the ledger: nowhere else.
+    let shown = places.iter().filter(|(place, _)| place.starts_with("the log") || place.starts_with("Event"));
+    let shown: Vec<_> = shown.cloned().collect();
+    let in_a_query = [("what is in a URL's query".to_owned(), parrot::IN_A_QUERY.to_owned())];
+    assert_eq!(search::found(&in_a_query, &shown), [""; 0]);
+    let status = serde_json::to_value(scene.provider_status("parrot").await).unwrap();
+    assert!(!status.to_string().contains(parrot::IN_A_QUERY), "{status}");
 }
 
 /// The registration access token that only the ledger keeps, sealed.
@@ -222,12 +306,4 @@ async fn registration_access_token(scene: &Scene, name: &str, revision: u32) -> 
         .find_map(|it| it.as_str().filter(|it| !it.contains("://")))
         .unwrap()
         .to_owned()
-}
-
-/// As it is, and as it would look in base64 or in a form.
-fn spellings(secret: &str) -> Vec<String> {
-    use base64::prelude::{BASE64_STANDARD, Engine};
-    let encoded: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
-    let escaped = secret.escape_debug().to_string();
-    vec![secret.to_owned(), BASE64_STANDARD.encode(secret), encoded, escaped]
 }
