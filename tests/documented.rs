@@ -1,0 +1,52 @@
+//! What the documentation says is shown by a test is shown by one that exists.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+const PAGES: [&str; 2] = ["docs/reliability.md", "docs/threat-model.md"];
+
+#[test]
+fn every_test_that_a_page_names_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let there: BTreeSet<String> = ["src", "tests"]
+        .iter()
+        .flat_map(|folder| sources(&root.join(folder)))
+        .flat_map(|it| tests_in(&it))
+        .collect();
+    for page in PAGES {
+        let text = fs::read_to_string(root.join(page)).unwrap();
+        let named: Vec<&str> = text.split('`').skip(1).step_by(2).filter(|it| is_a_tests_name(it)).collect();
+        assert!(named.len() >= 10, "{page} names {named:?} only");
+        let missing: Vec<_> = named.into_iter().filter(|it| !there.contains(*it)).collect();
+        assert!(missing.is_empty(), "{page} names tests that do not exist: {missing:#?}");
+    }
+}
+
+/// A sentence, in the spelling of functions.
+fn is_a_tests_name(quoted: &str) -> bool {
+    quoted.matches('_').count() >= 2
+        && quoted.chars().all(|it| it.is_ascii_lowercase() || it.is_ascii_digit() || it == '_')
+}
+
+fn tests_in(source: &Path) -> Vec<String> {
+    let text = fs::read_to_string(source).unwrap();
+    let names = text.split("fn ").skip(1).filter_map(|after| Some(after.split_once("()")?.0.to_owned()));
+    names.collect()
+}
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut found = Vec::new();
+    for path in entries.filter(|path| !path.ends_with("node_modules")) {
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|it| it == "rs") {
+            found.push(path);
+        }
+    }
+    found
+}
