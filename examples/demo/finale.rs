@@ -57,7 +57,7 @@ async fn left_behind(stage: &mut Stage, index: usize) -> Result<bool> {
     let warnings = ListParams::default().fields(&format!("involvedObject.name={},type=Warning", actor.name));
     let note = wait::until("the Event that says what is left behind", SOON, async || {
         let notes = events.list(&warnings).await?.into_iter().filter_map(|it| it.message);
-        Ok(notes.into_iter().find(|note| note.contains(&client) && note.contains("by hand")))
+        Ok(notes.into_iter().find(|note| note.contains(&client) && note.contains("remove it at")))
     })
     .await?;
     let answer = actor.part.request.send(&http()?, &pair).await?;
