@@ -15,6 +15,9 @@
 //!    │         └─ not found within the settle time ──▶ Absent ── an answer came after all ──▶ Revoking
 //!    └──▶ Absent (the provider's documented refusal)
 //!
+//! Intended, Unconfirmed, Revoking ── cannot be confirmed or revoked in time, and is on record elsewhere ──▶ Abandoned
+//! any that another cluster made ── replaced here, or its object deleted ──▶ Left
+//!
 //! (a person made it) ──taken──▶ Issued, and on like any other; where the provider cannot revoke, a person removes what is Revoking
 //! ```
 
