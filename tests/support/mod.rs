@@ -80,6 +80,13 @@ impl Running {
         let _ = self.task.await;
     }
 
+    /// Waits until it panics, and returns what it says.
+    pub(crate) async fn dies(self) -> String {
+        let died = tokio::time::timeout(DEADLINE, self.task).await.expect("it lives on").unwrap_err();
+        let payload = died.into_panic();
+        payload.downcast::<String>().map_or_else(|_| "something else".to_owned(), |text| *text)
+    }
+
     /// Ends it as SIGTERM would.
     pub(crate) async fn stop(self) {
         self.shutdown.cancel();
