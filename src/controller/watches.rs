@@ -3,6 +3,7 @@
 //! Secrets are watched by label only, so that memory grows with Credwright's own, whatever else the cluster holds.
 
 mod namespaces;
+mod others;
 
 use std::{collections::HashSet, fmt::Debug, hash::Hash, sync::Arc};
 
@@ -26,8 +27,6 @@ use crate::{
     engine::intake::intake_entry,
     engine::stores::{Key, ProviderKey, ProviderObject, copy_entry, ledger_entry, target_entry},
 };
-
-mod others;
 
 use super::{Operator, queue::Item};
 

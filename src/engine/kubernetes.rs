@@ -4,7 +4,7 @@ use std::{future::Future, time::Duration};
 
 use kube::{
     ResourceExt,
-    api::PostParams,
+    api::{DeleteParams, PostParams, Preconditions},
     core::{ObjectMeta, Status},
 };
 
@@ -65,6 +65,12 @@ impl EngineError {
         self.status().is_some_and(Status::is_not_found)
     }
 
+    /// Whether something of that name is there already.
+    #[must_use]
+    pub fn is_already_exists(&self) -> bool {
+        self.status().is_some_and(Status::is_already_exists)
+    }
+
     /// Whether the API server refused for good: no retry of the same request can succeed.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
@@ -98,6 +104,12 @@ pub(super) fn metadata_version(metadata: &ObjectMeta) -> u64 {
 /// How Credwright creates and replaces: under its own field manager.
 pub(super) fn post() -> PostParams {
     PostParams { field_manager: Some(crate::api::FIELD_MANAGER.to_owned()), ..PostParams::default() }
+}
+
+/// A deletion of just the object that was seen, and of none that has its name by now.
+pub(super) fn only(uid: Option<String>) -> DeleteParams {
+    let preconditions = Some(Preconditions { uid, resource_version: None });
+    DeleteParams { preconditions, ..DeleteParams::default() }
 }
 
 /// The UID of an object's controller, if it is an ApiCredential.

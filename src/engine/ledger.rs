@@ -6,10 +6,10 @@
 //! that the write is ours.
 
 use jiff::Timestamp;
-use k8s_openapi::{ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::OwnerReference};
+use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::{
     Api, Resource, ResourceExt,
-    api::{DeleteParams, Patch, PatchParams, Preconditions},
+    api::{Patch, PatchParams},
     core::ObjectMeta,
 };
 
@@ -20,8 +20,8 @@ use crate::{
 
 use super::{
     Engine, EngineError,
-    kubernetes::{call, metadata_version, post},
-    seal::{Material, Place, SealError, random_id},
+    kubernetes::{call, metadata_version, only, post},
+    seal::{Material, Place, SealError, Secrets, random_id},
     stores::{DOCUMENT_KEY, Key, SEALED_KEY, ledger_entry, open_ledger},
 };
 
@@ -37,10 +37,6 @@ impl OpenLedger {
         metadata_version(&self.metadata)
     }
 
-    pub(super) fn owners(&self) -> Option<Vec<OwnerReference>> {
-        self.metadata.owner_references.clone()
-    }
-
     /// Makes it the ledger of `object`, if it was another's.
     pub(super) fn belongs_to(&mut self, object: &ApiCredential) {
         let ObjectMeta { labels, owner_references, .. } = ledger_metadata(object);
@@ -48,8 +44,17 @@ impl OpenLedger {
         self.metadata.labels.get_or_insert_default().extend(labels.unwrap_or_default());
     }
 
-    /// Applies `edits`, drops the secrets of what is over, and stamps the document as a new write.
-    fn edit(&mut self, edits: &[Edit], now: Timestamp) -> Result<(), EngineError> {
+    /// Applies `edits` with what `keep` adds to its secrets, drops the secrets of what is over, and stamps the document as a new
+    /// write.
+    fn edit(
+        &mut self,
+        edits: &[Edit],
+        keep: Option<(u32, Secrets)>,
+        now: Timestamp,
+    ) -> Result<(), EngineError> {
+        if let Some((revision, secrets)) = keep {
+            self.material.insert(revision, secrets);
+        }
         for edit in edits {
             self.document.apply(edit, now)?;
         }
@@ -89,17 +94,14 @@ impl Engine {
         &self,
         object: &ApiCredential,
         edits: &[Edit],
-        keep: Option<(u32, super::seal::Secrets)>,
+        keep: Option<(u32, Secrets)>,
     ) -> Result<OpenLedger, EngineError> {
         let key = Key::of(object);
         let uid = object.uid().unwrap_or_default();
         let metadata = ledger_metadata(object);
         let document = Document::new(&self.settings.cluster_id, &uid, object.spec.deletion_policy);
         let mut open = OpenLedger { metadata, document, material: Material::default() };
-        if let Some((revision, secrets)) = keep {
-            open.material.insert(revision, secrets);
-        }
-        open.edit(edits, self.now())?;
+        open.edit(edits, keep, self.now())?;
         let secret = self.secret(&open)?;
         let made = call("creating the ledger", self.ledgers(&key).create(&post(), &secret)).await;
         self.written(&key, open, made).await
@@ -111,19 +113,17 @@ impl Engine {
         key: &Key,
         mut open: OpenLedger,
         edits: &[Edit],
-        keep: Option<(u32, super::seal::Secrets)>,
+        keep: Option<(u32, Secrets)>,
     ) -> Result<OpenLedger, EngineError> {
-        if let Some((revision, secrets)) = keep {
-            open.material.insert(revision, secrets);
-        }
-        open.edit(edits, self.now())?;
+        open.edit(edits, keep, self.now())?;
         let secret = self.secret(&open)?;
         let name = ledger_name(&key.name);
         let replaced = call("writing the ledger", self.ledgers(key).replace(&name, &post(), &secret)).await;
         self.written(key, open, replaced).await
     }
 
-    fn secret(&self, open: &OpenLedger) -> Result<Secret, EngineError> {
+    /// What is written for a ledger as it stands: sealed for its own place.
+    pub(super) fn secret(&self, open: &OpenLedger) -> Result<Secret, EngineError> {
         let failed =
             |what: &dyn std::fmt::Display| EngineError::Ledger(format!("it cannot be encoded: {what}"));
         let document = serde_json::to_vec(&open.document).map_err(|error| failed(&error))?;
@@ -133,14 +133,7 @@ impl Engine {
             document: &document,
         };
         let sealed = self.sealer.seal(&open.material, place).map_err(|error: SealError| failed(&error))?;
-        let data =
-            [(DOCUMENT_KEY.to_owned(), ByteString(document)), (SEALED_KEY.to_owned(), ByteString(sealed))];
-        Ok(Secret {
-            metadata: open.metadata.clone(),
-            type_: Some(LEDGER_TYPE.to_owned()),
-            data: Some(data.into()),
-            ..Secret::default()
-        })
+        Ok(ledger_secret(open.metadata.clone(), ByteString(document), ByteString(sealed)))
     }
 
     /// Takes the answer to a write or, if that was lost or says that someone else was first, reads back whose write is there.
@@ -185,21 +178,29 @@ impl Engine {
         }
         let mut version = secret.resource_version();
         if secret.metadata.deletion_timestamp.is_none() {
-            let only_this = Preconditions { uid: Some(entry.uid.clone()), resource_version: None };
-            let delete = DeleteParams { preconditions: Some(only_this), ..DeleteParams::default() };
-            match call("deleting the ledger", api.delete(&name, &delete)).await {
+            match call("deleting the ledger", api.delete(&name, &only(Some(entry.uid)))).await {
                 Ok(deleted) => version = deleted.left().and_then(|secret| secret.resource_version()),
                 Err(error) => ignore_absence(Err(error))?,
             }
         }
-        let left: Vec<_> = secret.finalizers().iter().filter(|it| *it != LEDGER_FINALIZER).collect();
-        let patch = serde_json::json!({ "metadata": { "resourceVersion": version, "finalizers": left } });
-        let patched =
-            call("releasing the ledger", api.patch(&name, &PatchParams::default(), &Patch::Merge(patch)))
-                .await;
-        ignore_absence(patched.map(drop))?;
+        self.let_go(key, &secret, version).await?;
         self.stores.ledgers.remove(key);
         Ok(())
+    }
+
+    /// Takes our finalizer off a ledger, if it still has this version. Returns whether that was the last one.
+    pub(super) async fn let_go(
+        &self,
+        key: &Key,
+        ledger: &Secret,
+        version: Option<String>,
+    ) -> Result<bool, EngineError> {
+        let left: Vec<_> = ledger.finalizers().iter().filter(|it| *it != LEDGER_FINALIZER).collect();
+        let patch = serde_json::json!({ "metadata": { "resourceVersion": version, "finalizers": left } });
+        let (api, params, patch) = (self.ledgers(key), PatchParams::default(), Patch::Merge(patch));
+        let patched = call("releasing the ledger", api.patch(&ledger.name_any(), &params, &patch)).await;
+        ignore_absence(patched.map(drop))?;
+        Ok(left.is_empty())
     }
 }
 
@@ -213,6 +214,12 @@ pub(super) fn ledger_metadata(object: &ApiCredential) -> ObjectMeta {
         owner_references: object.controller_owner_ref(&()).map(|owner| vec![owner]),
         ..ObjectMeta::default()
     }
+}
+
+/// A ledger Secret, whatever its name.
+pub(super) fn ledger_secret(metadata: ObjectMeta, document: ByteString, sealed: ByteString) -> Secret {
+    let data = [(DOCUMENT_KEY.to_owned(), document), (SEALED_KEY.to_owned(), sealed)];
+    Secret { metadata, type_: Some(LEDGER_TYPE.to_owned()), data: Some(data.into()), ..Secret::default() }
 }
 
 /// What is gone already need not be removed.

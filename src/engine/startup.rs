@@ -67,7 +67,7 @@ pub async fn sealer(client: &Client, namespace: &str) -> Result<Sealer, EngineEr
     };
     match call("making the sealing key", secrets.create(&post(), &secret)).await {
         Ok(secret) => from_secret(secret),
-        Err(error) if error.status().is_some_and(kube::core::Status::is_already_exists) => {
+        Err(error) if error.is_already_exists() => {
             from_secret(call("reading the sealing key", secrets.get(SEAL_NAME)).await?)
         }
         Err(error) => Err(error),

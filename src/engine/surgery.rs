@@ -1,15 +1,11 @@
 //! Ledgers that were restored, deleted or lost: what the lifecycle decided about them, done to the Secrets.
 
 use k8s_openapi::{ByteString, api::core::v1::Secret};
-use kube::{
-    Api, ResourceExt,
-    api::{DeleteParams, Patch, PatchParams, Preconditions},
-    core::ObjectMeta,
-};
+use kube::{Api, ResourceExt, core::ObjectMeta};
 use secrecy::SecretString;
 
 use crate::{
-    api::{ApiCredential, LEDGER_FINALIZER, LEDGER_TYPE, ROLE_LABEL, ROLE_LEDGER, copy_name, ledger_name},
+    api::{ApiCredential, copy_name, ledger_name},
     lifecycle::{
         failure::{Failure, FailureKind},
         ledger::{Edit, Inherited, Revision},
@@ -21,9 +17,9 @@ use crate::{
 
 use super::{
     Engine, EngineError, Pass,
-    kubernetes::{call, post, version},
-    ledger::{ignore_absence, ledger_metadata},
-    seal::{Place, Secrets},
+    kubernetes::{call, only, post, version},
+    ledger::{ignore_absence, ledger_metadata, ledger_secret},
+    seal::Secrets,
     stores::{DOCUMENT_KEY, Key, SEALED_KEY, copy_entry, ledger_entry, open_as, open_ledger},
 };
 
@@ -101,23 +97,19 @@ impl Pass<'_> {
     /// Copies a ledger that is being deleted, so that it can be made anew. The copy is sealed for the place of the ledger, and does
     /// not know the UID that the next one will have.
     pub(super) async fn copy_ledger(&mut self) -> Result<(), EngineError> {
-        let open = self.open().await?;
-        let mut document = open.document.clone();
-        document.ledger_uid = None;
-        let bytes = serde_json::to_vec(&document).map_err(|error| EngineError::Ledger(error.to_string()))?;
-        let ledger = ledger_name(&self.key.name);
-        let place = Place { namespace: &self.key.namespace, name: &ledger, document: &bytes };
-        let sealed = self.engine.sealer.seal(&open.material, place);
-        let sealed = sealed.map_err(|error| EngineError::Ledger(error.to_string()))?;
-        let metadata = ObjectMeta {
+        let mut open = self.open().await?;
+        let uid = open.document.ledger_uid.take();
+        let copied = self.engine.secret(&open);
+        open.document.ledger_uid = uid;
+        self.hold(open);
+        let mut copy = copied?;
+        copy.metadata = ObjectMeta {
             namespace: Some(self.key.namespace.clone()),
             name: Some(copy_name(&self.key.name)),
-            labels: Some([(ROLE_LABEL.to_owned(), ROLE_LEDGER.to_owned())].into()),
-            owner_references: open.owners(),
+            labels: copy.metadata.labels,
+            owner_references: copy.metadata.owner_references,
             ..ObjectMeta::default()
         };
-        let copy = ledger_secret(metadata, ByteString(bytes), ByteString(sealed));
-        self.hold(open);
         self.engine.put_copy(&self.key, &copy).await
     }
 }
@@ -130,17 +122,12 @@ fn fill(revision: &mut Revision, taken: TakenBack) -> Secrets {
     Secrets { client_secret: taken.client_secret, handle: None }
 }
 
-fn ledger_secret(metadata: ObjectMeta, document: ByteString, sealed: ByteString) -> Secret {
-    let data = [(DOCUMENT_KEY.to_owned(), document), (SEALED_KEY.to_owned(), sealed)];
-    Secret { metadata, type_: Some(LEDGER_TYPE.to_owned()), data: Some(data.into()), ..Secret::default() }
-}
-
 impl Engine {
     /// Writes a copy. What else has that name is no copy of ours, and is in the way.
     async fn put_copy(&self, key: &Key, copy: &Secret) -> Result<(), EngineError> {
         let api = self.ledgers(key);
         let made = match call("copying the ledger", api.create(&post(), copy)).await {
-            Err(error) if error.status().is_some_and(kube::core::Status::is_already_exists) => {
+            Err(error) if error.is_already_exists() => {
                 self.remove_copy(key).await?;
                 call("copying the ledger", api.create(&post(), copy)).await?
             }
@@ -162,14 +149,7 @@ impl Engine {
             self.stores.ledgers.put(key.clone(), ledger_entry(&secret, &self.sealer));
             return Err(EngineError::Conflict("the ledger"));
         }
-        let left: Vec<_> = secret.finalizers().iter().filter(|it| *it != LEDGER_FINALIZER).collect();
-        let gone = left.is_empty();
-        let version = secret.resource_version();
-        let patch = serde_json::json!({ "metadata": { "resourceVersion": version, "finalizers": left } });
-        let (params, patch) = (PatchParams::default(), Patch::Merge(patch));
-        let patched = call("letting go of the ledger", api.patch(&name, &params, &patch)).await;
-        ignore_absence(patched.map(drop))?;
-        if gone {
+        if self.let_go(key, &secret, secret.resource_version()).await? {
             self.stores.ledgers.remove(key);
         }
         Ok(())
@@ -192,7 +172,7 @@ impl Engine {
                 self.stores.ledgers.put(key, ledger_entry(&made, &self.sealer));
                 Ok(())
             }
-            Err(error) if error.status().is_some_and(kube::core::Status::is_already_exists) => {
+            Err(error) if error.is_already_exists() => {
                 let there = call("reading the ledger", api.get_opt(&ledger_name(&key.name))).await?;
                 if let Some(there) = there.filter(|there| open_ledger(there, &self.sealer).is_ok()) {
                     self.stores.ledgers.put(key, ledger_entry(&there, &self.sealer));
@@ -208,9 +188,8 @@ impl Engine {
         let api: Api<Secret> = self.ledgers(key);
         let name = copy_name(&key.name);
         if let Some(copy) = call("reading the ledger's copy", api.get_metadata_opt(&name)).await? {
-            let only_this = Preconditions { uid: copy.uid(), resource_version: None };
-            let delete = DeleteParams { preconditions: Some(only_this), ..DeleteParams::default() };
-            ignore_absence(call("removing the ledger's copy", api.delete(&name, &delete)).await.map(drop))?;
+            let deleted = call("removing the ledger's copy", api.delete(&name, &only(copy.uid()))).await;
+            ignore_absence(deleted.map(drop))?;
         }
         self.stores.copies.remove(key, u64::MAX);
         Ok(())

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::{
     Api, Resource, ResourceExt,
-    api::{DeleteParams, GetParams, Patch, PatchParams, Preconditions},
+    api::{GetParams, Patch, PatchParams},
     core::ObjectMeta,
 };
 use secrecy::{ExposeSecret, SecretString};
@@ -20,7 +20,7 @@ use crate::{
 
 use super::{
     Engine, EngineError,
-    kubernetes::{call, owner_uid, post},
+    kubernetes::{call, only, owner_uid, post},
     ledger::ignore_absence,
     stores::{Key, TargetEntry, target_digest, target_entry},
 };
@@ -78,7 +78,7 @@ impl Engine {
         };
         match created {
             Ok(secret) => Ok(self.wrote(key, &secret)),
-            Err(error) if error.status().is_some_and(kube::core::Status::is_already_exists) => {
+            Err(error) if error.is_already_exists() => {
                 let there = call("reading the Secret", api.get_opt(&key.name))
                     .await?
                     .ok_or(EngineError::Conflict("the Secret"))?;
@@ -165,8 +165,7 @@ impl Engine {
     /// Removes a Secret of ours.
     pub(super) async fn delete_target(&self, key: &Key) -> Result<(), EngineError> {
         let Some(entry) = self.stores.targets.get(key) else { return Ok(()) };
-        let only_this = Preconditions { uid: entry.metadata.uid.clone(), resource_version: None };
-        let delete = DeleteParams { preconditions: Some(only_this), ..DeleteParams::default() };
+        let delete = only(entry.metadata.uid.clone());
         ignore_absence(
             call("deleting the Secret", self.secrets(&key.namespace).delete(&key.name, &delete))
                 .await
