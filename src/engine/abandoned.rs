@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::{
     Api, Resource, ResourceExt,
-    api::{DeleteParams, Patch, PatchParams, Preconditions},
+    api::{DeleteParams, Patch, PatchParams},
     core::ObjectMeta,
 };
 use secrecy::{ExposeSecret, SecretString};
@@ -24,6 +24,7 @@ use crate::{
     lifecycle::{
         abandoned::{Abandonment, next_attempt, record_name, to_do},
         ledger::{Answer, Revision},
+        naming,
         status::to_second,
         world::World,
     },
@@ -32,7 +33,7 @@ use crate::{
 
 use super::{
     Engine, EngineError, Pass,
-    kubernetes::{call, post, version},
+    kubernetes::{call, only, post, version},
     ledger::ignore_absence,
     perform::ANSWER_PAUSE,
     seal::Secrets,
@@ -146,7 +147,7 @@ impl Engine {
         let record = self.record_of(key, it, &provider);
         let made = call("recording an abandoned credential", self.records().create(&post(), &record)).await;
         let record = match made {
-            Err(error) if error.status().is_some_and(kube::core::Status::is_already_exists) => {
+            Err(error) if error.is_already_exists() => {
                 call("reading an abandoned credential", self.records().get(&it.record)).await?
             }
             made => made?,
@@ -229,7 +230,7 @@ impl Engine {
         };
         let api = self.own_secrets();
         match call("keeping what retrying needs", api.create(&post(), &secret)).await {
-            Err(error) if error.status().is_some_and(kube::core::Status::is_already_exists) => {
+            Err(error) if error.is_already_exists() => {
                 call("keeping what retrying needs", api.replace(&name, &post(), &secret)).await.map(drop)
             }
             made => made.map(drop),
@@ -293,9 +294,8 @@ impl Engine {
     /// Removes a record and what is beside it. The garbage collector would remove the second, in its own time.
     async fn remove_abandoned(&self, record: &AbandonedCredential) -> Result<(), EngineError> {
         let name = record.name_any();
-        let only_this = Preconditions { uid: record.uid(), resource_version: None };
-        let delete = DeleteParams { preconditions: Some(only_this), ..DeleteParams::default() };
-        let deleted = call("removing an abandoned credential", self.records().delete(&name, &delete)).await;
+        let (records, only_this) = (self.records(), only(record.uid()));
+        let deleted = call("removing an abandoned credential", records.delete(&name, &only_this)).await;
         ignore_absence(deleted.map(drop))?;
         self.stores.abandoned.remove(&Key::of(record), u64::MAX);
         let api = self.own_secrets();
@@ -361,8 +361,7 @@ impl Engine {
 
 /// A credential whose ledger has gone while it was made. The tag is in its name.
 fn given_back(revision: &Revision, answer: &Answer, (why, action): (String, Option<String>)) -> Abandonment {
-    let before = revision.name.rsplit_once('-').map_or(revision.name.as_str(), |(before, _)| before);
-    let tag = before.rsplit_once('-').map_or(before, |(_, tag)| tag);
+    let tag = naming::parts(&revision.name).map_or(revision.name.as_str(), |(tag, _)| tag);
     Abandonment {
         record: record_name(tag, revision.revision),
         revision: revision.revision,

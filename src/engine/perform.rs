@@ -10,6 +10,7 @@ use crate::{
         Report,
         failure::{Failure, FailureKind},
         ledger::{Account, Answer, Edit, Revision, State},
+        naming,
         plan::{FoundCredential, Outcome, Plan, Step},
         render::{self, WithSecret},
         world::{Rendered, TargetView, World},
@@ -347,7 +348,9 @@ impl Pass<'_> {
     async fn settle(&mut self, world: &World, revision: u32) -> Result<Outcome, EngineError> {
         let revision = revision_of(world, revision)?;
         let driver = self.driver(&revision.account)?;
-        let found = match driver.find(&world.tag()).await {
+        // Its own name says under which tag it was made: that of an object before this one, or of another cluster, is another.
+        let made_under = naming::parts(&revision.name).map(|(tag, _)| tag.to_owned());
+        let found = match driver.find(&made_under.unwrap_or_else(|| world.tag())).await {
             Ok(found) => found,
             Err(failure) => return Ok(Outcome::Failed(failure)),
         };

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use credwright::api::ApiCredential;
+use credwright_simulator::{Fault, Operation};
 use kube::{ResourceExt, api::PostParams};
 use serde_json::json;
 
@@ -163,5 +164,24 @@ async fn what_an_object_left_whose_finalizer_was_forced_off_is_finished_by_its_l
     let operator = scene.operator().await;
     scene.goes("orders").await;
     assert_eq!((scene.made().len(), scene.provider.record().live().len()), (1, 0));
+    operator.stop().await;
+}
+
+/// The lost answer is looked for under the name that it was asked for, not under that of the object which has the name by now.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_answer_of_an_earlier_object_of_the_same_name_is_found_and_revoked() {
+    let scene = Scene::new("earlier").await;
+    let operator = scene.operator().await;
+    scene.provider.faults().next(Operation::Create, Fault::LostAnswer);
+    scene.apply("orders", json!({ "lifetime": "720h" })).await;
+    scene.wait("orders", "it was made", async || scene.made().len() == 1).await;
+    operator.kill().await;
+    scene.merge("orders", json!({ "metadata": { "finalizers": null } })).await;
+    scene.delete("orders").await;
+    scene.apply("orders", json!({ "lifetime": "720h" })).await;
+    let operator = scene.operator().await;
+    scene.run_until_only(&operator, "orders", 1).await;
+    assert_eq!((scene.made().len(), scene.provider.record().live().len()), (2, 1));
+    assert!(scene.secret_works("orders").await);
     operator.stop().await;
 }
