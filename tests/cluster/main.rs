@@ -9,6 +9,7 @@ mod abandoned;
 mod bad_input;
 mod by_hand;
 mod canary;
+mod clones;
 mod cloud_director;
 mod consumer;
 mod deletion;

@@ -26,7 +26,7 @@ use credwright::{
     engine::Settings,
     lifecycle::ledger::Document,
 };
-use credwright_harness::controlplane;
+use credwright_harness::controlplane::{self, Cluster};
 use credwright_simulator::{Credential, Simulator, spreetail};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::{
@@ -61,7 +61,8 @@ pub(crate) struct Scene {
     pub(crate) namespace: String,
     pub(crate) client: Client,
     pub(crate) clock: TestClock,
-    pub(crate) provider: Simulator,
+    pub(crate) provider: Arc<Simulator>,
+    cluster: Cluster,
 }
 
 /// An operator that runs in a task.
@@ -94,25 +95,21 @@ impl Running {
     }
 }
 
-/// Installs the CRDs once in a process.
+/// Installs the CRDs.
 pub(crate) async fn install_crds(client: &Client) {
-    INSTALLED
-        .get_or_init(|| async {
-            let api: Api<CustomResourceDefinition> = Api::all(client.clone());
-            for crd in credwright::api::crds::all() {
-                let params = PatchParams::apply("tests").force();
-                api.patch(&crd.name_any(), &params, &Patch::Apply(&crd)).await.unwrap();
-            }
-            for crd in credwright::api::crds::all() {
-                eventually("the CRD is established", async || {
-                    let there = api.get(&crd.name_any()).await.unwrap();
-                    let conditions = there.status.and_then(|status| status.conditions).unwrap_or_default();
-                    conditions.iter().any(|it| it.type_ == "Established" && it.status == "True")
-                })
-                .await;
-            }
+    let api: Api<CustomResourceDefinition> = Api::all(client.clone());
+    for crd in credwright::api::crds::all() {
+        let params = PatchParams::apply("tests").force();
+        api.patch(&crd.name_any(), &params, &Patch::Apply(&crd)).await.unwrap();
+    }
+    for crd in credwright::api::crds::all() {
+        eventually("the CRD is established", async || {
+            let there = api.get(&crd.name_any()).await.unwrap();
+            let conditions = there.status.and_then(|status| status.conditions).unwrap_or_default();
+            conditions.iter().any(|it| it.type_ == "Established" && it.status == "True")
         })
         .await;
+    }
 }
 
 /// Waits for a condition, with a deadline.
@@ -127,10 +124,16 @@ pub(crate) async fn eventually(what: &str, condition: impl AsyncFn() -> bool) {
 impl Scene {
     /// A namespace with a Spreetail account in it.
     pub(crate) async fn new(name: &str) -> Self {
-        logs::record();
         let cluster = controlplane::shared().await.unwrap();
         let client = cluster.client().await.unwrap();
-        install_crds(&client).await;
+        INSTALLED.get_or_init(|| install_crds(&client)).await;
+        Self::on(cluster, name).await
+    }
+
+    /// The same on a control plane of its own, where the CRDs are installed.
+    pub(crate) async fn on(cluster: &Cluster, name: &str) -> Self {
+        logs::record();
+        let client = cluster.client().await.unwrap();
         let number = COUNTER.fetch_add(1, Ordering::Relaxed);
         let namespace = format!("{name}-{}-{number}", std::process::id());
         let meta = json!({ "metadata": { "name": namespace } });
@@ -138,8 +141,8 @@ impl Scene {
         namespaces.create(&PostParams::default(), &serde_json::from_value(meta).unwrap()).await.unwrap();
         let clock = TestClock::new();
         let options = spreetail::Options::new(clock.of_a_provider());
-        let provider = spreetail::start(options).await.unwrap();
-        let scene = Self { namespace, client, clock, provider };
+        let provider = Arc::new(spreetail::start(options).await.unwrap());
+        let scene = Self { namespace, client, clock, provider, cluster: cluster.clone() };
         scene.put_login("spreetail-admin").await;
         scene
             .create_provider(
@@ -152,6 +155,17 @@ impl Scene {
             )
             .await;
         scene
+    }
+
+    /// The same scene as another control plane has it: namespace, clock and provider are the same ones.
+    pub(crate) async fn seen_from(&self, cluster: &Cluster) -> Self {
+        Self {
+            namespace: self.namespace.clone(),
+            client: cluster.client().await.unwrap(),
+            clock: self.clock.clone(),
+            provider: self.provider.clone(),
+            cluster: cluster.clone(),
+        }
     }
 
     pub(crate) fn api<K>(&self) -> Api<K>
@@ -279,7 +293,7 @@ impl Scene {
     }
 
     async fn start(&self, power: Power, clock: TestClock, settings: Settings, options: Options) -> Running {
-        let config = controlplane::shared().await.unwrap().config().await.unwrap();
+        let config = self.cluster.config().await.unwrap();
         let client =
             ClientBuilder::try_from(config).unwrap().with_layer(&PowerLayer::new(power.clone())).build();
         let operator = tokio::select! {

@@ -59,11 +59,31 @@ impl ControlPlane {
         let token = files::write_credentials(&layout)?;
         drop(reserved);
 
+        Self::run(layout, binaries, &token, folder).await
+    }
+
+    /// Starts another control plane on a copy of what etcd holds at this moment: objects, UIDs and resource versions are the same, as
+    /// after a restore of a disk's snapshot while the original runs on. Only the loopback ports and the keys differ.
+    pub async fn clone_of(original: &mut Self) -> Result<Self> {
+        let binaries = original.cluster.binaries().to_owned();
+        let folder = tempfile::Builder::new().prefix("credwright-controlplane-").tempdir()?;
+        let (layout, reserved) = Layout::new(folder.path(), binaries.clone(), None)?;
+        let token = files::write_credentials(&layout)?;
+        // Frozen, it writes to none of its files while they are copied.
+        original.pause_etcd()?;
+        let copied = files::copy(&original.layout.data(), &layout.data());
+        original.resume_etcd()?;
+        copied?;
+        drop(reserved);
+        Self::run(layout, binaries, &token, folder).await
+    }
+
+    async fn run(layout: Layout, binaries: PathBuf, token: &str, folder: TempDir) -> Result<Self> {
         let mut etcd = Leashed::spawn("etcd", folder.path(), &layout.etcd())?;
         wait_for_port(&mut etcd, layout.etcd_port).await?;
         let mut apiserver = Leashed::spawn("kube-apiserver", folder.path(), &layout.apiserver())?;
         wait_for_port(&mut apiserver, layout.api_port).await?;
-        files::write_kubeconfig(&layout, &token)?;
+        files::write_kubeconfig(&layout, token)?;
         let cluster = Cluster::new(layout.kubeconfig(), binaries);
         wait_until_ready(&cluster, &mut apiserver).await?;
         let manager = Leashed::spawn("kube-controller-manager", folder.path(), &layout.controller_manager())?;

@@ -1,6 +1,7 @@
 //! The files a control plane reads: keys, tokens, the audit policy and the kubeconfig.
 
 use std::fs;
+use std::path::Path;
 
 use anyhow::{Context, Result, anyhow};
 use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
@@ -45,6 +46,21 @@ pub(super) fn write_kubeconfig(layout: &Layout, token: &str) -> Result<()> {
         "users": [{ "name": "admin", "user": { "token": token } }],
     });
     fs::write(layout.kubeconfig(), serde_json::to_vec_pretty(&kubeconfig)?)?;
+    Ok(())
+}
+
+/// Copies a folder with all that is in it.
+pub(super) fn copy(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to).with_context(|| to.display().to_string())?;
+    for entry in fs::read_dir(from).with_context(|| from.display().to_string())? {
+        let entry = entry?;
+        let to = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &to)?;
+        } else {
+            fs::copy(entry.path(), &to).with_context(|| to.display().to_string())?;
+        }
+    }
     Ok(())
 }
 

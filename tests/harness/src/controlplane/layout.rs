@@ -40,6 +40,11 @@ impl Layout {
         Ok((layout, ReservedPorts { _listeners: listeners }))
     }
 
+    /// Where etcd keeps its data.
+    pub(super) fn data(&self) -> PathBuf {
+        self.folder.join("etcd")
+    }
+
     pub(super) fn kubeconfig(&self) -> PathBuf {
         self.folder.join("kubeconfig")
     }
@@ -72,7 +77,7 @@ impl Layout {
         let client = format!("http://127.0.0.1:{}", self.etcd_port);
         let peer = format!("http://127.0.0.1:{}", self.peer_port);
         let mut command = Command::new(self.binaries.join("etcd"));
-        command.arg("--data-dir").arg(self.folder.join("etcd"));
+        command.arg("--data-dir").arg(self.data());
         command.args(["--listen-client-urls", &client, "--advertise-client-urls", &client]);
         command.args(["--listen-peer-urls", &peer]);
         // The data dies with the test, so waiting for the disk would buy nothing.
