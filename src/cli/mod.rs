@@ -1,6 +1,7 @@
 //! The command line.
 
 mod crds;
+mod detach;
 mod memory;
 mod run;
 
@@ -22,6 +23,9 @@ enum Command {
     Run(run::Arguments),
     /// Print the custom resource definitions, for `kubectl apply --server-side -f -`.
     Crds,
+    /// Take finalizers and owner references off everything, so that Credwright can be uninstalled and every Secret and credential
+    /// stays. Stop the operator first.
+    Detach(detach::Arguments),
     /// Print the version.
     Version,
 }
@@ -31,6 +35,7 @@ enum Command {
 pub fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Run(arguments) => run::main(&arguments),
+        Command::Detach(arguments) => detach::main(&arguments),
         Command::Crds => {
             print!("{}", crds::yaml());
             ExitCode::SUCCESS
@@ -39,5 +44,19 @@ pub fn main() -> ExitCode {
             println!("credwright {}", env!("CARGO_PKG_VERSION"));
             ExitCode::SUCCESS
         }
+    }
+}
+
+fn failed(error: &dyn std::error::Error) -> ExitCode {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    let causes: String = causes.map(|cause| format!(": {cause}")).collect();
+    eprintln!("credwright: {error}{causes}");
+    ExitCode::FAILURE
+}
+
+/// One TLS stack in the whole process; a second installation is the only way this fails.
+fn use_one_tls_stack() {
+    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+        tracing::warn!("a TLS provider was installed before");
     }
 }

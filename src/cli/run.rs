@@ -8,7 +8,7 @@ use kube::{Client, Config};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::memory;
+use super::{failed, memory};
 use crate::{
     clock::SystemClock,
     controller::{Operator, Options},
@@ -73,10 +73,7 @@ pub(super) fn main(arguments: &Arguments) -> ExitCode {
     if let Err(error) = memory::keep_private() {
         tracing::warn!(%error, "core dumps could not be switched off: a crash may write secrets to a disk");
     }
-    // One TLS stack in the whole process; a second installation is the only way this fails.
-    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
-        tracing::warn!("a TLS provider was installed before");
-    }
+    super::use_one_tls_stack();
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error),
@@ -85,13 +82,6 @@ pub(super) fn main(arguments: &Arguments) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(error.as_ref()),
     }
-}
-
-fn failed(error: &dyn std::error::Error) -> ExitCode {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    let causes: String = causes.map(|cause| format!(": {cause}")).collect();
-    eprintln!("credwright: {error}{causes}");
-    ExitCode::FAILURE
 }
 
 fn log_to_stderr(arguments: &Arguments) {

@@ -147,6 +147,7 @@ impl Operator {
             Item::Provider(key) => self.tend(key).await,
             Item::Credential(key) => self.reconcile(key).await,
             Item::Abandoned(key) => self.engine.tend_abandoned(key).await,
+            Item::Login(key) => self.engine.tend_login(key).await,
         };
         let next = next.map_err(|error| tracing::warn!(?item, %error, "it is tried again"));
         self.queue.done(item, next, self.engine.now());
@@ -193,11 +194,20 @@ impl Operator {
         self.engine.stores.providers.get(&provider).is_some() && !self.engine.accounts.is_known(&provider)
     }
 
+    /// The providers of this object have other credentials now: they count them, and one that waits to go looks at once.
     fn count_soon(&self, key: &Key) {
-        if let Some(object) = self.engine.stores.credentials.get(key) {
+        let stores = &self.engine.stores;
+        let named = stores.credentials.get(key).map(|object| {
             let reference = &object.spec.provider_ref;
-            let provider = ProviderKey::resolve(reference.kind, &reference.name, &key.namespace);
-            self.queue.wake_by(Item::Provider(provider), self.engine.now() + COUNT_EVERY);
+            ProviderKey::resolve(reference.kind, &reference.name, &key.namespace)
+        });
+        let document = stores.ledgers.get(key).and_then(|entry| entry.document.ok());
+        let listed = document.iter().flat_map(|it| &it.revisions).map(|it| &it.account);
+        let listed = listed.map(|it| ProviderKey::resolve(it.kind, &it.name, &key.namespace));
+        for provider in named.into_iter().chain(listed).collect::<HashSet<_>>() {
+            let pause =
+                if self.engine.is_waiting_to_go(&provider) { SignedDuration::ZERO } else { COUNT_EVERY };
+            self.queue.wake_by(Item::Provider(provider), self.engine.now() + pause);
         }
     }
 
@@ -205,6 +215,9 @@ impl Operator {
         let tended = self.engine.tend_provider(key).await?;
         if tended.changed {
             self.wake_dependents(key);
+        }
+        if let Some(login) = self.engine.login_is_going(key) {
+            self.queue.wake(Item::Login(login));
         }
         tended.strays.into_iter().for_each(|key| self.queue.wake(Item::Credential(key)));
         Ok(tended.wake)

@@ -29,6 +29,8 @@ pub enum Item {
     Credential(Key),
     /// An AbandonedCredential.
     Abandoned(Key),
+    /// The finalizer of a login Secret.
+    Login(Key),
 }
 
 /// The queue.
@@ -56,7 +58,7 @@ impl State {
         } else if self.waiting.insert(item.clone()) {
             match item {
                 Item::Provider(_) => self.ready.push_front(item),
-                Item::Credential(_) | Item::Abandoned(_) => self.ready.push_back(item),
+                Item::Credential(_) | Item::Abandoned(_) | Item::Login(_) => self.ready.push_back(item),
             }
         }
     }

@@ -25,7 +25,7 @@ use crate::{
         ROLE_INTAKE, ROLE_LABEL, ROLE_LEDGER, ROLE_LOGIN, ROLE_TARGET,
     },
     engine::intake::intake_entry,
-    engine::stores::{Key, ProviderKey, ProviderObject, copy_entry, ledger_entry, target_entry},
+    engine::stores::{Key, ProviderKey, ProviderObject, copy_entry, ledger_entry, login_entry, target_entry},
 };
 
 use super::{Operator, queue::Item};
@@ -195,12 +195,19 @@ impl Operator {
     fn see_provider(&self, object: ProviderObject, listed: &mut Listing<ProviderKey>) {
         let key = object.key();
         listed.name(key.clone());
-        if self.engine.see_provider(object) {
+        let before = self.engine.stores.providers.get(&key);
+        let same = before.as_ref().is_some_and(|before| before.says_the_same(&object));
+        if self.engine.see_provider(object) && !same {
+            let login = before.and_then(|before| before.login(&key));
+            login.into_iter().for_each(|login| self.queue.wake(Item::Login(login)));
             self.queue.wake(Item::Provider(key));
         }
     }
 
+    /// Its login is no provider's any more, and need not be held.
     fn forget_provider(&self, key: &ProviderKey) {
+        let login = self.engine.stores.providers.get(key).and_then(|object| object.login(key));
+        login.into_iter().for_each(|login| self.queue.wake(Item::Login(login)));
         self.engine.stores.providers.remove(key, u64::MAX);
         self.queue.wake(Item::Provider(key.clone()));
     }
@@ -228,7 +235,11 @@ impl Operator {
     }
 
     fn see_secret(&self, secret: &Secret) {
-        match secret.labels().get(ROLE_LABEL).map(String::as_str) {
+        let role = secret.labels().get(ROLE_LABEL).map(String::as_str);
+        if role != Some(ROLE_LOGIN) {
+            self.forget_login(&Key::of(secret));
+        }
+        match role {
             Some(ROLE_LEDGER) => self.see_ledger(secret),
             Some(ROLE_TARGET) => self.see_target(secret),
             Some(ROLE_LOGIN) => {
@@ -278,9 +289,14 @@ impl Operator {
     }
 
     fn see_login(&self, secret: &Secret) {
-        let (key, version) = (Key::of(secret), crate::engine::version(secret));
-        if self.engine.stores.logins.put(key.clone(), version, version) {
-            self.wake_users(&key);
+        let (key, entry) = (Key::of(secret), login_entry(secret, self.engine.sealer()));
+        let logins = &self.engine.stores.logins;
+        let same = logins.get(&key).is_some_and(|it| (&it.uid, &it.content) == (&entry.uid, &entry.content));
+        if logins.put(key.clone(), entry.version, entry) {
+            if !same {
+                self.wake_users(&key);
+            }
+            self.queue.wake(Item::Login(key));
         }
     }
 
@@ -316,13 +332,18 @@ impl Operator {
         }
     }
 
+    fn forget_login(&self, key: &Key) {
+        if self.engine.stores.logins.remove(key, u64::MAX) {
+            self.wake_users(key);
+            self.queue.wake(Item::Login(key.clone()));
+        }
+    }
+
     /// Whatever the Secret was: its label may have been taken off, so it is not asked.
     fn forget_secret_at(&self, key: &Key) {
         let stores = &self.engine.stores;
         self.forget_target(key);
-        if stores.logins.remove(key, u64::MAX) {
-            self.wake_users(key);
-        }
+        self.forget_login(key);
         if stores.intakes.remove(key, u64::MAX) {
             self.wake_takers(key);
         }

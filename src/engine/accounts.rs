@@ -4,6 +4,7 @@
 //! credentials that wait, and they wake when it succeeds.
 
 mod build;
+mod holding;
 mod listing;
 mod object;
 mod standing;
@@ -54,8 +55,7 @@ pub struct Accounts {
 
 #[derive(Clone)]
 struct Account {
-    /// What it was built from: object UID, generation, and version of the login Secret.
-    built_from: (String, i64, u64),
+    built_from: BuiltFrom,
     deleting: bool,
     setup: Result<Usable, (Reason, String)>,
     trouble: Option<Trouble>,
@@ -65,6 +65,17 @@ struct Account {
     written_at: Option<Timestamp>,
     /// As it was when it was last looked after.
     standing: Standing,
+}
+
+/// What an account was built from.
+#[derive(Clone, PartialEq, Eq)]
+struct BuiltFrom {
+    /// The provider object's UID and generation.
+    object: (String, i64),
+    /// The login Secret's resourceVersion.
+    login: u64,
+    /// Keyed hash of what that says; `None` if it may not be read.
+    content: Option<String>,
 }
 
 #[derive(Clone)]
@@ -207,6 +218,7 @@ impl Engine {
                 Err(failure) => account.troubled(&failure, self.now()),
             }
         }
+        self.tend_finalizers(key, &object).await?;
         account.standing = self.standing_of(key, &object, &account);
         let strays = self.list_account(key, &mut account).await;
         let count_at = self.write_provider_status(key, &object, &mut account).await?;

@@ -4,6 +4,7 @@
 mod abandoned;
 pub mod accounts;
 mod consent;
+pub mod detach;
 mod events;
 pub mod intake;
 mod kubernetes;

@@ -58,7 +58,7 @@ impl Engine {
         }
     }
 
-    fn provider_key(&self, key: &Key, account: &Account) -> ProviderKey {
+    pub(super) fn provider_key(&self, key: &Key, account: &Account) -> ProviderKey {
         ProviderKey::resolve(account.kind, &account.name, &key.namespace)
     }
 }
@@ -226,7 +226,9 @@ impl Pass<'_> {
     /// The intent goes into the ledger, the provider is called, the answer goes into the ledger; nothing else happens between.
     async fn mint(&mut self, object: &ApiCredential, revision: &Revision) -> Result<Outcome, EngineError> {
         let driver = self.driver(&revision.account)?;
+        let provider = self.engine.provider_key(&self.key, &revision.account);
         self.confirm(object).await?;
+        self.engine.hold_account(&provider).await?;
         let intend = [Edit::Intend(Box::new(revision.clone()))];
         let open = if self.seen.is_some() {
             let open = self.open().await?;
@@ -236,7 +238,9 @@ impl Pass<'_> {
         };
         self.open = Some(open);
         let now = self.engine.now();
-        if now >= revision.intent.call_by {
+        // Held or not: what is made after its provider has gone could not be revoked.
+        let going = self.engine.stores.providers.get(&provider).is_none_or(|object| object.deleting());
+        if going || now >= revision.intent.call_by {
             return self.too_late(revision).await;
         }
         let request = CreateRequest {

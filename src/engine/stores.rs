@@ -20,7 +20,7 @@ pub use self::ledgers::Ledgers;
 use crate::{
     api::{
         AbandonedCredential, ApiCredential, ClusterCredentialProvider, CredentialProvider, DIGEST_ANNOTATION,
-        LEDGER_FINALIZER, ProviderKind, RENDERED_FROM_ANNOTATION, REVISION_ANNOTATION,
+        LEDGER_FINALIZER, LOGIN_FINALIZER, ProviderKind, RENDERED_FROM_ANNOTATION, REVISION_ANNOTATION,
     },
     lifecycle::{
         ledger::{Document, SCHEMA},
@@ -94,6 +94,8 @@ pub enum ProviderObject {
 /// A ledger, without its secrets.
 #[derive(Clone, Debug)]
 pub struct LedgerEntry {
+    /// The UID of the ApiCredential that it belongs to.
+    pub owner: Option<String>,
     /// The Secret's UID.
     pub uid: String,
     /// The Secret's version.
@@ -113,6 +115,21 @@ pub struct CopyEntry {
     pub version: u64,
     /// The document, if it opens.
     pub document: Option<Arc<Document>>,
+}
+
+/// A login Secret: not what it holds.
+#[derive(Clone, Debug)]
+pub struct LoginEntry {
+    /// Its UID.
+    pub uid: String,
+    /// Keyed hash of what it says.
+    pub content: String,
+    /// Its resourceVersion.
+    pub version: u64,
+    /// Whether our finalizer holds it.
+    pub held: bool,
+    /// Since when it is being deleted.
+    pub terminating: Option<Timestamp>,
 }
 
 /// A target, without its secrets.
@@ -198,7 +215,7 @@ pub struct Stores {
     /// Targets, by their own key.
     pub targets: Store<Key, TargetEntry>,
     /// Versions of login Secrets, by their own key.
-    pub logins: Store<Key, u64>,
+    pub logins: Store<Key, LoginEntry>,
     /// Intakes, by their own key.
     pub intakes: Store<Key, IntakeEntry>,
     /// AbandonedCredentials, by their own key.
@@ -248,6 +265,7 @@ impl Stores {
 #[must_use]
 pub fn ledger_entry(secret: &Secret, sealer: &Sealer) -> LedgerEntry {
     LedgerEntry {
+        owner: owner_uid(secret),
         uid: secret.uid().unwrap_or_default(),
         version: version(secret),
         held: secret.finalizers().iter().any(|finalizer| finalizer == LEDGER_FINALIZER),
@@ -261,6 +279,24 @@ pub fn ledger_entry(secret: &Secret, sealer: &Sealer) -> LedgerEntry {
 pub fn copy_entry(secret: &Secret, credential: &str, sealer: &Sealer) -> CopyEntry {
     let opened = open_as(secret, &crate::api::ledger_name(credential), sealer);
     CopyEntry { version: version(secret), document: opened.ok().map(|(document, _)| Arc::new(document)) }
+}
+
+/// Keyed hash of what a login Secret says.
+pub(super) fn login_content(secret: &Secret, sealer: &Sealer) -> String {
+    let data = secret.data.iter().flatten();
+    sealer.digest(data.flat_map(|(key, ByteString(value))| [key.as_bytes(), value.as_slice()]))
+}
+
+/// What is kept of a login Secret.
+#[must_use]
+pub fn login_entry(secret: &Secret, sealer: &Sealer) -> LoginEntry {
+    LoginEntry {
+        uid: secret.uid().unwrap_or_default(),
+        content: login_content(secret, sealer),
+        version: version(secret),
+        held: secret.finalizers().iter().any(|finalizer| finalizer == LOGIN_FINALIZER),
+        terminating: secret.metadata.deletion_timestamp.as_ref().map(|time| time.0),
+    }
 }
 
 /// Opens a ledger Secret.

@@ -82,8 +82,8 @@ pub(super) fn without_its_object(pass: &Pass<'_>) -> Option<Plan> {
         LedgerView::Present { document, held: true, .. } if document.closed => {
             pass.step(Step::ReleaseLedger, Reason::Deleting)
         }
-        LedgerView::Present { document, uid, held: true, terminating } => {
-            if inherit::foreign(document, uid, &pass.world.operator.cluster_id).is_none() {
+        LedgerView::Present { document, held: true, terminating, .. } => {
+            if inherit::foreign(&pass.world.ledger, &pass.world.operator.cluster_id).is_none() {
                 return finish(pass, document);
             }
             let deadline = deadline(pass);
@@ -100,8 +100,8 @@ pub(super) fn without_its_object(pass: &Pass<'_>) -> Option<Plan> {
 
 /// The ledger of an earlier object of this name is finished and let go before this one gets its own.
 pub(super) fn predecessor(pass: &Pass<'_>) -> Option<Plan> {
-    let LedgerView::Present { document, uid, held, .. } = &pass.world.ledger else { return None };
-    let restored = inherit::foreign(document, uid, &pass.world.operator.cluster_id).is_some();
+    let LedgerView::Present { document, held, .. } = &pass.world.ledger else { return None };
+    let restored = inherit::foreign(&pass.world.ledger, &pass.world.operator.cluster_id).is_some();
     if document.object_uid == pass.world.object_uid() || restored && !document.closed {
         return None;
     }
@@ -124,7 +124,9 @@ pub(super) fn retains(world: &World) -> bool {
         return document.deletion_policy == DeletionPolicy::Retain || world.uninstalling;
     }
     let Some(object) = &world.subject.object else { return false };
-    let orphaned = object.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == "orphan");
+    // The garbage collector takes the owner off what an orphaning deletion leaves, and then its own finalizer, maybe before we look.
+    let orphaned = object.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == "orphan")
+        || matches!(world.ledger, LedgerView::Present { owned: false, .. });
     object.spec.deletion_policy == DeletionPolicy::Retain || orphaned || world.uninstalling
 }
 

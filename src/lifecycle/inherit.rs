@@ -14,12 +14,15 @@ use super::{
     world::{LedgerView, ProviderView},
 };
 
-/// How a ledger was come by that was not written for this object, or not as this Secret; `None` if it was.
+/// How a ledger was come by that was not written for this object, or not as this Secret, or that was let go when Credwright was
+/// uninstalled; `None` if none of it is so.
 #[must_use]
-pub fn foreign(document: &Document, secret_uid: &str, cluster_id: &str) -> Option<Inheritance> {
+pub fn foreign(ledger: &LedgerView, cluster_id: &str) -> Option<Inheritance> {
+    let LedgerView::Present { document, uid, held, terminating, .. } = ledger else { return None };
+    let detached = !held && terminating.is_none() && !document.closed;
     if document.cluster_id != cluster_id {
         Some(Inheritance::Borrowed)
-    } else if document.ledger_uid.as_ref().is_some_and(|recorded| recorded != secret_uid) {
+    } else if detached || document.ledger_uid.as_ref().is_some_and(|recorded| recorded != uid) {
         Some(Inheritance::Adopted)
     } else {
         None
@@ -28,8 +31,7 @@ pub fn foreign(document: &Document, secret_uid: &str, cluster_id: &str) -> Optio
 
 /// A ledger that was restored or cloned is taken over, for what it is worth.
 pub(super) fn take_over(pass: &Pass<'_>) -> Option<Plan> {
-    let LedgerView::Present { document, uid, .. } = &pass.world.ledger else { return None };
-    let how = foreign(document, uid, &pass.world.operator.cluster_id)?;
+    let (document, how) = (pass.document()?, foreign(&pass.world.ledger, &pass.world.operator.cluster_id)?);
     let object = pass.object()?;
     if object.spec.suspend && !pass.world.deleting() {
         return None;

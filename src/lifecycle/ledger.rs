@@ -322,6 +322,11 @@ impl Document {
         }
     }
 
+    /// The revisions that may be alive and are this ledger's business: a closed one has none.
+    pub fn living(&self) -> impl Iterator<Item = &Revision> {
+        self.revisions.iter().filter(|it| !self.closed && it.state.may_be_alive())
+    }
+
     /// One revision.
     #[must_use]
     pub fn revision(&self, revision: u32) -> Option<&Revision> {

@@ -30,6 +30,7 @@ pub mod capability;
 mod checks;
 mod deletion;
 pub mod failure;
+pub mod holding;
 mod honour;
 pub mod inherit;
 pub mod ledger;

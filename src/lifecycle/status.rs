@@ -194,6 +194,15 @@ fn provider_reachable(pass: &Pass<'_>) -> Draft {
     }
 }
 
+/// What people are told of a provider that is being deleted.
+#[must_use]
+pub fn going(living: u32) -> String {
+    format!(
+        "it is being deleted, and stays until the credentials that were made at it are gone ({living} of them may be alive); nothing \
+         is minted meanwhile. To do: delete the ApiCredentials that use it, or point their providerRef at another"
+    )
+}
+
 /// What it means that nothing is wrong with an account.
 #[must_use]
 pub fn reached(capabilities: &Capabilities) -> (Reason, &'static str) {

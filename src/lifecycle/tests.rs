@@ -8,6 +8,7 @@ mod conclude;
 mod decide;
 mod deletion;
 mod held_back;
+mod holding;
 mod inheritance;
 mod ledger;
 mod model;

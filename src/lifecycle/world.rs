@@ -74,6 +74,8 @@ pub enum LedgerView {
         held: bool,
         /// Since when it is being deleted.
         terminating: Option<Timestamp>,
+        /// Whether it belongs to an object.
+        owned: bool,
     },
 }
 

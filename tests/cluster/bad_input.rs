@@ -182,7 +182,7 @@ async fn a_provider_that_is_deleted_and_made_again_goes_on() {
     let scene = Scene::new("provider-again").await;
     let operator = scene.operator().await;
     scene.issue("orders", json!({ "lifetime": "720h" })).await;
-    scene.delete_provider("spreetail").await;
+    scene.delete_provider_at_once("spreetail").await;
     let message = scene.says("orders", ("ProviderReachable", "False", "ProviderMissing")).await;
     assert!(message.contains("create it"), "{message}");
     assert_eq!(scene.condition("orders", "Ready").await.unwrap().0, "True", "it works all the same");

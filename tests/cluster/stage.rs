@@ -202,6 +202,14 @@ impl Scene {
         self.api::<CredentialProvider>().delete(name, &DeleteParams::default()).await.unwrap();
     }
 
+    /// Deletes a provider whatever its finalizers say.
+    pub(crate) async fn delete_provider_at_once(&self, name: &str) {
+        self.delete_provider(name).await;
+        let free = Patch::Merge(json!({ "metadata": { "finalizers": null } }));
+        // Where nothing held it, it is gone already.
+        let _ = self.api::<CredentialProvider>().patch(name, &PatchParams::default(), &free).await;
+    }
+
     pub(crate) async fn provider_status(&self, name: &str) -> Option<ProviderStatus> {
         self.api::<CredentialProvider>().get(name).await.unwrap().status
     }

@@ -41,7 +41,7 @@ async fn a_provider_that_was_made_anew_for_another_account_is_asked_for_nothing_
     let operator = scene.operator().await;
     scene.issue("orders", json!({ "lifetime": "720h", "rotation": { "overlap": "2h" } })).await;
     let other = scene.another_account("other").await;
-    scene.delete_provider("spreetail").await;
+    scene.delete_provider_at_once("spreetail").await;
     scene.create_provider("spreetail", scene.spreetail(&other.base_url(), "other-login")).await;
     let message = waits_for_the_provider(&scene, &operator, "ProviderSuspect").await;
     scene
@@ -57,14 +57,14 @@ async fn a_provider_that_was_made_anew_for_another_account_is_asked_for_nothing_
     assert!(scene.secret_works("orders").await);
 
     // It is put right: it heals by itself, though the provider object is a new one.
-    scene.delete_provider("spreetail").await;
+    scene.delete_provider_at_once("spreetail").await;
     scene.create_provider("spreetail", scene.spreetail(&scene.provider.base_url(), "spreetail-admin")).await;
     scene.run_until_only(&operator, "orders", 2).await;
     scene.says("more", ("Ready", "True", "Issued")).await;
     assert_eq!(scene.made().len(), 3);
 
     // The same once more, and a person says that it is the same account.
-    scene.delete_provider("spreetail").await;
+    scene.delete_provider_at_once("spreetail").await;
     scene.create_provider("spreetail", scene.spreetail(&other.base_url(), "other-login")).await;
     let again = waits_for_the_provider(&scene, &operator, "ProviderSuspect").await;
     assert_ne!(again, message, "three credentials by now");

@@ -112,6 +112,15 @@ pub(crate) async fn install_crds(client: &Client) {
     }
 }
 
+async fn new_namespace(client: &Client, name: &str) -> String {
+    let number = COUNTER.fetch_add(1, Ordering::Relaxed);
+    let namespace = format!("{name}-{}-{number}", std::process::id());
+    let meta = json!({ "metadata": { "name": namespace } });
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    namespaces.create(&PostParams::default(), &serde_json::from_value(meta).unwrap()).await.unwrap();
+    namespace
+}
+
 /// Waits for a condition, with a deadline.
 pub(crate) async fn eventually(what: &str, condition: impl AsyncFn() -> bool) {
     let began = Instant::now();
@@ -134,11 +143,7 @@ impl Scene {
     pub(crate) async fn on(cluster: &Cluster, name: &str) -> Self {
         logs::record();
         let client = cluster.client().await.unwrap();
-        let number = COUNTER.fetch_add(1, Ordering::Relaxed);
-        let namespace = format!("{name}-{}-{number}", std::process::id());
-        let meta = json!({ "metadata": { "name": namespace } });
-        let namespaces: Api<Namespace> = Api::all(client.clone());
-        namespaces.create(&PostParams::default(), &serde_json::from_value(meta).unwrap()).await.unwrap();
+        let namespace = new_namespace(&client, name).await;
         let clock = TestClock::new();
         let options = spreetail::Options::new(clock.of_a_provider());
         let provider = Arc::new(spreetail::start(options).await.unwrap());
@@ -155,6 +160,13 @@ impl Scene {
             )
             .await;
         scene
+    }
+
+    /// Another namespace beside this one, with nothing in it; clock and provider are the same ones.
+    pub(crate) async fn neighbour(&self, name: &str) -> Self {
+        let mut neighbour = self.seen_from(&self.cluster).await;
+        neighbour.namespace = new_namespace(&self.client, name).await;
+        neighbour
     }
 
     /// The same scene as another control plane has it: namespace, clock and provider are the same ones.
@@ -336,6 +348,17 @@ impl Scene {
         limit: SignedDuration,
         condition: impl AsyncFn() -> bool,
     ) -> bool {
+        self.reaches_within(2 * DEADLINE, operators, limit, condition).await
+    }
+
+    /// The same, where Kubernetes' own controllers take longer in real time.
+    pub(crate) async fn reaches_within(
+        &self,
+        patience: Duration,
+        operators: &[&Running],
+        limit: SignedDuration,
+        condition: impl AsyncFn() -> bool,
+    ) -> bool {
         let began = Instant::now();
         let until = self.clock.now() + limit;
         let mut calm_since = Instant::now();
@@ -343,7 +366,7 @@ impl Scene {
             if condition().await {
                 return true;
             }
-            assert!(began.elapsed() < 2 * DEADLINE, "no end in sight");
+            assert!(began.elapsed() < patience, "no end in sight");
             if !operators.iter().all(|running| running.operator.is_idle()) {
                 calm_since = Instant::now();
             } else if calm_since.elapsed() > CALM {

@@ -6,14 +6,14 @@ use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::{Api, Resource};
 use secrecy::SecretString;
 
-use super::{Account, Usable};
+use super::{Account, BuiltFrom, Usable};
 use crate::{
     api::{ROLE_LABEL, ROLE_LOGIN, Reason},
     engine::{
         Engine, EngineError,
         consent::{self, Refusal},
         kubernetes::{call, version},
-        stores::{Key, ProviderKey, ProviderObject},
+        stores::{Key, ProviderKey, ProviderObject, login_content},
     },
     lifecycle::{naming, suspect::Standing},
     providers::registry,
@@ -36,10 +36,9 @@ impl Engine {
             }
         };
         let login_version = looked.as_ref().map_or(0, version);
-        let built_from = (object.uid(), object.generation(), login_version);
-        if let Some(before) = before
-            && before.built_from == built_from
-        {
+        let of = (object.uid(), object.generation());
+        let before = before.filter(|it| it.built_from.object == of);
+        if let Some(before) = before.clone().filter(|it| it.built_from.login == login_version) {
             return Ok(before);
         }
         let offered = login.as_ref().map(|at| offered(at, looked.as_ref()));
@@ -49,6 +48,14 @@ impl Engine {
             }
             _ => None,
         };
+        let content = secret.as_ref().map(|secret| login_content(secret, &self.sealer));
+        let built_from = BuiltFrom { object: of, login: login_version, content };
+        // Our own finalizer, or somebody's annotation, makes it no other login.
+        if let Some(before) =
+            before.filter(|it| built_from.content.is_some() && it.built_from.content == built_from.content)
+        {
+            return Ok(Account { built_from, ..before });
+        }
         let setup = offered.transpose().and_then(|_| self.build(object, login.as_ref(), secret));
         let deleting = object.deleting();
         Ok(Account {

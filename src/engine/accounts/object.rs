@@ -1,9 +1,11 @@
 //! What a provider object of either kind says.
 
+use std::collections::BTreeMap;
+
 use kube::ResourceExt;
 
 use crate::{
-    api::{Allow, ProviderKind, ProviderSettings, ProviderStatus},
+    api::{Allow, PROVIDER_FINALIZER, ProviderKind, ProviderSettings, ProviderStatus},
     engine::{
         kubernetes::version,
         stores::{Key, ProviderKey, ProviderObject},
@@ -43,12 +45,22 @@ impl ProviderObject {
         uid.unwrap_or_default()
     }
 
-    pub(in crate::engine) fn annotation(&self, name: &str) -> Option<&str> {
-        let annotations = match self {
+    /// Whether both ask for the same: one differs from the other in what Credwright itself writes, if at all.
+    #[must_use]
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        let asks = |it: &Self| (it.uid(), it.generation(), it.deleting(), it.annotations().clone());
+        asks(self) == asks(other)
+    }
+
+    fn annotations(&self) -> &BTreeMap<String, String> {
+        match self {
             Self::Namespaced(it) => it.annotations(),
             Self::Cluster(it) => it.annotations(),
-        };
-        annotations.get(name).map(String::as_str)
+        }
+    }
+
+    pub(in crate::engine) fn annotation(&self, name: &str) -> Option<&str> {
+        self.annotations().get(name).map(String::as_str)
     }
 
     pub(in crate::engine) fn generation(&self) -> i64 {
@@ -57,6 +69,15 @@ impl ProviderObject {
             Self::Cluster(it) => it.metadata.generation,
         };
         generation.unwrap_or_default()
+    }
+
+    /// Whether our finalizer is on it.
+    pub(in crate::engine) fn held(&self) -> bool {
+        let finalizers = match self {
+            Self::Namespaced(it) => it.finalizers(),
+            Self::Cluster(it) => it.finalizers(),
+        };
+        finalizers.iter().any(|finalizer| finalizer == PROVIDER_FINALIZER)
     }
 
     /// Whether it is being deleted.
@@ -89,7 +110,9 @@ impl ProviderObject {
         }
     }
 
-    pub(in crate::engine) fn login(&self, key: &ProviderKey) -> Option<Key> {
+    /// Where its login is kept.
+    #[must_use]
+    pub fn login(&self, key: &ProviderKey) -> Option<Key> {
         match self {
             Self::Namespaced(it) => {
                 let name = it.spec.login.as_ref()?.secret_ref.name.clone();

@@ -33,6 +33,7 @@ impl Engine {
         let now = self.now();
         let before = object.status();
         let (holds, reason, message) = match (&account.setup, &account.trouble) {
+            _ if object.deleting() => (false, Reason::ProviderDeleting, status::going(self.living_at(key))),
             (Err((reason, message)), _) => (false, *reason, message.clone()),
             (Ok(_), Some(Trouble { pause, .. })) => (false, pause.reason, pause.message.clone()),
             (Ok(_), None) if let Some(why) = &account.standing.suspicion => {

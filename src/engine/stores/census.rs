@@ -69,7 +69,8 @@ impl Census {
 }
 
 fn revisions(entry: &LedgerEntry) -> impl Iterator<Item = &Revision> {
-    entry.document.as_ref().ok().into_iter().flat_map(|document| &document.revisions)
+    let open = entry.document.as_ref().ok().filter(|document| !document.closed);
+    open.into_iter().flat_map(|document| &document.revisions)
 }
 
 fn provider_of(key: &Key, revision: &Revision) -> ProviderKey {
@@ -118,6 +119,11 @@ impl Tally {
         if let Some(refused) = refused(key, it) {
             self.refused.remove(&refused);
         }
+    }
+
+    /// How many credentials may be alive.
+    pub(in crate::engine) fn living(&self) -> u32 {
+        self.alive.values().sum()
     }
 
     /// How many credentials that may be alive were made at an account with another fingerprint.

@@ -446,6 +446,7 @@ impl Scene {
         if self.has_ledger {
             let document = Arc::new(self.document);
             world.ledger = LedgerView::Present {
+                owned: true,
                 document,
                 uid: self.ledger_uid,
                 held: self.ledger_held,

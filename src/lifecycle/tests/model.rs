@@ -156,6 +156,7 @@ impl Model {
         world.ledger = match &self.document {
             None => LedgerView::Absent,
             Some(document) => LedgerView::Present {
+                owned: true,
                 document: Arc::new(document.clone()),
                 uid: "ledger-uid-1".to_owned(),
                 held: true,

@@ -1,0 +1,209 @@
+//! Finalizers on provider objects and login Secrets: neither goes before what was made with it.
+//!
+//! They are put on before the first credential is asked for, by server-side apply, which needs no version and races with nobody.
+//! A provider's stays on until that is deleted and holds nothing any more, so a restart writes nothing.
+
+use std::fmt::Debug;
+
+use jiff::Timestamp;
+use k8s_openapi::{
+    NamespaceResourceScope,
+    api::core::v1::{Namespace, Secret},
+};
+use kube::{
+    Api, Resource, ResourceExt,
+    api::{Patch, PatchParams},
+};
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
+use crate::{
+    api::{ClusterCredentialProvider, CredentialProvider, LOGIN_FINALIZER, PROVIDER_FINALIZER, ProviderKind},
+    engine::{
+        Engine, EngineError,
+        kubernetes::call,
+        ledger::ignore_absence,
+        stores::{Key, ProviderKey, ProviderObject},
+    },
+    lifecycle::holding::{self, Hold, Login, User},
+};
+
+/// The field manager of finalizers on what others own: with one of their own, status and finalizers do not take each other away.
+const MANAGER: &str = "credwright-finalizers";
+
+impl Engine {
+    /// Holds a provider and its login, before anything is made with them.
+    ///
+    /// # Errors
+    /// If they cannot be held: they are going, or the API server cannot be reached.
+    pub(in crate::engine) async fn hold_account(&self, key: &ProviderKey) -> Result<(), EngineError> {
+        let object = self.stores.providers.get(key).ok_or(EngineError::Gone("the provider"))?;
+        if !object.held() {
+            let (name, uid) = (&key.name, object.uid());
+            match key.kind {
+                ProviderKind::CredentialProvider => {
+                    let api: Api<CredentialProvider> = self.within(&key.namespace);
+                    hold(&api, name, &uid, PROVIDER_FINALIZER).await?;
+                }
+                ProviderKind::ClusterCredentialProvider => {
+                    let api: Api<ClusterCredentialProvider> = Api::all(self.client.clone());
+                    hold(&api, name, &uid, PROVIDER_FINALIZER).await?;
+                }
+            }
+        }
+        match object.login(key) {
+            Some(login) => self.hold_login(&login).await,
+            None => Ok(()),
+        }
+    }
+
+    /// A login is only held while it is offered and stays.
+    async fn hold_login(&self, at: &Key) -> Result<(), EngineError> {
+        let Some(entry) = self.stores.logins.get(at).filter(|it| !it.held && it.terminating.is_none()) else {
+            return Ok(());
+        };
+        let api: Api<Secret> = self.within(&at.namespace);
+        hold(&api, &at.name, &entry.uid, LOGIN_FINALIZER).await
+    }
+
+    /// Puts finalizers on a provider that has credentials, and takes them off one that is being deleted and has none any more.
+    pub(super) async fn tend_finalizers(
+        &self,
+        key: &ProviderKey,
+        object: &ProviderObject,
+    ) -> Result<(), EngineError> {
+        match (object.deleting(), self.living_at(key) > 0) {
+            (false, true) => self.hold_account(key).await,
+            (true, false) if object.held() => match key.kind {
+                ProviderKind::CredentialProvider => {
+                    let api: Api<CredentialProvider> = self.within(&key.namespace);
+                    let_go(&api, &key.name, PROVIDER_FINALIZER).await
+                }
+                ProviderKind::ClusterCredentialProvider => {
+                    let api: Api<ClusterCredentialProvider> = Api::all(self.client.clone());
+                    let_go(&api, &key.name, PROVIDER_FINALIZER).await
+                }
+            },
+            _ => Ok(()),
+        }
+    }
+
+    /// How many credentials that were made at a provider may be alive.
+    pub(super) fn living_at(&self, key: &ProviderKey) -> u32 {
+        self.stores.ledgers.of(key, |tally| tally.living()).unwrap_or_default()
+    }
+
+    /// Looks after the finalizer on one login Secret. Returns when to look again.
+    ///
+    /// # Errors
+    /// If the API server cannot be read or written.
+    pub async fn tend_login(&self, at: &Key) -> Result<Option<Timestamp>, EngineError> {
+        let entry = self.stores.logins.get(at);
+        if entry.as_ref().is_some_and(|entry| !entry.held) {
+            return Ok(None);
+        }
+        let terminating = entry.as_ref().and_then(|entry| entry.terminating);
+        let namespace_going = terminating.is_some() && self.is_going(&at.namespace).await?;
+        let doomed = namespace_going.then_some(at.namespace.as_str());
+        let login = Login {
+            offered: entry.is_some(),
+            terminating,
+            namespace_going,
+            users: self.that_log_in_with(at).iter().map(|provider| self.user(provider, doomed)).collect(),
+            revocation_deadline: self.settings.revocation_deadline,
+        };
+        match holding::login(&login, self.now()) {
+            Hold::Keep => Ok(None),
+            Hold::Until(until) => Ok(Some(until)),
+            Hold::LetGo => {
+                let api: Api<Secret> = self.within(&at.namespace);
+                let_go(&api, &at.name, LOGIN_FINALIZER).await.map(|()| None)
+            }
+        }
+    }
+
+    /// Whether a provider, or its login, is only still there for what was made with it.
+    #[must_use]
+    pub fn is_waiting_to_go(&self, provider: &ProviderKey) -> bool {
+        let deleting = self.stores.providers.get(provider).is_some_and(|object| object.deleting());
+        deleting || self.login_is_going(provider).is_some()
+    }
+
+    /// The login of a provider, if it is being deleted and waits for what was made with it.
+    #[must_use]
+    pub fn login_is_going(&self, provider: &ProviderKey) -> Option<Key> {
+        let at = self.stores.providers.get(provider)?.login(provider)?;
+        self.stores.logins.get(&at)?.terminating?;
+        Some(at)
+    }
+
+    /// What a login is needed for at one provider; in a namespace that is `doomed`, all objects are about to go.
+    fn user(&self, provider: &ProviderKey, doomed: Option<&str>) -> User {
+        let deleting = self.stores.providers.get(provider).is_some_and(|object| object.deleting());
+        let mut user = User { deleting, lives: false, going: false };
+        self.stores.ledgers.select(|key, entry| {
+            let object = self.stores.credentials.get(key);
+            let lives = match &entry.document {
+                Ok(document) => document.living().any(|it| {
+                    ProviderKey::resolve(it.account.kind, &it.account.name, &key.namespace) == *provider
+                }),
+                // What it lists is known from status at the deadline, at the provider that the object names.
+                Err(_) => object.as_ref().is_some_and(|object| {
+                    let named = &object.spec.provider_ref;
+                    ProviderKey::resolve(named.kind, &named.name, &key.namespace) == *provider
+                }),
+            };
+            user.lives |= lives;
+            let stays = object.is_some_and(|object| object.metadata.deletion_timestamp.is_none());
+            user.going |= lives && (!stays || doomed == Some(key.namespace.as_str()));
+            None::<()>
+        });
+        user
+    }
+
+    /// Whether a namespace is being deleted; who may not look at it does not know, and takes care.
+    async fn is_going(&self, namespace: &str) -> Result<bool, EngineError> {
+        let namespaces: Api<Namespace> = Api::all(self.client.clone());
+        match call("reading a namespace", namespaces.get_metadata_opt(namespace)).await {
+            Ok(there) => Ok(there.is_none_or(|it| it.metadata.deletion_timestamp.is_some())),
+            Err(error) if error.is_refusal() => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn within<K>(&self, namespace: &str) -> Api<K>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
+    {
+        Api::namespaced(self.client.clone(), namespace)
+    }
+}
+
+/// Puts a finalizer on this very object.
+async fn hold<K>(api: &Api<K>, name: &str, uid: &str, finalizer: &str) -> Result<(), EngineError>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
+{
+    let patch = Patch::Apply(json!({
+        "apiVersion": K::api_version(&()), "kind": K::kind(&()),
+        "metadata": { "name": name, "uid": uid, "finalizers": [finalizer] },
+    }));
+    let params = PatchParams::apply(MANAGER).force();
+    call("writing finalizers", api.patch_metadata(name, &params, &patch)).await.map(drop)
+}
+
+/// Takes a finalizer off, whoever has put it on.
+async fn let_go<K>(api: &Api<K>, name: &str, finalizer: &str) -> Result<(), EngineError>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
+{
+    let there = call("looking at finalizers", api.get_metadata_opt(name)).await?;
+    let Some(there) = there.filter(|it| it.finalizers().iter().any(|it| it == finalizer)) else {
+        return Ok(());
+    };
+    let left: Vec<_> = there.finalizers().iter().filter(|it| *it != finalizer).collect();
+    let metadata = json!({ "resourceVersion": there.metadata.resource_version, "finalizers": left });
+    let patch = Patch::Merge(json!({ "metadata": metadata }));
+    let patched = call("writing finalizers", api.patch_metadata(name, &PatchParams::default(), &patch)).await;
+    ignore_absence(patched.map(drop))
+}

@@ -1,0 +1,71 @@
+//! How long a login must stay when somebody deletes it: what was made with it can only be revoked with it.
+//!
+//! A login may be replaced at will while nothing goes. It is held back where its provider, or credentials that were made with it, go
+//! together with it: with a namespace, everything is deleted at once and in any order.
+
+use jiff::{SignedDuration, Timestamp};
+
+/// An object is given up at its deadline, and by then its login must still be there to be copied.
+const MARGIN: SignedDuration = SignedDuration::from_mins(1);
+
+/// How long a login stays that is deleted before anything else: what is deleted together with it shows up in that time.
+const GRACE: SignedDuration = SignedDuration::from_secs(10);
+
+/// A login Secret that carries our finalizer.
+#[derive(Clone, Debug)]
+pub struct Login {
+    /// Whether its owner lets it be used.
+    pub offered: bool,
+    /// Since when it is being deleted.
+    pub terminating: Option<Timestamp>,
+    /// Whether its namespace is being deleted, too.
+    pub namespace_going: bool,
+    /// The providers that log in with it.
+    pub users: Vec<User>,
+    /// How long the deletion of an object waits for its credentials to be revoked.
+    pub revocation_deadline: SignedDuration,
+}
+
+/// A provider that logs in with it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct User {
+    /// Whether its object is being deleted.
+    pub deleting: bool,
+    /// Whether anything that was made at it may be alive.
+    pub lives: bool,
+    /// Whether any of that is about to be revoked, because its object goes or has gone.
+    pub going: bool,
+}
+
+/// What becomes of a finalizer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// It stays.
+    Keep,
+    /// It stays until then.
+    Until(Timestamp),
+    /// It is taken off.
+    LetGo,
+}
+
+/// What becomes of our finalizer on a login.
+#[must_use]
+pub fn login(it: &Login, now: Timestamp) -> Hold {
+    let Some(since) = it.terminating else {
+        return if it.offered && !it.users.is_empty() { Hold::Keep } else { Hold::LetGo };
+    };
+    let after = |wait: SignedDuration| since.checked_add(wait).unwrap_or(Timestamp::MAX);
+    let any = |needs: fn(&User) -> bool| it.users.iter().any(needs);
+    let (deadline, grace) = (after(it.revocation_deadline + MARGIN), after(GRACE));
+    if !it.offered {
+        Hold::LetGo
+    } else if !it.namespace_going && any(|user| user.deleting && user.lives) {
+        Hold::Keep
+    } else if any(|user| user.going) && now < deadline {
+        Hold::Until(deadline)
+    } else if any(|user| user.lives) && now < grace {
+        Hold::Until(grace)
+    } else {
+        Hold::LetGo
+    }
+}

@@ -1,0 +1,180 @@
+//! A provider and its login stay until what was made with them is gone, and no longer.
+
+use std::time::Duration;
+
+use credwright::{api::CredentialProvider, controller::Options, engine::Settings};
+use credwright_harness::controlplane::{ControlPlane, ControlPlaneOptions};
+use k8s_openapi::api::core::v1::{Namespace, Secret};
+use kube::{Api, ResourceExt, api::DeleteParams};
+use serde_json::{Value, json};
+
+use crate::{
+    stage::{hours, minutes},
+    support::{Running, Scene, install_crds},
+};
+
+/// How long the namespace controller may take for a hundred of them on a crowded machine.
+const PATIENCE: Duration = Duration::from_secs(300);
+const LOGIN: &str = "spreetail-admin";
+
+impl Scene {
+    async fn login_is_held(&self) -> bool {
+        let login = self.secret(LOGIN).await;
+        login.is_some_and(|it| it.finalizers().iter().any(|it| it == "credwright.dev/login"))
+    }
+
+    async fn has_provider(&self) -> bool {
+        self.api::<CredentialProvider>().get_opt("spreetail").await.unwrap().is_some()
+    }
+
+    async fn provider_says(&self, reason: &str) -> String {
+        self.wait("orders", &format!("the provider says {reason}"), async || {
+            self.provider_condition("spreetail").await.is_some_and(|(_, why, _)| why == reason)
+        })
+        .await;
+        self.provider_condition("spreetail").await.unwrap().2
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_and_its_login_that_are_deleted_stay_until_what_was_made_there_is_gone() {
+    let scene = Scene::new("held").await;
+    let operator = scene.operator().await;
+    scene.rest(&operator).await;
+    assert!(!scene.login_is_held().await, "nothing was made with it");
+    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    assert!(scene.login_is_held().await);
+    scene.delete_provider("spreetail").await;
+    scene.delete_secret(LOGIN).await;
+    let message = scene.provider_says("ProviderDeleting").await;
+    assert!(message.contains("(1 of them may be alive)"), "{message}");
+    scene.jump(&operator, minutes(60)).await;
+    assert!(scene.has_provider().await && scene.login_is_held().await);
+    assert!(scene.secret_works("orders").await);
+    scene.apply("later", json!({})).await;
+    scene.says("later", ("Ready", "False", "ProviderDeleting")).await;
+    assert_eq!(scene.made().len(), 1, "nothing is made there any more");
+
+    // A restart finds everything as it was.
+    operator.kill().await;
+    let operator = scene.operator().await;
+    scene.rest(&operator).await;
+    scene.delete("orders").await;
+    scene.goes("orders").await;
+    scene
+        .wait("later", "the provider and its login are gone", async || {
+            !scene.has_provider().await && scene.secret(LOGIN).await.is_none()
+        })
+        .await;
+    assert_eq!((scene.provider.record().live().len(), scene.abandoned().await.len()), (0, 0));
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_is_replaced_at_will_and_let_go_with_its_owners_consent() {
+    let scene = Scene::new("replaced").await;
+    let operator = scene.operator().await;
+    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    scene.delete_secret(LOGIN).await;
+    scene.jump(&operator, minutes(1)).await;
+    scene
+        .wait("orders", "the login goes, though it was in use", async || scene.secret(LOGIN).await.is_none())
+        .await;
+    scene.provider_says("LoginMissing").await;
+    scene.put_login(LOGIN).await;
+    scene.provider_says("LoginAccepted").await;
+    scene.wait("orders", "the new one is held", async || scene.login_is_held().await).await;
+
+    scene.merge_secret(LOGIN, json!({ "metadata": { "labels": { "credwright.dev/role": null } } })).await;
+    scene.provider_says("LoginMissing").await;
+    scene.wait("orders", "it is let go", async || !scene.login_is_held().await).await;
+    assert!(scene.secret(LOGIN).await.is_some());
+    operator.stop().await;
+}
+
+/// One tenant: a provider of its own, its login, and a credential.
+async fn move_in(scene: &Scene) {
+    scene.put_login(LOGIN).await;
+    let spec = scene.spreetail(&scene.provider.base_url(), LOGIN);
+    scene.create_provider("spreetail", spec).await;
+    scene.apply("orders", json!({ "lifetime": "2160h" })).await;
+}
+
+/// Deletes some of what is there, in an order that `random` chooses, and then all the rest with the namespace.
+async fn move_out(scene: &Scene, random: &mut impl FnMut(usize) -> usize) {
+    let mut order = ["object", "provider", "login", "target"];
+    for index in (1..order.len()).rev() {
+        order.swap(index, random(index + 1));
+    }
+    let delete = DeleteParams::default();
+    for what in &order[..random(order.len() + 1)] {
+        let secrets = scene.api::<Secret>();
+        let done = match *what {
+            "object" => {
+                scene.api::<credwright::api::ApiCredential>().delete("orders", &delete).await.map(drop)
+            }
+            "provider" => scene.api::<CredentialProvider>().delete("spreetail", &delete).await.map(drop),
+            "login" => secrets.delete(LOGIN, &delete).await.map(drop),
+            _ => secrets.delete("orders", &delete).await.map(drop),
+        };
+        assert!(!matches!(done, Err(error) if !matches!(&error, kube::Error::Api(it) if it.is_not_found())));
+    }
+    let namespaces: Api<Namespace> = Api::all(scene.client.clone());
+    namespaces.delete(&scene.namespace, &delete).await.unwrap();
+}
+
+async fn everywhere(scene: &Scene) -> Running {
+    let change = |settings: &mut Settings, options: &mut Options| {
+        options.namespaces = Vec::new();
+        // Its clock is moved while Kubernetes' own controllers take their time.
+        settings.revocation_deadline = hours(400);
+    };
+    scene.operator_as(change).await
+}
+
+/// All that a namespace holds is deleted at once and in any order, and for half of them while no operator is there to see it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_namespaces_go_with_all_that_is_in_them_and_nothing_is_left_at_the_provider() {
+    const TENANTS: usize = 100;
+    let control_plane = ControlPlane::start(ControlPlaneOptions::default()).await.unwrap();
+    install_crds(&control_plane.client().await.unwrap()).await;
+    let scene = Scene::on(control_plane.cluster(), "operator").await;
+    let seed = scene.now().as_nanosecond().unsigned_abs();
+    eprintln!("the order is that of seed {seed}");
+    let mut state = seed | 1;
+    let mut random = move |below: usize| {
+        state = state.wrapping_mul(0x2360_ed05_1fc6_5da4_4385_df64_9fcc_f645).wrapping_add(1);
+        usize::try_from((state >> 100) % below as u128).unwrap()
+    };
+    let operator = everywhere(&scene).await;
+    let mut tenants = Vec::new();
+    for _ in 0..TENANTS {
+        let tenant = scene.neighbour("tenant").await;
+        move_in(&tenant).await;
+        tenants.push(tenant);
+    }
+    for tenant in &tenants {
+        tenant.publishes("orders", 1).await;
+    }
+    let (seen, unseen) = tenants.split_at(TENANTS / 2);
+    for tenant in seen {
+        move_out(tenant, &mut random).await;
+    }
+    operator.kill().await;
+    for tenant in unseen {
+        move_out(tenant, &mut random).await;
+    }
+    let operator = everywhere(&scene).await;
+    let namespaces: Api<Namespace> = Api::all(scene.client.clone());
+    let all_gone = async || {
+        let there = namespaces.list(&kube::api::ListParams::default()).await.unwrap();
+        !there.items.iter().any(|it| it.name_any().starts_with("tenant"))
+    };
+    let gone = scene.reaches_within(PATIENCE, &[&operator], hours(300), all_gone).await;
+    assert!(gone, "something waits for the deadline");
+    let abandoned: Vec<Value> =
+        scene.abandoned().await.iter().map(|it| serde_json::to_value(&it.spec).unwrap()).collect();
+    assert_eq!(abandoned, Vec::<Value>::new());
+    assert_eq!((scene.made().len(), scene.provider.record().live().len()), (TENANTS, 0));
+    operator.stop().await;
+}

@@ -1,0 +1,140 @@
+//! Credwright goes, and what it made stays; deletion in each of the ways that Kubernetes has.
+
+use std::{path::Path, process::Output};
+
+use credwright::api::{ApiCredential, CredentialProvider};
+use credwright_harness::controlplane::{self, ControlPlane, ControlPlaneOptions};
+use k8s_openapi::{
+    api::core::v1::Secret, apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
+};
+use kube::{
+    Api, ResourceExt,
+    api::{DeleteParams, ListParams},
+};
+use serde_json::json;
+
+use crate::{
+    stage::hours,
+    support::{Scene, eventually, install_crds},
+};
+
+async fn detach(kubeconfig: &Path, namespace: &str) -> Output {
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_credwright"));
+    command.args(["detach", "--namespace", namespace]).env("KUBECONFIG", kubeconfig);
+    command.output().await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_detached_stays_and_is_taken_up_again_without_a_mint() {
+    let scene = Scene::new("detached").await;
+    let kubeconfig = controlplane::shared().await.unwrap().kubeconfig();
+    let operator = scene.operator().await;
+    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    scene.rest(&operator).await;
+    let pair = scene.pair("orders").await.unwrap();
+    operator.stop().await;
+
+    let output = detach(kubeconfig, &scene.namespace).await;
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("let go of 3 Secrets, 1 ApiCredentials and 1 providers"), "{said}");
+    for secret in scene.api::<Secret>().list(&ListParams::default()).await.unwrap().items {
+        let held = !secret.finalizers().is_empty() || !secret.owner_references().is_empty();
+        assert!(!held, "{} is held", secret.name_any());
+    }
+    // Nobody is there to ask, and everything goes at once.
+    scene.delete("orders").await;
+    scene.delete_provider("spreetail").await;
+    assert!(scene.is_gone("orders").await);
+    let provider = scene.api::<CredentialProvider>().get_opt("spreetail").await.unwrap();
+    assert!(provider.is_none());
+    assert!(scene.token_is_granted(&pair).await);
+
+    // Installed again, it leaves alone what has no object, and takes it up when that is applied again.
+    let operator = scene.operator().await;
+    scene.rest(&operator).await;
+    scene.jump(&operator, hours(2)).await;
+    assert!(scene.token_is_granted(&pair).await && scene.secret("orders.credwright").await.is_some());
+    let spec = scene.spreetail(&scene.provider.base_url(), "spreetail-admin");
+    scene.create_provider("spreetail", spec).await;
+    scene.apply("orders", json!({ "lifetime": "720h" })).await;
+    scene.says("orders", ("Ready", "True", "Issued")).await;
+    scene
+        .wait("orders", "the Secrets have their owner again", async || {
+            scene.is_owned("orders").await && scene.is_owned("orders.credwright").await
+        })
+        .await;
+    assert_eq!((scene.pair("orders").await.unwrap(), scene.made().len()), (pair, 1));
+    scene.delete("orders").await;
+    scene.goes("orders").await;
+    assert_eq!(scene.provider.record().live().len(), 0);
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn detaching_beside_an_operator_that_runs_says_so() {
+    let scene = Scene::new("detached-beside").await;
+    let operator = scene.operator().await;
+    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    let kubeconfig = controlplane::shared().await.unwrap().kubeconfig();
+    let output = detach(kubeconfig, &scene.namespace).await;
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && said.contains("an operator is still running"), "{said}");
+    scene.rest(&operator).await;
+    assert!(scene.is_only("orders", 1).await && scene.secret_works("orders").await);
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn foreground_deletion_revokes_and_orphaning_retains() {
+    let scene = Scene::new("cascades").await;
+    let operator = scene.operator().await;
+    for name in ["foreground", "orphaned"] {
+        scene.issue(name, json!({ "lifetime": "720h" })).await;
+    }
+    let (first, second) = (scene.pair("foreground").await.unwrap(), scene.pair("orphaned").await.unwrap());
+    let objects = scene.api::<ApiCredential>();
+    objects.delete("foreground", &DeleteParams::foreground()).await.unwrap();
+    objects.delete("orphaned", &DeleteParams::orphan()).await.unwrap();
+    for name in ["foreground", "orphaned"] {
+        scene.goes(name).await;
+    }
+    scene.wait("foreground", "its Secret is gone", async || scene.secret("foreground").await.is_none()).await;
+    assert!(!scene.token_is_granted(&first).await);
+    assert!(scene.token_is_granted(&second).await);
+    let kept = scene.secret("orphaned").await.unwrap();
+    assert!(kept.owner_references().is_empty());
+    assert_eq!(scene.pair("orphaned").await.unwrap(), second);
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deleting_the_definitions_retains_every_credential_and_hangs_nowhere() {
+    let control_plane = ControlPlane::start(ControlPlaneOptions::default()).await.unwrap();
+    let client = control_plane.client().await.unwrap();
+    install_crds(&client).await;
+    let scene = Scene::on(control_plane.cluster(), "defined").await;
+    let operator = scene.operator().await;
+    for name in ["orders", "billing"] {
+        scene.issue(name, json!({ "lifetime": "720h" })).await;
+    }
+    let pairs = [scene.pair("orders").await.unwrap(), scene.pair("billing").await.unwrap()];
+    let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
+    for definition in credwright::api::crds::all() {
+        definitions.delete(&definition.name_any(), &DeleteParams::default()).await.unwrap();
+    }
+    eventually("the definitions are gone", async || {
+        definitions.list(&ListParams::default()).await.unwrap().items.is_empty()
+    })
+    .await;
+    for (name, pair) in ["orders", "billing"].iter().zip(&pairs) {
+        assert!(scene.token_is_granted(pair).await, "{name}");
+        assert_eq!(scene.pair(name).await.as_ref(), Some(pair));
+    }
+    assert!(scene.made().iter().all(|it| it.revoked_at.is_none()));
+    // The Secrets belong to nobody, so nobody collects them.
+    let secrets = scene.api::<Secret>().list(&ListParams::default()).await.unwrap().items;
+    let held = secrets.iter().filter(|it| !it.finalizers().is_empty() || !it.owner_references().is_empty());
+    assert_eq!(held.map(ResourceExt::name_any).collect::<Vec<_>>(), Vec::<String>::new());
+    operator.kill().await;
+}
