@@ -5,7 +5,6 @@ use std::{process::ExitCode, time::Duration};
 use clap::Args;
 use kube::{Client, Config};
 
-use super::failed;
 use crate::engine::detach::{Detached, detach};
 
 /// How long an operator that is still running gets to take hold again, so that it is noticed.
@@ -20,15 +19,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn main(arguments: &Arguments) -> ExitCode {
-    super::use_one_tls_stack();
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return failed(&error),
-    };
-    match runtime.block_on(run(arguments)) {
-        Ok(code) => code,
-        Err(error) => failed(error.as_ref()),
-    }
+    super::block_on(run(arguments))
 }
 
 /// A second look tells whether an operator is still there: it would put back what was taken off.

@@ -47,16 +47,22 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Runs a command to its end, and says how that was. One TLS stack serves the whole process; a second installation is the only way
+/// that can fail.
+fn block_on(command: impl Future<Output = Result<ExitCode, Box<dyn std::error::Error>>>) -> ExitCode {
+    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+        tracing::warn!("a TLS provider was installed before");
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    match runtime.map_err(Into::into).and_then(|runtime| runtime.block_on(command)) {
+        Ok(code) => code,
+        Err(error) => failed(error.as_ref()),
+    }
+}
+
 fn failed(error: &dyn std::error::Error) -> ExitCode {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
     let causes: String = causes.map(|cause| format!(": {cause}")).collect();
     eprintln!("credwright: {error}{causes}");
     ExitCode::FAILURE
-}
-
-/// One TLS stack in the whole process; a second installation is the only way this fails.
-fn use_one_tls_stack() {
-    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
-        tracing::warn!("a TLS provider was installed before");
-    }
 }

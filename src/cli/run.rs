@@ -8,7 +8,7 @@ use kube::{Client, Config};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::{failed, memory};
+use super::memory;
 use crate::{
     clock::SystemClock,
     controller::{Operator, Options},
@@ -73,15 +73,7 @@ pub(super) fn main(arguments: &Arguments) -> ExitCode {
     if let Err(error) = memory::keep_private() {
         tracing::warn!(%error, "core dumps could not be switched off: a crash may write secrets to a disk");
     }
-    super::use_one_tls_stack();
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return failed(&error),
-    };
-    match runtime.block_on(run(arguments)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => failed(error.as_ref()),
-    }
+    super::block_on(run(arguments))
 }
 
 fn log_to_stderr(arguments: &Arguments) {
@@ -93,14 +85,14 @@ fn log_to_stderr(arguments: &Arguments) {
     }
 }
 
-async fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
+async fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let operator = operator(arguments).await?;
     let shutdown = CancellationToken::new();
     let (interrupt, terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "credwright has started");
     tokio::join!(stop_on(interrupt, terminate, &shutdown), operator.run(shutdown.clone()));
     tracing::info!("credwright has stopped");
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn operator(arguments: &Arguments) -> Result<Operator, Box<dyn std::error::Error>> {

@@ -21,7 +21,7 @@ use crate::{
         accounts::COUNT_EVERY,
         stores::{Key, ProviderKey},
     },
-    lifecycle::{conclude, decide, plan::Wake},
+    lifecycle::{conclude, decide, ledger::Revision, plan::Wake},
 };
 
 use queue::{Item, Queue};
@@ -189,21 +189,17 @@ impl Operator {
     /// Nothing is decided, and no status written, before the provider has been looked at once; then it wakes its credentials.
     fn waits_for_provider(&self, key: &Key) -> bool {
         let Some(object) = self.engine.stores.credentials.get(key) else { return false };
-        let reference = &object.spec.provider_ref;
-        let provider = ProviderKey::resolve(reference.kind, &reference.name, &key.namespace);
+        let provider = ProviderKey::wanted_by(&object, &key.namespace);
         self.engine.stores.providers.get(&provider).is_some() && !self.engine.accounts.is_known(&provider)
     }
 
     /// The providers of this object have other credentials now: they count them, and one that waits to go looks at once.
     fn count_soon(&self, key: &Key) {
         let stores = &self.engine.stores;
-        let named = stores.credentials.get(key).map(|object| {
-            let reference = &object.spec.provider_ref;
-            ProviderKey::resolve(reference.kind, &reference.name, &key.namespace)
-        });
+        let named = stores.credentials.get(key).map(|object| ProviderKey::wanted_by(&object, &key.namespace));
         let document = stores.ledgers.get(key).and_then(|entry| entry.document.ok());
-        let listed = document.iter().flat_map(|it| &it.revisions).map(|it| &it.account);
-        let listed = listed.map(|it| ProviderKey::resolve(it.kind, &it.name, &key.namespace));
+        let listed = document.iter().flat_map(|it| &it.revisions);
+        let listed = listed.map(|it| ProviderKey::of_account(&it.account, &key.namespace));
         for provider in named.into_iter().chain(listed).collect::<HashSet<_>>() {
             let pause =
                 if self.engine.is_waiting_to_go(&provider) { SignedDuration::ZERO } else { COUNT_EVERY };
@@ -226,16 +222,12 @@ impl Operator {
     fn wake_dependents(&self, provider: &ProviderKey) {
         let stores = &self.engine.stores;
         let by_spec = stores.credentials.select(|key, object| {
-            let reference = &object.spec.provider_ref;
-            let refers = ProviderKey::resolve(reference.kind, &reference.name, &key.namespace) == *provider;
-            refers.then(|| key.clone())
+            (ProviderKey::wanted_by(object, &key.namespace) == *provider).then(|| key.clone())
         });
         let by_ledger = stores.ledgers.select(|key, entry| {
             let revisions = &entry.document.as_ref().ok()?.revisions;
-            let made = |account: &crate::lifecycle::ledger::Account| {
-                ProviderKey::resolve(account.kind, &account.name, &key.namespace) == *provider
-            };
-            revisions.iter().any(|it| it.state.may_be_alive() && made(&it.account)).then(|| key.clone())
+            let made = |it: &Revision| ProviderKey::of_account(&it.account, &key.namespace) == *provider;
+            revisions.iter().any(|it| it.state.may_be_alive() && made(it)).then(|| key.clone())
         });
         for key in by_spec.into_iter().chain(by_ledger) {
             self.queue.wake(Item::Credential(key));

@@ -143,7 +143,7 @@ impl Engine {
         secrets: Option<Secrets>,
         scopes: Vec<String>,
     ) -> Result<(), EngineError> {
-        let provider = ProviderKey::resolve(it.account.kind, &it.account.name, &key.namespace);
+        let provider = ProviderKey::of_account(&it.account, &key.namespace);
         let record = self.record_of(key, it, &provider);
         let made = call("recording an abandoned credential", self.records().create(&post(), &record)).await;
         let record = match made {

@@ -4,7 +4,7 @@ use std::{future::Future, time::Duration};
 
 use kube::{
     ResourceExt,
-    api::{DeleteParams, PostParams, Preconditions},
+    api::{DeleteParams, Patch, PostParams, Preconditions},
     core::{ObjectMeta, Status},
 };
 
@@ -110,6 +110,17 @@ pub(super) fn post() -> PostParams {
 pub(super) fn only(uid: Option<String>) -> DeleteParams {
     let preconditions = Some(Preconditions { uid, resource_version: None });
     DeleteParams { preconditions, ..DeleteParams::default() }
+}
+
+/// What takes one finalizer off an object, if that still has this version, and whether it was the last one.
+pub(super) fn without(
+    finalizer: &str,
+    finalizers: &[String],
+    version: Option<String>,
+) -> (Patch<serde_json::Value>, bool) {
+    let left: Vec<_> = finalizers.iter().filter(|it| *it != finalizer).collect();
+    let metadata = serde_json::json!({ "resourceVersion": version, "finalizers": left });
+    (Patch::Merge(serde_json::json!({ "metadata": metadata })), left.is_empty())
 }
 
 /// The UID of an object's controller, if it is an ApiCredential.

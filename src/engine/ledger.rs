@@ -7,11 +7,7 @@
 
 use jiff::Timestamp;
 use k8s_openapi::{ByteString, api::core::v1::Secret};
-use kube::{
-    Api, Resource, ResourceExt,
-    api::{Patch, PatchParams},
-    core::ObjectMeta,
-};
+use kube::{Api, Resource, ResourceExt, api::PatchParams, core::ObjectMeta};
 
 use crate::{
     api::{ApiCredential, LEDGER_FINALIZER, LEDGER_TYPE, ROLE_LABEL, ROLE_LEDGER, ledger_name},
@@ -20,7 +16,7 @@ use crate::{
 
 use super::{
     Engine, EngineError,
-    kubernetes::{call, metadata_version, only, post},
+    kubernetes::{call, metadata_version, only, post, without},
     seal::{Material, Place, SealError, Secrets, random_id},
     stores::{DOCUMENT_KEY, Key, SEALED_KEY, ledger_entry, open_ledger},
 };
@@ -195,12 +191,11 @@ impl Engine {
         ledger: &Secret,
         version: Option<String>,
     ) -> Result<bool, EngineError> {
-        let left: Vec<_> = ledger.finalizers().iter().filter(|it| *it != LEDGER_FINALIZER).collect();
-        let patch = serde_json::json!({ "metadata": { "resourceVersion": version, "finalizers": left } });
-        let (api, params, patch) = (self.ledgers(key), PatchParams::default(), Patch::Merge(patch));
+        let (patch, last) = without(LEDGER_FINALIZER, ledger.finalizers(), version);
+        let (api, params) = (self.ledgers(key), PatchParams::default());
         let patched = call("releasing the ledger", api.patch(&ledger.name_any(), &params, &patch)).await;
         ignore_absence(patched.map(drop))?;
-        Ok(left.is_empty())
+        Ok(last)
     }
 }
 

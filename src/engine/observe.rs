@@ -156,8 +156,8 @@ fn ledger_view(entry: Option<LedgerEntry>) -> LedgerView {
         Some(LedgerEntry { document: Err(why), terminating, .. }) => {
             LedgerView::Unreadable { why, terminating: terminating.is_some() }
         }
-        Some(LedgerEntry { document: Ok(document), owner, uid, held, terminating, .. }) => {
-            LedgerView::Present { document, uid, held, terminating, owned: owner.is_some() }
+        Some(LedgerEntry { document: Ok(document), owned, uid, held, terminating, .. }) => {
+            LedgerView::Present { document, uid, held, terminating, owned }
         }
     }
 }

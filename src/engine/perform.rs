@@ -57,10 +57,6 @@ impl Engine {
             uninstalling: None,
         }
     }
-
-    pub(super) fn provider_key(&self, key: &Key, account: &Account) -> ProviderKey {
-        ProviderKey::resolve(account.kind, &account.name, &key.namespace)
-    }
 }
 
 impl Pass<'_> {
@@ -219,14 +215,14 @@ impl Pass<'_> {
     pub(super) fn driver(&self, account: &Account) -> Result<Arc<dyn Provider>, EngineError> {
         self.engine
             .accounts
-            .driver(&self.engine.provider_key(&self.key, account))
+            .driver(&ProviderKey::of_account(account, &self.key.namespace))
             .ok_or(EngineError::Gone("the provider"))
     }
 
     /// The intent goes into the ledger, the provider is called, the answer goes into the ledger; nothing else happens between.
     async fn mint(&mut self, object: &ApiCredential, revision: &Revision) -> Result<Outcome, EngineError> {
         let driver = self.driver(&revision.account)?;
-        let provider = self.engine.provider_key(&self.key, &revision.account);
+        let provider = ProviderKey::of_account(&revision.account, &self.key.namespace);
         self.confirm(object).await?;
         self.engine.hold_account(&provider).await?;
         let intend = [Edit::Intend(Box::new(revision.clone()))];

@@ -23,7 +23,7 @@ use crate::{
         LEDGER_FINALIZER, LOGIN_FINALIZER, ProviderKind, RENDERED_FROM_ANNOTATION, REVISION_ANNOTATION,
     },
     lifecycle::{
-        ledger::{Document, SCHEMA},
+        ledger::{Account, Document, SCHEMA},
         world::Rendered,
     },
 };
@@ -80,6 +80,19 @@ impl ProviderKey {
         };
         Self { kind, namespace, name: name.to_owned() }
     }
+
+    /// The provider that what a ledger in `namespace` lists was made at.
+    #[must_use]
+    pub fn of_account(account: &Account, namespace: &str) -> Self {
+        Self::resolve(account.kind, &account.name, namespace)
+    }
+
+    /// The provider that an object in `namespace` refers to.
+    #[must_use]
+    pub fn wanted_by(object: &ApiCredential, namespace: &str) -> Self {
+        let reference = &object.spec.provider_ref;
+        Self::resolve(reference.kind, &reference.name, namespace)
+    }
 }
 
 /// A provider object of either kind.
@@ -94,8 +107,8 @@ pub enum ProviderObject {
 /// A ledger, without its secrets.
 #[derive(Clone, Debug)]
 pub struct LedgerEntry {
-    /// The UID of the ApiCredential that it belongs to.
-    pub owner: Option<String>,
+    /// Whether it belongs to an ApiCredential.
+    pub owned: bool,
     /// The Secret's UID.
     pub uid: String,
     /// The Secret's version.
@@ -214,7 +227,7 @@ pub struct Stores {
     pub copies: Store<Key, CopyEntry>,
     /// Targets, by their own key.
     pub targets: Store<Key, TargetEntry>,
-    /// Versions of login Secrets, by their own key.
+    /// Login Secrets, by their own key.
     pub logins: Store<Key, LoginEntry>,
     /// Intakes, by their own key.
     pub intakes: Store<Key, IntakeEntry>,
@@ -265,7 +278,7 @@ impl Stores {
 #[must_use]
 pub fn ledger_entry(secret: &Secret, sealer: &Sealer) -> LedgerEntry {
     LedgerEntry {
-        owner: owner_uid(secret),
+        owned: owner_uid(secret).is_some(),
         uid: secret.uid().unwrap_or_default(),
         version: version(secret),
         held: secret.finalizers().iter().any(|finalizer| finalizer == LEDGER_FINALIZER),

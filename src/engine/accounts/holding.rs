@@ -21,7 +21,7 @@ use crate::{
     api::{ClusterCredentialProvider, CredentialProvider, LOGIN_FINALIZER, PROVIDER_FINALIZER, ProviderKind},
     engine::{
         Engine, EngineError,
-        kubernetes::call,
+        kubernetes::{call, without},
         ledger::ignore_absence,
         stores::{Key, ProviderKey, ProviderObject},
     },
@@ -39,17 +39,7 @@ impl Engine {
     pub(in crate::engine) async fn hold_account(&self, key: &ProviderKey) -> Result<(), EngineError> {
         let object = self.stores.providers.get(key).ok_or(EngineError::Gone("the provider"))?;
         if !object.held() {
-            let (name, uid) = (&key.name, object.uid());
-            match key.kind {
-                ProviderKind::CredentialProvider => {
-                    let api: Api<CredentialProvider> = self.within(&key.namespace);
-                    hold(&api, name, &uid, PROVIDER_FINALIZER).await?;
-                }
-                ProviderKind::ClusterCredentialProvider => {
-                    let api: Api<ClusterCredentialProvider> = Api::all(self.client.clone());
-                    hold(&api, name, &uid, PROVIDER_FINALIZER).await?;
-                }
-            }
+            self.finalize_provider(key, Change::On(&object.uid())).await?;
         }
         match object.login(key) {
             Some(login) => self.hold_login(&login).await,
@@ -63,7 +53,7 @@ impl Engine {
             return Ok(());
         };
         let api: Api<Secret> = self.within(&at.namespace);
-        hold(&api, &at.name, &entry.uid, LOGIN_FINALIZER).await
+        Change::On(&entry.uid).of(LOGIN_FINALIZER, &api, &at.name).await
     }
 
     /// Puts finalizers on a provider that has credentials, and takes them off one that is being deleted and has none any more.
@@ -74,17 +64,21 @@ impl Engine {
     ) -> Result<(), EngineError> {
         match (object.deleting(), self.living_at(key) > 0) {
             (false, true) => self.hold_account(key).await,
-            (true, false) if object.held() => match key.kind {
-                ProviderKind::CredentialProvider => {
-                    let api: Api<CredentialProvider> = self.within(&key.namespace);
-                    let_go(&api, &key.name, PROVIDER_FINALIZER).await
-                }
-                ProviderKind::ClusterCredentialProvider => {
-                    let api: Api<ClusterCredentialProvider> = Api::all(self.client.clone());
-                    let_go(&api, &key.name, PROVIDER_FINALIZER).await
-                }
-            },
+            (true, false) if object.held() => self.finalize_provider(key, Change::Off).await,
             _ => Ok(()),
+        }
+    }
+
+    async fn finalize_provider(&self, key: &ProviderKey, change: Change<'_>) -> Result<(), EngineError> {
+        match key.kind {
+            ProviderKind::CredentialProvider => {
+                let api: Api<CredentialProvider> = self.within(&key.namespace);
+                change.of(PROVIDER_FINALIZER, &api, &key.name).await
+            }
+            ProviderKind::ClusterCredentialProvider => {
+                let api: Api<ClusterCredentialProvider> = Api::all(self.client.clone());
+                change.of(PROVIDER_FINALIZER, &api, &key.name).await
+            }
         }
     }
 
@@ -105,11 +99,16 @@ impl Engine {
         let terminating = entry.as_ref().and_then(|entry| entry.terminating);
         let namespace_going = terminating.is_some() && self.is_going(&at.namespace).await?;
         let doomed = namespace_going.then_some(at.namespace.as_str());
+        // Only for one that is being deleted it matters what lives: that takes a look at every ledger.
+        let user = |provider: &ProviderKey| match terminating {
+            Some(_) => self.user(provider, doomed),
+            None => User::default(),
+        };
         let login = Login {
             offered: entry.is_some(),
             terminating,
             namespace_going,
-            users: self.that_log_in_with(at).iter().map(|provider| self.user(provider, doomed)).collect(),
+            users: self.that_log_in_with(at).iter().map(user).collect(),
             revocation_deadline: self.settings.revocation_deadline,
         };
         match holding::login(&login, self.now()) {
@@ -117,7 +116,7 @@ impl Engine {
             Hold::Until(until) => Ok(Some(until)),
             Hold::LetGo => {
                 let api: Api<Secret> = self.within(&at.namespace);
-                let_go(&api, &at.name, LOGIN_FINALIZER).await.map(|()| None)
+                Change::Off.of(LOGIN_FINALIZER, &api, &at.name).await.map(|()| None)
             }
         }
     }
@@ -144,14 +143,13 @@ impl Engine {
         self.stores.ledgers.select(|key, entry| {
             let object = self.stores.credentials.get(key);
             let lives = match &entry.document {
-                Ok(document) => document.living().any(|it| {
-                    ProviderKey::resolve(it.account.kind, &it.account.name, &key.namespace) == *provider
-                }),
+                Ok(document) => document
+                    .living()
+                    .any(|it| ProviderKey::of_account(&it.account, &key.namespace) == *provider),
                 // What it lists is known from status at the deadline, at the provider that the object names.
-                Err(_) => object.as_ref().is_some_and(|object| {
-                    let named = &object.spec.provider_ref;
-                    ProviderKey::resolve(named.kind, &named.name, &key.namespace) == *provider
-                }),
+                Err(_) => object
+                    .as_ref()
+                    .is_some_and(|object| ProviderKey::wanted_by(object, &key.namespace) == *provider),
             };
             user.lives |= lives;
             let stays = object.is_some_and(|object| object.metadata.deletion_timestamp.is_none());
@@ -179,31 +177,38 @@ impl Engine {
     }
 }
 
-/// Puts a finalizer on this very object.
-async fn hold<K>(api: &Api<K>, name: &str, uid: &str, finalizer: &str) -> Result<(), EngineError>
-where
-    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
-{
-    let patch = Patch::Apply(json!({
-        "apiVersion": K::api_version(&()), "kind": K::kind(&()),
-        "metadata": { "name": name, "uid": uid, "finalizers": [finalizer] },
-    }));
-    let params = PatchParams::apply(MANAGER).force();
-    call("writing finalizers", api.patch_metadata(name, &params, &patch)).await.map(drop)
+/// What is done to a finalizer.
+enum Change<'a> {
+    /// It is put on the object with this UID.
+    On(&'a str),
+    /// It is taken off, whoever has put it on.
+    Off,
 }
 
-/// Takes a finalizer off, whoever has put it on.
-async fn let_go<K>(api: &Api<K>, name: &str, finalizer: &str) -> Result<(), EngineError>
-where
-    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
-{
-    let there = call("looking at finalizers", api.get_metadata_opt(name)).await?;
-    let Some(there) = there.filter(|it| it.finalizers().iter().any(|it| it == finalizer)) else {
-        return Ok(());
-    };
-    let left: Vec<_> = there.finalizers().iter().filter(|it| *it != finalizer).collect();
-    let metadata = json!({ "resourceVersion": there.metadata.resource_version, "finalizers": left });
-    let patch = Patch::Merge(json!({ "metadata": metadata }));
-    let patched = call("writing finalizers", api.patch_metadata(name, &PatchParams::default(), &patch)).await;
-    ignore_absence(patched.map(drop))
+impl Change<'_> {
+    async fn of<K>(&self, finalizer: &str, api: &Api<K>, name: &str) -> Result<(), EngineError>
+    where
+        K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
+    {
+        match self {
+            Self::On(uid) => {
+                let patch = Patch::Apply(json!({
+                    "apiVersion": K::api_version(&()), "kind": K::kind(&()),
+                    "metadata": { "name": name, "uid": uid, "finalizers": [finalizer] },
+                }));
+                let params = PatchParams::apply(MANAGER).force();
+                call("putting a finalizer on", api.patch_metadata(name, &params, &patch)).await.map(drop)
+            }
+            Self::Off => {
+                let there = call("looking at finalizers", api.get_metadata_opt(name)).await?;
+                let Some(there) = there.filter(|it| it.finalizers().iter().any(|it| it == finalizer)) else {
+                    return Ok(());
+                };
+                let (patch, _) = without(finalizer, there.finalizers(), there.resource_version());
+                let params = PatchParams::default();
+                let patched = call("taking a finalizer off", api.patch_metadata(name, &params, &patch)).await;
+                ignore_absence(patched.map(drop))
+            }
+        }
+    }
 }

@@ -93,8 +93,7 @@ impl Engine {
         let mut owners = HashMap::new();
         for (key, document) in ledgers {
             let Some(object) = self.stores.credentials.get(&key) else { continue };
-            let reference = &object.spec.provider_ref;
-            let at = ProviderKey::resolve(reference.kind, &reference.name, &key.namespace);
+            let at = ProviderKey::wanted_by(&object, &key.namespace);
             // For a suspended object nothing is called.
             if at != *account || object.spec.suspend {
                 continue;

@@ -46,13 +46,16 @@ impl Census {
 
     pub(super) fn add(&mut self, key: &Key, entry: &LedgerEntry) {
         for revision in revisions(entry) {
-            self.0.entry(provider_of(key, revision)).or_default().add(key, revision);
+            self.0
+                .entry(ProviderKey::of_account(&revision.account, &key.namespace))
+                .or_default()
+                .add(key, revision);
         }
     }
 
     pub(super) fn subtract(&mut self, key: &Key, entry: &LedgerEntry) {
         for revision in revisions(entry) {
-            let provider = provider_of(key, revision);
+            let provider = ProviderKey::of_account(&revision.account, &key.namespace);
             if let Some(tally) = self.0.get_mut(&provider) {
                 tally.subtract(key, revision);
                 if *tally == Tally::default() {
@@ -71,10 +74,6 @@ impl Census {
 fn revisions(entry: &LedgerEntry) -> impl Iterator<Item = &Revision> {
     let open = entry.document.as_ref().ok().filter(|document| !document.closed);
     open.into_iter().flat_map(|document| &document.revisions)
-}
-
-fn provider_of(key: &Key, revision: &Revision) -> ProviderKey {
-    ProviderKey::resolve(revision.account.kind, &revision.account.name, &key.namespace)
 }
 
 fn refused(key: &Key, it: &Revision) -> Option<Refused> {

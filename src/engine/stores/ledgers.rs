@@ -148,7 +148,7 @@ mod tests {
             document.revisions.push(Revision { client_id: Some((*client).to_owned()), ..revision });
         }
         LedgerEntry {
-            owner: None,
+            owned: true,
             uid: "ledger".to_owned(),
             version,
             held: true,
