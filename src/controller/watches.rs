@@ -26,6 +26,7 @@ use crate::{
     },
     engine::intake::intake_entry,
     engine::stores::{Key, ProviderKey, ProviderObject, copy_entry, ledger_entry, login_entry, target_entry},
+    engine::version,
 };
 
 use super::{Operator, queue::Item};
@@ -131,19 +132,19 @@ impl Operator {
                     self.queue.wake(Item::Credential(key));
                 }
             }
-            Change::Gone(object) => self.forget_credential(&Key::of(&object)),
+            Change::Gone(object) => self.forget_credential(&Key::of(&object), version(&object)),
             Change::Complete => {
                 let unlisted = unlisted(&scoped.1, listed.complete());
                 for key in self.engine.stores.credentials.select(|key, _| unlisted(key)) {
-                    self.forget_credential(&key);
+                    self.forget_credential(&key, u64::MAX);
                 }
             }
         })
         .await;
     }
 
-    fn forget_credential(&self, key: &Key) {
-        self.engine.stores.credentials.remove(key, u64::MAX);
+    fn forget_credential(&self, key: &Key, version: u64) {
+        self.engine.stores.credentials.remove(key, version);
         self.queue.wake(Item::Credential(key.clone()));
     }
 
@@ -156,7 +157,7 @@ impl Operator {
             Change::There(object) => {
                 self.see_provider(ProviderObject::Namespaced(stripped(object)), &mut listed)
             }
-            Change::Gone(object) => self.forget_provider(&ProviderObject::Namespaced(Arc::new(object)).key()),
+            Change::Gone(object) => self.provider_is_gone(&ProviderObject::Namespaced(Arc::new(object))),
             Change::Complete => {
                 let listed = listed.complete();
                 let within = |key: &ProviderKey| {
@@ -180,9 +181,7 @@ impl Operator {
                 Change::There(object) => {
                     self.see_provider(ProviderObject::Cluster(stripped(object)), &mut listed)
                 }
-                Change::Gone(object) => {
-                    self.forget_provider(&ProviderObject::Cluster(Arc::new(object)).key())
-                }
+                Change::Gone(object) => self.provider_is_gone(&ProviderObject::Cluster(Arc::new(object))),
                 Change::Complete => {
                     let listed = listed.complete();
                     self.forget_unlisted(|key| key.namespace.is_empty() && !listed.contains(key));
@@ -205,17 +204,21 @@ impl Operator {
     }
 
     /// Its login is no provider's any more, and need not be held.
-    fn forget_provider(&self, key: &ProviderKey) {
+    fn forget_provider(&self, key: &ProviderKey, version: u64) {
         let login = self.engine.stores.providers.get(key).and_then(|object| object.login(key));
         login.into_iter().for_each(|login| self.queue.wake(Item::Login(login)));
-        self.engine.stores.providers.remove(key, u64::MAX);
+        self.engine.stores.providers.remove(key, version);
         self.queue.wake(Item::Provider(key.clone()));
     }
 
     fn forget_unlisted(&self, unlisted: impl Fn(&ProviderKey) -> bool) {
         for key in self.engine.stores.providers.select(|key, _| unlisted(key).then(|| key.clone())) {
-            self.forget_provider(&key);
+            self.forget_provider(&key, u64::MAX);
         }
+    }
+
+    fn provider_is_gone(&self, object: &ProviderObject) {
+        self.forget_provider(&object.key(), object.version());
     }
 
     async fn watch_secrets(&self, namespace: Option<String>) {
@@ -236,19 +239,20 @@ impl Operator {
 
     fn see_secret(&self, secret: &Secret) {
         let role = secret.labels().get(ROLE_LABEL).map(String::as_str);
+        let (key, version) = (Key::of(secret), version(secret));
         if role != Some(ROLE_LOGIN) {
-            self.forget_login(&Key::of(secret));
+            self.forget_login(&key, version);
         }
         match role {
             Some(ROLE_LEDGER) => self.see_ledger(secret),
             Some(ROLE_TARGET) => self.see_target(secret),
             Some(ROLE_LOGIN) => {
-                self.forget_target(&Key::of(secret));
-                self.engine.stores.intakes.remove(&Key::of(secret), u64::MAX);
+                self.forget_target(&key, version);
+                self.engine.stores.intakes.remove(&key, version);
                 self.see_login(secret);
             }
             Some(ROLE_INTAKE) => {
-                self.forget_target(&Key::of(secret));
+                self.forget_target(&key, version);
                 self.see_intake(secret);
             }
             // Its label was changed: whatever it was to us, it is no more.
@@ -266,8 +270,8 @@ impl Operator {
         }
         let Some(owner) = ledger_owner(&Key::of(secret)) else { return };
         let ledgers = &self.engine.stores.ledgers;
-        let known = ledgers.get(&owner).map_or(0, |entry| entry.version);
-        if crate::engine::version(secret) <= known {
+        let known = ledgers.version(&owner);
+        if version(secret) <= known {
             return;
         }
         let entry = ledger_entry(secret, self.engine.sealer());
@@ -321,39 +325,40 @@ impl Operator {
 
     fn forget_secret(&self, secret: &Secret) {
         let key = Key::of(secret);
-        self.forget_secret_at(&key);
+        self.forget_secret_at(&key, version(secret));
         self.wake_owner(&key, &secret.metadata);
     }
 
-    fn forget_target(&self, key: &Key) {
-        if let Some(before) = self.engine.stores.targets.get(key) {
-            self.engine.stores.targets.remove(key, u64::MAX);
+    fn forget_target(&self, key: &Key, version: u64) {
+        if let Some(before) = self.engine.stores.targets.get(key)
+            && self.engine.stores.targets.remove(key, version)
+        {
             self.wake_owner(key, &before.metadata);
         }
     }
 
-    fn forget_login(&self, key: &Key) {
-        if self.engine.stores.logins.remove(key, u64::MAX) {
+    fn forget_login(&self, key: &Key, version: u64) {
+        if self.engine.stores.logins.remove(key, version) {
             self.wake_users(key);
             self.queue.wake(Item::Login(key.clone()));
         }
     }
 
     /// Whatever the Secret was: its label may have been taken off, so it is not asked.
-    fn forget_secret_at(&self, key: &Key) {
+    fn forget_secret_at(&self, key: &Key, version: u64) {
         let stores = &self.engine.stores;
-        self.forget_target(key);
-        self.forget_login(key);
-        if stores.intakes.remove(key, u64::MAX) {
+        self.forget_target(key, version);
+        self.forget_login(key, version);
+        if stores.intakes.remove(key, version) {
             self.wake_takers(key);
         }
         if let Some(owner) = ledger_owner(key)
-            && stores.ledgers.remove(&owner)
+            && stores.ledgers.remove(&owner, version)
         {
             self.queue.wake(Item::Credential(owner));
         }
         if let Some(owner) = owner_by_suffix(key, COPY_SUFFIX)
-            && stores.copies.remove(&owner, u64::MAX)
+            && stores.copies.remove(&owner, version)
         {
             self.queue.wake(Item::Credential(owner));
         }
@@ -371,7 +376,7 @@ impl Operator {
         let logins = stores.logins.select(|key, _| unlisted(key));
         let intakes = stores.intakes.select(|key, _| unlisted(key));
         for key in ledgers.into_iter().chain(copies).chain(targets).chain(logins).chain(intakes) {
-            self.forget_secret_at(&key);
+            self.forget_secret_at(&key, u64::MAX);
         }
     }
 

@@ -81,16 +81,17 @@ struct Caller {
 impl Pass<'_> {
     /// Puts `it` on record.
     pub(super) async fn abandon(&mut self, world: &World, it: &Abandonment) -> Result<(), EngineError> {
-        let listed = world.document().and_then(|document| document.revision(it.revision));
+        let listed = world.document().or(world.copied()).and_then(|document| document.revision(it.revision));
         let scopes = listed.map(|it| it.request.scopes.clone()).unwrap_or_default();
-        let secrets = match listed {
-            Some(_) => {
-                let open = self.open().await?;
-                let secrets = open.material.get(it.revision).cloned();
-                self.hold(open);
-                secrets
-            }
-            None => None,
+        let secrets = if world.document().is_some() {
+            let open = self.open().await?;
+            let secrets = open.material.get(it.revision).cloned();
+            self.hold(open);
+            secrets
+        } else if world.copied().is_some() {
+            self.engine.read_copy(&self.key).await?.get(it.revision).cloned()
+        } else {
+            None
         };
         self.engine.abandon(&self.key, it, secrets, scopes).await
     }
@@ -297,7 +298,7 @@ impl Engine {
         let (records, only_this) = (self.records(), only(record.uid()));
         let deleted = call("removing an abandoned credential", records.delete(&name, &only_this)).await;
         ignore_absence(deleted.map(drop))?;
-        self.stores.abandoned.remove(&Key::of(record), u64::MAX);
+        self.stores.abandoned.remove(&Key::of(record), version(record));
         let api = self.own_secrets();
         let Some(secret) = call("reading what retrying needs", api.get_opt(&name)).await? else {
             return Ok(());

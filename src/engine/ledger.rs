@@ -75,9 +75,9 @@ impl Engine {
 
     /// Reads and opens the ledger from the API server, and tells the stores.
     pub(super) async fn read_ledger(&self, key: &Key) -> Result<Option<OpenLedger>, EngineError> {
-        let name = ledger_name(&key.name);
+        let (name, known) = (ledger_name(&key.name), self.stores.ledgers.version(key));
         let Some(secret) = call("reading the ledger", self.ledgers(key).get_opt(&name)).await? else {
-            self.stores.ledgers.remove(key);
+            self.stores.ledgers.remove(key, known);
             return Ok(None);
         };
         self.stores.ledgers.put(key.clone(), ledger_entry(&secret, &self.sealer));
@@ -166,34 +166,31 @@ impl Engine {
         let name = ledger_name(&key.name);
         let api = self.ledgers(key);
         let Some(secret) = call("reading the ledger", api.get_opt(&name)).await? else {
-            self.stores.ledgers.remove(key);
+            self.stores.ledgers.remove(key, entry.version);
             return Ok(());
         };
         if secret.uid().as_ref() != Some(&entry.uid) {
             return Err(EngineError::Conflict("the ledger"));
         }
-        let mut version = secret.resource_version();
+        let mut last = secret.metadata.clone();
         if secret.metadata.deletion_timestamp.is_none() {
             match call("deleting the ledger", api.delete(&name, &only(Some(entry.uid)))).await {
-                Ok(deleted) => version = deleted.left().and_then(|secret| secret.resource_version()),
+                Ok(deleted) => last = deleted.left().map_or(last, |secret| secret.metadata),
                 Err(error) => ignore_absence(Err(error))?,
             }
         }
-        self.let_go(key, &secret, version).await?;
-        self.stores.ledgers.remove(key);
+        self.let_go(key, &last).await?;
+        self.stores.ledgers.remove(key, metadata_version(&last));
         Ok(())
     }
 
-    /// Takes our finalizer off a ledger, if it still has this version. Returns whether that was the last one.
-    pub(super) async fn let_go(
-        &self,
-        key: &Key,
-        ledger: &Secret,
-        version: Option<String>,
-    ) -> Result<bool, EngineError> {
-        let (patch, last) = without(LEDGER_FINALIZER, ledger.finalizers(), version);
+    /// Takes our finalizer off a ledger or its copy, if it still has this version. Returns whether that was the last one.
+    pub(super) async fn let_go(&self, key: &Key, ledger: &ObjectMeta) -> Result<bool, EngineError> {
+        let name = ledger.name.as_deref().unwrap_or_default();
+        let finalizers = ledger.finalizers.as_deref().unwrap_or_default();
+        let (patch, last) = without(LEDGER_FINALIZER, finalizers, ledger.resource_version.clone());
         let (api, params) = (self.ledgers(key), PatchParams::default());
-        let patched = call("releasing the ledger", api.patch(&ledger.name_any(), &params, &patch)).await;
+        let patched = call("releasing the ledger", api.patch_metadata(name, &params, &patch)).await;
         ignore_absence(patched.map(drop))?;
         Ok(last)
     }

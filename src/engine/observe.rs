@@ -26,7 +26,9 @@ impl Pass<'_> {
         let ledger = self.engine.stores.ledgers.get(&self.key);
         self.seen = ledger.as_ref().map(|entry| entry.version);
         let document = ledger.as_ref().and_then(|entry| entry.document.as_ref().ok());
-        let providers = self.providers(object.as_deref(), document.map(|it| &**it));
+        let copy = self.engine.stores.copies.get(&self.key);
+        let copied = copy.as_ref().and_then(|it| it.document.as_ref());
+        let providers = self.providers(object.as_deref(), document.or(copied).map(|it| &**it));
         let targets = match &object {
             Some(object) => self.targets(object, &predecessors(ledger.as_ref(), object)).await?,
             None => Vec::new(),
@@ -42,7 +44,7 @@ impl Pass<'_> {
                 namespace_labels: self.engine.stores.namespaces.get(&self.key.namespace),
             },
             ledger: ledger_view(ledger),
-            copy: self.engine.stores.copies.get(&self.key).map(|copy| CopyView { document: copy.document }),
+            copy: copy.map(|copy| CopyView { document: copy.document }),
             strays: self.engine.accounts.strays_of(&self.key),
             targets,
             intake,

@@ -93,10 +93,16 @@ impl Pass<'_> {
             Step::DeleteTarget { name } => self.engine.delete_target(&self.target_key(name)).await?,
             Step::ReleaseTarget { name } => self.engine.release_target(&self.target_key(name)).await?,
             Step::Inherit(inherited) => self.inherit(object()?, inherited).await?,
-            Step::Recover(recovery) => return self.recover(object()?, recovery).await,
+            Step::Recover(recovery) => {
+                let recovered = self.recover(object()?, recovery).await;
+                return or_refused(world, recovered);
+            }
             Step::CopyLedger => self.copy_ledger().await?,
             Step::DropLedger => self.engine.drop_ledger(&self.key, self.seen).await?,
-            Step::RestoreLedger => self.engine.restore_ledger(object()?).await?,
+            Step::RestoreLedger => {
+                let restored = self.engine.restore_ledger(object()?).await;
+                return or_refused(world, restored.map(|()| Outcome::Done));
+            }
             Step::RemoveCopy => self.engine.remove_copy(&self.key).await?,
             Step::ReleaseObject => self.engine.release_object(object()?).await?,
             Step::ReleaseLedger => self.engine.release_ledger(&self.key).await?,
@@ -435,6 +441,18 @@ impl Pass<'_> {
             }
             Err(error) => Err(error),
         }
+    }
+}
+
+/// In a namespace that is going, too, no ledger can be made for an object that is: it goes without one.
+fn or_refused(world: &World, done: Result<Outcome, EngineError>) -> Result<Outcome, EngineError> {
+    match done {
+        Err(error) if error.is_refusal() && world.deleting() => Ok(Outcome::Failed(Failure {
+            kind: FailureKind::Forbidden,
+            retry_after: None,
+            message: error.to_string(),
+        })),
+        done => done,
     }
 }
 

@@ -79,9 +79,14 @@ impl Engine {
         match call("reading the object", api.get_opt(&object.name_any())).await? {
             Some(fresh) if essence(&fresh) == essence(object) => return Ok(()),
             Some(fresh) => self.see_credential(fresh),
-            None => self.stores.credentials.remove(&Key::of(object), u64::MAX),
+            None => self.forget_credential(object),
         };
         Err(EngineError::Conflict("the object"))
+    }
+
+    /// It is gone. Another one may have its name by now.
+    fn forget_credential(&self, object: &ApiCredential) -> bool {
+        self.stores.credentials.remove(&Key::of(object), version(object))
     }
 
     /// Makes sure that there is no such object. The watch may not have told of it yet.
@@ -121,7 +126,7 @@ impl Engine {
             call("writing finalizers", api.patch(&name, &PatchParams::default(), &Patch::Merge(patch))).await;
         match patched {
             Ok(object) if object.metadata.deletion_timestamp.is_some() && object.finalizers().is_empty() => {
-                self.stores.credentials.remove(&Key::of(&object), u64::MAX);
+                self.forget_credential(&object);
                 Ok(())
             }
             Ok(object) => {
@@ -129,13 +134,13 @@ impl Engine {
                 Ok(())
             }
             Err(error) if error.is_not_found() => {
-                self.stores.credentials.remove(&Key::of(object), u64::MAX);
+                self.forget_credential(object);
                 Ok(())
             }
             Err(error) if error.status().is_some_and(kube::core::Status::is_conflict) => {
                 match call("reading the object", api.get_opt(&name)).await? {
                     Some(fresh) => self.see_credential(fresh),
-                    None => self.stores.credentials.remove(&Key::of(object), u64::MAX),
+                    None => self.forget_credential(object),
                 };
                 Err(EngineError::Conflict("the object"))
             }

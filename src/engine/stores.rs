@@ -179,6 +179,11 @@ impl<K: Clone + Eq + Hash, V: Clone> Store<K, V> {
         self.entries().get(key).map(|(_, value)| value.clone())
     }
 
+    /// The version of what is known of `key`; 0 if nothing is.
+    pub fn version(&self, key: &K) -> u64 {
+        self.entries().get(key).map_or(0, |(version, _)| *version)
+    }
+
     /// Keeps `value` unless a version at least as new is there. Returns whether it was news.
     pub fn put(&self, key: K, version: u64, value: V) -> bool {
         let mut entries = self.entries();
@@ -189,7 +194,8 @@ impl<K: Clone + Eq + Hash, V: Clone> Store<K, V> {
         news
     }
 
-    /// Forgets `key`, unless something newer than `version` is there.
+    /// Forgets `key`, unless something newer than `version` is there: what has just been made anew under a name is not forgotten with
+    /// what had that name before.
     pub fn remove(&self, key: &K, version: u64) -> bool {
         let mut entries = self.entries();
         let old = entries.get(key).is_some_and(|(known, _)| *known <= version);

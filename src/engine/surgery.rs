@@ -5,7 +5,7 @@ use kube::{Api, ResourceExt, core::ObjectMeta};
 use secrecy::SecretString;
 
 use crate::{
-    api::{ApiCredential, copy_name, ledger_name},
+    api::{ApiCredential, LEDGER_FINALIZER, copy_name, ledger_name},
     lifecycle::{
         failure::{Failure, FailureKind},
         ledger::{Edit, Inherited, Revision},
@@ -19,7 +19,7 @@ use super::{
     Engine, EngineError, Pass,
     kubernetes::{call, only, post, version},
     ledger::{ignore_absence, ledger_metadata, ledger_secret},
-    seal::Secrets,
+    seal::{Material, Secrets},
     stores::{DOCUMENT_KEY, Key, SEALED_KEY, copy_entry, ledger_entry, open_as, open_ledger},
 };
 
@@ -94,8 +94,8 @@ impl Pass<'_> {
         Ok(taken.filter(is_it).filter(|it| !self.held_elsewhere(&it.client_id)))
     }
 
-    /// Copies a ledger that is being deleted, so that it can be made anew. The copy is sealed for the place of the ledger, and does
-    /// not know the UID that the next one will have.
+    /// Copies a ledger that is being deleted, so that it can be made anew. The copy is sealed for the place of the ledger, does not
+    /// know the UID that the next one will have, and is held: where the next one cannot be made, it is what tells of its credentials.
     pub(super) async fn copy_ledger(&mut self) -> Result<(), EngineError> {
         let mut open = self.open().await?;
         let uid = open.document.ledger_uid.take();
@@ -107,6 +107,7 @@ impl Pass<'_> {
             namespace: Some(self.key.namespace.clone()),
             name: Some(copy_name(&self.key.name)),
             labels: copy.metadata.labels,
+            finalizers: Some(vec![LEDGER_FINALIZER.to_owned()]),
             owner_references: copy.metadata.owner_references,
             ..ObjectMeta::default()
         };
@@ -142,15 +143,15 @@ impl Engine {
     pub(super) async fn drop_ledger(&self, key: &Key, seen: Option<u64>) -> Result<(), EngineError> {
         let (api, name) = (self.ledgers(key), ledger_name(&key.name));
         let Some(secret) = call("reading the ledger", api.get_opt(&name)).await? else {
-            self.stores.ledgers.remove(key);
+            self.stores.ledgers.remove(key, seen.unwrap_or_default());
             return Ok(());
         };
         if Some(version(&secret)) != seen || secret.metadata.deletion_timestamp.is_none() {
             self.stores.ledgers.put(key.clone(), ledger_entry(&secret, &self.sealer));
             return Err(EngineError::Conflict("the ledger"));
         }
-        if self.let_go(key, &secret, secret.resource_version()).await? {
-            self.stores.ledgers.remove(key);
+        if self.let_go(key, &secret.metadata).await? {
+            self.stores.ledgers.remove(key, version(&secret));
         }
         Ok(())
     }
@@ -159,11 +160,7 @@ impl Engine {
     pub(super) async fn restore_ledger(&self, object: &ApiCredential) -> Result<(), EngineError> {
         let key = Key::of(object);
         let api = self.ledgers(&key);
-        let copy = call("reading the ledger's copy", api.get_opt(&copy_name(&key.name))).await?;
-        let copy = copy.ok_or(EngineError::Gone("the ledger's copy"))?;
-        if let Err(why) = open_as(&copy, &ledger_name(&key.name), &self.sealer) {
-            return Err(EngineError::Ledger(why));
-        }
+        let (copy, _) = self.copy(&key).await?;
         let mut data = copy.data.unwrap_or_default();
         let mut part = |key: &str| data.remove(key).unwrap_or_default();
         let secret = ledger_secret(ledger_metadata(object), part(DOCUMENT_KEY), part(SEALED_KEY));
@@ -183,15 +180,32 @@ impl Engine {
         }
     }
 
+    /// The secrets in the copy of a ledger.
+    pub(super) async fn read_copy(&self, key: &Key) -> Result<Material, EngineError> {
+        Ok(self.copy(key).await?.1)
+    }
+
+    async fn copy(&self, key: &Key) -> Result<(Secret, Material), EngineError> {
+        let name = copy_name(&key.name);
+        let copy = call("reading the ledger's copy", self.ledgers(key).get_opt(&name)).await?;
+        let copy = copy.ok_or(EngineError::Gone("the ledger's copy"))?;
+        match open_as(&copy, &ledger_name(&key.name), &self.sealer) {
+            Ok((_, material)) => Ok((copy, material)),
+            Err(why) => Err(EngineError::Ledger(why)),
+        }
+    }
+
     /// Removes the copy of a ledger.
     pub(super) async fn remove_copy(&self, key: &Key) -> Result<(), EngineError> {
         let api: Api<Secret> = self.ledgers(key);
         let name = copy_name(&key.name);
+        let known = self.stores.copies.version(key);
         if let Some(copy) = call("reading the ledger's copy", api.get_metadata_opt(&name)).await? {
+            self.let_go(key, &copy.metadata).await?;
             let deleted = call("removing the ledger's copy", api.delete(&name, &only(copy.uid()))).await;
             ignore_absence(deleted.map(drop))?;
         }
-        self.stores.copies.remove(key, u64::MAX);
+        self.stores.copies.remove(key, known);
         Ok(())
     }
 }

@@ -20,7 +20,7 @@ use crate::{
 
 use super::{
     Engine, EngineError,
-    kubernetes::{call, only, owner_uid, post},
+    kubernetes::{call, metadata_version, only, owner_uid, post, version},
     ledger::ignore_absence,
     stores::{Key, TargetEntry, target_digest, target_entry},
 };
@@ -112,12 +112,13 @@ impl Engine {
 
     /// Reads a target anew into the stores.
     async fn see_target(&self, key: &Key) -> Result<(), EngineError> {
+        let known = self.stores.targets.version(key);
         match call("reading the Secret", self.secrets(&key.namespace).get_opt(&key.name)).await? {
             Some(secret) => {
                 self.stores.put_target(key.clone(), target_entry(&secret, &self.sealer));
             }
             None => {
-                self.stores.targets.remove(key, u64::MAX);
+                self.stores.targets.remove(key, known);
             }
         }
         Ok(())
@@ -171,7 +172,7 @@ impl Engine {
                 .await
                 .map(drop),
         )?;
-        self.stores.targets.remove(key, u64::MAX);
+        self.stores.targets.remove(key, metadata_version(&entry.metadata));
         Ok(())
     }
 
@@ -199,8 +200,9 @@ impl Engine {
             self.see_target(key).await?;
             return Err(EngineError::Conflict("the Secret"));
         }
+        let released = patched.as_ref().map_or_else(|_| metadata_version(&metadata), version);
         ignore_absence(patched.map(drop))?;
-        self.stores.targets.remove(key, u64::MAX);
+        self.stores.targets.remove(key, released);
         Ok(())
     }
 }

@@ -25,8 +25,9 @@ pub fn decide(world: &World, now: Timestamp) -> Plan {
 type Check = fn(&Pass<'_>) -> Option<Plan>;
 
 const CHECKS: &[Check] = &[
+    surgery::needless_copy,
     deletion::without_its_object,
-    deletion::without_its_ledger,
+    deletion::without_ledger::check,
     surgery::unreadable_ledger,
     deletion::predecessor,
     inherit::take_over,

@@ -1,15 +1,17 @@
 //! Deletion ends: what can be revoked is, what cannot be within the deadline is put on record elsewhere, and the object goes.
 
+pub(super) mod without_ledger;
+
 use jiff::{SignedDuration, Timestamp};
 
-use crate::api::{AbandonedKind, CredentialStatus, DeletionPolicy, Reason};
+use crate::api::{AbandonedKind, DeletionPolicy, Reason};
 
 use super::{
     abandoned::{Abandonment, record_name, to_do},
     checks::{revoke, settle},
     failure::FailureKind,
     inherit,
-    ledger::{Account, Document, Edit, FailureRecord, Revision, State, StepKind},
+    ledger::{Document, Edit, FailureRecord, Revision, State, StepKind},
     mint::rest_until,
     pass::Pass,
     plan::{Plan, Step},
@@ -94,6 +96,7 @@ pub(super) fn without_its_object(pass: &Pass<'_>) -> Option<Plan> {
             }
         }
         LedgerView::Unreadable { terminating: true, .. } => pass.step(Step::DropLedger, Reason::Deleting),
+        LedgerView::Absent => without_ledger::only_a_copy(pass).or_else(rest),
         _ => rest(),
     }
 }
@@ -149,14 +152,8 @@ fn released(pass: &Pass<'_>) -> Option<Plan> {
 
 /// Waits for what may still be revoked, gives up what cannot be, and closes the ledger when it accounts for nothing any more.
 fn end(pass: &Pass<'_>, document: &Document, kept: Option<&Revision>) -> Option<Plan> {
-    // A secret that was made anew for the same client lives and ends with it.
-    let lives_on = |it: &Revision| {
-        kept.is_some_and(|kept| {
-            kept.revision == it.revision || (kept.client_id.is_some() && kept.client_id == it.client_id)
-        })
-    };
     let left: Vec<&Revision> =
-        document.revisions.iter().filter(|it| it.state.may_be_alive() && !lives_on(it)).collect();
+        document.revisions.iter().filter(|it| it.state.may_be_alive() && !lives_on(it, kept)).collect();
     // With the definitions gone there is nowhere to put a record; `conclude` tells people when the ledger is closed.
     let told = |it: &&&Revision| pass.world.uninstalling && until(pass, it) <= pass.now;
     let Some(first) = left.iter().find(|it| !told(it)) else {
@@ -179,6 +176,13 @@ fn end(pass: &Pass<'_>, document: &Document, kept: Option<&Revision>) -> Option<
         to_second(by)
     );
     Some(rest_until(pass, by, Reason::Deleting, message))
+}
+
+/// Whether it is what is kept. A secret that was made anew for the same client lives and ends with it.
+fn lives_on(it: &Revision, kept: Option<&Revision>) -> bool {
+    kept.is_some_and(|kept| {
+        kept.revision == it.revision || (kept.client_id.is_some() && kept.client_id == it.client_id)
+    })
 }
 
 /// Until when the deletion of the object waits.
@@ -264,49 +268,4 @@ fn abandonment(pass: &Pass<'_>, it: &Revision, kind: AbandonedKind, why: String)
         why,
         action: pass.capabilities(it).and_then(|capabilities| to_do(kind, capabilities)),
     }
-}
-
-/// The object is being deleted and its ledger cannot be read: it may be restored until the deadline; then what status lists is
-/// put on record, and the object goes.
-pub(super) fn without_its_ledger(pass: &Pass<'_>) -> Option<Plan> {
-    let LedgerView::Unreadable { why, .. } = &pass.world.ledger else { return None };
-    if !pass.world.deleting() || !pass.world.object_is_held() {
-        return None;
-    }
-    let (object, at) = (pass.object()?, deadline(pass));
-    if at > pass.now {
-        let message = format!(
-            "{why}. Until {} it is waited for; then what status lists is put on record and this object goes",
-            to_second(at)
-        );
-        return Some(rest_until(pass, at, Reason::LedgerUnreadable, message));
-    }
-    let status = object.status.clone().unwrap_or_default();
-    let retain = retains(pass.world);
-    let left = |it: &&CredentialStatus| {
-        let over = matches!(it.state.as_str(), "Revoked" | "Absent" | "Left" | "Abandoned");
-        let kept = retain && Some(it.revision) == status.revision;
-        !over && !kept && !pass.world.memory.abandoned.contains(&it.revision)
-    };
-    if let Some(it) = status.credentials.iter().find(left).filter(|_| !pass.world.uninstalling) {
-        let reference = &object.spec.provider_ref;
-        let abandonment = Abandonment {
-            record: record_name(&pass.world.tag(), it.revision),
-            revision: it.revision,
-            kind: AbandonedKind::NotRevoked,
-            name: it.name.clone(),
-            client_id: it.client_id.clone(),
-            ids: Default::default(),
-            account: Account {
-                kind: reference.kind,
-                name: reference.name.clone(),
-                fingerprint: String::new(),
-            },
-            expires_at: it.expires_at,
-            why: why.clone(),
-            action: None,
-        };
-        return pass.step(Step::Abandon(Box::new(abandonment)), Reason::Abandoned);
-    }
-    release_target(pass, retain).or_else(|| pass.step(Step::ReleaseObject, Reason::Deleting))
 }

@@ -123,7 +123,7 @@ pub fn conclude(world: &World, step: &Step, outcome: &Outcome, now: Timestamp) -
         Step::Remind(notes) => conclusion.reminded(notes),
         Step::Inherit(inherited) => conclusion.inherited(inherited),
         Step::Recover(recovery) => conclusion.recovered(recovery, outcome),
-        Step::RestoreLedger => conclusion.restored(),
+        Step::RestoreLedger => conclusion.restored(outcome),
         Step::CopyLedger
         | Step::DropLedger
         | Step::RemoveCopy

@@ -90,6 +90,12 @@ fn credentials(pass: &Pass<'_>, active: Option<&Revision>) -> Vec<CredentialStat
         .collect()
 }
 
+/// Whether status says of a credential that it is accounted for.
+pub(super) fn is_over(it: &CredentialStatus) -> bool {
+    let over = [State::Revoked, State::Absent, State::Left, State::Abandoned];
+    over.iter().any(|state| format!("{state:?}") == it.state)
+}
+
 fn conditions(pass: &Pass<'_>, object: &ApiCredential, plan: &Plan) -> Vec<Condition> {
     let mut list = vec![ready(pass, plan), published(pass, plan), provider_reachable(pass)];
     let waits_in_vain = needs_a_person(plan.reason) || (plan.action.is_some() && !list[0].1);

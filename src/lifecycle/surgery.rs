@@ -9,6 +9,7 @@ use super::{
     mint, naming,
     pass::Pass,
     plan::{Plan, Step},
+    status::is_over,
     world::{LedgerView, ProviderView, TargetView},
 };
 
@@ -37,18 +38,23 @@ pub struct Published {
     pub client_id: Option<String>,
 }
 
+/// While the ledger is there, a copy is only of use if it is to be made anew.
+pub(super) fn needless_copy(pass: &Pass<'_>) -> Option<Plan> {
+    let LedgerView::Present { terminating, .. } = &pass.world.ledger else { return None };
+    let needless = terminating.is_none() || pass.is_ending();
+    pass.world.copy.as_ref().filter(|_| needless)?;
+    pass.step(Step::RemoveCopy, Reason::LedgerRebuilt)
+}
+
 /// Someone deletes the ledger of an object that lives on. While its finalizer holds it, it is still the ledger; it is copied, let
 /// go, and made anew from the copy.
 pub(super) fn deleted_ledger(pass: &Pass<'_>) -> Option<Plan> {
     let LedgerView::Present { document, terminating, .. } = &pass.world.ledger else { return None };
-    let copied = pass.world.copy.as_ref();
-    if terminating.is_none() {
-        return copied.and_then(|_| pass.step(Step::RemoveCopy, Reason::LedgerRebuilt));
-    }
+    terminating.as_ref()?;
     if document.revisions.iter().any(|it| it.state == State::Intended) {
         return None;
     }
-    let same = copied.and_then(|it| it.document.as_ref()).is_some_and(|it| it.write_id == document.write_id);
+    let same = pass.world.copied().is_some_and(|it| it.write_id == document.write_id);
     pass.step(if same { Step::DropLedger } else { Step::CopyLedger }, Reason::LedgerRebuilt)
 }
 
@@ -71,7 +77,7 @@ pub(super) fn unreadable_ledger(pass: &Pass<'_>) -> Option<Plan> {
 pub(super) fn lost_ledger(pass: &Pass<'_>) -> Option<Plan> {
     let object = pass.object()?;
     let absent = matches!(pass.world.ledger, LedgerView::Absent);
-    if absent && pass.world.copy.as_ref().is_some_and(|copy| copy.document.is_some()) {
+    if absent && pass.world.copied().is_some() {
         return pass.step(Step::RestoreLedger, Reason::LedgerRebuilt);
     }
     let newest = pass.document().map_or(0, |it| it.next_revision() - 1);
@@ -124,10 +130,8 @@ fn recovery(
         revision,
         client_id: status.client_id.clone().filter(|_| status.revision == Some(revision)),
     });
-    let alive =
-        |it: &&CredentialStatus| !matches!(it.state.as_str(), "Revoked" | "Absent" | "Left" | "Abandoned");
-    let mut listed: Vec<CredentialStatus> =
-        status.credentials.iter().filter(alive).filter(|it| it.revision > newest).cloned().collect();
+    let alive = |it: &&CredentialStatus| !is_over(it) && it.revision > newest;
+    let mut listed: Vec<CredentialStatus> = status.credentials.iter().filter(alive).cloned().collect();
     if let Some(it) = published.as_ref().filter(|it| !listed.iter().any(|one| one.revision == it.revision)) {
         listed.push(unlisted(pass, it));
     }

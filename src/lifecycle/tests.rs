@@ -22,3 +22,4 @@ mod story;
 mod suspect;
 mod table;
 mod waiting;
+mod without_ledger;

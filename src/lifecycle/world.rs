@@ -201,7 +201,7 @@ pub struct Memory {
     pub removals: BTreeMap<u32, Timestamp>,
     /// When people were last reminded of what they have to do.
     pub reminded: Option<Timestamp>,
-    /// When a lost ledger could not be put together again.
+    /// When a ledger that was lost or deleted could not be made again.
     pub unrecoverable: Option<Timestamp>,
     /// Revisions that are on record elsewhere, where the ledger cannot say so.
     pub abandoned: Vec<u32>,
@@ -233,6 +233,12 @@ impl World {
             LedgerView::Present { document, .. } => Some(document),
             LedgerView::Absent | LedgerView::Unreadable { .. } => None,
         }
+    }
+
+    /// What a copy of the ledger says, if it opens.
+    #[must_use]
+    pub fn copied(&self) -> Option<&Document> {
+        self.copy.as_ref()?.document.as_deref()
     }
 
     /// The Secret with the name that the spec wants, if it exists.
@@ -292,11 +298,12 @@ impl World {
         naming::tag(&self.operator.cluster_id, &self.subject.namespace, &self.subject.name, uid)
     }
 
-    /// The object's UID; from the ledger if the object is gone.
+    /// The object's UID; from the ledger or its copy if the object is gone.
     #[must_use]
     pub fn object_uid(&self) -> &str {
         let from_object = self.subject.object.as_ref().and_then(|object| object.metadata.uid.as_deref());
-        from_object.or_else(|| self.document().map(|it| it.object_uid.as_str())).unwrap_or_default()
+        let recorded = || self.document().or(self.copied()).map(|it| it.object_uid.as_str());
+        from_object.or_else(recorded).unwrap_or_default()
     }
 
     /// Whether the object is being deleted.

@@ -1,14 +1,19 @@
 //! Deletion ends: what can be revoked is, and nothing hangs.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use credwright::api::ApiCredential;
 use credwright_simulator::{Fault, Operation};
+use http::Method;
 use kube::{ResourceExt, api::PostParams};
 use serde_json::json;
+use tokio::sync::Notify;
 
 use crate::stage::{hours, minutes};
-use crate::support::Scene;
+use crate::support::{Scene, power::Line};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn deleting_revokes_and_the_secret_goes_with_its_owner() {
@@ -149,6 +154,33 @@ async fn an_object_that_is_deleted_and_made_again_at_once_gets_a_credential_of_i
     assert_eq!((live.len(), scene.made().len()), (1, 2));
     scene.jump(&operator, hours(2)).await;
     assert!(scene.is_only("orders", 1).await);
+    operator.stop().await;
+}
+
+/// The API server's answer, and what the watch tells, come in any order.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_that_is_made_again_before_the_last_answer_about_the_first_is_not_forgotten_with_it() {
+    let scene = Scene::new("answer-late").await;
+    let operator = scene.operator().await;
+    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    let answer = Arc::new(Notify::new());
+    operator.power.set_fault({
+        let answer = answer.clone();
+        move |request| {
+            let releases =
+                request.method() == Method::PATCH && request.uri().path().ends_with("/apicredentials/orders");
+            releases.then(|| Line::Held(answer.clone()))
+        }
+    });
+    scene.delete("orders").await;
+    scene.wait("orders", "its name is free", async || scene.is_gone("orders").await).await;
+    scene.apply("orders", json!({ "lifetime": "720h", "secret": { "name": "orders-2" } })).await;
+    // What is published has been seen, and so has been all that was made before it.
+    scene.issue("later", json!({ "lifetime": "720h" })).await;
+    operator.power.mend();
+    answer.notify_one();
+    scene.run_until_only(&operator, "orders", 1).await;
+    assert_eq!((scene.made().len(), scene.provider.record().live().len()), (3, 2));
     operator.stop().await;
 }
 

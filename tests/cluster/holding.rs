@@ -102,7 +102,7 @@ async fn move_in(scene: &Scene) {
 
 /// Deletes some of what is there, in an order that `random` chooses, and then all the rest with the namespace.
 async fn move_out(scene: &Scene, random: &mut impl FnMut(usize) -> usize) {
-    let mut order = ["object", "provider", "login", "target"];
+    let mut order = ["object", "provider", "login", "target", "ledger"];
     for index in (1..order.len()).rev() {
         order.swap(index, random(index + 1));
     }
@@ -115,6 +115,7 @@ async fn move_out(scene: &Scene, random: &mut impl FnMut(usize) -> usize) {
             }
             "provider" => scene.api::<CredentialProvider>().delete("spreetail", &delete).await.map(drop),
             "login" => secrets.delete(LOGIN, &delete).await.map(drop),
+            "ledger" => secrets.delete("orders.credwright", &delete).await.map(drop),
             _ => secrets.delete("orders", &delete).await.map(drop),
         };
         assert!(!matches!(done, Err(error) if !matches!(&error, kube::Error::Api(it) if it.is_not_found())));

@@ -2,7 +2,10 @@
 
 use kube::{Api, runtime::watcher};
 
-use crate::{api::AbandonedCredential, engine::stores::Key};
+use crate::{
+    api::AbandonedCredential,
+    engine::{stores::Key, version},
+};
 
 use super::{Change, Listing, Watch, unlisted};
 use crate::controller::{Operator, queue::Item};
@@ -23,7 +26,7 @@ impl Operator {
                 }
             }
             Change::Gone(record) => {
-                self.engine.stores.abandoned.remove(&Key::of(&record), u64::MAX);
+                self.engine.stores.abandoned.remove(&Key::of(&record), version(&record));
             }
             Change::Complete => {
                 let unlisted = unlisted(&scoped.1, listed.complete());

@@ -5,7 +5,7 @@ use kube::ResourceExt;
 
 use crate::{
     api::{AbandonedCredential, AbandonedKind, ProviderKind},
-    lifecycle::{abandoned::to_do, world::ProviderView},
+    lifecycle::{abandoned::to_do, naming, world::ProviderView},
     providers::{Found, Pair, Revocation, RevokeRequest, Verdict, registry},
 };
 
@@ -119,8 +119,10 @@ impl Engine {
         if !caller.driver.capabilities().list {
             return Ok(None);
         }
+        // The tag in its own name: what was inherited has another than the record.
         let name = record.name_any();
-        let tag = name.rsplit_once('-').map_or(name.as_str(), |(tag, _)| tag);
+        let recorded = || name.rsplit_once('-').map_or(name.as_str(), |(tag, _)| tag);
+        let tag = naming::parts(&record.spec.name).map_or_else(recorded, |(tag, _)| tag);
         let found = caller.driver.find(tag).await;
         let found = found.map_err(|failure| format!("looking for it failed: {}", failure.message))?;
         Ok(found.into_iter().find(|it| it.name == record.spec.name))

@@ -25,11 +25,19 @@ use crate::{
         ledger::ignore_absence,
         stores::{Key, ProviderKey, ProviderObject},
     },
-    lifecycle::holding::{self, Hold, Login, User},
+    lifecycle::{
+        holding::{self, Hold, Login, User},
+        ledger::Document,
+    },
 };
 
 /// The field manager of finalizers on what others own: with one of their own, status and finalizers do not take each other away.
 const MANAGER: &str = "credwright-finalizers";
+
+/// Whether anything that the ledger of the object at `key` lists may be alive at `provider`.
+fn lives_at(document: &Document, provider: &ProviderKey, key: &Key) -> bool {
+    document.living().any(|it| ProviderKey::of_account(&it.account, &key.namespace) == *provider)
+}
 
 impl Engine {
     /// Holds a provider and its login, before anything is made with them.
@@ -84,7 +92,16 @@ impl Engine {
 
     /// How many credentials that were made at a provider may be alive.
     pub(super) fn living_at(&self, key: &ProviderKey) -> u32 {
-        self.stores.ledgers.of(key, |tally| tally.living()).unwrap_or_default()
+        let listed = self.stores.ledgers.of(key, |tally| tally.living()).unwrap_or_default();
+        listed.saturating_add(u32::try_from(self.only_copied(key).len()).unwrap_or(u32::MAX))
+    }
+
+    /// The objects whose ledger is being made anew just now, and lists what was made at a provider.
+    fn only_copied(&self, provider: &ProviderKey) -> Vec<Key> {
+        self.stores.copies.select(|key, copy| {
+            let document = copy.document.as_ref().filter(|_| self.stores.ledgers.get(key).is_none())?;
+            lives_at(document, provider, key).then(|| key.clone())
+        })
     }
 
     /// Looks after the finalizer on one login Secret. Returns when to look again.
@@ -140,22 +157,23 @@ impl Engine {
     fn user(&self, provider: &ProviderKey, doomed: Option<&str>) -> User {
         let deleting = self.stores.providers.get(provider).is_some_and(|object| object.deleting());
         let mut user = User { deleting, lives: false, going: false };
-        self.stores.ledgers.select(|key, entry| {
-            let object = self.stores.credentials.get(key);
+        let listed = self.stores.ledgers.select(|key, entry| {
             let lives = match &entry.document {
-                Ok(document) => document
-                    .living()
-                    .any(|it| ProviderKey::of_account(&it.account, &key.namespace) == *provider),
+                Ok(document) => lives_at(document, provider, key),
                 // What it lists is known from status at the deadline, at the provider that the object names.
-                Err(_) => object
-                    .as_ref()
-                    .is_some_and(|object| ProviderKey::wanted_by(object, &key.namespace) == *provider),
+                Err(_) => {
+                    let object = self.stores.credentials.get(key);
+                    object.is_some_and(|object| ProviderKey::wanted_by(&object, &key.namespace) == *provider)
+                }
             };
-            user.lives |= lives;
-            let stays = object.is_some_and(|object| object.metadata.deletion_timestamp.is_none());
-            user.going |= lives && (!stays || doomed == Some(key.namespace.as_str()));
-            None::<()>
+            lives.then(|| key.clone())
         });
+        for key in listed.into_iter().chain(self.only_copied(provider)) {
+            let object = self.stores.credentials.get(&key);
+            let stays = object.is_some_and(|object| object.metadata.deletion_timestamp.is_none());
+            user.lives = true;
+            user.going |= !stays || doomed == Some(key.namespace.as_str());
+        }
         user
     }
 

@@ -62,17 +62,25 @@ impl Ledgers {
         true
     }
 
-    /// Forgets the ledger of `key`.
-    pub fn remove(&self, key: &Key) -> bool {
+    /// The version of what is known of `key`; 0 if nothing is.
+    pub fn version(&self, key: &Key) -> u64 {
+        self.entries.version(key)
+    }
+
+    /// Forgets the ledger of `key`, unless one newer than `version` is there.
+    pub fn remove(&self, key: &Key, version: u64) -> bool {
         let mut index = self.index();
         let before = self.entries.get(key);
+        if !self.entries.remove(key, version) {
+            return false;
+        }
         for id in client_ids(before.as_ref()) {
             forget(&mut index.holders, &id, key);
         }
         if let Some(before) = &before {
             index.census.subtract(key, before);
         }
-        self.entries.remove(key, u64::MAX)
+        true
     }
 
     /// Everything for which `select` gives a value.
@@ -170,7 +178,9 @@ mod tests {
         assert!(!ledgers.held_by_another("one", &key("b")));
         assert!(ledgers.put(key("b"), entry(3, &["two"])));
         assert!(ledgers.held_by_another("two", &key("a")), "pasted from another");
-        assert!(ledgers.remove(&key("b")));
+        assert!(!ledgers.remove(&key("b"), 2), "that was an earlier one");
+        assert!(ledgers.held_by_another("two", &key("a")));
+        assert!(ledgers.remove(&key("b"), 3));
         assert!(!ledgers.held_by_another("two", &key("a")));
         assert!(!ledgers.index().census.is_empty());
         let unreadable = LedgerEntry { document: Err("it does not open".to_owned()), ..entry(9, &[]) };

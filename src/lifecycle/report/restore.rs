@@ -3,6 +3,7 @@
 use crate::{
     api::{Reason, ledger_name},
     lifecycle::{
+        failure::Failure,
         ledger::{Inheritance, Inherited},
         plan::Outcome,
         surgery::Recovery,
@@ -30,9 +31,7 @@ impl Conclusion<'_> {
     pub(super) fn recovered(&mut self, recovery: &Recovery, outcome: &Outcome) {
         let ledger = ledger_name(&self.world.subject.name);
         if let Outcome::Failed(failure) = outcome {
-            self.report.memory.unrecoverable = Some(self.now);
-            let message = format!("the ledger {ledger} cannot be put together again: {}", failure.message);
-            return self.tell(Reason::LedgerLost, message);
+            return self.not_made_again(failure);
         }
         self.report.memory.unrecoverable = None;
         let kept = match &recovery.published {
@@ -44,7 +43,17 @@ impl Conclusion<'_> {
         self.tell(Reason::LedgerRebuilt, message);
     }
 
-    pub(super) fn restored(&mut self) {
+    fn not_made_again(&mut self, failure: &Failure) {
+        self.report.memory.unrecoverable = Some(self.now);
+        let ledger = ledger_name(&self.world.subject.name);
+        let message = format!("the ledger {ledger} cannot be put together again: {}", failure.message);
+        self.tell(Reason::LedgerLost, message);
+    }
+
+    pub(super) fn restored(&mut self, outcome: &Outcome) {
+        if let Outcome::Failed(failure) = outcome {
+            return self.not_made_again(failure);
+        }
         let ledger = ledger_name(&self.world.subject.name);
         let message = format!(
             "the ledger {ledger} was deleted and made anew as it was: it is Credwright's record, and is only removed with its object"

@@ -7,8 +7,8 @@ use jiff::SignedDuration;
 use super::table::*;
 use crate::{
     api::{
-        ApiCredential, ApiCredentialSpec, ApiCredentialStatus, CREDENTIAL_FINALIZER, DeletionPolicy,
-        ProviderKind, ProviderRef, Reason, Rotation, SecretOutput,
+        ApiCredential, ApiCredentialSpec, ApiCredentialStatus, CREDENTIAL_FINALIZER, CredentialStatus,
+        DeletionPolicy, ProviderKind, ProviderRef, Reason, Rotation, SecretOutput,
     },
     lifecycle::{
         capability::{Capabilities, Expiry, Scopes},
@@ -281,6 +281,22 @@ impl Scene {
         let status = self.object.status.get_or_insert_with(ApiCredentialStatus::default);
         status.revision = Some(revision);
         self
+    }
+
+    /// The same, and lists it.
+    pub(super) fn status_lists(self, revision: u32, state: &str) -> Self {
+        self.status_says(revision).and(|it| {
+            it.object.status.as_mut().unwrap().credentials.push(CredentialStatus {
+                revision,
+                state: state.to_owned(),
+                name: format!("prod-orders-{}-{revision}abcd", own_tag()),
+                client_id: Some(format!("client-{revision}")),
+                issued_at: Some(noon() - days(10)),
+                expires_at: None,
+                revoke_at: None,
+                reason: Reason::FirstIssue,
+            });
+        })
     }
 
     pub(super) fn failed(

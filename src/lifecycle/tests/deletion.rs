@@ -2,7 +2,7 @@
 
 use super::{builders::*, table::*};
 use crate::{
-    api::{CredentialStatus, DeletionPolicy, Reason},
+    api::{DeletionPolicy, Reason},
     lifecycle::{
         decide,
         failure::FailureKind,
@@ -173,41 +173,6 @@ fn what_can_never_be_confirmed_is_put_on_record_while_the_object_lives_too() {
         ("but not where it was refused twice", refused(2, FailureKind::Forbidden), "settle 2"),
         ("nor where the provider was away", refused(3, FailureKind::Unavailable), "settle 2"),
     ]);
-}
-
-#[test]
-fn an_object_whose_ledger_cannot_be_read_goes_when_the_deadline_is_over() {
-    let decided = |scene: Scene, abandoned: &[u32]| {
-        let mut world = scene.world();
-        world.ledger =
-            LedgerView::Unreadable { why: "its seal does not open".to_owned(), terminating: false };
-        world.memory.abandoned = abandoned.to_vec();
-        in_words(&decide(&world, noon()))
-    };
-    let listed = |scene: Scene| {
-        scene.status_says(2).and(|scene| {
-            let status = scene.object.status.as_mut().unwrap();
-            status.credentials = [(2, "Active"), (1, "Revoking"), (3, "Revoked")]
-                .map(|(revision, state)| CredentialStatus {
-                    revision,
-                    state: state.to_owned(),
-                    name: format!("prod-orders-kwtag-{revision}abcd"),
-                    client_id: None,
-                    issued_at: None,
-                    expires_at: None,
-                    revoke_at: None,
-                    reason: Reason::FirstIssue,
-                })
-                .into();
-        })
-    };
-    let late = || listed(a_credential()).deleting_for(minutes(10));
-    assert_eq!(decided(listed(a_credential()).deleting(), &[]), "rest: LedgerUnreadable");
-    assert_eq!(decided(late(), &[]), "abandon 2: NotRevoked");
-    assert_eq!(decided(late(), &[2]), "abandon 1: NotRevoked");
-    assert_eq!(decided(late(), &[2, 1]), "ReleaseObject");
-    assert_eq!(decided(late().retained(), &[]), "abandon 1: NotRevoked", "what is retained is not given up");
-    assert_eq!(decided(late().with_target(|_| ()).retained(), &[1]), "ReleaseTarget { name: \"orders\" }");
 }
 
 #[test]

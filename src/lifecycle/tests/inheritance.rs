@@ -3,14 +3,11 @@
 use std::sync::Arc;
 
 use super::{builders::*, table::*};
-use crate::{
-    api::CredentialStatus,
-    lifecycle::{
-        Report, conclude, decide,
-        ledger::{Document, Edit, Inheritance, State},
-        plan::{Outcome, Step},
-        world::{CopyView, LedgerView, Rendered, World},
-    },
+use crate::lifecycle::{
+    Report, conclude, decide,
+    ledger::{Document, Edit, Inheritance, State},
+    plan::{Outcome, Step},
+    world::{CopyView, LedgerView, Rendered, World},
 };
 
 fn of_another_cluster(scene: Scene) -> Scene {
@@ -21,21 +18,6 @@ fn of_another_cluster(scene: Scene) -> Scene {
 fn behind(scene: Scene) -> Scene {
     scene.with_secret(|it| it.name = Some("other".to_owned())).with_target(|it| {
         it.intact = Some(Rendered { revision: 3, from: String::new() });
-    })
-}
-
-fn said(scene: Scene, revision: u32, state: &str) -> Scene {
-    scene.status_says(revision).and(|it| {
-        it.object.status.as_mut().unwrap().credentials.push(CredentialStatus {
-            revision,
-            state: state.to_owned(),
-            name: format!("prod-orders-{}-{revision}abcd", own_tag()),
-            client_id: Some(format!("client-{revision}")),
-            issued_at: Some(noon() - days(10)),
-            expires_at: None,
-            revoke_at: None,
-            reason: crate::api::Reason::FirstIssue,
-        });
     })
 }
 
@@ -241,22 +223,22 @@ fn a_lost_ledger_is_put_together_from_status_and_target() {
     check(vec![
         (
             "what is published is kept",
-            said(a_credential(), 3, "Active").with_target(|_| ()),
+            a_credential().status_lists(3, "Active").with_target(|_| ()),
             "recover [3], published Some(3), through 3",
         ),
         (
             "others are to be revoked some time",
-            said(said(a_credential(), 2, "Retiring"), 3, "Active").with_target(|_| ()),
+            a_credential().status_lists(2, "Retiring").status_lists(3, "Active").with_target(|_| ()),
             "recover [2, 3], published Some(3), through 3",
         ),
         (
             "what is over is not put down again",
-            said(said(a_credential(), 2, "Revoked"), 3, "Active").with_target(|_| ()),
+            a_credential().status_lists(2, "Revoked").status_lists(3, "Active").with_target(|_| ()),
             "recover [3], published Some(3), through 3",
         ),
         (
             "without a target there is nothing to keep",
-            said(a_credential(), 3, "Active"),
+            a_credential().status_lists(3, "Active"),
             "recover [3], published None, through 3",
         ),
         (
@@ -266,16 +248,17 @@ fn a_lost_ledger_is_put_together_from_status_and_target() {
         ),
         (
             "what could not be read is not tried at once again",
-            said(a_credential(), 3, "Active").with_target(|_| ()).unrecoverable(),
+            a_credential().status_lists(3, "Active").with_target(|_| ()).unrecoverable(),
             "rest: LedgerLost",
         ),
         (
             "the provider is waited for",
-            said(a_credential(), 3, "Active").with_target(|_| ()).without_provider(),
+            a_credential().status_lists(3, "Active").with_target(|_| ()).without_provider(),
             "rest: LedgerLost",
         ),
     ]);
-    let world = said(said(a_credential(), 2, "Retiring"), 3, "Active").with_target(|_| ()).world();
+    let world =
+        a_credential().status_lists(2, "Retiring").status_lists(3, "Active").with_target(|_| ()).world();
     let Some(Step::Recover(recovery)) = decide(&world, noon()).step else { panic!("it is not put together") };
     let states: Vec<State> = recovery.revisions.iter().map(|it| it.state).collect();
     assert_eq!(states, [State::Revoking, State::Issued]);

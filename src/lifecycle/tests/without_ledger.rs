@@ -1,0 +1,116 @@
+//! Objects that are deleted while there is no ledger: what is made again, waited for, and put on record.
+
+use std::sync::Arc;
+
+use super::{builders::*, table::*};
+use crate::{
+    api::DeletionPolicy,
+    lifecycle::{
+        decide,
+        ledger::Inheritance,
+        world::{CopyView, LedgerView, Memory, World},
+    },
+};
+
+fn decided(scene: Scene, ledger: LedgerView, change: impl FnOnce(&mut World)) -> String {
+    let mut world = scene.world();
+    world.ledger = ledger;
+    change(&mut world);
+    in_words(&decide(&world, noon()))
+}
+
+fn remembering(abandoned: &[u32]) -> Memory {
+    Memory { abandoned: abandoned.to_vec(), unrecoverable: Some(noon()), ..Memory::default() }
+}
+
+#[test]
+fn one_that_cannot_be_read_is_waited_for_until_the_deadline_and_then_status_is_put_on_record() {
+    let unreadable = |scene: Scene, abandoned: &[u32]| {
+        let why = "its seal does not open".to_owned();
+        let ledger = LedgerView::Unreadable { why, terminating: false };
+        decided(scene, ledger, |world| world.memory.abandoned = abandoned.to_vec())
+    };
+    let listed =
+        || a_credential().status_lists(3, "Revoked").status_lists(1, "Revoking").status_lists(2, "Active");
+    let late = || listed().deleting_for(minutes(10));
+    assert_eq!(unreadable(listed().deleting(), &[]), "rest: LedgerUnreadable");
+    assert_eq!(unreadable(late(), &[]), "abandon 1: NotRevoked");
+    assert_eq!(unreadable(late(), &[1]), "abandon 2: NotRevoked");
+    assert_eq!(unreadable(late(), &[2, 1]), "ReleaseObject");
+    assert_eq!(unreadable(late().retained(), &[1]), "ReleaseObject", "what is retained is not given up");
+    let target = late().with_target(|_| ()).retained();
+    assert_eq!(unreadable(target, &[1]), "ReleaseTarget { name: \"orders\" }");
+}
+
+#[test]
+fn one_that_is_lost_is_put_together_again_and_if_it_cannot_be_status_is_put_on_record() {
+    let lost = |scene: Scene, change: fn(&mut World)| decided(scene, LedgerView::Absent, change);
+    let listed = || a_credential().status_lists(2, "Active");
+    let in_use = || listed().with_target(|_| ());
+    assert_eq!(lost(a_credential().deleting(), |_| ()), "ReleaseObject", "nothing was ever made");
+    assert_eq!(
+        lost(in_use().deleting(), |_| ()),
+        "recover [2], published Some(2), through 2",
+        "then it is revoked like any other"
+    );
+    let in_vain: fn(&mut World) = |world| world.memory = remembering(&[]);
+    assert_eq!(lost(in_use().deleting(), in_vain), "rest: LedgerUnreadable");
+    assert_eq!(lost(in_use().deleting_for(minutes(10)), in_vain), "abandon 2: NotRevoked");
+    assert_eq!(
+        lost(in_use().deleting_for(minutes(10)), |world| world.memory = remembering(&[2])),
+        "ReleaseObject"
+    );
+    assert_eq!(lost(in_use().retained().deleting(), in_vain), "ReleaseTarget { name: \"orders\" }");
+}
+
+#[test]
+fn one_that_was_being_made_anew_is_and_if_it_cannot_be_its_copy_is_put_on_record() {
+    let copied = |scene: Scene, memory: Memory| {
+        let document = Some(Arc::new(scene.document.clone()));
+        decided(scene, LedgerView::Absent, |world| {
+            world.copy = Some(CopyView { document });
+            world.memory = memory;
+        })
+    };
+    let deleting = || a_credential().revoking().issued(days(9)).deleting();
+    assert_eq!(copied(deleting(), Memory::default()), "RestoreLedger");
+    assert_eq!(copied(deleting(), remembering(&[])), "abandon 1: NotRevoked");
+    assert_eq!(copied(deleting(), remembering(&[1])), "abandon 2: NotRevoked");
+    assert_eq!(copied(deleting(), remembering(&[1, 2])), "RemoveCopy");
+    assert_eq!(
+        copied(deleting().retained(), remembering(&[1])),
+        "RemoveCopy",
+        "what is retained is not given up"
+    );
+    let borrowed = deleting().inherited(Inheritance::Borrowed);
+    assert_eq!(copied(borrowed, remembering(&[])), "RemoveCopy", "it is another cluster's");
+    let unanswered = a_credential().unconfirmed(hours(1)).deleting();
+    assert_eq!(copied(unanswered, remembering(&[])), "abandon 1: Unconfirmed");
+
+    let unreadable = |world: &mut World| world.copy = Some(CopyView { document: None });
+    assert_eq!(decided(a_credential().deleting(), LedgerView::Absent, unreadable), "RemoveCopy");
+}
+
+#[test]
+fn a_copy_is_all_that_is_left() {
+    let alone = |scene: Scene, abandoned: &[u32]| {
+        let document = Some(Arc::new(scene.document.clone()));
+        decided(scene, LedgerView::Absent, |world| {
+            world.subject.object = None;
+            world.copy = Some(CopyView { document });
+            world.memory = remembering(abandoned);
+        })
+    };
+    assert_eq!(alone(active(), &[]), "abandon 1: NotRevoked");
+    assert_eq!(alone(active(), &[1]), "RemoveCopy");
+    let retained = active().and(|it| it.document.deletion_policy = DeletionPolicy::Retain);
+    assert_eq!(alone(retained, &[]), "RemoveCopy");
+}
+
+#[test]
+fn beside_a_ledger_whose_object_goes_a_copy_is_in_the_way() {
+    let both = active().deleted_ledger().deleting();
+    let document = Some(Arc::new(both.document.clone()));
+    let both = both.and(|it| it.world.copy = Some(CopyView { document }));
+    check(vec![("it is removed first", both, "RemoveCopy")]);
+}
