@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use credwright::api::{ApiCredential, CredentialProvider, crds};
-use credwright_harness::wait;
+use credwright_harness::{operator::Operator, wait};
 use credwright_simulator::Simulator;
 use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::{
@@ -17,7 +17,7 @@ use kube::{
 };
 use serde_json::json;
 
-use crate::{CONCURRENCY, floor, operator::Operator};
+use crate::{CONCURRENCY, floor};
 
 /// What the names of all measured objects begin with, in the floor too.
 pub(crate) const PREFIX: &str = "measured-";
@@ -74,7 +74,7 @@ pub(crate) async fn create(client: &Client, provider: &Simulator, count: usize) 
         "spec": {
             "spreetail": { "baseUrl": provider.base_url() },
             "login": { "secretRef": { "name": "login" } },
-            "limits": { "requestsPerSecond": LIMITS.0, "concurrent": LIMITS.1 },
+            "limits": { "requestsPerSecond": LIMITS.0, "concurrent": LIMITS.1, "mintsPerHour": 1_000_000 },
         },
     }))?;
     Api::namespaced(client.clone(), OPERATED).create(&PostParams::default(), &account).await?;

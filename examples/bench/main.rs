@@ -8,11 +8,10 @@
 )]
 
 mod audit;
+#[path = "../support/build.rs"]
+mod build;
 mod floor;
 mod load;
-#[path = "../support/operator.rs"]
-mod operator;
-mod process;
 mod report;
 
 use std::{
@@ -25,6 +24,8 @@ use std::{
 use anyhow::{Context, Result};
 use credwright_harness::{
     controlplane::{ControlPlane, ControlPlaneOptions},
+    operator::Operator,
+    process::Usage,
     wait,
 };
 use credwright_simulator::{Clock, Simulator, spreetail};
@@ -33,8 +34,6 @@ use kube::{Client, Config, config::KubeConfigOptions};
 
 use self::{
     audit::Audit,
-    operator::Operator,
-    process::Usage,
     report::{Figures, Restart},
 };
 
@@ -56,7 +55,7 @@ async fn main() -> Result<ExitCode> {
         Some(text) => text.parse().with_context(|| format!("a number of objects, not {text:?}"))?,
         None => 1000,
     };
-    let folder = operator::build_folder()?.join("bench");
+    let folder = build::folder()?.join("bench");
     if folder.exists() {
         fs::remove_dir_all(&folder)?;
     }
@@ -89,8 +88,10 @@ async fn measure(control_plane: &ControlPlane, folder: &Path, count: usize) -> R
     let began = Instant::now();
     let kubeconfig = as_user(control_plane.kubeconfig(), folder, OPERATOR)?;
     let concurrency = CONCURRENCY.to_string();
+    let binary = build::binary()?;
     let arguments = ["--concurrency", &concurrency, "--allow-egress", "127.0.0.0/8"];
-    let mut operator = Operator::start(&arguments, Some(&kubeconfig), &folder.join("operator.log")).await?;
+    let mut operator =
+        Operator::start(&binary, &arguments, Some(&kubeconfig), &folder.join("operator.log")).await?;
     let ourselves = Usage::of(std::process::id())?.cpu;
     load::until_ready(&admin, &provider, &mut operator, count).await?;
     let provider_cpu = Usage::of(std::process::id())?.cpu - ourselves;
@@ -103,9 +104,9 @@ async fn measure(control_plane: &ControlPlane, folder: &Path, count: usize) -> R
     ));
     tokio::time::sleep(TO_REST).await;
     step(&format!("the operator is left alone for {} s", IDLE.as_secs()));
-    let before = Usage::of(operator.pid)?;
+    let before = Usage::of(operator.pid())?;
     tokio::time::sleep(IDLE).await;
-    let usage = Usage::of(operator.pid)?;
+    let usage = Usage::of(operator.pid())?;
     operator.stop().await?;
     let restarted = restart(&arguments, &kubeconfig, &folder.join("restarted.log")).await?;
 
@@ -118,7 +119,7 @@ async fn measure(control_plane: &ControlPlane, folder: &Path, count: usize) -> R
 async fn restart(arguments: &[&str], kubeconfig: &Path, log: &Path) -> Result<Restart> {
     step("the operator is started again; there is nothing to do");
     let (at, began) = (Timestamp::now(), Instant::now());
-    let mut operator = Operator::start(arguments, Some(kubeconfig), log).await?;
+    let mut operator = Operator::start(&build::binary()?, arguments, Some(kubeconfig), log).await?;
     wait::until("the caches of the new operator", Duration::from_secs(60), async || {
         operator.ensure_running()?;
         Ok(fs::read_to_string(log)?.contains("all caches are complete").then_some(()))
@@ -126,7 +127,7 @@ async fn restart(arguments: &[&str], kubeconfig: &Path, log: &Path) -> Result<Re
     .await?;
     let seconds = began.elapsed().as_secs_f64();
     tokio::time::sleep(RESTARTED).await;
-    let usage = Usage::of(operator.pid)?;
+    let usage = Usage::of(operator.pid())?;
     operator.stop().await?;
     Ok(Restart { at, seconds, usage })
 }

@@ -2,13 +2,13 @@
 
 use std::{collections::BTreeMap, fs};
 
+use credwright_harness::process::Usage;
 use jiff::Timestamp;
 
 use crate::{
     CONCURRENCY, FLOOR, IDLE, OPERATOR,
     audit::{self, Audit, Entry},
     load::{FLOOR_AFTER, FLOOR_BEFORE, LIMITS, OPERATED},
-    process::Usage,
 };
 
 /// The promises.

@@ -19,7 +19,7 @@ use kube::{
 };
 use serde_json::json;
 
-use crate::operator;
+use crate::build;
 
 #[derive(Clone)]
 pub(crate) struct Cluster {
@@ -60,7 +60,7 @@ impl Cluster {
 
     /// As the documentation says: `credwright crds | kubectl apply --server-side -f -`.
     pub(crate) async fn install_definitions(&self) -> Result<()> {
-        let printed = Command::new(operator::binary()?).arg("crds").output()?;
+        let printed = Command::new(build::binary()?).arg("crds").output()?;
         ensure!(printed.status.success(), "`credwright crds` failed");
         kubectl(&["apply", "--server-side", "-f", "-"], Some(&printed.stdout))?;
         let names: Vec<String> =

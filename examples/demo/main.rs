@@ -6,14 +6,13 @@
 #![expect(clippy::disallowed_methods, reason = "the demo runs on real time, outside of the operator")]
 
 mod acts;
+#[path = "../support/build.rs"]
+mod build;
 mod cast;
 mod cluster;
 mod consumer;
 mod finale;
 mod manifests;
-#[path = "../support/operator.rs"]
-#[expect(dead_code, reason = "the demo does not measure")]
-mod operator;
 mod person;
 mod screen;
 mod stage;
@@ -24,14 +23,13 @@ mod verdict;
 use std::{fs, process::ExitCode, time::Duration};
 
 use anyhow::{Result, anyhow};
+use credwright_harness::operator::Operator;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     time::timeout,
 };
 
-use self::{
-    cast::Part, cluster::Cluster, operator::Operator, screen::Screen, stage::Stage, verdict::Verdict,
-};
+use self::{cast::Part, cluster::Cluster, screen::Screen, stage::Stage, verdict::Verdict};
 
 /// The whole show, from the first line to the last.
 const LIMIT: Duration = Duration::from_secs(150);
@@ -109,7 +107,7 @@ async fn set_up(cluster: Cluster, mut screen: Screen) -> Result<(Stage, Vec<Part
         screen.show(&format!("{:<15} {:<25} {has}", part.title, part.account.url()));
     }
     screen.step("The operator is started, as it would run in the cluster.");
-    let folder = operator::build_folder()?.join("demo");
+    let folder = build::folder()?.join("demo");
     fs::create_dir_all(&folder)?;
     let log = folder.join("operator.log");
     // The providers are on loopback, where an operator does not go by itself.
@@ -122,6 +120,6 @@ async fn set_up(cluster: Cluster, mut screen: Screen) -> Result<(Stage, Vec<Part
         "127.0.0.0/8",
     ];
     screen.show(&format!("credwright run {}\nits log: {}", arguments.join(" "), log.display()));
-    let operator = Operator::start(&arguments, None, &log).await?;
+    let operator = Operator::start(&build::binary()?, &arguments, None, &log).await?;
     Ok((Stage { cluster, operator, screen, actors: Vec::new() }, parts))
 }

@@ -7,6 +7,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use credwright::api::{ApiCredential, Reason};
+use credwright_harness::operator::Operator;
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::Api;
 
@@ -14,7 +15,6 @@ use crate::{
     cast::Part,
     cluster::Cluster,
     consumer::{Consumer, Seen},
-    operator::Operator,
     screen::Screen,
     table,
 };

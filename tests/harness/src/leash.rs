@@ -30,12 +30,22 @@ impl Leashed {
     ///
     /// `folder` is removed when the leash is let go, so that even a killed test leaves no files.
     pub(crate) fn spawn(name: &'static str, folder: &Path, command: &Command) -> Result<Self> {
-        let log = folder.join(name).with_extension("log");
+        Self::spawn_with_log(name, folder, command, folder.join(name).with_extension("log"))
+    }
+
+    /// The same with its output in `log`, which stays.
+    pub(crate) fn spawn_with_log(
+        name: &'static str,
+        folder: &Path,
+        command: &Command,
+        log: PathBuf,
+    ) -> Result<Self> {
         let output = File::options().create(true).append(true).open(&log)?;
         let mut leash = Command::new(SCRIPT)
             .arg(folder)
             .arg(command.get_program())
             .args(command.get_args())
+            .envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))))
             .stdin(Stdio::piped())
             .stdout(output.try_clone()?)
             .stderr(output)
@@ -54,9 +64,14 @@ impl Leashed {
         writeln!(pipe, "{signal}").with_context(|| format!("{name} is not running"))
     }
 
+    /// Whether the process has ended.
+    pub(crate) fn has_ended(&mut self) -> Result<bool> {
+        Ok(self.leash.try_wait()?.is_some())
+    }
+
     /// Kills the process, as a crash would, but keeps the folder.
     pub(crate) fn kill(&mut self) -> Result<()> {
-        if self.leash.try_wait()?.is_none() {
+        if !self.has_ended()? {
             self.signal("KILL")?;
             self.leash.wait()?;
         }

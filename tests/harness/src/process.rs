@@ -6,16 +6,23 @@ use anyhow::{Context, Result};
 
 /// Memory and processor time of a process.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Usage {
-    pub(crate) peak_kib: u64,
-    pub(crate) resident_kib: u64,
+pub struct Usage {
+    /// The most that was ever resident.
+    pub peak_kib: u64,
+    /// What is resident now.
+    pub resident_kib: u64,
     /// What of it is not a part of the binary.
-    pub(crate) anonymous_kib: u64,
-    pub(crate) cpu: Duration,
+    pub anonymous_kib: u64,
+    /// User and system time.
+    pub cpu: Duration,
 }
 
 impl Usage {
-    pub(crate) fn of(pid: u32) -> Result<Self> {
+    /// What the process with this ID uses.
+    ///
+    /// # Errors
+    /// If there is none, or this is not Linux.
+    pub fn of(pid: u32) -> Result<Self> {
         let status = fs::read_to_string(format!("/proc/{pid}/status")).context("the process is gone")?;
         let line = |name: &str| {
             let value = status.lines().find_map(|line| line.strip_prefix(name))?;
