@@ -6,6 +6,7 @@
 )]
 
 mod abandoned;
+mod admission;
 mod bad_input;
 mod by_hand;
 mod canary;
@@ -19,6 +20,7 @@ mod failures;
 mod holding;
 mod hostile;
 mod kubectl;
+mod label_attack;
 mod ledger_surgery;
 mod lifecycle;
 mod recovery;

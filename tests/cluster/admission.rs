@@ -1,0 +1,210 @@
+//! The policies of deploy/admission.yaml refuse at admission what the operator would otherwise only say in a status.
+
+use credwright::api::{ApiCredential, ClusterCredentialProvider};
+use credwright_harness::controlplane::{ControlPlane, ControlPlaneOptions};
+use k8s_openapi::api::{
+    core::v1::{Namespace, Secret},
+    rbac::v1::{Role, RoleBinding},
+};
+use kube::{
+    Api, Client,
+    api::{DeleteParams, Patch, PatchParams, PostParams},
+};
+use serde_json::{Value, json};
+
+use crate::support::{Scene, install_crds};
+
+const POLICIES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/admission.yaml");
+const TENANT: &str = "a-tenant";
+
+/// Somebody who may write ApiCredentials and Secrets in the scene's namespace, and nothing else.
+async fn tenant(scene: &Scene, control_plane: &ControlPlane) -> Client {
+    let role = json!({ "metadata": { "name": TENANT }, "rules": [
+        { "apiGroups": ["credwright.dev"], "resources": ["apicredentials"], "verbs": ["*"] },
+        { "apiGroups": [""], "resources": ["secrets"], "verbs": ["*"] },
+    ] });
+    let binding = json!({
+        "metadata": { "name": TENANT },
+        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": TENANT },
+        "subjects": [{ "apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": TENANT }],
+    });
+    let post = PostParams::default();
+    scene.api::<Role>().create(&post, &serde_json::from_value(role).unwrap()).await.unwrap();
+    scene.api::<RoleBinding>().create(&post, &serde_json::from_value(binding).unwrap()).await.unwrap();
+    let mut config = control_plane.cluster().config().await.unwrap();
+    config.auth_info.impersonate = Some(TENANT.to_owned());
+    Client::try_from(config).unwrap()
+}
+
+async fn share(scene: &Scene, name: &str, allow: Value) {
+    let object = json!({
+        "apiVersion": "credwright.dev/v1alpha1", "kind": "ClusterCredentialProvider",
+        "metadata": { "name": name },
+        "spec": {
+            "spreetail": { "baseUrl": scene.provider.base_url() },
+            "login": { "secretRef": { "name": "spreetail-admin", "namespace": scene.namespace } },
+            "allow": allow,
+        },
+    });
+    let api: Api<ClusterCredentialProvider> = Api::all(scene.client.clone());
+    api.patch(name, &PatchParams::apply("tests").force(), &Patch::Apply(object)).await.unwrap();
+}
+
+/// Why a tenant may not have `spec` at the provider `name`; `None` if it may.
+async fn refused(api: &Api<ApiCredential>, name: &str, more: &Value) -> Option<String> {
+    let mut spec = json!({ "providerRef": { "kind": "ClusterCredentialProvider", "name": name } });
+    spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let object = json!({
+        "apiVersion": "credwright.dev/v1alpha1", "kind": "ApiCredential",
+        "metadata": { "name": "tried" }, "spec": spec,
+    });
+    let object: ApiCredential = serde_json::from_value(object).unwrap();
+    let dry = PostParams { dry_run: true, ..PostParams::default() };
+    match api.create(&dry, &object).await {
+        Ok(_) => None,
+        Err(kube::Error::Api(status)) if status.is_forbidden() => Some(status.message),
+        Err(error) => Some(error.to_string()),
+    }
+}
+
+/// Definitions, policies and a tenant on a control plane of their own: the policies hold for everybody.
+async fn set_up(name: &str) -> (ControlPlane, Scene, Client) {
+    let control_plane = ControlPlane::start(ControlPlaneOptions::default()).await.unwrap();
+    install_crds(&control_plane.client().await.unwrap()).await;
+    let scene = Scene::on(control_plane.cluster(), name).await;
+    let applied = control_plane.cluster().kubectl().args(["apply", "-f", POLICIES]).output().unwrap();
+    assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
+    let tenants = tenant(&scene, &control_plane).await;
+    (control_plane, scene, tenants)
+}
+
+/// Policies, and what they are told of, take a moment to be known.
+async fn is_refused_soon(scene: &Scene, api: &Api<ApiCredential>, provider: &str) {
+    scene
+        .wait("tried", "the policy knows", async || refused(api, provider, &json!({})).await.is_some())
+        .await;
+}
+
+/// Shared providers, each with its own idea of whom it allows what.
+fn providers(namespace: &str) -> Vec<(&'static str, Value)> {
+    let own = json!({ "names": [namespace] });
+    let selected = |selector: Value| json!({ "namespaces": { "selector": selector } });
+    let expression = |key: &str, operator: &str, values: Value| {
+        selected(json!({ "matchExpressions": [{ "key": key, "operator": operator, "values": values }] }))
+    };
+    vec![
+        ("nobodys", json!({ "namespaces": {} })),
+        ("anothers", json!({ "namespaces": { "names": ["elsewhere"] } })),
+        ("ours", json!({ "namespaces": own })),
+        ("everybodys", selected(json!({}))),
+        ("paid", selected(json!({ "matchLabels": { "plan": "paid" } }))),
+        ("free", selected(json!({ "matchLabels": { "plan": "free" } }))),
+        ("in", expression("plan", "In", json!(["paid", "gold"]))),
+        ("not-in", expression("plan", "NotIn", json!(["paid"]))),
+        ("absent-not-in", expression("team", "NotIn", json!(["web"]))),
+        ("exists", expression("plan", "Exists", json!([]))),
+        ("exists-not", expression("plan", "DoesNotExist", json!([]))),
+        ("scoped", json!({ "namespaces": own, "scopes": ["read", "list"] })),
+        ("short", json!({ "namespaces": own, "maxLifetime": "48h" })),
+        ("netted", json!({ "namespaces": own, "subnets": ["203.0.113.0/24", "2001:db8::/32"] })),
+    ]
+}
+
+/// What a tenant asks for at each, and a part of the sentence with which it is refused.
+fn wishes() -> Vec<(&'static str, Value, Option<&'static str>)> {
+    let stranger = Some("does not allow namespace");
+    vec![
+        ("nobodys", json!({}), stranger),
+        ("anothers", json!({}), stranger),
+        ("ours", json!({}), None),
+        ("everybodys", json!({}), None),
+        ("paid", json!({}), None),
+        ("free", json!({}), stranger),
+        ("in", json!({}), None),
+        ("not-in", json!({}), stranger),
+        ("absent-not-in", json!({}), None),
+        ("exists", json!({}), None),
+        ("exists-not", json!({}), stranger),
+        ("not-there", json!({}), None),
+        ("scoped", json!({ "scopes": ["read"] }), None),
+        ("scoped", json!({ "scopes": ["read", "write"] }), Some("allows only read, list")),
+        ("scoped", json!({}), Some("leaving them out is not allowed")),
+        ("short", json!({}), None),
+        ("short", json!({ "lifetime": "48h" }), None),
+        ("short", json!({ "lifetime": "48h1s" }), Some("allows at most 48h")),
+        ("netted", json!({ "subnets": ["203.0.113.128/25", "2001:db8:1::/48"] }), None),
+        ("netted", json!({ "subnets": ["203.0.113.0/24", "198.51.100.0/24"] }), Some("what lies within")),
+        ("netted", json!({ "subnets": ["0.0.0.0/1", "128.0.0.0/1"] }), Some("what lies within")),
+        ("netted", json!({}), Some("leaving them out is not allowed")),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_shared_provider_does_not_allow_is_refused_at_admission_and_may_still_go() {
+    let (_control_plane, scene, tenants) = set_up("admitted").await;
+    let labels = Patch::Merge(json!({ "metadata": { "labels": { "plan": "paid" } } }));
+    let namespaces: Api<Namespace> = Api::all(scene.client.clone());
+    namespaces.patch(&scene.namespace, &PatchParams::default(), &labels).await.unwrap();
+    for (name, allow) in providers(&scene.namespace) {
+        share(&scene, name, allow).await;
+    }
+    let api: Api<ApiCredential> = Api::namespaced(tenants, &scene.namespace);
+    is_refused_soon(&scene, &api, "netted").await;
+    for (name, more, expected) in wishes() {
+        let why = refused(&api, name, &more).await;
+        let right = why.as_deref().map(|why| expected.is_some_and(|part| why.contains(part)));
+        assert_eq!(right, expected.map(|_| true), "{name} {more}: {why:?}");
+    }
+    // What is not allowed any more may still be revoked and go.
+    let operator = scene.operator_as(|_, options| options.cluster_providers = true).await;
+    let reference = json!({ "kind": "ClusterCredentialProvider", "name": "ours" });
+    scene.issue("orders", json!({ "providerRef": reference, "lifetime": "720h" })).await;
+    share(&scene, "ours", json!({ "namespaces": { "names": ["elsewhere"] } })).await;
+    is_refused_soon(&scene, &api, "ours").await;
+    api.delete("orders", &DeleteParams::default()).await.unwrap();
+    scene.goes("orders").await;
+    assert_eq!((scene.made().len(), scene.provider.record().live().len()), (1, 0));
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hands_on_ledgers_are_refused_at_admission() {
+    let (_control_plane, scene, tenants) = set_up("hands-off").await;
+    let operator = scene.operator().await;
+    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    let secrets: Api<Secret> = Api::namespaced(tenants, &scene.namespace);
+    let edit = Patch::Merge(json!({ "data": { "document": "e30=" } }));
+    let edited = async || {
+        secrets
+            .patch("orders.credwright", &PatchParams { dry_run: true, ..PatchParams::default() }, &edit)
+            .await
+    };
+    scene.wait("orders", "the policy is in force", async || edited().await.is_err()).await;
+    let why = edited().await.unwrap_err().to_string();
+    assert!(why.contains("only Credwright writes"), "{why}");
+    for (name, labels, type_) in [
+        ("mine", json!({ "credwright.dev/role": "ledger" }), "Opaque"),
+        ("mine.credwright", json!({}), "Opaque"),
+        ("mine.credwright-copy", json!({}), "Opaque"),
+        ("mine", json!({}), "credwright.dev/ledger"),
+    ] {
+        let secret = json!({ "metadata": { "name": name, "labels": labels }, "type": type_ });
+        let made = secrets.create(&PostParams::default(), &serde_json::from_value(secret).unwrap()).await;
+        assert!(made.is_err(), "{name} {labels} {type_}");
+    }
+    let login = json!({ "metadata": { "name": "mine", "labels": { "credwright.dev/role": "login" } } });
+    secrets.create(&PostParams::default(), &serde_json::from_value(login).unwrap()).await.unwrap();
+    // It may be deleted, and is made anew: the operator, who may do everything, is not hindered.
+    let before = scene.secret("orders.credwright").await.unwrap().metadata.uid;
+    let _ = secrets.delete("orders.credwright", &DeleteParams::default()).await.unwrap();
+    scene
+        .wait("orders", "the ledger is made anew", async || {
+            let there = scene.secret("orders.credwright").await;
+            there.is_some_and(|it| it.metadata.uid != before)
+        })
+        .await;
+    scene.delete("orders").await;
+    scene.goes("orders").await;
+    assert_eq!((scene.made().len(), scene.provider.record().live().len()), (1, 0));
+    operator.stop().await;
+}
