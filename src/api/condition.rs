@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The condition types. Five that an ApiCredential may carry; not seventeen.
+/// The condition types. Five that an ApiCredential may carry, two of a provider; not seventeen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConditionType {
     /// The published credential works, as far as is known.
@@ -16,6 +16,8 @@ pub enum ConditionType {
     ActionRequired,
     /// Only a person can help; waiting is in vain (kstatus). Absent otherwise.
     Stalled,
+    /// A provider's limits allow what the schedules of its credentials need.
+    LimitsSuffice,
 }
 
 impl ConditionType {
@@ -28,6 +30,7 @@ impl ConditionType {
             Self::ProviderReachable => "ProviderReachable",
             Self::ActionRequired => "ActionRequired",
             Self::Stalled => "Stalled",
+            Self::LimitsSuffice => "LimitsSuffice",
         }
     }
 }
@@ -109,6 +112,12 @@ pub enum Reason {
     TemplateInvalid,
     /// So many credentials were minted within the hour that Credwright stops and asks a person to look.
     MintLimit,
+    /// As many credentials were minted at the provider within the hour as may be; this one waits.
+    MintBudget,
+    /// A provider's limits allow what its schedules need.
+    LimitsSuffice,
+    /// A provider's limits are too low for what its schedules need.
+    LimitsTooLow,
     /// A failed attempt is repeated after a while.
     Backoff,
     /// The ledger is gone though a credential was published; nothing is minted while that may still work.
@@ -183,6 +192,9 @@ impl Reason {
             Self::TargetRefused => "TargetRefused",
             Self::TemplateInvalid => "TemplateInvalid",
             Self::MintLimit => "MintLimit",
+            Self::MintBudget => "MintBudget",
+            Self::LimitsSuffice => "LimitsSuffice",
+            Self::LimitsTooLow => "LimitsTooLow",
             Self::Backoff => "Backoff",
             Self::LedgerLost => "LedgerLost",
             Self::LedgerUnreadable => "LedgerUnreadable",

@@ -48,6 +48,8 @@ pub const ABANDONED_TYPE: &str = "credwright.dev/abandoned";
 pub const SEAL_TYPE: &str = "credwright.dev/seal";
 /// Name of the Secret with the key that seals ledgers, in Credwright's own namespace.
 pub const SEAL_NAME: &str = "credwright-seal";
+/// The ConfigMap in Credwright's own namespace that tells what was minted for objects that have gone within the last hour.
+pub const MINTS_NAME: &str = "credwright-mints";
 /// What a ledger's name has after the ApiCredential's.
 pub const LEDGER_SUFFIX: &str = ".credwright";
 

@@ -222,6 +222,16 @@ pub struct Limits {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1000))]
     pub concurrent: Option<u32>,
+    /// New credentials within an hour; default 100, or twice what the schedules need if that is more. What is in the last third of its
+    /// life is renewed nevertheless. Of a shared provider, a namespace gets no more than is left for all the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1000000))]
+    pub mints_per_hour: Option<u32>,
+}
+
+impl Limits {
+    /// Requests per second where nothing is said.
+    pub const REQUESTS_PER_SECOND: u32 = 5;
 }
 
 /// What Credwright sees of a provider.
@@ -231,7 +241,7 @@ pub struct ProviderStatus {
     /// The generation that this status speaks of; -1 before the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// `Ready`: the login works.
+    /// `Ready`: the login works. `LimitsSuffice`: `limits` allow what the schedules of its credentials need.
     #[serde(default)]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,

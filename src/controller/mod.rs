@@ -62,7 +62,7 @@ impl Operator {
     /// An operator that has not looked at anything yet.
     ///
     /// # Errors
-    /// If the sealing key can neither be read nor made.
+    /// If the sealing key can neither be read nor made, or what was minted before cannot be read.
     pub async fn new(
         client: Client,
         clock: Arc<dyn Clock>,
@@ -70,8 +70,10 @@ impl Operator {
         options: Options,
     ) -> Result<Self, EngineError> {
         let sealer = crate::engine::startup::sealer(&client, &settings.namespace).await?;
+        let engine = Engine::new(client, clock, settings, sealer);
+        engine.recall_departed().await?;
         Ok(Self {
-            engine: Engine::new(client, clock, settings, sealer),
+            engine,
             queue: Queue::default(),
             options,
             synced: Mutex::default(),
@@ -123,6 +125,10 @@ impl Operator {
                 () = shutdown.cancelled() => return,
             }
         }
+        self.queue.order(|item| match item {
+            Item::Credential(key) => Some(self.engine.ends(key)),
+            Item::Provider(_) | Item::Abandoned(_) | Item::Login(_) => None,
+        });
         let mut running = FuturesUnordered::new();
         loop {
             while running.len() < self.options.concurrency && !shutdown.is_cancelled() {
@@ -229,7 +235,13 @@ impl Operator {
             let made = |it: &Revision| ProviderKey::of_account(&it.account, &key.namespace) == *provider;
             revisions.iter().any(|it| it.state.may_be_alive() && made(it)).then(|| key.clone())
         });
-        for key in by_spec.into_iter().chain(by_ledger) {
+        self.wake_all(by_spec.into_iter().chain(by_ledger).collect());
+    }
+
+    /// What ends soonest is looked at first.
+    fn wake_all(&self, mut keys: Vec<Key>) {
+        keys.sort_by_cached_key(|key| self.engine.ends(key));
+        for key in keys {
             self.queue.wake(Item::Credential(key));
         }
     }

@@ -115,6 +115,11 @@ impl Queue {
         Some(item)
     }
 
+    /// Puts what is ready into another order.
+    pub fn order<R: Ord>(&self, rank: impl FnMut(&Item) -> R) {
+        self.state().ready.make_contiguous().sort_by_cached_key(rank);
+    }
+
     /// Takes an item back after it was looked at: `next` is when to look again, or what went wrong.
     pub fn done(&self, item: Item, next: Result<Option<Timestamp>, ()>, now: Timestamp) {
         let mut state = self.state();

@@ -21,6 +21,7 @@ use crate::{
     api::{Allow, Reason},
     lifecycle::{
         backoff,
+        budget::Budget,
         capability::Capabilities,
         failure::Failure,
         plan::FoundCredential,
@@ -84,13 +85,14 @@ struct Usable {
     capabilities: Arc<Capabilities>,
     fingerprint: String,
     allow: Option<Allow>,
+    mints_per_hour: Option<u32>,
 }
 
 /// What credentials of an account look at it for.
 #[derive(PartialEq)]
 struct Essence {
     trouble: Option<Reason>,
-    built: Option<(String, Option<Allow>)>,
+    built: Option<(String, Option<Allow>, Option<u32>)>,
     confirmed: bool,
     suspicion: Option<String>,
     alarmed: bool,
@@ -120,6 +122,7 @@ impl Account {
                 allow: usable.allow.clone(),
                 paused: self.trouble.as_ref().map(|trouble| trouble.pause.clone()),
                 standing: Standing::default(),
+                budget: Budget::default(),
                 listed: self.listed,
                 deleting: self.deleting,
             })),
@@ -132,7 +135,9 @@ impl Account {
         let trouble = trouble.or(self.deleting.then_some(Reason::ProviderDeleting));
         let (trouble, built) = match &self.setup {
             Err((reason, _)) => (Some(*reason), None),
-            Ok(usable) => (trouble, Some((usable.fingerprint.clone(), usable.allow.clone()))),
+            Ok(usable) => {
+                (trouble, Some((usable.fingerprint.clone(), usable.allow.clone(), usable.mints_per_hour)))
+            }
         };
         let Standing { confirmed, suspicion, sibling_refused_at, usable: _ } = self.standing.clone();
         Essence { trouble, built, confirmed, suspicion, alarmed: sibling_refused_at.is_some() }

@@ -172,9 +172,10 @@ impl Engine {
         if secret.uid().as_ref() != Some(&entry.uid) {
             return Err(EngineError::Conflict("the ledger"));
         }
+        self.depart(key, &entry).await?;
         let mut last = secret.metadata.clone();
         if secret.metadata.deletion_timestamp.is_none() {
-            match call("deleting the ledger", api.delete(&name, &only(Some(entry.uid)))).await {
+            match call("deleting the ledger", api.delete(&name, &only(Some(entry.uid.clone())))).await {
                 Ok(deleted) => last = deleted.left().map_or(last, |secret| secret.metadata),
                 Err(error) => ignore_absence(Err(error))?,
             }

@@ -4,6 +4,7 @@
 mod abandoned;
 pub mod accounts;
 mod consent;
+mod departed;
 pub mod detach;
 mod events;
 pub mod intake;
@@ -59,6 +60,7 @@ pub struct Engine {
     /// The provider accounts.
     pub accounts: Accounts,
     memories: Mutex<HashMap<Key, Memory>>,
+    departing: tokio::sync::Mutex<()>,
 }
 
 impl Engine {
@@ -75,6 +77,7 @@ impl Engine {
             stores: Arc::default(),
             accounts: Accounts::default(),
             memories: Mutex::default(),
+            departing: tokio::sync::Mutex::default(),
         }
     }
 

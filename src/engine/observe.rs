@@ -2,16 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use kube::ResourceExt;
 
 use crate::{
     api::{ApiCredential, CREDENTIAL_FINALIZER},
     lifecycle::ledger::Document,
+    lifecycle::schedule,
     lifecycle::world::{CopyView, LedgerView, Operator, ProviderView, Subject, TargetView, World},
 };
 
 use super::{
-    EngineError, Pass,
+    Engine, EngineError, Pass,
     seal::entropy,
     stores::{Key, LedgerEntry, ProviderKey, TargetEntry},
 };
@@ -50,6 +52,7 @@ impl Pass<'_> {
             intake,
             providers,
             uninstalling,
+            minted_before: self.engine.stores.ledgers.minted_before(&self.key),
             memory: self.engine.remembered(&self.key),
             operator: Operator {
                 cluster_id: settings.cluster_id.clone(),
@@ -131,6 +134,16 @@ impl Pass<'_> {
             targets.extend(self.inspected.clone().flatten().filter(|it| it.name == wanted.name));
         }
         Ok(targets)
+    }
+}
+
+impl Engine {
+    /// When the newest credential of an object ends; what never does, or has none, comes last.
+    #[must_use]
+    pub fn ends(&self, key: &Key) -> Timestamp {
+        let document = self.stores.ledgers.get(key).and_then(|entry| entry.document.ok());
+        let end = document.and_then(|document| schedule::end(document.newest_issued()?));
+        end.unwrap_or(Timestamp::MAX)
     }
 }
 

@@ -15,7 +15,7 @@ use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::ResourceExt;
 
 pub(super) use self::census::Tally;
-pub use self::ledgers::Ledgers;
+pub use self::ledgers::{Departed, Ledgers};
 
 use crate::{
     api::{

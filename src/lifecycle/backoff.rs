@@ -7,7 +7,7 @@ use crate::api::{ApiCredentialSpec, Reason};
 
 use super::{
     failure::FailureKind,
-    ledger::{Document, FailureRecord, MINT_WINDOW, StepKind},
+    ledger::{FailureRecord, MINT_WINDOW, StepKind},
     schedule,
 };
 
@@ -62,10 +62,13 @@ pub fn mint_limit(spec: &ApiCredentialSpec) -> u32 {
 
 /// When the mint breaker lets the next credential through, or `None` if it does now.
 #[must_use]
-pub fn breaker_opens(document: &Document, limit: u32, now: Timestamp) -> Option<Timestamp> {
-    let mut recent: Vec<_> =
-        document.mints.iter().filter(|at| now.duration_since(**at) < MINT_WINDOW).collect();
+pub fn breaker_opens(
+    mints: impl Iterator<Item = Timestamp>,
+    limit: u32,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let mut recent: Vec<_> = mints.filter(|at| now.duration_since(*at) < MINT_WINDOW).collect();
     recent.sort_unstable();
     let surplus = recent.len().checked_sub(limit as usize)?;
-    recent.get(surplus).map(|at| **at + MINT_WINDOW)
+    recent.get(surplus).map(|at| *at + MINT_WINDOW)
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::api::{Allow, ApiCredential, Reason};
 
 use super::{
-    allowed, backoff, by_hand,
+    allowed, backoff, budget, by_hand,
     capability::{Capabilities, Expiry},
     checks::target_is_taken,
     honour,
@@ -63,6 +63,7 @@ pub(super) fn check(pass: &Pass<'_>) -> Option<Plan> {
         .or_else(|| unsettled(pass))
         .or_else(|| held_back(pass, &about(&request, provider)))
         .or_else(|| breaker(pass, object))
+        .or_else(|| budget::used_up(pass, provider, need.0))
         .or_else(|| paused(pass, provider))
         .or_else(|| mint(pass, provider, request, need))
 }
@@ -296,7 +297,7 @@ pub(super) fn rest_until(pass: &Pass<'_>, at: Timestamp, reason: Reason, message
 }
 
 /// When the last third of what workloads use begins.
-fn last_third(pass: &Pass<'_>) -> Option<Timestamp> {
+pub(super) fn last_third(pass: &Pass<'_>) -> Option<Timestamp> {
     let active = pass.world.active()?;
     let end = schedule::end(active)?;
     Some(end - end.duration_since(active.issued_at?) / 3)
@@ -304,8 +305,10 @@ fn last_third(pass: &Pass<'_>) -> Option<Timestamp> {
 
 fn breaker(pass: &Pass<'_>, object: &ApiCredential) -> Option<Plan> {
     let limit = backoff::mint_limit(&object.spec);
-    let opens = backoff::breaker_opens(pass.document()?, limit, pass.now)?;
-    let failed = pass.document()?.failures.get(&StepKind::Mint);
+    let listed = pass.document().map(|document| document.mints.as_slice()).unwrap_or_default();
+    let mints = listed.iter().chain(&pass.world.minted_before).copied();
+    let opens = backoff::breaker_opens(mints, limit, pass.now)?;
+    let failed = pass.document().and_then(|document| document.failures.get(&StepKind::Mint));
     let why = failed.map_or("look at its events for why they did not last", |record| &record.message);
     let message = format!(
         "{limit} credentials were asked for within the hour, which is more than this object can need; the next one is at \

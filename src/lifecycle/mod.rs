@@ -25,6 +25,7 @@ pub mod abandoned;
 mod actions;
 mod allowed;
 pub mod backoff;
+pub mod budget;
 mod by_hand;
 pub mod capability;
 mod checks;

@@ -115,7 +115,8 @@ fn conditions(pass: &Pass<'_>, object: &ApiCredential, plan: &Plan) -> Vec<Condi
     list.into_iter().map(|draft| condition(draft, before, generation, pass.now)).collect()
 }
 
-type Draft = (ConditionType, bool, Reason, String);
+/// A condition in the making: its type, whether it holds, why, and the same for people.
+pub type Draft = (ConditionType, bool, Reason, String);
 
 /// Makes a condition; its transition time moves only when its status does.
 #[must_use]

@@ -1,6 +1,7 @@
 //! Tests of the pure core: tables over every rule, and properties over whole lives.
 #![allow(clippy::too_many_lines, reason = "a table is as long as its rows")]
 
+mod budget;
 mod builders;
 mod by_hand;
 mod calls;

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::api::{Allow, ApiCredential, CREDENTIAL_FINALIZER, ProviderKind, Reason};
 
 use super::{
+    budget::Budget,
     capability::Capabilities,
     ledger::{Account, Document, Revision, State},
     naming,
@@ -33,6 +34,8 @@ pub struct World {
     pub providers: BTreeMap<(ProviderKind, String), ProviderView>,
     /// Whether the definition of ApiCredentials is itself being deleted: then deletion means Retain.
     pub uninstalling: bool,
+    /// When credentials were minted for earlier objects of this name within the last hour: a new one does not begin anew.
+    pub minted_before: Vec<Timestamp>,
     /// What this process remembers between passes. Losing it costs a look, never a write.
     pub memory: Memory,
     /// This process.
@@ -171,6 +174,8 @@ pub struct UsableProvider {
     pub paused: Option<Pause>,
     /// What is known of the account as a whole.
     pub standing: Standing,
+    /// How many more credentials it may be asked for.
+    pub budget: Budget,
     /// When all that it holds of ours was last listed by this process; `None` before that, where it can be listed.
     pub listed: Option<Timestamp>,
     /// Whether its object is being deleted: nothing is minted there any more, but what was is still revoked.

@@ -8,6 +8,7 @@
 mod abandoned;
 mod admission;
 mod bad_input;
+mod budgets;
 mod by_hand;
 mod canary;
 mod clones;

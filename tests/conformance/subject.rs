@@ -137,7 +137,7 @@ impl Subject {
         mut settings: ProviderSettings,
         login: Vec<(&str, String)>,
     ) -> anyhow::Result<Self> {
-        settings.limits = Some(Limits { requests_per_second: Some(1000), concurrent: None });
+        settings.limits = Some(Limits { requests_per_second: Some(1000), ..Limits::default() });
         let login = login.into_iter().map(|(key, value)| (key.to_owned(), value.into())).collect();
         let provider = registry::build(&settings, given(&login), &loopback_allowed())?;
         static COUNT: AtomicUsize = AtomicUsize::new(0);

@@ -103,6 +103,7 @@ impl Engine {
             // Not of the object's UID: a restore gives it another one, and it is the same account.
             fingerprint: naming::fingerprint(&[&registry::account(settings), &identity]),
             allow: object.allow(),
+            mints_per_hour: settings.limits.as_ref().and_then(|limits| limits.mints_per_hour),
             driver,
         })
     }

@@ -2,12 +2,13 @@
 
 use super::Account;
 use crate::{
-    api::{ACCOUNT_ANNOTATION, REFUSED_ANNOTATION},
+    api::{ACCOUNT_ANNOTATION, ProviderKind, REFUSED_ANNOTATION},
     engine::{
         Engine,
         stores::{Key, ProviderKey, ProviderObject, Tally},
     },
     lifecycle::{
+        budget::{self, Budget},
         suspect::{Named, Standing, of_another_account, of_too_many_refusals},
         world::ProviderView,
     },
@@ -21,8 +22,25 @@ impl Engine {
             && let Some(object) = self.stores.providers.get(key)
         {
             provider.standing = self.standing(key, &object, &provider.fingerprint, Some(of));
+            provider.budget = self.budget(key, &object, of);
         }
         Some(view)
+    }
+
+    /// How many more credentials an account may be asked for by the namespace of the object `of`.
+    fn budget(&self, key: &ProviderKey, object: &ProviderObject, of: &Key) -> Budget {
+        let shared = key.kind == ProviderKind::ClusterCredentialProvider;
+        let namespace = shared.then_some(of.namespace.as_str());
+        let limits = object.settings().limits.as_ref();
+        let asked = self.stores.ledgers.of(key, |tally: &Tally| {
+            let limit = budget::limit(limits, tally.needed);
+            (limit, tally.asked(namespace, limit, self.now()))
+        });
+        match asked {
+            Some((limit, Some(asked))) => Budget::after(limit, &asked, self.now()),
+            Some((limit, None)) => Budget { limit, ..Budget::default() },
+            None => Budget { limit: budget::limit(limits, 0), ..Budget::default() },
+        }
     }
 
     pub(super) fn standing_of(

@@ -16,9 +16,9 @@ use crate::{
         Engine, EngineError,
         kubernetes::call,
         ledger::ignore_absence,
-        stores::{ProviderKey, ProviderObject},
+        stores::{ProviderKey, ProviderObject, Tally},
     },
-    lifecycle::status,
+    lifecycle::{budget, status},
     providers::registry,
 };
 
@@ -44,11 +44,17 @@ impl Engine {
                 (true, reason, message.to_owned())
             }
         };
-        let draft = (ConditionType::Ready, holds, reason, message);
-        let conditions = before.map(|it| it.conditions.as_slice()).unwrap_or_default();
+        let mut drafts = vec![(ConditionType::Ready, holds, reason, message)];
+        if let Ok(usable) = &account.setup
+            && !usable.capabilities.by_hand
+        {
+            drafts.push(self.limits_suffice(key, object));
+        }
+        let known = before.map(|it| it.conditions.as_slice()).unwrap_or_default();
+        let condition = |draft| status::condition(draft, known, Some(object.generation()), now);
         let mut status = ProviderStatus {
             observed_generation: Some(object.generation()),
-            conditions: vec![status::condition(draft, conditions, Some(object.generation()), now)],
+            conditions: drafts.into_iter().map(condition).collect(),
             driver: Some(registry::driver_name(object.settings()).to_owned()),
             capabilities: account
                 .setup
@@ -68,6 +74,18 @@ impl Engine {
         account.written_at = Some(now);
         self.apply_provider_status(key, object, &status).await?;
         Ok(None)
+    }
+
+    fn limits_suffice(&self, key: &ProviderKey, object: &ProviderObject) -> status::Draft {
+        let limits = object.settings().limits.as_ref();
+        let judge = |tally: &Tally| budget::too_low(limits, tally.needed, tally.usable);
+        match self.stores.ledgers.of(key, judge).flatten() {
+            Some(why) => (ConditionType::LimitsSuffice, false, Reason::LimitsTooLow, why),
+            None => {
+                let message = "the limits allow what the schedules need, with a fifth to spare".to_owned();
+                (ConditionType::LimitsSuffice, true, Reason::LimitsSuffice, message)
+            }
+        }
     }
 
     async fn apply_provider_status(

@@ -9,7 +9,8 @@ use super::{Key, LedgerEntry, ProviderKey};
 use crate::{
     api::CredentialCounts,
     lifecycle::{
-        ledger::{Revision, State},
+        budget::{self, Asked},
+        ledger::{MINT_WINDOW, Revision, State},
         suspect::TOGETHER,
     },
 };
@@ -27,8 +28,30 @@ pub(in crate::engine) struct Tally {
     pub(in crate::engine) usable: u32,
     /// How many may be alive, by the fingerprint of the account that they were made at.
     pub(in crate::engine) alive: BTreeMap<String, u32>,
+    /// How many millionths of a credential the schedules need within an hour.
+    pub(in crate::engine) needed: u64,
     /// Those that the provider refuses, and those that it refused until they were over.
     refused: BTreeSet<Refused>,
+    /// When credentials were asked for, by namespace; some may be older than anybody asks about.
+    mints: BTreeMap<String, BTreeMap<Timestamp, u32>>,
+}
+
+/// A credential that was asked for.
+pub(super) struct Mint<'a> {
+    pub(super) provider: ProviderKey,
+    pub(super) namespace: &'a str,
+    pub(super) at: Timestamp,
+}
+
+/// What the ledger of `key` says was asked for of late. Where it does not say at which provider, it counts at the last one.
+pub(super) fn mints<'a>(key: &'a Key, entry: &'a LedgerEntry) -> impl Iterator<Item = Mint<'a>> {
+    let document = entry.document.as_ref().ok();
+    document.into_iter().flat_map(|document| &document.mints).filter_map(move |at| {
+        let revisions = &entry.document.as_ref().ok()?.revisions;
+        let asked = revisions.iter().find(|it| it.intent.at == *at).or(revisions.last())?;
+        let provider = ProviderKey::of_account(&asked.account, &key.namespace);
+        Some(Mint { provider, namespace: &key.namespace, at: *at })
+    })
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,7 +67,35 @@ impl Census {
         self.0.get(provider)
     }
 
+    pub(super) fn count(&mut self, mint: &Mint<'_>) {
+        let tally = self.0.entry(mint.provider.clone()).or_default();
+        *tally.mints.entry(mint.namespace.to_owned()).or_default().entry(mint.at).or_default() += 1;
+    }
+
+    pub(super) fn discount(&mut self, mint: &Mint<'_>) {
+        let Some(tally) = self.0.get_mut(&mint.provider) else { return };
+        if let Some(mints) = tally.mints.get_mut(mint.namespace) {
+            if let Some(count) = mints.get_mut(&mint.at) {
+                *count -= 1;
+                if *count == 0 {
+                    mints.remove(&mint.at);
+                }
+            }
+            if mints.is_empty() {
+                tally.mints.remove(mint.namespace);
+            }
+        }
+        self.drop_if_empty(&mint.provider);
+    }
+
+    fn drop_if_empty(&mut self, provider: &ProviderKey) {
+        if self.0.get(provider).is_some_and(|tally| *tally == Tally::default()) {
+            self.0.remove(provider);
+        }
+    }
+
     pub(super) fn add(&mut self, key: &Key, entry: &LedgerEntry) {
+        mints(key, entry).for_each(|mint| self.count(&mint));
         for revision in revisions(entry) {
             self.0
                 .entry(ProviderKey::of_account(&revision.account, &key.namespace))
@@ -54,14 +105,13 @@ impl Census {
     }
 
     pub(super) fn subtract(&mut self, key: &Key, entry: &LedgerEntry) {
+        mints(key, entry).for_each(|mint| self.discount(&mint));
         for revision in revisions(entry) {
             let provider = ProviderKey::of_account(&revision.account, &key.namespace);
             if let Some(tally) = self.0.get_mut(&provider) {
                 tally.subtract(key, revision);
-                if *tally == Tally::default() {
-                    self.0.remove(&provider);
-                }
             }
+            self.drop_if_empty(&provider);
         }
     }
 
@@ -96,6 +146,7 @@ impl Tally {
             *count += 1;
         }
         self.usable += u32::from(it.state.is_usable());
+        self.needed += budget::needed(it);
         if it.state.may_be_alive() {
             *self.alive.entry(it.account.fingerprint.clone()).or_default() += 1;
         }
@@ -107,6 +158,7 @@ impl Tally {
             *count -= 1;
         }
         self.usable -= u32::from(it.state.is_usable());
+        self.needed -= budget::needed(it);
         if it.state.may_be_alive()
             && let Some(count) = self.alive.get_mut(&it.account.fingerprint)
         {
@@ -118,6 +170,29 @@ impl Tally {
         if let Some(refused) = refused(key, it) {
             self.refused.remove(&refused);
         }
+    }
+
+    /// What was asked for within the hour, by all and, if a namespace is given, by that; `None` if it is far from `limit`.
+    pub(in crate::engine) fn asked(
+        &self,
+        namespace: Option<&str>,
+        limit: u32,
+        now: Timestamp,
+    ) -> Option<Asked> {
+        let most = |mints: &BTreeMap<Timestamp, u32>| mints.values().sum::<u32>();
+        let by_one = namespace.map(|it| self.mints.get(it).map_or(0, most));
+        let left = limit.saturating_sub(self.mints.values().map(most).sum());
+        if left > 0 && by_one.is_none_or(|one| one == 0 || one < left) {
+            return None;
+        }
+        let recent = |mints: &BTreeMap<Timestamp, u32>| -> Vec<Timestamp> {
+            let recent = mints.iter().filter(|(at, _)| now.duration_since(**at) < MINT_WINDOW);
+            recent.flat_map(|(at, count)| std::iter::repeat_n(*at, *count as usize)).collect()
+        };
+        let mut by_all: Vec<Timestamp> = self.mints.values().flat_map(recent).collect();
+        by_all.sort_unstable();
+        let by_one = namespace.map(|it| self.mints.get(it).map(recent).unwrap_or_default());
+        Some(Asked { by_all, by_one })
     }
 
     /// How many credentials may be alive.

@@ -6,10 +6,58 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
 use super::{
     Key, LedgerEntry, ProviderKey, Store,
-    census::{Census, Tally},
+    census::{Census, Mint, Tally, mints},
 };
+use crate::api::ProviderKind;
+
+/// A credential that was minted for an object which has gone since.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Departed {
+    /// When.
+    pub at: Timestamp,
+    kind: ProviderKind,
+    provider: String,
+    provider_namespace: String,
+    namespace: String,
+    name: String,
+    uid: String,
+}
+
+impl Departed {
+    /// What the ledger of `key` says was minted.
+    pub(in crate::engine) fn all(key: &Key, entry: &LedgerEntry) -> Vec<Self> {
+        let uid = entry.document.as_ref().map(|document| document.object_uid.clone()).unwrap_or_default();
+        let departed = |mint: Mint<'_>| Self {
+            at: mint.at,
+            kind: mint.provider.kind,
+            provider: mint.provider.name,
+            provider_namespace: mint.provider.namespace,
+            namespace: key.namespace.clone(),
+            name: key.name.clone(),
+            uid: uid.clone(),
+        };
+        mints(key, entry).map(departed).collect()
+    }
+
+    fn is_of(&self, key: &Key) -> bool {
+        (&self.namespace, &self.name) == (&key.namespace, &key.name)
+    }
+
+    fn mint(&self) -> Mint<'_> {
+        let provider = ProviderKey {
+            kind: self.kind,
+            namespace: self.provider_namespace.clone(),
+            name: self.provider.clone(),
+        };
+        Mint { provider, namespace: &self.namespace, at: self.at }
+    }
+}
 
 /// Ledgers, by their ApiCredential's key.
 #[derive(Default)]
@@ -25,6 +73,8 @@ struct Index {
     holders: HashMap<String, Vec<Key>>,
     /// What they say of each account.
     census: Census,
+    /// What was minted for objects that are gone.
+    departed: Vec<Departed>,
 }
 
 impl Ledgers {
@@ -40,7 +90,7 @@ impl Ledgers {
     /// Keeps `entry` unless one at least as new is there. Returns whether it was news.
     pub fn put(&self, key: Key, entry: LedgerEntry) -> bool {
         let mut index = self.index();
-        let Index { holders, census } = &mut *index;
+        let Index { holders, census, .. } = &mut *index;
         let before = self.entries.get(&key);
         if !self.entries.put(key.clone(), entry.version, entry.clone()) {
             return false;
@@ -83,6 +133,25 @@ impl Ledgers {
         true
     }
 
+    /// What was minted for objects that are gone, all of it; it counts at their accounts like the rest.
+    pub fn set_departed(&self, departed: Vec<Departed>) {
+        let mut index = self.index();
+        let Index { census, departed: known, .. } = &mut *index;
+        known.iter().for_each(|it| census.discount(&it.mint()));
+        departed.iter().for_each(|it| census.count(&it.mint()));
+        *known = departed;
+    }
+
+    /// What was minted for objects that are gone.
+    pub fn departed(&self) -> Vec<Departed> {
+        self.index().departed.clone()
+    }
+
+    /// When credentials were minted for earlier objects at `key`.
+    pub fn minted_before(&self, key: &Key) -> Vec<Timestamp> {
+        self.index().departed.iter().filter(|it| it.is_of(key)).map(|it| it.at).collect()
+    }
+
     /// Everything for which `select` gives a value.
     pub fn select<T>(&self, select: impl FnMut(&Key, &LedgerEntry) -> Option<T>) -> Vec<T> {
         self.entries.select(select)
@@ -122,11 +191,9 @@ fn forget(holders: &mut HashMap<String, Vec<Key>>, client_id: &str, key: &Key) {
 mod tests {
     use std::sync::Arc;
 
-    use jiff::Timestamp;
-
     use super::*;
     use crate::{
-        api::{DeletionPolicy, ProviderKind, Reason},
+        api::{DeletionPolicy, Reason},
         lifecycle::ledger::{Account, Document, Intent, Request, Revision},
     };
 

@@ -11,6 +11,7 @@ use crate::{
         DeletionPolicy, ProviderKind, ProviderRef, Reason, Rotation, SecretOutput,
     },
     lifecycle::{
+        budget::Budget,
         capability::{Capabilities, Expiry, Scopes},
         failure::FailureKind,
         ledger::{
@@ -88,6 +89,7 @@ pub(super) fn a_credential() -> Scene {
         allow: None,
         paused: None,
         standing: Standing::default(),
+        budget: Budget::default(),
         listed: None,
         deleting: false,
     }));
@@ -105,6 +107,7 @@ pub(super) fn a_credential() -> Scene {
         intake: None,
         providers: BTreeMap::from([((ProviderKind::CredentialProvider, "acme".to_owned()), provider)]),
         uninstalling: false,
+        minted_before: Vec::new(),
         memory: Memory::default(),
         operator: Operator {
             cluster_id: "cluster-1".to_owned(),

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     api::{AbandonedKind, ApiCredential, DeletionPolicy, ProviderKind, Reason},
     lifecycle::{
+        budget::Budget,
         capability::Capabilities,
         conclude, decide,
         ledger::{Document, Edit, Revision, StepKind},
@@ -182,6 +183,7 @@ impl Model {
                 fingerprint,
                 allow: None,
                 paused,
+                budget: Budget::default(),
                 standing,
                 listed: None,
                 deleting: false,

@@ -7,7 +7,8 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::api::Limits;
 
-const REQUESTS_PER_SECOND: NonZeroU32 = NonZeroU32::new(5).expect("five is not zero");
+const REQUESTS_PER_SECOND: NonZeroU32 =
+    NonZeroU32::new(Limits::REQUESTS_PER_SECOND).expect("the default is not zero");
 const CONCURRENT: usize = 4;
 
 /// The gate that every request to an account goes through.
