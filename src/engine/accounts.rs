@@ -44,6 +44,8 @@ use listing::Strays;
 const PROBE_EVERY: SignedDuration = SignedDuration::from_mins(5);
 /// The first and the longest wait for an account in trouble.
 const PAUSES: (SignedDuration, SignedDuration) = (SignedDuration::from_secs(5), SignedDuration::from_mins(5));
+/// How soon after an account was well again new trouble counts as the old.
+const RELAPSE: SignedDuration = SignedDuration::from_mins(10);
 /// How often counts are written to a provider's status at the most.
 pub const COUNT_EVERY: SignedDuration = SignedDuration::from_secs(10);
 
@@ -60,6 +62,8 @@ struct Account {
     deleting: bool,
     setup: Result<Usable, (Reason, String)>,
     trouble: Option<Trouble>,
+    /// When it was last well again, and how often it had been in trouble until then.
+    recovered: Option<(Timestamp, u32)>,
     probe_at: Timestamp,
     /// When what it holds of ours was last listed.
     listed: Option<Timestamp>,
@@ -105,10 +109,14 @@ struct Trouble {
 }
 
 impl Account {
+    /// A login that works while nothing else does must not make it look well each time: what comes soon after is a relapse.
     fn troubled(&mut self, failure: &Failure, now: Timestamp) {
-        let count = self.trouble.as_ref().map_or(0, |trouble| trouble.count) + 1;
+        let relapse = self.recovered.filter(|(at, _)| now.duration_since(*at) < RELAPSE);
+        let before = self.trouble.as_ref().map(|trouble| trouble.count).or(relapse.map(|(_, count)| count));
+        let count = before.unwrap_or_default() + 1;
         let by_backoff = now + backoff::doubling(count, PAUSES.0, PAUSES.1);
-        self.probe_at = failure.retry_after.map_or(by_backoff, |asked| asked.instant(now));
+        // What the provider asks for only ever makes it longer.
+        self.probe_at = failure.retry_after.map_or(by_backoff, |asked| asked.instant(now).max(by_backoff));
         let message = format!("{}; it is tried again at {}", failure.message, to_second(self.probe_at));
         self.trouble = Some(Trouble { pause: Pause { reason: reason(failure.kind), message }, count });
     }
@@ -217,7 +225,9 @@ impl Engine {
         {
             match usable.driver.clone().probe().await {
                 Ok(()) => {
-                    account.trouble = None;
+                    if let Some(trouble) = account.trouble.take() {
+                        account.recovered = Some((self.now(), trouble.count));
+                    }
                     account.probe_at = self.now() + PROBE_EVERY;
                 }
                 Err(failure) => account.troubled(&failure, self.now()),

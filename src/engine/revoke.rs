@@ -15,7 +15,7 @@ use crate::{
 use super::{EngineError, Pass, ledger::OpenLedger, stores::Key};
 
 impl Pass<'_> {
-    /// Revokes; where the provider does not know the credential, the pair is tried, because "not found" alone proves nothing.
+    /// Revokes, and tries the pair afterwards: "not found" alone proves nothing, and a success may be none.
     pub(super) async fn revoke(&mut self, revision: u32) -> Result<Outcome, EngineError> {
         let open = self.open().await?;
         let it = open.document.revision(revision).ok_or(EngineError::Gone("the revision"))?;
@@ -38,8 +38,7 @@ impl Pass<'_> {
             Err(failure) => Err(failure),
         };
         let outcome = match revoked {
-            Ok(Revocation::Revoked) => Outcome::Revoked { still_accepted: None },
-            Ok(Revocation::NotFound) => self.not_found(&open, revision, driver.as_ref()).await?,
+            Ok(said) => self.tried_afterwards(&open, revision, said, driver.as_ref()).await?,
             Err(failure) => Outcome::Failed(failure),
         };
         self.hold(open);
@@ -69,17 +68,21 @@ impl Pass<'_> {
         Ok(same.next().map(|it| RevokeRequest { client_id: it.client_id, ids: it.ids, handle }))
     }
 
-    async fn not_found(
+    /// Whether it is over. A provider that says so is believed where the pair cannot be tried just now.
+    async fn tried_afterwards(
         &self,
         open: &OpenLedger,
         revision: u32,
+        said: Revocation,
         driver: &dyn Provider,
     ) -> Result<Outcome, EngineError> {
+        let said = said == Revocation::Revoked;
         if open.material.get(revision).is_none() || !driver.capabilities().verify {
-            return Ok(Outcome::Revoked { still_accepted: None });
+            return Ok(Outcome::Revoked { said, still_accepted: None });
         }
         Ok(match self.tried(open, revision).await? {
-            Ok(verdict) => Outcome::Revoked { still_accepted: Some(verdict == Verdict::Accepted) },
+            Ok(verdict) => Outcome::Revoked { said, still_accepted: Some(verdict == Verdict::Accepted) },
+            Err(_) if said => Outcome::Revoked { said, still_accepted: None },
             Err(failure) => Outcome::Failed(failure),
         })
     }

@@ -243,9 +243,12 @@ fn cannot_be_confirmed(pass: &Pass<'_>, it: &Revision) -> Option<String> {
     let refused = document.failures.get(&StepKind::Settle).filter(|record| {
         record.revision.and_then(|it| document.revision(it)).is_some_and(|of| of.account == it.account)
             && record.count >= REFUSALS
-            && matches!(record.kind, Some(FailureKind::Forbidden | FailureKind::Rejected))
+            && matches!(
+                record.kind,
+                Some(FailureKind::Forbidden | FailureKind::Rejected | FailureKind::Malformed)
+            )
     })?;
-    Some(format!("its answer was lost, and the provider refuses to list what exists: {}", refused.message))
+    Some(format!("its answer was lost, and what the provider lists cannot be relied on: {}", refused.message))
 }
 
 /// Outside deletion, too: what can never be confirmed is put on record, so that the ledger does not carry it for ever.

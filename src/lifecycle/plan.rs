@@ -174,6 +174,8 @@ pub enum Outcome {
     Removed(Option<bool>),
     /// The provider says that it revoked, or does not know, the credential.
     Revoked {
+        /// It says that it revoked it.
+        said: bool,
         /// Whether the pair, tried afterwards, still works; `None` if it could not or need not be tried.
         still_accepted: Option<bool>,
     },

@@ -13,7 +13,7 @@ use crate::api::{ProviderKind, Reason};
 use super::{
     failure::{Failure, FailureKind},
     ledger::{Edit, FailureRecord, Revision, StepKind},
-    mint,
+    mint, naming,
     pass::settle_from,
     plan::{FoundCredential, Outcome, Step},
     render, suspect,
@@ -72,6 +72,9 @@ pub fn reason(kind: FailureKind) -> Reason {
 fn concerns_account(kind: FailureKind) -> bool {
     matches!(kind, FailureKind::Unavailable | FailureKind::RateLimited | FailureKind::LoginRefused)
 }
+
+/// How often what was revoked may be found accepted before people are told.
+const TOLD_AFTER: u32 = 3;
 
 /// What a failure to settle or to revoke is about: the account. Several may take turns, and their failures still add up.
 fn whose(revision: &Revision) -> String {
@@ -209,12 +212,31 @@ impl<'a> Conclusion<'a> {
                     self.provider_view(revision).and_then(ProviderView::usable).map(|it| &it.capabilities);
                 let certain =
                     capabilities.is_some_and(|it| self.now >= settle_from(revision, it) + it.listing_lag);
+                if let Some(hidden) = self.hidden(revision, outcome) {
+                    let message = format!(
+                        "the provider's list does not show {}, which it should: what it lacks proves nothing",
+                        hidden.name
+                    );
+                    let failure =
+                        Failure { kind: FailureKind::Malformed, retry_after: None, message: String::new() };
+                    let what = (Reason::ProviderProtocolError, message, &failure);
+                    return self.fail(StepKind::Settle, revision, whose(revision), what);
+                }
                 if certain {
                     self.report.edits.push(Edit::Absent { revision: revision.revision, refused: false });
                 }
             }
         }
         self.forget(StepKind::Settle);
+    }
+
+    /// What the list in which `revision` was looked for should show, too, and does not.
+    fn hidden(&self, revision: &Revision, outcome: &Outcome) -> Option<&'a Revision> {
+        let Outcome::Found(found) = outcome else { return None };
+        let lag = self.provider_view(revision).and_then(ProviderView::usable)?.capabilities.listing_lag;
+        let tag = naming::parts(&revision.name).map(|(tag, _)| tag)?;
+        let is_listed = |name: &str| found.iter().any(|it| it.name == name);
+        suspect::hidden(self.world.document()?, (tag, &revision.account), is_listed, (self.now, lag))
     }
 
     fn claimed_twice(&mut self, revision: &Revision, found: &FoundCredential) {
@@ -350,12 +372,18 @@ impl<'a> Conclusion<'a> {
 
     fn revoked(&mut self, revision: &Revision, outcome: &Outcome) {
         match outcome {
-            Outcome::Revoked { still_accepted: Some(true) } => {
-                let message = format!("the provider does not know {}, and yet accepts it", revision.name);
-                let failure =
-                    Failure { kind: FailureKind::Malformed, retry_after: None, message: String::new() };
-                let what = (Reason::RevocationFailed, message, &failure);
+            Outcome::Revoked { said, still_accepted: Some(true) } => {
+                let (kind, says) = match said {
+                    true => (FailureKind::Ambiguous, "says that it has revoked"),
+                    false => (FailureKind::Malformed, "does not know"),
+                };
+                let message = format!("the provider {says} {}, and yet accepts it", revision.name);
+                let failure = Failure { kind, retry_after: None, message: String::new() };
+                let what = (Reason::RevocationFailed, message.clone(), &failure);
                 self.fail(StepKind::Revoke, revision, whose(revision), what);
+                if *said {
+                    self.told_of_a_lag(message);
+                }
             }
             Outcome::Revoked { .. } => {
                 self.report.edits.push(Edit::Revoked { revision: revision.revision });
@@ -373,6 +401,16 @@ impl<'a> Conclusion<'a> {
                 );
             }
             _ => {}
+        }
+    }
+
+    /// What was revoked may be accepted a little longer here and there: people are told only if it goes on.
+    fn told_of_a_lag(&mut self, message: String) {
+        let reason = Reason::RevocationFailed;
+        self.report.events.retain(|it| it.reason != reason);
+        let failures = self.world.document().and_then(|it| it.failures.get(&StepKind::Revoke));
+        if failures.is_some_and(|it| it.count == TOLD_AFTER) {
+            self.report.events.push(EventNote { warning: true, reason, message });
         }
     }
 

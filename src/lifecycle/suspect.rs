@@ -9,9 +9,11 @@ use jiff::{SignedDuration, Timestamp};
 use crate::api::{ACCOUNT_ANNOTATION, ProviderKind, REFUSED_ANNOTATION, Reason};
 
 use super::{
-    ledger::Revision,
+    ledger::{Account, Document, Revision},
+    naming,
     pass::Pass,
     plan::Plan,
+    schedule,
     world::{ProviderView, UsableProvider},
 };
 
@@ -35,6 +37,28 @@ pub struct Standing {
     pub usable: u32,
     /// When another credential of the account was last found to be refused; only while it still is.
     pub sibling_refused_at: Option<Timestamp>,
+}
+
+/// What a list should show and does not: a credential that works, under the same tag. What such a list lacks proves nothing.
+/// What is newer than `lag` need not be listed yet.
+#[must_use]
+pub fn hidden<'a>(
+    document: &'a Document,
+    (tag, account): (&str, &Account),
+    is_listed: impl Fn(&str) -> bool,
+    (now, lag): (Timestamp, SignedDuration),
+) -> Option<&'a Revision> {
+    let tagged = |it: &Revision| naming::parts(&it.name).is_some_and(|(its, _)| its == tag);
+    let works = |it: &Revision| it.state.is_usable() && it.refused_at.is_none() && it.dead_at.is_none();
+    let ends = |it: &Revision| schedule::end(it).is_some_and(|end| end <= now);
+    document.revisions.iter().find(|it| {
+        it.account == *account
+            && tagged(it)
+            && works(it)
+            && !ends(it)
+            && it.issued_at.is_some_and(|at| at + lag <= now)
+            && !is_listed(&it.name)
+    })
 }
 
 /// A provider object, for the line that a person types.

@@ -5,6 +5,9 @@
 //! docs/reliability.md.
 
 mod answers;
+mod lists;
+mod logins;
+mod revocations;
 mod runner;
 
 use credwright_simulator::Faults;

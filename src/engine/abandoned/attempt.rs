@@ -5,12 +5,15 @@ use kube::ResourceExt;
 
 use crate::{
     api::{AbandonedCredential, AbandonedKind, ProviderKind},
-    lifecycle::{abandoned::to_do, naming, world::ProviderView},
+    lifecycle::{abandoned::to_do, ledger::Account, naming, suspect, world::ProviderView},
     providers::{Found, Pair, Revocation, RevokeRequest, Verdict, registry},
 };
 
 use super::{Caller, Supplies};
-use crate::engine::{Engine, stores::ProviderKey};
+use crate::engine::{
+    Engine,
+    stores::{Key, ProviderKey},
+};
 
 /// What came of an attempt.
 pub(super) enum Attempt {
@@ -110,8 +113,7 @@ impl Engine {
         let request = RevokeRequest { client_id: client_id.clone(), ids, handle };
         match caller.driver.revoke(&request).await {
             Err(failure) => Attempt::Failed(format!("revoking it failed: {}", failure.message)),
-            Ok(Revocation::Revoked) => Attempt::Gone,
-            Ok(Revocation::NotFound) => not_found(client_id, caller, supplies).await,
+            Ok(said) => tried_afterwards(client_id, said, caller, supplies).await,
         }
     }
 
@@ -125,7 +127,39 @@ impl Engine {
         let tag = naming::parts(&record.spec.name).map_or_else(recorded, |(tag, _)| tag);
         let found = caller.driver.find(tag).await;
         let found = found.map_err(|failure| format!("looking for it failed: {}", failure.message))?;
-        Ok(found.into_iter().find(|it| it.name == record.spec.name))
+        match found.iter().position(|it| it.name == record.spec.name) {
+            Some(index) => Ok(found.into_iter().nth(index)),
+            None => self.not_hidden(record, caller, (tag, &found)).map(|()| None),
+        }
+    }
+
+    /// Whether the list shows what its object's ledger knows to work.
+    fn not_hidden(
+        &self,
+        record: &AbandonedCredential,
+        caller: &Caller,
+        (tag, found): (&str, &[Found]),
+    ) -> Result<(), String> {
+        let of = &record.spec.credential;
+        let key = Key { namespace: of.namespace.clone(), name: of.name.clone() };
+        let document = self.stores.ledgers.get(&key).and_then(|entry| entry.document.ok());
+        let provider = &record.spec.provider;
+        let account = Account {
+            kind: provider.kind,
+            name: provider.name.clone(),
+            fingerprint: provider.account.clone(),
+        };
+        let is_listed = |name: &str| found.iter().any(|it| it.name == name);
+        let lag = caller.driver.capabilities().listing_lag;
+        let hidden = document
+            .as_ref()
+            .and_then(|document| suspect::hidden(document, (tag, &account), is_listed, (self.now(), lag)));
+        hidden.map_or(Ok(()), |it| {
+            Err(format!(
+                "the provider's list does not show {}, which it should: what it lacks proves nothing",
+                it.name
+            ))
+        })
     }
 
     /// What is not listed when a call that may have made it must be over does not exist.
@@ -136,8 +170,13 @@ impl Engine {
     }
 }
 
-/// Where the provider does not know the credential, the pair is tried, because "not found" alone proves nothing.
-async fn not_found(client_id: String, caller: &Caller, supplies: Option<&Supplies>) -> Attempt {
+/// The pair is tried: "not found" alone proves nothing, and a success may be none.
+async fn tried_afterwards(
+    client_id: String,
+    said: Revocation,
+    caller: &Caller,
+    supplies: Option<&Supplies>,
+) -> Attempt {
     let secrets = supplies.and_then(|it| Some((it, it.secrets.as_ref()?)));
     let Some((supplies, secrets)) = secrets.filter(|_| caller.driver.capabilities().verify) else {
         return Attempt::Gone;
@@ -149,9 +188,13 @@ async fn not_found(client_id: String, caller: &Caller, supplies: Option<&Supplie
     };
     match caller.driver.verify(&pair).await {
         Ok(Verdict::Refused) => Attempt::Gone,
+        Ok(Verdict::Accepted) if said == Revocation::Revoked => {
+            Attempt::Failed("the provider says that it has revoked it, and yet accepts it".to_owned())
+        }
         Ok(Verdict::Accepted) => {
             Attempt::Failed("the provider does not know it, and yet accepts it".to_owned())
         }
+        Err(_) if said == Revocation::Revoked => Attempt::Gone,
         Err(failure) => Attempt::Failed(format!("trying whether it is gone failed: {}", failure.message)),
     }
 }

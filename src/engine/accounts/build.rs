@@ -63,6 +63,7 @@ impl Engine {
             deleting,
             setup,
             trouble: None,
+            recovered: None,
             probe_at: self.now(),
             written_at: None,
             standing: Standing::default(),

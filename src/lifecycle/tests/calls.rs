@@ -107,7 +107,7 @@ impl Model {
         }
         match fault {
             Some(fault) => Outcome::Failed(fault.failure(FailureKind::Unavailable)),
-            None => Outcome::Revoked { still_accepted: Some(false) },
+            None => Outcome::Revoked { said: true, still_accepted: Some(false) },
         }
     }
 

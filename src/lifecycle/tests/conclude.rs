@@ -10,7 +10,7 @@ use crate::{
     lifecycle::{
         Report, backoff, conclude, decide,
         failure::{Failure, FailureKind},
-        ledger::{Document, Edit, State, StepKind},
+        ledger::{Document, Edit, Revision, State, StepKind},
         plan::{FoundCredential, Outcome, Step},
     },
 };
@@ -148,6 +148,36 @@ fn a_lost_answer_is_settled() {
     assert_eq!(state(a_credential().intended(seconds(70)), &other), State::Absent);
 }
 
+type Change = fn(&mut Revision);
+
+#[test]
+fn a_list_that_does_not_show_what_works_proves_nothing() {
+    let tagged = |number: u32| format!("prod-orders-{}-{number}abcd", own_tag());
+    let settled = |change: Change, listed: &str| {
+        let scene = a_credential().issued(days(1)).published().unconfirmed(hours(1)).and(|it| {
+            it.document.revisions.iter_mut().for_each(|it| it.name = tagged(it.revision));
+            change(&mut it.document.revisions[0]);
+        });
+        let (report, document) = after(scene, &Step::Settle { revision: 2 }, &found(listed, false));
+        (document.revisions[1].state, report.events.first().map(|it| it.reason))
+    };
+    let nothing_else: Change = |_| ();
+    let protocol = Some(Reason::ProviderProtocolError);
+    assert_eq!(settled(nothing_else, &tagged(1)), (State::Absent, None), "it is an honest list");
+    assert_eq!(settled(nothing_else, "something-else"), (State::Unconfirmed, protocol));
+    assert_eq!(settled(nothing_else, &tagged(2)).0, State::Revoking, "what it shows, it shows");
+    let cases: [(&str, Change); 5] = [
+        ("too new to be listed", |it| it.issued_at = Some(noon() - seconds(29))),
+        ("found dead", |it| it.dead_at = Some(noon())),
+        ("refused", |it| it.refused_at = Some(noon())),
+        ("made elsewhere", |it| it.account = account("other")),
+        ("expired", |it| it.expires_at = Some(noon())),
+    ];
+    for (what, change) in cases {
+        assert_eq!(settled(change, "something-else"), (State::Absent, None), "{what}");
+    }
+}
+
 #[test]
 fn what_belongs_to_someone_else_is_never_revoked_and_stays_reported() {
     let step = Step::Settle { revision: 1 };
@@ -248,13 +278,29 @@ fn what_cannot_be_published_is_tried_again() {
 #[test]
 fn revocation_ends_only_when_the_pair_is_refused() {
     let step = Step::Revoke { revision: 1 };
-    let revoked =
-        |still_accepted| after(a_credential().revoking(), &step, &Outcome::Revoked { still_accepted }).1;
-    assert_eq!(revoked(None).revisions[0].state, State::Revoked);
-    assert_eq!(revoked(Some(false)).revisions[0].state, State::Revoked);
-    let document = revoked(Some(true));
-    assert_eq!(document.revisions[0].state, State::Revoking);
+    let revoked = |said, still_accepted| {
+        after(a_credential().revoking(), &step, &Outcome::Revoked { said, still_accepted })
+    };
+    for said in [true, false] {
+        assert_eq!(revoked(said, None).1.revisions[0].state, State::Revoked);
+        assert_eq!(revoked(said, Some(false)).1.revisions[0].state, State::Revoked);
+        assert_eq!(revoked(said, Some(true)).1.revisions[0].state, State::Revoking);
+    }
+    let (report, document) = revoked(false, Some(true));
     assert_eq!(again(&document, StepKind::Revoke), Some(minutes(10)));
+    assert_eq!(report.events[0].reason, Reason::RevocationFailed);
+
+    // That it is gone may take a while to be known everywhere.
+    let mut scene = a_credential().revoking();
+    let mut told = Vec::new();
+    for wait in [5, 10, 20, 40, 80] {
+        let lie = Outcome::Revoked { said: true, still_accepted: Some(true) };
+        let (report, document) = after(scene.clone(), &step, &lie);
+        assert_eq!(again(&document, StepKind::Revoke), Some(seconds(wait)));
+        told.push(report.events.len());
+        scene.document = document;
+    }
+    assert_eq!(told, [0, 0, 0, 1, 0], "people are told once");
 }
 
 #[test]
