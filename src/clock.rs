@@ -1,9 +1,15 @@
 //! The only reader of the clock. Everything else is told the time, so that tests can move it.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
 
 use futures::future::BoxFuture;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 /// The longest nap between two looks at the clock: a machine may have slept, or its clock may have been set.
 const NAP: Duration = Duration::from_secs(30);
@@ -15,11 +21,39 @@ pub trait Clock: Send + Sync {
 
     /// Resolves once it is `at` or later.
     fn sleep_until(&self, at: Timestamp) -> BoxFuture<'static, ()>;
+
+    /// By how much it is ahead of the API server's clock, as far as is known; negative if it is behind.
+    fn skew(&self) -> SignedDuration {
+        SignedDuration::ZERO
+    }
+
+    /// Is told what the API server's clock said between two looks at this one: at `served` or within the second after it.
+    fn compare(&self, sent: Timestamp, served: Timestamp, received: Timestamp) {
+        let _ = (sent, served, received);
+    }
 }
 
-/// The system's clock.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct SystemClock;
+/// By how much a clock is certainly ahead of another one that showed `served`, or a part of a second more, at some moment between
+/// `sent` and `received`; negative if it is behind.
+#[must_use]
+pub fn skew(sent: Timestamp, served: Timestamp, received: Timestamp) -> SignedDuration {
+    let ahead = sent.duration_since(served) - SignedDuration::from_secs(1);
+    let behind = received.duration_since(served);
+    if ahead.is_positive() {
+        ahead
+    } else if behind.is_negative() {
+        behind
+    } else {
+        SignedDuration::ZERO
+    }
+}
+
+/// The system's clock. Its clones know of the same comparisons.
+#[derive(Clone, Debug, Default)]
+pub struct SystemClock {
+    /// In milliseconds.
+    skew: Arc<AtomicI64>,
+}
 
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
@@ -27,10 +61,19 @@ impl Clock for SystemClock {
         Timestamp::now()
     }
 
+    fn skew(&self) -> SignedDuration {
+        SignedDuration::from_millis(self.skew.load(Ordering::Relaxed))
+    }
+
+    fn compare(&self, sent: Timestamp, served: Timestamp, received: Timestamp) {
+        let skew = i64::try_from(skew(sent, served, received).as_millis()).unwrap_or(i64::MAX);
+        self.skew.store(skew, Ordering::Relaxed);
+    }
+
     fn sleep_until(&self, at: Timestamp) -> BoxFuture<'static, ()> {
         Box::pin(async move {
             loop {
-                let left = at.duration_since(Self.now());
+                let left = at.duration_since(Self::default().now());
                 let Ok(left) = Duration::try_from(left) else { return };
                 if left.is_zero() {
                     return;
@@ -38,5 +81,26 @@ impl Clock for SystemClock {
                 tokio::time::sleep(left.min(NAP)).await;
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_is_off_only_by_what_cannot_be_the_way_or_the_rounding() {
+        let at = |millis: i64| Timestamp::from_millisecond(1_800_000_000_000 + millis).unwrap();
+        let rows = [
+            ("the same second", 100, 200, 0),
+            ("rounding", 900, 950, 0),
+            ("a slow answer", -30_000, 40_000, 0),
+            ("ahead", 61_000, 61_500, 60_000),
+            ("behind", -61_500, -61_000, -61_000),
+            ("a year ahead", 31_536_001_000, 31_536_001_100, 31_536_000_000),
+        ];
+        for (what, sent, received, expected) in rows {
+            assert_eq!(skew(at(sent), at(0), at(received)).as_millis(), expected, "{what}");
+        }
     }
 }

@@ -118,8 +118,8 @@ pub enum Reason {
     LimitsSuffice,
     /// A provider's limits are too low for what its schedules need.
     LimitsTooLow,
-    /// A failed attempt is repeated after a while.
-    Backoff,
+    /// The clock here is not that of the API server, or of the ledger's last writer: nothing is minted and nothing is revoked.
+    ClockSkew,
     /// The ledger is gone though a credential was published; nothing is minted while that may still work.
     LedgerLost,
     /// The ledger cannot be read: it was changed by someone else, or its key is lost, or a newer Credwright wrote it.
@@ -195,7 +195,7 @@ impl Reason {
             Self::MintBudget => "MintBudget",
             Self::LimitsSuffice => "LimitsSuffice",
             Self::LimitsTooLow => "LimitsTooLow",
-            Self::Backoff => "Backoff",
+            Self::ClockSkew => "ClockSkew",
             Self::LedgerLost => "LedgerLost",
             Self::LedgerUnreadable => "LedgerUnreadable",
             Self::Inherited => "Inherited",

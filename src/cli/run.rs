@@ -4,7 +4,7 @@ use std::{process::ExitCode, sync::Arc};
 
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;
-use kube::{Client, Config};
+use kube::{Config, client::ClientBuilder};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -12,7 +12,7 @@ use super::memory;
 use crate::{
     clock::SystemClock,
     controller::{Operator, Options},
-    engine::{Settings, seal::random_id, startup},
+    engine::{Settings, seal::random_id, served::Compared, startup},
 };
 
 /// How the operator runs. Every flag has an environment twin.
@@ -99,7 +99,8 @@ async fn operator(arguments: &Arguments) -> Result<Operator, Box<dyn std::error:
     let mut config = Config::infer().await?;
     // After a 504 the client's own retry of a write conflicts with its own success; the engine reads back instead.
     config.default_retry = false;
-    let client = Client::try_from(config)?;
+    let clock = Arc::new(SystemClock::default());
+    let client = ClientBuilder::try_from(config)?.with_layer(&Compared(clock.clone())).build();
     let cluster_id = match &arguments.cluster_id {
         Some(id) => id.clone(),
         None => startup::cluster_id(&client).await?,
@@ -117,7 +118,7 @@ async fn operator(arguments: &Arguments) -> Result<Operator, Box<dyn std::error:
         concurrency: arguments.concurrency.max(1),
         streaming_lists: !arguments.paged_lists,
     };
-    Ok(Operator::new(client, Arc::new(SystemClock), settings, options).await?)
+    Ok(Operator::new(client, clock, settings, options).await?)
 }
 
 async fn stop_on(mut interrupt: Signal, mut terminate: Signal, shutdown: &CancellationToken) {

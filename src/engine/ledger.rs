@@ -57,7 +57,7 @@ impl OpenLedger {
         let alive = |revision| self.document.revision(revision).is_some_and(|it| it.state.may_be_alive());
         self.material.retain(alive);
         self.document.write_id = random_id();
-        self.document.written_at = now.max(self.document.written_at);
+        self.document.written_at = now;
         self.document.ledger_uid.clone_from(&self.metadata.uid);
         // A restore may have taken it off; what is being deleted takes no new one.
         let finalizers = self.metadata.finalizers.get_or_insert_default();

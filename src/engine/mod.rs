@@ -14,6 +14,7 @@ mod observe;
 mod perform;
 mod revoke;
 pub mod seal;
+pub mod served;
 pub mod startup;
 mod status;
 pub mod stores;

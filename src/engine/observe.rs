@@ -57,6 +57,7 @@ impl Pass<'_> {
             operator: Operator {
                 cluster_id: settings.cluster_id.clone(),
                 writer: settings.writer.clone(),
+                skew: self.engine.clock.skew(),
                 started: self.engine.started,
                 revocation_deadline: settings.revocation_deadline,
                 entropy: entropy(),

@@ -13,6 +13,7 @@ use crate::{
         naming,
         plan::{FoundCredential, Outcome, Plan, Step},
         render::{self, WithSecret},
+        skew,
         world::{Rendered, TargetView, World},
     },
     providers::{CreateRequest, Issued, Pair, Provider, Verdict},
@@ -85,6 +86,7 @@ impl Pass<'_> {
             Step::Record(edit) => {
                 if let (Edit::StartRevoking { .. }, Some(object)) = (edit, world.subject.object.as_deref()) {
                     self.confirm(object).await?;
+                    self.the_clock_is_right()?;
                 }
                 self.record(std::slice::from_ref(edit)).await?;
             }
@@ -179,6 +181,12 @@ impl Pass<'_> {
         Ok(())
     }
 
+    /// The last answer of the API server may have shown that the clock was set since the decision.
+    fn the_clock_is_right(&self) -> Result<(), EngineError> {
+        let wrong = skew::is_wrong(self.engine.clock.skew());
+        if wrong { Err(EngineError::Conflict("the clock")) } else { Ok(()) }
+    }
+
     /// The open ledger, if it is the one that was decided on. What another writer has changed since is a conflict, never overwritten.
     pub(super) async fn open(&mut self) -> Result<OpenLedger, EngineError> {
         if let Some(open) = self.open.take()
@@ -230,6 +238,7 @@ impl Pass<'_> {
         let driver = self.driver(&revision.account)?;
         let provider = ProviderKey::of_account(&revision.account, &self.key.namespace);
         self.confirm(object).await?;
+        self.the_clock_is_right()?;
         self.engine.hold_account(&provider).await?;
         let intend = [Edit::Intend(Box::new(revision.clone()))];
         let open = if self.seen.is_some() {

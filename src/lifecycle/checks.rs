@@ -10,7 +10,7 @@ use super::{
     mint,
     pass::Pass,
     plan::{Plan, Step, Wake},
-    removal, surgery,
+    removal, skew, surgery,
     world::World,
 };
 
@@ -30,6 +30,7 @@ const CHECKS: &[Check] = &[
     deletion::without_ledger::check,
     surgery::unreadable_ledger,
     deletion::predecessor,
+    skew::check,
     inherit::take_over,
     inherit::claim,
     deletion::check,
@@ -69,7 +70,7 @@ fn object_is_not_held(pass: &Pass<'_>) -> Option<Plan> {
 }
 
 /// Workloads' Secret is put right before anything else, provider up or down: deleted, edited, renamed, another template.
-fn render_what_is_active(pass: &Pass<'_>) -> Option<Plan> {
+pub(super) fn render_what_is_active(pass: &Pass<'_>) -> Option<Plan> {
     let active = pass.world.active()?;
     let (previous, from) = pass.source(active);
     let target = pass.world.target();

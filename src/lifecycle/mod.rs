@@ -43,6 +43,7 @@ mod removal;
 pub mod render;
 mod report;
 pub mod schedule;
+pub mod skew;
 pub mod status;
 pub mod surgery;
 pub mod suspect;

@@ -157,6 +157,8 @@ fn ready(pass: &Pass<'_>, plan: &Plan) -> Draft {
             let why = pass.suspicion(it).unwrap_or_default();
             (false, Reason::ProviderSuspect, why.to_owned())
         }
+        // By a wrong clock nothing can be said of its life.
+        Some(_) if plan.reason == Reason::ClockSkew => (true, plan.reason, plan.message.clone()),
         Some(it) if it.expires_at.is_some_and(|at| at <= pass.now) => {
             (false, Reason::Expired, format!("the published credential has expired; {}", plan.message))
         }

@@ -17,6 +17,7 @@ mod naming;
 mod properties;
 mod render;
 mod schedule;
+mod skew;
 mod spec_changes;
 mod status;
 mod story;

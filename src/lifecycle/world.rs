@@ -219,6 +219,8 @@ pub struct Operator {
     pub cluster_id: String,
     /// Random text that tells this process from all others.
     pub writer: String,
+    /// By how much its clock is ahead of the API server's.
+    pub skew: SignedDuration,
     /// When it started.
     pub started: Timestamp,
     /// How long an object that is being deleted waits for its credentials to be revoked.

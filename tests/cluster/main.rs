@@ -11,6 +11,7 @@ mod bad_input;
 mod budgets;
 mod by_hand;
 mod canary;
+mod clocks;
 mod clones;
 mod cloud_director;
 mod consumer;

@@ -8,16 +8,33 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 
 #[derive(Clone)]
-pub(crate) struct TestClock(Arc<watch::Sender<Timestamp>>);
+pub(crate) struct TestClock {
+    right: Arc<watch::Sender<Timestamp>>,
+    /// By how much this one is wrong.
+    off_by: SignedDuration,
+    /// Whether that is known.
+    compared: bool,
+}
 
 impl TestClock {
     /// Begins at the real time, because the API server's own stamps are real.
     pub(crate) fn new() -> Self {
-        Self(Arc::new(watch::Sender::new(Timestamp::now())))
+        let right = Arc::new(watch::Sender::new(Timestamp::now()));
+        Self { right, off_by: SignedDuration::ZERO, compared: false }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
-        *self.0.borrow()
+        *self.right.borrow() + self.off_by
+    }
+
+    /// A clock that goes like this one, and is wrong by so much, as the API server shows.
+    pub(crate) fn wrong_by(&self, off_by: SignedDuration) -> Self {
+        Self { off_by, compared: true, ..self.clone() }
+    }
+
+    /// The same where nobody knows.
+    pub(crate) fn secretly_wrong_by(&self, off_by: SignedDuration) -> Self {
+        Self { off_by, ..self.clone() }
     }
 
     /// The clock of a simulated provider, which shows the same time.
@@ -28,7 +45,8 @@ impl TestClock {
 
     /// Never moves back.
     pub(crate) fn move_to(&self, at: Timestamp) {
-        self.0.send_if_modified(|now| {
+        let at = at - self.off_by;
+        self.right.send_if_modified(|now| {
             let later = at > *now;
             *now = at.max(*now);
             later
@@ -45,8 +63,13 @@ impl Clock for TestClock {
         Self::now(self)
     }
 
+    fn skew(&self) -> SignedDuration {
+        if self.compared { self.off_by } else { SignedDuration::ZERO }
+    }
+
     fn sleep_until(&self, at: Timestamp) -> BoxFuture<'static, ()> {
-        let mut moves = self.0.subscribe();
+        let mut moves = self.right.subscribe();
+        let at = at.checked_sub(self.off_by).unwrap_or(Timestamp::MAX);
         Box::pin(async move {
             if moves.wait_for(|now| *now >= at).await.is_err() {
                 std::future::pending().await

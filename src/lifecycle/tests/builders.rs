@@ -112,6 +112,7 @@ pub(super) fn a_credential() -> Scene {
         operator: Operator {
             cluster_id: "cluster-1".to_owned(),
             writer: "writer-1".to_owned(),
+            skew: SignedDuration::ZERO,
             started: noon(),
             revocation_deadline: minutes(10),
             entropy: 0x0123_4567_89ab_cdef_0123_4567_89ab_cdef,

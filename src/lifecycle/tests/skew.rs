@@ -1,0 +1,42 @@
+//! Clocks that are wrong.
+
+use super::{builders::*, table::*};
+use crate::{api::CLOCK_ANNOTATION, lifecycle::decide};
+
+#[test]
+fn while_the_clock_is_wrong_nothing_is_minted_or_revoked_and_workloads_keep_what_they_have() {
+    let ahead = |scene: Scene, by| {
+        let mut world = scene.world();
+        world.operator.skew = by;
+        in_words(&decide(&world, noon()))
+    };
+    let overlap_is_over =
+        || overlapping().and(|it| it.document.revisions[0].retired_at = Some(noon() - days(2)));
+    assert_eq!(ahead(overlap_is_over(), minutes(1)), "record StartRevoking [1]", "so much is no harm");
+    for by in [minutes(2), -minutes(2), days(3650)] {
+        assert_eq!(ahead(overlap_is_over(), by), "rest: ClockSkew");
+        assert_eq!(ahead(a_credential(), by), "rest: ClockSkew");
+        assert_eq!(ahead(a_credential().issued(days(80)).published(), by), "rest: ClockSkew");
+        assert_eq!(ahead(a_credential().issued(days(9)).status_says(1), by), "publish 1");
+        assert_eq!(ahead(active().deleting(), by), "record StartRevoking [1]", "a person asked for that");
+    }
+}
+
+#[test]
+fn a_clock_that_is_behind_the_ledger_is_wrong_unless_a_person_says_that_it_is_right() {
+    let written = |later| active().and(|it| it.document.written_at = noon() + later);
+    let plan = decide(&written(days(40)).world(), noon());
+    assert_eq!(in_words(&plan), "rest: ClockSkew");
+    let command = format!("--overwrite {CLOCK_ANNOTATION}=2026-12-31T12:00:00Z");
+    assert!(plan.message.ends_with(&command), "{}", plan.message);
+    check(vec![("so much is no harm", written(minutes(1)), "rest: Issued")]);
+    let said = |value: &str| {
+        let annotation = (CLOCK_ANNOTATION.to_owned(), value.to_owned());
+        written(days(40)).and(|it| it.object.metadata.annotations = Some([annotation].into()))
+    };
+    check(vec![
+        ("it is right", said("2026-12-31T12:00:00Z"), "rest: Issued"),
+        ("that was said of another write", said("2026-12-30T12:00:00Z"), "rest: ClockSkew"),
+        ("nonsense", said("yes"), "rest: ClockSkew"),
+    ]);
+}
