@@ -48,6 +48,11 @@ bench: rust controlplane ## Measure speed and memory
 	cargo build --locked --release --workspace --bins --example bench
 	$(target)/release/examples/bench
 
+.PHONY: soak
+soak: rust controlplane ## Kill, restart and break everything under load for ten minutes; SEED=… repeats a run
+	cargo build --locked --release --workspace --bins --example soak
+	CREDWRIGHT_SOAK_SEED="$(SEED)" $(target)/release/examples/soak
+
 ##@ Make
 
 .PHONY: build

@@ -30,7 +30,9 @@ pub fn next_attempt(step: StepKind, record: &FailureRecord) -> Timestamp {
             doubling(record.count, 30 * SECOND, HOUR)
         }
         (StepKind::Mint, _, Some(FailureKind::Rejected)) => return Timestamp::MAX,
-        (_, _, Some(FailureKind::Forbidden | FailureKind::Rejected | FailureKind::Malformed)) => 10 * MINUTE,
+        (_, _, Some(FailureKind::Forbidden | FailureKind::Rejected)) => 10 * MINUTE,
+        // One answer that cannot be read may be a proxy's; what stays so is a change of the provider's API.
+        (_, _, Some(FailureKind::Malformed)) => nth(record.count, &[10 * SECOND, MINUTE, 10 * MINUTE]),
         (StepKind::Publish, Reason::TargetForeign, _) => MINUTE,
         _ => doubling(record.count, 5 * SECOND, 5 * MINUTE),
     };

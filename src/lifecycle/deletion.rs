@@ -24,6 +24,8 @@ use super::{
 const LONGEST_CALL: SignedDuration = SignedDuration::from_mins(2);
 /// How often a provider may refuse to list before a lost answer is given up.
 const REFUSALS: u32 = 3;
+/// How often its list may be one that cannot be relied on.
+const UNRELIABLE: u32 = 4;
 
 /// The object is being deleted.
 pub(super) fn check(pass: &Pass<'_>) -> Option<Plan> {
@@ -241,12 +243,13 @@ fn cannot_be_confirmed(pass: &Pass<'_>, it: &Revision) -> Option<String> {
     }
     let document = pass.document()?;
     let refused = document.failures.get(&StepKind::Settle).filter(|record| {
+        let enough = match record.kind {
+            Some(FailureKind::Forbidden | FailureKind::Rejected) => REFUSALS,
+            Some(FailureKind::Malformed) => UNRELIABLE,
+            _ => u32::MAX,
+        };
         record.revision.and_then(|it| document.revision(it)).is_some_and(|of| of.account == it.account)
-            && record.count >= REFUSALS
-            && matches!(
-                record.kind,
-                Some(FailureKind::Forbidden | FailureKind::Rejected | FailureKind::Malformed)
-            )
+            && record.count >= enough
     })?;
     Some(format!("its answer was lost, and what the provider lists cannot be relied on: {}", refused.message))
 }

@@ -25,3 +25,4 @@ mod suspect;
 mod table;
 mod waiting;
 mod without_ledger;
+mod worlds;

@@ -257,6 +257,12 @@ impl Scene {
         self
     }
 
+    /// No Secret holds anything.
+    pub(super) fn forget_publications(&mut self) {
+        self.published.clear();
+        self.world.targets.clear();
+    }
+
     /// The Secrets stay as they are now, whatever is said of the spec from here on.
     pub(super) fn frozen(mut self) -> Self {
         self.world.targets = self.clone().world().targets;

@@ -86,7 +86,7 @@ fn other_steps_by_kind_of_failure() {
         (NotFound, Some(seconds(5))),
         (Conflict, Some(seconds(5))),
         (Ambiguous, Some(seconds(5))),
-        (Malformed, Some(minutes(10))),
+        (Malformed, Some(seconds(10))),
     ];
     let steps = [
         (Step::Settle { revision: 1 }, StepKind::Settle, a_credential().unconfirmed(hours(1))),
@@ -189,7 +189,7 @@ fn what_belongs_to_someone_else_is_never_revoked_and_stays_reported() {
     let (report, second) = after(scene, &step, &theirs);
     assert_eq!(second.failures[&StepKind::Settle].count, 2);
     assert!(report.events.is_empty(), "the same is told once");
-    assert_eq!(again(&second, StepKind::Settle), Some(minutes(10)));
+    assert_eq!(again(&second, StepKind::Settle), Some(minutes(1)));
 }
 
 #[test]
@@ -287,7 +287,7 @@ fn revocation_ends_only_when_the_pair_is_refused() {
         assert_eq!(revoked(said, Some(true)).1.revisions[0].state, State::Revoking);
     }
     let (report, document) = revoked(false, Some(true));
-    assert_eq!(again(&document, StepKind::Revoke), Some(minutes(10)));
+    assert_eq!(again(&document, StepKind::Revoke), Some(seconds(10)));
     assert_eq!(report.events[0].reason, Reason::RevocationFailed);
 
     // That it is gone may take a while to be known everywhere.

@@ -1,0 +1,190 @@
+//! `make soak`: two hundred objects come, change and go, while two operators are killed fifty times, the API server is restarted, etcd
+//! stands still and the provider fails. At the end nothing may be unaccounted for, refused to a workload, or said where it may not be.
+//!
+//! What goes wrong and what is wished for follows from a seed, which is printed: `make soak SEED=…` repeats it. It ends by itself in less
+//! than half an hour.
+#![expect(clippy::disallowed_methods, reason = "the soak runs on real time, outside of the operator")]
+
+#[path = "../support/build.rs"]
+mod build;
+mod random;
+mod tenants;
+mod trouble;
+mod verdict;
+
+use std::{
+    fs,
+    process::ExitCode,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result};
+use credwright::api::{ApiCredential, CredentialProvider, crds};
+use credwright_harness::{
+    controlplane::{ControlPlane, ControlPlaneOptions},
+    wait,
+};
+use credwright_simulator::{Clock, Simulator, spreetail};
+use jiff::Timestamp;
+use k8s_openapi::{
+    api::core::v1::{Namespace, Secret},
+    apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
+};
+use kube::{
+    Api, Client, ResourceExt,
+    api::{Patch, PatchParams, PostParams},
+};
+use serde_json::json;
+
+use self::{
+    random::Random,
+    tenants::Counts,
+    trouble::{Happened, Replicas},
+};
+
+const OBJECTS: usize = 200;
+const NAMESPACE: &str = "soaked";
+/// How long trouble is made.
+const MINUTES: u64 = 10;
+
+#[tokio::main]
+async fn main() -> Result<ExitCode> {
+    let number = |name: &str| -> Result<Option<u64>> {
+        let text = std::env::var(name).ok().filter(|text| !text.is_empty());
+        text.map(|text| text.parse().with_context(|| format!("{name}: a number, not {text:?}"))).transpose()
+    };
+    let now = u64::try_from(Timestamp::now().as_millisecond()).unwrap_or_default();
+    let seed = number("CREDWRIGHT_SOAK_SEED")?.unwrap_or(now);
+    let minutes = number("CREDWRIGHT_SOAK_MINUTES")?.unwrap_or(MINUTES);
+    let folder = build::folder()?.join("soak");
+    if folder.exists() {
+        fs::remove_dir_all(&folder)?;
+    }
+    fs::create_dir_all(&folder)?;
+    step(&format!(
+        "seed {seed}, {OBJECTS} objects, {minutes} minutes of trouble; logs in {}",
+        folder.display()
+    ));
+
+    let mut control_plane = ControlPlane::start(ControlPlaneOptions::default()).await?;
+    let client = control_plane.client().await?;
+    let provider = spreetail::start(spreetail::Options::new(Clock::real())).await?;
+    prepare(&client, &provider).await?;
+    let kubeconfig = control_plane.kubeconfig().to_owned();
+    let mut replicas = Replicas::start(build::binary()?, &kubeconfig, &folder).await?;
+
+    let objects: Api<ApiCredential> = Api::namespaced(client.clone(), NAMESPACE);
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), NAMESPACE);
+    let (counts, end) = (Counts::default(), Instant::now() + Duration::from_secs(minutes * 60));
+    let random = |stream: u64| Random::new(seed.wrapping_add(stream << 48));
+    let (happened, (), ()) = tokio::join!(
+        trouble::make(&mut control_plane, &mut replicas, &provider, (random(1), end)),
+        tenants::wish(&objects, OBJECTS, &counts, (random(2), end)),
+        tenants::work((&objects, &secrets), &provider, OBJECTS, &counts, (random(3), end)),
+    );
+    let happened = happened?;
+    step("the trouble is over; everything has to settle");
+    if let Err(error) = verdict::settles(&client, &objects, &provider).await {
+        eprintln!("soak: {error:#}");
+    }
+    let unaccounted = verdict::unaccounted(&client, &provider).await?;
+    verdict::show(&client, &unaccounted).await?;
+    step("all objects are deleted");
+    let left = verdict::all_go(&client, &objects, &provider).await?;
+    verdict::show(&client, &left).await?;
+    let (canaries, panics) = verdict::canaries_and_panics(&client, &provider, &folder).await?;
+
+    let verdict = Verdict { unaccounted: unaccounted.len(), left: left.len(), canaries, panics };
+    Ok(if print(seed, &provider, (&counts, &happened), &verdict) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// What may not be.
+struct Verdict {
+    unaccounted: usize,
+    left: usize,
+    canaries: usize,
+    panics: usize,
+}
+
+/// Prints the table. Returns whether all is well.
+fn print(
+    seed: u64,
+    provider: &Simulator,
+    (counts, happened): (&Counts, &Happened),
+    verdict: &Verdict,
+) -> bool {
+    let Verdict { unaccounted, left, canaries, panics } = verdict;
+    let read = |counter: &AtomicUsize| counter.load(Ordering::Relaxed);
+    let refusals = read(&counts.refusals);
+    let rows = [
+        ("seed", seed.to_string()),
+        (
+            "wishes applied, and objects deleted",
+            format!("{}, {}", read(&counts.applied), read(&counts.deleted)),
+        ),
+        ("credentials made", provider.record().created_count().to_string()),
+        ("operators killed", happened.kills.to_string()),
+        ("API server restarted, etcd paused", format!("{}, {}", happened.restarts, happened.pauses)),
+        ("faults of the provider", happened.faults.to_string()),
+        ("Secrets used by workloads", read(&counts.reads).to_string()),
+        ("of these refused", refusals.to_string()),
+        ("alive and unaccounted for", unaccounted.to_string()),
+        ("alive after all was deleted", left.to_string()),
+        ("secrets where none may be", canaries.to_string()),
+        ("panics", panics.to_string()),
+    ];
+    for (what, figure) in rows {
+        println!("{what:<38} {figure}");
+    }
+    let well = refusals + unaccounted + left + canaries + panics == 0;
+    println!("{}", if well { "all is well" } else { "FAILED" });
+    well
+}
+
+fn step(what: &str) {
+    eprintln!("soak: {what}");
+}
+
+/// Definitions, namespaces, and the provider.
+async fn prepare(client: &Client, provider: &Simulator) -> Result<()> {
+    let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
+    for definition in crds::all() {
+        let params = PatchParams::apply("soak").force();
+        definitions.patch(&definition.name_any(), &params, &Patch::Apply(&definition)).await?;
+    }
+    wait::until("the definitions", Duration::from_secs(30), async || {
+        let all = definitions.list(&Default::default()).await?.items;
+        let established = |it: &CustomResourceDefinition| {
+            let conditions = it.status.iter().flat_map(|status| status.conditions.iter().flatten());
+            conditions.into_iter().any(|it| it.type_ == "Established" && it.status == "True")
+        };
+        Ok(all.iter().all(established).then_some(()))
+    })
+    .await?;
+    let post = PostParams::default();
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    for name in [NAMESPACE, "credwright-system"] {
+        namespaces.create(&post, &serde_json::from_value(json!({ "metadata": { "name": name } }))?).await?;
+    }
+    let login = provider.login();
+    let secret: Secret = serde_json::from_value(json!({
+        "metadata": { "name": "login", "labels": { "credwright.dev/role": "login" } },
+        "stringData": { "client_id": login.client_id, "client_secret": login.client_secret },
+    }))?;
+    Api::namespaced(client.clone(), NAMESPACE).create(&post, &secret).await?;
+    let account: CredentialProvider = serde_json::from_value(json!({
+        "metadata": { "name": "provider" },
+        "spec": {
+            "spreetail": { "baseUrl": provider.base_url() },
+            "login": { "secretRef": { "name": "login" } },
+            "limits": { "requestsPerSecond": 500, "concurrent": 32, "mintsPerHour": 1_000_000 },
+        },
+    }))?;
+    Api::namespaced(client.clone(), NAMESPACE).create(&post, &account).await?;
+    Ok(())
+}
