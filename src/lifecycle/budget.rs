@@ -50,19 +50,19 @@ impl Budget {
     /// What is left of `limit` for a namespace after what was `asked` for.
     #[must_use]
     pub fn after(limit: u32, asked: &Asked, now: Timestamp) -> Self {
-        let opens_at = |at: &Timestamp| (has_room(limit, asked, *at)).then_some(*at);
-        let ends = asked.by_all.iter().map(|mint| *mint + MINT_WINDOW).filter(|end| *end > now);
-        let opens = [now].into_iter().chain(ends).find_map(|at| opens_at(&at));
-        let everybody = Asked { by_one: None, ..asked.clone() };
-        Self { limit, opens: opens.filter(|at| *at > now), unfair: has_room(limit, &everybody, now) }
+        let Asked { by_all, by_one } = asked;
+        let ends = by_all.iter().map(|mint| *mint + MINT_WINDOW).filter(|end| *end > now);
+        let opens = [now].into_iter().chain(ends).find(|at| has_room(limit, by_all, by_one.as_deref(), *at));
+        Self { limit, opens: opens.filter(|at| *at > now), unfair: has_room(limit, by_all, None, now) }
     }
 }
 
-fn has_room(limit: u32, asked: &Asked, at: Timestamp) -> bool {
-    let count =
-        |mints: &[Timestamp]| mints.iter().filter(|mint| at.duration_since(**mint) < MINT_WINDOW).count();
-    let left = (limit as usize).saturating_sub(count(&asked.by_all));
-    left > 0 && asked.by_one.as_ref().is_none_or(|one| count(one) == 0 || count(one) < left)
+fn has_room(limit: u32, by_all: &[Timestamp], by_one: Option<&[Timestamp]>, at: Timestamp) -> bool {
+    let count = |mints: &[Timestamp]| {
+        mints.len() - mints.partition_point(|mint| at.duration_since(*mint) >= MINT_WINDOW)
+    };
+    let left = (limit as usize).saturating_sub(count(by_all));
+    left > 0 && by_one.is_none_or(|one| count(one) == 0 || count(one) < left)
 }
 
 /// What an account may be asked for within an hour: what its owner says, or twice what the schedules need.

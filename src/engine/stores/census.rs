@@ -32,8 +32,37 @@ pub(in crate::engine) struct Tally {
     pub(in crate::engine) needed: u64,
     /// Those that the provider refuses, and those that it refused until they were over.
     refused: BTreeSet<Refused>,
-    /// When credentials were asked for, by namespace; some may be older than anybody asks about.
-    mints: BTreeMap<String, BTreeMap<Timestamp, u32>>,
+    /// When credentials were asked for, by all and by namespace; some may be older than anybody asks about.
+    mints: Mints,
+    mints_of: BTreeMap<String, Mints>,
+}
+
+/// Times, and how many there are: a question that comes with each look at an object.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Mints {
+    count: u32,
+    at: BTreeMap<Timestamp, u32>,
+}
+
+impl Mints {
+    fn add(&mut self, at: Timestamp) {
+        self.count += 1;
+        *self.at.entry(at).or_default() += 1;
+    }
+
+    fn subtract(&mut self, at: Timestamp) {
+        let Some(count) = self.at.get_mut(&at) else { return };
+        (*count, self.count) = (*count - 1, self.count - 1);
+        if *count == 0 {
+            self.at.remove(&at);
+        }
+    }
+
+    /// Those of the last hour, in order.
+    fn recent(&self, now: Timestamp) -> Vec<Timestamp> {
+        let recent = self.at.iter().filter(|(at, _)| now.duration_since(**at) < MINT_WINDOW);
+        recent.flat_map(|(at, count)| std::iter::repeat_n(*at, *count as usize)).collect()
+    }
 }
 
 /// A credential that was asked for.
@@ -69,20 +98,17 @@ impl Census {
 
     pub(super) fn count(&mut self, mint: &Mint<'_>) {
         let tally = self.0.entry(mint.provider.clone()).or_default();
-        *tally.mints.entry(mint.namespace.to_owned()).or_default().entry(mint.at).or_default() += 1;
+        tally.mints.add(mint.at);
+        tally.mints_of.entry(mint.namespace.to_owned()).or_default().add(mint.at);
     }
 
     pub(super) fn discount(&mut self, mint: &Mint<'_>) {
         let Some(tally) = self.0.get_mut(&mint.provider) else { return };
-        if let Some(mints) = tally.mints.get_mut(mint.namespace) {
-            if let Some(count) = mints.get_mut(&mint.at) {
-                *count -= 1;
-                if *count == 0 {
-                    mints.remove(&mint.at);
-                }
-            }
-            if mints.is_empty() {
-                tally.mints.remove(mint.namespace);
+        tally.mints.subtract(mint.at);
+        if let Some(mints) = tally.mints_of.get_mut(mint.namespace) {
+            mints.subtract(mint.at);
+            if mints.count == 0 {
+                tally.mints_of.remove(mint.namespace);
             }
         }
         self.drop_if_empty(&mint.provider);
@@ -179,20 +205,14 @@ impl Tally {
         limit: u32,
         now: Timestamp,
     ) -> Option<Asked> {
-        let most = |mints: &BTreeMap<Timestamp, u32>| mints.values().sum::<u32>();
-        let by_one = namespace.map(|it| self.mints.get(it).map_or(0, most));
-        let left = limit.saturating_sub(self.mints.values().map(most).sum());
+        let of = namespace.map(|it| self.mints_of.get(it));
+        let by_one = of.map(|mints| mints.map_or(0, |mints| mints.count));
+        let left = limit.saturating_sub(self.mints.count);
         if left > 0 && by_one.is_none_or(|one| one == 0 || one < left) {
             return None;
         }
-        let recent = |mints: &BTreeMap<Timestamp, u32>| -> Vec<Timestamp> {
-            let recent = mints.iter().filter(|(at, _)| now.duration_since(**at) < MINT_WINDOW);
-            recent.flat_map(|(at, count)| std::iter::repeat_n(*at, *count as usize)).collect()
-        };
-        let mut by_all: Vec<Timestamp> = self.mints.values().flat_map(recent).collect();
-        by_all.sort_unstable();
-        let by_one = namespace.map(|it| self.mints.get(it).map(recent).unwrap_or_default());
-        Some(Asked { by_all, by_one })
+        let by_one = of.map(|mints| mints.map(|mints| mints.recent(now)).unwrap_or_default());
+        Some(Asked { by_all: self.mints.recent(now), by_one })
     }
 
     /// How many credentials may be alive.
