@@ -1,6 +1,8 @@
 //! The rules of the definitions as they are printed, tried by kube's own evaluator. `tests/api` tries them on a real
 //! API server; what only that one checks (types, lengths, sets, defaults) is not here.
 
+mod naming;
+
 use kube::core::cel::Validator;
 use serde_json::{Value, json};
 

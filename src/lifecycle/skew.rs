@@ -20,7 +20,7 @@ pub fn is_wrong(skew: SignedDuration) -> bool {
 
 /// The clock of this process, or that of the ledger's last writer, is wrong. Deletion goes on: what it cannot revoke is on record.
 pub(super) fn check(pass: &Pass<'_>) -> Option<Plan> {
-    if pass.object().is_none() || pass.world.deleting() {
+    if pass.world.deleting() || pass.object()?.spec.suspend {
         return None;
     }
     let message = by_the_api_server(pass).or_else(|| by_the_ledger(pass))?;

@@ -18,6 +18,7 @@ fn while_the_clock_is_wrong_nothing_is_minted_or_revoked_and_workloads_keep_what
         assert_eq!(ahead(a_credential(), by), "rest: ClockSkew");
         assert_eq!(ahead(a_credential().issued(days(80)).published(), by), "rest: ClockSkew");
         assert_eq!(ahead(a_credential().issued(days(9)).status_says(1), by), "publish 1");
+        assert_eq!(ahead(a_credential().issued(days(9)).status_says(1).suspended(), by), "rest: Suspended");
         assert_eq!(ahead(active().deleting(), by), "record StartRevoking [1]", "a person asked for that");
     }
 }

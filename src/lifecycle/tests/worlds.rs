@@ -347,8 +347,14 @@ fn can_be_written(world: &World, step: &Step, kind: FailureKind) -> Result<(), T
     Ok(())
 }
 
+/// As many as are worth a few seconds, or as PROPTEST_CASES says.
+fn cases() -> u32 {
+    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok());
+    asked.unwrap_or(4096)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 4096, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: cases(), ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_is_so_a_decision_may_be_taken_and_written_down(facts in facts(), kind in kinds()) {

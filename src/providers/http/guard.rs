@@ -118,22 +118,28 @@ impl Range {
             [0xff00..=0xffff, ..] => Self::Never("a multicast address", "ff00::/8"),
             [0xfc00..=0xfdff, ..] => Self::Private("a unique-local address", "fc00::/7"),
             [0xfec0..=0xfeff, ..] => Self::Private("a site-local address", "fec0::/10"),
+            // RFC 4380: where it leads is known only to a relay. RFC 8215: only the network knows what is translated to what.
+            [0x2001, 0, ..] => Self::Never("a Teredo address", "2001::/32"),
+            [0x0064, 0xff9b, 1, ..] => Self::Private("a locally translated address", "64:ff9b:1::/48"),
             _ => Self::Public,
         }
     }
 }
 
-/// The IPv4 address inside of an IPv4-mapped (RFC 4291, section 2.5.5.2) or NAT64 (RFC 6052) one: that is where the
-/// packets go.
+/// The IPv4 address inside of an IPv4-mapped or IPv4-compatible (RFC 4291, section 2.5.5), NAT64 (RFC 6052) or 6to4 (RFC 3056) one:
+/// that is where the packets go.
 fn unwrapped(address: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = address else { return address };
-    match v6.segments() {
-        [0, 0, 0, 0, 0, 0xffff, high, low] | [0x0064, 0xff9b, 0, 0, 0, 0, high, low] => {
-            let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
-            IpAddr::V4(Ipv4Addr::new(a, b, c, d))
-        }
-        _ => address,
-    }
+    let (high, low) = match v6.segments() {
+        [0, 0, 0, 0, 0, 0xffff, high, low]
+        | [0x0064, 0xff9b, 0, 0, 0, 0, high, low]
+        | [0x2002, high, low, ..] => (high, low),
+        // What begins with 0 is the unspecified address or the loopback one.
+        [0, 0, 0, 0, 0, 0, high, low] if high != 0 => (high, low),
+        _ => return address,
+    };
+    let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
+    IpAddr::V4(Ipv4Addr::new(a, b, c, d))
 }
 
 /// Resolves names to those of their addresses that are allowed.

@@ -29,6 +29,12 @@ fn what_is_never_a_provider_is_refused_to_everybody() {
         ("::ffff:127.0.0.1", "a loopback address"),
         ("::ffff:169.254.169.254", "a metadata service"),
         ("64:ff9b::7f00:1", "a loopback address"),
+        ("64:ff9b::a9fe:a9fe", "a metadata service"),
+        ("2002:7f00:1::", "a loopback address"),
+        ("2002:a9fe:a9fe::1", "a metadata service"),
+        ("::127.0.0.1", "a loopback address"),
+        ("::169.254.169.254", "a metadata service"),
+        ("2001:0:4136:e378:8000:63bf:3fff:fdd2", "a Teredo address"),
     ] {
         for private_allowed in [false, true] {
             let refused = check(&policy(&[], private_allowed), address).unwrap_err();
@@ -54,6 +60,9 @@ fn private_ranges_are_for_cluster_scoped_providers() {
         "fec0::1",
         "::ffff:10.0.0.1",
         "64:ff9b::a00:1",
+        "64:ff9b:1::a00:1",
+        "2002:a00:1::1",
+        "::10.0.0.1",
     ] {
         assert!(check(&policy(&[], false), address).is_err(), "{address}");
         assert_eq!(check(&policy(&[], true), address), Ok(()), "{address}");
@@ -62,9 +71,16 @@ fn private_ranges_are_for_cluster_scoped_providers() {
 
 #[test]
 fn public_addresses_are_for_everybody() {
-    for address in
-        ["8.8.8.8", "172.15.0.1", "172.32.0.1", "100.63.0.1", "100.128.0.1", "198.20.0.1", "2606:4700::1111"]
-    {
+    for address in [
+        "8.8.8.8",
+        "172.15.0.1",
+        "172.32.0.1",
+        "100.63.0.1",
+        "100.128.0.1",
+        "198.20.0.1",
+        "2606:4700::1111",
+        "2002:808:808::1",
+    ] {
         assert_eq!(check(&policy(&[], false), address), Ok(()), "{address}");
     }
 }
