@@ -34,7 +34,7 @@ fn is_a_tests_name(quoted: &str) -> bool {
 
 fn tests_in(source: &Path) -> Vec<String> {
     let text = fs::read_to_string(source).unwrap();
-    let names = text.split("fn ").skip(1).filter_map(|after| Some(after.split_once("()")?.0.to_owned()));
+    let names = text.split("fn ").skip(1).filter_map(|after| Some(after.split_once('(')?.0.to_owned()));
     names.collect()
 }
 

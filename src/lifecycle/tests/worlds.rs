@@ -347,10 +347,9 @@ fn can_be_written(world: &World, step: &Step, kind: FailureKind) -> Result<(), T
     Ok(())
 }
 
-/// As many as are worth a few seconds, or as PROPTEST_CASES says.
+/// As many as are worth a few seconds: 4096, or sixteen times what PROPTEST_CASES says.
 fn cases() -> u32 {
-    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok());
-    asked.unwrap_or(4096)
+    16 * ProptestConfig::default().cases
 }
 
 proptest! {
