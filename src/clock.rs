@@ -55,10 +55,14 @@ pub struct SystemClock {
     skew: Arc<AtomicI64>,
 }
 
+#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
+fn read() -> Timestamp {
+    Timestamp::now()
+}
+
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
     fn now(&self) -> Timestamp {
-        Timestamp::now()
+        read()
     }
 
     fn skew(&self) -> SignedDuration {
@@ -73,7 +77,7 @@ impl Clock for SystemClock {
     fn sleep_until(&self, at: Timestamp) -> BoxFuture<'static, ()> {
         Box::pin(async move {
             loop {
-                let left = at.duration_since(Self::default().now());
+                let left = at.duration_since(read());
                 let Ok(left) = Duration::try_from(left) else { return };
                 if left.is_zero() {
                     return;

@@ -3,21 +3,18 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use credwright::api::{ApiCredential, CredentialProvider, crds};
+use credwright::api::{ApiCredential, crds};
 use credwright_harness::{operator::Operator, wait};
 use credwright_simulator::Simulator;
 use futures::{StreamExt, TryStreamExt, stream};
-use k8s_openapi::{
-    api::core::v1::{Namespace, Secret},
-    apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
-};
+use k8s_openapi::api::core::v1::Secret;
 use kube::{
-    Api, Client, ResourceExt,
-    api::{ListParams, Patch, PatchParams, PostParams},
+    Api, Client,
+    api::{ListParams, PostParams},
 };
 use serde_json::json;
 
-use crate::{CONCURRENCY, floor};
+use crate::{CONCURRENCY, cluster, floor};
 
 /// What the names of all measured objects begin with, in the floor too.
 pub(crate) const PREFIX: &str = "measured-";
@@ -38,46 +35,16 @@ pub(crate) fn name(number: usize) -> String {
 
 /// The definitions and the namespaces.
 pub(crate) async fn prepare(client: &Client) -> Result<()> {
-    let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
     let mut all = crds::all();
     all.push(floor::definition()?);
-    for definition in &all {
-        let params = PatchParams::apply("bench").force();
-        definitions.patch(&definition.name_any(), &params, &Patch::Apply(definition)).await?;
-    }
-    for definition in &all {
-        wait::until("a definition to be established", Duration::from_secs(30), async || {
-            let status = definitions.get(&definition.name_any()).await?.status;
-            let conditions = status.and_then(|status| status.conditions).unwrap_or_default();
-            Ok(conditions.iter().any(|it| it.type_ == "Established" && it.status == "True").then_some(()))
-        })
-        .await?;
-    }
-    let namespaces: Api<Namespace> = Api::all(client.clone());
-    for name in ["credwright-system", OPERATED, FLOOR_BEFORE, FLOOR_AFTER] {
-        let namespace = serde_json::from_value(json!({ "metadata": { "name": name } }))?;
-        namespaces.create(&PostParams::default(), &namespace).await?;
-    }
-    Ok(())
+    cluster::define(client, &all).await?;
+    cluster::create_namespaces(client, &["credwright-system", OPERATED, FLOOR_BEFORE, FLOOR_AFTER]).await
 }
 
 /// The provider and `count` objects at it.
 pub(crate) async fn create(client: &Client, provider: &Simulator, count: usize) -> Result<()> {
-    let login = provider.login();
-    let secret: Secret = serde_json::from_value(json!({
-        "metadata": { "name": "login", "labels": { "credwright.dev/role": "login" } },
-        "stringData": { "client_id": login.client_id, "client_secret": login.client_secret },
-    }))?;
-    Api::namespaced(client.clone(), OPERATED).create(&PostParams::default(), &secret).await?;
-    let account: CredentialProvider = serde_json::from_value(json!({
-        "metadata": { "name": "provider" },
-        "spec": {
-            "spreetail": { "baseUrl": provider.base_url() },
-            "login": { "secretRef": { "name": "login" } },
-            "limits": { "requestsPerSecond": LIMITS.0, "concurrent": LIMITS.1, "mintsPerHour": 1_000_000 },
-        },
-    }))?;
-    Api::namespaced(client.clone(), OPERATED).create(&PostParams::default(), &account).await?;
+    let limits = json!({ "requestsPerSecond": LIMITS.0, "concurrent": LIMITS.1, "mintsPerHour": 1_000_000 });
+    cluster::create_provider(client, OPERATED, provider, limits).await?;
     let objects: Api<ApiCredential> = Api::namespaced(client.clone(), OPERATED);
     let creating = stream::iter(0..count).map(async |number| -> Result<()> {
         let object = json!({

@@ -10,6 +10,8 @@
 mod audit;
 #[path = "../support/build.rs"]
 mod build;
+#[path = "../support/cluster.rs"]
+mod cluster;
 mod floor;
 mod load;
 mod report;

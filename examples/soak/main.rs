@@ -7,7 +7,8 @@
 
 #[path = "../support/build.rs"]
 mod build;
-mod random;
+#[path = "../support/cluster.rs"]
+mod cluster;
 mod tenants;
 mod trouble;
 mod verdict;
@@ -20,25 +21,18 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use credwright::api::{ApiCredential, CredentialProvider, crds};
+use credwright::api::{ApiCredential, crds};
 use credwright_harness::{
     controlplane::{ControlPlane, ControlPlaneOptions},
-    wait,
+    random::Random,
 };
 use credwright_simulator::{Clock, Simulator, spreetail};
 use jiff::Timestamp;
-use k8s_openapi::{
-    api::core::v1::{Namespace, Secret},
-    apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
-};
-use kube::{
-    Api, Client, ResourceExt,
-    api::{Patch, PatchParams, PostParams},
-};
+use k8s_openapi::api::core::v1::Secret;
+use kube::Api;
 use serde_json::json;
 
 use self::{
-    random::Random,
     tenants::Counts,
     trouble::{Happened, Replicas},
 };
@@ -70,7 +64,10 @@ async fn main() -> Result<ExitCode> {
     let mut control_plane = ControlPlane::start(ControlPlaneOptions::default()).await?;
     let client = control_plane.client().await?;
     let provider = spreetail::start(spreetail::Options::new(Clock::real())).await?;
-    prepare(&client, &provider).await?;
+    cluster::define(&client, &crds::all()).await?;
+    cluster::create_namespaces(&client, &[NAMESPACE, "credwright-system"]).await?;
+    let limits = json!({ "requestsPerSecond": 500, "concurrent": 32, "mintsPerHour": 1_000_000 });
+    cluster::create_provider(&client, NAMESPACE, &provider, limits).await?;
     let kubeconfig = control_plane.kubeconfig().to_owned();
     let mut replicas = Replicas::start(build::binary()?, &kubeconfig, &folder).await?;
 
@@ -148,43 +145,4 @@ fn print(
 
 fn step(what: &str) {
     eprintln!("soak: {what}");
-}
-
-/// Definitions, namespaces, and the provider.
-async fn prepare(client: &Client, provider: &Simulator) -> Result<()> {
-    let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
-    for definition in crds::all() {
-        let params = PatchParams::apply("soak").force();
-        definitions.patch(&definition.name_any(), &params, &Patch::Apply(&definition)).await?;
-    }
-    wait::until("the definitions", Duration::from_secs(30), async || {
-        let all = definitions.list(&Default::default()).await?.items;
-        let established = |it: &CustomResourceDefinition| {
-            let conditions = it.status.iter().flat_map(|status| status.conditions.iter().flatten());
-            conditions.into_iter().any(|it| it.type_ == "Established" && it.status == "True")
-        };
-        Ok(all.iter().all(established).then_some(()))
-    })
-    .await?;
-    let post = PostParams::default();
-    let namespaces: Api<Namespace> = Api::all(client.clone());
-    for name in [NAMESPACE, "credwright-system"] {
-        namespaces.create(&post, &serde_json::from_value(json!({ "metadata": { "name": name } }))?).await?;
-    }
-    let login = provider.login();
-    let secret: Secret = serde_json::from_value(json!({
-        "metadata": { "name": "login", "labels": { "credwright.dev/role": "login" } },
-        "stringData": { "client_id": login.client_id, "client_secret": login.client_secret },
-    }))?;
-    Api::namespaced(client.clone(), NAMESPACE).create(&post, &secret).await?;
-    let account: CredentialProvider = serde_json::from_value(json!({
-        "metadata": { "name": "provider" },
-        "spec": {
-            "spreetail": { "baseUrl": provider.base_url() },
-            "login": { "secretRef": { "name": "login" } },
-            "limits": { "requestsPerSecond": 500, "concurrent": 32, "mintsPerHour": 1_000_000 },
-        },
-    }))?;
-    Api::namespaced(client.clone(), NAMESPACE).create(&post, &account).await?;
-    Ok(())
 }

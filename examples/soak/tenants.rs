@@ -7,6 +7,7 @@ use std::{
 
 use anyhow::Result;
 use credwright::api::ApiCredential;
+use credwright_harness::random::Random;
 use credwright_simulator::Simulator;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
@@ -14,8 +15,6 @@ use kube::{
     api::{DeleteParams, Patch, PatchParams},
 };
 use serde_json::json;
-
-use crate::random::Random;
 
 /// How long one tenant waits between two of its wishes.
 const PAUSE: Duration = Duration::from_millis(500);

@@ -6,10 +6,8 @@ use std::{
 };
 
 use anyhow::Result;
-use credwright_harness::{controlplane::ControlPlane, operator::Operator};
+use credwright_harness::{controlplane::ControlPlane, operator::Operator, random::Random};
 use credwright_simulator::{Fault, Matching, Operation, RetryAfter, Simulator};
-
-use crate::random::Random;
 
 /// How many operators run side by side.
 const REPLICAS: usize = 2;

@@ -31,8 +31,7 @@ pub(crate) async fn unaccounted(client: &Client, provider: &Simulator) -> Result
     let mut known = listed(client).await?;
     let live = provider.record().live();
     known.extend(listed(client).await?);
-    let login = &provider.login().client_id;
-    let unknown = live.into_iter().filter(|it| !known.contains(&it.client_id) && it.client_id != *login);
+    let unknown = live.into_iter().filter(|it| !known.contains(&it.client_id));
     Ok(unknown.map(|it| it.name.unwrap_or(it.client_id)).collect())
 }
 
@@ -93,8 +92,7 @@ pub(crate) async fn all_go(
     if let Err(error) = gone {
         eprintln!("soak: {error:#}");
     }
-    let login = &provider.login().client_id;
-    let left = provider.record().live().into_iter().filter(|it| it.client_id != *login);
+    let left = provider.record().live().into_iter();
     Ok(left.map(|it| it.name.unwrap_or(it.client_id)).collect())
 }
 

@@ -70,8 +70,7 @@ pub const REMOVED_ANNOTATION: &str = "credwright.dev/removed";
 pub const ACCOUNT_ANNOTATION: &str = "credwright.dev/account";
 /// Annotation on a provider: an instant. What the provider has come to refuse until then is gone for good, a person says.
 pub const REFUSED_ANNOTATION: &str = "credwright.dev/refused";
-/// The annotation on an ApiCredential by which a person says that the clock is right though the ledger was last written at this, later
-/// time.
+/// Annotation on an ApiCredential: an instant. The clock is right though the ledger was last written at this later time, a person says.
 pub const CLOCK_ANNOTATION: &str = "credwright.dev/clock-is-right";
 /// Annotation on an ApiCredential: the id of the cluster that a person says its ledger belongs to, after a restore or a clone.
 pub const CLAIM_ANNOTATION: &str = "credwright.dev/claim";

@@ -89,7 +89,8 @@ impl Pass<'_> {
             self.hold(open);
             secrets
         } else if world.copied().is_some() {
-            self.engine.read_copy(&self.key).await?.get(it.revision).cloned()
+            let (_, material) = self.engine.read_copy(&self.key).await?;
+            material.get(it.revision).cloned()
         } else {
             None
         };

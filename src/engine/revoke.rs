@@ -68,7 +68,7 @@ impl Pass<'_> {
         Ok(same.next().map(|it| RevokeRequest { client_id: it.client_id, ids: it.ids, handle }))
     }
 
-    /// Whether it is over. A provider that says so is believed where the pair cannot be tried just now.
+    /// Whether it is over.
     async fn tried_afterwards(
         &self,
         open: &OpenLedger,
@@ -76,14 +76,24 @@ impl Pass<'_> {
         said: Revocation,
         driver: &dyn Provider,
     ) -> Result<Outcome, EngineError> {
-        let said = said == Revocation::Revoked;
+        let revoked = |still_accepted| Outcome::Revoked { said: said == Revocation::Revoked, still_accepted };
         if open.material.get(revision).is_none() || !driver.capabilities().verify {
-            return Ok(Outcome::Revoked { said, still_accepted: None });
+            return Ok(revoked(None));
         }
-        Ok(match self.tried(open, revision).await? {
-            Ok(verdict) => Outcome::Revoked { said, still_accepted: Some(verdict == Verdict::Accepted) },
-            Err(_) if said => Outcome::Revoked { said, still_accepted: None },
-            Err(failure) => Outcome::Failed(failure),
-        })
+        let tried = self.tried(open, revision).await?;
+        Ok(still_accepted(said, tried).map_or_else(Outcome::Failed, revoked))
+    }
+}
+
+/// Whether what was revoked still works, as the pair tried afterwards shows. A provider that says so is believed where the pair
+/// cannot be tried just now; "not found" is not.
+pub(super) fn still_accepted(
+    said: Revocation,
+    tried: Result<Verdict, Failure>,
+) -> Result<Option<bool>, Failure> {
+    match tried {
+        Ok(verdict) => Ok(Some(verdict == Verdict::Accepted)),
+        Err(_) if said == Revocation::Revoked => Ok(None),
+        Err(failure) => Err(failure),
     }
 }

@@ -13,6 +13,7 @@ use std::{
 use jiff::Timestamp;
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::ResourceExt;
+use serde::{Deserialize, Serialize};
 
 pub(super) use self::census::Tally;
 pub use self::ledgers::{Departed, Ledgers};
@@ -43,7 +44,7 @@ pub(super) const DOCUMENT_KEY: &str = "document";
 pub(super) const SEALED_KEY: &str = "sealed";
 
 /// Namespace and name.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Key {
     /// The namespace.
     pub namespace: String,
@@ -60,7 +61,7 @@ impl Key {
 }
 
 /// A provider object of either kind; a cluster-scoped one has an empty namespace.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ProviderKey {
     /// The kind.
     pub kind: ProviderKind,

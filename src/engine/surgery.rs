@@ -160,7 +160,7 @@ impl Engine {
     pub(super) async fn restore_ledger(&self, object: &ApiCredential) -> Result<(), EngineError> {
         let key = Key::of(object);
         let api = self.ledgers(&key);
-        let (copy, _) = self.copy(&key).await?;
+        let (copy, _) = self.read_copy(&key).await?;
         let mut data = copy.data.unwrap_or_default();
         let mut part = |key: &str| data.remove(key).unwrap_or_default();
         let secret = ledger_secret(ledger_metadata(object), part(DOCUMENT_KEY), part(SEALED_KEY));
@@ -180,12 +180,8 @@ impl Engine {
         }
     }
 
-    /// The secrets in the copy of a ledger.
-    pub(super) async fn read_copy(&self, key: &Key) -> Result<Material, EngineError> {
-        Ok(self.copy(key).await?.1)
-    }
-
-    async fn copy(&self, key: &Key) -> Result<(Secret, Material), EngineError> {
+    /// Reads and opens the copy of a ledger.
+    pub(super) async fn read_copy(&self, key: &Key) -> Result<(Secret, Material), EngineError> {
         let name = copy_name(&key.name);
         let copy = call("reading the ledger's copy", self.ledgers(key).get_opt(&name)).await?;
         let copy = copy.ok_or(EngineError::Gone("the ledger's copy"))?;

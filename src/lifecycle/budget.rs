@@ -42,7 +42,7 @@ pub struct Budget {
 pub struct Asked {
     /// By all namespaces, in order of time.
     pub by_all: Vec<Timestamp>,
-    /// By one of them, in order of time; all of it, where a provider is not shared.
+    /// By one of them, in order of time; `None` where a provider is not shared.
     pub by_one: Option<Vec<Timestamp>>,
 }
 
@@ -61,8 +61,14 @@ fn has_room(limit: u32, by_all: &[Timestamp], by_one: Option<&[Timestamp]>, at: 
     let count = |mints: &[Timestamp]| {
         mints.len() - mints.partition_point(|mint| at.duration_since(*mint) >= MINT_WINDOW)
     };
-    let left = (limit as usize).saturating_sub(count(by_all));
-    left > 0 && by_one.is_none_or(|one| count(one) == 0 || count(one) < left)
+    is_left(limit, count(by_all), by_one.map(count))
+}
+
+/// Whether something of `limit` is left after so many credentials, so many of them for who asks.
+#[must_use]
+pub fn is_left(limit: u32, by_all: usize, by_one: Option<usize>) -> bool {
+    let left = (limit as usize).saturating_sub(by_all);
+    left > 0 && by_one.is_none_or(|one| one == 0 || one < left)
 }
 
 /// What an account may be asked for within an hour: what its owner says, or twice what the schedules need.

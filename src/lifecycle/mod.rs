@@ -51,7 +51,7 @@ pub mod world;
 
 pub use checks::decide;
 pub(crate) use mint::asked_expiry;
-pub use report::{AccountTrouble, EventNote, Report, conclude, reason};
+pub use report::{AccountTrouble, EventNote, Report, conclude, reason, yet_accepted};
 
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,9 @@
 mod left;
 mod person;
 mod restore;
+mod revoked;
+
+pub use revoked::yet_accepted;
 
 use jiff::Timestamp;
 
@@ -72,9 +75,6 @@ pub fn reason(kind: FailureKind) -> Reason {
 fn concerns_account(kind: FailureKind) -> bool {
     matches!(kind, FailureKind::Unavailable | FailureKind::RateLimited | FailureKind::LoginRefused)
 }
-
-/// How often what was revoked may be found accepted before people are told.
-const TOLD_AFTER: u32 = 3;
 
 /// What a failure to settle or to revoke is about: the account. Several may take turns, and their failures still add up.
 fn whose(revision: &Revision) -> String {
@@ -189,7 +189,7 @@ impl<'a> Conclusion<'a> {
     fn settled(&mut self, revision: &Revision, outcome: &Outcome) {
         self.report.memory.looked = Some((revision.revision, self.now));
         let found = match outcome {
-            Outcome::Found(found) => found.iter().find(|it| it.name == revision.name),
+            Outcome::Found(found) => found,
             Outcome::Failed(failure) => {
                 let message = format!("looking for {} failed: {}", revision.name, failure.message);
                 return self.fail(
@@ -201,7 +201,7 @@ impl<'a> Conclusion<'a> {
             }
             _ => return,
         };
-        match found {
+        match found.iter().find(|it| it.name == revision.name) {
             Some(it) if it.held_elsewhere => return self.claimed_twice(revision, it),
             Some(it) => {
                 let (client_id, ids) = (it.client_id.clone(), it.ids.clone());
@@ -212,11 +212,7 @@ impl<'a> Conclusion<'a> {
                     self.provider_view(revision).and_then(ProviderView::usable).map(|it| &it.capabilities);
                 let certain =
                     capabilities.is_some_and(|it| self.now >= settle_from(revision, it) + it.listing_lag);
-                if let Some(hidden) = self.hidden(revision, outcome) {
-                    let message = format!(
-                        "the provider's list does not show {}, which it should: what it lacks proves nothing",
-                        hidden.name
-                    );
+                if let Some(message) = self.hides(revision, found) {
                     let failure =
                         Failure { kind: FailureKind::Malformed, retry_after: None, message: String::new() };
                     let what = (Reason::ProviderProtocolError, message, &failure);
@@ -230,13 +226,12 @@ impl<'a> Conclusion<'a> {
         self.forget(StepKind::Settle);
     }
 
-    /// What the list in which `revision` was looked for should show, too, and does not.
-    fn hidden(&self, revision: &Revision, outcome: &Outcome) -> Option<&'a Revision> {
-        let Outcome::Found(found) = outcome else { return None };
+    /// Why the list in which `revision` was looked for is not to be believed.
+    fn hides(&self, revision: &Revision, found: &[FoundCredential]) -> Option<String> {
         let lag = self.provider_view(revision).and_then(ProviderView::usable)?.capabilities.listing_lag;
         let tag = naming::parts(&revision.name).map(|(tag, _)| tag)?;
         let is_listed = |name: &str| found.iter().any(|it| it.name == name);
-        suspect::hidden(self.world.document()?, (tag, &revision.account), is_listed, (self.now, lag))
+        suspect::hides(self.world.document()?, (tag, &revision.account), is_listed, (self.now, lag))
     }
 
     fn claimed_twice(&mut self, revision: &Revision, found: &FoundCredential) {
@@ -367,50 +362,6 @@ impl<'a> Conclusion<'a> {
         self.forget(StepKind::Publish);
         if before != Some(revision.revision) {
             self.forget(StepKind::Mint);
-        }
-    }
-
-    fn revoked(&mut self, revision: &Revision, outcome: &Outcome) {
-        match outcome {
-            Outcome::Revoked { said, still_accepted: Some(true) } => {
-                let (kind, says) = match said {
-                    true => (FailureKind::Ambiguous, "says that it has revoked"),
-                    false => (FailureKind::Malformed, "does not know"),
-                };
-                let message = format!("the provider {says} {}, and yet accepts it", revision.name);
-                let failure = Failure { kind, retry_after: None, message: String::new() };
-                let what = (Reason::RevocationFailed, message.clone(), &failure);
-                self.fail(StepKind::Revoke, revision, whose(revision), what);
-                if *said {
-                    self.told_of_a_lag(message);
-                }
-            }
-            Outcome::Revoked { .. } => {
-                self.report.edits.push(Edit::Revoked { revision: revision.revision });
-                let client = revision.client_id.as_deref().unwrap_or_default();
-                let message = format!("{} (client {client}) was revoked", revision.name);
-                self.report.events.push(EventNote { warning: false, reason: Reason::Revoked, message });
-            }
-            Outcome::Failed(failure) => {
-                let message = format!("revoking {} failed: {}", revision.name, failure.message);
-                self.fail(
-                    StepKind::Revoke,
-                    revision,
-                    whose(revision),
-                    (Reason::RevocationFailed, message, failure),
-                );
-            }
-            _ => {}
-        }
-    }
-
-    /// What was revoked may be accepted a little longer here and there: people are told only if it goes on.
-    fn told_of_a_lag(&mut self, message: String) {
-        let reason = Reason::RevocationFailed;
-        self.report.events.retain(|it| it.reason != reason);
-        let failures = self.world.document().and_then(|it| it.failures.get(&StepKind::Revoke));
-        if failures.is_some_and(|it| it.count == TOLD_AFTER) {
-            self.report.events.push(EventNote { warning: true, reason, message });
         }
     }
 

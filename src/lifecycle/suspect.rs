@@ -39,26 +39,30 @@ pub struct Standing {
     pub sibling_refused_at: Option<Timestamp>,
 }
 
-/// What a list should show and does not: a credential that works, under the same tag. What such a list lacks proves nothing.
-/// What is newer than `lag` need not be listed yet.
+/// What is wrong with a list that does not show a credential which works, under the same tag: what it lacks proves nothing. What is
+/// newer than `lag` need not be listed yet.
 #[must_use]
-pub fn hidden<'a>(
-    document: &'a Document,
+pub fn hides(
+    document: &Document,
     (tag, account): (&str, &Account),
     is_listed: impl Fn(&str) -> bool,
     (now, lag): (Timestamp, SignedDuration),
-) -> Option<&'a Revision> {
+) -> Option<String> {
     let tagged = |it: &Revision| naming::parts(&it.name).is_some_and(|(its, _)| its == tag);
     let works = |it: &Revision| it.state.is_usable() && it.refused_at.is_none() && it.dead_at.is_none();
     let ends = |it: &Revision| schedule::end(it).is_some_and(|end| end <= now);
-    document.revisions.iter().find(|it| {
+    let hidden = document.revisions.iter().find(|it| {
         it.account == *account
             && tagged(it)
             && works(it)
             && !ends(it)
             && it.issued_at.is_some_and(|at| at + lag <= now)
             && !is_listed(&it.name)
-    })
+    })?;
+    Some(format!(
+        "the provider's list does not show {}, which it should: what it lacks proves nothing",
+        hidden.name
+    ))
 }
 
 /// A provider object, for the line that a person types.

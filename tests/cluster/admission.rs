@@ -1,6 +1,6 @@
 //! The policies of deploy/admission.yaml refuse at admission what the operator would otherwise only say in a status.
 
-use credwright::api::{ApiCredential, ClusterCredentialProvider};
+use credwright::api::ApiCredential;
 use credwright_harness::controlplane::{ControlPlane, ControlPlaneOptions};
 use k8s_openapi::api::{
     core::v1::{Namespace, Secret},
@@ -34,20 +34,6 @@ async fn tenant(scene: &Scene, control_plane: &ControlPlane) -> Client {
     let mut config = control_plane.cluster().config().await.unwrap();
     config.auth_info.impersonate = Some(TENANT.to_owned());
     Client::try_from(config).unwrap()
-}
-
-async fn share(scene: &Scene, name: &str, allow: Value) {
-    let object = json!({
-        "apiVersion": "credwright.dev/v1alpha1", "kind": "ClusterCredentialProvider",
-        "metadata": { "name": name },
-        "spec": {
-            "spreetail": { "baseUrl": scene.provider.base_url() },
-            "login": { "secretRef": { "name": "spreetail-admin", "namespace": scene.namespace } },
-            "allow": allow,
-        },
-    });
-    let api: Api<ClusterCredentialProvider> = Api::all(scene.client.clone());
-    api.patch(name, &PatchParams::apply("tests").force(), &Patch::Apply(object)).await.unwrap();
 }
 
 /// Why a tenant may not have `spec` at the provider `name`; `None` if it may.
@@ -146,7 +132,7 @@ async fn what_a_shared_provider_does_not_allow_is_refused_at_admission_and_may_s
     let namespaces: Api<Namespace> = Api::all(scene.client.clone());
     namespaces.patch(&scene.namespace, &PatchParams::default(), &labels).await.unwrap();
     for (name, allow) in providers(&scene.namespace) {
-        share(&scene, name, allow).await;
+        scene.share(name, json!({}), allow).await;
     }
     let api: Api<ApiCredential> = Api::namespaced(tenants, &scene.namespace);
     is_refused_soon(&scene, &api, "netted").await;
@@ -159,7 +145,7 @@ async fn what_a_shared_provider_does_not_allow_is_refused_at_admission_and_may_s
     let operator = scene.operator_as(|_, options| options.cluster_providers = true).await;
     let reference = json!({ "kind": "ClusterCredentialProvider", "name": "ours" });
     scene.issue("orders", json!({ "providerRef": reference, "lifetime": "720h" })).await;
-    share(&scene, "ours", json!({ "namespaces": { "names": ["elsewhere"] } })).await;
+    scene.share("ours", json!({}), json!({ "namespaces": { "names": ["elsewhere"] } })).await;
     is_refused_soon(&scene, &api, "ours").await;
     api.delete("orders", &DeleteParams::default()).await.unwrap();
     scene.goes("orders").await;

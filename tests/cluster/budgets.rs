@@ -1,12 +1,9 @@
 //! How many credentials an account may be asked for, who comes first, and what is said beforehand.
 
-use credwright::api::{ApiCredential, ClusterCredentialProvider, CredentialProvider};
+use credwright::api::{ApiCredential, CredentialProvider};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::{
-    Api,
-    api::{DeleteParams, Patch, PatchParams},
-};
+use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::{
@@ -16,18 +13,8 @@ use crate::{
 
 /// A provider that everybody may use.
 async fn share(scene: &Scene, mints_per_hour: u32) -> Value {
-    let object = json!({
-        "apiVersion": "credwright.dev/v1alpha1", "kind": "ClusterCredentialProvider",
-        "metadata": { "name": scene.namespace },
-        "spec": {
-            "spreetail": { "baseUrl": scene.provider.base_url() },
-            "login": { "secretRef": { "name": "spreetail-admin", "namespace": scene.namespace } },
-            "limits": { "requestsPerSecond": 1000, "mintsPerHour": mints_per_hour },
-            "allow": { "namespaces": { "selector": {} } },
-        },
-    });
-    let api: Api<ClusterCredentialProvider> = Api::all(scene.client.clone());
-    api.patch(&scene.namespace, &PatchParams::apply("tests").force(), &Patch::Apply(object)).await.unwrap();
+    let limits = json!({ "requestsPerSecond": 1000, "mintsPerHour": mints_per_hour });
+    scene.share(&scene.namespace, limits, json!({ "namespaces": { "selector": {} } })).await;
     json!({ "providerRef": { "kind": "ClusterCredentialProvider", "name": scene.namespace }, "lifetime": "720h" })
 }
 
@@ -99,8 +86,7 @@ async fn a_tenant_who_flips_requests_and_makes_objects_again_does_not_starve_oth
         .max();
     assert!(most <= Some(LIMIT), "{most:?} within an hour");
     operator.stop().await;
-    let api: Api<ClusterCredentialProvider> = Api::all(greedy.client.clone());
-    api.delete(&greedy.namespace, &DeleteParams::default()).await.unwrap();
+    greedy.delete_shared_provider(&greedy.namespace).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

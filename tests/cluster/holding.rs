@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use credwright::{api::CredentialProvider, controller::Options, engine::Settings};
-use credwright_harness::controlplane::{ControlPlane, ControlPlaneOptions};
+use credwright_harness::{
+    controlplane::{ControlPlane, ControlPlaneOptions},
+    random::Random,
+};
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::{Api, ResourceExt, api::DeleteParams};
 use serde_json::{Value, json};
@@ -101,13 +104,13 @@ async fn move_in(scene: &Scene) {
 }
 
 /// Deletes some of what is there, in an order that `random` chooses, and then all the rest with the namespace.
-async fn move_out(scene: &Scene, random: &mut impl FnMut(usize) -> usize) {
+async fn move_out(scene: &Scene, random: &mut Random) {
     let mut order = ["object", "provider", "login", "target", "ledger"];
     for index in (1..order.len()).rev() {
-        order.swap(index, random(index + 1));
+        order.swap(index, random.below(index + 1));
     }
     let delete = DeleteParams::default();
-    for what in &order[..random(order.len() + 1)] {
+    for what in &order[..random.below(order.len() + 1)] {
         let secrets = scene.api::<Secret>();
         let done = match *what {
             "object" => {
@@ -140,13 +143,9 @@ async fn a_hundred_namespaces_go_with_all_that_is_in_them_and_nothing_is_left_at
     let control_plane = ControlPlane::start(ControlPlaneOptions::default()).await.unwrap();
     install_crds(&control_plane.client().await.unwrap()).await;
     let scene = Scene::on(control_plane.cluster(), "operator").await;
-    let seed = scene.now().as_nanosecond().unsigned_abs();
+    let seed = u64::try_from(scene.now().as_millisecond()).unwrap();
     eprintln!("the order is that of seed {seed}");
-    let mut state = seed | 1;
-    let mut random = move |below: usize| {
-        state = state.wrapping_mul(0x2360_ed05_1fc6_5da4_4385_df64_9fcc_f645).wrapping_add(1);
-        usize::try_from((state >> 100) % below as u128).unwrap()
-    };
+    let mut random = Random::new(seed);
     let operator = everywhere(&scene).await;
     let mut tenants = Vec::new();
     for _ in 0..TENANTS {

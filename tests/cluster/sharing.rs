@@ -4,25 +4,14 @@ use credwright::api::ClusterCredentialProvider;
 use jiff::Unit;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
-use kube::api::{DeleteParams, Patch, PatchParams};
+use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::stage::hours;
 use crate::support::Scene;
 
 async fn share(scene: &Scene, allow: Value) {
-    let object = json!({
-        "apiVersion": "credwright.dev/v1alpha1", "kind": "ClusterCredentialProvider",
-        "metadata": { "name": scene.namespace },
-        "spec": {
-            "spreetail": { "baseUrl": scene.provider.base_url() },
-            "login": { "secretRef": { "name": "spreetail-admin", "namespace": scene.namespace } },
-            "limits": { "requestsPerSecond": 1000 },
-            "allow": allow,
-        },
-    });
-    let api: Api<ClusterCredentialProvider> = Api::all(scene.client.clone());
-    api.patch(&scene.namespace, &PatchParams::apply("tests").force(), &Patch::Apply(object)).await.unwrap();
+    scene.share(&scene.namespace, json!({ "requestsPerSecond": 1000 }), allow).await;
 }
 
 async fn label(scene: &Scene, plan: Option<&str>) {
@@ -79,8 +68,7 @@ async fn a_namespace_is_let_in_by_its_labels_and_what_it_has_outlives_them() {
     assert_eq!(scene.provider.record().live().len(), 0);
     assert_eq!(scene.made().len(), 3);
     operator.stop().await;
-    let api: Api<ClusterCredentialProvider> = Api::all(scene.client.clone());
-    api.delete(&scene.namespace, &DeleteParams::default()).await.unwrap();
+    scene.delete_shared_provider(&scene.namespace).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -135,5 +123,5 @@ async fn a_shared_provider_gives_a_namespace_what_its_owner_allows_and_nothing_e
     scene.goes("orders").await;
     assert_eq!(scene.provider.record().live().len(), 0);
     operator.stop().await;
-    api.delete(&scene.namespace, &DeleteParams::default()).await.unwrap();
+    scene.delete_shared_provider(&scene.namespace).await;
 }

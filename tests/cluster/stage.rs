@@ -6,13 +6,14 @@
 use std::time::{Duration, Instant};
 
 use credwright::api::{
-    ApiCredential, ApiCredentialStatus, CredentialProvider, CredentialStatus, ProviderStatus,
+    ApiCredential, ApiCredentialStatus, ClusterCredentialProvider, CredentialProvider, CredentialStatus,
+    ProviderStatus,
 };
 use credwright_simulator::{Credential, Operation, SeenRequest, Simulator, spreetail};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
-    ResourceExt,
+    Api, ResourceExt,
     api::{DeleteParams, Patch, PatchParams, PostParams},
 };
 use serde_json::{Value, json};
@@ -196,6 +197,27 @@ impl Scene {
             "login": { "secretRef": { "name": login } },
             "limits": { "requestsPerSecond": 1000, "concurrent": 32 },
         })
+    }
+
+    /// The Spreetail account as a provider that namespaces share.
+    pub(crate) async fn share(&self, name: &str, limits: Value, allow: Value) {
+        let object = json!({
+            "apiVersion": "credwright.dev/v1alpha1", "kind": "ClusterCredentialProvider",
+            "metadata": { "name": name },
+            "spec": {
+                "spreetail": { "baseUrl": self.provider.base_url() },
+                "login": { "secretRef": { "name": "spreetail-admin", "namespace": self.namespace } },
+                "limits": limits,
+                "allow": allow,
+            },
+        });
+        let api: Api<ClusterCredentialProvider> = Api::all(self.client.clone());
+        api.patch(name, &PatchParams::apply("tests").force(), &Patch::Apply(object)).await.unwrap();
+    }
+
+    pub(crate) async fn delete_shared_provider(&self, name: &str) {
+        let api: Api<ClusterCredentialProvider> = Api::all(self.client.clone());
+        api.delete(name, &DeleteParams::default()).await.unwrap();
     }
 
     pub(crate) async fn delete_provider(&self, name: &str) {

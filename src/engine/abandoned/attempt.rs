@@ -5,13 +5,20 @@ use kube::ResourceExt;
 
 use crate::{
     api::{AbandonedCredential, AbandonedKind, ProviderKind},
-    lifecycle::{abandoned::to_do, ledger::Account, naming, suspect, world::ProviderView},
-    providers::{Found, Pair, Revocation, RevokeRequest, Verdict, registry},
+    lifecycle::{
+        abandoned::to_do,
+        ledger::{Account, Document},
+        naming, suspect,
+        world::ProviderView,
+        yet_accepted,
+    },
+    providers::{Found, Pair, Revocation, RevokeRequest, registry},
 };
 
 use super::{Caller, Supplies};
 use crate::engine::{
     Engine,
+    revoke::still_accepted,
     stores::{Key, ProviderKey},
 };
 
@@ -151,15 +158,9 @@ impl Engine {
         };
         let is_listed = |name: &str| found.iter().any(|it| it.name == name);
         let lag = caller.driver.capabilities().listing_lag;
-        let hidden = document
-            .as_ref()
-            .and_then(|document| suspect::hidden(document, (tag, &account), is_listed, (self.now(), lag)));
-        hidden.map_or(Ok(()), |it| {
-            Err(format!(
-                "the provider's list does not show {}, which it should: what it lacks proves nothing",
-                it.name
-            ))
-        })
+        let hides =
+            |document: &Document| suspect::hides(document, (tag, &account), is_listed, (self.now(), lag));
+        document.as_deref().and_then(hides).map_or(Ok(()), Err)
     }
 
     /// What is not listed when a call that may have made it must be over does not exist.
@@ -186,15 +187,9 @@ async fn tried_afterwards(
         client_secret: secrets.client_secret.clone(),
         scopes: supplies.parcel.scopes.clone(),
     };
-    match caller.driver.verify(&pair).await {
-        Ok(Verdict::Refused) => Attempt::Gone,
-        Ok(Verdict::Accepted) if said == Revocation::Revoked => {
-            Attempt::Failed("the provider says that it has revoked it, and yet accepts it".to_owned())
-        }
-        Ok(Verdict::Accepted) => {
-            Attempt::Failed("the provider does not know it, and yet accepts it".to_owned())
-        }
-        Err(_) if said == Revocation::Revoked => Attempt::Gone,
+    match still_accepted(said, caller.driver.verify(&pair).await) {
+        Ok(Some(true)) => Attempt::Failed(yet_accepted(said == Revocation::Revoked, "it")),
+        Ok(_) => Attempt::Gone,
         Err(failure) => Attempt::Failed(format!("trying whether it is gone failed: {}", failure.message)),
     }
 }

@@ -40,7 +40,7 @@ pub(in crate::engine) struct Tally {
 /// Times, and how many there are: a question that comes with each look at an object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Mints {
-    count: u32,
+    count: usize,
     at: BTreeMap<Timestamp, u32>,
 }
 
@@ -207,8 +207,7 @@ impl Tally {
     ) -> Option<Asked> {
         let of = namespace.map(|it| self.mints_of.get(it));
         let by_one = of.map(|mints| mints.map_or(0, |mints| mints.count));
-        let left = limit.saturating_sub(self.mints.count);
-        if left > 0 && by_one.is_none_or(|one| one == 0 || one < left) {
+        if budget::is_left(limit, self.mints.count, by_one) {
             return None;
         }
         let by_one = of.map(|mints| mints.map(|mints| mints.recent(now)).unwrap_or_default());

@@ -13,7 +13,6 @@ use super::{
     Key, LedgerEntry, ProviderKey, Store,
     census::{Census, Mint, Tally, mints},
 };
-use crate::api::ProviderKind;
 
 /// A credential that was minted for an object which has gone since.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -21,11 +20,8 @@ use crate::api::ProviderKind;
 pub struct Departed {
     /// When.
     pub at: Timestamp,
-    kind: ProviderKind,
-    provider: String,
-    provider_namespace: String,
-    namespace: String,
-    name: String,
+    provider: ProviderKey,
+    object: Key,
     uid: String,
 }
 
@@ -33,29 +29,17 @@ impl Departed {
     /// What the ledger of `key` says was minted.
     pub(in crate::engine) fn all(key: &Key, entry: &LedgerEntry) -> Vec<Self> {
         let uid = entry.document.as_ref().map(|document| document.object_uid.clone()).unwrap_or_default();
-        let departed = |mint: Mint<'_>| Self {
-            at: mint.at,
-            kind: mint.provider.kind,
-            provider: mint.provider.name,
-            provider_namespace: mint.provider.namespace,
-            namespace: key.namespace.clone(),
-            name: key.name.clone(),
+        let departed = |Mint { provider, at, .. }: Mint<'_>| Self {
+            at,
+            provider,
+            object: key.clone(),
             uid: uid.clone(),
         };
         mints(key, entry).map(departed).collect()
     }
 
-    fn is_of(&self, key: &Key) -> bool {
-        (&self.namespace, &self.name) == (&key.namespace, &key.name)
-    }
-
     fn mint(&self) -> Mint<'_> {
-        let provider = ProviderKey {
-            kind: self.kind,
-            namespace: self.provider_namespace.clone(),
-            name: self.provider.clone(),
-        };
-        Mint { provider, namespace: &self.namespace, at: self.at }
+        Mint { provider: self.provider.clone(), namespace: &self.object.namespace, at: self.at }
     }
 }
 
@@ -149,7 +133,7 @@ impl Ledgers {
 
     /// When credentials were minted for earlier objects at `key`.
     pub fn minted_before(&self, key: &Key) -> Vec<Timestamp> {
-        self.index().departed.iter().filter(|it| it.is_of(key)).map(|it| it.at).collect()
+        self.index().departed.iter().filter(|it| it.object == *key).map(|it| it.at).collect()
     }
 
     /// Everything for which `select` gives a value.
@@ -193,7 +177,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        api::{DeletionPolicy, Reason},
+        api::{DeletionPolicy, ProviderKind, Reason},
         lifecycle::ledger::{Account, Document, Intent, Request, Revision},
     };
 
