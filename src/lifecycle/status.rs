@@ -32,8 +32,10 @@ pub fn view(world: &World, object: &ApiCredential, plan: &Plan, now: Timestamp) 
     let active = world.active();
     let times = active.and_then(|it| pass.schedule(it));
     let newest = world.document().and_then(|it| it.newest_issued());
-    if let (LedgerView::Unreadable { .. }, Some(before)) = (&world.ledger, &object.status) {
-        // What was last known of it is all that is left to go by.
+    if let (LedgerView::Unreadable { .. } | LedgerView::Absent, Some(before)) =
+        (&world.ledger, &object.status)
+    {
+        // Without a ledger, what was last known is all that is left to go by.
         return ApiCredentialStatus {
             observed_generation: object.metadata.generation,
             conditions: conditions(&pass, object, plan),

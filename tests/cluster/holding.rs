@@ -1,19 +1,26 @@
 //! A provider and its login stay until what was made with them is gone, and no longer.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::{Duration, Instant},
+};
 
 use credwright::{api::CredentialProvider, controller::Options, engine::Settings};
 use credwright_harness::{
     controlplane::{ControlPlane, ControlPlaneOptions},
     random::Random,
 };
+use http::Method;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
-use kube::{Api, ResourceExt, api::DeleteParams};
+use kube::{
+    Api, ResourceExt,
+    api::{DeleteParams, PostParams},
+};
 use serde_json::{Value, json};
 
 use crate::{
     stage::{hours, minutes},
-    support::{Running, Scene, install_crds},
+    support::{Running, Scene, eventually, install_crds, power::Line},
 };
 
 /// How long the namespace controller may take for a hundred of them on a crowded machine.
@@ -134,6 +141,61 @@ async fn everywhere(scene: &Scene) -> Running {
         settings.revocation_deadline = hours(400);
     };
     scene.operator_as(change).await
+}
+
+/// Its ledger is copied and let go, and then the namespace goes, in which no ledger can be made any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_ledger_listed_that_was_being_made_anew_as_its_namespace_went_is_on_record_at_once_and_revoked()
+ {
+    let control_plane = ControlPlane::start(ControlPlaneOptions::default()).await.unwrap();
+    install_crds(&control_plane.client().await.unwrap()).await;
+    let scene = Scene::on(control_plane.cluster(), "operator").await;
+    let tenant = scene.neighbour("tenant").await;
+    let operator = everywhere(&scene).await;
+    move_in(&tenant).await;
+    tenant.publishes("orders", 1).await;
+    tenant.rest(&operator).await;
+    // The first Secret that is made is the copy, the second the ledger.
+    let made = AtomicUsize::new(0);
+    operator.power.set_fault({
+        let (client, name) = (tenant.client.clone(), tenant.namespace.clone());
+        move |request| {
+            let makes = request.method() == Method::POST
+                && request.uri().path() == format!("/api/v1/namespaces/{name}/secrets");
+            if !makes || made.fetch_add(1, Ordering::Relaxed) != 1 {
+                return None;
+            }
+            let namespaces: Api<Namespace> = Api::all(client.clone());
+            let secrets: Api<Secret> = Api::namespaced(client.clone(), &name);
+            let name = name.clone();
+            Some(Line::Behind(Box::pin(async move {
+                let delete = DeleteParams::default();
+                let _ = namespaces.delete(&name, &delete).await.unwrap();
+                // Until nothing can be made in it any more.
+                let dry = PostParams { dry_run: true, ..PostParams::default() };
+                let probe = serde_json::from_value(json!({ "metadata": { "name": "probe" } })).unwrap();
+                let began = Instant::now();
+                while secrets.create(&dry, &probe).await.is_ok() {
+                    assert!(began.elapsed() < PATIENCE, "the namespace does not go");
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                // Nobody says in which order a namespace is emptied.
+                let _ = secrets.delete("orders.credwright-copy", &delete).await.unwrap();
+            })))
+        }
+    });
+    tenant.delete_secret("orders.credwright").await;
+    let namespaces: Api<Namespace> = Api::all(scene.client.clone());
+    // The clock stands still: nothing waits for the deadline.
+    eventually("the namespace is gone", async || {
+        namespaces.get_opt(&tenant.namespace).await.unwrap().is_none()
+    })
+    .await;
+    assert_eq!(scene.abandoned().await.len(), 1);
+    let revoked = async || scene.abandoned().await.is_empty();
+    assert!(scene.reaches(&[&operator], hours(2), revoked).await);
+    assert_eq!((scene.made().len(), scene.provider.record().live().len()), (1, 0));
+    operator.stop().await;
 }
 
 /// All that a namespace holds is deleted at once and in any order, and for half of them while no operator is there to see it.

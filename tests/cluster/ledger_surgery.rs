@@ -101,6 +101,30 @@ async fn a_ledger_that_is_lost_for_good_is_put_together_again_and_mints_nothing(
     operator.stop().await;
 }
 
+/// What status lists is then all that is known of it, and has to stay until it can be acted on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_and_a_target_that_are_lost_while_the_provider_cannot_be_used_leave_nothing_behind() {
+    let scene = Scene::new("all-lost").await;
+    let operator = scene.operator().await;
+    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    operator.stop().await;
+    scene.merge_secret("orders.credwright", json!({ "metadata": { "finalizers": null } })).await;
+    scene.delete_ledger().await;
+    scene.delete_secret("orders").await;
+    let consent = |role| json!({ "metadata": { "labels": { "credwright.dev/role": role } } });
+    scene.merge_secret("spreetail-admin", consent(None)).await;
+    let operator = scene.operator().await;
+    scene.says("orders", ("Ready", "False", "LedgerLost")).await;
+    scene.rest(&operator).await;
+    operator.kill().await;
+    scene.merge_secret("spreetail-admin", consent(Some("login"))).await;
+    let operator = scene.operator().await;
+    scene.run_until_only(&operator, "orders", 2).await;
+    assert_eq!((scene.made().len(), scene.provider.record().live().len()), (2, 1));
+    assert!(scene.secret_works("orders").await);
+    operator.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn without_the_seals_key_a_ledger_says_so_and_is_put_together_when_a_person_deletes_it() {
     let scene = Scene::new("seal-lost").await;

@@ -132,6 +132,19 @@ fn stalled_says_that_waiting_is_in_vain() {
 }
 
 #[test]
+fn without_a_ledger_status_keeps_what_it_lists() {
+    let unreadable = LedgerView::Unreadable { why: "its seal does not open".to_owned(), terminating: false };
+    for ledger in [LedgerView::Absent, unreadable] {
+        let scene = a_credential().status_lists(2, "Retiring").status_lists(3, "Active");
+        let before = scene.object.status.clone().unwrap();
+        let mut world = scene.clone().world();
+        world.ledger = ledger;
+        let status = status::view(&world, &scene.object, &decide(&world, noon()), noon());
+        assert_eq!((status.revision, status.credentials), (before.revision, before.credentials));
+    }
+}
+
+#[test]
 fn a_transition_time_moves_only_with_the_status() {
     let before: Timestamp = "2026-11-20T08:00:00Z".parse().unwrap();
     let mut status = status_of(active());
