@@ -9,7 +9,10 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::duration::{Duration, FORM, between};
+use super::{
+    duration::{Duration, FORM, between},
+    names::{is_name, no_ledger},
+};
 
 /// What is wanted: which credential, from which provider, how it is rotated and where it is published.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -120,8 +123,7 @@ pub struct Intake {
     /// The Secret's name. It holds `client_id`, `client_secret` and, if they are known, `issued_at` and `expires_at` (RFC 3339),
     /// and carries the label `credwright.dev/role: intake`: that is its owner's consent.
     #[schemars(length(min = 1, max = 253))]
-    #[x_kube(validation = Rule::new("!self.endsWith('.credwright') && !self.endsWith('.credwright-copy')")
-        .message("intake.secretName cannot end in .credwright or .credwright-copy: those are ledgers"))]
+    #[x_kube(validation = no_ledger("intake.secretName"), validation = is_name("intake.secretName"))]
     pub secret_name: String,
 
     /// Whether a pair is tried at the provider before it is published.
@@ -155,6 +157,7 @@ pub struct ProviderRef {
     pub kind: ProviderKind,
     /// The provider's name.
     #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = is_name("providerRef.name"))]
     pub name: String,
 }
 
@@ -209,10 +212,8 @@ pub struct SecretOutput {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(
-        validation = Rule::new("!self.endsWith('.credwright') && !self.endsWith('.credwright-copy')")
-            .message("secret.name cannot end in .credwright or .credwright-copy: those are ledgers"),
-        validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')")
-            .message("secret.name must be a DNS subdomain: lower case letters, digits, dashes and dots")
+        validation = no_ledger("secret.name"),
+        validation = is_name("secret.name")
     )]
     pub name: Option<String>,
 

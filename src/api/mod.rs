@@ -9,6 +9,7 @@ mod condition;
 pub mod crds;
 mod drivers;
 mod duration;
+mod names;
 #[expect(clippy::duplicated_attributes, reason = "columns of one type are no repetition")]
 mod provider;
 #[cfg(test)]
@@ -61,6 +62,8 @@ pub const PROVIDER_FINALIZER: &str = "credwright.dev/in-use";
 pub const LOGIN_FINALIZER: &str = "credwright.dev/login";
 /// Finalizer on a ledger: it stays until what it lists is dealt with.
 pub const LEDGER_FINALIZER: &str = "credwright.dev/ledger";
+/// Finalizer on the RoleBinding that gives Credwright its rights in a namespace: what is there can only be ended with them.
+pub const RIGHTS_FINALIZER: &str = "credwright.dev/rights";
 
 /// Annotation on an ApiCredential: client IDs or names, separated by commas, of credentials that a person says are gone from a
 /// provider where Credwright can neither remove nor look for them.

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     allow::Allow,
     drivers::{CloudConnexa, CloudDirector, Expereo, OauthRegistration, Spreetail, VonageContactCenter},
+    names::{is_name, no_ledger},
 };
 
 /// Which account at which provider this is, and how Credwright uses it.
@@ -171,7 +172,7 @@ pub struct Login {
 pub struct SecretRef {
     /// The Secret's name.
     #[schemars(length(min = 1, max = 253))]
-    #[x_kube(validation = no_ledger())]
+    #[x_kube(validation = no_ledger("secretRef.name"), validation = is_name("secretRef.name"))]
     pub name: String,
 }
 
@@ -188,16 +189,12 @@ pub struct ClusterLogin {
 pub struct NamespacedSecretRef {
     /// The Secret's name.
     #[schemars(length(min = 1, max = 253))]
-    #[x_kube(validation = no_ledger())]
+    #[x_kube(validation = no_ledger("secretRef.name"), validation = is_name("secretRef.name"))]
     pub name: String,
     /// The Secret's namespace.
     #[schemars(length(min = 1, max = 63))]
+    #[x_kube(validation = is_name("secretRef.namespace"))]
     pub namespace: String,
-}
-
-fn no_ledger() -> Rule {
-    Rule::new("!self.endsWith('.credwright') && !self.endsWith('.credwright-copy')")
-        .message("secretRef.name cannot end in .credwright or .credwright-copy: those are ledgers")
 }
 
 /// TLS settings.

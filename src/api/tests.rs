@@ -83,6 +83,8 @@ const CREDENTIALS: &[(&str, &str)] = &[
         "intake: {secretName: orders.credwright}",
         "intake.secretName cannot end in .credwright or .credwright-copy",
     ),
+    ("providerRef: {kind: CredentialProvider, name: a/status}", "providerRef.name must be a DNS subdomain"),
+    ("intake: {secretName: ../../other/secrets/a}", "intake.secretName must be a DNS subdomain"),
 ];
 
 const CREDENTIAL_CHANGES: &[(&str, &str, &str)] = &[
@@ -190,8 +192,16 @@ const PROVIDERS: &[(&str, &str)] = &[
     ("vonageContactCenter: {region: nam, hosts: NewVoiceMedia}", NONE),
     ("vonageContactCenter: {}", "set either region or baseUrl"),
     ("vonageContactCenter: {region: apac, baseUrl: 'https://a.example'}", "set either region or baseUrl"),
-    ("spreetail: {}\nlogin: {secretRef: {name: a.credwright, namespace: n}}", LOGIN_IS_LEDGER),
-    ("spreetail: {}\nlogin: {secretRef: {name: a.credwright-copy, namespace: n}}", LOGIN_IS_LEDGER),
+    ("spreetail: {}\nlogin: {secretRef: {name: a.credwright, namespace: ns}}", LOGIN_IS_LEDGER),
+    ("spreetail: {}\nlogin: {secretRef: {name: a.credwright-copy, namespace: ns}}", LOGIN_IS_LEDGER),
+    (
+        "spreetail: {}\nlogin: {secretRef: {name: other/login, namespace: ns}}",
+        "secretRef.name must be a DNS subdomain",
+    ),
+    (
+        "spreetail: {}\nlogin: {secretRef: {name: .., namespace: ns}}",
+        "secretRef.name must be a DNS subdomain",
+    ),
 ];
 
 const PROVIDER_CHANGES: &[(&str, &str, &str)] = &[
@@ -314,6 +324,13 @@ fn what_a_cluster_provider_allows_is_checked_when_it_is_written() {
 }
 
 #[test]
+fn the_login_of_a_cluster_provider_is_named_by_names() {
+    let provider = object("p", "spreetail: {}\nlogin: {secretRef: {name: a, namespace: ns/secrets}}");
+    let complaints = complaints("ClusterCredentialProvider", &provider, None);
+    check("a path", &complaints, "secretRef.namespace must be a DNS subdomain");
+}
+
+#[test]
 fn every_rule_refuses_something_here() {
     let here = include_str!("tests.rs");
     let mut messages = Vec::new();
@@ -364,7 +381,8 @@ fn messages_in(schema: &Value, found: &mut Vec<String>) {
 
 fn credential(name: &str, spec: &str) -> Value {
     let mut credential = object(name, spec);
-    credential["spec"]["providerRef"] = json!({ "kind": "CredentialProvider", "name": "p" });
+    let provider = json!({ "kind": "CredentialProvider", "name": "p" });
+    credential["spec"].as_object_mut().unwrap().entry("providerRef").or_insert(provider);
     credential
 }
 

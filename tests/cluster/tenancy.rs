@@ -7,7 +7,7 @@ use credwright_simulator::{Simulator, cloud_connexa};
 use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::OwnerReference};
 use kube::{
     Api, ResourceExt,
-    api::{DeleteParams, ListParams, Patch, PatchParams},
+    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
 };
 use serde_json::{Value, json};
 
@@ -176,13 +176,13 @@ fn attempts(tenants: &Tenants, full_name: &str) -> Vec<Attempt> {
             "spec.providerRef.name",
             "the same, with its namespace",
             at(json!({ "name": format!("{victim}/spreetail") })),
-            missing(),
+            Refused("must be a DNS subdomain"),
         ),
         row(
             "spec.providerRef.name",
             "the same, as a path",
             at(json!({ "name": format!("../../{victim}/credentialproviders/spreetail") })),
-            missing(),
+            Refused("must be a DNS subdomain"),
         ),
         row(
             "spec.providerRef.kind",
@@ -258,7 +258,7 @@ fn attempts(tenants: &Tenants, full_name: &str) -> Vec<Attempt> {
             "spec.intake.secretName",
             "the same, with its namespace",
             by_hand(&format!("{victim}/keys")),
-            awaited(),
+            Refused("must be a DNS subdomain"),
         ),
         row("spec.intake.secretName", "a login", by_hand("spreetail-admin"), awaited()),
         row("spec.intake.secretName", "another object's target", by_hand("mine"), awaited()),
@@ -417,10 +417,8 @@ async fn logins(tenants: &Tenants) {
         }
     });
     let url = victim.provider.base_url();
-    let elsewhere = format!("{}/spreetail-admin", victim.namespace);
     let rows = [
         ("theirs", "only-there", "does not exist"),
-        ("theirs-with-namespace", elsewhere.as_str(), "does not exist"),
         ("an-intake", "own-keys", "has to give it the label credwright.dev/role: login"),
         ("a-target", "mine", "it is one that Credwright writes"),
         ("unlabelled", "plain", "has to give it the label credwright.dev/role: login"),
@@ -438,6 +436,18 @@ async fn logins(tenants: &Tenants) {
         thief.create_provider(name, thief.spreetail(&url, login)).await;
         let api = thief.api();
         crate::support::eventually(name, async || lacks(&api, name, part).await).await;
+    }
+    // What is no name would be another path.
+    for login in ["", "../"].map(|up| format!("{up}{}/spreetail-admin", victim.namespace)) {
+        let object = json!({ "metadata": { "name": "a-path" }, "spec": thief.spreetail(&url, &login) });
+        let object = serde_json::from_value::<CredentialProvider>(object).unwrap();
+        let refused = thief
+            .api::<CredentialProvider>()
+            .create(&PostParams::default(), &object)
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(refused.contains("secretRef.name must be a DNS subdomain"), "{refused}");
     }
     // A namespace that is not the provider's own is no field of this kind, and counts for nothing.
     let mut spec = thief.spreetail(&url, "only-theirs");
