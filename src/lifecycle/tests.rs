@@ -13,6 +13,7 @@ mod holding;
 mod inheritance;
 mod ledger;
 mod model;
+mod mutations;
 mod naming;
 mod properties;
 mod render;

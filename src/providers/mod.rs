@@ -63,6 +63,11 @@ pub trait Provider: Send + Sync {
     }
 }
 
+/// Whether a text can be one half of a pair: RFC 6749 (appendices A.1 and A.2) spells both in visible ASCII and spaces.
+fn is_half(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+}
+
 fn by_hand() -> Failure {
     http::failure(FailureKind::Rejected, "only a person can do that at this provider")
 }

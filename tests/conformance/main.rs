@@ -9,6 +9,7 @@ mod cloud_connexa;
 mod cloud_director;
 mod expereo;
 mod front;
+mod mutations;
 mod oauth_registration;
 mod spreetail;
 mod subject;

@@ -22,6 +22,7 @@ use super::{
     Capabilities, CreateRequest, Failure, FailureKind, Found, Issued, Pair, Provider, Revocation,
     RevokeRequest, Verdict,
     http::{self, Answer, Call, Http, failure, token::Tokens},
+    is_half,
     registry::{self, LoginData, SetupError, below},
 };
 use crate::{
@@ -277,7 +278,7 @@ impl CloudDirector {
             Err(failure) => return Err(self.undone(client_id, failure).await),
         };
         let token: wire::Token = answer.json(&call)?;
-        token.refresh_token.filter(|secret| !secret.expose_secret().is_empty()).ok_or_else(|| {
+        token.refresh_token.filter(|secret| is_half(secret.expose_secret())).ok_or_else(|| {
             let message = "Cloud Director answered the request for the API token's secret without one";
             failure(FailureKind::Malformed, message)
         })

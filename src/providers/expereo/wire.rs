@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::api::ExpereoAnswer;
+use crate::{api::ExpereoAnswer, providers::is_half};
 
 /// What may hold a list's clients, where the provider object does not say.
 const ITEMS: [&str; 4] = ["items", "data", "values", "results"];
@@ -46,7 +46,7 @@ impl Created {
     }
 
     pub(super) fn has_secret(&self) -> bool {
-        !self.client_secret.expose_secret().is_empty()
+        is_half(self.client_secret.expose_secret())
     }
 }
 

@@ -25,6 +25,7 @@ use super::{
     Capabilities, CreateRequest, Failure, FailureKind, Found, Issued, Pair, Provider, Revocation,
     RevokeRequest, Verdict,
     http::{Answer, CREATE_TIMEOUT, Call, Http, failure, token::Tokens},
+    is_half,
     registry::{self, LoginData, SetupError},
 };
 use crate::{
@@ -237,9 +238,9 @@ impl OauthServer {
         registration: &Url,
         token: &Url,
     ) -> Result<Issued, &'static str> {
-        let client_secret = registered.client_secret.filter(|secret| !secret.expose_secret().is_empty());
+        let client_secret = registered.client_secret.filter(|secret| is_half(secret.expose_secret()));
         let client_secret = client_secret.ok_or("the server registered a client without a secret")?;
-        if registered.client_id.is_empty() {
+        if !is_half(&registered.client_id) {
             return Err("the server registered a client without an ID");
         }
         if self.login.client_id() == Some(registered.client_id.as_str()) {

@@ -20,6 +20,7 @@ use super::{
         Answer, CREATE_TIMEOUT, Call, Http, failure,
         token::{Grant, Granted, Tokens},
     },
+    is_half,
     registry::{self, LoginData, SetupError, below},
 };
 use crate::{
@@ -201,7 +202,7 @@ fn check(created: &Created, asked: &CreateRequest, own_client_id: &str) -> Resul
     };
     let born_dead = created.expires.zip(created.created).is_some_and(|(expires, created)| expires <= created);
     let wrong = [
-        (created.secret.expose_secret().is_empty(), "Spreetail answered the create request without a secret"),
+        (!is_half(created.secret.expose_secret()), "Spreetail answered the create request without a secret"),
         (!is_client_id(&created.client_id), "Spreetail answered the create request without a client ID"),
         (created.client_id == own_client_id, "Spreetail answered the create request with our own client ID"),
         (

@@ -16,6 +16,7 @@ use tokio::task::yield_now;
 use tokio::time::sleep;
 
 use crate::faults::{Fault, RetryAfter};
+use crate::mutation::Mutator;
 use crate::server::Tear;
 use crate::simulator::{Provider, World};
 
@@ -123,6 +124,7 @@ async fn after_effect(fault: &Fault, response: Response) -> Answer {
         Fault::EndlessBody => (json, endless()).into_response(),
         Fault::NotUtf8 => (json, not_utf8(&body_of(response).await)).into_response(),
         Fault::Edited { members } => edited(response, members).await,
+        Fault::Mutated { seed } => mutated(response, Mutator::new(*seed)).await,
         Fault::Drip { millis } => {
             let (mut parts, body) = response.into_parts();
             let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
@@ -207,6 +209,26 @@ async fn edited(response: Response, members: &Map<String, Value>) -> Response {
     }
     parts.headers.remove(header::CONTENT_LENGTH);
     Response::from_parts(parts, Body::from(answer.to_string()))
+}
+
+async fn mutated(response: Response, mut mutator: Mutator) -> Response {
+    const STATUSES: [u16; 12] = [200, 201, 204, 206, 299, 304, 400, 401, 404, 409, 418, 503];
+    let (mut parts, body) = response.into_parts();
+    let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
+    let body = if mutator.once_in(8) { body.to_vec() } else { mutator.changed(&body) };
+    if mutator.once_in(4) {
+        parts.status = status(*mutator.one_of(&STATUSES));
+    }
+    for value in parts.headers.values_mut() {
+        if mutator.once_in(4)
+            && let Ok(changed) = HeaderValue::from_bytes(&mutator.changed(value.as_bytes()))
+        {
+            *value = changed;
+        }
+    }
+    parts.headers.remove(header::CONTENT_LENGTH);
+    parts.headers.remove(header::TRANSFER_ENCODING);
+    Response::from_parts(parts, Body::from(body))
 }
 
 fn status(code: u16) -> StatusCode {

@@ -54,6 +54,8 @@ pub enum Fault {
     NotUtf8,
     /// The answer, with these members in place of its own; in a list, each entry is changed.
     Edited { members: Map<String, Value> },
+    /// The answer, with changes to status, headers and body that this seed leads to.
+    Mutated { seed: u64 },
     /// The answer, a byte at a time, each of them after so much real time.
     Drip { millis: u64 },
     /// The request stops here before it has any effect, until the test opens the gate.

@@ -7,7 +7,8 @@
 //! * [`simulator`] puts one provider, its record, its clock and its faults behind a port.
 //! * [`record`] is what the provider knows: credentials made and revoked. [`traffic`] is who asked for what.
 //! * [`clock`] moves by hand, so that a credential of ninety days expires in no time.
-//! * [`faults`] go wrong on demand, round every operation of every provider; [`gate`] holds a request still.
+//! * [`faults`] go wrong on demand, round every operation of every provider; [`gate`] holds a request still, and [`mutation`] makes
+//!   answers that are almost right.
 //! * [`spreetail`], [`expereo`], [`cloud_director`], [`cloud_connexa`] and [`vonage`] are providers, and so is every other
 //!   file that implements [`simulator::Provider`]. The last two have a [`portal`] instead of an API for credentials.
 //! * [`oidc`] starts a real registration server, which is not a simulator but is used like one.
@@ -26,6 +27,7 @@ pub mod cloud_director;
 pub mod expereo;
 pub mod faults;
 pub mod gate;
+pub mod mutation;
 pub mod oidc;
 pub mod portal;
 mod random;
@@ -39,6 +41,7 @@ pub mod vonage;
 pub use clock::Clock;
 pub use faults::{Fault, Faults, Matching, RetryAfter, Rule};
 pub use gate::Gate;
+pub use mutation::Mutator;
 pub use portal::{Form, Portal};
 pub use record::{Credential, Record};
 pub use simulator::{Login, Simulator};
