@@ -1,7 +1,9 @@
 //! Every point at which the power can go, and what comes after.
 
 use std::{
+    io::Write,
     panic::AssertUnwindSafe,
+    sync::atomic::{AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
 
@@ -18,6 +20,8 @@ use crate::{
 /// How many cases run at once, over all stories.
 static ROOM: Semaphore = Semaphore::const_new(10);
 
+/// All the cuts that were made.
+static CUTS: AtomicUsize = AtomicUsize::new(0);
 /// How far beyond the calls of a run without cuts is tried: two runs do not make exactly the same calls.
 const MARGIN: usize = 1;
 
@@ -120,9 +124,12 @@ pub(crate) async fn sweep(story: Story, kind: Kind, doubles: Doubles) {
     }
     let of = |cuts: usize| ran.iter().filter(|it| it.cuts == cuts).count();
     let in_vain: usize = ran.iter().map(|it| it.in_vain).sum();
-    println!(
+    let so_far = CUTS.fetch_add(of(1) + 2 * of(2), Ordering::Relaxed) + of(1) + 2 * of(2);
+    // Not captured: this is the matrix's result.
+    let _ = writeln!(
+        std::io::stderr(),
         "{story:?} at {kind:?} ({calls} calls, {requests} requests): {} cuts, {} times another cut in the recovery, {in_vain} \
-         credentials made in vain, {:.0?}",
+         credentials made in vain, {:.0?}; {so_far} cuts so far",
         of(1),
         of(2),
         began.elapsed()
