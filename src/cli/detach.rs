@@ -5,7 +5,7 @@ use std::{process::ExitCode, time::Duration};
 use clap::Args;
 use kube::{Client, Config};
 
-use crate::engine::detach::{Detached, detach};
+use crate::engine::detach::{Detached, detach, stop};
 
 /// How long an operator that is still running gets to take hold again, so that it is noticed.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
@@ -16,6 +16,23 @@ pub(super) struct Arguments {
     /// A namespace to let go of; repeatable. [default: all namespaces, and the providers that they share]
     #[arg(long, env = "CREDWRIGHT_NAMESPACE", value_name = "NAME", value_delimiter = ',')]
     namespace: Vec<String>,
+
+    /// With --namespace: the RoleBinding in each of them that gave Credwright its rights.
+    #[arg(long, env = "CREDWRIGHT_ROLE_BINDING", default_value = "credwright", value_name = "NAME")]
+    role_binding: String,
+
+    /// The Deployment that runs the operator, in --operator-namespace: it is scaled to 0 first, and its pods are waited for.
+    #[arg(long, env = "CREDWRIGHT_STOP_DEPLOYMENT", value_name = "NAME")]
+    stop_deployment: Option<String>,
+
+    /// Credwright's own namespace.
+    #[arg(
+        long,
+        env = "CREDWRIGHT_OPERATOR_NAMESPACE",
+        default_value = "credwright-system",
+        value_name = "NAME"
+    )]
+    operator_namespace: String,
 }
 
 pub(super) fn main(arguments: &Arguments) -> ExitCode {
@@ -25,10 +42,20 @@ pub(super) fn main(arguments: &Arguments) -> ExitCode {
 /// A second look tells whether an operator is still there: it would put back what was taken off.
 async fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let client = Client::try_from(Config::infer().await?)?;
-    let Detached { secrets, credentials, providers } = detach(&client, &arguments.namespace).await?;
-    println!("let go of {secrets} Secrets, {credentials} ApiCredentials and {providers} providers");
+    if let Some(name) = &arguments.stop_deployment {
+        stop(&client, &arguments.operator_namespace, name).await?;
+        println!("stopped the Deployment {name}");
+    }
+    let let_go = || detach(&client, &arguments.namespace, &arguments.role_binding);
+    let Detached { secrets, credentials, providers, role_bindings, skipped } = let_go().await?;
+    if !skipped.is_empty() {
+        println!("no rights in {}: nothing was looked for there", skipped.join(", "));
+    }
+    println!(
+        "let go of {secrets} Secrets, {credentials} ApiCredentials, {providers} providers and {role_bindings} RoleBindings"
+    );
     tokio::time::sleep(LOOK_AGAIN).await;
-    if detach(&client, &arguments.namespace).await? == Detached::default() {
+    if let_go().await?.is_nothing() {
         println!(
             "Every Secret and every credential is as it was. Nothing rotates or revokes them from now on."
         );

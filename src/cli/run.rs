@@ -31,6 +31,11 @@ pub(super) struct Arguments {
     #[arg(long, env = "CREDWRIGHT_NAMESPACE", value_name = "NAME", value_delimiter = ',')]
     namespace: Vec<String>,
 
+    /// With --namespace: the RoleBinding in each of them that gives Credwright its rights. It is held by a finalizer while there is
+    /// anything that can only be ended with these rights.
+    #[arg(long, env = "CREDWRIGHT_ROLE_BINDING", default_value = "credwright", value_name = "NAME")]
+    role_binding: String,
+
     /// The cluster's id, part of every name at a provider; two clusters that share a provider account need different ones.
     /// [default: the UID of kube-system]
     #[arg(long, env = "CREDWRIGHT_CLUSTER_ID", value_name = "ID")]
@@ -111,6 +116,7 @@ async fn operator(arguments: &Arguments) -> Result<Operator, Box<dyn std::error:
         writer: random_id(),
         allow_egress: arguments.allow_egress.clone(),
         revocation_deadline: arguments.revocation_deadline.signed(),
+        role_binding: (!arguments.namespace.is_empty()).then(|| arguments.role_binding.clone()),
     };
     let options = Options {
         cluster_providers: arguments.namespace.is_empty(),

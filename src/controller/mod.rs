@@ -25,18 +25,29 @@ use crate::{
 };
 
 use queue::{Item, Queue};
-use watches::Scoped;
+use watches::{Scoped, Watch};
 
 /// How many steps one pass may take before it makes room for others.
 const STEPS_IN_A_PASS: usize = 16;
+/// When to look again whether a namespace is known by now.
+const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(1);
 
 /// The operator: one per process, and several of them are safe.
 pub struct Operator {
     engine: Engine,
     queue: Queue,
     options: Options,
-    synced: Mutex<HashSet<Scoped>>,
+    synced: Mutex<Synced>,
     progress: Notify,
+}
+
+/// How far the caches have come.
+#[derive(Default)]
+struct Synced {
+    /// The watches whose caches are complete.
+    complete: HashSet<Scoped>,
+    /// Those that were refused before they ever were: their namespace has gone, or our rights in it.
+    refused: HashSet<Scoped>,
 }
 
 /// How an operator runs.
@@ -102,18 +113,42 @@ impl Operator {
         self.queue.next_due()
     }
 
-    /// Whether all caches are complete.
+    /// Whether all caches are complete, but for those of namespaces where Credwright may not look.
     #[must_use]
     pub fn has_all_synced(&self) -> bool {
-        self.synced.lock().is_ok_and(|synced| synced.len() == self.watches().len())
+        let Ok(synced) = self.synced.lock() else { return false };
+        self.watches().iter().all(|watch| synced.complete.contains(watch) || synced.refused.contains(watch))
+    }
+
+    /// Whether nothing is missing from what is known of a namespace: with half of it, a ledger would be taken for lost.
+    fn has_synced_within(&self, namespace: &str) -> bool {
+        let Ok(synced) = self.synced.lock() else { return false };
+        Watch::OF_A_NAMESPACE
+            .iter()
+            .all(|watch| synced.complete.contains(&(*watch, Some(namespace.to_owned()))))
     }
 
     fn has_synced(&self, watch: &Scoped) {
-        if let Ok(mut synced) = self.synced.lock()
-            && synced.insert(watch.clone())
-            && synced.len() == self.watches().len()
-        {
+        let first = self.synced.lock().is_ok_and(|mut synced| {
+            synced.refused.remove(watch);
+            synced.complete.insert(watch.clone())
+        });
+        if first && self.has_all_synced() {
             tracing::info!("all caches are complete");
+        }
+        if let (true, Some(namespace)) = (first, &watch.1) {
+            self.queue.wake(Item::Rights(namespace.clone()));
+        }
+        self.progress.notify_one();
+    }
+
+    /// A namespace that has gone, or that took our rights away, keeps nobody else waiting.
+    fn was_refused(&self, watch: &Scoped) {
+        if let (true, Ok(mut synced)) = (Watch::OF_A_NAMESPACE.contains(&watch.0), self.synced.lock())
+            && watch.1.is_some()
+            && !synced.complete.contains(watch)
+        {
+            synced.refused.insert(watch.clone());
         }
         self.progress.notify_one();
     }
@@ -127,8 +162,9 @@ impl Operator {
         }
         self.queue.order(|item| match item {
             Item::Credential(key) => Some(self.engine.ends(key)),
-            Item::Provider(_) | Item::Abandoned(_) | Item::Login(_) => None,
+            _ => None,
         });
+
         let mut running = FuturesUnordered::new();
         loop {
             while running.len() < self.options.concurrency && !shutdown.is_cancelled() {
@@ -149,14 +185,38 @@ impl Operator {
     }
 
     async fn look_at(&self, item: Item) {
-        let next = match &item {
+        let next = self.tend_item(&item).await;
+        let next = next.map_err(|error| tracing::warn!(?item, %error, "it is tried again"));
+        self.queue.done(item, next, self.engine.now());
+    }
+
+    async fn tend_item(&self, item: &Item) -> Result<Option<Timestamp>, EngineError> {
+        let namespace = item.namespace();
+        if !self.options.namespaces.iter().any(|bound| bound == namespace) {
+            return self.tend_what(item).await;
+        }
+        if !self.has_synced_within(namespace) {
+            return Ok(Some(self.engine.now() + LOOK_AGAIN));
+        }
+        let tended = match self.engine.tend_rights(namespace).await {
+            Ok(()) => self.tend_what(item).await,
+            Err(error) => Err(error),
+        };
+        match tended {
+            // Our rights have gone with the namespace, or left before it, and nothing needs them.
+            Err(error) if error.is_refusal() && !self.engine.stores.has_anything_in(namespace) => Ok(None),
+            tended => tended,
+        }
+    }
+
+    async fn tend_what(&self, item: &Item) -> Result<Option<Timestamp>, EngineError> {
+        match item {
             Item::Provider(key) => self.tend(key).await,
             Item::Credential(key) => self.reconcile(key).await,
             Item::Abandoned(key) => self.engine.tend_abandoned(key).await,
             Item::Login(key) => self.engine.tend_login(key).await,
-        };
-        let next = next.map_err(|error| tracing::warn!(?item, %error, "it is tried again"));
-        self.queue.done(item, next, self.engine.now());
+            Item::Rights(_) => Ok(None),
+        }
     }
 
     /// One pass: observe, decide, perform, conclude, until there is nothing to do.
@@ -189,7 +249,7 @@ impl Operator {
                 Err(error) => return Err(error),
             }
         }
-        Ok(Some(self.engine.now() + SignedDuration::from_secs(1)))
+        Ok(Some(self.engine.now() + LOOK_AGAIN))
     }
 
     /// Nothing is decided, and no status written, before the provider has been looked at once; then it wakes its credentials.

@@ -31,6 +31,20 @@ pub enum Item {
     Abandoned(Key),
     /// The finalizer of a login Secret.
     Login(Key),
+    /// Credwright's rights in a namespace.
+    Rights(String),
+}
+
+impl Item {
+    /// The namespace that it is in, unless it is shared by all.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        match self {
+            Self::Provider(key) => &key.namespace,
+            Self::Credential(key) | Self::Abandoned(key) | Self::Login(key) => &key.namespace,
+            Self::Rights(namespace) => namespace,
+        }
+    }
 }
 
 /// The queue.
@@ -58,7 +72,7 @@ impl State {
         } else if self.waiting.insert(item.clone()) {
             match item {
                 Item::Provider(_) => self.ready.push_front(item),
-                Item::Credential(_) | Item::Abandoned(_) | Item::Login(_) => self.ready.push_back(item),
+                _ => self.ready.push_back(item),
             }
         }
     }

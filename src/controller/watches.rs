@@ -42,6 +42,11 @@ pub(super) enum Watch {
     Abandoned,
 }
 
+impl Watch {
+    /// Those that tell what is in a namespace where credentials are.
+    pub(super) const OF_A_NAMESPACE: [Self; 3] = [Self::Credentials, Self::Secrets, Self::Providers];
+}
+
 /// A watch over one namespace, or over all of them.
 pub(super) type Scoped = (Watch, Option<String>);
 
@@ -82,9 +87,7 @@ impl<K: Eq + Hash> Listing<K> {
 impl Operator {
     /// The watches that this operator needs.
     pub(super) fn watches(&self) -> Vec<Scoped> {
-        let each = |namespace: Option<String>| {
-            [Watch::Credentials, Watch::Secrets, Watch::Providers].map(|watch| (watch, namespace.clone()))
-        };
+        let each = |namespace: Option<String>| Watch::OF_A_NAMESPACE.map(|watch| (watch, namespace.clone()));
         let mut watches: Vec<Scoped> = match self.options.namespaces.as_slice() {
             [] => each(None).into(),
             namespaces => namespaces.iter().flat_map(|namespace| each(Some(namespace.clone()))).collect(),
@@ -416,9 +419,25 @@ impl Operator {
                     tell(Change::Complete);
                     self.has_synced(watch);
                 }
-                Err(error) => tracing::warn!(?watch, %error, "a watch failed and is taken up again"),
+                Err(error) => {
+                    if is_refused(&error) {
+                        self.was_refused(watch);
+                    }
+                    tracing::warn!(?watch, %error, "a watch failed and is taken up again");
+                }
             }
         }
+    }
+}
+
+/// Whether the API server says that we may not look.
+fn is_refused(error: &watcher::Error) -> bool {
+    use watcher::Error::{InitialListFailed, WatchFailed, WatchStartFailed};
+    match error {
+        InitialListFailed(kube::Error::Api(status))
+        | WatchStartFailed(kube::Error::Api(status))
+        | WatchFailed(kube::Error::Api(status)) => status.is_forbidden(),
+        _ => false,
     }
 }
 

@@ -1,11 +1,18 @@
 //! Letting go of everything, for good or until Credwright is installed again: finalizers and owner references come off, and every
 //! Secret and credential stays as it is.
 
-use std::fmt::Debug;
+use std::{fmt::Debug, time::Duration};
 
-use k8s_openapi::{NamespaceResourceScope, api::core::v1::Secret};
+use k8s_openapi::{
+    NamespaceResourceScope,
+    api::{
+        apps::v1::Deployment,
+        core::v1::{Pod, Secret},
+        rbac::v1::RoleBinding,
+    },
+};
 use kube::{
-    Api, Client, Resource, ResourceExt,
+    Api, Client, Resource,
     api::{ListParams, Patch, PatchParams},
     core::{ObjectMeta, Status},
 };
@@ -14,18 +21,21 @@ use serde_json::json;
 
 use crate::api::{
     ApiCredential, CREDENTIAL_FINALIZER, ClusterCredentialProvider, CredentialProvider, GROUP,
-    LEDGER_FINALIZER, LOGIN_FINALIZER, PROVIDER_FINALIZER, ROLE_LABEL,
+    LEDGER_FINALIZER, LOGIN_FINALIZER, PROVIDER_FINALIZER, RIGHTS_FINALIZER, ROLE_LABEL,
 };
 
 use super::{EngineError, kubernetes::call, ledger::ignore_absence};
 
 /// Every finalizer that Credwright puts on anything.
-const FINALIZERS: [&str; 4] = [CREDENTIAL_FINALIZER, LEDGER_FINALIZER, LOGIN_FINALIZER, PROVIDER_FINALIZER];
+const FINALIZERS: [&str; 5] =
+    [CREDENTIAL_FINALIZER, LEDGER_FINALIZER, LOGIN_FINALIZER, PROVIDER_FINALIZER, RIGHTS_FINALIZER];
 /// How many objects are listed at once.
 const PAGE: u32 = 250;
+/// How often a pod that is stopping is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// How many objects were let go.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Detached {
     /// Ledgers, the Secrets that workloads read, and logins.
     pub secrets: usize,
@@ -33,30 +43,70 @@ pub struct Detached {
     pub credentials: usize,
     /// Providers of both kinds.
     pub providers: usize,
+    /// RoleBindings that gave Credwright its rights.
+    pub role_bindings: usize,
+    /// Namespaces where Credwright has no rights: they have gone, or what gave it the rights has, after all that needed them.
+    pub skipped: Vec<String>,
+}
+
+impl Detached {
+    /// Whether nothing was held.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        self.secrets + self.credentials + self.providers + self.role_bindings == 0
+    }
+
+    fn add(&mut self, more: &Self) {
+        self.secrets += more.secrets;
+        self.credentials += more.credentials;
+        self.providers += more.providers;
+    }
 }
 
 /// Lets go of everything in `namespaces`, or everywhere. Secrets come first: once an object is free it may go at any moment, and
-/// what still belongs to it would go with it. What is free already is not written, so this may be repeated.
+/// what still belongs to it would go with it. Last come the rights to do all that, the RoleBindings of this name in `namespaces`. What
+/// is free already is not written, so this may be repeated.
 ///
 /// # Errors
 /// If the API server refuses a list or a write; what was let go until then stays so.
-pub async fn detach(client: &Client, namespaces: &[String]) -> Result<Detached, EngineError> {
-    let everywhere = namespaces.is_empty();
-    let within: Vec<Option<&str>> =
-        if everywhere { vec![None] } else { namespaces.iter().map(|it| Some(it.as_str())).collect() };
-    let mut done = Detached::default();
-    for namespace in &within {
-        done.secrets += let_go_of_all::<Secret>(client, *namespace, Some(ROLE_LABEL)).await?;
-    }
-    for namespace in &within {
-        done.credentials += let_go_of_all::<ApiCredential>(client, *namespace, None).await?;
-        done.providers += let_go_of_all::<CredentialProvider>(client, *namespace, None).await?;
-    }
-    if everywhere {
+pub async fn detach(
+    client: &Client,
+    namespaces: &[String],
+    role_binding: &str,
+) -> Result<Detached, EngineError> {
+    if namespaces.is_empty() {
+        let mut done = let_go_within(client, None).await?;
         let all: Api<ClusterCredentialProvider> = Api::all(client.clone());
         done.providers += let_go(&all, |_| all.clone(), ListParams::default()).await?;
+        return Ok(done);
+    }
+    let mut done = Detached::default();
+    for namespace in namespaces {
+        match let_go_within(client, Some(namespace)).await {
+            Ok(freed) => done.add(&freed),
+            // Our rights are held while anything needs them: where they have gone, nothing is held.
+            Err(error) if error.status().is_some_and(Status::is_forbidden) => {
+                done.skipped.push(namespace.clone());
+                continue;
+            }
+            Err(error) => return Err(error),
+        }
+        let bindings: Api<RoleBinding> = Api::namespaced(client.clone(), namespace);
+        let there = call("reading the RoleBinding", bindings.get_metadata_opt(role_binding)).await?;
+        if let Some(binding) = there {
+            done.role_bindings += usize::from(free(&bindings, &binding.metadata).await?);
+        }
     }
     Ok(done)
+}
+
+async fn let_go_within(client: &Client, namespace: Option<&str>) -> Result<Detached, EngineError> {
+    Ok(Detached {
+        secrets: let_go_of_all::<Secret>(client, namespace, Some(ROLE_LABEL)).await?,
+        credentials: let_go_of_all::<ApiCredential>(client, namespace, None).await?,
+        providers: let_go_of_all::<CredentialProvider>(client, namespace, None).await?,
+        ..Detached::default()
+    })
 }
 
 async fn let_go_of_all<K>(
@@ -86,22 +136,51 @@ where
     loop {
         let page = call("listing what Credwright holds", listed.list_metadata(&params)).await?;
         for object in page.items {
-            let Some(patch) = freeing(&object.metadata) else { continue };
-            let (api, name) = (of(&object.metadata), object.name_any());
-            let patched =
-                call("letting go", api.patch_metadata(&name, &PatchParams::default(), &patch)).await;
-            match patched {
-                // Somebody has just written it: whoever looks again finds it held.
-                Err(error) if error.status().is_some_and(Status::is_conflict) => {}
-                patched => ignore_absence(patched.map(drop))?,
-            }
-            freed += 1;
+            freed += usize::from(free(&of(&object.metadata), &object.metadata).await?);
         }
         match page.metadata.continue_.filter(|token| !token.is_empty()) {
             Some(token) => params = params.continue_token(&token),
             None => return Ok(freed),
         }
     }
+}
+
+/// Stops the operator: scales its Deployment to 0, and waits until none of its pods is left, for as long as that takes.
+///
+/// # Errors
+/// If the Deployment cannot be read or scaled, or its pods cannot be listed.
+pub async fn stop(client: &Client, namespace: &str, deployment: &str) -> Result<(), EngineError> {
+    let deployments: Api<Deployment> = Api::namespaced(client.clone(), namespace);
+    let Some(there) = call("reading the Deployment", deployments.get_opt(deployment)).await? else {
+        return Ok(());
+    };
+    let none = Patch::Merge(json!({ "spec": { "replicas": 0 } }));
+    call("scaling the Deployment", deployments.patch_scale(deployment, &PatchParams::default(), &none))
+        .await?;
+    let labels = there.spec.unwrap_or_default().selector.match_labels.unwrap_or_default();
+    let selector: Vec<String> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
+    let of_it = ListParams::default().labels(&selector.join(","));
+    while !call("listing the operator's pods", pods.list_metadata(&of_it)).await?.items.is_empty() {
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    Ok(())
+}
+
+/// Takes our hold off one object. Returns whether there was any.
+async fn free<K>(api: &Api<K>, metadata: &ObjectMeta) -> Result<bool, EngineError>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
+{
+    let Some(patch) = freeing(metadata) else { return Ok(false) };
+    let name = metadata.name.as_deref().unwrap_or_default();
+    let patched = call("letting go", api.patch_metadata(name, &PatchParams::default(), &patch)).await;
+    match patched {
+        // Somebody has just written it: whoever looks again finds it held.
+        Err(error) if error.status().is_some_and(Status::is_conflict) => {}
+        patched => ignore_absence(patched.map(drop))?,
+    }
+    Ok(true)
 }
 
 /// What takes our finalizers and our objects' ownership off, and nothing else; `None` if there are none.

@@ -7,12 +7,14 @@ mod consent;
 mod departed;
 pub mod detach;
 mod events;
+mod finalizer;
 pub mod intake;
 mod kubernetes;
 mod ledger;
 mod observe;
 mod perform;
 mod revoke;
+mod rights;
 pub mod seal;
 pub mod served;
 pub mod startup;
@@ -47,6 +49,8 @@ pub struct Settings {
     pub allow_egress: Vec<ipnet::IpNet>,
     /// How long the deletion of an object waits for its credentials to be revoked.
     pub revocation_deadline: jiff::SignedDuration,
+    /// The name of the RoleBinding that gives Credwright its rights in each namespace, if it works in some only.
+    pub role_binding: Option<String>,
 }
 
 /// Everything that has effects, and what it needs for them.
@@ -62,6 +66,7 @@ pub struct Engine {
     pub accounts: Accounts,
     memories: Mutex<HashMap<Key, Memory>>,
     departing: tokio::sync::Mutex<()>,
+    rights: rights::Rights,
 }
 
 impl Engine {
@@ -79,6 +84,7 @@ impl Engine {
             accounts: Accounts::default(),
             memories: Mutex::default(),
             departing: tokio::sync::Mutex::default(),
+            rights: rights::Rights::default(),
         }
     }
 

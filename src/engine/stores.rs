@@ -206,15 +206,9 @@ impl<K: Clone + Eq + Hash, V: Clone> Store<K, V> {
         old
     }
 
-    /// Forgets all but `keep`, after a complete list. Returns what went.
-    pub fn retain(&self, keep: &HashSet<K>) -> Vec<K> {
-        let mut entries = self.entries();
-        let gone: Vec<K> = entries.keys().filter(|key| !keep.contains(*key)).cloned().collect();
-        for key in &gone {
-            entries.remove(key);
-        }
-        entries.shrink_to_fit();
-        gone
+    /// Whether there is anything that `is` is true of.
+    pub fn any(&self, is: impl Fn(&K, &V) -> bool) -> bool {
+        self.entries().iter().any(|(key, (_, value))| is(key, value))
     }
 
     /// Everything for which `select` gives a value.
@@ -249,6 +243,17 @@ pub struct Stores {
 }
 
 impl Stores {
+    /// Whether anything is in a namespace that has to be ended, or is held, by Credwright.
+    #[must_use]
+    pub fn has_anything_in(&self, namespace: &str) -> bool {
+        let within = |key: &Key| key.namespace == namespace;
+        self.credentials.any(|key, _| within(key))
+            || self.ledgers.any(|key, _| within(key))
+            || self.copies.any(|key, _| within(key))
+            || self.logins.any(|key, login| within(key) && login.held)
+            || self.providers.any(|key, provider| key.namespace == namespace && provider.held())
+    }
+
     /// Keeps a target.
     pub fn put_target(&self, key: Key, target: TargetEntry) -> bool {
         if let Some(owner) = &target.owner {

@@ -11,7 +11,11 @@ use credwright_harness::{
     random::Random,
 };
 use http::Method;
-use k8s_openapi::api::core::v1::{Namespace, Secret};
+use jiff::SignedDuration;
+use k8s_openapi::api::{
+    core::v1::{Namespace, Secret},
+    rbac::v1::RoleBinding,
+};
 use kube::{
     Api, ResourceExt,
     api::{DeleteParams, PostParams},
@@ -20,7 +24,7 @@ use serde_json::{Value, json};
 
 use crate::{
     stage::{hours, minutes},
-    support::{Running, Scene, eventually, install_crds, power::Line},
+    support::{Running, Scene, eventually, install_crds, power::Line, rights::ROLE_BINDING},
 };
 
 /// How long the namespace controller may take for a hundred of them on a crowded machine.
@@ -238,5 +242,57 @@ async fn a_hundred_namespaces_go_with_all_that_is_in_them_and_nothing_is_left_at
         scene.abandoned().await.iter().map(|it| serde_json::to_value(&it.spec).unwrap()).collect();
     assert_eq!(abandoned, Vec::<Value>::new());
     assert_eq!((scene.made().len(), scene.provider.record().live().len()), (TENANTS, 0));
+    operator.stop().await;
+}
+
+/// A namespace's controller deletes rights as it deletes everything else, in any order.
+#[tokio::test(flavor = "multi_thread")]
+async fn rights_that_go_with_their_namespace_go_last_and_are_free_while_nothing_needs_them() {
+    let scene = Scene::new("home").await;
+    let tenant = scene.neighbour("tenant").await;
+    let within = vec![tenant.namespace.clone()];
+    let operator = scene.operator_as(|_, options| options.namespaces = within).await;
+    let held = async || {
+        let bindings: Api<RoleBinding> = tenant.api();
+        bindings.get(ROLE_BINDING).await.unwrap().finalizers().contains(&"credwright.dev/rights".to_owned())
+    };
+    tenant.rest(&operator).await;
+    assert!(!held().await, "nothing is there yet");
+    move_in(&tenant).await;
+    tenant.publishes("orders", 1).await;
+    assert!(held().await);
+    tenant.delete("orders").await;
+    tenant.delete_provider("spreetail").await;
+    tenant.run_until(&operator, "orders", "the rights are free", async || !held().await).await;
+    tenant.delete_secret(LOGIN).await;
+    move_in(&tenant).await;
+    tenant.publishes("orders", 1).await;
+    // First its rights, and then the rest.
+    let bindings: Api<RoleBinding> = tenant.api();
+    let _ = bindings.delete(ROLE_BINDING, &DeleteParams::default()).await.unwrap();
+    let namespaces: Api<Namespace> = Api::all(scene.client.clone());
+    let _ = namespaces.delete(&tenant.namespace, &DeleteParams::default()).await.unwrap();
+    eventually("the namespace goes", async || {
+        scene.clock.advance(SignedDuration::from_millis(100));
+        namespaces.get_opt(&tenant.namespace).await.unwrap().is_none()
+    })
+    .await;
+    assert_eq!((scene.provider.record().live().len(), scene.abandoned().await.len()), (0, 0));
+    operator.stop().await;
+}
+
+/// No watch tells of a Secret without the label.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_that_lost_its_label_while_no_operator_was_there_is_let_go() {
+    let scene = Scene::new("unlabelled").await;
+    let operator = scene.operator().await;
+    scene.issue("orders", json!({})).await;
+    operator.stop().await;
+    let label = json!({ "metadata": { "labels": { "credwright.dev/role": null } } });
+    scene.merge_secret("spreetail-admin", label).await;
+    scene.api::<Secret>().delete("spreetail-admin", &DeleteParams::default()).await.unwrap();
+    assert!(scene.secret("spreetail-admin").await.is_some(), "it is held");
+    let operator = scene.operator().await;
+    eventually("it goes", async || scene.secret("spreetail-admin").await.is_none()).await;
     operator.stop().await;
 }

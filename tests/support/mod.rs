@@ -11,6 +11,7 @@
 pub(crate) mod clock;
 pub(crate) mod logs;
 pub(crate) mod power;
+pub(crate) mod rights;
 
 use std::{
     sync::{
@@ -295,6 +296,7 @@ impl Scene {
             writer: credwright::engine::seal::random_id(),
             allow_egress: vec!["127.0.0.0/8".parse().unwrap()],
             revocation_deadline: SignedDuration::from_mins(10),
+            role_binding: Some(rights::ROLE_BINDING.to_owned()),
         };
         let options = Options {
             namespaces: vec![self.namespace.clone()],
@@ -305,7 +307,8 @@ impl Scene {
     }
 
     async fn start(&self, power: Power, clock: TestClock, settings: Settings, options: Options) -> Running {
-        let config = self.cluster.config().await.unwrap();
+        rights::grant(&self.client, &settings.namespace, &options).await;
+        let config = rights::as_operator(self.cluster.config().await.unwrap(), &settings.namespace);
         let client =
             ClientBuilder::try_from(config).unwrap().with_layer(&PowerLayer::new(power.clone())).build();
         let operator = tokio::select! {
@@ -331,6 +334,7 @@ impl Scene {
             writer: String::new(),
             allow_egress: Vec::new(),
             revocation_deadline: SignedDuration::from_mins(10),
+            role_binding: None,
         };
         let options = Options { namespaces: vec![self.namespace.clone()], ..Options::default() };
         Arc::new(

@@ -3,12 +3,12 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use k8s_openapi::{ByteString, api::core::v1::Secret};
-use kube::{Api, Resource};
+use kube::{Api, Resource, ResourceExt};
 use secrecy::SecretString;
 
 use super::{Account, BuiltFrom, Usable};
 use crate::{
-    api::{ROLE_LABEL, ROLE_LOGIN, Reason},
+    api::{LOGIN_FINALIZER, ROLE_LABEL, ROLE_LOGIN, Reason},
     engine::{
         Engine, EngineError,
         consent::{self, Refusal},
@@ -42,6 +42,12 @@ impl Engine {
             return Ok(before);
         }
         let offered = login.as_ref().map(|at| offered(at, looked.as_ref()));
+        if let (Some(at), Some(Err(_)), Some(looked)) = (&login, &offered, &looked)
+            && looked.finalizers().iter().any(|it| it == LOGIN_FINALIZER)
+        {
+            // Its label was taken off while no operator was there to see it: no watch tells of it any more.
+            self.let_go_of_login(at).await?;
+        }
         let secret = match (&login, &offered) {
             (Some(at), Some(Ok(()))) => {
                 call("reading the login Secret", self.logins(at).get_opt(&at.name)).await?

@@ -1,28 +1,21 @@
 //! Finalizers on provider objects and login Secrets: neither goes before what was made with it.
 //!
-//! They are put on before the first credential is asked for, by server-side apply, which needs no version and races with nobody.
-//! A provider's stays on until that is deleted and holds nothing any more, so a restart writes nothing.
-
-use std::fmt::Debug;
+//! They are put on before the first credential is asked for. A provider's stays on until that is deleted and holds nothing any more,
+//! so a restart writes nothing.
 
 use jiff::Timestamp;
 use k8s_openapi::{
     NamespaceResourceScope,
     api::core::v1::{Namespace, Secret},
 };
-use kube::{
-    Api, Resource, ResourceExt,
-    api::{Patch, PatchParams},
-};
-use serde::de::DeserializeOwned;
-use serde_json::json;
+use kube::{Api, Resource};
 
 use crate::{
     api::{ClusterCredentialProvider, CredentialProvider, LOGIN_FINALIZER, PROVIDER_FINALIZER, ProviderKind},
     engine::{
         Engine, EngineError,
-        kubernetes::{call, without},
-        ledger::ignore_absence,
+        finalizer::Change,
+        kubernetes::call,
         stores::{Key, ProviderKey, ProviderObject},
     },
     lifecycle::{
@@ -30,9 +23,6 @@ use crate::{
         ledger::Document,
     },
 };
-
-/// The field manager of finalizers on what others own: with one of their own, status and finalizers do not take each other away.
-const MANAGER: &str = "credwright-finalizers";
 
 /// Whether anything that the ledger of the object at `key` lists may be alive at `provider`.
 fn lives_at(document: &Document, provider: &ProviderKey, key: &Key) -> bool {
@@ -131,11 +121,13 @@ impl Engine {
         match holding::login(&login, self.now()) {
             Hold::Keep => Ok(None),
             Hold::Until(until) => Ok(Some(until)),
-            Hold::LetGo => {
-                let api: Api<Secret> = self.within(&at.namespace);
-                Change::Off.of(LOGIN_FINALIZER, &api, &at.name).await.map(|()| None)
-            }
+            Hold::LetGo => self.let_go_of_login(at).await.map(|()| None),
         }
+    }
+
+    pub(super) async fn let_go_of_login(&self, at: &Key) -> Result<(), EngineError> {
+        let api: Api<Secret> = self.within(&at.namespace);
+        Change::Off.of(LOGIN_FINALIZER, &api, &at.name).await
     }
 
     /// Whether a provider, or its login, is only still there for what was made with it.
@@ -192,41 +184,5 @@ impl Engine {
         K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
     {
         Api::namespaced(self.client.clone(), namespace)
-    }
-}
-
-/// What is done to a finalizer.
-enum Change<'a> {
-    /// It is put on the object with this UID.
-    On(&'a str),
-    /// It is taken off, whoever has put it on.
-    Off,
-}
-
-impl Change<'_> {
-    async fn of<K>(&self, finalizer: &str, api: &Api<K>, name: &str) -> Result<(), EngineError>
-    where
-        K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
-    {
-        match self {
-            Self::On(uid) => {
-                let patch = Patch::Apply(json!({
-                    "apiVersion": K::api_version(&()), "kind": K::kind(&()),
-                    "metadata": { "name": name, "uid": uid, "finalizers": [finalizer] },
-                }));
-                let params = PatchParams::apply(MANAGER).force();
-                call("putting a finalizer on", api.patch_metadata(name, &params, &patch)).await.map(drop)
-            }
-            Self::Off => {
-                let there = call("looking at finalizers", api.get_metadata_opt(name)).await?;
-                let Some(there) = there.filter(|it| it.finalizers().iter().any(|it| it == finalizer)) else {
-                    return Ok(());
-                };
-                let (patch, _) = without(finalizer, there.finalizers(), there.resource_version());
-                let params = PatchParams::default();
-                let patched = call("taking a finalizer off", api.patch_metadata(name, &params, &patch)).await;
-                ignore_absence(patched.map(drop))
-            }
-        }
     }
 }

@@ -136,6 +136,11 @@ impl Ledgers {
         self.index().departed.iter().filter(|it| it.object == *key).map(|it| it.at).collect()
     }
 
+    /// Whether there is any that `is` is true of.
+    pub fn any(&self, is: impl Fn(&Key, &LedgerEntry) -> bool) -> bool {
+        self.entries.any(is)
+    }
+
     /// Everything for which `select` gives a value.
     pub fn select<T>(&self, select: impl FnMut(&Key, &LedgerEntry) -> Option<T>) -> Vec<T> {
         self.entries.select(select)

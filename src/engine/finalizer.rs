@@ -1,0 +1,69 @@
+//! Our finalizers on what others own.
+//!
+//! They are put on by server-side apply, which needs no version and races with nobody.
+
+use std::fmt::Debug;
+
+use kube::{
+    Api, Resource, ResourceExt,
+    api::{Patch, PatchParams},
+    core::Status,
+};
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
+use super::{
+    EngineError,
+    kubernetes::{call, without},
+    ledger::ignore_absence,
+};
+
+/// The field manager: with one of their own, status and finalizers do not take each other away.
+const MANAGER: &str = "credwright-finalizers";
+
+/// What is done to a finalizer.
+pub(super) enum Change<'a> {
+    /// It is put on the object with this UID.
+    On(&'a str),
+    /// It is taken off, whoever has put it on.
+    Off,
+}
+
+impl Change<'_> {
+    pub(super) async fn of<K>(&self, finalizer: &str, api: &Api<K>, name: &str) -> Result<(), EngineError>
+    where
+        K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
+    {
+        match self {
+            Self::On(uid) => {
+                let patch = Patch::Apply(json!({
+                    "apiVersion": K::api_version(&()), "kind": K::kind(&()),
+                    "metadata": { "name": name, "uid": uid, "finalizers": [finalizer] },
+                }));
+                let params = PatchParams::apply(MANAGER).force();
+                call("putting a finalizer on", api.patch_metadata(name, &params, &patch)).await.map(drop)
+            }
+            // Who comes in between has often done the same.
+            Self::Off => match take_off(finalizer, api, name).await {
+                Err(error) if error.status().is_some_and(Status::is_conflict) => {
+                    take_off(finalizer, api, name).await
+                }
+                done => done,
+            },
+        }
+    }
+}
+
+async fn take_off<K>(finalizer: &str, api: &Api<K>, name: &str) -> Result<(), EngineError>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
+{
+    let there = call("looking at finalizers", api.get_metadata_opt(name)).await?;
+    let Some(there) = there.filter(|it| it.finalizers().iter().any(|it| it == finalizer)) else {
+        return Ok(());
+    };
+    let (patch, _) = without(finalizer, there.finalizers(), there.resource_version());
+    let patched =
+        call("taking a finalizer off", api.patch_metadata(name, &PatchParams::default(), &patch)).await;
+    ignore_absence(patched.map(drop))
+}
