@@ -2,7 +2,7 @@
 
 use std::process::Output;
 
-use credwright::api::ApiCredential;
+use credwright::api::{ApiCredential, CredentialProvider};
 use credwright_harness::controlplane::{ControlPlane, ControlPlaneOptions};
 use k8s_openapi::{
     api::{
@@ -64,8 +64,8 @@ impl Cluster {
         printed(output)
     }
 
-    async fn install(&self, more: &[&str]) {
-        self.helm(&[&["install", "credwright", CHART, "--create-namespace", LOOPBACK], more].concat()).await;
+    async fn install(&self, chart: &str, more: &[&str]) {
+        self.helm(&[&["install", "credwright", chart, "--create-namespace", LOOPBACK], more].concat()).await;
     }
 
     async fn upgrade(&self, more: &[&str]) {
@@ -74,6 +74,13 @@ impl Cluster {
 
     async fn uninstall(&self) {
         self.helm(&["uninstall", "credwright"]).await;
+    }
+
+    /// Lets go of what an upgrade has taken from the operator, as an administrator.
+    async fn detach(&self, arguments: &[&str]) {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_credwright"));
+        command.arg("detach").args(arguments).env("KUBECONFIG", self.control_plane.kubeconfig());
+        println!("{}", printed(command.output().await.unwrap()));
     }
 
     fn at_home<K>(&self) -> Api<K>
@@ -89,6 +96,25 @@ impl Cluster {
         let going = |pod: &Pod| pod.metadata.deletion_timestamp.is_some();
         let containers = pods.into_iter().filter(|pod| !going(pod)).filter_map(|pod| pod.spec);
         containers.filter_map(|mut spec| spec.containers.remove(0).args).collect()
+    }
+
+    /// Replaces all Pods.
+    async fn restart(&self) {
+        let pods: Api<Pod> = self.at_home();
+        let before: Vec<String> = ours(&pods).await;
+        let _ = pods.delete_collection(&DeleteParams::default(), &ListParams::default()).await.unwrap();
+        eventually("the pods are other ones, and ready", async || {
+            let now = ours(&pods).await;
+            let deployments = self.at_home::<Deployment>().list(&ListParams::default()).await.unwrap().items;
+            let ready = deployments[0].status.as_ref().and_then(|status| status.ready_replicas);
+            now.iter().all(|pod| !before.contains(pod)) && ready == Some(2)
+        })
+        .await;
+    }
+
+    async fn definitions(&self) -> Vec<CustomResourceDefinition> {
+        let definitions: Api<CustomResourceDefinition> = Api::all(self.client.clone());
+        definitions.list(&ListParams::default()).await.unwrap().items
     }
 
     /// What the chart made and has gone with it.
@@ -125,11 +151,13 @@ impl Cluster {
         String::from_utf8(command.args(within).output().unwrap().stdout).unwrap().trim() == "yes"
     }
 
-    /// The chart gives every right that was needed.
-    fn nothing_was_forbidden(&self) {
+    /// The chart gives every right that was needed, but for a namespace that has gone.
+    fn nothing_was_forbidden(&self, but_in: Option<&str>) {
         let logs = self.kubelet.logs();
-        let refused: Vec<&str> =
-            logs.lines().filter(|line| line.to_lowercase().contains("forbidden")).collect();
+        let forbidden = |line: &&str| {
+            line.to_lowercase().contains("forbidden") && !but_in.is_some_and(|gone| line.contains(gone))
+        };
+        let refused: Vec<&str> = logs.lines().filter(forbidden).collect();
         assert!(refused.is_empty(), "{refused:#?}");
     }
 }
@@ -141,6 +169,19 @@ where
     let labelled = ListParams::default().labels("app.kubernetes.io/name=credwright");
     let found = api.list(&labelled).await.unwrap().items;
     found.iter().map(|it| format!("{} {}", K::kind(&()), it.name_any())).collect()
+}
+
+/// The chart as it was before a definition changed.
+fn older_chart() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let copied = std::process::Command::new("cp").args(["-R", CHART]).arg(folder.path()).status().unwrap();
+    assert!(copied.success());
+    let file = folder.path().join("credwright/files/credwright.dev.yaml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let older = text.replace("    - apicred\n", "    - older\n");
+    assert_ne!(older, text);
+    std::fs::write(&file, older).unwrap();
+    folder
 }
 
 async fn is_ready(scene: &Scene, name: &str, revision: u32) {
@@ -191,7 +232,8 @@ async fn is_let_go(scene: &Scene) {
 #[tokio::test(flavor = "multi_thread")]
 async fn installed_upgraded_uninstalled_and_installed_again_it_mints_once() {
     let cluster = Cluster::start().await;
-    cluster.install(&[]).await;
+    let older = older_chart();
+    cluster.install(older.path().join("credwright").to_str().unwrap(), &[]).await;
     assert_eq!(cluster.arguments().await.len(), 2);
     let scene = cluster.scene("shop").await;
     scene.apply("orders", orders("")).await;
@@ -204,16 +246,17 @@ async fn installed_upgraded_uninstalled_and_installed_again_it_mints_once() {
         assert!(arguments.contains(&"--concurrency=4".to_owned()), "{arguments:?}");
     }
     assert_eq!(versions(&scene).await, before, "an upgrade wrote");
+    let names = cluster.definitions().await.into_iter().map(|it| it.spec.names.short_names);
+    assert!(names.flatten().any(|it| it == ["apicred"]), "the definitions were not upgraded");
     rotates(&scene, "after the upgrade", 2).await;
 
     let pair = scene.pair("orders").await.unwrap();
     cluster.uninstall().await;
     assert_eq!(cluster.left_behind().await, [""; 0]);
     is_let_go(&scene).await;
-    let definitions: Api<CustomResourceDefinition> = Api::all(cluster.client.clone());
-    assert_eq!(definitions.list(&ListParams::default()).await.unwrap().items.len(), 4);
+    assert_eq!(cluster.definitions().await.len(), 4);
 
-    cluster.install(&[]).await;
+    cluster.install(CHART, &[]).await;
     eventually("it has taken up what it had", async || {
         let ledger = scene.secret("orders.credwright").await.unwrap();
         !ledger.finalizers().is_empty() && !ledger.owner_references().is_empty()
@@ -223,21 +266,44 @@ async fn installed_upgraded_uninstalled_and_installed_again_it_mints_once() {
     assert_eq!((scene.pair("orders").await.unwrap(), scene.provider.record().all().len()), (pair, 2));
     rotates(&scene, "once more", 3).await;
 
+    // With the definitions every object goes, and nothing else.
+    cluster.upgrade(&["--set=crds.keep=false"]).await;
     cluster.uninstall().await;
+    eventually("the definitions are gone", async || cluster.definitions().await.is_empty()).await;
+    assert!(scene.secret_works("orders").await && scene.secret("orders.credwright").await.is_some());
     cluster.deletes(&scene.namespace).await;
     assert_eq!(scene.provider.record().live().len(), 1, "the credential was revoked");
-    cluster.nothing_was_forbidden();
+    cluster.nothing_was_forbidden(None);
+}
+
+/// Another namespace with an account at the same provider.
+async fn neighbour(scene: &Scene) -> Scene {
+    let neighbour = scene.neighbour("web").await;
+    neighbour.put_login("spreetail-admin").await;
+    let provider = scene.api::<CredentialProvider>().get("spreetail").await.unwrap();
+    neighbour.create_provider("spreetail", serde_json::to_value(provider.spec).unwrap()).await;
+    neighbour
+}
+
+/// A release in some namespaces only, whose definitions somebody else installs.
+async fn install_in(cluster: &Cluster, namespaces: &str) {
+    let values =
+        "--set=clusterId=blue,fullnameOverride=keys,crds.install=false,admissionPolicies.enabled=false";
+    cluster.install(CHART, &[values, namespaces]).await;
+}
+
+fn within(scenes: &[&Scene]) -> String {
+    let names: Vec<&str> = scenes.iter().map(|scene| scene.namespace.as_str()).collect();
+    format!("--set=namespaces={{{}}}", names.join(","))
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn in_some_namespaces_only_it_does_all_that_with_rights_in_these() {
+async fn in_some_namespaces_only_it_has_rights_in_these_and_lets_go_of_one() {
     let cluster = Cluster::start().await;
     install_crds(&cluster.client).await;
     let scene = cluster.scene("shop").await;
-    let web = scene.neighbour("web").await;
-    let values =
-        "--set=clusterId=blue,fullnameOverride=keys,crds.install=false,admissionPolicies.enabled=false";
-    cluster.install(&[values, &format!("--set=namespaces={{{}}}", scene.namespace)]).await;
+    let web = neighbour(&scene).await;
+    install_in(&cluster, &within(&[&scene])).await;
     scene.apply("orders", orders("")).await;
     is_ready(&scene, "orders", 1).await;
     assert!(cluster.may("list", "secrets", &["--namespace", &scene.namespace]).await);
@@ -247,23 +313,43 @@ async fn in_some_namespaces_only_it_does_all_that_with_rights_in_these() {
         assert!(!cluster.may("list", "secrets", elsewhere).await, "{elsewhere:?}");
     }
 
-    // Another namespace joins, and goes for good with what it has.
-    cluster.upgrade(&[&format!("--set=namespaces={{{},{}}}", scene.namespace, web.namespace)]).await;
-    web.put_login("spreetail-admin").await;
-    let provider = scene.api::<credwright::api::CredentialProvider>().get("spreetail").await.unwrap();
-    web.create_provider("spreetail", serde_json::to_value(provider.spec).unwrap()).await;
+    // Another one joins, and leaves.
+    cluster.upgrade(&[&within(&[&scene, &web])]).await;
     web.apply("orders", orders("")).await;
     is_ready(&web, "orders", 1).await;
-    assert_eq!(scene.provider.record().live().len(), 2);
+    cluster.upgrade(&[&within(&[&scene])]).await;
+    cluster.detach(&["--namespace", &web.namespace, "--role-binding", "keys"]).await;
+    is_let_go(&web).await;
     cluster.deletes(&web.namespace).await;
-    assert_eq!(scene.provider.record().live().len(), 1);
-    rotates(&scene, "after the upgrade", 2).await;
+    assert_eq!(scene.provider.record().live().len(), 2, "a credential was revoked");
+    scene.apply("orders", orders("now")).await;
+    is_ready(&scene, "orders", 2).await;
 
-    // What is on the list and is not there keeps nobody from uninstalling.
     cluster.uninstall().await;
     assert_eq!(cluster.left_behind().await, [""; 0]);
     is_let_go(&scene).await;
     cluster.deletes(&scene.namespace).await;
-    assert_eq!(scene.provider.record().live().len(), 1, "the credential was revoked");
-    cluster.nothing_was_forbidden();
+    assert_eq!(scene.provider.record().live().len(), 2, "a credential was revoked");
+    cluster.nothing_was_forbidden(Some(&web.namespace));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_namespace_on_the_list_that_has_gone_keeps_nobody_from_working_starting_and_uninstalling() {
+    let cluster = Cluster::start().await;
+    install_crds(&cluster.client).await;
+    let scene = cluster.scene("shop").await;
+    let web = neighbour(&scene).await;
+    install_in(&cluster, &within(&[&scene, &web])).await;
+    for tenant in [&scene, &web] {
+        tenant.apply("orders", orders("")).await;
+        is_ready(tenant, "orders", 1).await;
+    }
+    cluster.deletes(&web.namespace).await;
+    assert_eq!(scene.provider.record().live().len(), 1, "what went with the namespace was not revoked");
+    rotates(&scene, "after the other has gone", 2).await;
+    cluster.restart().await;
+    rotates(&scene, "after a restart", 3).await;
+    cluster.uninstall().await;
+    is_let_go(&scene).await;
+    cluster.nothing_was_forbidden(Some(&web.namespace));
 }

@@ -45,9 +45,9 @@ impl Kubelet {
     pub(crate) fn start(cluster: &Cluster) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let stop = CancellationToken::new();
-        let work = work(cluster.clone(), folder.path().to_owned(), stop.clone());
+        let (cluster, path, stopped) = (cluster.clone(), folder.path().to_owned(), stop.clone());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let thread = std::thread::spawn(move || runtime.block_on(work));
+        let thread = std::thread::spawn(move || runtime.block_on(work(cluster, path, stopped)));
         Self { stop, thread: Some(thread), folder }
     }
 
