@@ -1,7 +1,5 @@
 //! A real `helm install` on a real API server, after which the real binary runs as the chart says.
 
-use std::process::Output;
-
 use credwright::api::{ApiCredential, CredentialProvider};
 use credwright_harness::controlplane::{ControlPlane, ControlPlaneOptions};
 use k8s_openapi::{
@@ -15,7 +13,7 @@ use k8s_openapi::{
 };
 use kube::{
     Api, Client, Resource, ResourceExt,
-    api::{DeleteParams, ListParams},
+    api::{DeleteParams, ListParams, PostParams},
     core::NamespaceResourceScope,
 };
 use serde::de::DeserializeOwned;
@@ -45,6 +43,10 @@ impl Cluster {
         let options = ControlPlaneOptions { workloads: true, ..ControlPlaneOptions::default() };
         let control_plane = ControlPlane::start(options).await.unwrap();
         let client = control_plane.client().await.unwrap();
+        // Pods that do not keep to the strictest of the standards are refused.
+        let home = json!({ "metadata": { "name": HOME, "labels": { "pod-security.kubernetes.io/enforce": "restricted" } } });
+        let namespaces: Api<Namespace> = Api::all(client.clone());
+        namespaces.create(&PostParams::default(), &serde_json::from_value(home).unwrap()).await.unwrap();
         let kubelet = Kubelet::start(control_plane.cluster());
         Self { client, kubelet, control_plane }
     }
@@ -56,16 +58,12 @@ impl Cluster {
     async fn helm(&self, arguments: &[&str]) -> String {
         let mut command = tokio::process::Command::from(helm::program("helm"));
         command.args(arguments).args(["--namespace", HOME, "--wait", "--timeout=2m"]);
-        let output: Output =
-            command.env("KUBECONFIG", self.control_plane.kubeconfig()).output().await.unwrap();
-        if !output.status.success() {
-            println!("{}", self.kubelet.logs());
-        }
+        let output = command.env("KUBECONFIG", self.control_plane.kubeconfig()).output().await.unwrap();
         printed(output)
     }
 
     async fn install(&self, chart: &str, more: &[&str]) {
-        self.helm(&[&["install", "credwright", chart, "--create-namespace", LOOPBACK], more].concat()).await;
+        self.helm(&[&["install", "credwright", chart, LOOPBACK], more].concat()).await;
     }
 
     async fn upgrade(&self, more: &[&str]) {

@@ -66,6 +66,9 @@ impl Kubelet {
 
 impl Drop for Kubelet {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("{}", self.logs());
+        }
         self.stop.cancel();
         if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
             eprintln!("kubelet: it panicked");
