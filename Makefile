@@ -28,7 +28,7 @@ demo: rust node controlplane npm ## Issue, rotate and revoke credentials of six 
 ##@ Check
 
 .PHONY: test
-test: rust node controlplane npm ## Run all tests, with one real control plane for all of them
+test: rust node controlplane helm npm ## Run all tests, with one real control plane for all of them
 	cargo test --locked --workspace --no-run
 	$(target)/debug/controlplane up -- cargo test --locked --workspace
 
@@ -60,19 +60,24 @@ build: rust ## Build the binary
 	cargo build --locked --release --bin credwright
 
 .PHONY: generate
-generate: rust ## Write what is generated from the code: crds/
+generate: rust helm ## Write what is generated: crds/, the values and renders of the chart, dist/
 	UPDATE=1 cargo test --quiet --test generated
+	UPDATE=1 cargo test --quiet --test chart -- generated::
 
 .PHONY: controlplane
 controlplane: ## Build etcd and Kubernetes for tests and demo (five minutes, once; see tests/controlplane)
 	@tests/controlplane/build.sh >/dev/null
+
+.PHONY: helm
+helm: ## Build helm and kubeconform for the tests of the chart (three minutes, once; see tests/helm)
+	@tests/helm/build.sh >/dev/null
 
 .PHONY: npm
 npm: node $(oidc) ## Install the registration server that tests speak to
 	@:
 
 .PHONY: clean
-clean: ## Remove what was built, but for the control plane and the tools
+clean: ## Remove what was built, but for the control plane, helm and the tools
 	rm -rf $(target)/debug $(target)/release $(target)/doc tests/oidc/node_modules
 
 # The release build is one for everything that the example starts, so that nothing is compiled twice.

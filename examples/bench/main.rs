@@ -63,7 +63,7 @@ async fn main() -> Result<ExitCode> {
     }
     fs::create_dir_all(&folder)?;
     let log = folder.join("audit.log");
-    let options = ControlPlaneOptions { audit_log: Some(log.clone()) };
+    let options = ControlPlaneOptions { audit_log: Some(log.clone()), ..ControlPlaneOptions::default() };
     step("starting a control plane");
     let control_plane = ControlPlane::start(options).await?;
     let figures = measure(&control_plane, &folder, count).await?;

@@ -1,4 +1,4 @@
-//! The policies of deploy/admission.yaml refuse at admission what the operator would otherwise only say in a status.
+//! The policies of charts/credwright/files/admission.yaml refuse at admission what the operator would otherwise only say in a status.
 
 use credwright::api::ApiCredential;
 use credwright_harness::controlplane::{ControlPlane, ControlPlaneOptions};
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Scene, install_crds};
 
-const POLICIES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/admission.yaml");
+const POLICIES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/credwright/files/admission.yaml");
 const TENANT: &str = "a-tenant";
 
 /// Somebody who may write ApiCredentials and Secrets in the scene's namespace, and nothing else.

@@ -4,23 +4,13 @@
 # pins. Prints the absolute path of the folder that holds them as its last line
 # on stdout; progress goes to stderr.
 #
-# The folder is keyed by everything that decides its content, so a change of
-# version never meets old binaries. Each binary is renamed into place once
-# complete: what is there is finished.
-#
 # If KUBEBUILDER_ASSETS names a folder with etcd, kube-apiserver and kubectl,
 # those are used and only a missing kube-controller-manager is built.
 set -euo pipefail
 
-fail() {
-    echo "controlplane: $*" >&2
-    exit 1
-}
-
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
-cache=$(cd "$here/../.." && pwd -P)/target/controlplane
-key=$(cd "$here" && cat go.mod go.sum build.sh | sha256sum | cut -c1-12)
-dir=$cache/$key
+what="the control plane"
+# shellcheck source=tests/go-binaries.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../go-binaries.sh"
 
 package() {
     case $1 in
@@ -36,21 +26,8 @@ usual_time() {
     esac
 }
 
-# The check runs inside the module, where a Go that may fetch a newer toolchain
-# for itself has done so.
-require_go() {
-    local version
-    command -v go >/dev/null ||
-        fail "Go 1.26 or later is needed to build the control plane; 'go' was not found in PATH"
-    version=$(cd "$here" && go env GOVERSION 2>/dev/null) || version=$(go version)
-    [[ $version =~ go([0-9]+)\.([0-9]+) ]] ||
-        fail "Go 1.26 or later is needed to build the control plane; '$version' was not understood"
-    ((BASH_REMATCH[1] > 1 || BASH_REMATCH[2] >= 26)) ||
-        fail "Go 1.26 or later is needed to build the control plane; found $version"
-}
-
 # A server built without these calls itself v0.0.0, which clients refuse.
-version_flags() {
+linker_flags() {
     local version minor variables=k8s.io/component-base/version
     version=$(sed -n 's/^.*k8s\.io\/kubernetes \(v1\.[0-9.]*\).*$/\1/p' "$here/go.mod")
     [[ -n $version ]] || fail "go.mod names no version of k8s.io/kubernetes"
@@ -58,48 +35,11 @@ version_flags() {
     echo "-X $variables.gitVersion=$version -X $variables.gitMajor=1 -X $variables.gitMinor=${minor%%.*}"
 }
 
-build() {
-    local name=$1 step=$2 began=$SECONDS log=$dir/$1.log partial=$dir/.$1.partial flags
-    flags="-s -w $(version_flags)"
-    echo "[$step] $name ($(usual_time "$name") the first time; cached afterwards)" >&2
-    rm -f "$partial"
-    if ! (cd "$here" && CGO_ENABLED=0 GOWORK=off go build -trimpath -buildvcs=false \
-        -ldflags "$flags" -o "$partial" "$(package "$name")") >"$log" 2>&1; then
-        tail -n 30 "$log" >&2
-        fail "$name could not be built; the whole output is in $log"
-    fi
-    mv "$partial" "$dir/$name"
-    rm -f "$log"
-    echo "[$step] $name built in $((SECONDS - began)) s" >&2
-}
-
-build_missing() {
-    local name number=0 missing=()
-    for name in "$@"; do
-        [[ -x $dir/$name ]] || missing+=("$name")
-    done
-    ((${#missing[@]})) || return 0
-    require_go
-    command -v flock >/dev/null || fail "flock is needed (Debian package util-linux)"
-    mkdir -p "$dir"
-    # Held until this script ends: of two started at once the second waits and
-    # then finds the work done.
-    exec 9>"$dir/.lock"
-    flock -n 9 || {
-        echo "waiting for another build of the control plane to end" >&2
-        flock 9
-    }
-    for name in "${missing[@]}"; do
-        number=$((number + 1))
-        [[ -x $dir/$name ]] || build "$name" "$number/${#missing[@]}"
-    done
-}
-
 holds() {
-    local folder=$1 name
+    local folder=$1 binary
     shift
-    for name in "$@"; do
-        [[ -x $folder/$name ]] || return 1
+    for binary in "$@"; do
+        [[ -x $folder/$binary ]] || return 1
     done
 }
 

@@ -1,7 +1,7 @@
 //! A real Kubernetes control plane on loopback: etcd, kube-apiserver with RBAC, and the two controllers of
-//! kube-controller-manager that tests depend on (namespace deletion and garbage collection).
+//! kube-controller-manager that tests depend on (namespace deletion and garbage collection), or a few more.
 //!
-//! There is no kubelet and no scheduler: Pods are stored but never run. Durability is off (etcd does not
+//! There is no kubelet and no scheduler: Pods are stored but never run, unless a test does it. Durability is off (etcd does not
 //! call fsync), so no figure measured here says anything about disks.
 
 mod binaries;
@@ -31,6 +31,8 @@ pub struct ControlPlaneOptions {
     /// begun to answer, at audit level `Metadata`: who asked for what and the answer's code, never a body.
     /// A client may see its answer shortly before the line is there.
     pub audit_log: Option<PathBuf>,
+    /// Whether Deployments and Jobs get their Pods.
+    pub workloads: bool,
 }
 
 /// A control plane started by this process and ended with it, whatever the way it ends.
@@ -55,7 +57,7 @@ impl ControlPlane {
     pub async fn start(options: ControlPlaneOptions) -> Result<Self> {
         let binaries = binaries::locate().await?;
         let folder = tempfile::Builder::new().prefix("credwright-controlplane-").tempdir()?;
-        let (layout, reserved) = Layout::new(folder.path(), binaries.clone(), options.audit_log)?;
+        let (layout, reserved) = Layout::new(folder.path(), binaries.clone(), options)?;
         let token = files::write_credentials(&layout)?;
         drop(reserved);
 
@@ -67,7 +69,8 @@ impl ControlPlane {
     pub async fn clone_of(original: &mut Self) -> Result<Self> {
         let binaries = original.cluster.binaries().to_owned();
         let folder = tempfile::Builder::new().prefix("credwright-controlplane-").tempdir()?;
-        let (layout, reserved) = Layout::new(folder.path(), binaries.clone(), None)?;
+        let (layout, reserved) =
+            Layout::new(folder.path(), binaries.clone(), ControlPlaneOptions::default())?;
         let token = files::write_credentials(&layout)?;
         // Frozen, it writes to none of its files while they are copied.
         original.pause_etcd()?;

@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 
 use anyhow::{Context, Result, anyhow, bail};
 
@@ -64,14 +64,14 @@ impl Leashed {
         writeln!(pipe, "{signal}").with_context(|| format!("{name} is not running"))
     }
 
-    /// Whether the process has ended.
-    pub(crate) fn has_ended(&mut self) -> Result<bool> {
-        Ok(self.leash.try_wait()?.is_some())
+    /// How the process has ended, if it has.
+    pub(crate) fn status(&mut self) -> Result<Option<ExitStatus>> {
+        Ok(self.leash.try_wait()?)
     }
 
     /// Kills the process, as a crash would, but keeps the folder.
     pub(crate) fn kill(&mut self) -> Result<()> {
-        if !self.has_ended()? {
+        if self.status()?.is_none() {
             self.signal("KILL")?;
             self.leash.wait()?;
         }
@@ -80,7 +80,7 @@ impl Leashed {
 
     /// Fails if the process is no longer there.
     pub(crate) fn ensure_running(&mut self) -> Result<()> {
-        match self.leash.try_wait()? {
+        match self.status()? {
             None => Ok(()),
             Some(status) => bail!("{} ended with {status}", self.name),
         }

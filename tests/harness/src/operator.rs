@@ -1,6 +1,11 @@
 //! An operator's real binary as a child process: what a cluster runs, started as an administrator would start it.
 
-use std::{fs, path::Path, process::Command, time::Duration};
+use std::{
+    fs,
+    path::Path,
+    process::{Command, ExitStatus},
+    time::Duration,
+};
 
 use anyhow::{Context, Result};
 use tempfile::TempDir;
@@ -29,17 +34,28 @@ impl Operator {
         kubeconfig: Option<&Path>,
         log: &Path,
     ) -> Result<Self> {
+        let mut command = Command::new(binary);
+        command.arg("run").args(arguments);
+        if let Some(kubeconfig) = kubeconfig {
+            command.env("KUBECONFIG", kubeconfig);
+        }
+        Self::spawn(&command, log).await
+    }
+
+    /// Starts what `command` says, its output in `log`.
+    ///
+    /// # Errors
+    /// If it does not start.
+    pub async fn spawn(command: &Command, log: &Path) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("credwright-operator-").tempdir()?;
         // Its earlier runs are of no interest.
         fs::File::create(log).with_context(|| log.display().to_string())?;
         let pid_file = folder.path().join("pid");
-        let mut command = Command::new("sh");
-        command.args(["-c", r#"echo $$ > "$0"; exec "$@""#]).arg(&pid_file);
-        command.arg(binary).arg("run").args(arguments);
-        if let Some(kubeconfig) = kubeconfig {
-            command.env("KUBECONFIG", kubeconfig);
-        }
-        let process = Leashed::spawn_with_log("the operator", folder.path(), &command, log.to_owned())?;
+        let mut shell = Command::new("sh");
+        shell.args(["-c", r#"echo $$ > "$0"; exec "$@""#]).arg(&pid_file);
+        shell.arg(command.get_program()).args(command.get_args());
+        shell.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let process = Leashed::spawn_with_log("the operator", folder.path(), &shell, log.to_owned())?;
         let pid = wait::until("the operator to start", Duration::from_secs(10), async || {
             Ok(fs::read_to_string(&pid_file).ok().and_then(|text| text.trim().parse().ok()))
         });
@@ -60,14 +76,29 @@ impl Operator {
         self.process.ensure_running().map_err(|error| self.process.blame(&error))
     }
 
-    /// Stops it as Kubernetes would, by SIGTERM.
+    /// How it has ended, if it has.
+    ///
+    /// # Errors
+    /// If that cannot be known.
+    pub fn status(&mut self) -> Result<Option<ExitStatus>> {
+        self.process.status()
+    }
+
+    /// Asks it to stop as Kubernetes would, by SIGTERM.
+    ///
+    /// # Errors
+    /// If it does not run.
+    pub fn terminate(&mut self) -> Result<()> {
+        self.process.signal("TERM").context("stopping the operator")
+    }
+
+    /// Stops it, and waits until it has ended.
     ///
     /// # Errors
     /// If it does not end in time.
     pub async fn stop(mut self) -> Result<()> {
-        self.process.signal("TERM").context("stopping the operator")?;
+        self.terminate()?;
         let process = &mut self.process;
-        wait::until("the operator to stop", STOP_DEADLINE, async || Ok(process.has_ended()?.then_some(())))
-            .await
+        wait::until("the operator to stop", STOP_DEADLINE, async || Ok(process.status()?.map(drop))).await
     }
 }

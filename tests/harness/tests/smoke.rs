@@ -20,7 +20,8 @@ const DEADLINE: Duration = Duration::from_secs(60);
 async fn a_control_plane_deletes_namespaces_with_their_content_and_leaves_nothing_behind() -> Result<()> {
     let logs = tempfile::tempdir()?;
     let audit_log = logs.path().join("audit.log");
-    let options = ControlPlaneOptions { audit_log: Some(audit_log.clone()) };
+    let options =
+        ControlPlaneOptions { audit_log: Some(audit_log.clone()), ..ControlPlaneOptions::default() };
     let control_plane = ControlPlane::start(options).await?;
     let folder = folder_of(control_plane.kubeconfig())?;
     ensure!(!processes_in(&folder)?.is_empty(), "the search for processes finds nothing while they run");

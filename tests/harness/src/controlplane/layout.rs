@@ -6,6 +6,8 @@ use std::process::Command;
 
 use anyhow::{Result, anyhow, bail};
 
+use super::ControlPlaneOptions;
+
 /// The folder, ports and binaries of one control plane.
 pub(super) struct Layout {
     pub(super) folder: PathBuf,
@@ -13,7 +15,7 @@ pub(super) struct Layout {
     pub(super) api_port: u16,
     peer_port: u16,
     binaries: PathBuf,
-    audit_log: Option<PathBuf>,
+    options: ControlPlaneOptions,
 }
 
 /// Keeps ports from being handed out twice until the processes that use them start.
@@ -25,7 +27,7 @@ impl Layout {
     pub(super) fn new(
         folder: &Path,
         binaries: PathBuf,
-        audit_log: Option<PathBuf>,
+        options: ControlPlaneOptions,
     ) -> Result<(Self, ReservedPorts)> {
         let listeners = [reserve_port()?, reserve_port()?, reserve_port()?];
         let port = |index: usize| listeners[index].local_addr().map(|address| address.port());
@@ -35,7 +37,7 @@ impl Layout {
             peer_port: port(1)?,
             api_port: port(2)?,
             binaries,
-            audit_log,
+            options,
         };
         Ok((layout, ReservedPorts { _listeners: listeners }))
     }
@@ -101,7 +103,7 @@ impl Layout {
         command.arg("--service-cluster-ip-range=10.0.0.0/24");
         // It would refuse Pods until a controller that is not running has made their ServiceAccount.
         command.arg("--disable-admission-plugins=ServiceAccount");
-        if let Some(log) = &self.audit_log {
+        if let Some(log) = &self.options.audit_log {
             command.arg(flag("audit-policy-file", &self.audit_policy()));
             command.arg(flag("audit-log-path", log));
         }
@@ -111,7 +113,11 @@ impl Layout {
     pub(super) fn controller_manager(&self) -> Command {
         let mut command = Command::new(self.binaries.join("kube-controller-manager"));
         command.arg(flag("kubeconfig", &self.kubeconfig()));
-        command.arg("--controllers=namespace-controller,garbage-collector-controller");
+        let mut controllers = "--controllers=namespace-controller,garbage-collector-controller".to_owned();
+        if self.options.workloads {
+            controllers.push_str(",deployment-controller,replicaset-controller,job-controller");
+        }
+        command.arg(controllers);
         command.args(["--leader-elect=false", "--secure-port=0"]);
         command
     }

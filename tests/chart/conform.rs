@@ -1,0 +1,115 @@
+//! Everything that the chart renders is what Kubernetes takes, field by field.
+//!
+//! kubeconform is told so by schemas of the API server itself: what it would fetch by itself is made of the same description.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
+
+use credwright_harness::controlplane;
+use kube::Client;
+use serde_json::{Value, json};
+
+use crate::{
+    generated::file::read,
+    helm::{SETS, manifests, printed, program, template, values_of},
+};
+
+/// Not a part of Kubernetes: the definition is the Prometheus operator's.
+const UNKNOWN: &str = "ServiceMonitor";
+
+/// The API's version, and the kind.
+type Kind = (String, String);
+
+fn kind(manifest: &str) -> Kind {
+    let object: Value = serde_saphyr::from_str(manifest).unwrap();
+    let text = |field: &str| object[field].as_str().unwrap().to_owned();
+    (text("apiVersion"), text("kind"))
+}
+
+/// What the API server says of all that one version of an API has.
+async fn described(client: &Client, version: &str) -> Value {
+    let root = if version.contains('/') { "apis" } else { "api" };
+    let request = http::Request::get(format!("/openapi/v3/{root}/{version}")).body(Vec::new()).unwrap();
+    client.request(request).await.unwrap()
+}
+
+/// Refuses fields that a schema does not know: OpenAPI, as Kubernetes writes it, leaves that to the server.
+fn close(schema: &mut Value) {
+    match schema {
+        Value::Object(members) => {
+            let open = members.contains_key("additionalProperties")
+                || members.get("x-kubernetes-preserve-unknown-fields") == Some(&json!(true));
+            if members.get("properties").is_some_and(Value::is_object) && !open {
+                members.insert("additionalProperties".to_owned(), json!(false));
+            }
+            members.values_mut().for_each(close);
+        }
+        Value::Array(items) => items.iter_mut().for_each(close),
+        _ => {}
+    }
+}
+
+/// Writes a schema for each kind, by the name that kubeconform looks for.
+async fn write_schemas(client: &Client, kinds: &BTreeSet<Kind>, folder: &Path) {
+    let mut descriptions: BTreeMap<&str, Value> = BTreeMap::new();
+    for (version, kind) in kinds.iter().filter(|(_, kind)| kind != UNKNOWN) {
+        if !descriptions.contains_key(version.as_str()) {
+            let mut description = described(client, version).await;
+            close(&mut description["components"]["schemas"]);
+            descriptions.insert(version, description);
+        }
+        let description = &descriptions[version.as_str()];
+        let (group, number) = version.split_once('/').unwrap_or(("", version));
+        let wanted = json!([{ "group": group, "version": number, "kind": kind }]);
+        let schemas = description["components"]["schemas"].as_object().unwrap();
+        let (name, _) =
+            schemas.iter().find(|(_, it)| it["x-kubernetes-group-version-kind"] == wanted).unwrap();
+        let schema = json!({ "$ref": format!("#/components/schemas/{name}"), "components": description["components"] });
+        // kubeconform takes the version for the group where there is none.
+        let group = if group.is_empty() { number } else { group };
+        let file = folder.join(format!("{}-{group}-{number}.json", kind.to_lowercase()));
+        fs::write(file, schema.to_string()).unwrap();
+    }
+}
+
+/// What kubeconform says of a file.
+fn judge(folder: &Path, file: &Path) -> std::process::Output {
+    let location = folder.join("{{ .ResourceKind }}-{{ .Group }}-{{ .ResourceAPIVersion }}.json");
+    let mut command = program("kubeconform");
+    command.args(["-strict", "-summary", "-skip", UNKNOWN, "-schema-location"]).arg(location).arg(file);
+    command.output().unwrap()
+}
+
+#[tokio::test]
+async fn what_is_rendered_is_what_the_api_server_describes() {
+    let mut rendered = BTreeMap::from([("install".to_owned(), read("dist/install.yaml"))]);
+    for set in SETS {
+        let values = values_of(set);
+        let values: Vec<&str> = values.iter().map(String::as_str).collect();
+        rendered.insert(set.to_owned(), template(&values));
+    }
+    let kinds: BTreeSet<Kind> =
+        rendered.values().flat_map(|it| manifests(it)).filter(|it| it.contains("kind:")).map(kind).collect();
+    let client = controlplane::shared().await.unwrap().client().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    write_schemas(&client, &kinds, folder.path()).await;
+    for (name, text) in &rendered {
+        let file = folder.path().join(format!("{name}.yaml"));
+        fs::write(&file, text).unwrap();
+        println!("{name}: {}", printed(judge(folder.path(), &file)));
+    }
+    // It does find what is wrong.
+    for (right, wrong) in
+        [("readOnlyRootFilesystem", "readOnlyRootFileSystem"), ("replicas: 2", "replicas: two")]
+    {
+        let file = folder.path().join("wrong.yaml");
+        let text = rendered["default"].replace(right, wrong);
+        assert_ne!(text, rendered["default"]);
+        fs::write(&file, text).unwrap();
+        let said = String::from_utf8(judge(folder.path(), &file).stdout).unwrap();
+        assert!(said.contains("Deployment") && said.contains("is invalid"), "{said}");
+    }
+}
