@@ -3,7 +3,7 @@
 //! The layers, each of which may use only those before it:
 //!
 //! ```text
-//! api  <-  lifecycle  <-  providers  <-  engine  <-  controller  <-  cli
+//! api  <-  lifecycle  <-  ops  <-  providers  <-  engine  <-  controller  <-  cli
 //! ```
 //!
 //! Everything to the left can be understood without the right. If a change needs an arrow the other way, the thing
@@ -15,4 +15,5 @@ pub mod clock;
 pub mod controller;
 pub mod engine;
 pub mod lifecycle;
+pub mod ops;
 pub mod providers;

@@ -1,18 +1,22 @@
 //! `credwright run`: from flags to a running operator.
 
-use std::{process::ExitCode, sync::Arc};
+use std::{net::SocketAddr, process::ExitCode, sync::Arc};
 
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 use kube::{Config, client::ClientBuilder};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{Signal, SignalKind, signal},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::memory;
 use crate::{
     clock::SystemClock,
     controller::{Operator, Options},
-    engine::{Settings, seal::random_id, served::Compared, startup},
+    engine::{Settings, leadership::LeaseHolder, seal::random_id, served::Compared, startup},
+    ops::server,
 };
 
 /// How the operator runs. Every flag has an environment twin.
@@ -49,6 +53,19 @@ pub(super) struct Arguments {
     /// AbandonedCredential, and revoked when that is possible.
     #[arg(long, env = "CREDWRIGHT_REVOCATION_DEADLINE", default_value = "10m", value_name = "DURATION")]
     revocation_deadline: crate::api::Duration,
+
+    /// Where to serve /livez and /readyz, such as 0.0.0.0:8080. [default: nowhere]
+    #[arg(long, env = "CREDWRIGHT_LISTEN", value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
+
+    /// A Lease in --operator-namespace: of several operators only the one that holds it works, and the others stand by. [default: none;
+    /// several may then work at once, which is safe, and costs them twice the calls]
+    #[arg(long, env = "CREDWRIGHT_LEASE", value_name = "NAME")]
+    lease: Option<String>,
+
+    /// Who this process is in the Lease, such as its pod's name. [default: random text]
+    #[arg(long, env = "CREDWRIGHT_IDENTITY", value_name = "NAME")]
+    identity: Option<String>,
 
     /// How many objects are looked at at once.
     #[arg(long, env = "CREDWRIGHT_CONCURRENCY", default_value_t = 32, value_name = "COUNT")]
@@ -91,13 +108,26 @@ fn log_to_stderr(arguments: &Arguments) {
 }
 
 async fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn std::error::Error>> {
-    let operator = operator(arguments).await?;
+    let operator = Arc::new(operator(arguments).await?);
     let shutdown = CancellationToken::new();
     let (interrupt, terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let served = served(arguments.listen, operator.clone());
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "credwright has started");
-    tokio::join!(stop_on(interrupt, terminate, &shutdown), operator.run(shutdown.clone()));
+    tokio::select! {
+        ended = operator.run(shutdown.clone()) => ended?,
+        failed = served => failed?,
+        () = stop_on(interrupt, terminate, &shutdown) => {}
+    }
     tracing::info!("credwright has stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Ends only with an error.
+async fn served(listen: Option<SocketAddr>, shown: Arc<Operator>) -> Result<(), String> {
+    let Some(address) = listen else { return std::future::pending().await };
+    let failed = |error| format!("--listen {address}: {error}");
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    server::serve(listener, shown).await.map_err(failed)
 }
 
 async fn operator(arguments: &Arguments) -> Result<Operator, Box<dyn std::error::Error>> {
@@ -116,6 +146,10 @@ async fn operator(arguments: &Arguments) -> Result<Operator, Box<dyn std::error:
         writer: random_id(),
         allow_egress: arguments.allow_egress.clone(),
         revocation_deadline: arguments.revocation_deadline.signed(),
+        lease: arguments.lease.clone().map(|lease| LeaseHolder {
+            lease,
+            identity: arguments.identity.clone().unwrap_or_else(random_id),
+        }),
         role_binding: (!arguments.namespace.is_empty()).then(|| arguments.role_binding.clone()),
     };
     let options = Options {
@@ -127,6 +161,7 @@ async fn operator(arguments: &Arguments) -> Result<Operator, Box<dyn std::error:
     Ok(Operator::new(client, clock, settings, options).await?)
 }
 
+/// Does not end: what it begins, the operator finishes.
 async fn stop_on(mut interrupt: Signal, mut terminate: Signal, shutdown: &CancellationToken) {
     tokio::select! {
         _ = interrupt.recv() => {}
@@ -134,4 +169,5 @@ async fn stop_on(mut interrupt: Signal, mut terminate: Signal, shutdown: &Cancel
     }
     tracing::info!("stopping: the steps in flight are finished first");
     shutdown.cancel();
+    std::future::pending().await
 }

@@ -1,17 +1,20 @@
 //! Wiring: watches wake items in a queue, and a bounded number of passes looks at them.
 
+mod health;
+pub mod lease;
 pub mod queue;
 mod watches;
 
 use std::{
     collections::HashSet,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use futures::{StreamExt, stream::FuturesUnordered};
 use jiff::{SignedDuration, Timestamp};
 use kube::Client;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -24,17 +27,22 @@ use crate::{
     lifecycle::{conclude, decide, ledger::Revision, plan::Wake},
 };
 
+use health::{Trouble, Troubles};
+use lease::{Candidate, LeaseLost};
 use queue::{Item, Queue};
 use watches::{Scoped, Watch};
 
 /// How many steps one pass may take before it makes room for others.
 const STEPS_IN_A_PASS: usize = 16;
+/// When to try again to begin.
+const RETRY: Duration = Duration::from_secs(1);
 /// When to look again whether a namespace is known by now.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(1);
 
 /// The operator: one per process, and several of them are safe.
 pub struct Operator {
     engine: Engine,
+    candidate: Option<Candidate>,
     queue: Queue,
     options: Options,
     synced: Mutex<Synced>,
@@ -48,6 +56,7 @@ struct Synced {
     complete: HashSet<Scoped>,
     /// Those that were refused before they ever were: their namespace has gone, or our rights in it.
     refused: HashSet<Scoped>,
+    troubles: Troubles,
 }
 
 /// How an operator runs.
@@ -73,7 +82,7 @@ impl Operator {
     /// An operator that has not looked at anything yet.
     ///
     /// # Errors
-    /// If the sealing key can neither be read nor made, or what was minted before cannot be read.
+    /// If the sealing key can neither be read nor made.
     pub async fn new(
         client: Client,
         clock: Arc<dyn Clock>,
@@ -81,10 +90,11 @@ impl Operator {
         options: Options,
     ) -> Result<Self, EngineError> {
         let sealer = crate::engine::startup::sealer(&client, &settings.namespace).await?;
-        let engine = Engine::new(client, clock, settings, sealer);
-        engine.recall_departed().await?;
+        let candidate =
+            settings.lease.clone().map(|holder| Candidate::new(client.clone(), &settings.namespace, holder));
         Ok(Self {
-            engine,
+            engine: Engine::new(client, clock, settings, sealer),
+            candidate,
             queue: Queue::default(),
             options,
             synced: Mutex::default(),
@@ -92,13 +102,27 @@ impl Operator {
         })
     }
 
-    /// Runs until `shutdown`, then finishes the passes that have begun.
-    pub async fn run(&self, shutdown: CancellationToken) {
-        let work = self.work(&shutdown);
-        tokio::select! {
-            () = self.watch_all() => {}
-            () = work => {}
+    /// Runs until `shutdown`, then finishes the passes that have begun, and gives the Lease back.
+    ///
+    /// # Errors
+    /// If another process has taken the Lease: this one has to begin anew.
+    pub async fn run(&self, shutdown: CancellationToken) -> Result<(), LeaseLost> {
+        let (leads, led) = watch::channel(self.candidate.is_none());
+        let stand = async {
+            match &self.candidate {
+                Some(candidate) => candidate.stand(&leads).await,
+                None => std::future::pending().await,
+            }
+        };
+        let ended = tokio::select! {
+            () = self.watch_all() => Ok(()),
+            () = self.work(&shutdown, led) => Ok(()),
+            lost = stand => Err(lost),
+        };
+        if let Some(candidate) = &self.candidate {
+            candidate.step_down().await;
         }
+        ended
     }
 
     /// Whether all caches are complete and nothing is left to look at now.
@@ -143,22 +167,43 @@ impl Operator {
     }
 
     /// A namespace that has gone, or that took our rights away, keeps nobody else waiting.
-    fn was_refused(&self, watch: &Scoped) {
-        if let (true, Ok(mut synced)) = (Watch::OF_A_NAMESPACE.contains(&watch.0), self.synced.lock())
-            && watch.1.is_some()
-            && !synced.complete.contains(watch)
-        {
-            synced.refused.insert(watch.clone());
+    fn has_trouble(&self, watch: &Scoped, trouble: Trouble) {
+        if let Ok(mut synced) = self.synced.lock() {
+            synced.troubles.note(watch, trouble);
+            let of_a_namespace = Watch::OF_A_NAMESPACE.contains(&watch.0) && watch.1.is_some();
+            if of_a_namespace && trouble == Trouble::Refused && !synced.complete.contains(watch) {
+                synced.refused.insert(watch.clone());
+            }
         }
         self.progress.notify_one();
     }
 
-    async fn work(&self, shutdown: &CancellationToken) {
+    fn is_well(&self, watch: &Scoped) {
+        if let Ok(mut synced) = self.synced.lock() {
+            synced.troubles.clear(watch);
+        }
+    }
+
+    /// Waits until everything is known and this process leads. Returns whether it may begin.
+    async fn may_begin(&self, mut led: watch::Receiver<bool>) -> Result<(), EngineError> {
         while !self.has_all_synced() {
+            self.progress.notified().await;
+        }
+        let _ = led.wait_for(|leads| *leads).await;
+        // The one before may have written it since this process started.
+        self.engine.recall_departed().await
+    }
+
+    async fn work(&self, shutdown: &CancellationToken, led: watch::Receiver<bool>) {
+        loop {
             tokio::select! {
-                () = self.progress.notified() => {}
+                begins = self.may_begin(led.clone()) => match begins {
+                    Ok(()) => break,
+                    Err(error) => tracing::warn!(%error, "it is tried again"),
+                },
                 () = shutdown.cancelled() => return,
             }
+            tokio::time::sleep(RETRY).await;
         }
         self.queue.order(|item| match item {
             Item::Credential(key) => Some(self.engine.ends(key)),

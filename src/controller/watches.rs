@@ -29,7 +29,7 @@ use crate::{
     engine::version,
 };
 
-use super::{Operator, queue::Item};
+use super::{Operator, health::Trouble, queue::Item};
 
 /// Which of the watches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -410,7 +410,11 @@ impl Operator {
         let config =
             if self.options.streaming_lists { config.streaming_lists() } else { config.page_size(10) };
         let mut events = watcher(api, config).default_backoff().boxed();
+        let mut well = true;
         while let Some(event) = events.next().await {
+            if !std::mem::replace(&mut well, event.is_ok()) && well {
+                self.is_well(watch);
+            }
             match event {
                 Ok(Event::Apply(object) | Event::InitApply(object)) => tell(Change::There(object)),
                 Ok(Event::Delete(object)) => tell(Change::Gone(object)),
@@ -420,24 +424,11 @@ impl Operator {
                     self.has_synced(watch);
                 }
                 Err(error) => {
-                    if is_refused(&error) {
-                        self.was_refused(watch);
-                    }
+                    self.has_trouble(watch, Trouble::of(&error));
                     tracing::warn!(?watch, %error, "a watch failed and is taken up again");
                 }
             }
         }
-    }
-}
-
-/// Whether the API server says that we may not look.
-fn is_refused(error: &watcher::Error) -> bool {
-    use watcher::Error::{InitialListFailed, WatchFailed, WatchStartFailed};
-    match error {
-        InitialListFailed(kube::Error::Api(status))
-        | WatchStartFailed(kube::Error::Api(status))
-        | WatchFailed(kube::Error::Api(status)) => status.is_forbidden(),
-        _ => false,
     }
 }
 

@@ -326,6 +326,7 @@ impl Engine {
         if let Some(at) = before.next_attempt.filter(|at| *at > now) {
             return Ok(Some(at));
         }
+        self.ensure_leading().await?;
         let supplies = self.supplies(&record).await?;
         let status = match self.caller(&record, supplies.as_ref()) {
             Err(message) => AbandonedStatus { next_attempt: None, message: Some(message), ..before },

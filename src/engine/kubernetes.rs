@@ -35,6 +35,9 @@ pub enum EngineError {
     /// The ledger would become what it may not be: a defect of ours, and nothing was written.
     #[error("refused to write the ledger: {0}")]
     Illegal(#[from] crate::lifecycle::ledger::IllegalEdit),
+    /// Another process works in our place, or may do so any moment.
+    #[error("this process does not hold the Lease")]
+    NotLeading,
     /// What the step needs has gone in the meantime.
     #[error("{0} is gone")]
     Gone(&'static str),

@@ -10,6 +10,7 @@ mod events;
 mod finalizer;
 pub mod intake;
 mod kubernetes;
+pub mod leadership;
 mod ledger;
 mod observe;
 mod perform;
@@ -51,6 +52,8 @@ pub struct Settings {
     pub revocation_deadline: jiff::SignedDuration,
     /// The name of the RoleBinding that gives Credwright its rights in each namespace, if it works in some only.
     pub role_binding: Option<String>,
+    /// The Lease that has to be held before anything is changed at a provider, if several processes take turns.
+    pub lease: Option<leadership::LeaseHolder>,
 }
 
 /// Everything that has effects, and what it needs for them.
@@ -67,6 +70,7 @@ pub struct Engine {
     memories: Mutex<HashMap<Key, Memory>>,
     departing: tokio::sync::Mutex<()>,
     rights: rights::Rights,
+    led: leadership::Seen,
 }
 
 impl Engine {
@@ -85,6 +89,7 @@ impl Engine {
             memories: Mutex::default(),
             departing: tokio::sync::Mutex::default(),
             rights: rights::Rights::default(),
+            led: leadership::Seen::default(),
         }
     }
 

@@ -239,6 +239,7 @@ impl Pass<'_> {
         let provider = ProviderKey::of_account(&revision.account, &self.key.namespace);
         self.confirm(object).await?;
         self.the_clock_is_right()?;
+        self.engine.ensure_leading().await?;
         self.engine.hold_account(&provider).await?;
         let intend = [Edit::Intend(Box::new(revision.clone()))];
         let open = if self.seen.is_some() {
@@ -260,6 +261,7 @@ impl Pass<'_> {
             expires_at: crate::lifecycle::asked_expiry(revision, driver.capabilities(), now),
             subnets: revision.request.subnets.clone(),
         };
+        self.engine.ensure_leading().await?;
         let issued = match driver.create(&request).await {
             Ok(issued) => issued,
             Err(failure) => return Ok(Outcome::Failed(failure)),

@@ -31,6 +31,7 @@ impl Pass<'_> {
             self.hold(open);
             return Ok(Outcome::Failed(Failure { kind: FailureKind::Rejected, retry_after: None, message }));
         }
+        self.engine.ensure_leading().await?;
         let handle = open.material.get(revision).and_then(|secrets| secrets.handle.clone());
         let revoked = match self.to_revoke(&open, it, (client_id, handle), driver.as_ref()).await {
             Ok(Some(request)) => driver.revoke(&request).await,

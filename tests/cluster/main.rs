@@ -23,6 +23,7 @@ mod holding;
 mod hostile;
 mod kubectl;
 mod label_attack;
+mod leadership;
 mod ledger_surgery;
 mod lifecycle;
 mod recovery;

@@ -297,6 +297,7 @@ impl Scene {
             allow_egress: vec!["127.0.0.0/8".parse().unwrap()],
             revocation_deadline: SignedDuration::from_mins(10),
             role_binding: Some(rights::ROLE_BINDING.to_owned()),
+            lease: None,
         };
         let options = Options {
             namespaces: vec![self.namespace.clone()],
@@ -321,7 +322,7 @@ impl Scene {
         let shutdown = CancellationToken::new();
         let task = AbortOnDropHandle::new(tokio::spawn({
             let (operator, shutdown) = (operator.clone(), shutdown.clone());
-            async move { operator.run(shutdown).await }
+            async move { operator.run(shutdown).await.unwrap() }
         }));
         Running { operator, power, shutdown, task }
     }
@@ -335,6 +336,7 @@ impl Scene {
             allow_egress: Vec::new(),
             revocation_deadline: SignedDuration::from_mins(10),
             role_binding: None,
+            lease: None,
         };
         let options = Options { namespaces: vec![self.namespace.clone()], ..Options::default() };
         Arc::new(
