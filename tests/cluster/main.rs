@@ -28,6 +28,7 @@ mod ledger_surgery;
 mod lifecycle;
 mod recovery;
 mod restores;
+mod rights;
 mod sharing;
 mod spec_changes;
 mod stage;

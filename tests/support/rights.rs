@@ -18,7 +18,7 @@ pub(crate) const ROLE_BINDING: &str = "credwright";
 
 /// Gives the user of an operator in `home` what it needs for `options`.
 pub(crate) async fn grant(client: &Client, home: &str, options: &Options) {
-    let mut rules: BTreeMap<String, Vec<PolicyRule>> = serde_saphyr::from_str(RULES).unwrap();
+    let mut rules = rules();
     let everywhere = rules["everywhere"].clone();
     rules.get_mut("bound").unwrap().extend(everywhere);
     let roles: Api<ClusterRole> = Api::all(client.clone());
@@ -40,13 +40,18 @@ pub(crate) async fn grant(client: &Client, home: &str, options: &Options) {
     }
 }
 
+/// The rules by where they are needed.
+pub(crate) fn rules() -> BTreeMap<String, Vec<PolicyRule>> {
+    serde_saphyr::from_str(RULES).unwrap()
+}
+
 /// The same client configuration, as that user.
 pub(crate) fn as_operator(mut config: Config, home: &str) -> Config {
     config.auth_info.impersonate = Some(user(home));
     config
 }
 
-fn user(home: &str) -> String {
+pub(crate) fn user(home: &str) -> String {
     format!("operator-of-{home}")
 }
 

@@ -1,0 +1,161 @@
+//! The chart's rules are those that are needed: the API server's audit log tells what was asked for.
+
+use std::{
+    collections::BTreeSet,
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use credwright::{api::CredentialProvider, controller::Options, engine::leadership::LeaseHolder};
+use credwright_harness::controlplane::{ControlPlane, ControlPlaneOptions};
+use serde_json::{Value, json};
+
+use crate::{
+    stage::{hours, minutes},
+    support::{Scene, eventually, install_crds, power::Line, rights},
+};
+
+/// A request, as rules know it: where, the API group, the resource and the verb.
+type Asked = (Place, String, String, String);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    Home,
+    Elsewhere,
+}
+
+/// What the operator of `home` asked for, and what of it was refused.
+fn asked(log: &Path, home: &str) -> (BTreeSet<Asked>, BTreeSet<Asked>) {
+    let text = std::fs::read_to_string(log).unwrap();
+    let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let mut all = (BTreeSet::new(), BTreeSet::new());
+    for line in lines.filter(|it| it["impersonatedUser"]["username"] == rights::user(home).as_str()) {
+        let of = |key: &str| line["objectRef"][key].as_str().unwrap_or_default().to_owned();
+        let place = if of("namespace") == home { Place::Home } else { Place::Elsewhere };
+        let resource = match of("subresource").as_str() {
+            "" => of("resource"),
+            sub => format!("{}/{sub}", of("resource")),
+        };
+        let one = (place, of("apiGroup"), resource, line["verb"].as_str().unwrap().to_owned());
+        if line["responseStatus"]["code"] == 403 {
+            all.1.insert(one.clone());
+        }
+        all.0.insert(one);
+    }
+    all
+}
+
+/// What the rules allow. `ledgers` are no resource: admission policies ask for that right, and the API server asks nobody.
+fn allowed() -> BTreeSet<Asked> {
+    let mut all = BTreeSet::new();
+    for (group, rules) in rights::rules() {
+        let place = if group == "home" { Place::Home } else { Place::Elsewhere };
+        for rule in rules {
+            let resources = rule.resources.unwrap_or_default();
+            for resource in resources.iter().filter(|it| *it != "ledgers") {
+                for verb in &rule.verbs {
+                    let api = rule.api_groups.as_ref().unwrap()[0].clone();
+                    all.insert((place, api, resource.clone(), verb.clone()));
+                }
+            }
+        }
+    }
+    all
+}
+
+async fn move_in(tenant: &Scene) {
+    tenant.put_login("spreetail-admin").await;
+    let spec = tenant.spreetail(&tenant.provider.base_url(), "spreetail-admin");
+    tenant.create_provider("spreetail", spec).await;
+    tenant.issue("orders", json!({ "lifetime": "2160h" })).await;
+}
+
+/// In one namespace only, with a Lease: a life with everything that may happen in it.
+async fn live_in_one(home: &Scene, tenant: &Scene) {
+    let within = |options: &mut Options| options.namespaces = vec![tenant.namespace.clone()];
+    let operator = home
+        .operator_as(|settings, options| {
+            within(options);
+            let identity = "one".to_owned();
+            settings.lease = Some(LeaseHolder { lease: "credwright".to_owned(), identity });
+        })
+        .await;
+    move_in(tenant).await;
+    operator.stop().await;
+
+    let operator = home.operator_as(|_, options| within(options)).await;
+    tenant.merge("orders", json!({ "spec": { "rotation": { "request": "two" } } })).await;
+    tenant.run_until_only(&operator, "orders", 2).await;
+    let uid = tenant.secret("orders.credwright").await.unwrap().metadata.uid;
+    tenant.delete_secret("orders.credwright").await;
+    eventually("the ledger is made anew", async || {
+        let there = tenant.secret("orders.credwright").await;
+        there.is_some_and(|it| it.metadata.uid != uid)
+            && tenant.secret("orders.credwright-copy").await.is_none()
+    })
+    .await;
+    tenant.delete_secret("spreetail-admin").await;
+    tenant
+        .run_until(&operator, "orders", "the login goes", async || {
+            tenant.secret("spreetail-admin").await.is_none()
+        })
+        .await;
+    tenant.put_login("spreetail-admin").await;
+    tenant.rest(&operator).await;
+
+    // What cannot be revoked in time, and is when that is possible; the answer to what is kept for that is lost.
+    let (lost, kept) = (AtomicBool::new(false), format!("/api/v1/namespaces/{}/secrets", home.namespace));
+    operator.power.set_fault(move |request| {
+        let keeps = request.method() == http::Method::POST && request.uri().path() == kept;
+        (keeps && !lost.swap(true, Ordering::Relaxed)).then_some(Line::AppliedButTimedOut)
+    });
+    home.provider.stop().await;
+    tenant.delete("orders").await;
+    tenant.jump(&operator, minutes(11)).await;
+    tenant.goes("orders").await;
+    assert_eq!(home.abandoned().await.len(), 1);
+    home.provider.start_again().await.unwrap();
+    assert!(home.reaches(&[&operator], hours(24), async || home.abandoned().await.is_empty()).await);
+    for _ in 0..2 {
+        tenant.issue("billing", json!({ "lifetime": "720h" })).await;
+        tenant.delete("billing").await;
+        tenant.goes("billing").await;
+        eventually("its Secret goes", async || tenant.secret("billing").await.is_none()).await;
+    }
+    tenant.delete_provider("spreetail").await;
+    let providers = tenant.api::<CredentialProvider>();
+    eventually("the provider goes", async || providers.get_opt("spreetail").await.unwrap().is_none()).await;
+    operator.stop().await;
+}
+
+/// In all namespaces, at a provider that they share.
+async fn live_everywhere(home: &Scene, tenant: &Scene, streaming_lists: bool) {
+    let operator =
+        home.operator_as(|_, options| *options = Options { streaming_lists, ..Options::default() }).await;
+    home.share("shared", json!({}), json!({ "namespaces": { "names": [tenant.namespace] } })).await;
+    let reference = json!({ "kind": "ClusterCredentialProvider", "name": "shared" });
+    tenant.issue("shared", json!({ "providerRef": reference, "lifetime": "720h" })).await;
+    tenant.delete("shared").await;
+    tenant.goes("shared").await;
+    home.delete_shared_provider("shared").await;
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_right_is_missing_and_none_is_never_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("audit.log");
+    let options = ControlPlaneOptions { audit_log: Some(log.clone()), ..ControlPlaneOptions::default() };
+    let control_plane = ControlPlane::start(options).await.unwrap();
+    install_crds(&control_plane.client().await.unwrap()).await;
+    let home = Scene::on(control_plane.cluster(), "home").await;
+    let tenant = home.neighbour("tenant").await;
+    live_in_one(&home, &tenant).await;
+    live_everywhere(&home, &tenant, true).await;
+    live_everywhere(&home, &tenant, false).await;
+
+    let (asked, refused) = asked(&log, &home.namespace);
+    assert!(refused.is_empty(), "refused, so a rule is missing: {refused:#?}");
+    let unused: Vec<Asked> = allowed().difference(&asked).cloned().collect();
+    assert!(unused.is_empty(), "never used, so a rule is too many: {unused:#?}");
+}
