@@ -50,3 +50,19 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
     }
     found
 }
+
+#[test]
+fn every_example_is_good() {
+    let examples = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/examples")).unwrap();
+    let files: Vec<_> = examples
+        .map(|it| it.unwrap().path())
+        .filter(|it| it.extension().is_some_and(|it| it == "yaml"))
+        .collect();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_credwright"))
+        .arg("check")
+        .args(&files)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(files.len() > 5);
+}

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod check;
 mod crds;
 mod detach;
 mod memory;
@@ -23,6 +24,8 @@ enum Command {
     Run(run::Arguments),
     /// Print the custom resource definitions, for `kubectl apply --server-side -f -`.
     Crds,
+    /// Check manifests without a cluster: types, unknown fields, and every rule of the definitions.
+    Check(check::Arguments),
     /// Take finalizers and owner references off everything, so that Credwright can be uninstalled and every Secret and credential
     /// stays. Stop the operator first.
     Detach(detach::Arguments),
@@ -35,6 +38,7 @@ enum Command {
 pub fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Run(arguments) => run::main(&arguments),
+        Command::Check(arguments) => check::main(&arguments),
         Command::Detach(arguments) => detach::main(&arguments),
         Command::Crds => {
             print!("{}", crds::yaml());

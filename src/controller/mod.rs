@@ -43,6 +43,7 @@ const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(1);
 pub struct Operator {
     engine: Engine,
     candidate: Option<Candidate>,
+    leads: watch::Sender<bool>,
     queue: Queue,
     options: Options,
     synced: Mutex<Synced>,
@@ -94,6 +95,7 @@ impl Operator {
             settings.lease.clone().map(|holder| Candidate::new(client.clone(), &settings.namespace, holder));
         Ok(Self {
             engine: Engine::new(client, clock, settings, sealer),
+            leads: watch::Sender::new(candidate.is_none()),
             candidate,
             queue: Queue::default(),
             options,
@@ -107,16 +109,15 @@ impl Operator {
     /// # Errors
     /// If another process has taken the Lease: this one has to begin anew.
     pub async fn run(&self, shutdown: CancellationToken) -> Result<(), LeaseLost> {
-        let (leads, led) = watch::channel(self.candidate.is_none());
         let stand = async {
             match &self.candidate {
-                Some(candidate) => candidate.stand(&leads).await,
+                Some(candidate) => candidate.stand(&self.leads).await,
                 None => std::future::pending().await,
             }
         };
         let ended = tokio::select! {
             () = self.watch_all() => Ok(()),
-            () = self.work(&shutdown, led) => Ok(()),
+            () = self.work(&shutdown) => Ok(()),
             lost = stand => Err(lost),
         };
         if let Some(candidate) = &self.candidate {
@@ -129,6 +130,12 @@ impl Operator {
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.has_all_synced() && self.queue.is_idle()
+    }
+
+    /// Whether this process works, and does not stand by.
+    #[must_use]
+    pub fn leads(&self) -> bool {
+        *self.leads.borrow()
     }
 
     /// When something is next due.
@@ -185,19 +192,19 @@ impl Operator {
     }
 
     /// Waits until everything is known and this process leads. Returns whether it may begin.
-    async fn may_begin(&self, mut led: watch::Receiver<bool>) -> Result<(), EngineError> {
+    async fn may_begin(&self) -> Result<(), EngineError> {
         while !self.has_all_synced() {
             self.progress.notified().await;
         }
-        let _ = led.wait_for(|leads| *leads).await;
+        let _ = self.leads.subscribe().wait_for(|leads| *leads).await;
         // The one before may have written it since this process started.
         self.engine.recall_departed().await
     }
 
-    async fn work(&self, shutdown: &CancellationToken, led: watch::Receiver<bool>) {
+    async fn work(&self, shutdown: &CancellationToken) {
         loop {
             tokio::select! {
-                begins = self.may_begin(led.clone()) => match begins {
+                begins = self.may_begin() => match begins {
                     Ok(()) => break,
                     Err(error) => tracing::warn!(%error, "it is tried again"),
                 },

@@ -226,7 +226,7 @@ async fn who_has_lost_the_lease_changes_nothing_at_the_provider_any_more() {
             settings.lease = Some(LeaseHolder { lease: LEASE.to_owned(), identity });
         })
         .await;
-    eventually("it leads", async || holder(&scene).await.is_some_and(|it| it == "first")).await;
+    eventually("it leads", async || operator.operator.leads()).await;
     let usurped = json!({ "spec": {
         "holderIdentity": "second", "renewTime": format!("{:.6}", Timestamp::now()), "leaseDurationSeconds": 15,
     } });

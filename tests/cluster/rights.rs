@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::{
     stage::{hours, minutes},
-    support::{Scene, eventually, install_crds, power::Line, rights},
+    support::{Running, Scene, eventually, install_crds, power::Line, rights},
 };
 
 /// A request, as rules know it: where, the API group, the resource and the verb.
@@ -103,6 +103,11 @@ async fn live_in_one(home: &Scene, tenant: &Scene) {
     tenant.put_login("spreetail-admin").await;
     tenant.rest(&operator).await;
 
+    end_in_one(home, tenant, &operator).await;
+    operator.stop().await;
+}
+
+async fn end_in_one(home: &Scene, tenant: &Scene, operator: &Running) {
     // What cannot be revoked in time, and is when that is possible; the answer to what is kept for that is lost.
     let (lost, kept) = (AtomicBool::new(false), format!("/api/v1/namespaces/{}/secrets", home.namespace));
     operator.power.set_fault(move |request| {
@@ -111,11 +116,11 @@ async fn live_in_one(home: &Scene, tenant: &Scene) {
     });
     home.provider.stop().await;
     tenant.delete("orders").await;
-    tenant.jump(&operator, minutes(11)).await;
+    tenant.jump(operator, minutes(11)).await;
     tenant.goes("orders").await;
     assert_eq!(home.abandoned().await.len(), 1);
     home.provider.start_again().await.unwrap();
-    assert!(home.reaches(&[&operator], hours(24), async || home.abandoned().await.is_empty()).await);
+    assert!(home.reaches(&[operator], hours(24), async || home.abandoned().await.is_empty()).await);
     for _ in 0..2 {
         tenant.issue("billing", json!({ "lifetime": "720h" })).await;
         tenant.delete("billing").await;
@@ -125,7 +130,6 @@ async fn live_in_one(home: &Scene, tenant: &Scene) {
     tenant.delete_provider("spreetail").await;
     let providers = tenant.api::<CredentialProvider>();
     eventually("the provider goes", async || providers.get_opt("spreetail").await.unwrap().is_none()).await;
-    operator.stop().await;
 }
 
 /// In all namespaces, at a provider that they share.
