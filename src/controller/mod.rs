@@ -11,7 +11,7 @@ use std::{
 use futures::{StreamExt, stream::FuturesUnordered};
 use jiff::{SignedDuration, Timestamp};
 use kube::Client;
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -22,6 +22,7 @@ use crate::{
         stores::{Key, ProviderKey},
     },
     lifecycle::{conclude, decide, ledger::Revision, plan::Wake},
+    ops::metrics::Metrics,
 };
 
 use queue::{Item, Queue};
@@ -99,6 +100,12 @@ impl Operator {
             () = self.watch_all() => {}
             () = work => {}
         }
+    }
+
+    /// What is counted, and shown.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.engine.metrics
     }
 
     /// Whether all caches are complete and nothing is left to look at now.
@@ -185,7 +192,9 @@ impl Operator {
     }
 
     async fn look_at(&self, item: Item) {
+        let since = Instant::now();
         let next = self.tend_item(&item).await;
+        self.engine.metrics.reconciled(item.label(), since.elapsed(), next.is_err());
         let next = next.map_err(|error| tracing::warn!(?item, %error, "it is tried again"));
         self.queue.done(item, next, self.engine.now());
     }
