@@ -25,6 +25,7 @@ mod kubectl;
 mod label_attack;
 mod ledger_surgery;
 mod lifecycle;
+mod metrics;
 mod recovery;
 mod restores;
 mod sharing;
