@@ -214,6 +214,7 @@ fn a_credential_is_shown_as_its_status_says() {
         assert_eq!(of("action_required", name), None);
     }
     assert_eq!((of("successor", "followed"), of("successor", "alone")), (Some(1.0), Some(0.0)));
+    assert_eq!(of("ready", "spoilt"), None, "a reason that is not ours");
     let text = metrics.text();
     assert!(!text.contains("\"new\""), "nothing is known of it yet: {text}");
     assert!(!text.contains("word"), "neither a message nor a reason that is not ours is a label: {text}");
