@@ -15,3 +15,8 @@ fn the_definitions_in_crds_and_in_the_chart_are_the_generated_ones() {
         file::is_generated(file, &printed);
     }
 }
+
+#[test]
+fn the_page_on_metrics_is_the_generated_one() {
+    file::is_generated("docs/metrics.md", &credwright::ops::metrics::documentation());
+}

@@ -54,7 +54,7 @@ pub(super) struct Arguments {
     #[arg(long, env = "CREDWRIGHT_REVOCATION_DEADLINE", default_value = "10m", value_name = "DURATION")]
     revocation_deadline: crate::api::Duration,
 
-    /// Where to serve /livez and /readyz, such as 0.0.0.0:8080. [default: nowhere]
+    /// Where to serve /livez, /readyz and /metrics, such as 0.0.0.0:8080. [default: nowhere]
     #[arg(long, env = "CREDWRIGHT_LISTEN", value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
 

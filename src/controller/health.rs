@@ -84,10 +84,18 @@ impl Show for Operator {
                 None => {}
             }
         }
+        drop(synced);
         if let Some(trouble) = self.candidate.as_ref().and_then(|it| it.trouble()) {
             missing.push(format!("the Lease can be neither taken nor renewed: {trouble}"));
         }
         missing
+    }
+
+    fn metrics(&self) -> String {
+        let metrics = Self::metrics(self);
+        metrics.set_leader(self.leads());
+        metrics.set_ready(self.missing().is_empty());
+        metrics.text()
     }
 }
 

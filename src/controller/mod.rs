@@ -14,7 +14,10 @@ use std::{
 use futures::{StreamExt, stream::FuturesUnordered};
 use jiff::{SignedDuration, Timestamp};
 use kube::Client;
-use tokio::sync::{Notify, watch};
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -25,6 +28,7 @@ use crate::{
         stores::{Key, ProviderKey},
     },
     lifecycle::{conclude, decide, ledger::Revision, plan::Wake},
+    ops::metrics::Metrics,
 };
 
 use health::{Trouble, Troubles};
@@ -124,6 +128,12 @@ impl Operator {
             candidate.step_down().await;
         }
         ended
+    }
+
+    /// What is counted, and shown.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.engine.metrics
     }
 
     /// Whether all caches are complete and nothing is left to look at now.
@@ -237,7 +247,9 @@ impl Operator {
     }
 
     async fn look_at(&self, item: Item) {
+        let since = Instant::now();
         let next = self.tend_item(&item).await;
+        self.engine.metrics.reconciled(item.label(), since.elapsed(), next.is_err());
         let next = next.map_err(|error| tracing::warn!(?item, %error, "it is tried again"));
         self.queue.done(item, next, self.engine.now());
     }

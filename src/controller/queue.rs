@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 use crate::{
     engine::stores::{Key, ProviderKey},
     lifecycle::backoff,
+    ops::metrics,
 };
 
 /// Waits after errors that are nobody's but Kubernetes'.
@@ -43,6 +44,18 @@ impl Item {
             Self::Provider(key) => &key.namespace,
             Self::Credential(key) | Self::Abandoned(key) | Self::Login(key) => &key.namespace,
             Self::Rights(namespace) => namespace,
+        }
+    }
+
+    /// What it is, for metrics.
+    #[must_use]
+    pub fn label(&self) -> metrics::Item {
+        match self {
+            Self::Provider(_) => metrics::Item::Provider,
+            Self::Credential(_) => metrics::Item::Credential,
+            Self::Abandoned(_) => metrics::Item::Abandoned,
+            Self::Login(_) => metrics::Item::Login,
+            Self::Rights(_) => metrics::Item::Rights,
         }
     }
 }

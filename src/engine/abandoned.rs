@@ -28,6 +28,7 @@ use crate::{
         status::to_second,
         world::World,
     },
+    ops::metrics::Outcome,
     providers::{Provider, RevokeRequest, registry},
 };
 
@@ -111,7 +112,10 @@ impl Pass<'_> {
             ids: answer.ids.clone(),
             handle: secrets.handle.clone(),
         };
-        let Err(failure) = driver.revoke(&request).await else { return Err(error) };
+        let revoked = driver.revoke(&request).await;
+        let meter = self.engine.meter(&ProviderKey::of_account(&revision.account, &self.key.namespace));
+        meter.revoked(revoked.as_ref().map_or_else(|failure| failure.kind.into(), |_| Outcome::Done));
+        let Err(failure) = revoked else { return Err(error) };
         let action = to_do(AbandonedKind::NotRevoked, driver.capabilities());
         let it = given_back(revision, answer, (failure.message, action));
         let scopes = &revision.request.scopes;

@@ -7,6 +7,7 @@ mod build;
 mod holding;
 mod listing;
 mod object;
+mod shown;
 mod standing;
 mod status;
 

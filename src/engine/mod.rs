@@ -12,6 +12,7 @@ pub mod intake;
 mod kubernetes;
 pub mod leadership;
 mod ledger;
+mod metrics;
 mod observe;
 mod perform;
 mod revoke;
@@ -35,7 +36,7 @@ pub use kubernetes::{EngineError, version};
 pub use perform::Pass;
 use stores::{Key, Stores};
 
-use crate::{clock::Clock, lifecycle::world::Memory};
+use crate::{clock::Clock, lifecycle::world::Memory, ops::metrics::Metrics};
 
 /// What the engine is told at start.
 #[derive(Clone, Debug)]
@@ -66,7 +67,9 @@ pub struct Engine {
     /// The objects, as last seen.
     pub stores: Arc<Stores>,
     /// The provider accounts.
-    pub accounts: Accounts,
+    pub accounts: Arc<Accounts>,
+    /// What is counted, and shown.
+    pub metrics: Metrics,
     memories: Mutex<HashMap<Key, Memory>>,
     departing: tokio::sync::Mutex<()>,
     rights: rights::Rights,
@@ -78,14 +81,17 @@ impl Engine {
     #[must_use]
     pub fn new(client: Client, clock: Arc<dyn Clock>, settings: Settings, sealer: seal::Sealer) -> Self {
         let started = clock.now();
+        let (stores, accounts) = (Arc::<Stores>::default(), Arc::<Accounts>::default());
+        let seen = metrics::Seen { stores: stores.clone(), accounts: accounts.clone(), clock: clock.clone() };
         Self {
             client,
             clock,
             settings,
             started,
             sealer: Arc::new(sealer),
-            stores: Arc::default(),
-            accounts: Accounts::default(),
+            stores,
+            accounts,
+            metrics: Metrics::over(seen),
             memories: Mutex::default(),
             departing: tokio::sync::Mutex::default(),
             rights: rights::Rights::default(),

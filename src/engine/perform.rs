@@ -16,6 +16,7 @@ use crate::{
         skew,
         world::{Rendered, TargetView, World},
     },
+    ops::metrics::{self, RotationOutcome},
     providers::{CreateRequest, Issued, Pair, Provider, Verdict},
 };
 
@@ -124,6 +125,10 @@ impl Pass<'_> {
         self.engine.remember(&self.key, report.memory);
         if !report.edits.is_empty() {
             self.note(&report.edits).await?;
+        }
+        if let Some((why, done)) = report.rotation {
+            let outcome = if done { RotationOutcome::Done } else { RotationOutcome::Failed };
+            self.engine.metrics.rotated(why, outcome);
         }
         if let Some(object) = &world.subject.object {
             for note in &report.events {
@@ -262,13 +267,18 @@ impl Pass<'_> {
             subnets: revision.request.subnets.clone(),
         };
         self.engine.ensure_leading().await?;
-        let issued = match driver.create(&request).await {
+        let issued = driver.create(&request).await.and_then(|issued| {
+            match self.cannot_be_true(&issued, revision.revision, driver.as_ref()) {
+                Some(message) => Err(Failure { kind: FailureKind::Malformed, retry_after: None, message }),
+                None => Ok(issued),
+            }
+        });
+        let outcome = issued.as_ref().map_or_else(|failure| failure.kind.into(), |_| metrics::Outcome::Done);
+        self.engine.meter(&provider).minted(outcome);
+        let issued = match issued {
             Ok(issued) => issued,
             Err(failure) => return Ok(Outcome::Failed(failure)),
         };
-        if let Some(message) = self.cannot_be_true(&issued, revision.revision, driver.as_ref()) {
-            return Ok(Outcome::Failed(Failure { kind: FailureKind::Malformed, retry_after: None, message }));
-        }
         self.keep(revision, issued, driver.as_ref()).await?;
         Ok(Outcome::Done)
     }

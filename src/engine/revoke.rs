@@ -12,7 +12,12 @@ use crate::{
     providers::{Found, Provider, Revocation, RevokeRequest, Verdict},
 };
 
-use super::{EngineError, Pass, ledger::OpenLedger, stores::Key};
+use super::{
+    EngineError, Pass,
+    ledger::OpenLedger,
+    metrics,
+    stores::{Key, ProviderKey},
+};
 
 impl Pass<'_> {
     /// Revokes, and tries the pair afterwards: "not found" alone proves nothing, and a success may be none.
@@ -42,6 +47,8 @@ impl Pass<'_> {
             Ok(said) => self.tried_afterwards(&open, revision, said, driver.as_ref()).await?,
             Err(failure) => Outcome::Failed(failure),
         };
+        let provider = ProviderKey::of_account(&it.account, &self.key.namespace);
+        self.engine.meter(&provider).revoked(metrics::revocation(&outcome));
         self.hold(open);
         Ok(outcome)
     }

@@ -26,24 +26,6 @@ pub enum FailureKind {
     Malformed,
 }
 
-impl FailureKind {
-    /// A stable name for logs and metrics.
-    #[must_use]
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Unavailable => "unavailable",
-            Self::RateLimited => "rate_limited",
-            Self::LoginRefused => "login_refused",
-            Self::Forbidden => "forbidden",
-            Self::Rejected => "rejected",
-            Self::NotFound => "not_found",
-            Self::Conflict => "conflict",
-            Self::Ambiguous => "ambiguous",
-            Self::Malformed => "malformed",
-        }
-    }
-}
-
 /// A failed call: what kind, how long the provider asks us to wait, and a sentence that is safe to show.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Failure {

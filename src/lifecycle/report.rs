@@ -30,6 +30,8 @@ pub struct Report {
     pub edits: Vec<Edit>,
     /// What people are told.
     pub events: Vec<EventNote>,
+    /// An attempt to replace a published credential that is over: why it was made, and whether the replacement is published.
+    pub rotation: Option<(Reason, bool)>,
     /// A provider account that is to be left alone for a while.
     pub trouble: Option<AccountTrouble>,
     /// What this process remembers from now on.
@@ -344,6 +346,7 @@ impl<'a> Conclusion<'a> {
                 (Reason::Restored, format!("the Secret {target} was written again with revision {before}"))
             }
             Some(before) => {
+                self.report.rotation = Some((revision.reason, true));
                 let why = revision.reason.as_str();
                 (
                     Reason::Rotated,
@@ -371,6 +374,9 @@ impl<'a> Conclusion<'a> {
 
     fn fail(&mut self, step: StepKind, revision: &Revision, about: String, what: (Reason, String, &Failure)) {
         let failure = what.2;
+        if step == StepKind::Mint && self.world.active().is_some_and(|it| it.revision < revision.revision) {
+            self.report.rotation = Some((revision.reason, false));
+        }
         self.report.trouble = self.account_trouble(revision, failure).or_else(|| self.report.trouble.take());
         // Slowing down and a refused login are the account's alone: its probe tells when they are over.
         let only_the_account = matches!(failure.kind, FailureKind::RateLimited | FailureKind::LoginRefused);

@@ -1,3 +1,4 @@
-//! What an administrator looks at while the operator runs. It is told what to show, and asks no other layer.
+//! What those who run Credwright see of it: metrics and probes. Whoever does something tells it here; nothing here asks back.
 
+pub mod metrics;
 pub mod server;

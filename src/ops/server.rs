@@ -1,14 +1,23 @@
-//! Probes, over plain HTTP: `/livez` says that the process works, whatever the cluster does; `/readyz` says what is missing.
+//! Probes and metrics, over plain HTTP: `/livez` says that the process works, whatever the cluster does; `/readyz` says what is
+//! missing.
 
 use std::{io, sync::Arc};
 
-use axum::{Router, extract::State, http::StatusCode, routing::get};
+use axum::{
+    Router,
+    extract::State,
+    http::{HeaderName, StatusCode, header},
+    routing::get,
+};
 use tokio::net::TcpListener;
 
 /// What is shown.
 pub trait Show: Send + Sync + 'static {
     /// What keeps the operator from working or from standing by, a sentence each; nothing if it is ready.
     fn missing(&self) -> Vec<String>;
+
+    /// The metrics, in the text format of OpenMetrics.
+    fn metrics(&self) -> String;
 }
 
 /// Serves until it is dropped.
@@ -16,8 +25,11 @@ pub trait Show: Send + Sync + 'static {
 /// # Errors
 /// If the listener fails.
 pub async fn serve(listener: TcpListener, shown: Arc<dyn Show>) -> io::Result<()> {
-    let router =
-        Router::new().route("/livez", get(async || "ok\n")).route("/readyz", get(readyz)).with_state(shown);
+    let router = Router::new()
+        .route("/livez", get(async || "ok\n"))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .with_state(shown);
     axum::serve(listener, router).await
 }
 
@@ -27,4 +39,8 @@ async fn readyz(State(shown): State<Arc<dyn Show>>) -> (StatusCode, String) {
         [] => (StatusCode::OK, "ok\n".to_owned()),
         missing => (StatusCode::SERVICE_UNAVAILABLE, missing.join("\n") + "\n"),
     }
+}
+
+async fn metrics(State(shown): State<Arc<dyn Show>>) -> ([(HeaderName, &'static str); 1], String) {
+    ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], shown.metrics())
 }

@@ -11,18 +11,22 @@ use super::{
     Provider, cloud_connexa, cloud_director, expereo, http::Http, oauth_registration, spreetail,
     vonage_contact_center,
 };
-use crate::api::{ProviderSettings, VonageContactCenter};
+use crate::{
+    api::{ProviderSettings, VonageContactCenter},
+    ops::metrics::Meter,
+};
 
 /// The keys of a login Secret and their values.
 pub type LoginData = BTreeMap<String, SecretString>;
 
-/// The driver of a provider; `login` is what its login Secret holds, if its spec names one.
+/// The driver of a provider; `login` is what its login Secret holds, if its spec names one. Its requests are counted by `meter`.
 pub fn build(
     settings: &ProviderSettings,
     login: Option<&LoginData>,
     egress: &EgressPolicy,
+    meter: Meter,
 ) -> Result<Arc<dyn Provider>, SetupError> {
-    let http = Arc::new(Http::new(settings, egress)?);
+    let http = Arc::new(Http::new(settings, egress, meter)?);
     if let Some(block) = &settings.expereo {
         Ok(Arc::new(expereo::driver(block, login, http)?))
     } else if let Some(block) = &settings.spreetail {

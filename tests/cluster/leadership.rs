@@ -124,6 +124,16 @@ async fn of_three_replicas_one_works_and_another_takes_over_when_it_dies_or_stop
     })
     .await;
 
+    let leaders = async |replicas: &[Replica]| {
+        let mut leaders = 0;
+        for replica in replicas {
+            let (_, metrics) = replica.probe("/metrics").await.unwrap();
+            leaders += metrics.lines().filter(|line| *line == "credwright_leader 1").count();
+        }
+        leaders
+    };
+    assert_eq!(leaders(&replicas).await, 1);
+
     // Under load, and without a word.
     apply_many(&scene, 0, 40).await;
     let first = holder(&scene).await.unwrap();

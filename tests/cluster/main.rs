@@ -26,6 +26,7 @@ mod label_attack;
 mod leadership;
 mod ledger_surgery;
 mod lifecycle;
+mod metrics;
 mod recovery;
 mod restores;
 mod rights;

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use credwright::{
     api::{OauthRegistration, ProviderSettings, TokenEndpointAuthMethod},
+    ops::metrics::Meter,
     providers::{CreateRequest, FailureKind, Provider, Revocation, RevokeRequest, Verdict, registry},
 };
 use std::sync::Arc;
@@ -18,7 +19,7 @@ async fn built(change: impl FnOnce(&mut OauthRegistration)) -> Result<Arc<dyn Pr
     change(&mut block);
     let settings = ProviderSettings { oauth_registration: Some(block), ..Default::default() };
     let login = Subject::start(Driver::OauthRegistration).await?.login;
-    Ok(registry::build(&settings, Some(&login), &loopback_allowed())?)
+    Ok(registry::build(&settings, Some(&login), &loopback_allowed(), Meter::default())?)
 }
 
 fn request(scopes: &[&str]) -> CreateRequest {

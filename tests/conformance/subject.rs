@@ -14,6 +14,7 @@ use credwright::{
         CloudConnexa, CloudDirector, Limits, OauthRegistration, ProviderSettings, Spreetail,
         VonageContactCenter,
     },
+    ops::metrics::Meter,
     providers::{
         CreateRequest, Issued, Pair, Provider, RetryAfter, RevokeRequest,
         registry::{self, EgressPolicy, LoginData, SetupError},
@@ -139,7 +140,7 @@ impl Subject {
     ) -> anyhow::Result<Self> {
         settings.limits = Some(Limits { requests_per_second: Some(1000), ..Limits::default() });
         let login = login.into_iter().map(|(key, value)| (key.to_owned(), value.into())).collect();
-        let provider = registry::build(&settings, given(&login), &loopback_allowed())?;
+        let provider = registry::build(&settings, given(&login), &loopback_allowed(), Meter::default())?;
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let tag = format!("kw{}x{}x", process::id(), COUNT.fetch_add(1, Ordering::SeqCst));
         Ok(Self { driver, provider, simulator, settings, login, tag, named: AtomicUsize::new(0) })
@@ -155,7 +156,7 @@ impl Subject {
         login: &LoginData,
         egress: &EgressPolicy,
     ) -> Result<Arc<dyn Provider>, SetupError> {
-        registry::build(&self.settings, given(login), egress)
+        registry::build(&self.settings, given(login), egress, Meter::default())
     }
 
     /// The login with a wrong secret.

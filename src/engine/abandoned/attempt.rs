@@ -12,6 +12,7 @@ use crate::{
         world::ProviderView,
         yet_accepted,
     },
+    ops::metrics::Outcome,
     providers::{Found, Pair, Revocation, RevokeRequest, registry},
 };
 
@@ -28,6 +29,12 @@ pub(super) enum Attempt {
     Gone,
     /// It may; the sentence says why.
     Failed(String),
+}
+
+/// The provider object that a credential was made at.
+fn provider_of(record: &AbandonedCredential) -> ProviderKey {
+    let of = &record.spec.provider;
+    ProviderKey::resolve(of.kind, &of.name, of.namespace.as_deref().unwrap_or_default())
 }
 
 impl Engine {
@@ -53,7 +60,7 @@ impl Engine {
 
     fn living(&self, record: &AbandonedCredential) -> Option<Caller> {
         let of = &record.spec.provider;
-        let key = ProviderKey::resolve(of.kind, &of.name, of.namespace.as_deref().unwrap_or_default());
+        let key = provider_of(record);
         let ProviderView::Usable(view) = self.accounts.view(&key)? else { return None };
         let same = view.fingerprint == of.account || of.account.is_empty();
         let pause = view.paused.map(|pause| pause.message);
@@ -68,7 +75,8 @@ impl Engine {
         let private_allowed = record.spec.provider.kind == ProviderKind::ClusterCredentialProvider;
         let egress = registry::EgressPolicy { allow: self.settings.allow_egress.clone(), private_allowed };
         let login = supplies.parcel.needs_login.then_some(&supplies.login);
-        let driver = registry::build(settings, login, &egress).ok()?;
+        let meter = self.meter(&provider_of(record));
+        let driver = registry::build(settings, login, &egress, meter).ok()?;
         Some(Caller { driver, pause: None })
     }
 
@@ -118,10 +126,17 @@ impl Engine {
         let secrets = supplies.and_then(|supplies| supplies.secrets.as_ref());
         let handle = secrets.and_then(|secrets| secrets.handle.clone());
         let request = RevokeRequest { client_id: client_id.clone(), ids, handle };
-        match caller.driver.revoke(&request).await {
-            Err(failure) => Attempt::Failed(format!("revoking it failed: {}", failure.message)),
-            Ok(said) => tried_afterwards(client_id, said, caller, supplies).await,
-        }
+        let (attempt, outcome) = match caller.driver.revoke(&request).await {
+            Err(failure) => {
+                (Attempt::Failed(format!("revoking it failed: {}", failure.message)), failure.kind.into())
+            }
+            Ok(said) => match tried_afterwards(client_id, said, caller, supplies).await {
+                Attempt::Gone => (Attempt::Gone, Outcome::Done),
+                failed => (failed, Outcome::StillAccepted),
+            },
+        };
+        self.meter(&provider_of(record)).revoked(outcome);
+        attempt
     }
 
     async fn look_for(&self, record: &AbandonedCredential, caller: &Caller) -> Result<Option<Found>, String> {

@@ -62,7 +62,7 @@ impl Engine {
         {
             return Ok(Account { built_from, ..before });
         }
-        let setup = offered.transpose().and_then(|_| self.build(object, login.as_ref(), secret));
+        let setup = offered.transpose().and_then(|_| self.build((key, object), login.as_ref(), secret));
         let deleting = object.deleting();
         Ok(Account {
             built_from,
@@ -92,7 +92,7 @@ impl Engine {
 
     fn build(
         &self,
-        object: &ProviderObject,
+        (key, object): (&ProviderKey, &ProviderObject),
         login: Option<&Key>,
         secret: Option<Secret>,
     ) -> Result<Usable, (Reason, String)> {
@@ -100,7 +100,7 @@ impl Engine {
         let data = login.map(|at| login_data(at, secret)).transpose()?;
         let private_allowed = matches!(object, ProviderObject::Cluster(_));
         let egress = registry::EgressPolicy { allow: self.settings.allow_egress.clone(), private_allowed };
-        let driver = registry::build(settings, data.as_ref(), &egress).map_err(|error| {
+        let driver = registry::build(settings, data.as_ref(), &egress, self.meter(key)).map_err(|error| {
             let reason = if error.lacks_login() { Reason::LoginMissing } else { Reason::ProviderInvalid };
             (reason, error.message())
         })?;

@@ -9,7 +9,7 @@ use kube::{
 };
 use serde_json::json;
 
-use super::{Account, COUNT_EVERY, Trouble};
+use super::{Account, COUNT_EVERY};
 use crate::{
     api::{ConditionType, FIELD_MANAGER, GROUP, ProviderKind, ProviderStatus, Reason},
     engine::{
@@ -32,17 +32,9 @@ impl Engine {
     ) -> Result<Option<Timestamp>, EngineError> {
         let now = self.now();
         let before = object.status();
-        let (holds, reason, message) = match (&account.setup, &account.trouble) {
-            _ if object.deleting() => (false, Reason::ProviderDeleting, status::going(self.living_at(key))),
-            (Err((reason, message)), _) => (false, *reason, message.clone()),
-            (Ok(_), Some(Trouble { pause, .. })) => (false, pause.reason, pause.message.clone()),
-            (Ok(_), None) if let Some(why) = &account.standing.suspicion => {
-                (false, Reason::ProviderSuspect, why.clone())
-            }
-            (Ok(usable), None) => {
-                let (reason, message) = status::reached(&usable.capabilities);
-                (true, reason, message.to_owned())
-            }
+        let (holds, reason, message) = match object.deleting() {
+            true => (false, Reason::ProviderDeleting, status::going(self.living_at(key))),
+            false => account.says(),
         };
         let mut drafts = vec![(ConditionType::Ready, holds, reason, message)];
         if let Ok(usable) = &account.setup

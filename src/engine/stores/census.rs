@@ -96,6 +96,10 @@ impl Census {
         self.0.get(provider)
     }
 
+    pub(super) fn all(&self) -> impl Iterator<Item = (&ProviderKey, &Tally)> {
+        self.0.iter()
+    }
+
     pub(super) fn count(&mut self, mint: &Mint<'_>) {
         let tally = self.0.entry(mint.provider.clone()).or_default();
         tally.mints.add(mint.at);
@@ -212,6 +216,11 @@ impl Tally {
         }
         let by_one = of.map(|mints| mints.map(|mints| mints.recent(now)).unwrap_or_default());
         Some(Asked { by_all: self.mints.recent(now), by_one })
+    }
+
+    /// How many credentials were asked for within the hour.
+    pub(in crate::engine) fn minted(&self, now: Timestamp) -> usize {
+        self.mints.recent(now).len()
     }
 
     /// How many credentials may be alive.

@@ -155,6 +155,11 @@ impl Ledgers {
         self.index().census.of(provider).map(ask)
     }
 
+    /// Asks what the ledgers say of all accounts.
+    pub(in crate::engine) fn accounts<T>(&self, ask: impl Fn(&Tally) -> T) -> Vec<(ProviderKey, T)> {
+        self.index().census.all().map(|(key, tally)| (key.clone(), ask(tally))).collect()
+    }
+
     /// Whether a ledger other than that of `key` lists this client ID.
     #[must_use]
     pub fn held_by_another(&self, client_id: &str, key: &Key) -> bool {

@@ -16,7 +16,7 @@ use serde_json::json;
 use self::pace::Paces;
 use super::{
     Capabilities, Failure, FailureKind, Pair, Provider, Verdict, by_hand,
-    http::{CREATE_TIMEOUT, Call, Http, client_credentials::Token, failure},
+    http::{CREATE_TIMEOUT, Call, Http, Operation, client_credentials::Token, failure},
     registry::{self, LoginData, SetupError},
 };
 use crate::{
@@ -148,7 +148,7 @@ impl Provider for CloudConnexa {
     /// Never by the query string that the pages show: URLs end up in logs. The official client sends the halves as they
     /// are, not form-encoded.
     async fn verify(&self, pair: &Pair) -> Result<Verdict, Failure> {
-        let call = Call::read("the token request for the pair");
+        let call = Call::read(Operation::Verify, "the token request for the pair");
         self.paces.check(&pair.client_id).await?;
         let post = || {
             self.http

@@ -1,8 +1,8 @@
 use super::*;
-use crate::{api::ProviderSettings, providers::http::EgressPolicy};
+use crate::{api::ProviderSettings, ops::metrics::Meter, providers::http::EgressPolicy};
 
 fn built(block: &api::CloudConnexa) -> Result<CloudConnexa, SetupError> {
-    let http = Http::new(&ProviderSettings::default(), &EgressPolicy::default())?;
+    let http = Http::new(&ProviderSettings::default(), &EgressPolicy::default(), Meter::default())?;
     driver(block, None, Arc::new(http))
 }
 

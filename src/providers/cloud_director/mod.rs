@@ -21,7 +21,7 @@ use self::session::{Credentials, Login, Site};
 use super::{
     Capabilities, CreateRequest, Failure, FailureKind, Found, Issued, Pair, Provider, Revocation,
     RevokeRequest, Verdict,
-    http::{self, Answer, Call, Http, failure, token::Tokens},
+    http::{self, Answer, Call, Http, Operation, failure, token::Tokens},
     is_half,
     registry::{self, LoginData, SetupError, below},
 };
@@ -191,7 +191,7 @@ impl Provider for CloudDirector {
     }
 
     async fn verify(&self, pair: &Pair) -> Result<Verdict, Failure> {
-        let call = Call::read("the token request for the new token");
+        let call = Call::read(Operation::Verify, "the token request for the new token");
         let secret = pair.client_secret.expose_secret();
         let form = [("grant_type", "refresh_token"), ("refresh_token", secret)];
         let post = || self.site.http.request(Method::POST, &self.token_url).form(&form);
@@ -218,7 +218,7 @@ impl Provider for CloudDirector {
             let message = "the API token to revoke is not named by a UUID, as those of Cloud Director are";
             return Err(failure(FailureKind::Rejected, message));
         }
-        self.delete(&Call::repeatable("the delete request"), &target.client_id).await
+        self.delete(&Call::revoke("the delete request"), &target.client_id).await
     }
 }
 
@@ -286,7 +286,7 @@ impl CloudDirector {
 
     /// Takes a token back whose secret was refused. Only if that succeeds has nothing been made.
     async fn undone(&self, client_id: &str, refusal: Failure) -> Failure {
-        let call = Call::repeatable("the delete request for the API token without a secret");
+        let call = Call::revoke("the delete request for the API token without a secret");
         let deleted = match self.send_delete(&call, client_id).await {
             Ok(answer) => self.deleted(&call, answer).await,
             Err(failure) => Err(failure),

@@ -15,7 +15,7 @@ use super::{versions, wire};
 use crate::providers::{
     Failure, FailureKind,
     http::{
-        Call, Http, failure,
+        Call, Http, Operation, failure,
         token::{Grant, Granted},
     },
 };
@@ -68,7 +68,7 @@ impl Site {
     }
 
     async fn negotiated(&self) -> Result<String, Failure> {
-        let call = Call::read("the request for its API versions");
+        let call = Call::read(Operation::Discover, "the request for its API versions");
         // XML comes back to everything else, application/json included.
         let get = || accepting(self.http.request(Method::GET, &self.versions), "application/*+json");
         let answer = self.http.send(&call, get).await?.success(&call)?;
@@ -127,7 +127,7 @@ impl Grant for Login {
         let Self { site, credentials } = self;
         let version = site.negotiated().await?;
         site.known().version = version;
-        let call = Call::read("the login");
+        let call = Call::read(Operation::Login, "the login");
         let post =
             || credentials.apply(site.versioned(Method::POST, &site.sessions, "application/json"), &site.org);
         let answer = site.http.send(&call, post).await?;

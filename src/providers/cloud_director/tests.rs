@@ -2,7 +2,7 @@ use super::{
     tokens::{escaped, is_below, names_a_next_page},
     *,
 };
-use crate::{api::ProviderSettings, providers::http::EgressPolicy};
+use crate::{api::ProviderSettings, ops::metrics::Meter, providers::http::EgressPolicy};
 
 fn built(org: &str, login: &[(&str, &str)]) -> Result<CloudDirector, SetupError> {
     let block = api::CloudDirector {
@@ -11,7 +11,7 @@ fn built(org: &str, login: &[(&str, &str)]) -> Result<CloudDirector, SetupError>
         ..Default::default()
     };
     let login = login.iter().map(|(key, value)| ((*key).to_owned(), SecretString::from(*value))).collect();
-    let http = Http::new(&ProviderSettings::default(), &EgressPolicy::default())?;
+    let http = Http::new(&ProviderSettings::default(), &EgressPolicy::default(), Meter::default())?;
     driver(&block, Some(&login), Arc::new(http))
 }
 

@@ -9,7 +9,7 @@ use tokio::time::{sleep, timeout};
 use super::{CloudDirector, urn, wire};
 use crate::providers::{
     Failure, FailureKind, Revocation,
-    http::{Answer, Call, failure},
+    http::{Answer, Call, Operation, failure},
     registry::below,
 };
 
@@ -39,7 +39,7 @@ impl CloudDirector {
     }
 
     async fn list_once(&self) -> Result<Option<BTreeMap<String, Option<String>>>, Failure> {
-        let call = Call::read("the list request");
+        let call = Call::read(Operation::List, "the list request");
         let mut tokens = BTreeMap::new();
         let mut total = None;
         for number in 1..=PAGES_MAX {
@@ -124,7 +124,7 @@ impl CloudDirector {
     }
 
     async fn done(&self, task: &Url) -> Result<Revocation, Failure> {
-        let call = Call::read("the look at the task that deletes the API token");
+        let call = Call::read(Operation::Revoke, "the look at the task that deletes the API token");
         // The older API, which has the tasks, answers in XML unless it is asked.
         let get = |token: &SecretString| {
             let request = self.site.request(Method::GET, task, "application/*+json");

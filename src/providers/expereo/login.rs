@@ -11,7 +11,7 @@ use crate::{
     providers::{
         Failure,
         http::{
-            Answer, Call, Http,
+            Answer, Call, Http, Operation,
             client_credentials::{Token, TokenRequest},
             token::{Grant, Granted, Tokens},
         },
@@ -124,7 +124,7 @@ pub(super) struct Client {
 
 impl Grant for Client {
     async fn grant(&self) -> Result<Granted, Failure> {
-        let call = Call::read("the token request of the login");
+        let call = Call::read(Operation::Login, "the token request of the login");
         let Self { endpoint, client_id, client_secret, scope } = self;
         Token::of_login(endpoint.ask(&call, client_id, client_secret, scope).await?, &call)
     }

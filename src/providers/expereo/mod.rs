@@ -24,7 +24,7 @@ use super::{
     Capabilities, CreateRequest, Failure, FailureKind, Found, Issued, Pair, Provider, Revocation,
     RevokeRequest, Verdict,
     http::{
-        Answer, CREATE_TIMEOUT, Call, Http,
+        Answer, CREATE_TIMEOUT, Call, Http, Operation,
         client_credentials::{Token, refuses_pair},
         failure,
     },
@@ -198,7 +198,7 @@ impl Provider for Expereo {
     }
 
     async fn verify(&self, pair: &Pair) -> Result<Verdict, Failure> {
-        let call = Call::read("the token request for the new pair");
+        let call = Call::read(Operation::Verify, "the token request for the new pair");
         let scope = self.spelt(&pair.scopes);
         let answer = self.endpoint.ask(&call, &pair.client_id, &pair.client_secret, &scope).await?;
         if refuses_pair(&answer) {
@@ -233,7 +233,7 @@ impl Provider for Expereo {
             let message = "the client ID to revoke cannot be one of expereoOne's";
             return Err(failure(FailureKind::Rejected, message));
         }
-        let call = Call::repeatable("the delete request");
+        let call = Call::revoke("the delete request");
         let url = below(&self.clients, &[client_id]);
         let delete = |token: &SecretString| self.request(Method::DELETE, &url, token);
         let answer = self.login.call(&self.http, &call, delete).await?;
@@ -308,7 +308,7 @@ impl Expereo {
                 url.query_pairs_mut().append_pair(parameter, value);
             }
         }
-        let call = Call::read("the list request");
+        let call = Call::read(Operation::List, "the list request");
         let answer = self.get(&call, &url).await?;
         let advice = match answer.status.as_u16() {
             400 | 422 => "check expereo.paging",

@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::{api::ProviderSettings, providers::http::EgressPolicy};
+use crate::{api::ProviderSettings, ops::metrics::Meter, providers::http::EgressPolicy};
 
 fn login(keys: &[(&str, &str)]) -> LoginData {
     keys.iter().map(|(key, value)| ((*key).to_owned(), SecretString::from(*value))).collect()
@@ -12,7 +12,7 @@ fn client() -> LoginData {
 }
 
 fn built(block: &api::Expereo, data: &LoginData) -> Result<Expereo, SetupError> {
-    let http = Http::new(&ProviderSettings::default(), &EgressPolicy::default()).unwrap();
+    let http = Http::new(&ProviderSettings::default(), &EgressPolicy::default(), Meter::default()).unwrap();
     driver(block, Some(data), Arc::new(http))
 }
 

@@ -19,9 +19,16 @@ use zeroize::Zeroizing;
 
 pub(super) use self::classify::{error_code, failure};
 pub use self::guard::EgressPolicy;
-use self::{client::Clients, limit::Gate};
+use self::{
+    client::{Broken, Clients},
+    limit::Gate,
+};
 use super::{Failure, FailureKind, RetryAfter, registry::SetupError};
-use crate::api::ProviderSettings;
+pub(super) use crate::ops::metrics::Operation;
+use crate::{
+    api::ProviderSettings,
+    ops::metrics::{Meter, RequestOutcome},
+};
 
 /// What may come before a create is sent: metadata, a token, waiting for a turn.
 const PREPARATION: Duration = Duration::from_secs(15);
@@ -35,6 +42,7 @@ const _: () =
 pub(super) struct Http {
     clients: Clients,
     gate: Gate,
+    meter: Meter,
 }
 
 /// What a call does at the provider, which decides what a lost answer means.
@@ -51,25 +59,27 @@ enum Effect {
 /// One call, of which no more than its name is ever shown.
 pub(super) struct Call {
     what: &'static str,
+    operation: Operation,
     effect: Effect,
     begin_by: Option<Instant>,
 }
 
 impl Call {
     /// A call that changes nothing.
-    pub(super) fn read(what: &'static str) -> Self {
-        Self { what, effect: Effect::Read, begin_by: None }
+    pub(super) fn read(operation: Operation, what: &'static str) -> Self {
+        Self { what, operation, effect: Effect::Read, begin_by: None }
     }
 
-    /// A call that does no more when it is made twice.
-    pub(super) fn repeatable(what: &'static str) -> Self {
-        Self { what, effect: Effect::Repeatable, begin_by: None }
+    /// A call that revokes, and does no more when it is made twice.
+    pub(super) fn revoke(what: &'static str) -> Self {
+        Self { what, operation: Operation::Revoke, effect: Effect::Repeatable, begin_by: None }
     }
 
     /// A call that makes something each time. It is not begun later than [`PREPARATION`] from now, since others rely
     /// on its being over after [`CREATE_TIMEOUT`].
     pub(super) fn create(what: &'static str) -> Self {
-        Self { what, effect: Effect::Create, begin_by: Some(Instant::now() + PREPARATION) }
+        let begin_by = Some(Instant::now() + PREPARATION);
+        Self { what, operation: Operation::Create, effect: Effect::Create, begin_by }
     }
 
     /// Waits for what must be there before the call, but no longer than the call has. If that fails, the call was not
@@ -111,9 +121,17 @@ pub(super) struct Answer {
 }
 
 impl Http {
-    pub(super) fn new(settings: &ProviderSettings, egress: &EgressPolicy) -> Result<Self, SetupError> {
+    pub(super) fn new(
+        settings: &ProviderSettings,
+        egress: &EgressPolicy,
+        meter: Meter,
+    ) -> Result<Self, SetupError> {
         let ca_bundle = settings.tls.as_ref().and_then(|tls| tls.ca_bundle.as_deref());
-        Ok(Self { clients: Clients::new(egress, ca_bundle)?, gate: Gate::new(settings.limits.as_ref()) })
+        Ok(Self {
+            clients: Clients::new(egress, ca_bundle)?,
+            gate: Gate::new(settings.limits.as_ref()),
+            meter,
+        })
     }
 
     /// Begins a request.
@@ -128,15 +146,30 @@ impl Http {
         call: &Call,
         request: impl Fn() -> RequestBuilder,
     ) -> Result<Answer, Failure> {
-        let _turn = call.preparing(async { Ok(self.gate.enter().await) }).await?;
-        let answer = self.clients.exchange(request()).await;
+        let since = Instant::now();
+        let turn = call.preparing(async { Ok(self.gate.enter().await) }).await;
+        self.meter.waited(since.elapsed());
+        let _turn = turn?;
+        let answer = self.exchange(call, request()).await;
         let answer = match answer {
             Err(broken) if broken.transient && call.effect == Effect::Read => {
-                self.clients.exchange(request()).await
+                self.exchange(call, request()).await
             }
             answer => answer,
         };
         answer.map_err(|broken| classify::unanswered(call, broken))
+    }
+
+    async fn exchange(&self, call: &Call, request: RequestBuilder) -> Result<Answer, Broken> {
+        let since = Instant::now();
+        let answer = self.clients.exchange(request).await;
+        let outcome = match &answer {
+            Ok(answer) => RequestOutcome::of_status(answer.status.as_u16()),
+            Err(broken) if broken.sent => RequestOutcome::Unanswered,
+            Err(_) => RequestOutcome::NotSent,
+        };
+        self.meter.requested(call.operation, outcome, since.elapsed());
+        answer
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
     api::OauthRegistration,
     providers::{
         Failure, FailureKind,
-        http::{Call, Http, failure},
+        http::{Call, Http, Operation, failure},
         registry::{SetupError, base_url, endpoint_url},
     },
 };
@@ -67,7 +67,7 @@ impl Discovery {
             return self.look_up().await.map(drop);
         }
         // A token request is a POST (RFC 6749, section 3.2): this has no effect, and any refusal is a sign of life.
-        let call = Call::read("a look at the token endpoint");
+        let call = Call::read(Operation::Login, "a look at the token endpoint");
         let token = &self.endpoints().await?.token;
         let answer = self.http.send(&call, || self.http.request(Method::GET, token)).await?;
         if answer.status.is_server_error() || answer.status == StatusCode::TOO_MANY_REQUESTS {
@@ -79,7 +79,7 @@ impl Discovery {
     async fn look_up(&self) -> Result<Endpoints, Failure> {
         let mut last = failure(FailureKind::Unavailable, "neither issuer nor endpoints are set");
         let Some(issuer) = &self.issuer else { return Err(last) };
-        let call = Call::read("the metadata request");
+        let call = Call::read(Operation::Discover, "the metadata request");
         for url in well_known(&issuer.url) {
             let answer = self.http.send(&call, || self.http.request(Method::GET, &url)).await?;
             let is_final = answer.status.is_server_error() || answer.status == StatusCode::TOO_MANY_REQUESTS;

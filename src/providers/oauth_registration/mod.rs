@@ -194,7 +194,7 @@ impl Provider for OauthServer {
         };
         let handle =
             Handle::opened(sealed).ok_or_else(|| rejected("the kept registration cannot be read"))?;
-        let call = Call::repeatable("the delete request");
+        let call = Call::revoke("the delete request");
         let endpoints = call.preparing(self.discovery.endpoints()).await?;
         let uri = client_uri(&handle.uri, &endpoints.registration).map_err(rejected)?;
         let delete = || self.http.request(Method::DELETE, &uri).bearer_auth(handle.token.expose_secret());

@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::{api::ProviderSettings, providers::http::EgressPolicy};
+use crate::{api::ProviderSettings, ops::metrics::Meter, providers::http::EgressPolicy};
 
 const REGISTRATION: &str = "https://id.example.com/reg";
 
@@ -14,7 +14,7 @@ fn server(login: Option<&LoginData>) -> OauthServer {
             .into(),
         ..Default::default()
     };
-    let http = Http::new(&ProviderSettings::default(), &EgressPolicy::default()).unwrap();
+    let http = Http::new(&ProviderSettings::default(), &EgressPolicy::default(), Meter::default()).unwrap();
     driver(&block, login, Arc::new(http)).unwrap()
 }
 

@@ -10,7 +10,7 @@ use crate::{
     providers::{
         Failure, FailureKind, Pair, Verdict,
         http::{
-            Answer, Call, Http,
+            Answer, Call, Http, Operation,
             client_credentials::{Token, TokenRequest, refuses_pair},
             failure,
             token::{Grant, Granted},
@@ -31,7 +31,7 @@ impl TokenEndpoint {
     /// Tries a pair by asking for a token with its scopes, and reading back which of them it got: a server may drop
     /// some without a word.
     pub(super) async fn verify(&self, pair: &Pair) -> Result<Verdict, Failure> {
-        let call = Call::read("the token request for the new pair");
+        let call = Call::read(Operation::Verify, "the token request for the new pair");
         let scope = joined(&pair.scopes);
         let answer = self.ask(&call, &pair.client_id, &pair.client_secret, scope.as_deref()).await?;
         if refuses_pair(&answer) {
@@ -72,7 +72,7 @@ pub(super) struct ClientLogin {
 
 impl Grant for ClientLogin {
     async fn grant(&self) -> Result<Granted, Failure> {
-        let call = Call::read("the token request of the login");
+        let call = Call::read(Operation::Login, "the token request of the login");
         let Self { endpoint, client_id, client_secret, scope } = self;
         let answer = endpoint.ask(&call, client_id, client_secret, scope.as_deref()).await?;
         Token::of_login(answer, &call)

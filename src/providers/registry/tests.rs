@@ -17,14 +17,17 @@ fn login(keys: &[(&str, &str)]) -> LoginData {
 }
 
 fn refusal(settings: &ProviderSettings, login: Option<&LoginData>) -> String {
-    build(settings, login, &EgressPolicy::default()).err().expect("it was not refused").message()
+    build(settings, login, &EgressPolicy::default(), Meter::default())
+        .err()
+        .expect("it was not refused")
+        .message()
 }
 
 #[test]
 fn what_a_login_lacks_is_said() {
     let settings = spreetail("https://api.spreetail.com");
     let pair = [("client_id", "id"), ("client_secret", "secret")];
-    assert!(build(&settings, Some(&login(&pair)), &EgressPolicy::default()).is_ok());
+    assert!(build(&settings, Some(&login(&pair)), &EgressPolicy::default(), Meter::default()).is_ok());
     for (data, message) in [
         (None, "spec.login is missing: spreetail needs client_id and client_secret"),
         (
@@ -52,7 +55,8 @@ fn an_oauth_server_takes_three_kinds_of_login() {
     let client = login(&[("client_id", "id"), ("client_secret", "secret"), ("scope", "register")]);
     let token = login(&[("initial_access_token", "token")]);
     for (data, identity) in [(None, None), (Some(&token), None), (Some(&client), Some("id"))] {
-        let driver = build(&settings, data, &egress).unwrap_or_else(|error| panic!("{error}"));
+        let driver =
+            build(&settings, data, &egress, Meter::default()).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(driver.identity(), identity);
     }
     let both = login(&[("client_id", "id"), ("initial_access_token", "token")]);
@@ -78,8 +82,8 @@ fn a_login_that_nobody_would_use_is_refused() {
         ProviderSettings { cloud_connexa: Some(connexa), ..Default::default() },
         ProviderSettings { vonage_contact_center: Some(vonage), ..Default::default() },
     ] {
-        let driver =
-            build(&settings, None, &EgressPolicy::default()).unwrap_or_else(|error| panic!("{error}"));
+        let driver = build(&settings, None, &EgressPolicy::default(), Meter::default())
+            .unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(driver.identity(), None);
         let pair = login(&[("client_id", "id"), ("client_secret", "hunter2")]);
         let message = refusal(&settings, Some(&pair));

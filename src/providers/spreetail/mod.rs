@@ -17,7 +17,7 @@ use super::{
     Capabilities, CreateRequest, Failure, FailureKind, Found, Issued, Pair, Provider, Revocation,
     RevokeRequest, Verdict,
     http::{
-        Answer, CREATE_TIMEOUT, Call, Http, failure,
+        Answer, CREATE_TIMEOUT, Call, Http, Operation, failure,
         token::{Grant, Granted, Tokens},
     },
     is_half,
@@ -134,7 +134,7 @@ impl Provider for Spreetail {
     }
 
     async fn find(&self, tag: &str) -> Result<Vec<Found>, Failure> {
-        let call = Call::read("the list request");
+        let call = Call::read(Operation::List, "the list request");
         let get = |token: &SecretString| {
             self.http.request(Method::GET, &self.credentials).bearer_auth(token.expose_secret())
         };
@@ -148,7 +148,7 @@ impl Provider for Spreetail {
     }
 
     async fn verify(&self, pair: &Pair) -> Result<Verdict, Failure> {
-        let call = Call::read("the token request for the new pair");
+        let call = Call::read(Operation::Verify, "the token request for the new pair");
         let answer = self.endpoint.ask(&call, &pair.client_id, &pair.client_secret).await?;
         match answer.status.as_u16() {
             400 | 401 | 403 => Ok(Verdict::Refused),
@@ -165,7 +165,7 @@ impl Provider for Spreetail {
         if !is_client_id(client_id) {
             return Err(failure(FailureKind::Rejected, "the client ID to revoke is not one of Spreetail's"));
         }
-        let call = Call::repeatable("the delete request");
+        let call = Call::revoke("the delete request");
         let url = below(&self.credentials, &[client_id]);
         let delete =
             |token: &SecretString| self.http.request(Method::DELETE, &url).bearer_auth(token.expose_secret());
@@ -261,7 +261,7 @@ struct Login {
 
 impl Grant for Login {
     async fn grant(&self) -> Result<Granted, Failure> {
-        let call = Call::read("the token request of the login");
+        let call = Call::read(Operation::Login, "the token request of the login");
         let answer = self.endpoint.ask(&call, &self.client_id, &self.client_secret).await?;
         if matches!(answer.status.as_u16(), 400 | 401 | 403) {
             return Err(Failure { kind: FailureKind::LoginRefused, ..answer.failure(&call) });

@@ -12,7 +12,7 @@ use reqwest::Url;
 use super::{
     Capabilities, Failure, FailureKind, Pair, Provider, Verdict, by_hand,
     http::{
-        CREATE_TIMEOUT, Call, Http,
+        CREATE_TIMEOUT, Call, Http, Operation,
         client_credentials::{Token, TokenRequest},
         failure,
     },
@@ -168,7 +168,7 @@ enum Tried {
 
 impl VonageContactCenter {
     async fn tried(&self, pair: &Pair, scope: &str) -> Result<Tried, Failure> {
-        let call = Call::read("the token request for the pair");
+        let call = Call::read(Operation::Verify, "the token request for the pair");
         let request = TokenRequest {
             method: TokenEndpointAuthMethod::ClientSecretPost,
             client_id: &pair.client_id,

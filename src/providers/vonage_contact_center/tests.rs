@@ -1,8 +1,8 @@
 use super::*;
-use crate::{api::ProviderSettings, providers::http::EgressPolicy};
+use crate::{api::ProviderSettings, ops::metrics::Meter, providers::http::EgressPolicy};
 
 fn fields(block: &api::VonageContactCenter) -> BTreeMap<String, String> {
-    let http = Http::new(&ProviderSettings::default(), &EgressPolicy::default());
+    let http = Http::new(&ProviderSettings::default(), &EgressPolicy::default(), Meter::default());
     let http = Arc::new(http.unwrap_or_else(|error| panic!("{error}")));
     let driver = driver(block, None, http).unwrap_or_else(|error| panic!("{error}"));
     driver.fields(&["users:read".to_owned(), "stats".to_owned()])

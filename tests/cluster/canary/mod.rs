@@ -10,7 +10,10 @@ use kube::ResourceExt;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
-use self::parrot::{Kind, Parrot};
+use self::{
+    parrot::{Kind, Parrot},
+    search::Named,
+};
 use crate::stage::{hours, minutes};
 use crate::support::{Running, Scene, power::Line};
 
@@ -20,6 +23,12 @@ const INITIAL_ACCESS_TOKEN: &str = "initial-access-token-that-nobody-may-see";
 const DYING: &str = "the process dies while it holds what it was to write";
 
 const MISTYPED: &str = "what-a-person-mistyped-is-often-another-password";
+
+/// Ends an operator, and keeps what its metrics say in the end.
+async fn stop(operator: Running, metrics: &mut Vec<Named>) {
+    metrics.push((format!("metrics of operator {}", metrics.len()), operator.operator.metrics().text()));
+    operator.stop().await;
+}
 
 /// A provider with its login Secret.
 async fn log_in(scene: &Scene, name: &str, block: Value, login: Value) {
@@ -95,7 +104,7 @@ async fn made_by_hand(scene: &Scene, operator: &Running) -> Vec<(String, String)
 }
 
 /// Lives through what usually goes wrong, so that there is something to be indiscreet about.
-async fn live_through_trouble(scene: &Scene, server: &OidcServer) {
+async fn live_through_trouble(scene: &Scene, server: &OidcServer, metrics: &mut Vec<Named>) {
     scene
         .put_secret(json!({
             "metadata": { "name": "server-login", "labels": { "credwright.dev/role": "login" } },
@@ -145,11 +154,11 @@ async fn live_through_trouble(scene: &Scene, server: &OidcServer) {
     scene.has_only("client", 2).await;
     scene.provider.stop().await;
     scene.jump(&operator, minutes(10)).await;
-    operator.stop().await;
+    stop(operator, metrics).await;
 }
 
 /// A server repeats what it was sent in everything that it answers, at every step of a credential's life.
-async fn repeated_by_a_parrot(scene: &Scene) -> Vec<(String, String)> {
+async fn repeated_by_a_parrot(scene: &Scene, metrics: &mut Vec<Named>) -> Vec<Named> {
     let parrot = Parrot::start().await;
     log_in(
         scene,
@@ -191,7 +200,7 @@ async fn repeated_by_a_parrot(scene: &Scene) -> Vec<(String, String)> {
     parrot.mock(Kind::Delete);
     scene.delete("bird").await;
     until_it_behaves(scene, &operator, &parrot).await;
-    operator.stop().await;
+    stop(operator, metrics).await;
     let mut planted = vec![("a password that is repeated".to_owned(), parrot::PASSWORD.to_owned())];
     planted.extend(parrot.secrets().into_iter().map(|it| ("what the parrot gave".to_owned(), it)));
     planted
@@ -215,7 +224,7 @@ async fn until_it_behaves(scene: &Scene, operator: &Running, parrot: &Parrot) {
 
 /// The process dies with a secret in its hands; and a ledger that a person has made unreadable is looked at.
 #[expect(clippy::panic, reason = "the crash is what is looked at")]
-async fn seen_by_a_crash(scene: &Scene) -> Vec<(String, String)> {
+async fn seen_by_a_crash(scene: &Scene, metrics: &mut Vec<Named>) -> Vec<Named> {
     scene.provider.start_again().await.unwrap();
     let operator = scene.operator().await;
     operator.power.set_fault(|request| {
@@ -226,14 +235,16 @@ async fn seen_by_a_crash(scene: &Scene) -> Vec<(String, String)> {
         is_last.then(|| Line::Behind(Box::pin(async { std::panic::panic_any(DYING.to_owned()) })))
     });
     scene.apply("last", json!({})).await;
+    let dying = operator.operator.clone();
     assert_eq!(operator.dies().await, DYING);
+    metrics.push(("metrics of the dead".to_owned(), dying.metrics().text()));
     const IN_A_DOCUMENT: &str = "what-a-person-pasted-into-a-ledger";
     let garbage = format!("{{\"schema\":\"{IN_A_DOCUMENT}\"}}");
     scene.merge_secret("client.credwright", json!({ "stringData": { "document": garbage } })).await;
     let operator = scene.operator().await;
     scene.rest(&operator).await;
     scene.jump(&operator, minutes(10)).await;
-    operator.stop().await;
+    stop(operator, metrics).await;
     scene.delete_secret_at_once("client.credwright").await;
     vec![("what was pasted".to_owned(), IN_A_DOCUMENT.to_owned())]
 }
@@ -247,8 +258,9 @@ async fn no_secret_is_anywhere_but_in_the_secrets_that_it_is_for() {
     let operator = scene.operator().await;
     let mut others = other_drivers(&scene, &operator).await;
     others.extend(made_by_hand(&scene, &operator).await);
-    operator.stop().await;
-    live_through_trouble(&scene, &server).await;
+    let mut metrics = Vec::new();
+    stop(operator, &mut metrics).await;
+    live_through_trouble(&scene, &server, &mut metrics).await;
 
     let mut planted: Vec<(String, String)> = scene
         .made()
@@ -265,23 +277,26 @@ async fn no_secret_is_anywhere_but_in_the_secrets_that_it_is_for() {
     assert!(handle.len() > 20, "that is none: {handle}");
     planted.push(("a registration access token".to_owned(), handle));
 
-    planted.extend(repeated_by_a_parrot(&scene).await);
-    planted.extend(seen_by_a_crash(&scene).await);
+    planted.extend(repeated_by_a_parrot(&scene, &mut metrics).await);
+    planted.extend(seen_by_a_crash(&scene, &mut metrics).await);
 
-    let places = search::places(&scene).await;
+    assert_eq!(metrics.len(), 5, "one for each operator");
+    assert!(metrics.iter().all(|(_, text)| text.contains("provider=\"spreetail\"")), "{metrics:#?}");
+    let places = search::places(&scene, metrics).await;
     let log = &places.last().unwrap().1;
     assert!(log.contains("TRACE"), "the log is kept at trace level");
     assert!(log.contains(&scene.made()[0].client_id), "and tells of this scene");
     assert!(log.contains(DYING), "and of panics");
     println!("{} MB of log, {} other places, {} secrets", log.len() >> 20, places.len() - 1, planted.len());
-    for kind in ["ApiCredential", "CredentialProvider", "Event"] {
+    for kind in ["ApiCredential", "CredentialProvider", "Event", "metrics"] {
         assert!(places.iter().any(|(place, _)| place.starts_with(kind)), "{kind}");
     }
     let found = search::found(&planted, &places);
     assert!(found.is_empty(), "{found:#?}");
 
     // A person has put this into the spec, so that it is in the object, in the Secret and in the ledger: nowhere else.
-    let shown = places.iter().filter(|(place, _)| place.starts_with("the log") || place.starts_with("Event"));
+    let is_shown = |place: &str| ["the log", "Event", "metrics"].iter().any(|it| place.starts_with(it));
+    let shown = places.iter().filter(|(place, _)| is_shown(place));
     let shown: Vec<_> = shown.cloned().collect();
     let in_a_query = [("what is in a URL's query".to_owned(), parrot::IN_A_QUERY.to_owned())];
     assert_eq!(search::found(&in_a_query, &shown), [""; 0]);

@@ -14,9 +14,10 @@ use crate::support::{Scene, logs};
 /// What a text is called, and the text.
 pub(super) type Named = (String, String);
 
-/// Everything that may be read by whoever may not read Secrets, and what a ledger keeps.
-pub(super) async fn places(scene: &Scene) -> Vec<Named> {
+/// Everything that may be read by whoever may not read Secrets, `metrics` among it, and what a ledger keeps.
+pub(super) async fn places(scene: &Scene, metrics: Vec<Named>) -> Vec<Named> {
     let mut places = objects(scene).await;
+    places.extend(metrics);
     for secret in scene.api::<Secret>().list(&ListParams::default()).await.unwrap() {
         let name = secret.name_any();
         let metadata = serde_json::to_string(&secret.metadata).unwrap();

@@ -1,6 +1,7 @@
 use reqwest::header::HeaderValue;
 
 use super::*;
+use crate::providers::http::Operation;
 
 fn answer(status: u16, body: &'static str) -> Answer {
     Answer {
@@ -49,8 +50,8 @@ fn no_answer_is_ambiguous_only_if_a_create_may_have_arrived() {
     for (call, sent, expected) in [
         (Call::create("the create request"), true, FailureKind::Ambiguous),
         (Call::create("the create request"), false, FailureKind::Unavailable),
-        (Call::repeatable("the delete request"), true, FailureKind::Unavailable),
-        (Call::read("the list request"), true, FailureKind::Unavailable),
+        (Call::revoke("the delete request"), true, FailureKind::Unavailable),
+        (Call::read(Operation::List, "the list request"), true, FailureKind::Unavailable),
     ] {
         let broken = Broken { sent, transient: true, message: "x".to_owned() };
         assert_eq!(unanswered(&call, broken).kind, expected, "{} {sent}", call.what);
@@ -59,7 +60,7 @@ fn no_answer_is_ambiguous_only_if_a_create_may_have_arrived() {
 
 #[test]
 fn a_refusal_names_place_status_call_and_code_and_nothing_else() {
-    let call = Call::read("the token request");
+    let call = Call::read(Operation::Login, "the token request");
     let body = r#"{"error":"invalid_client","error_description":"pw hunter2 is wrong"}"#;
     assert_eq!(
         refused(&call, &answer(401, body)).message,

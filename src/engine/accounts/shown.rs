@@ -1,0 +1,40 @@
+//! How an account stands, in a word: for its status, and for metrics.
+
+use super::{Account, Accounts, Trouble};
+use crate::{api::Reason, engine::stores::ProviderKey, lifecycle::status};
+
+impl Account {
+    /// Whether it can be used, and why or why not.
+    pub(super) fn says(&self) -> (bool, Reason, String) {
+        match (&self.setup, &self.trouble) {
+            (Err((reason, message)), _) => (false, *reason, message.clone()),
+            (Ok(_), Some(Trouble { pause, .. })) => (false, pause.reason, pause.message.clone()),
+            (Ok(_), None) if let Some(why) = &self.standing.suspicion => {
+                (false, Reason::ProviderSuspect, why.clone())
+            }
+            (Ok(usable), None) => {
+                let (reason, message) = status::reached(&usable.capabilities);
+                (true, reason, message.to_owned())
+            }
+        }
+    }
+}
+
+impl Accounts {
+    /// Whether an account can be used, and why or why not; `None` before it has been looked at.
+    pub(in crate::engine) fn ready(&self, key: &ProviderKey) -> Option<(bool, Reason)> {
+        let all = self.all();
+        let account = all.get(key)?;
+        if account.deleting {
+            return Some((false, Reason::ProviderDeleting));
+        }
+        let (holds, reason, _) = account.says();
+        Some((holds, reason))
+    }
+
+    /// Whether a person makes the credentials of this account.
+    pub(in crate::engine) fn is_by_hand(&self, key: &ProviderKey) -> bool {
+        let all = self.all();
+        all.get(key).is_some_and(|it| it.setup.as_ref().is_ok_and(|usable| usable.capabilities.by_hand))
+    }
+}

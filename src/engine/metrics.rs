@@ -1,0 +1,122 @@
+//! What metrics read from the stores when somebody asks, and how what happens here is called there.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use super::{
+    Accounts, Engine,
+    stores::{ProviderKey, ProviderObject, Stores, Tally},
+};
+use crate::{
+    api::{ApiCredential, CredentialCounts},
+    clock::Clock,
+    lifecycle::{budget, failure::FailureKind, plan},
+    ops::metrics::{AccountFacts, Meter, MintFacts, Outcome, Provider, Source},
+};
+
+/// Where metrics are read from.
+pub(super) struct Seen {
+    pub(super) stores: Arc<Stores>,
+    pub(super) accounts: Arc<Accounts>,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+impl Source for Seen {
+    fn credentials(&self) -> Vec<Arc<ApiCredential>> {
+        self.stores.credentials.select(|_, object| Some(object.clone()))
+    }
+
+    fn accounts(&self) -> Vec<AccountFacts> {
+        let mut abandoned = self.abandoned();
+        let counted = self.stores.ledgers.accounts(|tally| tally.counts);
+        // What was minted for objects that are gone is remembered a while longer.
+        let counted = counted.into_iter().filter(|(_, counts)| *counts != CredentialCounts::default());
+        let mut counts: HashMap<_, _> = counted.collect();
+        let mut facts = Vec::new();
+        for (key, object) in self.stores.providers.select(|key, object| Some((key.clone(), object.clone()))) {
+            facts.push(AccountFacts {
+                provider: key.label(),
+                ready: self.accounts.ready(&key),
+                counts: counts.remove(&key).unwrap_or_default(),
+                abandoned: abandoned.remove(&key).unwrap_or_default(),
+                mints: (!self.accounts.is_by_hand(&key)).then(|| self.mints(&key, &object)),
+            });
+        }
+        // Of providers that are gone, there may still be something left.
+        let left: HashSet<ProviderKey> = counts.keys().chain(abandoned.keys()).cloned().collect();
+        facts.extend(left.into_iter().map(|key| AccountFacts {
+            provider: key.label(),
+            ready: None,
+            counts: counts.remove(&key).unwrap_or_default(),
+            abandoned: abandoned.remove(&key).unwrap_or_default(),
+            mints: None,
+        }));
+        facts
+    }
+}
+
+impl Seen {
+    fn abandoned(&self) -> HashMap<ProviderKey, u32> {
+        let mut counts = HashMap::new();
+        let records = self.stores.abandoned.select(|_, record| Some(record.clone()));
+        for of in records.iter().map(|record| &record.spec.provider) {
+            let namespace = of.namespace.as_deref().unwrap_or_default();
+            *counts.entry(ProviderKey::resolve(of.kind, &of.name, namespace)).or_default() += 1;
+        }
+        counts
+    }
+
+    fn mints(&self, key: &ProviderKey, object: &ProviderObject) -> MintFacts {
+        let limits = object.settings().limits.as_ref();
+        let now = self.clock.now();
+        let of_tally = |tally: &Tally| MintFacts {
+            recent: u32::try_from(tally.minted(now)).unwrap_or(u32::MAX),
+            limit: budget::limit(limits, tally.needed),
+            suffice: budget::too_low(limits, tally.needed, tally.usable).is_none(),
+        };
+        let unused = MintFacts { recent: 0, limit: budget::limit(limits, 0), suffice: true };
+        self.stores.ledgers.of(key, of_tally).unwrap_or(unused)
+    }
+}
+
+impl ProviderKey {
+    /// Its labels.
+    pub(super) fn label(&self) -> Provider {
+        Provider::new(self.kind, &self.namespace, &self.name)
+    }
+}
+
+impl Engine {
+    /// What counts for a provider.
+    pub(super) fn meter(&self, key: &ProviderKey) -> Meter {
+        self.metrics.meter(&key.label())
+    }
+}
+
+impl From<FailureKind> for Outcome {
+    fn from(kind: FailureKind) -> Self {
+        match kind {
+            FailureKind::Unavailable => Self::Unavailable,
+            FailureKind::RateLimited => Self::RateLimited,
+            FailureKind::LoginRefused => Self::LoginRefused,
+            FailureKind::Forbidden => Self::Forbidden,
+            FailureKind::Rejected => Self::Rejected,
+            FailureKind::NotFound => Self::NotFound,
+            FailureKind::Conflict => Self::Conflict,
+            FailureKind::Ambiguous => Self::Ambiguous,
+            FailureKind::Malformed => Self::Malformed,
+        }
+    }
+}
+
+/// How the outcome of a revocation counts.
+pub(super) fn revocation(outcome: &plan::Outcome) -> Outcome {
+    match outcome {
+        plan::Outcome::Failed(failure) => failure.kind.into(),
+        plan::Outcome::Revoked { still_accepted: Some(true), .. } => Outcome::StillAccepted,
+        plan::Outcome::Revoked { said: false, still_accepted: None } => Outcome::NotFound,
+        _ => Outcome::Done,
+    }
+}

@@ -1,0 +1,251 @@
+//! What is read from the objects when somebody asks, and kept nowhere: it costs nothing at rest, and cannot outlive its object.
+
+use std::{fmt, sync::Arc};
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use prometheus_client::{
+    collector::Collector,
+    encoding::DescriptorEncoder,
+    metrics::MetricType,
+    registry::Unit::{self, Seconds},
+};
+use serde::{
+    Deserialize,
+    de::{IntoDeserializer, value},
+};
+
+use super::labels::{Labels, Object, Provider, Standing, Why};
+use crate::api::{ApiCredential, ApiCredentialStatus, ConditionType, CredentialCounts, Reason};
+
+/// Where it is read from. It holds no lock when it returns.
+pub trait Source: Send + Sync + 'static {
+    /// All ApiCredentials.
+    fn credentials(&self) -> Vec<Arc<ApiCredential>>;
+
+    /// All provider accounts.
+    fn accounts(&self) -> Vec<AccountFacts>;
+}
+
+/// What is known of an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountFacts {
+    /// Its provider object.
+    pub provider: Provider,
+    /// Whether it can be used, and why or why not; `None` before it has been looked at.
+    pub ready: Option<(bool, Reason)>,
+    /// Its credentials by state.
+    pub counts: CredentialCounts,
+    /// How many of its credentials are on record as AbandonedCredentials.
+    pub abandoned: u32,
+    /// How it stands with its limits; `None` where there are none: a person makes its credentials, or it is gone.
+    pub mints: Option<MintFacts>,
+}
+
+/// How an account stands with its limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MintFacts {
+    /// How many credentials were asked for within the hour.
+    pub recent: u32,
+    /// How many may be.
+    pub limit: u32,
+    /// Whether its limits allow what the schedules need.
+    pub suffice: bool,
+}
+
+/// A metric that is read: its name without prefix and unit, its unit, and its help without the full stop.
+pub(super) type About = (&'static str, Option<Unit>, &'static str);
+
+/// What the series go into: the text of a scrape, or the documentation.
+pub(super) trait Sink {
+    fn gauge<L: Labels>(&mut self, about: About, rows: impl Iterator<Item = (L, i64)>) -> fmt::Result;
+}
+
+/// The collector.
+pub(super) struct Scrape<S>(pub(super) S);
+
+impl<S> fmt::Debug for Scrape<S> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Scrape")
+    }
+}
+
+impl<S: Source> Collector for Scrape<S> {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        write_all(&self.0.credentials(), &self.0.accounts(), &mut encoder)
+    }
+}
+
+impl Sink for DescriptorEncoder<'_> {
+    fn gauge<L: Labels>(
+        &mut self,
+        (name, unit, help): About,
+        rows: impl Iterator<Item = (L, i64)>,
+    ) -> fmt::Result {
+        let mut rows = rows.peekable();
+        if rows.peek().is_none() {
+            return Ok(());
+        }
+        let help = format!("{help}.");
+        let mut metric = self.encode_descriptor(name, &help, unit.as_ref(), MetricType::Gauge)?;
+        for (labels, value) in rows {
+            metric.encode_family(&labels)?.encode_gauge(&value)?;
+        }
+        Ok(())
+    }
+}
+
+/// Everything that is read, into `sink`.
+pub(super) fn write_all(
+    credentials: &[Arc<ApiCredential>],
+    accounts: &[AccountFacts],
+    sink: &mut impl Sink,
+) -> fmt::Result {
+    times(credentials, sink)?;
+    conditions(credentials, sink)?;
+    provider_counts(accounts, sink)?;
+    provider_states(accounts, sink)
+}
+
+/// A row for each object of which `value` knows one.
+fn rows<'a, T>(
+    credentials: &'a [Arc<ApiCredential>],
+    value: impl Fn(&'a ApiCredentialStatus) -> Option<T>,
+) -> impl Iterator<Item = (Object<'a>, T)> {
+    credentials.iter().filter_map(move |it| {
+        let namespace = it.metadata.namespace.as_deref().unwrap_or_default();
+        let name = it.metadata.name.as_deref().unwrap_or_default();
+        Some((Object { namespace, name }, value(it.status.as_ref()?)?))
+    })
+}
+
+fn times(credentials: &[Arc<ApiCredential>], sink: &mut impl Sink) -> fmt::Result {
+    sink.gauge(
+        (
+            "credential_expiry_timestamp",
+            Some(Seconds),
+            "When the published credential ends; absent if it never does",
+        ),
+        rows(credentials, |status| status.expires_at.map(Timestamp::as_second)),
+    )?;
+    sink.gauge(
+        (
+            "credential_renewal_timestamp",
+            Some(Seconds),
+            "When the published credential is to be replaced, which is over when it lies in the past; absent if it never is",
+        ),
+        rows(credentials, |status| status.renewal_time.map(Timestamp::as_second)),
+    )?;
+    sink.gauge(
+        (
+            "credential_successor",
+            None,
+            "Whether a newer credential than the published one has been issued, and is about to take its place",
+        ),
+        rows(credentials, |status| {
+            let published = status.revision?;
+            let newer = status.credentials.iter().any(|it| it.revision > published && it.state == "Issued");
+            Some(newer.into())
+        }),
+    )
+}
+
+fn conditions(credentials: &[Arc<ApiCredential>], sink: &mut impl Sink) -> fmt::Result {
+    let all = |type_: ConditionType| {
+        let stated = rows(credentials, move |status| state_of(type_, &status.conditions));
+        stated.map(|(object, (holds, why))| ((object, why), holds.into()))
+    };
+    let holding = |type_| all(type_).filter(|(_, holds)| *holds == 1);
+    sink.gauge(
+        (
+            "credential_ready",
+            None,
+            "Whether the published credential works, as the condition Ready says, and what is going on with it",
+        ),
+        all(ConditionType::Ready),
+    )?;
+    sink.gauge(
+        (
+            "credential_stalled",
+            None,
+            "1 while only a person can help, as the condition Stalled says; absent otherwise",
+        ),
+        holding(ConditionType::Stalled),
+    )?;
+    sink.gauge(
+        (
+            "credential_action_required",
+            None,
+            "1 while a person has something to do, as the condition ActionRequired says; absent otherwise",
+        ),
+        holding(ConditionType::ActionRequired),
+    )
+}
+
+/// Whether a condition holds, and why. Whoever may write status may write any reason there: only one of ours becomes a label.
+fn state_of(type_: ConditionType, conditions: &[Condition]) -> Option<(bool, Why)> {
+    let condition = conditions.iter().find(|it| it.type_ == type_.as_str())?;
+    let reason: value::StrDeserializer<'_, value::Error> = condition.reason.as_str().into_deserializer();
+    Some((condition.status == "True", Why(Reason::deserialize(reason).ok()?)))
+}
+
+fn provider_counts(accounts: &[AccountFacts], sink: &mut impl Sink) -> fmt::Result {
+    let by_state = accounts.iter().flat_map(|it| {
+        let counts = [
+            (Standing::Active, it.counts.active),
+            (Standing::Retiring, it.counts.retiring),
+            (Standing::Unconfirmed, it.counts.unconfirmed),
+            (Standing::Abandoned, it.abandoned),
+        ];
+        counts.map(|(state, count)| ((it.provider.clone(), state), count.into()))
+    });
+    sink.gauge(("credentials", None, "Credentials at the provider, by where they stand"), by_state)?;
+    let mints = || accounts.iter().filter_map(|it| Some((it.provider.clone(), it.mints?)));
+    sink.gauge(
+        (
+            "provider_recent_mints",
+            None,
+            "How many credentials the provider was asked for within the last hour, by all operators that ever ran",
+        ),
+        mints().map(|(provider, it)| (provider, it.recent.into())),
+    )?;
+    sink.gauge(
+        (
+            "provider_mint_limit",
+            None,
+            "How many credentials the provider may be asked for within an hour; at this number everything but urgent renewals waits",
+        ),
+        mints().map(|(provider, it)| (provider, it.limit.into())),
+    )?;
+    sink.gauge(
+        (
+            "provider_limits_suffice",
+            None,
+            "Whether the provider's limits allow what the schedules of its credentials need, as its condition LimitsSuffice says",
+        ),
+        mints().map(|(provider, it)| (provider, it.suffice.into())),
+    )
+}
+
+fn provider_states(accounts: &[AccountFacts], sink: &mut impl Sink) -> fmt::Result {
+    let known = || accounts.iter().filter_map(|it| Some((it.provider.clone(), it.ready?)));
+    sink.gauge(
+        (
+            "provider_ready",
+            None,
+            "Whether the provider can be used; while it is 0 nothing is asked of it but a probe, and the reason says why",
+        ),
+        known().map(|(provider, (ready, why))| ((provider, Why(why)), ready.into())),
+    )?;
+    sink.gauge(
+        (
+            "provider_login_accepted",
+            None,
+            "0 while the provider refuses our login, or there is none to offer; 1 otherwise, also while it cannot be asked",
+        ),
+        known().map(|(provider, (_, why))| {
+            let refused = matches!(why, Reason::ProviderLoginRefused | Reason::LoginMissing);
+            (provider, (!refused).into())
+        }),
+    )
+}
