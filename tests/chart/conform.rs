@@ -17,8 +17,8 @@ use crate::{
     helm::{SETS, manifests, printed, program, template, values_of},
 };
 
-/// Not a part of Kubernetes: the definition is the Prometheus operator's.
-const UNKNOWN: &str = "ServiceMonitor";
+/// No parts of Kubernetes: the definitions are the Prometheus operator's.
+const UNKNOWN: [&str; 2] = ["ServiceMonitor", "PrometheusRule"];
 
 /// The API's version, and the kind.
 type Kind = (String, String);
@@ -55,7 +55,7 @@ fn close(schema: &mut Value) {
 /// Writes a schema for each kind, by the name that kubeconform looks for.
 async fn write_schemas(client: &Client, kinds: &BTreeSet<Kind>, folder: &Path) {
     let mut descriptions: BTreeMap<&str, Value> = BTreeMap::new();
-    for (version, kind) in kinds.iter().filter(|(_, kind)| kind != UNKNOWN) {
+    for (version, kind) in kinds.iter().filter(|(_, kind)| !UNKNOWN.contains(&kind.as_str())) {
         if !descriptions.contains_key(version.as_str()) {
             let mut description = described(client, version).await;
             close(&mut description["components"]["schemas"]);
@@ -79,7 +79,8 @@ async fn write_schemas(client: &Client, kinds: &BTreeSet<Kind>, folder: &Path) {
 fn judge(folder: &Path, file: &Path) -> std::process::Output {
     let location = folder.join("{{ .ResourceKind }}-{{ .Group }}-{{ .ResourceAPIVersion }}.json");
     let mut command = program("kubeconform");
-    command.args(["-strict", "-summary", "-skip", UNKNOWN, "-schema-location"]).arg(location).arg(file);
+    let unknown = UNKNOWN.join(",");
+    command.args(["-strict", "-summary", "-skip", &unknown, "-schema-location"]).arg(location).arg(file);
     command.output().unwrap()
 }
 

@@ -50,8 +50,8 @@ fn with_table(readme: &str) -> String {
 
 /// Without what is a copy of a file that is looked at elsewhere.
 fn golden(rendered: &str) -> String {
-    let copied =
-        ["# Source: credwright/templates/crds.yaml", "# Source: credwright/templates/admission.yaml"];
+    let copied = ["crds", "admission", "dashboard", "prometheusrule"];
+    let copied = copied.map(|it| format!("# Source: credwright/templates/{it}.yaml"));
     let kept = manifests(rendered).filter(|it| !copied.iter().any(|source| it.starts_with(source)));
     kept.map(|it| format!("---\n{it}")).collect()
 }

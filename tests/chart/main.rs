@@ -5,7 +5,9 @@
     reason = "tests fail by panicking, and run on real time outside"
 )]
 
+mod alerts;
 mod conform;
+mod dashboard;
 mod generated;
 mod helm;
 mod install;
