@@ -61,7 +61,7 @@ build: rust ## Build the binary
 
 .PHONY: generate
 generate: rust helm ## Write what is generated: crds/, the values and renders of the chart, dist/
-	UPDATE=1 cargo test --quiet --test generated
+	UPDATE=1 cargo test --quiet --test generated --test reference
 	UPDATE=1 cargo test --quiet --test chart -- generated::
 
 .PHONY: controlplane

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The condition types. Five that an ApiCredential may carry, two of a provider; not seventeen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
 pub enum ConditionType {
     /// The published credential works, as far as is known.
     Ready,

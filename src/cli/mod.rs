@@ -8,7 +8,7 @@ mod run;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Issues, publishes, rotates and revokes API credentials for Kubernetes workloads.
 #[derive(Debug, Parser)]
@@ -31,6 +31,12 @@ enum Command {
     Detach(detach::Arguments),
     /// Print the version.
     Version,
+}
+
+/// The command line, for its page of documentation.
+#[must_use]
+pub fn command() -> clap::Command {
+    Arguments::command()
 }
 
 /// Parses the command line, does what it says, and says how that ended.

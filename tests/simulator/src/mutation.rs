@@ -1,6 +1,6 @@
 //! Text that is almost right: bytes and JSON, changed at random from a seed, so that a change can be made again.
 
-use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
+use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use serde_json::{Value, json};
 
 /// What parsers trip over.

@@ -1,0 +1,125 @@
+//! The pages of docs/reference, made of the code.
+
+use std::fmt::Write;
+
+use clap::{Arg, ArgAction};
+use credwright::api::{ConditionType, Reason, crds};
+use serde_json::Value;
+
+#[path = "support/file.rs"]
+mod file;
+
+#[test]
+fn the_page_on_fields_is_the_generated_one() {
+    let mut page = String::from(
+        "# Fields\n\nThe custom resources, as `kubectl explain` knows them. Group and version are `credwright.dev/v1alpha1`. This page is generated from the code: \
+         `make generate` writes it.\n",
+    );
+    for definition in crds::all() {
+        let version = &definition.spec.versions[0];
+        let schema = version.schema.as_ref().and_then(|it| it.open_api_v3_schema.as_ref());
+        let schema = serde_json::to_value(schema).expect("a schema is plain data");
+        let _ = writeln!(page, "\n## {}\n\n{}\n", definition.spec.names.kind, line(&schema["description"]));
+        page.push_str("| field | type | what it is |\n|---|---|---|\n");
+        for part in ["spec", "status"] {
+            fields(part, &schema["properties"][part], &mut page);
+        }
+    }
+    file::is_generated("docs/reference/fields.md", &page);
+}
+
+/// A row for each field below `path`.
+fn fields(path: &str, schema: &Value, page: &mut String) {
+    for (name, field) in schema["properties"].as_object().into_iter().flatten() {
+        let required = schema["required"].as_array().is_some_and(|all| all.iter().any(|it| it == name));
+        let path = format!("{path}.{name}");
+        let mut what = line(&field["description"]);
+        if required {
+            what.push_str(" Required.");
+        }
+        if !field["default"].is_null() {
+            let _ = write!(what, " Default: `{}`.", field["default"].to_string().trim_matches('"'));
+        }
+        for rule in field["x-kubernetes-validations"].as_array().into_iter().flatten() {
+            let _ = write!(what, " Rule: {}.", line(&rule["message"]).trim_end_matches('.'));
+        }
+        let _ = writeln!(page, "| `{path}` | {} | {what} |", type_of(field));
+        fields(&path, field, page);
+        fields(&format!("{path}[]"), &field["items"], page);
+    }
+}
+
+fn type_of(field: &Value) -> String {
+    if let Some(values) = field["enum"].as_array() {
+        let values: Vec<String> =
+            values.iter().filter_map(|it| Some(format!("`{}`", it.as_str()?))).collect();
+        return values.join(", ");
+    }
+    match field["type"].as_str().unwrap_or("any") {
+        "array" => format!("list of {}", field["items"]["type"].as_str().unwrap_or("any")),
+        other => other.to_owned(),
+    }
+}
+
+/// A description, as the cell of a table.
+fn line(text: &Value) -> String {
+    text.as_str().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|")
+}
+
+#[test]
+fn the_page_on_conditions_is_the_generated_one() {
+    let mut page = String::from(
+        "# Conditions and reasons\n\n`kubectl describe` shows them, each with a message that says what to do. This page is generated from the code: `make \
+         generate` writes it.\n",
+    );
+    for (title, schema) in
+        [("Conditions", schemars::schema_for!(ConditionType)), ("Reasons", schemars::schema_for!(Reason))]
+    {
+        let _ = writeln!(
+            page,
+            "\n## {title}\n\n| {} | what it means |\n|---|---|",
+            title.to_lowercase().trim_end_matches('s')
+        );
+        let values = schema.as_value()["oneOf"].as_array().expect("each has a description").clone();
+        for value in values {
+            let _ = writeln!(
+                page,
+                "| `{}` | {} |",
+                value["const"].as_str().expect("a word"),
+                line(&value["description"])
+            );
+        }
+    }
+    file::is_generated("docs/reference/conditions.md", &page);
+}
+
+#[test]
+fn the_page_on_the_command_line_is_the_generated_one() {
+    let mut page = String::from(
+        "# Command line\n\nEvery flag has an environment twin; the flag decides. This page is generated from the code: `make generate` writes it.\n",
+    );
+    for command in credwright::cli::command().get_subcommands() {
+        let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+        let _ = writeln!(page, "\n## credwright {}\n\n{about}.", command.get_name());
+        let arguments: Vec<&Arg> = command.get_arguments().collect();
+        if !arguments.is_empty() {
+            page.push_str("\n| flag | environment | default | what it is |\n|---|---|---|---|\n");
+        }
+        arguments.iter().for_each(|argument| row(argument, &mut page));
+    }
+    file::is_generated("docs/reference/command-line.md", &page);
+}
+
+fn row(argument: &Arg, page: &mut String) {
+    let value = argument
+        .get_value_names()
+        .and_then(|names| names.first())
+        .filter(|_| matches!(argument.get_action(), ArgAction::Set | ArgAction::Append));
+    let value = value.map(|name| format!("{name}")).unwrap_or_default();
+    let flag = argument.get_long().map_or_else(|| value.clone(), |long| format!("--{long} {value}"));
+    let environment = argument.get_env().map(|it| format!("`{}`", it.to_string_lossy())).unwrap_or_default();
+    let defaults = argument.get_default_values().iter().filter(|_| !value.is_empty());
+    let defaults: Vec<String> = defaults.map(|it| format!("`{}`", it.to_string_lossy())).collect();
+    let help = argument.get_help().map(ToString::to_string).unwrap_or_default().replace('|', "\\|");
+    let _ = writeln!(page, "| `{}` | {environment} | {} | {help} |", flag.trim(), defaults.join(", "));
+}
