@@ -1,7 +1,7 @@
 //! Whether this process still leads: asked at the API server before anything is made or revoked at a provider.
 //!
 //! The controller takes and renews the Lease, but what it knows may be old: a process that was paused, or cut off from the API
-//! server, would go on in good faith beside its successor. What was seen just now is believed for [`BELIEVED`].
+//! server, would go on in good faith beside its successor. What was seen just now is believed for two seconds.
 
 use std::{sync::Mutex, time::Duration};
 
