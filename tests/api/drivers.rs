@@ -121,3 +121,22 @@ async fn an_intake_is_another_secret_than_the_one_that_is_written() -> Result<()
         credentials.named("orders", "{providerRef: {name: p}, intake: {secretName: orders}}").await;
     crate::verbs::refused(&by_default, "orders", "intake.secretName must be another Secret than secret.name")
 }
+
+#[tokio::test]
+async fn what_names_another_object_is_a_name_and_no_path() -> Result<()> {
+    let login = |place: &str| format!("spreetail: {{}}\nlogin: {{secretRef: {{{place}}}}}");
+    provider_rejects(&login("name: other/login"), "secretRef.name must be a DNS subdomain").await?;
+    cluster_provider_rejects(&login("name: .., namespace: shop"), "secretRef.name must be a DNS subdomain")
+        .await?;
+    cluster_provider_rejects(
+        &login("name: a, namespace: shop/secrets"),
+        "secretRef.namespace must be a DNS subdomain",
+    )
+    .await?;
+    let credentials = kind("ApiCredential").await?;
+    credentials
+        .rejects("{providerRef: {name: p/status}}", "providerRef.name must be a DNS subdomain")
+        .await?;
+    let intake = "{providerRef: {name: p}, intake: {secretName: ../secrets/a}}";
+    credentials.rejects(intake, "intake.secretName must be a DNS subdomain").await
+}
