@@ -11,7 +11,7 @@ use credwright_harness::controlplane::{ControlPlane, ControlPlaneOptions};
 use serde_json::{Value, json};
 
 use crate::{
-    stage::{hours, minutes},
+    stage::hours,
     support::{Running, Scene, eventually, install_crds, power::Line, rights},
 };
 
@@ -108,16 +108,18 @@ async fn live_in_one(home: &Scene, tenant: &Scene) {
 }
 
 async fn end_in_one(home: &Scene, tenant: &Scene, operator: &Running) {
-    // What cannot be revoked in time, and is when that is possible; the answer to what is kept for that is lost.
-    let (lost, kept) = (AtomicBool::new(false), format!("/api/v1/namespaces/{}/secrets", home.namespace));
+    // What cannot be revoked in time, and is when that is possible; the answers to the record and to what is kept beside it are lost.
+    let answers = [("secrets", AtomicBool::new(false)), ("abandonedcredentials", AtomicBool::new(false))];
+    let within = format!("/namespaces/{}/", home.namespace);
     operator.power.set_fault(move |request| {
-        let keeps = request.method() == http::Method::POST && request.uri().path() == kept;
-        (keeps && !lost.swap(true, Ordering::Relaxed)).then_some(Line::AppliedButTimedOut)
+        let path = request.uri().path();
+        let makes = request.method() == http::Method::POST && path.contains(&within);
+        let (_, lost) = answers.iter().find(|(resource, _)| path.ends_with(resource))?;
+        (makes && !lost.swap(true, Ordering::Relaxed)).then_some(Line::AppliedButTimedOut)
     });
     home.provider.stop().await;
     tenant.delete("orders").await;
-    tenant.jump(operator, minutes(11)).await;
-    tenant.goes("orders").await;
+    assert!(home.reaches(&[operator], hours(1), async || tenant.is_gone("orders").await).await);
     assert_eq!(home.abandoned().await.len(), 1);
     home.provider.start_again().await.unwrap();
     assert!(home.reaches(&[operator], hours(24), async || home.abandoned().await.is_empty()).await);
@@ -136,12 +138,14 @@ async fn end_in_one(home: &Scene, tenant: &Scene, operator: &Running) {
 async fn live_everywhere(home: &Scene, tenant: &Scene, streaming_lists: bool) {
     let operator =
         home.operator_as(|_, options| *options = Options { streaming_lists, ..Options::default() }).await;
-    home.share("shared", json!({}), json!({ "namespaces": { "names": [tenant.namespace] } })).await;
-    let reference = json!({ "kind": "ClusterCredentialProvider", "name": "shared" });
-    tenant.issue("shared", json!({ "providerRef": reference, "lifetime": "720h" })).await;
-    tenant.delete("shared").await;
-    tenant.goes("shared").await;
-    home.delete_shared_provider("shared").await;
+    // Another each time: one that is deleted stays until nothing was made there.
+    let name = if streaming_lists { "shared-by-stream" } else { "shared-by-page" };
+    home.share(name, json!({}), json!({ "namespaces": { "names": [tenant.namespace] } })).await;
+    let reference = json!({ "kind": "ClusterCredentialProvider", "name": name });
+    tenant.issue(name, json!({ "providerRef": reference, "lifetime": "720h" })).await;
+    tenant.delete(name).await;
+    tenant.goes(name).await;
+    home.delete_shared_provider(name).await;
     operator.stop().await;
 }
 
