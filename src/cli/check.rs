@@ -74,16 +74,18 @@ struct Kinds(HashMap<(String, String), Kind>);
 
 struct Kind {
     rules: Value,
-    types: Option<Validator>,
+    types: Validator,
 }
 
 impl Kinds {
+    /// # Panics
+    /// Never: the definitions are our own data, and their schemas are schemas.
     fn new() -> Self {
         let mut kinds = HashMap::new();
         for definition in crds::all() {
             for version in definition.spec.versions {
                 let schema = version.schema.and_then(|schema| schema.open_api_v3_schema);
-                let Ok(rules) = serde_json::to_value(schema) else { continue };
+                let rules = serde_json::to_value(schema).expect("a schema is plain data");
                 let mut types = rules.clone();
                 close(&mut types);
                 // What every object has.
@@ -92,7 +94,8 @@ impl Kinds {
                 }
                 types["properties"]["metadata"] = json!({ "type": "object", "required": ["name"] });
                 let key = (format!("{GROUP}/{}", version.name), definition.spec.names.kind.clone());
-                kinds.insert(key, Kind { rules, types: jsonschema::draft4::new(&types).ok() });
+                let types = jsonschema::draft4::new(&types).expect("a definition has a schema");
+                kinds.insert(key, Kind { rules, types });
             }
         }
         Self(kinds)
@@ -109,8 +112,8 @@ impl Kinds {
             return Some(vec![format!("there is no kind {kind} of {version}")]);
         };
         let defaulted = cel::apply_defaults(&known.rules, document);
-        let types = known.types.iter().flat_map(|types| types.iter_errors(&defaulted));
-        let mut found: Vec<String> = types
+        let wrong = known.types.iter_errors(&defaulted);
+        let mut found: Vec<String> = wrong
             .map(|error| located(&error.instance_path().to_string().replace('/', "."), &error.to_string()))
             .collect();
         // A rule cannot be asked about what is not of its type.

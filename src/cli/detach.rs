@@ -5,6 +5,7 @@ use std::{process::ExitCode, time::Duration};
 use clap::Args;
 use kube::{Client, Config};
 
+use super::place::Place;
 use crate::engine::detach::{Detached, detach, stop};
 
 /// How long an operator that is still running gets to take hold again, so that it is noticed.
@@ -13,26 +14,12 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// What to let go of.
 #[derive(Args, Debug)]
 pub(super) struct Arguments {
-    /// A namespace to let go of; repeatable. [default: all namespaces, and the providers that they share]
-    #[arg(long, env = "CREDWRIGHT_NAMESPACE", value_name = "NAME", value_delimiter = ',')]
-    namespace: Vec<String>,
-
-    /// With --namespace: the RoleBinding in each of them that gave Credwright its rights.
-    #[arg(long, env = "CREDWRIGHT_ROLE_BINDING", default_value = "credwright", value_name = "NAME")]
-    role_binding: String,
+    #[command(flatten)]
+    place: Place,
 
     /// The Deployment that runs the operator, in --operator-namespace: it is scaled to 0 first, and its pods are waited for.
     #[arg(long, env = "CREDWRIGHT_STOP_DEPLOYMENT", value_name = "NAME")]
     stop_deployment: Option<String>,
-
-    /// Credwright's own namespace.
-    #[arg(
-        long,
-        env = "CREDWRIGHT_OPERATOR_NAMESPACE",
-        default_value = "credwright-system",
-        value_name = "NAME"
-    )]
-    operator_namespace: String,
 }
 
 pub(super) fn main(arguments: &Arguments) -> ExitCode {
@@ -41,12 +28,13 @@ pub(super) fn main(arguments: &Arguments) -> ExitCode {
 
 /// A second look tells whether an operator is still there: it would put back what was taken off.
 async fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let place = &arguments.place;
     let client = Client::try_from(Config::infer().await?)?;
     if let Some(name) = &arguments.stop_deployment {
-        stop(&client, &arguments.operator_namespace, name).await?;
+        stop(&client, &place.operator_namespace, name).await?;
         println!("stopped the Deployment {name}");
     }
-    let let_go = || detach(&client, &arguments.namespace, &arguments.role_binding);
+    let let_go = || detach(&client, &place.namespace, &place.role_binding);
     let Detached { secrets, credentials, providers, role_bindings, skipped } = let_go().await?;
     if !skipped.is_empty() {
         println!("no rights in {}: nothing was looked for there", skipped.join(", "));

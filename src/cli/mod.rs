@@ -4,6 +4,7 @@ mod check;
 mod crds;
 mod detach;
 mod memory;
+mod place;
 mod run;
 
 use std::process::ExitCode;

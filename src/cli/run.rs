@@ -11,7 +11,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::memory;
+use super::{memory, place::Place};
 use crate::{
     clock::SystemClock,
     controller::{Operator, Options},
@@ -22,23 +22,8 @@ use crate::{
 /// How the operator runs. Every flag has an environment twin.
 #[derive(Args, Debug)]
 pub(super) struct Arguments {
-    /// Credwright's own namespace, where its sealing key is kept.
-    #[arg(
-        long,
-        env = "CREDWRIGHT_OPERATOR_NAMESPACE",
-        default_value = "credwright-system",
-        value_name = "NAME"
-    )]
-    operator_namespace: String,
-
-    /// A namespace to work in; repeatable. Providers that are shared by namespaces are then off. [default: all namespaces]
-    #[arg(long, env = "CREDWRIGHT_NAMESPACE", value_name = "NAME", value_delimiter = ',')]
-    namespace: Vec<String>,
-
-    /// With --namespace: the RoleBinding in each of them that gives Credwright its rights. It is held by a finalizer while there is
-    /// anything that can only be ended with these rights.
-    #[arg(long, env = "CREDWRIGHT_ROLE_BINDING", default_value = "credwright", value_name = "NAME")]
-    role_binding: String,
+    #[command(flatten)]
+    place: Place,
 
     /// The cluster's id, part of every name at a provider; two clusters that share a provider account need different ones.
     /// [default: the UID of kube-system]
@@ -131,6 +116,7 @@ async fn served(listen: Option<SocketAddr>, shown: Arc<Operator>) -> Result<(), 
 }
 
 async fn operator(arguments: &Arguments) -> Result<Operator, Box<dyn std::error::Error>> {
+    let place = &arguments.place;
     let mut config = Config::infer().await?;
     // After a 504 the client's own retry of a write conflicts with its own success; the engine reads back instead.
     config.default_retry = false;
@@ -141,7 +127,7 @@ async fn operator(arguments: &Arguments) -> Result<Operator, Box<dyn std::error:
         None => startup::cluster_id(&client).await?,
     };
     let settings = Settings {
-        namespace: arguments.operator_namespace.clone(),
+        namespace: place.operator_namespace.clone(),
         cluster_id,
         writer: random_id(),
         allow_egress: arguments.allow_egress.clone(),
@@ -150,11 +136,11 @@ async fn operator(arguments: &Arguments) -> Result<Operator, Box<dyn std::error:
             lease,
             identity: arguments.identity.clone().unwrap_or_else(random_id),
         }),
-        role_binding: (!arguments.namespace.is_empty()).then(|| arguments.role_binding.clone()),
+        role_binding: (!place.namespace.is_empty()).then(|| place.role_binding.clone()),
     };
     let options = Options {
-        cluster_providers: arguments.namespace.is_empty(),
-        namespaces: arguments.namespace.clone(),
+        cluster_providers: place.namespace.is_empty(),
+        namespaces: place.namespace.clone(),
         concurrency: arguments.concurrency.max(1),
         streaming_lists: !arguments.paged_lists,
     };

@@ -92,7 +92,7 @@ impl Show for Operator {
     }
 
     fn metrics(&self) -> String {
-        let metrics = Self::metrics(self);
+        let metrics = &self.engine.metrics;
         metrics.set_leader(self.leads());
         metrics.set_ready(self.missing().is_empty());
         metrics.text()

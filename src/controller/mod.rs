@@ -201,7 +201,10 @@ impl Operator {
         }
     }
 
-    /// Waits until everything is known and this process leads. Returns whether it may begin.
+    /// Waits until everything is known and this process leads.
+    ///
+    /// # Errors
+    /// If what was minted for objects that are gone cannot be read.
     async fn may_begin(&self) -> Result<(), EngineError> {
         while !self.has_all_synced() {
             self.progress.notified().await;

@@ -35,7 +35,7 @@ const PAGE: u32 = 250;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// How many objects were let go.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Detached {
     /// Ledgers, the Secrets that workloads read, and logins.
     pub secrets: usize,

@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::{
     EngineError,
-    kubernetes::{call, without},
+    kubernetes::{call, carries, without},
     ledger::ignore_absence,
 };
 
@@ -59,7 +59,7 @@ where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
 {
     let there = call("looking at finalizers", api.get_metadata_opt(name)).await?;
-    let Some(there) = there.filter(|it| it.finalizers().iter().any(|it| it == finalizer)) else {
+    let Some(there) = there.filter(|it| carries(it, finalizer)) else {
         return Ok(());
     };
     let (patch, _) = without(finalizer, there.finalizers(), there.resource_version());

@@ -115,6 +115,11 @@ pub(super) fn only(uid: Option<String>) -> DeleteParams {
     DeleteParams { preconditions, ..DeleteParams::default() }
 }
 
+/// Whether an object carries a finalizer.
+pub(super) fn carries<K: kube::Resource>(object: &K, finalizer: &str) -> bool {
+    object.finalizers().iter().any(|it| it == finalizer)
+}
+
 /// What takes one finalizer off an object, if that still has this version, and whether it was the last one.
 pub(super) fn without(
     finalizer: &str,

@@ -14,6 +14,7 @@ use crate::{
 
 use super::{
     Engine, EngineError, Pass,
+    kubernetes::carries,
     seal::entropy,
     stores::{Key, LedgerEntry, ProviderKey, TargetEntry},
 };
@@ -97,8 +98,7 @@ impl Pass<'_> {
     /// Whether our definitions are being deleted: asked once in a pass, and only where it matters.
     async fn uninstalling(&mut self, object: Option<&ApiCredential>) -> Result<bool, EngineError> {
         let matters = object.is_some_and(|object| {
-            object.metadata.deletion_timestamp.is_some()
-                && object.finalizers().iter().any(|it| it == CREDENTIAL_FINALIZER)
+            object.metadata.deletion_timestamp.is_some() && carries(object, CREDENTIAL_FINALIZER)
         });
         if matters && self.uninstalling.is_none() {
             self.uninstalling = Some(self.engine.definition_is_going().await?);

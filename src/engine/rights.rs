@@ -11,7 +11,11 @@ use tokio::sync::Mutex;
 
 use crate::api::RIGHTS_FINALIZER;
 
-use super::{Engine, EngineError, finalizer::Change, kubernetes::call};
+use super::{
+    Engine, EngineError,
+    finalizer::Change,
+    kubernetes::{call, carries},
+};
 
 /// Which bindings are held, as far as that is known. Locked while one is written, so that nothing is begun with rights that are just
 /// being let go.
@@ -35,7 +39,7 @@ impl Engine {
         match call("reading the RoleBinding", bindings.get_metadata_opt(name)).await? {
             None => tracing::info!(namespace, name, "no such RoleBinding is there to be held"),
             Some(_) if !needed => Change::Off.of(RIGHTS_FINALIZER, &bindings, name).await?,
-            Some(binding) if binding.finalizers().iter().any(|it| it == RIGHTS_FINALIZER) => {}
+            Some(binding) if carries(&binding, RIGHTS_FINALIZER) => {}
             Some(binding) => {
                 let uid = binding.uid().unwrap_or_default();
                 Change::On(&uid).of(RIGHTS_FINALIZER, &bindings, name).await?;

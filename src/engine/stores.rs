@@ -31,7 +31,7 @@ use crate::{
 
 use super::{
     intake::IntakeEntry,
-    kubernetes::{metadata_version, owner_uid, version},
+    kubernetes::{carries, metadata_version, owner_uid, version},
     seal::{Place, Sealer},
 };
 
@@ -293,7 +293,7 @@ pub fn ledger_entry(secret: &Secret, sealer: &Sealer) -> LedgerEntry {
         owned: owner_uid(secret).is_some(),
         uid: secret.uid().unwrap_or_default(),
         version: version(secret),
-        held: secret.finalizers().iter().any(|finalizer| finalizer == LEDGER_FINALIZER),
+        held: carries(secret, LEDGER_FINALIZER),
         terminating: secret.metadata.deletion_timestamp.as_ref().map(|time| time.0),
         document: open_ledger(secret, sealer).map(|(document, _)| Arc::new(document)),
     }
@@ -319,7 +319,7 @@ pub fn login_entry(secret: &Secret, sealer: &Sealer) -> LoginEntry {
         uid: secret.uid().unwrap_or_default(),
         content: login_content(secret, sealer),
         version: version(secret),
-        held: secret.finalizers().iter().any(|finalizer| finalizer == LOGIN_FINALIZER),
+        held: carries(secret, LOGIN_FINALIZER),
         terminating: secret.metadata.deletion_timestamp.as_ref().map(|time| time.0),
     }
 }

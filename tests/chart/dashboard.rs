@@ -1,7 +1,6 @@
 //! The dashboard: a real Prometheus scrapes a real run, and every panel has something to show.
 
 use std::{
-    net::TcpListener,
     path::Path,
     process::Command,
     time::{Duration, Instant},
@@ -10,6 +9,7 @@ use std::{
 use credwright_harness::{
     controlplane::{ControlPlane, ControlPlaneOptions},
     operator::Operator,
+    port::free_address,
 };
 use serde_json::{Value, json};
 
@@ -35,10 +35,6 @@ fn queries() -> Vec<(String, String)> {
     }
     assert!(queries.len() > 15, "only {} queries", queries.len());
     queries
-}
-
-fn free_address() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
 
 /// Starts Prometheus on what serves metrics at `metrics`. It is leashed like an operator, so that nothing of it stays.
@@ -74,7 +70,7 @@ async fn every_panel_shows_what_a_real_prometheus_has_of_a_real_run() {
     install_crds(&control_plane.client().await.unwrap()).await;
     let scene = Scene::on(control_plane.cluster(), "shown").await;
     let folder = tempfile::tempdir().unwrap();
-    let (metrics, address) = (free_address(), free_address());
+    let [metrics, address] = [(); 2].map(|()| free_address().unwrap().to_string());
     let mut command = Command::new(env!("CARGO_BIN_EXE_credwright"));
     command
         .args(["run", "--operator-namespace", &scene.namespace, "--allow-egress", "127.0.0.0/8"])

@@ -18,7 +18,7 @@ use k8s_openapi::api::{
 };
 use kube::{
     Api, ResourceExt,
-    api::{DeleteParams, PostParams},
+    api::{DeleteParams, Patch, PatchParams, PostParams},
 };
 use serde_json::{Value, json};
 
@@ -106,14 +106,6 @@ async fn a_login_is_replaced_at_will_and_let_go_with_its_owners_consent() {
     operator.stop().await;
 }
 
-/// One tenant: a provider of its own, its login, and a credential.
-async fn move_in(scene: &Scene) {
-    scene.put_login(LOGIN).await;
-    let spec = scene.spreetail(&scene.provider.base_url(), LOGIN);
-    scene.create_provider("spreetail", spec).await;
-    scene.apply("orders", json!({ "lifetime": "2160h" })).await;
-}
-
 /// Deletes some of what is there, in an order that `random` chooses, and then all the rest with the namespace.
 async fn move_out(scene: &Scene, random: &mut Random) {
     let mut order = ["object", "provider", "login", "target", "ledger"];
@@ -156,7 +148,7 @@ async fn what_a_ledger_listed_that_was_being_made_anew_as_its_namespace_went_is_
     let scene = Scene::on(control_plane.cluster(), "operator").await;
     let tenant = scene.neighbour("tenant").await;
     let operator = everywhere(&scene).await;
-    move_in(&tenant).await;
+    tenant.moves_in().await;
     tenant.publishes("orders", 1).await;
     tenant.rest(&operator).await;
     // The first Secret that is made is the copy, the second the ledger.
@@ -216,7 +208,7 @@ async fn a_hundred_namespaces_go_with_all_that_is_in_them_and_nothing_is_left_at
     let mut tenants = Vec::new();
     for _ in 0..TENANTS {
         let tenant = scene.neighbour("tenant").await;
-        move_in(&tenant).await;
+        tenant.moves_in().await;
         tenants.push(tenant);
     }
     for tenant in &tenants {
@@ -258,14 +250,14 @@ async fn rights_that_go_with_their_namespace_go_last_and_are_free_while_nothing_
     };
     tenant.rest(&operator).await;
     assert!(!held().await, "nothing is there yet");
-    move_in(&tenant).await;
+    tenant.moves_in().await;
     tenant.publishes("orders", 1).await;
     assert!(held().await);
     tenant.delete("orders").await;
     tenant.delete_provider("spreetail").await;
     tenant.run_until(&operator, "orders", "the rights are free", async || !held().await).await;
     tenant.delete_secret(LOGIN).await;
-    move_in(&tenant).await;
+    tenant.moves_in().await;
     tenant.publishes("orders", 1).await;
     // First its rights, and then the rest.
     let bindings: Api<RoleBinding> = tenant.api();
@@ -278,6 +270,23 @@ async fn rights_that_go_with_their_namespace_go_last_and_are_free_while_nothing_
     })
     .await;
     assert_eq!((scene.provider.record().live().len(), scene.abandoned().await.len()), (0, 0));
+    operator.stop().await;
+}
+
+/// The power may go right after the last thing that needed them has gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn rights_that_nothing_needs_any_more_are_found_by_the_next_operator() {
+    let scene = Scene::new("forgotten").await;
+    scene.delete_provider("spreetail").await;
+    let operator = scene.operator().await;
+    scene.rest(&operator).await;
+    operator.kill().await;
+    let bindings: Api<RoleBinding> = scene.api();
+    let held = json!({ "metadata": { "finalizers": ["credwright.dev/rights"] } });
+    bindings.patch(ROLE_BINDING, &PatchParams::default(), &Patch::Merge(held)).await.unwrap();
+    let operator = scene.operator().await;
+    eventually("they are free", async || bindings.get(ROLE_BINDING).await.unwrap().finalizers().is_empty())
+        .await;
     operator.stop().await;
 }
 

@@ -10,17 +10,15 @@ use credwright::engine::leadership::LeaseHolder;
 use credwright_harness::{
     controlplane::{ControlPlane, ControlPlaneOptions},
     operator::Operator,
+    port::free_address,
 };
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;
-use kube::{
-    Api,
-    api::{Patch, PatchParams},
-};
+use kube::api::{Patch, PatchParams};
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::support::{Scene, eventually, install_crds};
+use crate::support::{Scene, eventually, install_crds, new_namespace};
 
 const LEASE: &str = "credwright";
 /// Who dies without a word is succeeded within this.
@@ -39,12 +37,11 @@ struct Replica {
 }
 
 impl Replica {
-    async fn start(scene: &Scene, kubeconfig: &Path, folder: &TempDir, name: &'static str) -> Self {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let address = format!("127.0.0.1:{port}");
+    async fn start(home: &str, kubeconfig: &Path, folder: &TempDir, name: &'static str) -> Self {
+        let address = free_address().unwrap().to_string();
         let mut command = Command::new(env!("CARGO_BIN_EXE_credwright"));
         command
-            .args(["run", "--operator-namespace", &scene.namespace, "--allow-egress", "127.0.0.0/8"])
+            .args(["run", "--operator-namespace", home, "--allow-egress", "127.0.0.0/8"])
             .args(["--lease", LEASE, "--identity", name, "--listen", &address])
             .env("KUBECONFIG", kubeconfig);
         let operator = Operator::spawn(&command, &folder.path().join(name)).await.unwrap();
@@ -112,7 +109,7 @@ async fn of_three_replicas_one_works_and_another_takes_over_when_it_dies_or_stop
     let folder = tempfile::tempdir().unwrap();
     let mut replicas = Vec::new();
     for name in ["one", "two", "three"] {
-        replicas.push(Replica::start(&scene, control_plane.kubeconfig(), &folder, name).await);
+        replicas.push(Replica::start(&scene.namespace, control_plane.kubeconfig(), &folder, name).await);
     }
     eventually("all are ready, also those that stand by", async || {
         for replica in &replicas {
@@ -169,9 +166,9 @@ async fn an_outage_is_told_and_waited_out() {
     };
     let folder = tempfile::tempdir().unwrap();
     let kubeconfig = control_plane.kubeconfig().to_owned();
-    let leader = Replica::start(&scene, &kubeconfig, &folder, "leader").await;
+    let leader = Replica::start(&scene.namespace, &kubeconfig, &folder, "leader").await;
     eventually("it leads", async || holder(&scene).await.is_some_and(|it| it == "leader")).await;
-    let standby = Replica::start(&scene, &kubeconfig, &folder, "standby").await;
+    let standby = Replica::start(&scene.namespace, &kubeconfig, &folder, "standby").await;
     eventually("the other stands by", async || standby.is_ready().await).await;
     scene.issue("orders", json!({ "lifetime": "720h" })).await;
 
@@ -202,20 +199,9 @@ async fn an_outage_is_told_and_waited_out() {
 async fn without_its_definitions_it_says_so_and_waits_for_them() {
     let control_plane = ControlPlane::start(ControlPlaneOptions::default()).await.unwrap();
     let client = control_plane.client().await.unwrap();
-    let namespaces = Api::<k8s_openapi::api::core::v1::Namespace>::all(client.clone());
-    let home = serde_json::from_value(json!({ "metadata": { "name": "undefined" } })).unwrap();
-    namespaces.create(&kube::api::PostParams::default(), &home).await.unwrap();
+    let home = new_namespace(&client, "undefined").await;
     let folder = tempfile::tempdir().unwrap();
-    let address = {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        format!("127.0.0.1:{port}")
-    };
-    let mut command = Command::new(env!("CARGO_BIN_EXE_credwright"));
-    command
-        .args(["run", "--operator-namespace", "undefined", "--listen", &address])
-        .env("KUBECONFIG", control_plane.kubeconfig());
-    let operator = Operator::spawn(&command, &folder.path().join("log")).await.unwrap();
-    let replica = Replica { name: "only", operator, address };
+    let replica = Replica::start(&home, control_plane.kubeconfig(), &folder, "only").await;
     eventually("it misses them", async || {
         replica
             .says("ApiCredentials: the API server does not know them; install Credwright's definitions")

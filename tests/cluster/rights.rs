@@ -63,13 +63,6 @@ fn allowed() -> BTreeSet<Asked> {
     all
 }
 
-async fn move_in(tenant: &Scene) {
-    tenant.put_login("spreetail-admin").await;
-    let spec = tenant.spreetail(&tenant.provider.base_url(), "spreetail-admin");
-    tenant.create_provider("spreetail", spec).await;
-    tenant.issue("orders", json!({ "lifetime": "2160h" })).await;
-}
-
 /// In one namespace only, with a Lease: a life with everything that may happen in it.
 async fn live_in_one(home: &Scene, tenant: &Scene) {
     let within = |options: &mut Options| options.namespaces = vec![tenant.namespace.clone()];
@@ -80,7 +73,8 @@ async fn live_in_one(home: &Scene, tenant: &Scene) {
             settings.lease = Some(LeaseHolder { lease: "credwright".to_owned(), identity });
         })
         .await;
-    move_in(tenant).await;
+    tenant.moves_in().await;
+    tenant.publishes("orders", 1).await;
     operator.stop().await;
 
     let operator = home.operator_as(|_, options| within(options)).await;

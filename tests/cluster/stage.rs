@@ -220,6 +220,13 @@ impl Scene {
         api.delete(name, &DeleteParams::default()).await.unwrap();
     }
 
+    /// One tenant: a provider of its own, its login, and a credential.
+    pub(crate) async fn moves_in(&self) {
+        self.put_login("spreetail-admin").await;
+        self.create_provider("spreetail", self.spreetail(&self.provider.base_url(), "spreetail-admin")).await;
+        self.apply("orders", json!({ "lifetime": "2160h" })).await;
+    }
+
     pub(crate) async fn delete_provider(&self, name: &str) {
         self.api::<CredentialProvider>().delete(name, &DeleteParams::default()).await.unwrap();
     }

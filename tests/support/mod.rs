@@ -113,7 +113,7 @@ pub(crate) async fn install_crds(client: &Client) {
     }
 }
 
-async fn new_namespace(client: &Client, name: &str) -> String {
+pub(crate) async fn new_namespace(client: &Client, name: &str) -> String {
     let number = COUNTER.fetch_add(1, Ordering::Relaxed);
     let namespace = format!("{name}-{}-{number}", std::process::id());
     let meta = json!({ "metadata": { "name": namespace } });

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use k8s_openapi::{ByteString, api::core::v1::Secret};
-use kube::{Api, Resource, ResourceExt};
+use kube::{Api, Resource};
 use secrecy::SecretString;
 
 use super::{Account, BuiltFrom, Usable};
@@ -12,7 +12,7 @@ use crate::{
     engine::{
         Engine, EngineError,
         consent::{self, Refusal},
-        kubernetes::{call, version},
+        kubernetes::{call, carries, version},
         stores::{Key, ProviderKey, ProviderObject, login_content},
     },
     lifecycle::{naming, suspect::Standing},
@@ -43,7 +43,7 @@ impl Engine {
         }
         let offered = login.as_ref().map(|at| offered(at, looked.as_ref()));
         if let (Some(at), Some(Err(_)), Some(looked)) = (&login, &offered, &looked)
-            && looked.finalizers().iter().any(|it| it == LOGIN_FINALIZER)
+            && carries(looked, LOGIN_FINALIZER)
         {
             // Its label was taken off while no operator was there to see it: no watch tells of it any more.
             self.let_go_of_login(at).await?;

@@ -7,7 +7,7 @@ use kube::ResourceExt;
 use crate::{
     api::{Allow, PROVIDER_FINALIZER, ProviderKind, ProviderSettings, ProviderStatus},
     engine::{
-        kubernetes::version,
+        kubernetes::{carries, version},
         stores::{Key, ProviderKey, ProviderObject},
     },
 };
@@ -73,11 +73,10 @@ impl ProviderObject {
 
     /// Whether our finalizer is on it.
     pub(in crate::engine) fn held(&self) -> bool {
-        let finalizers = match self {
-            Self::Namespaced(it) => it.finalizers(),
-            Self::Cluster(it) => it.finalizers(),
-        };
-        finalizers.iter().any(|finalizer| finalizer == PROVIDER_FINALIZER)
+        match self {
+            Self::Namespaced(it) => carries(it.as_ref(), PROVIDER_FINALIZER),
+            Self::Cluster(it) => carries(it.as_ref(), PROVIDER_FINALIZER),
+        }
     }
 
     /// Whether it is being deleted.

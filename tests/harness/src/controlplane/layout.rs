@@ -4,9 +4,10 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::Result;
 
 use super::ControlPlaneOptions;
+use crate::port;
 
 /// The folder, ports and binaries of one control plane.
 pub(super) struct Layout {
@@ -29,7 +30,7 @@ impl Layout {
         binaries: PathBuf,
         options: ControlPlaneOptions,
     ) -> Result<(Self, ReservedPorts)> {
-        let listeners = [reserve_port()?, reserve_port()?, reserve_port()?];
+        let listeners = [port::reserve()?, port::reserve()?, port::reserve()?];
         let port = |index: usize| listeners[index].local_addr().map(|address| address.port());
         let layout = Self {
             folder: folder.to_owned(),
@@ -125,19 +126,4 @@ impl Layout {
 
 fn flag(name: &str, path: &Path) -> String {
     format!("--{name}={}", path.display())
-}
-
-/// Takes a port below the range the system draws outgoing connections' ports from. A listener inside that
-/// range, once it is down, may find its port taken by a client's connection, even by one to itself.
-fn reserve_port() -> Result<TcpListener> {
-    const PORTS: std::ops::Range<u16> = 10_000..32_000;
-    for _ in 0..100 {
-        let mut random = [0; 2];
-        aws_lc_rs::rand::fill(&mut random).map_err(|_| anyhow!("no random numbers"))?;
-        let port = PORTS.start + u16::from_ne_bytes(random) % (PORTS.end - PORTS.start);
-        if let Ok(listener) = TcpListener::bind(("127.0.0.1", port)) {
-            return Ok(listener);
-        }
-    }
-    bail!("no free port on 127.0.0.1")
 }
