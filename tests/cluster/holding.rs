@@ -277,7 +277,9 @@ async fn rights_that_go_with_their_namespace_go_last_and_are_free_while_nothing_
 #[tokio::test(flavor = "multi_thread")]
 async fn rights_that_nothing_needs_any_more_are_found_by_the_next_operator() {
     let scene = Scene::new("forgotten").await;
+    // Whatever is left would have somebody look.
     scene.delete_provider("spreetail").await;
+    scene.delete_secret(LOGIN).await;
     let operator = scene.operator().await;
     scene.rest(&operator).await;
     operator.kill().await;
