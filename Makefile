@@ -28,7 +28,7 @@ demo: rust node controlplane npm ## Issue, rotate and revoke credentials of six 
 ##@ Check
 
 .PHONY: test
-test: rust node controlplane helm npm ## Run all tests, with one real control plane for all of them
+test: rust node controlplane helm crane npm ## Run all tests, with one real control plane for all of them
 	cargo test --locked --workspace --no-run
 	$(target)/debug/controlplane up -- cargo test --locked --workspace
 
@@ -59,6 +59,16 @@ soak: rust controlplane ## Kill, restart and break everything under load for ten
 build: rust ## Build the binary
 	cargo build --locked --release --bin credwright
 
+# Another binary that is built already: make image BINARY=target/debug/credwright
+.PHONY: image
+image: rust node crane ## Build the container image without a container engine, and its bill of materials; BINARY=… takes one that is built
+	$(if $(BINARY),,cargo build --locked --profile dist --bin credwright)
+	image/build.sh $(or $(BINARY),$(target)/dist/credwright) $(target)/image
+
+.PHONY: chart
+chart: helm ## Check the chart and package it
+	helm=$$(tests/helm/build.sh)/helm; $$helm lint --strict charts/credwright; $$helm package charts/credwright --destination $(target)/chart
+
 .PHONY: generate
 generate: rust helm ## Write what is generated: crds/, the values and renders of the chart, dist/
 	UPDATE=1 cargo test --quiet --test generated --test reference
@@ -72,13 +82,17 @@ controlplane: ## Build etcd and Kubernetes for tests and demo (five minutes, onc
 helm: ## Build helm and kubeconform for the tests of the chart (three minutes, once; see tests/helm)
 	@tests/helm/build.sh >/dev/null
 
+.PHONY: crane
+crane: ## Build crane, which assembles and pushes images (half a minute, once; see tests/crane)
+	@tests/crane/build.sh >/dev/null
+
 .PHONY: npm
 npm: node $(oidc) ## Install the registration server that tests speak to
 	@:
 
 .PHONY: clean
-clean: ## Remove what was built, but for the control plane, helm and the tools
-	rm -rf $(target)/debug $(target)/release $(target)/doc tests/oidc/node_modules
+clean: ## Remove what was built, but for the control plane, helm, crane and the tools
+	rm -rf $(target)/debug $(target)/release $(target)/dist $(target)/image $(target)/chart $(target)/tmp $(target)/doc tests/oidc/node_modules
 
 # The release build is one for everything that the example starts, so that nothing is compiled twice.
 define example
