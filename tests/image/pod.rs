@@ -1,0 +1,85 @@
+//! The image as a kubelet runs it: its files and a few more, all read-only, and one process without any rights.
+
+use std::{
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use crate::{
+    archive::{Image, printed},
+    namespace,
+};
+
+/// Where a Pod finds what its ServiceAccount is.
+pub(crate) const ACCOUNT: &str = "var/run/secrets/kubernetes.io/serviceaccount";
+
+pub(crate) struct Pod {
+    root: PathBuf,
+    user: String,
+    entrypoint: Vec<String>,
+    environment: Vec<String>,
+}
+
+impl Pod {
+    /// Unpacks the image and puts `files` into it, as mounts would be; what the image has is added to.
+    pub(crate) fn new(files: &[(String, String)]) -> Self {
+        let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("root");
+        fs::create_dir_all(&root).unwrap();
+        // In memory, and seen in this namespace only.
+        printed(Command::new("mount").args(["-t", "tmpfs", "-o", "mode=755", "tmpfs"]).arg(&root));
+        let image = Image::open();
+        image.unpack(&root);
+        for (file, content) in files {
+            let file = root.join(file);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            let mut file = fs::File::options().append(true).create(true).open(file).unwrap();
+            file.write_all(content.as_bytes()).unwrap();
+        }
+        fs::create_dir(root.join("proc")).unwrap();
+        printed(Command::new("mount").args(["-t", "proc", "proc"]).arg(root.join("proc")));
+        printed(Command::new("mount").args(["-o", "remount,ro"]).arg(&root));
+        assert!(fs::write(root.join("file"), "").is_err(), "the file system can be written to");
+
+        let config = &image.config["config"];
+        let list = |name: &str| serde_json::from_value::<Vec<String>>(config[name].clone()).unwrap();
+        let user = config["User"].as_str().unwrap().to_owned();
+        Self { root, user, entrypoint: list("Entrypoint"), environment: list("Env") }
+    }
+
+    /// What the image starts with.
+    pub(crate) fn entrypoint(&self, arguments: &[&str], environment: &[String]) -> Command {
+        let entrypoint = self.entrypoint.iter().map(String::as_str);
+        self.command(entrypoint.chain(arguments.iter().copied()), environment)
+    }
+
+    /// A process in there: the image's user, no capability and no way to one, and no variable but what is given.
+    fn command<'a>(&self, arguments: impl Iterator<Item = &'a str>, environment: &[String]) -> Command {
+        let (user, group) = self.user.split_once(':').unwrap();
+        let mut command = Command::new("env");
+        command.arg("--ignore-environment").arg("PATH=/usr/sbin:/usr/bin:/sbin:/bin");
+        command.args(&self.environment).args(environment);
+        command.args(["setpriv", "--no-new-privs", "unshare", "--user"]);
+        command.args([format!("--map-user={user}"), format!("--map-group={group}")]);
+        command.arg("--root").arg(&self.root).args(["--wd=/", "--"]).args(arguments);
+        command
+    }
+}
+
+#[test]
+fn the_binary_starts_in_the_image_and_no_shell_does() {
+    namespace::inside("pod::the_binary_starts_in_the_image_and_no_shell_does", async || {
+        let pod = Pod::new(&[]);
+        let version = printed(&mut pod.entrypoint(&["--version"], &[]));
+        assert_eq!(version.trim(), concat!("credwright ", env!("CARGO_PKG_VERSION")));
+        for shell in ["/bin/sh", "/bin/bash", "/bin/busybox", "sh"] {
+            let output = pod.command([shell, "-c", "exit 0"].into_iter(), &[]).output().unwrap();
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert!(
+                !output.status.success() && said.contains("No such file or directory"),
+                "{shell}: {said}"
+            );
+        }
+    });
+}
