@@ -77,3 +77,13 @@ fn the_image_says_for_what_machine_it_is_and_how_it_is_called() {
     assert_eq!(manifest["annotations"]["io.containerd.image.name"], name);
     assert_eq!(image.config["config"]["Labels"]["org.opencontainers.image.version"], version);
 }
+
+#[test]
+fn the_image_trusts_the_public_authorities() {
+    let folder = tempfile::tempdir().unwrap();
+    Image::open().unpack(folder.path());
+    let roots = std::fs::read_to_string(folder.path().join("etc/ssl/certs/ca-certificates.crt")).unwrap();
+    let [begun, ended] =
+        ["BEGIN", "END"].map(|it| roots.matches(&format!("-----{it} CERTIFICATE-----\n")).count());
+    assert!(begun > 100 && begun == ended, "{begun} certificates begin and {ended} end");
+}

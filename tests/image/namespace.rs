@@ -30,7 +30,7 @@ pub(crate) fn inside(name: &str, work: impl AsyncFnOnce()) {
 
 fn start(name: &str) {
     let allowed = Command::new("unshare").args(FLAGS).args(["ip", "link", "set", "lo", "up"]).output();
-    let allowed = allowed.unwrap_or_else(|error| panic!("{error}: {NEEDED}"));
+    let allowed = allowed.expect(NEEDED);
     assert!(allowed.status.success(), "{}{NEEDED}", String::from_utf8_lossy(&allowed.stderr));
 
     let mut command = Command::new("unshare");

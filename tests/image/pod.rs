@@ -15,6 +15,9 @@ use crate::{
 /// Where a Pod finds what its ServiceAccount is.
 pub(crate) const ACCOUNT: &str = "var/run/secrets/kubernetes.io/serviceaccount";
 
+/// Where the image has the certificates that it trusts.
+const ROOTS: &str = "etc/ssl/certs/ca-certificates.crt";
+
 pub(crate) struct Pod {
     root: PathBuf,
     user: String,
@@ -23,8 +26,8 @@ pub(crate) struct Pod {
 }
 
 impl Pod {
-    /// Unpacks the image and puts `files` into it, as mounts would be; what the image has is added to.
-    pub(crate) fn new(files: &[(String, String)]) -> Self {
+    /// Unpacks the image, puts `files` into it as mounts would be, and adds a certificate to its roots.
+    pub(crate) fn new(files: &[(String, String)], certificate: Option<&str>) -> Self {
         let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("root");
         fs::create_dir_all(&root).unwrap();
         // In memory, and seen in this namespace only.
@@ -34,8 +37,11 @@ impl Pod {
         for (file, content) in files {
             let file = root.join(file);
             fs::create_dir_all(file.parent().unwrap()).unwrap();
-            let mut file = fs::File::options().append(true).create(true).open(file).unwrap();
-            file.write_all(content.as_bytes()).unwrap();
+            fs::write(file, content).unwrap();
+        }
+        if let Some(certificate) = certificate {
+            let mut roots = fs::File::options().append(true).open(root.join(ROOTS)).unwrap();
+            roots.write_all(certificate.as_bytes()).unwrap();
         }
         fs::create_dir(root.join("proc")).unwrap();
         printed(Command::new("mount").args(["-t", "proc", "proc"]).arg(root.join("proc")));
@@ -70,7 +76,7 @@ impl Pod {
 #[test]
 fn the_binary_starts_in_the_image_and_no_shell_does() {
     namespace::inside("pod::the_binary_starts_in_the_image_and_no_shell_does", async || {
-        let pod = Pod::new(&[]);
+        let pod = Pod::new(&[], None);
         let version = printed(&mut pod.entrypoint(&["--version"], &[]));
         assert_eq!(version.trim(), concat!("credwright ", env!("CARGO_PKG_VERSION")));
         for shell in ["/bin/sh", "/bin/bash", "/bin/busybox", "sh"] {

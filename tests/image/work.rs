@@ -1,9 +1,9 @@
 //! The operator does its work in its image: in a file system, a network and an account like those of a Pod.
 
-use std::fs;
+use std::{fs, time::Duration};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use credwright_harness::{controlplane::ControlPlane, operator::Operator};
+use credwright_harness::{controlplane::ControlPlane, operator::Operator, wait};
 use k8s_openapi::api::{apps::v1::Deployment, core::v1::Container};
 use kube::Api;
 use serde_json::{Value, json};
@@ -20,8 +20,6 @@ const HOME: &str = "credwright-system";
 const API_SERVER: &str = "kubernetes.default.svc";
 const PROVIDER: &str = "api.provider.example";
 const IMPOSTOR: &str = "api.impostor.example";
-/// Where the image has its roots.
-const ROOTS: &str = "etc/ssl/certs/ca-certificates.crt";
 
 #[test]
 fn in_its_image_the_operator_finds_names_trusts_the_roots_there_only_and_publishes() {
@@ -48,12 +46,15 @@ async fn work() {
     let arguments = arguments(&container);
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let log = Log(tempfile::NamedTempFile::new().unwrap());
-    let operator = Operator::spawn(&pod.entrypoint(&arguments, &environment), log.0.path()).await.unwrap();
+    let mut operator =
+        Operator::spawn(&pod.entrypoint(&arguments, &environment), log.0.path()).await.unwrap();
 
-    eventually("the credential is published", async || {
-        scene.condition("orders", "Ready").await.is_some_and(|(status, ..)| status == "True")
-    })
-    .await;
+    let published = async || {
+        operator.ensure_running()?;
+        let condition = scene.condition("orders", "Ready").await;
+        Ok(condition.filter(|(status, ..)| status == "True").map(drop))
+    };
+    wait::until("the credential", Duration::from_secs(60), published).await.unwrap();
     assert!(scene.secret_works("orders").await);
     for name in [API_SERVER, PROVIDER] {
         assert!(names.asked_for(name), "{name} was found otherwise");
@@ -103,7 +104,6 @@ fn pod(control_plane: &ControlPlane, authority: &Authority) -> (Pod, Vec<String>
     let files = [
         ("etc/resolv.conf".to_owned(), RESOLV_CONF.to_owned()),
         ("etc/hosts".to_owned(), "127.0.0.1 localhost\n".to_owned()),
-        (ROOTS.to_owned(), authority.pem()),
         (format!("{ACCOUNT}/token"), token.trim().to_owned()),
         (format!("{ACCOUNT}/ca.crt"), String::from_utf8(root).unwrap()),
         (format!("{ACCOUNT}/namespace"), HOME.to_owned()),
@@ -113,7 +113,7 @@ fn pod(control_plane: &ControlPlane, authority: &Authority) -> (Pod, Vec<String>
         format!("KUBERNETES_SERVICE_PORT={port}"),
         "CREDWRIGHT_IDENTITY=credwright-0".to_owned(),
     ];
-    (Pod::new(&files), environment.into())
+    (Pod::new(&files, Some(&authority.pem())), environment.into())
 }
 
 /// The operator's container, as the API server has it.
