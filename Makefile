@@ -65,6 +65,14 @@ image: rust node crane ## Build the container image without a container engine, 
 	$(if $(BINARY),,cargo build --locked --profile dist --bin credwright)
 	image/build.sh $(or $(BINARY),$(target)/dist/credwright) $(target)/image
 
+.PHONY: push
+push: crane ## Push the images of target/image, and an index of them, to REPOSITORY=…
+	image/push.sh "$(REPOSITORY)" $(target)/image/*.tar
+
+.PHONY: version
+version: ## Print the version
+	@sed -n '0,/^version = /s/^version = "\(.*\)"/\1/p' Cargo.toml
+
 .PHONY: chart
 chart: helm ## Check the chart and package it
 	helm=$$(tests/helm/build.sh)/helm; $$helm lint --strict charts/credwright; $$helm package charts/credwright --destination $(target)/chart

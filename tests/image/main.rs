@@ -11,6 +11,7 @@ mod materials;
 mod namespace;
 mod network;
 mod pod;
+mod push;
 mod recipe;
 #[path = "../support/mod.rs"]
 mod support;

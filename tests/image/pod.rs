@@ -45,7 +45,7 @@ impl Pod {
         }
         fs::create_dir(root.join("proc")).unwrap();
         printed(Command::new("mount").args(["-t", "proc", "proc"]).arg(root.join("proc")));
-        printed(Command::new("mount").args(["-o", "remount,ro"]).arg(&root));
+        printed(Command::new("mount").args(["-o", "remount,bind,ro"]).arg(&root));
         assert!(fs::write(root.join("file"), "").is_err(), "the file system can be written to");
 
         let config = &image.config["config"];
