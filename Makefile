@@ -1,4 +1,4 @@
-# Every step of CI is a target here and nothing else: `make lint test` is what CI runs.
+# Every step of CI is a target here and nothing else: `make lint test` is what CI runs for every change.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c

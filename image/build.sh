@@ -132,7 +132,9 @@ x86_64) arch=amd64 ;;
 aarch64) arch=arm64 ;;
 *) fail "there are images for x86_64 and aarch64 only, and this is $(uname -m)" ;;
 esac
-version=$("$binary" --version | cut -d' ' -f2)
+version=$("$binary" --version)
+[[ $version =~ ^credwright\ ([^ ]+)$ ]] || fail "$binary is not credwright: it says '$version'"
+version=${BASH_REMATCH[1]}
 export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git -C "$root" log -1 --format=%ct 2>/dev/null || echo 0)}
 crane=$("$root/tests/crane/build.sh")/crane
 libraries=$(libraries "$binary")
