@@ -3,7 +3,7 @@
 //! The test's own program is started again in there, with that test alone, and all that it started ends with it.
 
 use std::{
-    env, io,
+    env, fs, io,
     process::{Command, Stdio},
 };
 
@@ -11,6 +11,8 @@ use crate::archive;
 
 /// Set for the process inside.
 const VARIABLE: &str = "CREDWRIGHT_IN_A_NAMESPACE";
+/// Where temporary files are inside: in memory, which goes with the namespace.
+const TEMPORARY: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/temporary");
 const FLAGS: [&str; 7] =
     ["--user", "--map-root-user", "--net", "--pid", "--mount-proc", "--fork", "--kill-child"];
 const NEEDED: &str = "user namespaces are needed, with `unshare` (Debian package util-linux) and `ip` (iproute2). On Ubuntu 24.04 and later: \
@@ -24,6 +26,7 @@ pub(crate) fn inside(name: &str, work: impl AsyncFnOnce()) {
     }
     end_with_the_parent();
     archive::printed(Command::new("ip").args(["link", "set", "lo", "up"]));
+    archive::printed(Command::new("mount").args(["-t", "tmpfs", "tmpfs", TEMPORARY]));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(work());
 }
@@ -35,7 +38,8 @@ fn start(name: &str) {
 
     let mut command = Command::new("unshare");
     command.args(FLAGS).arg(env::current_exe().unwrap()).args(["--exact", name, "--nocapture"]);
-    command.env(VARIABLE, "yes").env(archive::VARIABLE, archive::archive());
+    fs::create_dir_all(TEMPORARY).unwrap();
+    command.env("TMPDIR", TEMPORARY).env(VARIABLE, "yes").env(archive::VARIABLE, archive::archive());
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     // Closed by the kernel, however this process ends.
