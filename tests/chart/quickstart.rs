@@ -199,6 +199,13 @@ fn the_readme_begins_with_the_commands_of_the_quickstart() {
 }
 
 #[test]
+fn the_server_of_the_quickstart_is_the_one_that_the_driver_is_tested_against() {
+    let package: serde_json::Value = serde_json::from_str(&read("tests/oidc/package.json")).unwrap();
+    let version = package["dependencies"]["oidc-provider"].as_str().unwrap();
+    assert!(read("examples/quickstart/server.yaml").contains(&format!("oidc-provider@{version}]")));
+}
+
+#[test]
 fn what_is_shown_is_compared_word_by_word() {
     let like = |said: &str, shown: &str| {
         is_like(&said.lines().collect::<Vec<_>>(), &shown.lines().collect::<Vec<_>>())
