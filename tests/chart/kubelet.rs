@@ -45,14 +45,30 @@ impl Kubelet {
         Self { stop, thread: Some(thread), folder }
     }
 
+    /// What the Pods of Credwright that run now answer to a probe.
+    pub(crate) async fn answers(&self, path: &str) -> Vec<(u16, String)> {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let mut answers = Vec::new();
+        for file in self.files("address") {
+            let address = fs::read_to_string(file).unwrap();
+            // One that has ended does not listen any more.
+            if let Ok(answer) = client.get(format!("http://{address}{path}")).send().await {
+                answers.push((answer.status().as_u16(), answer.text().await.unwrap()));
+            }
+        }
+        answers
+    }
+
+    fn files(&self, extension: &str) -> Vec<PathBuf> {
+        let all = fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().path());
+        all.filter(|path| path.extension().is_some_and(|it| it == extension)).collect()
+    }
+
     /// Everything that any Pod has written so far.
     pub(crate) fn logs(&self) -> String {
         let mut text = String::new();
-        for entry in fs::read_dir(self.folder.path()).unwrap() {
-            let path = entry.unwrap().path();
-            if path.extension().is_some_and(|it| it == "log") {
-                write!(text, "== {}\n{}", path.display(), fs::read_to_string(&path).unwrap()).unwrap();
-            }
+        for path in self.files("log") {
+            write!(text, "== {}\n{}", path.display(), fs::read_to_string(&path).unwrap()).unwrap();
         }
         text
     }
@@ -158,6 +174,9 @@ impl Node {
         let (mut command, listens) = pod::process(&self.client, pod).await?;
         if is_ours(pod)? {
             command.env("KUBECONFIG", self.kubeconfig_of(pod).await?);
+            if let Some(address) = listens {
+                fs::write(self.folder.join(&name).with_extension("address"), address.to_string())?;
+            }
         }
         let binding = json!({
             "apiVersion": "v1", "kind": "Binding", "metadata": { "name": name },
