@@ -67,7 +67,7 @@ impl Cluster {
     }
 
     async fn upgrade(&self, more: &[&str]) {
-        self.helm(&[&["upgrade", "credwright", CHART, "--reuse-values"], more].concat()).await;
+        self.helm(&[&["upgrade", "credwright", CHART, "--reset-then-reuse-values"], more].concat()).await;
     }
 
     async fn uninstall(&self) {
