@@ -97,7 +97,8 @@ fn described(schema: &schemars::Schema) -> Vec<(String, [String; 2])> {
     let each = values.iter().map(|value| {
         let name = value["const"].as_str().expect("a word");
         let text = value["description"].as_str().unwrap_or_default();
-        let cells = paragraphs(text).unwrap_or_else(|why| panic!("the comment of {name} {why}: {text}"));
+        let cells = paragraphs(text).map_err(|why| format!("{name} {why}: {text}"));
+        let cells = cells.expect("a comment says what it means and what to do");
         (name.to_owned(), cells)
     });
     each.collect()

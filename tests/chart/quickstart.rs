@@ -89,6 +89,7 @@ impl Shell {
     }
 
     /// What the commands of a step print; all of them must succeed.
+    #[expect(clippy::panic, reason = "what failed is shown as it was printed")]
     async fn run(&mut self, step: &Step) -> String {
         let file = self.folder.path().join("step");
         std::fs::write(&file, &step.commands).unwrap();
