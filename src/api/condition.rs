@@ -11,24 +11,25 @@ use serde::{Deserialize, Serialize};
 pub enum ConditionType {
     /// What workloads read works, as far as is known; of a provider: it can be used.
     ///
-    /// Do: where it is False, what the table of reasons below says of its reason. It stays True through a rotation.
+    /// Do: where it is False, do what the table below says of its reason. It stays True through a rotation.
     Ready,
     /// Of an ApiCredential: the Secret holds the newest credential, as the spec wants it.
     ///
-    /// Do: where it is False for longer than a minute, what the table says of its reason: a new credential waits to be tried or written.
+    /// Do: where it is False for longer than a minute, do what the table below says of its reason: a new credential waits to be tried or
+    /// written.
     Published,
     /// Of an ApiCredential: its provider answers and takes our login.
     ///
-    /// Do: where it is False, what the table says of its reason, at the provider object: `kubectl describe credprov NAME`, or
+    /// Do: where it is False, do what the table below says of its reason, at the provider object: `kubectl describe credprov NAME`, or
     /// `clustercredprov`.
     ProviderReachable,
     /// Of an ApiCredential: a person has something to do. Absent otherwise.
     ///
-    /// Do: what the message says, step by step; the condition goes by itself when it is done.
+    /// Do: follow what the message says, step by step; the condition goes by itself when it is done.
     ActionRequired,
     /// Of an ApiCredential: only a person can help, and waiting is in vain (kstatus). Absent otherwise.
     ///
-    /// Do: what the table says of its reason. `helm upgrade --wait` and Flux stop waiting because of it.
+    /// Do: follow what the table below says of its reason. `helm upgrade --wait` and Flux stop waiting because of it.
     Stalled,
     /// Of a provider: its limits allow what the schedules of its credentials need.
     ///
@@ -65,7 +66,7 @@ pub enum Reason {
     Rotated,
     /// Event: the Secret was put right: it had been deleted or changed, or the spec wants it otherwise.
     ///
-    /// Nothing: but where it happens again and again, somebody else writes to that Secret; find out who.
+    /// Nothing: it is right again. Where it happens again and again, somebody else writes to that Secret; find out who.
     Restored,
     /// Event: a credential has been made invalid at the provider.
     ///
@@ -114,8 +115,8 @@ pub enum Reason {
     NeverAccepted,
     /// The Secret is being written, or is awaited: somebody deletes the old one.
     ///
-    /// Nothing: but where it stays so, a finalizer holds the Secret that the message names: `kubectl get secret NAME --output yaml` shows
-    /// whose.
+    /// Nothing: it takes seconds. Where it stays so, a finalizer holds the Secret that the message names: `kubectl get secret NAME
+    /// --output yaml` shows whose.
     Publishing,
     /// A create was sent and its answer was lost; what it made is being looked for.
     ///
@@ -124,12 +125,12 @@ pub enum Reason {
     Unconfirmed,
     /// The published credential has expired.
     ///
-    /// Do: at once what the message says is in the way of a new one. A new text in `rotation.request` ends a wait after failures.
+    /// Do: mend at once what the message says is in the way of a new one. A new text in `rotation.request` ends a wait after failures.
     /// Meanwhile workloads are refused; a pair made by hand at the provider helps them.
     Expired,
     /// The published credential is past the end of its life, and its replacement cannot be had. It still works.
     ///
-    /// Do: what the message says is in the way of a new one.
+    /// Do: mend what the message says is in the way of a new one.
     Overdue,
     /// Event: what could not be revoked, or never be confirmed, is on record as an AbandonedCredential.
     ///
@@ -191,7 +192,7 @@ pub enum Reason {
     /// The provider cannot honour what the spec asks for, or refuses it.
     ///
     /// Do: change the field that the message names: `kubectl describe credprov NAME` shows what the provider can do. It is tried again
-    /// when the spec or the login changes.
+    /// when the spec or the provider changes.
     InvalidForProvider,
     /// The provider does not let this namespace have what the spec asks for.
     ///
@@ -270,7 +271,7 @@ pub enum Reason {
     Stray,
     /// Event: the ledger was deleted or lost, and made anew from a copy, or from status and the Secret that workloads read.
     ///
-    /// Nothing: but find out who deletes Secrets with the label `credwright.dev/role=ledger`.
+    /// Nothing: all goes on as before. Still, find out who deletes Secrets with the label `credwright.dev/role=ledger`.
     LedgerRebuilt,
     /// The login works.
     ///
@@ -282,7 +283,7 @@ pub enum Reason {
     Reachable,
     /// A person has to make a credential and put it into the intake Secret.
     ///
-    /// Do: what the condition `ActionRequired` says, step by step. It is repeated as an Event every day.
+    /// Do: follow what the condition `ActionRequired` says, step by step. It is repeated as an Event every day.
     IntakeAwaited,
     /// The pair in the intake Secret cannot be taken as it stands.
     ///
