@@ -52,9 +52,35 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
+fn every_condition_and_reason_of_the_page_is_one_that_the_code_sets() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("docs/reference/conditions.md")).unwrap();
+    let named: Vec<&str> =
+        page.lines().filter_map(|line| Some(line.strip_prefix("| `")?.split_once('`')?.0)).collect();
+    assert!(named.len() > 50);
+    let sets = |path: &PathBuf| !path.ends_with("condition.rs") && !path.iter().any(|part| part == "tests");
+    let code: String = sources(&root.join("src"))
+        .iter()
+        .filter(|path| sets(path))
+        .map(|it| fs::read_to_string(it).unwrap())
+        .collect();
+    let words: BTreeSet<&str> =
+        code.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != ':').collect();
+    let set = |name: &&str| {
+        words.contains(format!("Reason::{name}").as_str())
+            || words.contains(format!("ConditionType::{name}").as_str())
+    };
+    let never: Vec<&str> = named.into_iter().filter(|name| !set(name)).collect();
+    assert!(never.is_empty(), "never set: {never:?}");
+}
+
+#[test]
 fn every_example_is_good() {
-    let examples = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/examples")).unwrap();
-    let files: Vec<_> = examples
+    let folders = ["examples", "examples/quickstart"];
+    let folders = folders.map(|it| fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(it)).unwrap());
+    let files: Vec<_> = folders
+        .into_iter()
+        .flatten()
         .map(|it| it.unwrap().path())
         .filter(|it| it.extension().is_some_and(|it| it == "yaml"))
         .collect();
@@ -64,5 +90,5 @@ fn every_example_is_good() {
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(files.len() > 5);
+    assert!(files.len() > 8);
 }

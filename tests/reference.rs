@@ -63,34 +63,91 @@ fn type_of(field: &Value) -> String {
 
 /// A description, as the cell of a table.
 fn line(text: &Value) -> String {
-    text.as_str().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|")
+    words(text.as_str().unwrap_or_default())
+}
+
+fn words(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|")
 }
 
 #[test]
 fn the_page_on_conditions_is_the_generated_one() {
     let mut page = String::from(
-        "# Conditions and reasons\n\n`kubectl describe` shows them, each with a message that says what to do. This page is generated from the code: `make \
-         generate` writes it.\n",
+        "# Conditions and reasons\n\n`kubectl describe` shows them, each with a message that names fields, times and commands. A reason is that of a condition, of an \
+         Event, or of a credential in `status.credentials`. This page is generated from the code: `make generate` writes it.\n",
     );
     for (title, schema) in
         [("Conditions", schemars::schema_for!(ConditionType)), ("Reasons", schemars::schema_for!(Reason))]
     {
         let _ = writeln!(
             page,
-            "\n## {title}\n\n| {} | what it means |\n|---|---|",
+            "\n## {title}\n\n| {} | what it means | what to do |\n|---|---|---|",
             title.to_lowercase().trim_end_matches('s')
         );
-        let values = schema.as_value()["oneOf"].as_array().expect("each has a description").clone();
-        for value in values {
-            let _ = writeln!(
-                page,
-                "| `{}` | {} |",
-                value["const"].as_str().expect("a word"),
-                line(&value["description"])
-            );
+        for (name, [meaning, todo]) in described(&schema) {
+            let _ = writeln!(page, "| `{name}` | {meaning} | {todo} |");
         }
     }
     file::is_generated("docs/reference/conditions.md", &page);
+}
+
+/// Each value of an enum, with what it means and what to do about it.
+fn described(schema: &schemars::Schema) -> Vec<(String, [String; 2])> {
+    let values = schema.as_value()["oneOf"].as_array().expect("each has a description");
+    let each = values.iter().map(|value| {
+        let name = value["const"].as_str().expect("a word");
+        let text = value["description"].as_str().unwrap_or_default();
+        let cells = paragraphs(text).map_err(|why| format!("{name} {why}: {text}"));
+        let cells = cells.expect("a comment says what it means and what to do");
+        (name.to_owned(), cells)
+    });
+    each.collect()
+}
+
+/// What a comment says in its two paragraphs, as the cells of a table.
+fn paragraphs(text: &str) -> Result<[String; 2], &'static str> {
+    let (meaning, todo) = text.split_once("\n\n").ok_or("does not say what to do")?;
+    let (meaning, todo) = (words(meaning), words(todo));
+    let todo = match todo.split_once(": ") {
+        Some(("Do", what)) => capitalised(what),
+        Some(("Nothing", _)) => todo,
+        _ => return Err("has a second paragraph that begins with neither `Do:` nor `Nothing:`"),
+    };
+    if meaning.ends_with('.') && todo.ends_with('.') { Ok([meaning, todo]) } else { Err("is no sentence") }
+}
+
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
+#[test]
+fn what_to_do_names_only_fields_and_flags_that_exist() {
+    let there = file::read("docs/reference/fields.md") + &file::read("docs/reference/command-line.md");
+    let page = file::read("docs/reference/conditions.md");
+    let quoted: Vec<&str> = page.split('`').skip(1).step_by(2).collect();
+    let is_name = |it: &&&str| !it.contains([' ', '/', '=']);
+    let is_field =
+        |it: &&&str| it.contains('.') && it.starts_with(|letter: char| letter.is_ascii_lowercase());
+    let fields: Vec<&&str> = quoted.iter().filter(is_name).filter(is_field).collect();
+    let flags: Vec<&&str> = quoted.iter().filter(|it| it.starts_with("--")).collect();
+    assert!(fields.len() > 15 && flags.len() > 2, "{fields:?} {flags:?}");
+    let unknown: Vec<_> = fields.into_iter().filter(|it| !there.contains(&format!("{it}`"))).collect();
+    assert!(unknown.is_empty(), "fields that do not exist: {unknown:?}");
+    let unknown: Vec<_> = flags.into_iter().filter(|it| !there.contains(&format!("`{it} "))).collect();
+    assert!(unknown.is_empty(), "flags that do not exist: {unknown:?}");
+}
+
+#[test]
+fn a_condition_or_reason_without_what_to_do_is_noticed() {
+    assert_eq!(
+        paragraphs("It is so.\n\nDo: wait\nfor it."),
+        Ok(["It is so.", "Wait for it."].map(str::to_owned))
+    );
+    assert!(paragraphs("It is so.\n\nNothing: it passes.").is_ok());
+    for lacking in ["It is so.", "It is so.\n\nWait.", "It is so.\n\nDo:", "It is so.\n\nDo: wait"] {
+        assert!(paragraphs(lacking).is_err(), "{lacking}");
+    }
 }
 
 #[test]

@@ -1,12 +1,15 @@
 //! What keeps the operator from working, in words for an administrator.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
 
 use kube::runtime::watcher;
 use tokio::time::Instant;
 
 use super::{
-    Operator,
+    Operator, Synced,
     watches::{Scoped, Watch},
 };
 use crate::ops::server::Show;
@@ -68,27 +71,66 @@ impl Troubles {
     }
 }
 
+/// How the watches stand.
+#[derive(Default)]
+struct Standing {
+    /// What keeps the operator from working.
+    missing: Vec<String>,
+    /// The namespaces that let it look no longer, or never did; one that has gone does so, too.
+    closed: BTreeSet<String>,
+}
+
+impl Standing {
+    fn of(watches: &[Scoped], synced: &Synced) -> Self {
+        let mut standing = Self::default();
+        for watch in watches {
+            let trouble = synced.troubles.recent(watch);
+            let refused = synced.refused.contains(watch) || trouble == Some(Trouble::Refused);
+            match (watch, trouble) {
+                ((kind, Some(namespace)), _) if refused && Watch::OF_A_NAMESPACE.contains(kind) => {
+                    standing.closed.insert(namespace.clone());
+                }
+                (_, Some(trouble)) => {
+                    standing.missing.push(format!("{}: {}", described(watch), trouble.advice()));
+                }
+                (_, None) if !synced.complete.contains(watch) => {
+                    standing.missing.push(format!("{}: the list is awaited", described(watch)));
+                }
+                (_, None) => {}
+            }
+        }
+        standing
+    }
+}
+
+impl Operator {
+    fn standing(&self) -> Option<Standing> {
+        let synced = self.synced.lock().ok()?;
+        Some(Standing::of(&self.watches(), &synced))
+    }
+}
+
 impl Show for Operator {
     /// A process that stands by is ready: it would take over at once.
     fn missing(&self) -> Vec<String> {
-        let Ok(synced) = self.synced.lock() else { return vec!["the operator has failed".to_owned()] };
-        let mut missing = Vec::new();
-        for watch in self.watches() {
-            let trouble = synced.troubles.recent(&watch);
-            let known = synced.complete.contains(&watch);
-            let skipped = synced.refused.contains(&watch);
-            match trouble {
-                _ if skipped => {}
-                Some(trouble) => missing.push(format!("{}: {}", described(&watch), trouble.advice())),
-                None if !known => missing.push(format!("{}: the list is awaited", described(&watch))),
-                None => {}
-            }
-        }
-        drop(synced);
+        let Some(Standing { mut missing, .. }) = self.standing() else {
+            return vec!["the operator has failed".to_owned()];
+        };
         if let Some(trouble) = self.candidate.as_ref().and_then(|it| it.trouble()) {
             missing.push(format!("the Lease can be neither taken nor renewed: {trouble}"));
         }
         missing
+    }
+
+    fn left_alone(&self) -> Vec<String> {
+        let closed = self.standing().unwrap_or_default().closed.into_iter();
+        let sentence = |namespace| {
+            format!(
+                "the namespace {namespace} is left alone, for nothing may be listed there: give Credwright's ServiceAccount its roles in it, \
+                 or take it off the list if it has gone"
+            )
+        };
+        closed.map(sentence).collect()
     }
 
     fn metrics(&self) -> String {
@@ -109,4 +151,37 @@ fn described((watch, namespace): &Scoped) -> String {
         Watch::Abandoned => "AbandonedCredentials",
     };
     namespace.as_ref().map_or_else(|| what.to_owned(), |namespace| format!("{what} in {namespace}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_namespace_that_refuses_is_named_and_keeps_nobody_from_being_ready() {
+        let of = |watch: Watch, namespace: &str| (watch, Some(namespace.to_owned()));
+        let watches: Vec<Scoped> = ["shop", "web", "gone"]
+            .iter()
+            .flat_map(|namespace| Watch::OF_A_NAMESPACE.map(|watch| of(watch, namespace)))
+            .chain([of(Watch::Abandoned, "home"), (Watch::ClusterProviders, None)])
+            .collect();
+        let mut synced = Synced { complete: watches.iter().cloned().collect(), ..Synced::default() };
+        let never = of(Watch::Secrets, "web");
+        synced.complete.remove(&never);
+        synced.refused.insert(never);
+        synced.troubles.note(&of(Watch::Providers, "gone"), Trouble::Refused);
+        let standing = Standing::of(&watches, &synced);
+        assert_eq!(standing.closed.into_iter().collect::<Vec<_>>(), ["gone", "web"]);
+        assert_eq!(standing.missing, [""; 0]);
+
+        // Without rights at home, or in all namespaces, nothing works.
+        synced.troubles.note(&of(Watch::Abandoned, "home"), Trouble::Refused);
+        synced.troubles.note(&(Watch::ClusterProviders, None), Trouble::Refused);
+        synced.troubles.note(&of(Watch::Secrets, "shop"), Trouble::Unanswered);
+        let missing = Standing::of(&watches, &synced).missing;
+        assert!(
+            missing.len() == 3 && missing[0].starts_with("Secrets in shop: the API server"),
+            "{missing:?}"
+        );
+    }
 }

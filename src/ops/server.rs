@@ -16,6 +16,9 @@ pub trait Show: Send + Sync + 'static {
     /// What keeps the operator from working or from standing by, a sentence each; nothing if it is ready.
     fn missing(&self) -> Vec<String>;
 
+    /// What is left alone meanwhile, a sentence each, though the operator may well be ready.
+    fn left_alone(&self) -> Vec<String>;
+
     /// The metrics, in the text format of OpenMetrics.
     fn metrics(&self) -> String;
 }
@@ -34,11 +37,13 @@ pub async fn serve(listener: TcpListener, shown: Arc<dyn Show>) -> io::Result<()
 }
 
 async fn readyz(State(shown): State<Arc<dyn Show>>) -> (StatusCode, String) {
-    let missing = shown.missing();
-    match missing.as_slice() {
-        [] => (StatusCode::OK, "ok\n".to_owned()),
-        missing => (StatusCode::SERVICE_UNAVAILABLE, missing.join("\n") + "\n"),
+    let mut lines = shown.missing();
+    let status = if lines.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    if lines.is_empty() {
+        lines.push("ok".to_owned());
     }
+    lines.extend(shown.left_alone());
+    (status, lines.join("\n") + "\n")
 }
 
 async fn metrics(State(shown): State<Arc<dyn Show>>) -> ([(HeaderName, &'static str); 1], String) {

@@ -5,7 +5,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use credwright_harness::controlplane;
@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use crate::{
     generated::file::read,
     helm::{SETS, manifests, printed, program, template, values_of},
+    support::{eventually, install_crds},
 };
 
 /// No parts of Kubernetes: the definitions are the Prometheus operator's.
@@ -52,6 +53,38 @@ fn close(schema: &mut Value) {
     }
 }
 
+/// The name under which a description has a kind.
+fn schema_of<'a>(description: &'a Value, version: &str, kind: &str) -> Option<&'a String> {
+    let (group, number) = version.split_once('/').unwrap_or(("", version));
+    let wanted = json!([{ "group": group, "version": number, "kind": kind }]);
+    let schemas = description["components"]["schemas"].as_object()?;
+    let found = schemas.iter().find(|(_, it)| it["x-kubernetes-group-version-kind"] == wanted);
+    found.map(|(name, _)| name)
+}
+
+/// Installs our definitions, and waits until the API server describes what they define.
+async fn define(client: &Client) {
+    install_crds(client).await;
+    for definition in credwright::api::crds::all() {
+        let version = format!("{}/v1alpha1", definition.spec.group);
+        let kind = &definition.spec.names.kind;
+        eventually(&format!("{kind} is described"), async || {
+            let request = http::Request::get(format!("/openapi/v3/apis/{version}")).body(Vec::new()).unwrap();
+            let description: kube::Result<Value> = client.request(request).await;
+            description.is_ok_and(|it| schema_of(&it, &version, kind).is_some())
+        })
+        .await;
+    }
+}
+
+/// The manifests that the repository gives people to begin with.
+fn examples() -> Vec<PathBuf> {
+    let folders = ["examples", "examples/quickstart"];
+    let folders = folders.map(|it| fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(it)).unwrap());
+    let files = folders.into_iter().flatten().map(|it| it.unwrap().path());
+    files.filter(|it| it.extension().is_some_and(|it| it == "yaml")).collect()
+}
+
 /// Writes a schema for each kind, by the name that kubeconform looks for.
 async fn write_schemas(client: &Client, kinds: &BTreeSet<Kind>, folder: &Path) {
     let mut descriptions: BTreeMap<&str, Value> = BTreeMap::new();
@@ -63,10 +96,7 @@ async fn write_schemas(client: &Client, kinds: &BTreeSet<Kind>, folder: &Path) {
         }
         let description = &descriptions[version.as_str()];
         let (group, number) = version.split_once('/').unwrap_or(("", version));
-        let wanted = json!([{ "group": group, "version": number, "kind": kind }]);
-        let schemas = description["components"]["schemas"].as_object().unwrap();
-        let (name, _) =
-            schemas.iter().find(|(_, it)| it["x-kubernetes-group-version-kind"] == wanted).unwrap();
+        let name = schema_of(description, version, kind).unwrap();
         let schema = json!({ "$ref": format!("#/components/schemas/{name}"), "components": description["components"] });
         // kubeconform takes the version for the group where there is none.
         let group = if group.is_empty() { number } else { group };
@@ -112,5 +142,30 @@ async fn what_is_rendered_is_what_the_api_server_describes() {
         fs::write(&file, text).unwrap();
         let said = String::from_utf8(judge(folder.path(), &file).stdout).unwrap();
         assert!(said.contains("Deployment") && said.contains("is invalid"), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn every_example_is_what_the_api_server_describes() {
+    let client = controlplane::shared().await.unwrap().client().await.unwrap();
+    define(&client).await;
+    let examples: Vec<(PathBuf, String)> =
+        examples().into_iter().map(|it| (it.clone(), fs::read_to_string(it).unwrap())).collect();
+    assert!(examples.len() > 8);
+    let kinds: BTreeSet<Kind> = examples.iter().flat_map(|(_, text)| manifests(text)).map(kind).collect();
+    let folder = tempfile::tempdir().unwrap();
+    write_schemas(&client, &kinds, folder.path()).await;
+    for (file, _) in &examples {
+        println!("{}: {}", file.display(), printed(judge(folder.path(), file)));
+    }
+    // It does find what is wrong.
+    let (_, orders) = examples.iter().find(|(file, _)| file.ends_with("quickstart/orders.yaml")).unwrap();
+    for (right, wrong) in [("secretRef", "secretref"), ("scopes: [read]", "scopes: read")] {
+        let file = folder.path().join("wrong.yaml");
+        let text = orders.replace(right, wrong);
+        assert_ne!(&text, orders);
+        fs::write(&file, text).unwrap();
+        let said = String::from_utf8(judge(folder.path(), &file).stdout).unwrap();
+        assert!(said.contains("is invalid"), "{wrong}: {said}");
     }
 }

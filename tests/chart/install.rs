@@ -67,7 +67,7 @@ impl Cluster {
     }
 
     async fn upgrade(&self, more: &[&str]) {
-        self.helm(&[&["upgrade", "credwright", CHART, "--reuse-values"], more].concat()).await;
+        self.helm(&[&["upgrade", "credwright", CHART, "--reset-then-reuse-values"], more].concat()).await;
     }
 
     async fn uninstall(&self) {
@@ -347,6 +347,13 @@ async fn a_namespace_on_the_list_that_has_gone_keeps_nobody_from_working_startin
     rotates(&scene, "after the other has gone", 2).await;
     cluster.restart().await;
     rotates(&scene, "after a restart", 3).await;
+    let answers = cluster.kubelet.answers("/readyz").await;
+    assert_eq!(answers.len(), 2);
+    for (status, text) in answers {
+        let said = format!("the namespace {} is left alone", web.namespace);
+        assert!(status == 200 && text.starts_with("ok\n") && text.contains(&said), "{status} {text}");
+        assert!(!text.contains(&scene.namespace), "{text}");
+    }
     cluster.uninstall().await;
     is_let_go(&scene).await;
     cluster.nothing_was_forbidden(Some(&web.namespace));

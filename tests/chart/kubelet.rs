@@ -1,16 +1,10 @@
 //! Plays the part of scheduler and kubelet: for every Pod it starts the real binary, with exactly the arguments and the environment of the
 //! Pod, as its ServiceAccount, and tells the API server how it is.
 //!
-//! All Pods are on one machine here. So that each can have its port, what it is told to listen at is an address of its own.
+//! All Pods are on one machine here. So that each can have its port, what it is told to listen at is an address of its own, or its Service's.
 
 use std::{
-    collections::BTreeMap,
-    fmt::Write as _,
-    fs,
-    net::{Ipv4Addr, SocketAddr, TcpListener},
-    path::PathBuf,
-    process::Command,
-    thread::JoinHandle,
+    collections::BTreeMap, fmt::Write as _, fs, net::SocketAddr, path::PathBuf, thread::JoinHandle,
     time::Duration,
 };
 
@@ -30,9 +24,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
+use crate::pod::{self, container, is_ours};
+
 const INTERVAL: Duration = Duration::from_millis(100);
-/// What a container says when it listens on all addresses of its Pod.
-const EVERYWHERE: &str = "--listen=0.0.0.0:";
 
 /// A kubelet that works, on a thread of its own, until it is dropped; its processes then end.
 pub(crate) struct Kubelet {
@@ -51,14 +45,30 @@ impl Kubelet {
         Self { stop, thread: Some(thread), folder }
     }
 
+    /// What the Pods of Credwright that run now answer to a probe.
+    pub(crate) async fn answers(&self, path: &str) -> Vec<(u16, String)> {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let mut answers = Vec::new();
+        for file in self.files("address") {
+            let address = fs::read_to_string(file).unwrap();
+            // One that has ended does not listen any more.
+            if let Ok(answer) = client.get(format!("http://{address}{path}")).send().await {
+                answers.push((answer.status().as_u16(), answer.text().await.unwrap()));
+            }
+        }
+        answers
+    }
+
+    fn files(&self, extension: &str) -> Vec<PathBuf> {
+        let all = fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().path());
+        all.filter(|path| path.extension().is_some_and(|it| it == extension)).collect()
+    }
+
     /// Everything that any Pod has written so far.
     pub(crate) fn logs(&self) -> String {
         let mut text = String::new();
-        for entry in fs::read_dir(self.folder.path()).unwrap() {
-            let path = entry.unwrap().path();
-            if path.extension().is_some_and(|it| it == "log") {
-                write!(text, "== {}\n{}", path.display(), fs::read_to_string(&path).unwrap()).unwrap();
-            }
+        for path in self.files("log") {
+            write!(text, "== {}\n{}", path.display(), fs::read_to_string(&path).unwrap()).unwrap();
         }
         text
     }
@@ -161,6 +171,13 @@ impl Node {
 
     async fn start(&self, api: &Api<Pod>, pod: &Pod) -> Result<Running> {
         let name = pod.name_any();
+        let (mut command, listens) = pod::process(&self.client, pod).await?;
+        if is_ours(pod)? {
+            command.env("KUBECONFIG", self.kubeconfig_of(pod).await?);
+            if let Some(address) = listens {
+                fs::write(self.folder.join(&name).with_extension("address"), address.to_string())?;
+            }
+        }
         let binding = json!({
             "apiVersion": "v1", "kind": "Binding", "metadata": { "name": name },
             "target": { "apiVersion": "v1", "kind": "Node", "name": "node" },
@@ -168,11 +185,6 @@ impl Node {
         let params = PostParams::default();
         let bound = api.create_subresource("binding", &name, &params, &binding);
         let _: Status = bound.await.context("binding")?;
-        let container = container(pod)?;
-        let (arguments, listens) = arguments(container)?;
-        let mut command = Command::new(env!("CARGO_BIN_EXE_credwright"));
-        command.args(arguments).envs(environment(pod, container)?);
-        command.env("KUBECONFIG", self.kubeconfig_of(pod).await?);
         let process = Operator::spawn(&command, &self.folder.join(&name).with_extension("log")).await?;
         Ok(Running { process, listens, asked_to_stop: false, reported: Reported::Started })
     }
@@ -212,39 +224,6 @@ impl Running {
         let answer = client.get(format!("http://{address}{path}")).send().await;
         answer.is_ok_and(|answer| answer.status().is_success())
     }
-}
-
-fn container(pod: &Pod) -> Result<&Container> {
-    pod.spec.as_ref().and_then(|spec| spec.containers.first()).context("a Pod has a container")
-}
-
-/// A container's arguments, and the address that stands for all addresses of its Pod.
-fn arguments(container: &Container) -> Result<(Vec<String>, Option<SocketAddr>)> {
-    let mut arguments = container.args.clone().unwrap_or_default();
-    let Some(listen) = arguments.iter_mut().find(|it| it.starts_with(EVERYWHERE)) else {
-        return Ok((arguments, None));
-    };
-    let ours: u32 = Ipv4Addr::new(127, 0, 0, 0).into();
-    // Not 127.0.0.1, from which others connect and so take ports.
-    let own = Ipv4Addr::from(ours + 256 + std::process::id() % (1 << 23));
-    let address = TcpListener::bind((own, 0))?.local_addr()?;
-    *listen = format!("--listen={address}");
-    Ok((arguments, Some(address)))
-}
-
-/// A container's variables, with what the Pod says of itself filled in.
-fn environment(pod: &Pod, container: &Container) -> Result<Vec<(String, String)>> {
-    let mut variables = Vec::new();
-    for variable in container.env.iter().flatten() {
-        let source = variable.value_from.as_ref().and_then(|from| from.field_ref.as_ref());
-        let value = match source.map(|source| source.field_path.as_str()) {
-            None => variable.value.clone().unwrap_or_default(),
-            Some("metadata.name") => pod.name_any(),
-            Some(path) => anyhow::bail!("{path} is not known here"),
-        };
-        variables.push((variable.name.clone(), value));
-    }
-    Ok(variables)
 }
 
 async fn report(api: &Api<Pod>, pod: &Pod, phase: &str, ready: bool, state: &Value) -> Result<()> {

@@ -12,6 +12,8 @@ mod generated;
 mod helm;
 mod install;
 mod kubelet;
+mod pod;
+mod quickstart;
 mod render;
 #[path = "../support/mod.rs"]
 mod support;

@@ -117,7 +117,10 @@ fn directory() -> PathBuf {
 
 /// Runs `npm ci` unless it has been run. Tests of several processes may get here at once: the lock file that npm reads
 /// and never writes is locked meanwhile.
-fn install() -> Result<(), OidcError> {
+///
+/// # Errors
+/// If npm cannot be run, or fails.
+pub fn install() -> Result<(), OidcError> {
     let failed = |error: io::Error| OidcError::Install { reason: error.to_string() };
     let lock = File::open(directory().join("package-lock.json")).map_err(failed)?;
     lock.lock().map_err(failed)?;

@@ -101,7 +101,8 @@ impl Layout {
         command.arg("--service-account-issuer=https://kubernetes.default.svc");
         command.arg(flag("service-account-signing-key-file", &self.service_account_private_key()));
         command.arg(flag("service-account-key-file", &self.service_account_public_key()));
-        command.arg("--service-cluster-ip-range=10.0.0.0/24");
+        // A Pod that a test runs can listen at its Service's address.
+        command.arg("--service-cluster-ip-range=127.200.0.0/16");
         // It would refuse Pods until a controller that is not running has made their ServiceAccount.
         command.arg("--disable-admission-plugins=ServiceAccount");
         if let Some(log) = &self.options.audit_log {
