@@ -7,7 +7,7 @@ use crate::api::{ApiCredentialSpec, Reason};
 
 use super::{
     failure::FailureKind,
-    ledger::{FailureRecord, MINT_WINDOW, StepKind},
+    ledger::{FailureRecord, MINT_WINDOW, Revision, StepKind},
     schedule,
 };
 
@@ -51,12 +51,15 @@ pub fn doubling(count: u32, first: SignedDuration, longest: SignedDuration) -> S
     first.checked_mul(factor).unwrap_or(longest).min(longest)
 }
 
-/// How many credentials an object may have minted within an hour: five, or three times what its own lifetime needs. What the
-/// *provider* says of expiry does not count, or a provider that answers with short lives could drive the limit up.
+/// How many credentials an object may have minted within an hour: five, or three times what its lifetime needs, or that for
+/// which what it uses was made (a longer one comes with the next credential). What the *provider* says of expiry does not
+/// count, or a provider that answers with short lives could drive the limit up.
 #[must_use]
-pub fn mint_limit(spec: &ApiCredentialSpec) -> u32 {
-    let Some(lifetime) = spec.lifetime else { return MINTS_AT_LEAST };
-    let life = lifetime.signed();
+pub fn mint_limit(spec: &ApiCredentialSpec, used: Option<&Revision>) -> u32 {
+    let lifetimes = [spec.lifetime, used.and_then(|it| it.request.lifetime)];
+    let Some(life) = lifetimes.into_iter().flatten().map(|it| it.signed()).min() else {
+        return MINTS_AT_LEAST;
+    };
     let between = (life - schedule::renew_before(spec, life)).as_secs().max(1);
     let needed = u32::try_from(MINT_WINDOW.as_secs() / between + 1).unwrap_or(u32::MAX);
     MINTS_AT_LEAST.max(needed.saturating_mul(3))

@@ -10,7 +10,7 @@ use crate::api::{Limits, Reason};
 
 use super::{
     ledger::{MINT_WINDOW, Revision, State},
-    mint::rest_until,
+    mint::{last_third, rest_until},
     pass::Pass,
     plan::Plan,
     schedule,
@@ -132,14 +132,15 @@ pub(super) fn used_up(pass: &Pass<'_>, provider: &UsableProvider, why: Reason) -
     );
     let share = i64::from(schedule::spread(pass.world.object_uid(), pass.next_revision()));
     let wait = SignedDuration::from_millis(share * SPREAD.as_secs() * 1000 / i64::from(u16::MAX));
-    Some(rest_until(pass, opens + wait, Reason::MintBudget, message))
+    let urgent = last_third(pass).filter(|_| why != Reason::FirstIssue).unwrap_or(Timestamp::MAX);
+    Some(rest_until(pass, urgent.min(opens + wait), Reason::MintBudget, message))
 }
 
 /// Whether workloads would be without a credential soon, or are already.
 fn is_urgent(pass: &Pass<'_>, why: Reason) -> bool {
     match why {
         Reason::FoundRevoked => true,
-        Reason::RenewalDue => super::mint::last_third(pass).is_some_and(|at| at <= pass.now),
-        _ => false,
+        Reason::FirstIssue => false,
+        _ => last_third(pass).is_some_and(|at| at <= pass.now),
     }
 }

@@ -304,7 +304,7 @@ pub(super) fn last_third(pass: &Pass<'_>) -> Option<Timestamp> {
 }
 
 fn breaker(pass: &Pass<'_>, object: &ApiCredential) -> Option<Plan> {
-    let limit = backoff::mint_limit(&object.spec);
+    let limit = backoff::mint_limit(&object.spec, pass.world.active());
     let listed = pass.document().map(|document| document.mints.as_slice()).unwrap_or_default();
     let mints = listed.iter().chain(&pass.world.minted_before).copied();
     let opens = backoff::breaker_opens(mints, limit, pass.now)?;

@@ -8,7 +8,7 @@ use crate::{
     lifecycle::{
         backoff,
         failure::{FailureKind, RetryAfter},
-        ledger::{FailureRecord, Revision, StepKind},
+        ledger::{FailureRecord, Revision, State, StepKind},
         schedule,
     },
 };
@@ -181,13 +181,16 @@ fn what_a_provider_asks_us_to_wait_is_clamped() {
 fn the_breaker_allows_three_times_what_the_spec_needs() {
     let limit = |lifetime: Option<&str>| {
         let lifetime = lifetime.and_then(lasting);
-        backoff::mint_limit(&crate::api::ApiCredentialSpec { lifetime, ..spec() })
+        backoff::mint_limit(&crate::api::ApiCredentialSpec { lifetime, ..spec() }, None)
     };
     assert_eq!(limit(None), 5);
     assert_eq!(limit(Some("2160h")), 5);
     assert_eq!(limit(Some("2h")), 5);
     assert_eq!(limit(Some("30m")), 12, "each 20 minutes, 4 in an hour");
     assert_eq!(limit(Some("10s")), 1803);
+    let mut used = revision(1, State::Issued);
+    used.request.lifetime = lasting("30m");
+    assert_eq!(backoff::mint_limit(&spec(), Some(&used)), 12, "what is used ends as soon as it was made to");
 }
 
 #[test]
