@@ -77,8 +77,13 @@ impl Pass<'_> {
             .into_iter()
             .flat_map(|it| &it.revisions)
             .map(|it| (it.account.kind, it.account.name.clone()));
+        // Without a ledger it is status that tells where they were made.
+        let status = object.filter(|_| document.is_none()).and_then(|it| it.status.as_ref());
+        let listed = status.into_iter().flat_map(|it| &it.credentials);
+        let listed = listed
+            .filter_map(|it| Some((it.provider_ref.as_ref()?.kind, it.provider_ref.as_ref()?.name.clone())));
         let mut views = BTreeMap::new();
-        for (kind, name) in desired.into_iter().chain(used) {
+        for (kind, name) in desired.into_iter().chain(used).chain(listed) {
             let key = ProviderKey::resolve(kind, &name, &self.key.namespace);
             let view = match self.engine.provider_view(&key, &self.key) {
                 Some(view) => view,

@@ -37,6 +37,7 @@ const CHECKS: &[Check] = &[
     suspended,
     object_is_not_held,
     surgery::deleted_ledger,
+    surgery::unidentified_ledger,
     surgery::lost_ledger,
     render_what_is_active,
     removal::said_to_be_gone,

@@ -45,6 +45,7 @@ fn inherited(pass: &Pass<'_>, document: &Document, how: Inheritance) -> Inherite
     Inherited {
         how,
         through: document.revisions.last().map_or(0, |it| it.revision),
+        borrowed_through: 0,
         tags: vec![tag],
         objects: vec![document.object_uid.clone()],
     }
@@ -56,7 +57,7 @@ pub(super) fn claim(pass: &Pass<'_>) -> Option<Plan> {
         return None;
     }
     let document = pass.document()?;
-    if document.inherited.as_ref().is_some_and(|it| it.how == Inheritance::Borrowed) {
+    if document.inherited.as_ref().is_some_and(|it| it.borrowed() > 0) {
         return pass.step(Step::Record(Edit::Claim), Reason::Inherited);
     }
     clashing(pass).next()?;
@@ -140,7 +141,9 @@ fn nothing_is_left(pass: &Pass<'_>, document: &Document, own: &Revision) -> Opti
     let inherited = document.inherited.as_ref()?;
     let left = |it: &Revision| it.revision <= inherited.through && it.state.may_be_alive();
     let provider = pass.world.provider(&own.account).and_then(ProviderView::usable)?;
-    let looked = !provider.capabilities.list || provider.listed.is_some_and(|at| own.issued_at < Some(at));
+    // What was made right before is listed by then.
+    let from = own.issued_at.map(|at| at + provider.capabilities.listing_lag);
+    let looked = !provider.capabilities.list || provider.listed.is_some_and(|at| from < Some(at));
     let over = looked && !document.revisions.iter().any(left);
     if over { pass.step(Step::Record(Edit::Disinherit), Reason::Inherited) } else { None }
 }

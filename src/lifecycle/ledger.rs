@@ -185,8 +185,16 @@ pub struct Account {
     pub kind: ProviderKind,
     /// The provider object's name; a `CredentialProvider` is in the ledger's own namespace.
     pub name: String,
-    /// Hash of the provider's identifying fields and of who logs in there.
+    /// Hash of the provider's identifying fields and of who logs in there; empty if nobody knew when it was written down.
     pub fingerprint: String,
+}
+
+impl Account {
+    /// Whether it may be the account with this fingerprint.
+    #[must_use]
+    pub fn may_be(&self, fingerprint: &str) -> bool {
+        self.fingerprint.is_empty() || self.fingerprint == fingerprint
+    }
 }
 
 /// What a credential was made for. A difference from what the spec asks now is what rotates.

@@ -47,9 +47,10 @@ impl<'a> Pass<'a> {
     /// The provider that `revision` was made at, if it can be called now. A provider that now stands for another account is told
     /// nothing of what was made at the earlier one.
     pub(super) fn callable(&self, revision: &Revision) -> Option<&'a UsableProvider> {
-        self.world.provider(&revision.account)?.usable().filter(|provider| {
-            provider.paused.is_none() && suspect::is_the_same(provider, &revision.account.fingerprint)
-        })
+        self.world
+            .provider(&revision.account)?
+            .usable()
+            .filter(|provider| provider.paused.is_none() && suspect::is_the_same(provider, &revision.account))
     }
 
     pub(super) fn capabilities(&self, revision: &Revision) -> Option<&'a Capabilities> {
@@ -67,15 +68,17 @@ impl<'a> Pass<'a> {
         self.world.deleting() || self.world.subject.object.is_none() || replaced()
     }
 
-    /// Whether `revision` may be revoked: what is inherited only when one that was minted here is published, or when the object is
-    /// deleted, and what is borrowed never.
+    /// Whether `revision` may be revoked: what is inherited only when one that was minted here is published and no other Secret
+    /// holds it, or when the object is deleted, and what is borrowed never.
     pub(super) fn is_ours_to_end(&self, revision: &Revision) -> bool {
         let own = || self.document()?.inherited.as_ref().zip(self.published());
         match self.inheritance(revision.revision) {
             None => true,
             Some(Inheritance::Borrowed) => false,
             Some(Inheritance::Adopted | Inheritance::Rebuilt) => {
-                self.is_ending() || own().is_some_and(|(inherited, it)| it.revision > inherited.through)
+                let is_held = self.world.held().any(|it| it == revision.revision);
+                let is_replaced = own().is_some_and(|(inherited, it)| it.revision > inherited.through);
+                self.is_ending() || is_replaced && !is_held
             }
         }
     }

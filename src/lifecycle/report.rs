@@ -312,8 +312,7 @@ impl<'a> Conclusion<'a> {
             return self.report.edits.push(Edit::Refused { revision: number, refused: true });
         };
         let view = self.provider_view(revision).and_then(ProviderView::usable);
-        let fingerprint = &revision.account.fingerprint;
-        let its_own = view.is_some_and(|it| suspect::is_its_own(it, fingerprint, first, self.now));
+        let its_own = view.is_some_and(|it| suspect::is_its_own(it, &revision.account, first, self.now));
         if its_own && revision.dead_at.is_none() {
             self.report.edits.push(Edit::Dead { revision: number });
             let next = match view {

@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use crate::api::{ApiCredential, CredentialStatus, Reason, ledger_name};
 
 use super::{
-    ledger::{Account, Inheritance, Inherited, Intent, Request, Revision, State},
+    ledger::{Account, Edit, Inheritance, Inherited, Intent, Request, Revision, State},
     mint, naming,
     pass::Pass,
     plan::{Plan, Step},
@@ -58,6 +58,13 @@ pub(super) fn deleted_ledger(pass: &Pass<'_>) -> Option<Plan> {
     pass.step(if same { Step::DropLedger } else { Step::CopyLedger }, Reason::LedgerRebuilt)
 }
 
+/// A ledger that was made with a credential in it does not know its own UID, and so could not be told from a backup of itself.
+pub(super) fn unidentified_ledger(pass: &Pass<'_>) -> Option<Plan> {
+    let document = pass.document().filter(|it| it.ledger_uid.is_none())?;
+    document.revisions.iter().find(|it| it.state.is_usable())?;
+    pass.step(Step::Record(Edit::Identify), Reason::LedgerRebuilt)
+}
+
 /// A ledger that cannot be read is let go only if a person deletes it.
 pub(super) fn unreadable_ledger(pass: &Pass<'_>) -> Option<Plan> {
     let LedgerView::Unreadable { why, terminating } = &pass.world.ledger else { return None };
@@ -84,7 +91,8 @@ pub(super) fn lost_ledger(pass: &Pass<'_>) -> Option<Plan> {
     // What only bears this object's name is no proof that anything was published.
     let target = pass.world.targets.iter().any(|target| target.ours && target.intact.is_some());
     let seen = seen_last(pass, object);
-    if !(absent && (target || seen.is_some()) || !absent && seen > Some(newest)) {
+    let listed = object.status.iter().flat_map(|status| &status.credentials).any(|it| !is_over(it));
+    if !(absent && (target || seen.is_some() || listed) || !absent && seen > Some(newest)) {
         return None;
     }
     let ledger = ledger_name(&pass.world.subject.name);
@@ -103,8 +111,7 @@ pub(super) fn lost_ledger(pass: &Pass<'_>) -> Option<Plan> {
         return Some(mint::rest_until(pass, again, Reason::LedgerLost, message));
     }
     let request = mint::as_asked(pass, object, provider);
-    let account = mint::account(pass, provider)?;
-    let recovery = recovery(pass, object, newest, (&request, &account));
+    let recovery = recovery(pass, object, newest, &request);
     pass.step(Step::Recover(Box::new(recovery)), Reason::LedgerRebuilt)
 }
 
@@ -115,42 +122,74 @@ fn seen_last(pass: &Pass<'_>, object: &ApiCredential) -> Option<u32> {
     in_target.max(in_status)
 }
 
-fn recovery(
-    pass: &Pass<'_>,
-    object: &ApiCredential,
-    newest: u32,
-    made_for: (&Request, &Account),
-) -> Recovery {
+fn recovery(pass: &Pass<'_>, object: &ApiCredential, newest: u32, request: &Request) -> Recovery {
     let status = object.status.clone().unwrap_or_default();
-    let known = |it: &&TargetView| it.intact.is_some() || status.revision.is_some();
-    let held = pass.world.target().filter(|it| it.ours).filter(known);
-    let held = held.map(|it| (it, it.intact.as_ref().map(|it| it.revision).or(status.revision).unwrap_or(1)));
-    let published = held.filter(|(_, revision)| *revision > newest).map(|(target, revision)| Published {
+    let held =
+        holder(pass).and_then(|it| Some((it, it.intact.as_ref().map(|it| it.revision).or(status.revision)?)));
+    let held = held.filter(|(_, revision)| *revision > newest);
+    let published = held.map(|(target, revision)| Published {
         target: target.name.clone(),
         revision,
         client_id: status.client_id.clone().filter(|_| status.revision == Some(revision)),
     });
     let alive = |it: &&CredentialStatus| !is_over(it) && it.revision > newest;
     let mut listed: Vec<CredentialStatus> = status.credentials.iter().filter(alive).cloned().collect();
+    let mut borrowed = listed.iter().filter(|it| is_borrowed(pass, &it.name)).map(|it| it.revision).max();
     if let Some(it) = published.as_ref().filter(|it| !listed.iter().any(|one| one.revision == it.revision)) {
         listed.push(unlisted(pass, it));
+        // Nothing tells where a Secret was backed up that has been restored without all that belongs to it.
+        borrowed = borrowed.max(held.filter(|(target, _)| target.inherited).map(|(_, revision)| revision));
     }
     listed.sort_by_key(|it| it.revision);
+    let is_published = |it: u32| published.as_ref().is_some_and(|published| published.revision == it);
     let revisions: Vec<Revision> = listed
         .iter()
         .map(|it| {
-            let is_published = published.as_ref().is_some_and(|published| published.revision == it.revision);
-            rebuilt(pass, it, is_published, made_for)
+            let state = match (is_published(it.revision), Some(it.revision) <= borrowed) {
+                (true, _) => State::Issued,
+                (false, true) => State::Left,
+                (false, false) => State::Revoking,
+            };
+            rebuilt(pass, it, state, (request, made_at(pass, object, it)))
         })
         .collect();
     let through = revisions.iter().map(|it| it.revision).chain(status.revision).fold(newest, u32::max);
     let inherited = Inherited {
         how: Inheritance::Rebuilt,
         through,
+        borrowed_through: borrowed.unwrap_or(0),
         tags: vec![pass.world.tag()],
         objects: vec![pass.world.object_uid().to_owned()],
     };
     Recovery { inherited, revisions, published }
+}
+
+/// The account that a credential in status was made at: the spec may name another one by now.
+pub(super) fn made_at(pass: &Pass<'_>, object: &ApiCredential, listed: &CredentialStatus) -> Account {
+    let desired = &object.spec.provider_ref;
+    let made = listed.provider_ref.as_ref().map(|it| (it.kind, it.name.clone()));
+    let (kind, name) = made.unwrap_or_else(|| (desired.kind, desired.name.clone()));
+    let unknown = Account { kind, name, fingerprint: String::new() };
+    let provider = pass.world.provider(&unknown).and_then(ProviderView::usable);
+    let fingerprint = provider.map(|it| it.fingerprint.clone()).unwrap_or_default();
+    Account { fingerprint, ..unknown }
+}
+
+/// The Secret to take the pair back from: the spec's own, unless somebody edited that and another of ours is as it was written.
+fn holder<'a>(pass: &Pass<'a>) -> Option<&'a TargetView> {
+    let named = pass.world.target().filter(|it| it.ours);
+    let as_written = |it: &&TargetView| it.ours && it.intact.is_some();
+    let newest = || {
+        let all = pass.world.targets.iter().filter(as_written);
+        all.max_by_key(|it| it.intact.as_ref().map(|it| it.revision))
+    };
+    named.filter(as_written).or_else(newest).or(named)
+}
+
+/// Whether another cluster made it: our names say which.
+fn is_borrowed(pass: &Pass<'_>, name: &str) -> bool {
+    let ours = naming::cluster_tag(&pass.world.operator.cluster_id);
+    naming::parts(name).is_some_and(|(tag, _)| !tag.starts_with(&ours))
 }
 
 /// What the target holds and status does not know of.
@@ -159,6 +198,7 @@ fn unlisted(pass: &Pass<'_>, published: &Published) -> CredentialStatus {
         revision: published.revision,
         state: String::new(),
         name: format!("{}-{}", pass.world.tag(), published.revision),
+        provider_ref: None,
         client_id: published.client_id.clone(),
         issued_at: pass.world.target().and_then(|it| it.created_at),
         expires_at: None,
@@ -171,18 +211,18 @@ fn unlisted(pass: &Pass<'_>, published: &Published) -> CredentialStatus {
 fn rebuilt(
     pass: &Pass<'_>,
     listed: &CredentialStatus,
-    is_published: bool,
-    (request, account): (&Request, &Account),
+    state: State,
+    (request, account): (&Request, Account),
 ) -> Revision {
     let at = listed.issued_at.unwrap_or(pass.now);
     let intent = Intent { writer: String::new(), id: naming::fingerprint(&[&listed.name]), at, call_by: at };
     let what = (listed.revision, listed.name.clone());
     Revision {
-        state: if is_published { State::Issued } else { State::Revoking },
+        state,
         client_id: listed.client_id.clone(),
         issued_at: Some(at),
         expires_at: listed.expires_at,
         rebuilt: true,
-        ..Revision::intended(what, (listed.reason, request.clone()), intent, account.clone())
+        ..Revision::intended(what, (listed.reason, request.clone()), intent, account)
     }
 }

@@ -137,18 +137,18 @@ fn most_together(times: &[Timestamp]) -> u32 {
 #[must_use]
 pub(super) fn is_its_own(
     provider: &UsableProvider,
-    fingerprint: &str,
+    account: &Account,
     first: Timestamp,
     now: Timestamp,
 ) -> bool {
     let settled = provider.capabilities.propagation;
     let wait = if provider.standing.sibling_refused_at.is_some() { settled.max(TOGETHER) } else { settled };
-    is_the_same(provider, fingerprint) && provider.standing.suspicion.is_none() && now >= first + wait
+    is_the_same(provider, account) && provider.standing.suspicion.is_none() && now >= first + wait
 }
 
-/// Whether credentials with this fingerprint were made at this account.
-pub(super) fn is_the_same(provider: &UsableProvider, fingerprint: &str) -> bool {
-    provider.fingerprint == fingerprint || provider.standing.confirmed
+/// Whether credentials of this account were made at this provider.
+pub(super) fn is_the_same(provider: &UsableProvider, account: &Account) -> bool {
+    account.may_be(&provider.fingerprint) || provider.standing.confirmed
 }
 
 /// Whether a published credential is looked at because another one of its account is refused: a few of them are.

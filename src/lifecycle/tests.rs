@@ -8,6 +8,7 @@ mod calls;
 mod conclude;
 mod decide;
 mod deletion;
+mod disasters;
 mod held_back;
 mod holding;
 mod inheritance;

@@ -1,7 +1,7 @@
 //! Ledgers that somebody deletes, loses or edits: the record is made anew or put together again, and nothing of anybody else's is
 //! revealed or revoked.
 
-use credwright::engine::seal::Sealer;
+use credwright::{api::CredentialStatus, engine::seal::Sealer};
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::{
     ResourceExt,
@@ -98,6 +98,32 @@ async fn a_ledger_that_is_lost_for_good_is_put_together_again_and_mints_nothing(
     scene.publishes("orders", 2).await;
     scene.run_until_only(&operator, "orders", 2).await;
     assert_eq!(scene.provider.record().live().len(), 1, "found by its name under our tag, and revoked");
+    operator.stop().await;
+}
+
+/// The spec names another provider by then; status tells where each was made.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_lost_ledger_listed_is_revoked_where_it_was_made() {
+    let scene = Scene::new("lost-moved").await;
+    let other = scene.another_account("elsewhere").await;
+    let operator = scene.operator().await;
+    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    scene.merge("orders", json!({ "spec": { "providerRef": { "name": "elsewhere" } } })).await;
+    let lists_both = async || {
+        let at = |it: &CredentialStatus| it.provider_ref.as_ref().map(|it| it.name.clone());
+        let listed: Vec<_> = scene.status("orders").await.credentials.iter().filter_map(at).collect();
+        listed == ["elsewhere", "spreetail"]
+    };
+    scene.wait("orders", "status lists both", lists_both).await;
+    operator.kill().await;
+    scene.merge_secret("orders.credwright", json!({ "metadata": { "finalizers": null } })).await;
+    scene.delete_ledger().await;
+    let operator = scene.operator().await;
+    let is_rebuilt = async || scene.document("orders").await.is_some_and(|it| it.inherited.is_some());
+    scene.wait("orders", "it is put together again", is_rebuilt).await;
+    scene.merge("orders", json!({ "spec": { "rotation": { "request": "three" } } })).await;
+    scene.run_until_only(&operator, "orders", 3).await;
+    assert_eq!((scene.provider.record().live().len(), other.record().live().len()), (0, 1));
     operator.stop().await;
 }
 

@@ -10,7 +10,7 @@ use kube::{
 use serde_json::{Value, json};
 
 use crate::stage::hours;
-use crate::support::Scene;
+use crate::support::{Running, Scene};
 
 /// What a backup tool keeps: neither UIDs nor owners nor status.
 pub(crate) struct Backup {
@@ -65,6 +65,17 @@ impl Scene {
     pub(crate) async fn restore_object(&self, backup: &Backup) {
         let object: ApiCredential = serde_json::from_value(backup.object.clone()).unwrap();
         self.api().create(&PostParams::default(), &object).await.unwrap();
+    }
+
+    /// `orders` gets another credential, and is deleted at last: only that one is revoked.
+    async fn never_ends_the_first(&self, operator: &Running) {
+        self.merge("orders", json!({ "spec": { "rotation": { "request": "one of our own" } } })).await;
+        self.run_until_only(operator, "orders", 2).await;
+        assert_eq!(self.made()[0].revoked_at, None, "another cluster may be using it");
+        self.delete("orders").await;
+        self.goes("orders").await;
+        let made = self.made();
+        assert!(made[0].revoked_at.is_none() && made[1].revoked_at.is_some(), "{made:?}");
     }
 
     pub(crate) async fn is_owned(&self, secret: &str) -> bool {
@@ -199,6 +210,57 @@ async fn a_ledger_of_another_cluster_is_borrowed_until_its_renewal_and_then_left
     scene.goes("orders").await;
     let made = scene.made();
     assert!(made[0].revoked_at.is_none() && made[1].revoked_at.is_some());
+    elsewhere.stop().await;
+}
+
+/// The other cluster's own backups list what it borrowed, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_borrowed_stays_borrowed_when_its_ledger_is_restored_in_turn() {
+    let scene = Scene::new("borrowed-twice").await;
+    let operator = scene.operator().await;
+    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    operator.kill().await;
+    let as_another =
+        async || scene.operator_as(|settings, _| settings.cluster_id = "another-cluster".to_owned()).await;
+    let borrows = async || {
+        let borrowed = async || {
+            let document = scene.document("orders").await.unwrap();
+            document.inherited.is_some_and(|it| it.borrowed() == 1)
+        };
+        scene.wait("orders", "it is borrowed", borrowed).await;
+        scene.says("orders", ("Ready", "True", "Issued")).await;
+    };
+    let elsewhere = as_another().await;
+    borrows().await;
+    let backup = scene.back_up(&["orders.credwright", "orders"]).await;
+    elsewhere.kill().await;
+    scene.wipe().await;
+    scene.restore_secrets(&backup).await;
+    scene.restore_object(&backup).await;
+
+    let elsewhere = as_another().await;
+    borrows().await;
+    scene.never_ends_the_first(&elsewhere).await;
+    elsewhere.stop().await;
+}
+
+/// Nothing tells any more whose it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_only_a_restored_secret_holds_is_used_and_never_revoked() {
+    let scene = Scene::new("borrowed-bare").await;
+    let operator = scene.operator().await;
+    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    let backup = scene.back_up(&["orders"]).await;
+    operator.kill().await;
+    scene.wipe().await;
+    scene.restore_secrets(&backup).await;
+    scene.restore_object(&backup).await;
+
+    let elsewhere = scene.operator_as(|settings, _| settings.cluster_id = "another-cluster".to_owned()).await;
+    scene.says("orders", ("Ready", "True", "Issued")).await;
+    scene.jump(&elsewhere, hours(30)).await;
+    assert_eq!(scene.made().len(), 1, "nothing is minted while it works");
+    scene.never_ends_the_first(&elsewhere).await;
     elsewhere.stop().await;
 }
 

@@ -5,7 +5,7 @@ use crate::{
     api::{AbandonedKind, CredentialStatus, DeletionPolicy, Reason, ledger_name},
     lifecycle::{
         abandoned::{Abandonment, record_name},
-        ledger::{Account, Document, Inheritance, Revision, State},
+        ledger::{Document, Inheritance, Revision, State},
         mint::rest_until,
         pass::Pass,
         plan::{Plan, Step},
@@ -99,7 +99,6 @@ fn by_status(pass: &Pass<'_>, why: &str) -> Option<Plan> {
         return again.or_else(|| Some(rest_until(pass, at, Reason::LedgerUnreadable, message)));
     }
     if let Some(it) = next {
-        let reference = &object.spec.provider_ref;
         let abandonment = Abandonment {
             record: record_name(&pass.world.tag(), it.revision),
             revision: it.revision,
@@ -107,11 +106,7 @@ fn by_status(pass: &Pass<'_>, why: &str) -> Option<Plan> {
             name: it.name.clone(),
             client_id: it.client_id.clone(),
             ids: Default::default(),
-            account: Account {
-                kind: reference.kind,
-                name: reference.name.clone(),
-                fingerprint: String::new(),
-            },
+            account: surgery::made_at(pass, object, it),
             expires_at: it.expires_at,
             why: why.to_owned(),
             action: None,

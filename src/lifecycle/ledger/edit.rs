@@ -116,6 +116,8 @@ pub enum Edit {
         /// Which revisions.
         revisions: Vec<u32>,
     },
+    /// It is written once more, and so learns the UID of its Secret.
+    Identify,
     /// Nothing is left to do.
     Close,
 }
@@ -230,6 +232,7 @@ impl Document {
             Edit::Succeed { step } => {
                 self.failures.remove(step);
             }
+            Edit::Identify => {}
             Edit::Close => self.closed = true,
             inheriting => self.edit_inherited(inheriting, now)?,
         }

@@ -16,10 +16,25 @@ pub struct Inherited {
     pub how: Inheritance,
     /// The revisions up to this one are meant.
     pub through: u32,
+    /// Those up to this one are borrowed, however the later ones came: a ledger that had borrowed them was restored in turn.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub borrowed_through: u32,
     /// What names at the provider had in common for those who made them.
     pub tags: Vec<String>,
     /// The UIDs of the objects that they were made for.
     pub objects: Vec<String>,
+}
+
+fn is_none(revision: &u32) -> bool {
+    *revision == 0
+}
+
+impl Inherited {
+    /// The revisions up to this one are another cluster's, which may be using them.
+    #[must_use]
+    pub fn borrowed(&self) -> u32 {
+        if self.how == Inheritance::Borrowed { self.through } else { self.borrowed_through }
+    }
 }
 
 /// How a ledger came by credentials.
@@ -37,7 +52,8 @@ impl Document {
     /// How `revision` was come by, if it was inherited.
     #[must_use]
     pub fn inheritance(&self, revision: u32) -> Option<Inheritance> {
-        self.inherited.as_ref().filter(|it| revision <= it.through).map(|it| it.how)
+        let inherited = self.inherited.as_ref().filter(|it| revision <= it.through)?;
+        Some(if revision <= inherited.borrowed() { Inheritance::Borrowed } else { inherited.how })
     }
 
     /// The edits that concern what is inherited.
@@ -48,7 +64,7 @@ impl Document {
             }
             Edit::Claim => {
                 if let Some(inherited) = &mut self.inherited {
-                    inherited.how = Inheritance::Adopted;
+                    (inherited.how, inherited.borrowed_through) = (Inheritance::Adopted, 0);
                 }
             }
             Edit::Disinherit => self.inherited = None,
@@ -74,7 +90,11 @@ impl Document {
     fn inherit(&mut self, cluster_id: &str, object_uid: &str, inherited: &Inherited) {
         let mut inherited = inherited.clone();
         if let Some(before) = self.inherited.take() {
-            inherited.tags.extend(before.tags);
+            inherited.borrowed_through = inherited.borrowed_through.max(before.borrowed());
+            // What carries another cluster's tag is not looked for.
+            if before.how != Inheritance::Borrowed || inherited.how == Inheritance::Borrowed {
+                inherited.tags.extend(before.tags);
+            }
             inherited.objects.extend(before.objects);
             inherited.through = inherited.through.max(before.through);
         }

@@ -118,9 +118,11 @@ pub(super) fn a_credential() -> Scene {
             entropy: 0x0123_4567_89ab_cdef_0123_4567_89ab_cdef,
         },
     };
+    let mut document = Document::new("cluster-1", "uid-1", DeletionPolicy::Revoke);
+    document.ledger_uid = Some("ledger-uid-1".to_owned());
     Scene {
         object,
-        document: Document::new("cluster-1", "uid-1", DeletionPolicy::Revoke),
+        document,
         world,
         has_ledger: false,
         ledger_uid: "ledger-uid-1".to_owned(),
@@ -300,6 +302,7 @@ impl Scene {
                 revision,
                 state: state.to_owned(),
                 name: format!("prod-orders-{}-{revision}abcd", own_tag()),
+                provider_ref: None,
                 client_id: Some(format!("client-{revision}")),
                 issued_at: Some(noon() - days(10)),
                 expires_at: None,
@@ -421,7 +424,7 @@ impl Scene {
     pub(super) fn inherited(mut self, how: Inheritance) -> Self {
         let through = self.document.next_revision() - 1;
         let (tags, objects) = (vec![OLD_TAG.to_owned()], vec!["uid-0".to_owned()]);
-        self.document.inherited = Some(Inherited { how, through, tags, objects });
+        self.document.inherited = Some(Inherited { how, through, borrowed_through: 0, tags, objects });
         self
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    model::{Client, Model, Performed, Target},
+    model::{Client, Model, Performed, Remote, Target},
     story::{Crash, Fault},
     table::*,
 };
@@ -26,13 +26,18 @@ impl Model {
         }
         let fault = self.faults.pop_front();
         if matches!(fault, None | Some(Fault::LostAfterEffect | Fault::Malformed)) {
+            self.made += 1;
             let client = Client {
+                id: format!("client-{}", self.made),
                 name: revision.name.clone(),
                 alive: true,
                 killed: false,
                 expires: self.provider_life.map(|life| self.now + life),
                 accepted_from: self.now + std::mem::take(&mut self.propagation),
                 listed_from: self.now + seconds(20),
+                forgotten: false,
+                untraceable: false,
+                elsewhere: false,
             };
             self.creates.push(self.now);
             self.remotes.get_mut(&*revision.account.name).unwrap().clients.push(client);
@@ -46,7 +51,7 @@ impl Model {
         }
         let answer = Answer {
             intent_id: revision.intent.id.clone(),
-            client_id: format!("client of {}", revision.name),
+            client_id: format!("client-{}", self.made),
             ids: BTreeMap::new(),
             fields: BTreeMap::new(),
             secret_aliases: Vec::new(),
@@ -57,7 +62,7 @@ impl Model {
     }
 
     pub(super) fn revision(&self, number: u32) -> Revision {
-        let found = self.document.as_ref().and_then(|it| it.revision(number));
+        let found = self.document().and_then(|it| it.revision(number));
         found.cloned().unwrap_or_else(|| self.fail("a step is about a revision that is in no ledger"))
     }
 
@@ -66,17 +71,18 @@ impl Model {
             return Outcome::Failed(fault.failure(FailureKind::Unavailable));
         }
         let account = self.revision(number).account.name;
-        let listed = self.remotes[&*account]
-            .clients
-            .iter()
-            .filter(|it| self.is_alive(it) && it.listed_from <= self.now);
-        let found = listed.map(|it| FoundCredential {
+        Outcome::Found(self.listed(&self.remotes[&*account]).collect())
+    }
+
+    /// What a provider's list shows.
+    pub(super) fn listed<'a>(&'a self, remote: &'a Remote) -> impl Iterator<Item = FoundCredential> + 'a {
+        let listed = remote.clients.iter().filter(|it| self.is_alive(it) && it.listed_from <= self.now);
+        listed.map(|it| FoundCredential {
             name: it.name.clone(),
-            client_id: format!("client of {}", it.name),
+            client_id: it.id.clone(),
             ids: BTreeMap::new(),
             held_elsewhere: false,
-        });
-        Outcome::Found(found.collect())
+        })
     }
 
     pub(super) fn verify(&mut self, number: u32) -> Outcome {
@@ -102,8 +108,11 @@ impl Model {
         let fault = self.faults.pop_front();
         let revision = self.revision(number);
         if matches!(fault, None | Some(Fault::LostAfterEffect | Fault::Malformed)) {
+            if self.client(&revision).is_some_and(|it| it.elsewhere) {
+                self.fail("what another cluster may be using is revoked");
+            }
             let clients = &mut self.remotes.get_mut(&*revision.account.name).unwrap().clients;
-            clients.iter_mut().filter(|it| it.name == revision.name).for_each(|it| it.alive = false);
+            clients.iter_mut().filter(|it| it.is(&revision)).for_each(|it| it.alive = false);
         }
         match fault {
             Some(fault) => Outcome::Failed(fault.failure(FailureKind::Unavailable)),
@@ -133,7 +142,8 @@ impl Model {
             terminating: false,
             created_at,
         };
-        self.targets.push(Target { view, previous });
+        let client_id = self.revision(revision).client_id;
+        self.targets.push(Target { view, client_id, previous });
         if self.crash == Some(Crash::AfterPublication) {
             self.crash = None;
             return Performed::Crashed;

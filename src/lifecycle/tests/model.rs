@@ -11,6 +11,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{
     builders::*,
+    disasters::{Backup, Ledger},
     story::{Case, Crash, Fault},
     table::*,
 };
@@ -20,11 +21,12 @@ use crate::{
         budget::Budget,
         capability::Capabilities,
         conclude, decide,
-        ledger::{Document, Edit, Revision, StepKind},
-        plan::{Outcome, Plan, Step, Wake},
+        ledger::{Document, Edit, Revision, State, StepKind},
+        naming,
+        plan::{FoundCredential, Outcome, Plan, Step, Wake},
         status,
         suspect::Standing,
-        world::{LedgerView, Memory, Pause, ProviderView, TargetView, UsableProvider, World},
+        world::{CopyView, LedgerView, Memory, Pause, ProviderView, TargetView, UsableProvider, World},
     },
 };
 
@@ -37,6 +39,7 @@ const DEADLINE: SignedDuration = SignedDuration::from_mins(10);
 /// A credential at a provider, whether the ledger knows it or not.
 #[derive(Clone, Debug)]
 pub(super) struct Client {
+    pub(super) id: String,
     pub(super) name: String,
     pub(super) alive: bool,
     /// Ended by someone else.
@@ -44,6 +47,19 @@ pub(super) struct Client {
     pub(super) expires: Option<Timestamp>,
     pub(super) accepted_from: Timestamp,
     pub(super) listed_from: Timestamp,
+    /// Whatever told of it was taken away from outside: it can only be found by its tag.
+    pub(super) forgotten: bool,
+    /// And not even that is known to anybody.
+    pub(super) untraceable: bool,
+    /// Another cluster may be using it.
+    pub(super) elsewhere: bool,
+}
+
+impl Client {
+    /// Whether `revision` is about it.
+    pub(super) fn is(&self, revision: &Revision) -> bool {
+        revision.client_id.as_ref().map_or(self.name == revision.name, |id| self.id == *id)
+    }
 }
 
 #[derive(Clone, Debug, Default)]
@@ -53,10 +69,11 @@ pub(super) struct Remote {
     pub(super) paused_until: Option<Timestamp>,
 }
 
-/// A Secret, and the pair before it that it also holds.
+/// A Secret, the pair in it, and the revision before it that it also holds.
 #[derive(Clone, Debug)]
 pub(super) struct Target {
     pub(super) view: TargetView,
+    pub(super) client_id: Option<String>,
     pub(super) previous: Option<u32>,
 }
 
@@ -65,21 +82,29 @@ pub(super) struct Model {
     pub(super) story: Vec<String>,
     pub(super) remotes: BTreeMap<&'static str, Remote>,
     pub(super) object: Option<ApiCredential>,
-    pub(super) document: Option<Document>,
+    pub(super) ledger: Option<Ledger>,
+    pub(super) copy: Option<Document>,
+    pub(super) backup: Option<Backup>,
     pub(super) targets: Vec<Target>,
     pub(super) faults: VecDeque<Fault>,
     pub(super) crash: Option<Crash>,
     pub(super) template_is_broken: bool,
     pub(super) propagation: SignedDuration,
     pub(super) provider_life: Option<SignedDuration>,
-    capabilities: Capabilities,
+    /// Until when the account's budget is used up.
+    pub(super) budget_opens: Option<Timestamp>,
+    pub(super) capabilities: Capabilities,
+    pub(super) base: World,
     memory: Memory,
-    base: World,
     processes: u32,
     passes: u128,
+    /// How many things were made that have an id of their own.
+    pub(super) made: u32,
     pub(super) creates: Vec<Timestamp>,
     /// Names of what is on record as abandoned.
     pub(super) abandoned: Vec<String>,
+    /// Why it came to rest last.
+    pub(super) reason: Reason,
 }
 
 pub(super) enum Performed {
@@ -98,21 +123,30 @@ impl Model {
             story: Vec::new(),
             remotes: BTreeMap::from([("acme", Remote::default()), ("other", Remote::default())]),
             object: Some(scene.object.clone()),
-            document: None,
+            ledger: None,
+            copy: None,
+            backup: None,
             targets: Vec::new(),
             faults: VecDeque::new(),
             crash: None,
             template_is_broken: false,
             propagation: SignedDuration::ZERO,
             provider_life: None,
+            budget_opens: None,
             capabilities,
-            memory: Memory::default(),
             base: scene.world(),
+            memory: Memory::default(),
             processes: 1,
             passes: 0,
+            made: 0,
             creates: Vec::new(),
             abandoned: Vec::new(),
+            reason: Reason::FirstIssue,
         }
+    }
+
+    pub(super) fn document(&self) -> Option<&Document> {
+        self.ledger.as_ref().map(|it| &it.document)
     }
 
     pub(super) fn tell(&mut self, what: impl Into<String>) {
@@ -144,7 +178,7 @@ impl Model {
     }
 
     pub(super) fn client(&self, revision: &Revision) -> Option<&Client> {
-        self.remotes[&*revision.account.name].clients.iter().find(|it| it.name == revision.name)
+        self.remotes[&*revision.account.name].clients.iter().find(|it| it.is(revision))
     }
 
     fn observe(&mut self) -> World {
@@ -154,16 +188,9 @@ impl Model {
         world.subject.object = self.object.clone().map(Arc::new);
         world.memory = self.memory.clone();
         world.targets = self.targets.iter().map(|it| it.view.clone()).collect();
-        world.ledger = match &self.document {
-            None => LedgerView::Absent,
-            Some(document) => LedgerView::Present {
-                owned: true,
-                document: Arc::new(document.clone()),
-                uid: "ledger-uid-1".to_owned(),
-                held: true,
-                terminating: None,
-            },
-        };
+        world.ledger = self.ledger.as_ref().map_or(LedgerView::Absent, Ledger::view);
+        world.copy = self.copy.clone().map(|it| CopyView { document: Some(Arc::new(it)) });
+        world.strays = self.strays(&world);
         world.providers = self.remotes.iter().map(|(name, remote)| self.provider(name, remote)).collect();
         world
     }
@@ -183,13 +210,35 @@ impl Model {
                 fingerprint,
                 allow: None,
                 paused,
-                budget: Budget::default(),
+                budget: Budget { limit: 100, opens: self.budget_opens, unfair: false },
                 standing,
-                listed: None,
+                listed: self.capabilities.list.then_some(self.now),
                 deleting: false,
             }))
         };
         ((ProviderKind::CredentialProvider, name.to_owned()), view)
+    }
+
+    /// What carries this object's tags at the provider that its spec names, and is not in its ledger.
+    fn strays(&self, world: &World) -> Vec<FoundCredential> {
+        let (Some(document), Some(object)) = (world.document(), &self.object) else { return Vec::new() };
+        let remote = &self.remotes[&*object.spec.provider_ref.name];
+        let away = remote.down || remote.paused_until.is_some_and(|until| until > self.now);
+        if !self.capabilities.list || away || object.spec.suspend {
+            return Vec::new();
+        }
+        let own = naming::tag(&document.cluster_id, "prod", "orders", &document.object_uid);
+        let tags = document.inherited.iter().flat_map(|it| &it.tags).chain([&own]);
+        let tags: Vec<&String> = tags.collect();
+        let is_tagged = |it: &FoundCredential| {
+            naming::parts(&it.name).is_some_and(|(tag, _)| tags.iter().any(|one| *one == tag))
+        };
+        let expected = |it: &FoundCredential| match document.revisions.iter().find(|one| one.name == it.name)
+        {
+            Some(known) => known.state != State::Absent,
+            None => document.lists(&it.name, &it.client_id),
+        };
+        self.listed(remote).filter(|it| is_tagged(it) && !expected(it)).collect()
     }
 
     /// Passes until there is nothing to do; returns when to look again.
@@ -231,11 +280,20 @@ impl Model {
     }
 
     pub(super) fn write(&mut self, edit: &Edit) {
-        let document =
-            self.document.get_or_insert_with(|| Document::new("cluster-1", "uid-1", DeletionPolicy::Revoke));
-        if let Err(error) = document.apply(edit, self.now) {
+        let mut ledger = match self.ledger.take() {
+            Some(ledger) => ledger.written_again(),
+            None => {
+                let uid = self.object.as_ref().and_then(|it| it.metadata.uid.clone()).unwrap_or_default();
+                let cluster = &self.base.operator.cluster_id;
+                self.new_ledger(Document::new(cluster, &uid, DeletionPolicy::Revoke))
+            }
+        };
+        if let Err(error) = ledger.document.apply(edit, self.now) {
             self.fail(&format!("{edit:?} is refused: {error}"));
         }
+        self.made += 1;
+        ledger.document.write_id = format!("write-{}", self.made);
+        self.ledger = Some(ledger);
     }
 
     fn perform(&mut self, step: &Step) -> Performed {
@@ -270,17 +328,9 @@ impl Model {
                     .filter(|it| it.view.name == *name)
                     .for_each(|it| it.view.ours = false);
             }
-            Step::ReleaseObject => {
-                self.object = None;
-                self.targets.retain(|it| !it.view.ours);
-            }
-            Step::ReleaseLedger => self.document = None,
-            Step::Inherit(_)
-            | Step::Recover(_)
-            | Step::CopyLedger
-            | Step::DropLedger
-            | Step::RestoreLedger
-            | Step::RemoveCopy => self.fail("nothing happens to the ledger here"),
+            Step::ReleaseObject => self.object_goes(),
+            Step::ReleaseLedger => self.ledger = None,
+            surgery => return self.operate(surgery),
         }
         done
     }
@@ -299,10 +349,15 @@ impl Model {
         if usable.is_some_and(|it| it.is_none_or(|it| it.paused.is_some())) {
             self.fail("a provider that is away is called");
         }
-        if let Step::Abandon(it) = step {
-            let document = self.document.as_ref().unwrap();
+        if let Step::Mint(revision) = step {
+            self.check_mint(revision);
+        }
+        if let (Step::Abandon(it), Some(document)) = (step, world.document()) {
             let hopeless = match it.kind {
-                AbandonedKind::NotRevoked => !self.capabilities.revoke,
+                AbandonedKind::NotRevoked => {
+                    let rebuilt = document.revision(it.revision).is_some_and(|it| it.rebuilt);
+                    !self.capabilities.revoke || rebuilt && !self.capabilities.list
+                }
                 AbandonedKind::Unconfirmed => !self.capabilities.list,
             };
             let refused = document.failures.get(&StepKind::Settle).is_some_and(|it| it.count >= 3);
@@ -330,18 +385,19 @@ impl Model {
         if window > CREATES_PER_HOUR {
             self.fail("too many credentials were made within the hour");
         }
-        let Some(document) = self.document.as_ref().filter(|it| !it.closed) else { return };
+        let Some(document) = self.document().filter(|it| !it.closed) else { return };
         for client in self.remotes.values().flat_map(|it| &it.clients).filter(|it| self.is_alive(it)) {
-            let listed =
-                document.revisions.iter().any(|it| it.name == client.name && it.state.may_be_alive());
-            if !listed && !self.abandoned.contains(&client.name) {
+            let listed = document.revisions.iter().any(|it| client.is(it) && it.state.may_be_alive());
+            let excused = client.forgotten || client.elsewhere || self.abandoned.contains(&client.name);
+            if !listed && !excused {
                 self.fail(&format!("{} is alive, and the ledger does not say so", client.name));
             }
         }
-        for held in self.targets.iter().filter_map(|it| it.view.intact.as_ref()).map(|it| it.revision) {
-            let client = document.revision(held).and_then(|it| self.client(it));
-            let works = client.is_some_and(|it| self.is_alive(it) || it.killed || it.alive);
-            if !works && !self.deleting() {
+        let held =
+            self.targets.iter().filter(|it| it.view.intact.is_some()).filter_map(|it| it.client_id.as_ref());
+        for id in held {
+            let client = self.remotes.values().flat_map(|it| &it.clients).find(|it| it.id == *id);
+            if !client.is_some_and(|it| it.alive || it.killed) && !self.deleting() {
                 self.fail("a Secret holds what we revoked");
             }
         }
@@ -355,6 +411,7 @@ impl Model {
             Wake::At(at) => Some(at),
         };
         self.tell(format!("{} until {wake:?}", in_words(plan)));
+        self.reason = plan.reason;
         if self.deleting_since().is_some_and(|at| self.now > at + DEADLINE + minutes(3)) {
             self.fail("deletion hangs");
         }
@@ -362,7 +419,10 @@ impl Model {
         let status = status::view(world, &object, plan, self.now);
         for ahead in [1, 11, 61, 601, 3601, 6 * 3600, 86_400, 100 * 86_400] {
             let later = self.now + seconds(ahead);
-            if wake.is_some_and(|wake| wake <= later) {
+            // Those that wait for a budget do not all look again at one moment.
+            let spread =
+                |opens| plan.reason == Reason::MintBudget && later >= opens && later < opens + minutes(5);
+            if wake.is_some_and(|wake| wake <= later) || self.budget_opens.is_some_and(spread) {
                 break;
             }
             let then = decide(world, later);
@@ -398,6 +458,9 @@ impl Model {
         if let Some(object) = self.object.as_mut().filter(|it| it.metadata.deletion_timestamp.is_none()) {
             object.spec.deletion_policy = policy;
             object.metadata.deletion_timestamp = Some(Time(now));
+            if object.metadata.finalizers.is_none() {
+                self.object_goes();
+            }
         }
     }
 }

@@ -24,7 +24,7 @@ fn ends_well(case: &Case) {
     let alive = model.alive();
     let Some(object) = &model.object else {
         let kept = case.events.iter().any(|it| matches!(it, Event::Delete(false)));
-        if model.document.is_some() || alive.len() > usize::from(kept) {
+        if model.ledger.is_some() || alive.len() > usize::from(kept) {
             model.fail(&format!("deletion left {alive:?}, or its ledger"));
         }
         return;
@@ -32,7 +32,7 @@ fn ends_well(case: &Case) {
     if object.metadata.deletion_timestamp.is_some() {
         model.fail("deletion does not end");
     }
-    let document = model.document.as_ref().unwrap();
+    let document = model.document().unwrap();
     let newest = document.newest_issued().map(|it| it.name.clone());
     if Some(&alive) != newest.map(|it| vec![it]).as_ref() {
         model.fail(&format!("{alive:?} are alive"));
@@ -146,6 +146,53 @@ fn lives_that_once_went_wrong_end_well() {
             vec![TheNextIsAcceptedAfter(500), Request(1), Delete(false), Wait(600)],
         ),
     ];
+    all_end_well(&lives);
+}
+
+/// The same of lives in which ledgers are lost, and namespaces restored.
+#[test]
+fn disasters_that_once_went_wrong_end_well() {
+    use Event::*;
+    let lives: Vec<(&str, Vec<Event>)> = vec![
+        (
+            "the ledger is lost after a move: what was made before is at the other provider",
+            vec![MoveToOtherProvider(true), LedgerForcedAway],
+        ),
+        (
+            "the budget is used up until long after the end",
+            vec![Wait(1), TheProviderGivesSeconds(Some(1800)), Scopes(0), BudgetUsedUpFor(3600), Wait(3600)],
+        ),
+        (
+            "what was borrowed is backed up and restored in turn",
+            vec![Backup, RestoreElsewhere, Backup, Restore],
+        ),
+        ("a backup is made right after a ledger was made anew", vec![LedgerDeleted, Backup, Restore]),
+        (
+            "the ledger is lost, and the only Secret has another name than the spec says",
+            vec![Suspend(true), LedgerForcedAway, Rename(true)],
+        ),
+        (
+            "the ledger is lost while a renamed Secret is kept for the overlap",
+            vec![Rename(true), Scopes(0), LedgerForcedAway],
+        ),
+        (
+            "the ledger of something borrowed and replaced is lost",
+            vec![Backup, RestoreElsewhere, Scopes(0), SealLost(true)],
+        ),
+        ("a backup goes to a cluster without the seal's key", vec![SealLost(true), Backup, RestoreElsewhere]),
+        (
+            "what was made right before a restore is not listed at once",
+            vec![Backup, AwayForFortyDays, TemplateBroken(true), Restore],
+        ),
+        (
+            "the ledger is lost twice, and nothing could be published in between",
+            vec![TemplateBroken(true), TargetDeleted, LedgerForcedAway, SealLost(true)],
+        ),
+    ];
+    all_end_well(&lives);
+}
+
+fn all_end_well(lives: &[(&str, Vec<Event>)]) {
     for (sentence, events) in lives {
         for capable in 0..8 {
             let [list, verify, revoke] = [1, 2, 4].map(|it| capable & it == 0);

@@ -4,14 +4,14 @@ use jiff::SignedDuration;
 use proptest::prelude::*;
 
 use super::{
-    model::{Model, Target},
+    model::{Client, Model, Target},
     table::*,
 };
 use crate::{
-    api::{ApiCredentialSpec, DeletionPolicy},
+    api::{ApiCredentialSpec, DeletionPolicy, Reason},
     lifecycle::{
         failure::{Failure, FailureKind},
-        ledger::State,
+        ledger::{Revision, State},
         world::TargetView,
     },
 };
@@ -51,6 +51,16 @@ pub(super) enum Event {
     MoveToOtherProvider(bool),
     Suspend(bool),
     SomeoneRevokesWhatIsPublished,
+    LedgerDeleted,
+    LedgerForcedAway,
+    CopyForcedAway,
+    SealLost(bool),
+    BudgetUsedUpFor(i64),
+    Backup,
+    /// The namespace was lost, and is restored on its cluster.
+    Restore,
+    /// The same on another cluster, while the first may live on.
+    RestoreElsewhere,
     Delete(bool),
 }
 
@@ -60,6 +70,7 @@ pub(super) enum Crash {
     BeforeAnswer,
     AfterPublication,
     AfterRecord,
+    AfterSurgery,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -118,6 +129,7 @@ fn events() -> impl Strategy<Value = Event> {
         Crash::BeforeAnswer,
         Crash::AfterPublication,
         Crash::AfterRecord,
+        Crash::AfterSurgery,
     ]);
     let around = prop_oneof![
         8 => waits.prop_map(Event::Wait),
@@ -147,7 +159,17 @@ fn events() -> impl Strategy<Value = Event> {
         1 => any::<bool>().prop_map(Event::Suspend),
         1 => prop::bool::weighted(0.7).prop_map(Event::Delete),
     ];
-    prop_oneof![2 => around, 1 => edits]
+    let disasters = prop_oneof![
+        3 => Just(Event::LedgerDeleted),
+        1 => Just(Event::LedgerForcedAway),
+        1 => Just(Event::CopyForcedAway),
+        1 => any::<bool>().prop_map(Event::SealLost),
+        1 => prop::sample::select(vec![60, 3600]).prop_map(Event::BudgetUsedUpFor),
+        3 => Just(Event::Backup),
+        2 => Just(Event::Restore),
+        1 => Just(Event::RestoreElsewhere),
+    ];
+    prop_oneof![8 => around, 4 => edits, 2 => disasters]
 }
 
 impl Model {
@@ -172,7 +194,18 @@ impl Model {
             Event::Delete(revoke) => {
                 self.delete(if *revoke { DeletionPolicy::Revoke } else { DeletionPolicy::Retain });
             }
+            Event::LedgerDeleted => self.delete_ledger(),
+            Event::LedgerForcedAway => self.lose(|it| it.ledger = None),
+            Event::CopyForcedAway => self.lose(|it| it.copy = None),
+            Event::SealLost(lost) => self.ledger.iter_mut().for_each(|it| it.readable = !lost),
+            Event::BudgetUsedUpFor(wait) => self.budget_opens = Some(self.now + seconds(*wait)),
+            Event::Backup => self.back_up(),
+            Event::Restore => self.restore(false),
+            Event::RestoreElsewhere => self.restore(true),
             edit => {
+                if let Event::MoveToOtherProvider(_) = edit {
+                    self.lose_sight();
+                }
                 if let Some(object) = &mut self.object {
                     edit_spec(&mut object.spec, edit);
                 }
@@ -195,19 +228,15 @@ impl Model {
             terminating: false,
             created_at,
         };
-        self.targets.push(Target { view, previous: None });
+        self.targets.push(Target { view, client_id: None, previous: None });
     }
 
     fn kill(&mut self) {
-        let held: Vec<u32> =
-            self.targets.iter().filter_map(|it| it.view.intact.as_ref()).map(|it| it.revision).collect();
-        let revisions =
-            self.document.iter().flat_map(|it| &it.revisions).filter(|it| held.contains(&it.revision));
-        let names: Vec<String> = revisions.map(|it| it.name.clone()).collect();
-        for client in
-            self.remotes.values_mut().flat_map(|it| &mut it.clients).filter(|it| names.contains(&it.name))
-        {
-            (client.alive, client.killed) = (false, true);
+        let held: Vec<&String> = self.targets.iter().filter_map(|it| it.client_id.as_ref()).collect();
+        for client in self.remotes.values_mut().flat_map(|it| &mut it.clients) {
+            if held.contains(&&client.id) {
+                (client.alive, client.killed) = (false, true);
+            }
         }
     }
 
@@ -219,6 +248,7 @@ impl Model {
         self.template_is_broken = false;
         self.propagation = SignedDuration::ZERO;
         self.provider_life = None;
+        self.budget_opens = None;
         self.remotes.values_mut().for_each(|it| it.down = false);
         self.targets.retain(|it| it.view.ours || it.view.name != "other");
         if let Some(object) = &mut self.object {
@@ -226,28 +256,54 @@ impl Model {
             object.spec.lifetime = lasting("720h");
             object.spec.scopes = vec!["final".to_owned()];
         }
-        self.wait(hours(60));
+        self.wait(hours(1));
         self.do_what_is_asked();
+        self.wait(hours(60));
+        // What was inherited is let go when something newer has replaced it.
+        if let Some(object) = &mut self.object {
+            object.spec.rotation.get_or_insert_default().request = Some("the last one".to_owned());
+        }
+        for length in [60, 2, 2] {
+            self.wait(hours(length));
+            self.do_what_is_asked();
+        }
         self.wait(hours(2));
     }
 
-    /// A person removes what Credwright cannot, and says so.
+    /// A person does what the condition says, and removes what Credwright cannot.
     fn do_what_is_asked(&mut self) {
-        let revisions = self.document.iter().flat_map(|it| &it.revisions);
-        let doomed: Vec<String> =
-            revisions.filter(|it| it.state == State::Revoking).map(|it| it.name.clone()).collect();
-        let clients = self.remotes.values_mut().flat_map(|it| &mut it.clients);
-        clients.filter(|it| doomed.contains(&it.name)).for_each(|it| it.alive = false);
-        if let Some(object) = &mut self.object {
-            let said = (crate::api::REMOVED_ANNOTATION.to_owned(), doomed.join(", "));
-            object.metadata.annotations = Some([said].into());
+        match self.reason {
+            Reason::LedgerUnreadable => self.delete_ledger(),
+            Reason::LedgerLost => self.targets.retain(|it| !it.view.ours),
+            Reason::TargetForeign => self.lose(|it| it.targets.retain(|it| it.view.ours)),
+            Reason::IdentityClash => self.claim(),
+            _ => {}
         }
+        let revisions = self.ledger.iter().flat_map(|it| &it.document.revisions);
+        let asked = |it: &&Revision| it.state == State::Revoking && self.asks_for(&it.name);
+        let doomed: Vec<Revision> = revisions.filter(asked).cloned().collect();
+        let clients = self.remotes.values_mut().flat_map(|it| &mut it.clients);
+        clients.filter(|it| doomed.iter().any(|one| it.is(one))).for_each(|it| it.alive = false);
+        let names: Vec<&str> = doomed.iter().map(|it| &*it.name).collect();
+        self.annotate(crate::api::REMOVED_ANNOTATION, &names.join(", "));
     }
 
-    /// What is alive at the providers and on no record.
+    /// Whether a person is asked to do something about `name`.
+    fn asks_for(&self, name: &str) -> bool {
+        let status = self.object.as_ref().and_then(|it| it.status.as_ref());
+        let asked = status.iter().flat_map(|it| &it.conditions).filter(|it| it.type_ == "ActionRequired");
+        asked.into_iter().any(|it| it.message.contains(name))
+    }
+
+    /// What is alive at the providers, on no record, and not another cluster's. What was forgotten is excused where nobody can
+    /// find it.
     pub(super) fn alive(&self) -> Vec<String> {
         let all = self.remotes.values().flat_map(|it| &it.clients).filter(|it| self.is_alive(it));
-        all.map(|it| it.name.clone()).filter(|name| !self.abandoned.contains(name)).collect()
+        let lost = |it: &Client| {
+            it.forgotten && (it.untraceable || !self.capabilities.list || self.object.is_none())
+        };
+        let left = all.filter(|it| !it.elsewhere && !lost(it) && !self.abandoned.contains(&it.name));
+        left.map(|it| it.name.clone()).collect()
     }
 }
 
