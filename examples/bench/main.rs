@@ -27,6 +27,7 @@ use anyhow::{Context, Result};
 use credwright_harness::{
     controlplane::{ControlPlane, ControlPlaneOptions},
     operator::Operator,
+    port::free_address,
     process::Usage,
     wait,
 };
@@ -91,7 +92,8 @@ async fn measure(control_plane: &ControlPlane, folder: &Path, count: usize) -> R
     let kubeconfig = as_user(control_plane.kubeconfig(), folder, OPERATOR)?;
     let concurrency = CONCURRENCY.to_string();
     let binary = build::binary()?;
-    let arguments = ["--concurrency", &concurrency, "--allow-egress", "127.0.0.0/8"];
+    let listen = free_address()?.to_string();
+    let arguments = ["--concurrency", &concurrency, "--allow-egress", "127.0.0.0/8", "--listen", &listen];
     let mut operator =
         Operator::start(&binary, &arguments, Some(&kubeconfig), &folder.join("operator.log")).await?;
     let ourselves = Usage::of(std::process::id())?.cpu;
@@ -109,12 +111,27 @@ async fn measure(control_plane: &ControlPlane, folder: &Path, count: usize) -> R
     let before = Usage::of(operator.pid())?;
     tokio::time::sleep(IDLE).await;
     let usage = Usage::of(operator.pid())?;
+    let scrape = scrape(&listen).await?;
     operator.stop().await?;
     let restarted = restart(&arguments, &kubeconfig, &folder.join("restarted.log")).await?;
 
     step("the floor, after");
     floor::run(&admin, &floor, load::FLOOR_AFTER, count).await?;
-    Ok(Figures { provider_cpu, ..figures(count, &provider, (before, usage), restarted) })
+    Ok(Figures { provider_cpu, scrape, ..figures(count, &provider, (before, usage), restarted) })
+}
+
+/// Asks for the metrics a few times, as Prometheus does: how long the quickest answer took, and its bytes.
+async fn scrape(address: &str) -> Result<(Duration, usize)> {
+    step("the metrics are scraped");
+    let client = reqwest::Client::builder().no_proxy().build()?;
+    let mut quickest = (Duration::MAX, 0);
+    for _ in 0..5 {
+        let began = Instant::now();
+        let answer = client.get(format!("http://{address}/metrics")).send().await?.error_for_status()?;
+        let bytes = answer.bytes().await?.len();
+        quickest = quickest.min((began.elapsed(), bytes));
+    }
+    Ok(quickest)
 }
 
 /// Starts the operator again, over objects that need nothing.
@@ -142,6 +159,7 @@ fn figures(count: usize, provider: &Simulator, (before, after): (Usage, Usage), 
         total_cpu: before.cpu,
         provider_cpu: Duration::ZERO,
         usage: after,
+        scrape: (Duration::ZERO, 0),
         restart,
         provider_calls: endings
             .map(|((operation, outcome), calls)| (format!("{operation:?} {outcome}"), calls))

@@ -24,6 +24,8 @@ pub(crate) struct Figures {
     /// How many credentials the provider has made.
     pub(crate) issued: usize,
     pub(crate) usage: Usage,
+    /// How long an answer with all metrics took, and its bytes.
+    pub(crate) scrape: (std::time::Duration, usize),
     pub(crate) restart: Restart,
     /// Processor time from the start of the process until it was left alone, the log included.
     pub(crate) total_cpu: std::time::Duration,
@@ -88,6 +90,9 @@ fn processes(figures: &Figures) {
     line("processor time", format!("{:.1} s", figures.provider_cpu.as_secs_f64()), remark);
     let over = format!(" of one processor, over {} s", IDLE.as_secs());
     line("processor at rest", format!("{:.2} %", figures.idle_cpu * 100.0), &over);
+    let (took, bytes) = figures.scrape;
+    let remark = format!(" for {:.1} MiB of metrics", bytes as f64 / 1024.0 / 1024.0);
+    line("a scrape", format!("{:.1} ms", took.as_secs_f64() * 1000.0), &remark);
     println!("\nOPERATOR, STARTED AGAIN");
     line("caches complete after", format!("{:.1} s", restart.seconds), "");
     line("peak memory", memory(restart.usage.peak_kib), "");
