@@ -151,7 +151,19 @@ impl Model {
                 target.inherited = target.ours;
             }
         });
-        // What the backup still holds and has ended since was not ended by this object.
+        self.excuse_the_dead();
+    }
+
+    /// The cluster is as it was, and only the providers know better.
+    pub(super) fn roll_back(&mut self) {
+        let Some(Backup { object, ledger, targets }) = self.backup.clone() else { return };
+        self.restart();
+        self.lose(|it| (it.object, it.ledger, it.copy, it.targets) = (Some(object), ledger, None, targets));
+        self.excuse_the_dead();
+    }
+
+    /// What the backup still holds and has ended since was not ended by this object.
+    fn excuse_the_dead(&mut self) {
         let held: Vec<&String> = self.targets.iter().filter_map(|it| it.client_id.as_ref()).collect();
         for client in self.remotes.values_mut().flat_map(|it| &mut it.clients) {
             client.killed |= !client.alive && held.contains(&&client.id);

@@ -61,6 +61,8 @@ pub(super) enum Event {
     Restore,
     /// The same on another cluster, while the first may live on.
     RestoreElsewhere,
+    /// All of the cluster is as it was at the time of the backup, UIDs and all.
+    RollBack,
     Delete(bool),
 }
 
@@ -168,6 +170,7 @@ fn events() -> impl Strategy<Value = Event> {
         3 => Just(Event::Backup),
         2 => Just(Event::Restore),
         1 => Just(Event::RestoreElsewhere),
+        1 => Just(Event::RollBack),
     ];
     prop_oneof![8 => around, 4 => edits, 2 => disasters]
 }
@@ -185,6 +188,9 @@ impl Model {
             Event::TheProviderGivesSeconds(life) => self.provider_life = life.map(SignedDuration::from_secs),
             Event::ProviderGone(gone) => self.remotes.get_mut("acme").unwrap().down = *gone,
             Event::OtherProviderGone(gone) => self.remotes.get_mut("other").unwrap().down = *gone,
+            Event::TargetDeleted if self.ledger.is_none() => {
+                self.lose(|it| it.targets.retain(|it| !it.view.ours))
+            }
             Event::TargetDeleted => self.targets.retain(|it| !it.view.ours),
             Event::TargetEdited => self.targets.iter_mut().for_each(|it| it.view.intact = None),
             Event::SomeoneTakesTheOtherName => self.take_other_name(),
@@ -202,6 +208,7 @@ impl Model {
             Event::Backup => self.back_up(),
             Event::Restore => self.restore(false),
             Event::RestoreElsewhere => self.restore(true),
+            Event::RollBack => self.roll_back(),
             edit => {
                 if let Event::MoveToOtherProvider(_) = edit {
                     self.lose_sight();
@@ -274,7 +281,7 @@ impl Model {
     fn do_what_is_asked(&mut self) {
         match self.reason {
             Reason::LedgerUnreadable => self.delete_ledger(),
-            Reason::LedgerLost => self.targets.retain(|it| !it.view.ours),
+            Reason::LedgerLost => self.lose(|it| it.targets.retain(|it| !it.view.ours)),
             Reason::TargetForeign => self.lose(|it| it.targets.retain(|it| it.view.ours)),
             Reason::IdentityClash => self.claim(),
             _ => {}
