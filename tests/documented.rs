@@ -7,23 +7,72 @@ use std::{
     path::{Path, PathBuf},
 };
 
-const PAGES: [&str; 2] = ["docs/reliability.md", "docs/threat-model.md"];
+const PAGES: [&str; 3] = ["docs/reliability.md", "docs/threat-model.md", FAILURES];
+const FAILURES: &str = "docs/failures.md";
+/// How many stories of other systems there are.
+const STORIES: u32 = 38;
 
 #[test]
 fn every_test_that_a_page_names_exists() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let there: BTreeSet<String> = ["src", "tests"]
-        .iter()
-        .flat_map(|folder| sources(&root.join(folder)))
-        .flat_map(|it| tests_in(&it))
-        .collect();
+    let there = all_tests();
     for page in PAGES {
-        let text = fs::read_to_string(root.join(page)).unwrap();
-        let named: Vec<&str> = text.split('`').skip(1).step_by(2).filter(|it| is_a_tests_name(it)).collect();
+        let text = fs::read_to_string(root().join(page)).unwrap();
+        let named: Vec<&str> = quoted_in(&text).filter(|it| is_a_tests_name(it)).collect();
         assert!(named.len() >= 10, "{page} names {named:?} only");
         let missing: Vec<_> = named.into_iter().filter(|it| !there.contains(*it)).collect();
         assert!(missing.is_empty(), "{page} names tests that do not exist: {missing:#?}");
     }
+}
+
+#[test]
+fn every_story_of_another_system_is_told_once_with_the_tests_that_begin_with_its_number() {
+    let there = all_tests();
+    let page = fs::read_to_string(root().join(FAILURES)).unwrap();
+    let rows: Vec<(u32, &str)> = page.lines().filter_map(story).collect();
+    let numbers: Vec<u32> = rows.iter().map(|(number, _)| *number).collect();
+    assert_eq!(numbers, (1..=STORIES).collect::<Vec<_>>());
+    for (number, row) in &rows {
+        let columns: Vec<&str> = row.trim_matches('|').split(" | ").collect();
+        let [_, elsewhere, _, tests] = columns[..] else { panic!("F{number} has {} columns", columns.len()) };
+        assert!(elsewhere.contains("](https://"), "F{number} does not say where it happened");
+        let named: BTreeSet<String> = quoted_in(tests).map(str::to_owned).collect();
+        assert!(!named.is_empty(), "no test shows F{number}");
+        let missing: Vec<&String> = named.difference(&there).collect();
+        assert!(missing.is_empty(), "F{number} names tests that do not exist: {missing:#?}");
+        let silent: Vec<&String> = there
+            .iter()
+            .filter(|it| numbered(it) == Some(*number))
+            .filter(|it| !named.contains(*it))
+            .collect();
+        assert!(silent.is_empty(), "F{number} does not name {silent:#?}");
+    }
+    let strangers: Vec<&String> =
+        there.iter().filter(|it| numbered(it).is_some_and(|it| !numbers.contains(&it))).collect();
+    assert!(strangers.is_empty(), "no story has the number of {strangers:#?}");
+}
+
+/// A row of the table of stories, with its number.
+fn story(line: &str) -> Option<(u32, &str)> {
+    let (number, _) = line.strip_prefix("| `F")?.split_once('`')?;
+    Some((number.parse().unwrap(), line))
+}
+
+/// The number of the story that a test is about, if its name begins with one.
+fn numbered(test: &str) -> Option<u32> {
+    test.strip_prefix('f')?.split_once('_')?.0.parse().ok()
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn all_tests() -> BTreeSet<String> {
+    let folders = ["src", "tests"].iter().flat_map(|folder| sources(&root().join(folder)));
+    folders.flat_map(|it| tests_in(&it)).collect()
+}
+
+fn quoted_in(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
 }
 
 /// A sentence, in the spelling of functions.
@@ -32,10 +81,15 @@ fn is_a_tests_name(quoted: &str) -> bool {
         && quoted.chars().all(|it| it.is_ascii_lowercase() || it.is_ascii_digit() || it == '_')
 }
 
+/// The names of a file's tests: a helper shows nothing by itself.
 fn tests_in(source: &Path) -> Vec<String> {
     let text = fs::read_to_string(source).unwrap();
-    let names = text.split("fn ").skip(1).filter_map(|after| Some(after.split_once('(')?.0.to_owned()));
-    names.collect()
+    let marked = text.split("#[test]").chain(text.split("#[tokio::test")).filter_map(|after| {
+        let (attributes, name) = after.split_once("fn ")?;
+        let is_next = !attributes.contains(['{', '}']);
+        is_next.then(|| name.split('(').next().unwrap_or_default().to_owned())
+    });
+    marked.collect()
 }
 
 fn sources(folder: &Path) -> Vec<PathBuf> {

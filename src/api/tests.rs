@@ -1,6 +1,7 @@
 //! The rules of the definitions as they are printed, tried by kube's own evaluator. `tests/api` tries them on a real
 //! API server; what only that one checks (types, lengths, sets, defaults) is not here.
 
+mod definitions;
 mod naming;
 
 use kube::core::cel::Validator;

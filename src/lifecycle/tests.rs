@@ -25,6 +25,7 @@ mod status;
 mod story;
 mod suspect;
 mod table;
+mod upgrade;
 mod waiting;
 mod without_ledger;
 mod worlds;

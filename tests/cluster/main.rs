@@ -16,6 +16,7 @@ mod clones;
 mod cloud_director;
 mod consumer;
 mod deletion;
+mod elsewhere;
 mod examples;
 mod expereo;
 mod failures;

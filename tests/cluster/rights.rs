@@ -45,6 +45,20 @@ fn asked(log: &Path, home: &str) -> (BTreeSet<Asked>, BTreeSet<Asked>) {
     all
 }
 
+/// Lists and watches of Secrets that ask for others than ours: there may be any number of them, of any size.
+fn unselected(log: &Path, home: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(log).unwrap();
+    let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let of_secrets = lines.filter(|it| {
+        it["impersonatedUser"]["username"] == rights::user(home).as_str()
+            && it["objectRef"]["resource"] == "secrets"
+            && ["list", "watch"].iter().any(|verb| it["verb"] == *verb)
+    });
+    let uris: Vec<String> = of_secrets.map(|it| it["requestURI"].as_str().unwrap().to_owned()).collect();
+    assert!(uris.len() > 3, "{uris:?}");
+    uris.into_iter().filter(|it| !it.contains("labelSelector=credwright.dev%2Frole&")).collect()
+}
+
 /// What the rules allow. `ledgers` are no resource: admission policies ask for that right, and the API server asks nobody.
 fn allowed() -> BTreeSet<Asked> {
     let mut all = BTreeSet::new();
@@ -158,6 +172,7 @@ async fn no_right_is_missing_and_none_is_never_used() {
 
     let (asked, refused) = asked(&log, &home.namespace);
     assert!(refused.is_empty(), "refused, so a rule is missing: {refused:#?}");
+    assert_eq!(unselected(&log, &home.namespace), Vec::<String>::new());
     let unused: Vec<Asked> = allowed().difference(&asked).cloned().collect();
     assert!(unused.is_empty(), "never used, so a rule is too many: {unused:#?}");
 }

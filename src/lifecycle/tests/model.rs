@@ -403,6 +403,15 @@ impl Model {
         }
     }
 
+    /// Whether one of our Secrets holds what the provider has, or what somebody else has ended there.
+    fn a_secret_works(&self) -> bool {
+        let intact = self.targets.iter().filter(|it| it.view.ours && it.view.intact.is_some());
+        intact.filter_map(|it| it.client_id.as_ref()).any(|id| {
+            let client = self.remotes.values().flat_map(|it| &it.clients).find(|it| it.id == *id);
+            client.is_some_and(|it| self.is_alive(it) || it.killed)
+        })
+    }
+
     /// At rest the next wake is in the future, and nothing becomes due before it.
     fn rest(&mut self, world: &World, plan: &Plan) -> Option<Timestamp> {
         let wake = match plan.wake {
@@ -417,6 +426,10 @@ impl Model {
         }
         let Some(object) = self.object.clone() else { return wake };
         let status = status::view(world, &object, plan, self.now);
+        let is_ready = status.conditions[0].status == "True";
+        if is_ready && !self.a_secret_works() {
+            self.fail("it is Ready without a Secret that works");
+        }
         for ahead in [1, 11, 61, 601, 3601, 6 * 3600, 86_400, 100 * 86_400] {
             let later = self.now + seconds(ahead);
             // Those that wait for a budget do not all look again at one moment.

@@ -1,0 +1,84 @@
+//! What a definition can do wrong that no rule of its fields shows.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::api::crds;
+
+/// What a secret may be called.
+const SECRETS: [&str; 8] = ["secret", "password", "token", "key", "private", "credential", "handle", "login"];
+
+/// Fields that sound like a secret, and hold something else: where one is, what it is called there, how many there are.
+const HARMLESS: [&str; 16] = [
+    "AbandonedCredential.spec.credential",
+    "ApiCredential.spec.intake.secretName",
+    "ApiCredential.spec.secret",
+    "ApiCredential.spec.secret.keys",
+    "ApiCredential.status.credentials",
+    "ApiCredential.status.lastRotation.requestHandled",
+    "ClusterCredentialProvider.spec.allow.namespaces.selector.matchExpressions.key",
+    "CredentialProvider.spec.expereo.answer.clientSecret",
+    "CredentialProvider.spec.expereo.tokenUrl",
+    "CredentialProvider.spec.login",
+    "CredentialProvider.spec.login.secretRef",
+    "CredentialProvider.spec.oauthRegistration.tokenEndpoint",
+    "CredentialProvider.spec.oauthRegistration.tokenEndpointAuthMethod",
+    "CredentialProvider.spec.oauthRegistration.tokenParameters",
+    "CredentialProvider.status.capabilities",
+    "CredentialProvider.status.credentials",
+];
+
+/// What a status holds besides fields: what is called by its users, not by us.
+fn is_free(schema: &Value) -> bool {
+    schema["x-kubernetes-preserve-unknown-fields"] == true || schema["additionalProperties"].is_object()
+}
+
+/// All fields below `path`.
+fn fields<'a>(schema: &'a Value, path: &str, found: &mut Vec<(String, &'a Value)>) {
+    for (name, field) in schema["properties"].as_object().into_iter().flatten() {
+        let path = format!("{path}.{name}");
+        found.push((path.clone(), field));
+        fields(field, &path, found);
+        fields(&field["items"], &path, found);
+    }
+}
+
+#[test]
+fn f38_no_field_of_a_definition_holds_a_secret() {
+    let mut suspects = BTreeSet::new();
+    for definition in crds::all() {
+        let definition = serde_json::to_value(&definition).unwrap();
+        let kind = definition["spec"]["names"]["kind"].as_str().unwrap();
+        let mut found = Vec::new();
+        fields(&definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"], kind, &mut found);
+        assert!(found.len() > 15, "{found:?}");
+        for (path, field) in found {
+            let name = path.rsplit('.').next().unwrap().to_lowercase();
+            let sounds = SECRETS.iter().any(|it| name.contains(it));
+            if sounds || path.contains(".status.") && is_free(field) {
+                suspects.insert(path);
+            }
+        }
+    }
+    // Both kinds of provider have the same fields, and one of them a few more.
+    let shared = |path: &String| {
+        path.strip_prefix("Cluster").is_some_and(|it| suspects.contains(it) && it.starts_with("Credential"))
+    };
+    let suspects: Vec<&String> = suspects.iter().filter(|it| !shared(it)).collect();
+    assert_eq!(suspects, HARMLESS.iter().collect::<Vec<_>>());
+}
+
+#[test]
+fn f28_a_definition_has_one_version_that_is_stored_as_it_is_and_no_conversion() {
+    for definition in crds::all() {
+        let name = definition.metadata.name.unwrap();
+        assert!(definition.spec.conversion.is_none(), "{name} is converted");
+        let [version] = &definition.spec.versions[..] else { panic!("{name} has several versions") };
+        assert!(version.served && version.storage, "{name} {}", version.name);
+        assert_eq!(
+            version.name, "v1alpha1",
+            "{name}: what is stored under the old version has to be served on"
+        );
+    }
+}
