@@ -113,10 +113,10 @@ pub enum Reason {
     /// allowed. Another one is tried at once, then after an hour, six hours, and daily; a new text in `rotation.request` tries at once.
     /// Where a person makes them, make another one.
     NeverAccepted,
-    /// The Secret is being written, or is awaited: somebody deletes the old one.
+    /// The Secret is being written, or is awaited: somebody deletes the old one, or writes it all the time.
     ///
-    /// Nothing: it takes seconds. Where it stays so, a finalizer holds the Secret that the message names: `kubectl get secret NAME
-    /// --output yaml` shows whose.
+    /// Nothing: it takes seconds. Where it stays so, a finalizer holds the Secret, or somebody else writes it, who is to stop:
+    /// `kubectl get secret NAME --output yaml --show-managed-fields` shows whose and who.
     Publishing,
     /// A create was sent and its answer was lost; what it made is being looked for.
     ///

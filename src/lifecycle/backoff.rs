@@ -51,6 +51,26 @@ pub fn doubling(count: u32, first: SignedDuration, longest: SignedDuration) -> S
     first.checked_mul(factor).unwrap_or(longest).min(longest)
 }
 
+/// How often in a row a Secret that others change is put right at once.
+pub const REPAIRS_AT_ONCE: u32 = 20;
+/// After so long without a repair they are counted anew.
+const REPAIRS_FORGOTTEN: SignedDuration = SignedDuration::from_mins(10);
+
+/// How many repairs in a row the next one makes, after those that `repaired` tells of.
+#[must_use]
+pub fn repairs(repaired: Option<(u32, Timestamp)>, now: Timestamp) -> u32 {
+    repaired.filter(|(_, at)| now.duration_since(*at) < REPAIRS_FORGOTTEN).map_or(1, |(count, _)| count + 1)
+}
+
+/// When a Secret may be put right again: two who write it in turn do not do so without a pause.
+#[must_use]
+pub fn next_repair((count, at): (u32, Timestamp)) -> Timestamp {
+    match count.checked_sub(REPAIRS_AT_ONCE) {
+        None | Some(0) => at,
+        Some(more) => at + doubling(more, SignedDuration::from_secs(1), SignedDuration::from_mins(1)),
+    }
+}
+
 /// How many credentials an object may have minted within an hour: five, or three times what its lifetime needs, or that for
 /// which what it uses was made (a longer one comes with the next credential). What the *provider* says of expiry does not
 /// count, or a provider that answers with short lives could drive the limit up.

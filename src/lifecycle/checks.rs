@@ -78,7 +78,7 @@ pub(super) fn render_what_is_active(pass: &Pass<'_>) -> Option<Plan> {
     let right = target.filter(|it| !it.inherited).and_then(|it| it.intact.as_ref());
     let right = right.is_some_and(|it| it.revision == active.revision && it.from == from);
     let writable = target.is_none_or(|it| it.ours && !it.immutable && !it.terminating);
-    if right || !writable || pass.publishing_is_held_back() {
+    if right || !writable || pass.publishing_is_held_back() || pass.repair_due().is_some() {
         return None;
     }
     pass.step(Step::Publish { revision: active.revision, previous, from }, Reason::Publishing)
@@ -109,7 +109,9 @@ pub(super) fn settle(pass: &Pass<'_>) -> Option<Plan> {
 fn waits_to_be_published<'a>(pass: &Pass<'a>) -> Option<&'a Revision> {
     let newest = pass.document()?.newest_issued()?;
     let there = pass.world.published().is_some_and(|target| target.revision == newest.revision);
-    (!there && newest.dead_at.is_none()).then_some(newest)
+    let is_repaired =
+        || pass.repair_due().is_some() && pass.world.active().map(|it| it.revision) == Some(newest.revision);
+    (!there && newest.dead_at.is_none() && !is_repaired()).then_some(newest)
 }
 
 fn verify(pass: &Pass<'_>) -> Option<Plan> {

@@ -126,6 +126,13 @@ fn waiting_to_be_published(pass: &Pass<'_>, newest: &Revision) -> Need {
             format!("the Secret {} is being deleted; it is made anew as soon as it is gone", target.name);
         return Need::Wait(pass.rest(Reason::Publishing, message));
     }
+    if let Some(at) = pass.repair_due() {
+        let message = format!(
+            "somebody else changes the Secret all the time; it is put right again at {}. Find out who writes it",
+            to_second(at)
+        );
+        return Need::Wait(pass.rest(Reason::Publishing, message));
+    }
     let failures = pass.document().map(|document| &document.failures);
     let failed = failures.and_then(|all| all.get(&StepKind::Publish).or_else(|| all.get(&StepKind::Verify)));
     let (reason, message) = match failed {

@@ -111,6 +111,11 @@ impl<'a> Pass<'a> {
             && self.held_back(StepKind::Publish).is_some()
     }
 
+    /// When the Secret may be put right again, if others change it all the time.
+    pub(super) fn repair_due(&self) -> Option<Timestamp> {
+        self.world.memory.repaired.map(backoff::next_repair).filter(|at| *at > self.now)
+    }
+
     /// Of several, the first after the one that failed last, so that one that keeps failing does not starve the others.
     pub(super) fn in_turn<'b>(&self, step: StepKind, all: &[&'b Revision]) -> Option<&'b Revision> {
         let failed = self.document()?.failures.get(&step).and_then(|it| it.revision).unwrap_or_default();
@@ -175,6 +180,7 @@ impl<'a> Pass<'a> {
         }
         instants.extend(self.published().map(|it| self.check_due(it)));
         instants.extend(removal::instants(self));
+        instants.extend(self.repair_due());
         instants.extend(self.renamed_target().and_then(|_| self.renaming_is_over()));
         instants.extend(newest.filter(|_| self.published().is_none()).and_then(|it| self.verify_due(it)));
         instants.retain(|at| *at > self.now);

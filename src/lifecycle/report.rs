@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use crate::api::{ProviderKind, Reason};
 
 use super::{
+    backoff,
     failure::{Failure, FailureKind},
     ledger::{Edit, FailureRecord, Revision, StepKind},
     mint, naming,
@@ -340,8 +341,12 @@ impl<'a> Conclusion<'a> {
         }
         let client = revision.client_id.as_deref().unwrap_or_default();
         let before = self.world.active().map(|it| it.revision);
+        let mut warning = false;
         let (reason, message) = match before {
             Some(before) if before == revision.revision => {
+                let repairs = backoff::repairs(self.report.memory.repaired, self.now);
+                self.report.memory.repaired = Some((repairs, self.now));
+                warning = repairs > backoff::REPAIRS_AT_ONCE;
                 (Reason::Restored, format!("the Secret {target} was written again with revision {before}"))
             }
             Some(before) => {
@@ -360,7 +365,7 @@ impl<'a> Conclusion<'a> {
                 format!("the Secret {target} holds revision {} (client {client})", revision.revision),
             ),
         };
-        self.report.events.push(EventNote { warning: false, reason, message });
+        self.report.events.push(EventNote { warning, reason, message });
         self.forget(StepKind::Publish);
         if before != Some(revision.revision) {
             self.forget(StepKind::Mint);

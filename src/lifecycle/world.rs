@@ -204,6 +204,8 @@ pub struct Memory {
     pub looked: Option<(u32, Timestamp)>,
     /// When each revision that a person is to remove was last tried.
     pub removals: BTreeMap<u32, Timestamp>,
+    /// How often in a row the Secret was put right, and when last.
+    pub repaired: Option<(u32, Timestamp)>,
     /// When people were last reminded of what they have to do.
     pub reminded: Option<Timestamp>,
     /// When a ledger that was lost or deleted could not be made again.

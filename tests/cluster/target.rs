@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
 use serde_json::{Value, json};
 
-use crate::stage::{hours, minutes};
+use crate::stage::{hours, minutes, seconds};
 use crate::support::Scene;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -90,6 +90,33 @@ async fn an_edited_secret_is_put_right_and_what_others_added_to_its_metadata_sta
     }
     assert_eq!(scene.made().len(), 1);
     assert_eq!(scene.calls().len(), 2, "one create and one verification: {:#?}", scene.calls());
+    operator.stop().await;
+}
+
+/// Who writes it is answered each time, but not without a pause.
+#[tokio::test(flavor = "multi_thread")]
+async fn f21_a_secret_that_another_writes_all_the_time_is_put_right_ever_more_seldom() {
+    let scene = Scene::new("contested").await;
+    let operator = scene.operator().await;
+    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    let pair = scene.pair("orders").await;
+    let edit = async || {
+        scene.merge_secret("orders", json!({ "stringData": { "client_secret": "another's" } })).await;
+    };
+    let is_right = async || scene.pair("orders").await == pair;
+    for repair in 1..=21 {
+        edit().await;
+        scene.wait("orders", &format!("it is put right {repair} times"), is_right).await;
+    }
+    edit().await;
+    let message = scene.says("orders", ("Published", "False", "Publishing")).await;
+    assert!(message.contains("somebody else changes the Secret"), "{message}");
+    scene.rest(&operator).await;
+    assert!(!is_right().await, "it is not put right at once any more");
+    scene.jump(&operator, seconds(2)).await;
+    scene.wait("orders", "it is put right after a pause", is_right).await;
+    scene.says("orders", ("Published", "True", "Issued")).await;
+    assert_eq!(scene.made().len(), 1);
     operator.stop().await;
 }
 

@@ -3,7 +3,11 @@
 use super::{builders::*, table::*};
 use crate::{
     api::{Allow, AllowedNamespaces},
-    lifecycle::capability::Scopes,
+    lifecycle::{
+        capability::Scopes,
+        conclude, decide,
+        plan::{Outcome, Wake},
+    },
 };
 
 #[test]
@@ -135,4 +139,38 @@ fn what_holds_a_mint_back() {
         ("five in an hour", a_credential().minted(&[minutes(9); 5]), "rest: MintLimit"),
         ("a provider that is away", a_credential().paused(), "rest: ProviderUnavailable"),
     ]);
+}
+
+#[test]
+fn a_secret_that_others_change_all_the_time_is_put_right_ever_more_seldom() {
+    let edited = |repairs, ago| {
+        let scene = active().and(|it| it.forget_publications()).with_target(|it| it.intact = None);
+        scene.status_says(1).and(|it| it.world.memory.repaired = Some((repairs, noon() - ago)))
+    };
+    check(vec![
+        ("at once at first", edited(20, seconds(0)), "publish 1"),
+        ("then not without a pause", edited(21, seconds(0)), "rest: Publishing"),
+        ("of a second", edited(21, seconds(1)), "publish 1"),
+        ("that grows", edited(24, seconds(7)), "rest: Publishing"),
+        ("up to a minute", edited(1000, seconds(59)), "rest: Publishing"),
+        ("and no longer", edited(1000, seconds(60)), "publish 1"),
+        ("a new one does not wait", edited(1000, seconds(1)).issued(minutes(1)).verified(), "publish 2"),
+        (
+            "what is right is not touched",
+            active().and(|it| it.world.memory.repaired = Some((99, noon()))),
+            "rest: Issued",
+        ),
+    ]);
+    let world = edited(21, seconds(0)).world();
+    assert_eq!(decide(&world, noon()).wake, Wake::At(noon() + seconds(1)));
+
+    let repaired = |before| {
+        let mut world = edited(1, seconds(0)).world();
+        world.memory.repaired = before;
+        let step = decide(&world, noon()).step.unwrap();
+        conclude(&world, &step, &Outcome::Done, noon()).memory.repaired
+    };
+    assert_eq!(repaired(None), Some((1, noon())));
+    assert_eq!(repaired(Some((7, noon() - minutes(9)))), Some((8, noon())));
+    assert_eq!(repaired(Some((7, noon() - minutes(10)))), Some((1, noon())), "ten quiet minutes begin anew");
 }
