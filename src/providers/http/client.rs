@@ -1,12 +1,19 @@
 //! The one place where HTTP clients are built and requests leave, with the timeouts, caps and guards of all of them.
 
-use std::{error::Error, io, sync::Arc, time::Duration};
+use std::{
+    error::Error,
+    io,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use reqwest::{
     Certificate, Client, ClientBuilder, Method, Request, RequestBuilder, Response, Url, header, redirect,
     retry,
 };
+use rustls::ClientConfig;
+use rustls_platform_verifier::Verifier;
 use zeroize::Zeroizing;
 
 use super::{
@@ -51,9 +58,9 @@ impl Clients {
         let policy = Arc::new(egress.clone());
         let secure = match ca_bundle {
             Some(bundle) => builder(&policy, true).tls_certs_only(certificates(bundle)?),
-            None => builder(&policy, true),
+            None => builder(&policy, true).tls_backend_preconfigured(trusting_the_system()?),
         };
-        // Without roots, which it never needs: loading them is what takes long.
+        // Without roots, which it never needs.
         let plain = builder(&policy, false).tls_certs_only([]);
         let built = |client: ClientBuilder| client.build().map_err(|error| SetupError::Client(chain(&error)));
         Ok(Self { secure: built(secure)?, plain: built(plain)?, policy })
@@ -93,6 +100,23 @@ fn builder(policy: &Arc<EgressPolicy>, encrypted: bool) -> ClientBuilder {
         .timeout(TOTAL_TIMEOUT)
         .pool_idle_timeout(IDLE_TIMEOUT)
         .dns_resolver(Arc::new(GuardedResolver { policy: Arc::clone(policy), encrypted }))
+}
+
+/// TLS that trusts whom the system trusts. All accounts share it, because the roots are many: they are read once, when the first
+/// account needs them.
+fn trusting_the_system() -> Result<ClientConfig, SetupError> {
+    static SHARED: OnceLock<ClientConfig> = OnceLock::new();
+    if let Some(shared) = SHARED.get() {
+        return Ok(shared.clone());
+    }
+    let failed = |error: rustls::Error| SetupError::Client(format!("TLS cannot be set up: {error}"));
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let verifier = Verifier::new(Arc::clone(&provider)).map_err(failed)?;
+    let versions = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let verified = versions.map_err(failed)?.dangerous().with_custom_certificate_verifier(Arc::new(verifier));
+    let mut config = verified.with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(SHARED.get_or_init(|| config).clone())
 }
 
 /// The certificates of a bundle: PEM in base64.
