@@ -82,7 +82,8 @@ async fn every_panel_shows_what_a_real_prometheus_has_of_a_real_run() {
     let (began, mut left, mut round) = (Instant::now(), queries(), 0);
     while !left.is_empty() {
         assert!(began.elapsed() < DEADLINE, "these show nothing: {left:#?}");
-        // Something goes on all the time.
+        // Something goes on all the time; one object alone may not ask for more than a few.
+        scene.apply(&format!("more-{round}"), json!({ "lifetime": "720h" })).await;
         let rotation = json!({ "request": format!("round {round}"), "overlap": "0s" });
         scene.apply("orders", json!({ "lifetime": "720h", "rotation": rotation })).await;
         round += 1;
