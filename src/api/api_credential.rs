@@ -325,7 +325,7 @@ pub struct CredentialStatus {
     pub name: String,
     /// The provider that it was made at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub provider_ref: Option<MadeAt>,
+    pub provider_ref: Option<ProviderRef>,
     /// Its client ID, once there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_id: Option<String>,
@@ -344,15 +344,6 @@ pub struct CredentialStatus {
     /// Why it was issued.
     #[schemars(with = "String")]
     pub reason: crate::api::Reason,
-}
-
-/// The provider that a credential was made at.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct MadeAt {
-    /// `CredentialProvider` (same namespace) or `ClusterCredentialProvider`.
-    pub kind: ProviderKind,
-    /// The provider's name.
-    pub name: String,
 }
 
 /// The last rotation.

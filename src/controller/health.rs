@@ -12,7 +12,7 @@ use super::{
     Operator, Synced,
     watches::{Scoped, Watch},
 };
-use crate::ops::server::Show;
+use crate::ops::server::{Readiness, Show};
 
 /// For how long an error of a watch counts: it is tried again sooner, and a watch that is taken up again says nothing until
 /// something changes.
@@ -103,40 +103,30 @@ impl Standing {
     }
 }
 
-impl Operator {
-    fn standing(&self) -> Option<Standing> {
-        let synced = self.synced.lock().ok()?;
-        Some(Standing::of(&self.watches(), &synced))
-    }
-}
-
 impl Show for Operator {
     /// A process that stands by is ready: it would take over at once.
-    fn missing(&self) -> Vec<String> {
-        let Some(Standing { mut missing, .. }) = self.standing() else {
-            return vec!["the operator has failed".to_owned()];
+    fn readiness(&self) -> Readiness {
+        let Ok(synced) = self.synced.lock() else {
+            return Readiness { missing: vec!["the operator has failed".to_owned()], left_alone: Vec::new() };
         };
+        let Standing { mut missing, closed } = Standing::of(&self.watches(), &synced);
+        drop(synced);
         if let Some(trouble) = self.candidate.as_ref().and_then(|it| it.trouble()) {
             missing.push(format!("the Lease can be neither taken nor renewed: {trouble}"));
         }
-        missing
-    }
-
-    fn left_alone(&self) -> Vec<String> {
-        let closed = self.standing().unwrap_or_default().closed.into_iter();
         let sentence = |namespace| {
             format!(
                 "the namespace {namespace} is left alone, for nothing may be listed there: give Credwright's ServiceAccount its roles in it, \
                  or take it off the list if it has gone"
             )
         };
-        closed.map(sentence).collect()
+        Readiness { missing, left_alone: closed.into_iter().map(sentence).collect() }
     }
 
     fn metrics(&self) -> String {
         let metrics = &self.engine.metrics;
         metrics.set_leader(self.leads());
-        metrics.set_ready(self.missing().is_empty());
+        metrics.set_ready(self.readiness().missing.is_empty());
         metrics.text()
     }
 }

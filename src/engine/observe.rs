@@ -71,19 +71,16 @@ impl Pass<'_> {
         object: Option<&ApiCredential>,
         document: Option<&Document>,
     ) -> BTreeMap<(crate::api::ProviderKind, String), ProviderView> {
-        let desired =
-            object.map(|object| (object.spec.provider_ref.kind, object.spec.provider_ref.name.clone()));
-        let used = document
-            .into_iter()
-            .flat_map(|it| &it.revisions)
-            .map(|it| (it.account.kind, it.account.name.clone()));
         // Without a ledger it is status that tells where they were made.
         let status = object.filter(|_| document.is_none()).and_then(|it| it.status.as_ref());
-        let listed = status.into_iter().flat_map(|it| &it.credentials);
-        let listed = listed
-            .filter_map(|it| Some((it.provider_ref.as_ref()?.kind, it.provider_ref.as_ref()?.name.clone())));
+        let listed =
+            status.into_iter().flat_map(|it| &it.credentials).filter_map(|it| it.provider_ref.as_ref());
+        let named = object.map(|it| &it.spec.provider_ref).into_iter().chain(listed);
+        let used = document.into_iter().flat_map(|it| &it.revisions).map(|it| &it.account);
+        let named = named.map(|it| (it.kind, it.name.clone()));
+        let used = used.map(|it| (it.kind, it.name.clone()));
         let mut views = BTreeMap::new();
-        for (kind, name) in desired.into_iter().chain(used).chain(listed) {
+        for (kind, name) in named.chain(used) {
             let key = ProviderKey::resolve(kind, &name, &self.key.namespace);
             let view = match self.engine.provider_view(&key, &self.key) {
                 Some(view) => view,

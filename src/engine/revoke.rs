@@ -6,7 +6,6 @@ use crate::{
     lifecycle::{
         failure::{Failure, FailureKind},
         ledger::Revision,
-        naming,
         plan::Outcome,
     },
     providers::{Found, Provider, Revocation, RevokeRequest, Verdict},
@@ -66,7 +65,7 @@ impl Pass<'_> {
             return Ok(Some(RevokeRequest { client_id, ids: revision.ids.clone(), handle }));
         }
         let Key { namespace, name } = &self.key;
-        let tag = naming::tag(&open.document.cluster_id, namespace, name, &open.document.object_uid);
+        let tag = open.document.tag(namespace, name);
         let found = driver.find(&tag).await?.into_iter();
         let is_it = |it: &Found| match client_id.as_str() {
             "" => it.name == revision.name,

@@ -41,7 +41,7 @@ pub(super) fn take_over(pass: &Pass<'_>) -> Option<Plan> {
 
 fn inherited(pass: &Pass<'_>, document: &Document, how: Inheritance) -> Inherited {
     let subject = &pass.world.subject;
-    let tag = naming::tag(&document.cluster_id, &subject.namespace, &subject.name, &document.object_uid);
+    let tag = document.tag(&subject.namespace, &subject.name);
     Inherited {
         how,
         through: document.revisions.last().map_or(0, |it| it.revision),

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::api::{DeletionPolicy, Duration, ProviderKind, Reason};
 
-use super::failure::FailureKind;
+use super::{failure::FailureKind, naming};
 
 mod edit;
 mod inherited;
@@ -193,8 +193,14 @@ impl Account {
     /// Whether it may be the account with this fingerprint.
     #[must_use]
     pub fn may_be(&self, fingerprint: &str) -> bool {
-        self.fingerprint.is_empty() || self.fingerprint == fingerprint
+        may_be(&self.fingerprint, fingerprint)
     }
+}
+
+/// Whether a fingerprint that was written down may be that of an account: an empty one says that nobody knew.
+#[must_use]
+pub fn may_be(written: &str, fingerprint: &str) -> bool {
+    written.is_empty() || written == fingerprint
 }
 
 /// What a credential was made for. A difference from what the spec asks now is what rotates.
@@ -360,6 +366,28 @@ impl Document {
         let last = self.revisions.last().map_or(0, |it| it.revision);
         let before = self.inherited.as_ref().map_or(0, |it| it.through);
         last.max(before) + 1
+    }
+
+    /// What the names of its own credentials at a provider have in common, if its object has this name.
+    #[must_use]
+    pub fn tag(&self, namespace: &str, name: &str) -> String {
+        naming::tag(&self.cluster_id, namespace, name, &self.object_uid)
+    }
+
+    /// The same, and what the names of those that it inherited have in common.
+    #[must_use]
+    pub fn tags(&self, namespace: &str, name: &str) -> Vec<String> {
+        let inherited = self.inherited.iter().flat_map(|it| &it.tags).cloned();
+        inherited.chain([self.tag(namespace, name)]).collect()
+    }
+
+    /// Whether it lists what a provider shows by this name and client ID, other than as something that was never made.
+    #[must_use]
+    pub fn expects(&self, name: &str, client_id: &str) -> bool {
+        match self.revisions.iter().find(|it| it.name == name) {
+            Some(known) => known.state != State::Absent,
+            None => self.lists(name, client_id),
+        }
     }
 
     /// Whether it lists a credential of this name or client ID, in whatever state.

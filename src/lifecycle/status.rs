@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use crate::api::{
-    ApiCredential, ApiCredentialStatus, Binding, ConditionType, CredentialStatus, LastRotation, MadeAt,
+    ApiCredential, ApiCredentialStatus, Binding, ConditionType, CredentialStatus, LastRotation, ProviderRef,
     Reason,
 };
 
@@ -80,7 +80,7 @@ fn credentials(pass: &Pass<'_>, active: Option<&Revision>) -> Vec<CredentialStat
                 revision: it.revision,
                 state: if is_active { "Active".to_owned() } else { format!("{:?}", it.state) },
                 name: it.name.clone(),
-                provider_ref: Some(MadeAt { kind: it.account.kind, name: it.account.name.clone() }),
+                provider_ref: Some(ProviderRef { kind: it.account.kind, name: it.account.name.clone() }),
                 client_id: it.client_id.clone(),
                 issued_at: it.issued_at.map(to_second),
                 expires_at: schedule::end(it).map(to_second),

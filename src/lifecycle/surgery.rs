@@ -91,8 +91,8 @@ pub(super) fn lost_ledger(pass: &Pass<'_>) -> Option<Plan> {
     // What only bears this object's name is no proof that anything was published.
     let target = pass.world.targets.iter().any(|target| target.ours && target.intact.is_some());
     let seen = seen_last(pass, object);
-    let listed = object.status.iter().flat_map(|status| &status.credentials).any(|it| !is_over(it));
-    if !(absent && (target || seen.is_some() || listed) || !absent && seen > Some(newest)) {
+    let listed = || object.status.iter().flat_map(|status| &status.credentials).any(|it| !is_over(it));
+    if !(absent && (target || seen.is_some() || listed()) || !absent && seen > Some(newest)) {
         return None;
     }
     let ledger = ledger_name(&pass.world.subject.name);
@@ -166,10 +166,8 @@ fn recovery(pass: &Pass<'_>, object: &ApiCredential, newest: u32, request: &Requ
 
 /// The account that a credential in status was made at: the spec may name another one by now.
 pub(super) fn made_at(pass: &Pass<'_>, object: &ApiCredential, listed: &CredentialStatus) -> Account {
-    let desired = &object.spec.provider_ref;
-    let made = listed.provider_ref.as_ref().map(|it| (it.kind, it.name.clone()));
-    let (kind, name) = made.unwrap_or_else(|| (desired.kind, desired.name.clone()));
-    let unknown = Account { kind, name, fingerprint: String::new() };
+    let at = listed.provider_ref.as_ref().unwrap_or(&object.spec.provider_ref);
+    let unknown = Account { kind: at.kind, name: at.name.clone(), fingerprint: String::new() };
     let provider = pass.world.provider(&unknown).and_then(ProviderView::usable);
     let fingerprint = provider.map(|it| it.fingerprint.clone()).unwrap_or_default();
     Account { fingerprint, ..unknown }

@@ -11,13 +11,19 @@ use axum::{
 };
 use tokio::net::TcpListener;
 
+/// Whether an operator is ready.
+#[derive(Debug)]
+pub struct Readiness {
+    /// What keeps it from working or from standing by, a sentence each; nothing if it is ready.
+    pub missing: Vec<String>,
+    /// What it leaves alone meanwhile, a sentence each, though it may well be ready.
+    pub left_alone: Vec<String>,
+}
+
 /// What is shown.
 pub trait Show: Send + Sync + 'static {
-    /// What keeps the operator from working or from standing by, a sentence each; nothing if it is ready.
-    fn missing(&self) -> Vec<String>;
-
-    /// What is left alone meanwhile, a sentence each, though the operator may well be ready.
-    fn left_alone(&self) -> Vec<String>;
+    /// Whether it is ready, and what is in the way.
+    fn readiness(&self) -> Readiness;
 
     /// The metrics, in the text format of OpenMetrics.
     fn metrics(&self) -> String;
@@ -37,12 +43,12 @@ pub async fn serve(listener: TcpListener, shown: Arc<dyn Show>) -> io::Result<()
 }
 
 async fn readyz(State(shown): State<Arc<dyn Show>>) -> (StatusCode, String) {
-    let mut lines = shown.missing();
+    let Readiness { missing: mut lines, left_alone } = shown.readiness();
     let status = if lines.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     if lines.is_empty() {
         lines.push("ok".to_owned());
     }
-    lines.extend(shown.left_alone());
+    lines.extend(left_alone);
     (status, lines.join("\n") + "\n")
 }
 

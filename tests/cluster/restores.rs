@@ -67,6 +67,11 @@ impl Scene {
         self.api().create(&PostParams::default(), &object).await.unwrap();
     }
 
+    /// An operator of another cluster, with the same key to the ledgers.
+    async fn operator_elsewhere(&self) -> Running {
+        self.operator_as(|settings, _| settings.cluster_id = "another-cluster".to_owned()).await
+    }
+
     /// `orders` gets another credential, and is deleted at last: only that one is revoked.
     async fn never_ends_the_first(&self, operator: &Running) {
         self.merge("orders", json!({ "spec": { "rotation": { "request": "one of our own" } } })).await;
@@ -192,7 +197,7 @@ async fn a_ledger_of_another_cluster_is_borrowed_until_its_renewal_and_then_left
     let first = scene.pair("orders").await.unwrap();
     operator.kill().await;
 
-    let elsewhere = scene.operator_as(|settings, _| settings.cluster_id = "another-cluster".to_owned()).await;
+    let elsewhere = scene.operator_elsewhere().await;
     scene
         .wait("orders", "it is taken over", async || {
             scene.document("orders").await.unwrap().inherited.is_some()
@@ -220,8 +225,6 @@ async fn what_was_borrowed_stays_borrowed_when_its_ledger_is_restored_in_turn() 
     let operator = scene.operator().await;
     scene.issue("orders", json!({ "lifetime": "720h" })).await;
     operator.kill().await;
-    let as_another =
-        async || scene.operator_as(|settings, _| settings.cluster_id = "another-cluster".to_owned()).await;
     let borrows = async || {
         let borrowed = async || {
             let document = scene.document("orders").await.unwrap();
@@ -230,7 +233,7 @@ async fn what_was_borrowed_stays_borrowed_when_its_ledger_is_restored_in_turn() 
         scene.wait("orders", "it is borrowed", borrowed).await;
         scene.says("orders", ("Ready", "True", "Issued")).await;
     };
-    let elsewhere = as_another().await;
+    let elsewhere = scene.operator_elsewhere().await;
     borrows().await;
     let backup = scene.back_up(&["orders.credwright", "orders"]).await;
     elsewhere.kill().await;
@@ -238,7 +241,7 @@ async fn what_was_borrowed_stays_borrowed_when_its_ledger_is_restored_in_turn() 
     scene.restore_secrets(&backup).await;
     scene.restore_object(&backup).await;
 
-    let elsewhere = as_another().await;
+    let elsewhere = scene.operator_elsewhere().await;
     borrows().await;
     scene.never_ends_the_first(&elsewhere).await;
     elsewhere.stop().await;
@@ -256,7 +259,7 @@ async fn what_only_a_restored_secret_holds_is_used_and_never_revoked() {
     scene.restore_secrets(&backup).await;
     scene.restore_object(&backup).await;
 
-    let elsewhere = scene.operator_as(|settings, _| settings.cluster_id = "another-cluster".to_owned()).await;
+    let elsewhere = scene.operator_elsewhere().await;
     scene.says("orders", ("Ready", "True", "Issued")).await;
     scene.jump(&elsewhere, hours(30)).await;
     assert_eq!(scene.made().len(), 1, "nothing is minted while it works");
@@ -270,7 +273,7 @@ async fn what_was_borrowed_is_ours_when_a_person_claims_it() {
     let operator = scene.operator().await;
     scene.issue("orders", json!({ "lifetime": "720h" })).await;
     operator.kill().await;
-    let elsewhere = scene.operator_as(|settings, _| settings.cluster_id = "another-cluster".to_owned()).await;
+    let elsewhere = scene.operator_elsewhere().await;
     scene
         .wait("orders", "it is taken over", async || {
             scene.document("orders").await.unwrap().inherited.is_some()

@@ -7,7 +7,7 @@ use crate::{
     api::{AbandonedCredential, AbandonedKind, ProviderKind},
     lifecycle::{
         abandoned::to_do,
-        ledger::{Account, Document},
+        ledger::{Account, Document, may_be},
         naming, suspect,
         world::ProviderView,
         yet_accepted,
@@ -62,7 +62,7 @@ impl Engine {
         let of = &record.spec.provider;
         let key = provider_of(record);
         let ProviderView::Usable(view) = self.accounts.view(&key)? else { return None };
-        let same = view.fingerprint == of.account || of.account.is_empty();
+        let same = may_be(&of.account, &view.fingerprint);
         let pause = view.paused.map(|pause| pause.message);
         Some(Caller { driver: self.accounts.driver(&key)?, pause }).filter(|_| same)
     }

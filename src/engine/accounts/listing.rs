@@ -9,12 +9,7 @@ use std::{
 use jiff::SignedDuration;
 
 use crate::{
-    lifecycle::{
-        ledger::{Document, State},
-        naming,
-        plan::FoundCredential,
-        schedule::CHECK_EVERY,
-    },
+    lifecycle::{naming, plan::FoundCredential, schedule::CHECK_EVERY},
     providers::{Found, Provider},
 };
 
@@ -98,8 +93,7 @@ impl Engine {
             if at != *account || object.spec.suspend {
                 continue;
             }
-            let own = naming::tag(&document.cluster_id, &key.namespace, &key.name, &document.object_uid);
-            for tag in document.inherited.iter().flat_map(|it| &it.tags).cloned().chain([own]) {
+            for tag in document.tags(&key.namespace, &key.name) {
                 owners.insert(tag, key.clone());
             }
         }
@@ -117,7 +111,9 @@ impl Engine {
             let Some(key) = naming::parts(&it.name).and_then(|(tag, _)| owners.get(tag)) else { continue };
             // The ledger as it is now: what is being made just now is in it already.
             let entry = self.stores.ledgers.get(key);
-            if entry.is_none_or(|entry| entry.document.is_ok_and(|document| expects(&document, &it))) {
+            if entry.is_none_or(|entry| {
+                entry.document.is_ok_and(|document| document.expects(&it.name, &it.client_id))
+            }) {
                 continue;
             }
             let held_elsewhere = driver.identity() == Some(&it.client_id)
@@ -131,14 +127,5 @@ impl Engine {
             });
         }
         strays
-    }
-}
-
-/// Whether a ledger lists what was found, other than as something that was never made.
-fn expects(document: &Document, found: &Found) -> bool {
-    let known = document.revisions.iter().find(|it| it.name == found.name);
-    match known {
-        Some(known) => known.state != State::Absent,
-        None => document.lists(&found.name, &found.client_id),
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     api::CredentialCounts,
     lifecycle::{
         budget::{self, Asked},
-        ledger::{MINT_WINDOW, Revision, State},
+        ledger::{MINT_WINDOW, Revision, State, may_be},
         suspect::TOGETHER,
     },
 };
@@ -230,7 +230,7 @@ impl Tally {
 
     /// How many credentials that may be alive were made at an account with another fingerprint.
     pub(in crate::engine) fn made_elsewhere(&self, fingerprint: &str) -> u32 {
-        self.alive.iter().filter(|(it, _)| !it.is_empty() && *it != fingerprint).map(|(_, count)| count).sum()
+        self.alive.iter().filter(|(it, _)| !may_be(it, fingerprint)).map(|(_, count)| count).sum()
     }
 
     /// When credentials came to be refused, in order of time: those that still are, and those that were replaced just now. What

@@ -20,8 +20,7 @@ use crate::{
 impl Model {
     pub(super) fn mint(&mut self, revision: &Revision) -> Performed {
         self.write(&Edit::Intend(Box::new(revision.clone())));
-        if self.crash == Some(Crash::BeforeCall) {
-            self.crash = None;
+        if self.crashes(Crash::BeforeCall) {
             return Performed::Crashed;
         }
         let fault = self.faults.pop_front();
@@ -42,8 +41,7 @@ impl Model {
             self.creates.push(self.now);
             self.remotes.get_mut(&*revision.account.name).unwrap().clients.push(client);
         }
-        if self.crash == Some(Crash::BeforeAnswer) {
-            self.crash = None;
+        if self.crashes(Crash::BeforeAnswer) {
             return Performed::Crashed;
         }
         if let Some(fault) = fault {
@@ -144,8 +142,7 @@ impl Model {
         };
         let client_id = self.revision(revision).client_id;
         self.targets.push(Target { view, client_id, previous });
-        if self.crash == Some(Crash::AfterPublication) {
-            self.crash = None;
+        if self.crashes(Crash::AfterPublication) {
             return Performed::Crashed;
         }
         Performed::Outcome(Outcome::Done)

@@ -103,21 +103,13 @@ impl Model {
 
     /// What was forgotten at a provider is not looked for while the spec names another.
     pub(super) fn lose_sight(&mut self) {
-        self.remotes
-            .values_mut()
-            .flat_map(|it| &mut it.clients)
-            .for_each(|it| it.untraceable |= it.forgotten);
+        self.clients_mut().for_each(|it| it.untraceable |= it.forgotten);
     }
 
     /// What names of this object's credentials are known to have in common.
     fn tags(&self) -> Vec<String> {
-        let uid = self.object.as_ref().and_then(|it| it.metadata.uid.clone()).unwrap_or_default();
-        let own = naming::tag(&self.base.operator.cluster_id, "prod", "orders", &uid);
-        let written = self.document().into_iter().flat_map(|it| {
-            let tag = naming::tag(&it.cluster_id, "prod", "orders", &it.object_uid);
-            it.inherited.iter().flat_map(|it| it.tags.clone()).chain([tag])
-        });
-        written.chain([own]).collect()
+        let own = naming::tag(&self.base.operator.cluster_id, "prod", "orders", &self.uid());
+        self.document().into_iter().flat_map(|it| it.tags("prod", "orders")).chain([own]).collect()
     }
 
     pub(super) fn back_up(&mut self) {
@@ -136,7 +128,7 @@ impl Model {
         object.status = None;
         if elsewhere {
             self.base.operator.cluster_id = format!("cluster-{}", self.made);
-            self.remotes.values_mut().flat_map(|it| &mut it.clients).for_each(|it| it.elsewhere = true);
+            self.clients_mut().for_each(|it| it.elsewhere = true);
         }
         self.restart();
         let ledger = ledger.map(|it| {
@@ -173,7 +165,7 @@ impl Model {
     /// A person says that all this is this cluster's.
     pub(super) fn claim(&mut self) {
         self.annotate(CLAIM_ANNOTATION, &self.base.operator.cluster_id.clone());
-        self.remotes.values_mut().flat_map(|it| &mut it.clients).for_each(|it| it.elsewhere = false);
+        self.clients_mut().for_each(|it| it.elsewhere = false);
     }
 
     pub(super) fn annotate(&mut self, key: &str, value: &str) {
@@ -183,7 +175,7 @@ impl Model {
 
     /// Nothing is issued afresh beside what works, and only what cannot wait when the budget is used up.
     pub(super) fn check_mint(&self, revision: &Revision) {
-        let clients = || self.remotes.values().flat_map(|it| &it.clients).filter(|it| self.is_alive(it));
+        let clients = || self.clients().filter(|it| self.is_alive(it));
         let held = self.targets.iter().filter(|it| it.view.ours && it.view.intact.is_some());
         let doomed = |client: &Client| {
             let all = self.document().into_iter().flat_map(|it| &it.revisions);
@@ -214,10 +206,9 @@ impl Model {
     pub(super) fn operate(&mut self, step: &Step) -> Performed {
         let outcome = match step {
             Step::Inherit(inherited) => {
-                let object = self.object.as_ref().unwrap();
                 self.write(&Edit::Inherit {
                     cluster_id: self.base.operator.cluster_id.clone(),
-                    object_uid: object.metadata.uid.clone().unwrap_or_default(),
+                    object_uid: self.uid(),
                     inherited: inherited.clone(),
                 });
                 Outcome::Done
@@ -229,7 +220,7 @@ impl Model {
                 Outcome::Done
             }
             Step::DropLedger => {
-                self.lose_ledger();
+                self.lose(|it| it.ledger = None);
                 Outcome::Done
             }
             Step::RestoreLedger => {
@@ -243,15 +234,10 @@ impl Model {
             }
             other => self.fail(&format!("{other:?} mends nothing")),
         };
-        if self.crash == Some(Crash::AfterSurgery) {
-            self.crash = None;
+        if self.crashes(Crash::AfterSurgery) {
             return Performed::Crashed;
         }
         Performed::Outcome(outcome)
-    }
-
-    fn lose_ledger(&mut self) {
-        self.lose(|it| it.ledger = None);
     }
 
     fn recover(&mut self, recovery: &Recovery) -> Outcome {

@@ -21,7 +21,7 @@ use crate::{
         budget::Budget,
         capability::Capabilities,
         conclude, decide,
-        ledger::{Document, Edit, Revision, State, StepKind},
+        ledger::{Document, Edit, Revision, StepKind},
         naming,
         plan::{FoundCredential, Outcome, Plan, Step, Wake},
         status,
@@ -177,6 +177,24 @@ impl Model {
         client.alive && client.expires.is_none_or(|at| at > self.now)
     }
 
+    pub(super) fn uid(&self) -> String {
+        self.object.as_ref().and_then(|it| it.metadata.uid.clone()).unwrap_or_default()
+    }
+
+    /// Whether the power goes at this moment.
+    pub(super) fn crashes(&mut self, at: Crash) -> bool {
+        self.crash.take_if(|crash| *crash == at).is_some()
+    }
+
+    /// All credentials at all providers.
+    pub(super) fn clients(&self) -> impl Iterator<Item = &Client> {
+        self.remotes.values().flat_map(|it| &it.clients)
+    }
+
+    pub(super) fn clients_mut(&mut self) -> impl Iterator<Item = &mut Client> {
+        self.remotes.values_mut().flat_map(|it| &mut it.clients)
+    }
+
     pub(super) fn client(&self, revision: &Revision) -> Option<&Client> {
         self.remotes[&*revision.account.name].clients.iter().find(|it| it.is(revision))
     }
@@ -227,17 +245,11 @@ impl Model {
         if !self.capabilities.list || away || object.spec.suspend {
             return Vec::new();
         }
-        let own = naming::tag(&document.cluster_id, "prod", "orders", &document.object_uid);
-        let tags = document.inherited.iter().flat_map(|it| &it.tags).chain([&own]);
-        let tags: Vec<&String> = tags.collect();
+        let tags = document.tags("prod", "orders");
         let is_tagged = |it: &FoundCredential| {
-            naming::parts(&it.name).is_some_and(|(tag, _)| tags.iter().any(|one| *one == tag))
+            naming::parts(&it.name).is_some_and(|(tag, _)| tags.iter().any(|one| one == tag))
         };
-        let expected = |it: &FoundCredential| match document.revisions.iter().find(|one| one.name == it.name)
-        {
-            Some(known) => known.state != State::Absent,
-            None => document.lists(&it.name, &it.client_id),
-        };
+        let expected = |it: &FoundCredential| document.expects(&it.name, &it.client_id);
         self.listed(remote).filter(|it| is_tagged(it) && !expected(it)).collect()
     }
 
@@ -283,9 +295,8 @@ impl Model {
         let mut ledger = match self.ledger.take() {
             Some(ledger) => ledger.written_again(),
             None => {
-                let uid = self.object.as_ref().and_then(|it| it.metadata.uid.clone()).unwrap_or_default();
                 let cluster = &self.base.operator.cluster_id;
-                self.new_ledger(Document::new(cluster, &uid, DeletionPolicy::Revoke))
+                self.new_ledger(Document::new(cluster, &self.uid(), DeletionPolicy::Revoke))
             }
         };
         if let Err(error) = ledger.document.apply(edit, self.now) {
@@ -316,8 +327,7 @@ impl Model {
             Step::Record(edit) => self.write(edit),
             Step::Abandon(it) => {
                 self.abandoned.push(it.name.clone());
-                if self.crash == Some(Crash::AfterRecord) {
-                    self.crash = None;
+                if self.crashes(Crash::AfterRecord) {
                     return Performed::Crashed;
                 }
             }
@@ -386,7 +396,7 @@ impl Model {
             self.fail("too many credentials were made within the hour");
         }
         let Some(document) = self.document().filter(|it| !it.closed) else { return };
-        for client in self.remotes.values().flat_map(|it| &it.clients).filter(|it| self.is_alive(it)) {
+        for client in self.clients().filter(|it| self.is_alive(it)) {
             let listed = document.revisions.iter().any(|it| client.is(it) && it.state.may_be_alive());
             let excused = client.forgotten || client.elsewhere || self.abandoned.contains(&client.name);
             if !listed && !excused {
@@ -396,7 +406,7 @@ impl Model {
         let held =
             self.targets.iter().filter(|it| it.view.intact.is_some()).filter_map(|it| it.client_id.as_ref());
         for id in held {
-            let client = self.remotes.values().flat_map(|it| &it.clients).find(|it| it.id == *id);
+            let client = self.clients().find(|it| it.id == *id);
             if !client.is_some_and(|it| it.alive || it.killed) && !self.deleting() {
                 self.fail("a Secret holds what we revoked");
             }
@@ -407,7 +417,7 @@ impl Model {
     fn a_secret_works(&self) -> bool {
         let intact = self.targets.iter().filter(|it| it.view.ours && it.view.intact.is_some());
         intact.filter_map(|it| it.client_id.as_ref()).any(|id| {
-            let client = self.remotes.values().flat_map(|it| &it.clients).find(|it| it.id == *id);
+            let client = self.clients().find(|it| it.id == *id);
             client.is_some_and(|it| self.is_alive(it) || it.killed)
         })
     }

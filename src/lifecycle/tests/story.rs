@@ -289,8 +289,7 @@ impl Model {
         let revisions = self.ledger.iter().flat_map(|it| &it.document.revisions);
         let asked = |it: &&Revision| it.state == State::Revoking && self.asks_for(&it.name);
         let doomed: Vec<Revision> = revisions.filter(asked).cloned().collect();
-        let clients = self.remotes.values_mut().flat_map(|it| &mut it.clients);
-        clients.filter(|it| doomed.iter().any(|one| it.is(one))).for_each(|it| it.alive = false);
+        self.clients_mut().filter(|it| doomed.iter().any(|one| it.is(one))).for_each(|it| it.alive = false);
         let names: Vec<&str> = doomed.iter().map(|it| &*it.name).collect();
         self.annotate(crate::api::REMOVED_ANNOTATION, &names.join(", "));
     }
@@ -305,7 +304,7 @@ impl Model {
     /// What is alive at the providers, on no record, and not another cluster's. What was forgotten is excused where nobody can
     /// find it.
     pub(super) fn alive(&self) -> Vec<String> {
-        let all = self.remotes.values().flat_map(|it| &it.clients).filter(|it| self.is_alive(it));
+        let all = self.clients().filter(|it| self.is_alive(it));
         let lost = |it: &Client| {
             it.forgotten && (it.untraceable || !self.capabilities.list || self.object.is_none())
         };
