@@ -271,7 +271,9 @@ pub enum Reason {
     Stray,
     /// Event: the ledger was deleted or lost, and made anew from a copy, or from status and the Secret that workloads read.
     ///
-    /// Nothing: all goes on as before. Still, find out who deletes Secrets with the label `credwright.dev/role=ledger`.
+    /// Nothing: all goes on as before. Still, find out who deletes Secrets with the label `credwright.dev/role=ledger`. Where the
+    /// message says that another cluster may have made the credential and that is not so, say so by the annotation
+    /// `credwright.dev/claim`; the message has the command.
     LedgerRebuilt,
     /// The login works.
     ///

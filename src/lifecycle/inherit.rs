@@ -11,7 +11,7 @@ use super::{
     naming,
     pass::Pass,
     plan::{FoundCredential, Plan, Step},
-    world::{LedgerView, ProviderView},
+    world::{LedgerView, ProviderView, World},
 };
 
 /// How a ledger was come by that was not written for this object, or not as this Secret, or that was let go when Credwright was
@@ -72,6 +72,15 @@ fn claimed(pass: &Pass<'_>) -> bool {
     annotations.and_then(|all| all.get(CLAIM_ANNOTATION)) == Some(&pass.world.operator.cluster_id)
 }
 
+/// How a person says that what an object lists is this cluster's.
+pub(super) fn claim_command(world: &World) -> String {
+    let (subject, cluster) = (&world.subject, &world.operator.cluster_id);
+    format!(
+        "kubectl annotate apicred {} --namespace={} --overwrite {CLAIM_ANNOTATION}={cluster}",
+        subject.name, subject.namespace
+    )
+}
+
 /// What the provider holds under this object's own tag, and the ledger never asked for. Either the cluster was rolled back, or a
 /// clone of it is at work: in both cases somebody else may be using it.
 fn clashing<'a>(pass: &Pass<'a>) -> impl Iterator<Item = &'a FoundCredential> {
@@ -90,7 +99,6 @@ fn clashing<'a>(pass: &Pass<'a>) -> impl Iterator<Item = &'a FoundCredential> {
 /// Two seem to use one tag: nothing is minted and nothing is revoked until a person says whose it is.
 pub(super) fn identity_clash(pass: &Pass<'_>) -> Option<Plan> {
     let stray = clashing(pass).next()?;
-    let (subject, cluster) = (&pass.world.subject, &pass.world.operator.cluster_id);
     let message = format!(
         "the provider holds {} (client {}), which carries this object's tag and is not in its ledger: the cluster was rolled back, or \
          a clone of it uses the same account. Nothing is minted and nothing is revoked",
@@ -98,8 +106,8 @@ pub(super) fn identity_clash(pass: &Pass<'_>) -> Option<Plan> {
     );
     let action = format!(
         "if a clone is at work, start its Credwright with another --cluster-id; then, or after a roll-back, claim it for this \
-         cluster: kubectl annotate apicred {} --namespace={} --overwrite {CLAIM_ANNOTATION}={cluster}",
-        subject.name, subject.namespace
+         cluster: {}",
+        claim_command(pass.world)
     );
     Some(Plan { action: Some(action), ..pass.rest(Reason::IdentityClash, message) })
 }

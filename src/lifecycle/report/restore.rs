@@ -4,6 +4,7 @@ use crate::{
     api::{Reason, ledger_name},
     lifecycle::{
         failure::Failure,
+        inherit,
         ledger::{Inheritance, Inherited},
         plan::Outcome,
         surgery::Recovery,
@@ -18,7 +19,8 @@ impl Conclusion<'_> {
         let message = match inherited.how {
             Inheritance::Borrowed => format!(
                 "the ledger {ledger} was written on another cluster: its credential stays published while it works, and is never \
-                 revoked from here; this cluster issues its own when that is due"
+                 revoked from here; this cluster issues its own when that is due. If it is this cluster's, say so: {}",
+                inherit::claim_command(self.world)
             ),
             Inheritance::Adopted | Inheritance::Rebuilt => format!(
                 "the ledger {ledger} was restored or put back: its credential stays published while it works, and nothing is \
@@ -35,6 +37,12 @@ impl Conclusion<'_> {
         }
         self.report.memory.unrecoverable = None;
         let kept = match &recovery.published {
+            Some(published) if published.revision <= recovery.inherited.borrowed() => format!(
+                "the credential in the Secret {} is kept, and never revoked from here, for another cluster made it, or may have made it. \
+                 If it is this cluster's, say so: {}",
+                published.target,
+                inherit::claim_command(self.world)
+            ),
             Some(published) => format!("the credential in the Secret {} is kept", published.target),
             None => "no Secret holds its credential, so a new one is issued".to_owned(),
         };

@@ -265,6 +265,29 @@ fn a_lost_ledger_is_put_together_from_status_and_target() {
     assert!(recovery.revisions.iter().all(|it| it.rebuilt));
 }
 
+/// Whose it is nothing tells but a Secret's owner, or a name in status.
+#[test]
+fn what_may_be_another_clusters_is_told_with_what_to_do_if_it_is_not() {
+    let told = |scene: Scene| {
+        let world = scene.world();
+        let step = decide(&world, noon()).step.unwrap();
+        let Step::Recover(recovery) = &step else { panic!("it is not put together") };
+        let borrowed = recovery.inherited.borrowed();
+        (borrowed, conclude(&world, &step, &Outcome::Done, noon()).events.remove(0).message)
+    };
+    let held =
+        || a_credential().with_target(|it| it.intact = Some(Rendered { revision: 5, from: String::new() }));
+    let (borrowed, message) = told(held().and(|it| it.world.targets[0].inherited = true));
+    assert_eq!(borrowed, 5);
+    assert!(
+        message.contains("never revoked from here") && message.contains("dev/claim=cluster-1"),
+        "{message}"
+    );
+    let (borrowed, message) = told(held());
+    assert_eq!(borrowed, 0, "a Secret of this object's own is its own");
+    assert!(!message.contains("claim"), "{message}");
+}
+
 #[test]
 fn an_unreadable_ledger_is_let_go_only_when_a_person_deletes_it() {
     let unreadable = |terminating| {
