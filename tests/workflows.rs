@@ -89,3 +89,50 @@ fn every_job_ends_and_has_no_more_rights_than_it_says() {
         }
     }
 }
+
+/// The tools and results of a release must not come out of a cache: every job of the main branch
+/// can write one.
+#[test]
+fn a_release_uses_no_cache() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let tools = |file: &Path, cache: &Value| {
+        for step in steps(file) {
+            let uses = step["uses"].as_str().unwrap_or_default();
+            assert!(!uses.starts_with("actions/cache"), "{}: {uses}", file.display());
+            if uses == "./.github/actions/tools" {
+                assert_eq!(step["with"]["cache"], *cache, "{}", file.display());
+            }
+        }
+    };
+    let release = root.join(".github/workflows/release.yml");
+    tools(&release, &Value::Bool(false));
+    for (name, job) in parsed(&release)["jobs"].as_object().unwrap() {
+        let Some(called) = job["uses"].as_str() else { continue };
+        assert_eq!(job["with"]["release"], true, "{name}");
+        let called = root.join(called);
+        assert_eq!(parsed(&called)["on"]["workflow_call"]["inputs"]["release"]["type"], "boolean", "{name}");
+        tools(&called, &Value::String("${{ !inputs.release }}".to_owned()));
+    }
+    for step in steps(&root.join(".github/actions/tools/action.yml")) {
+        let uses = step["uses"].as_str().unwrap_or_default();
+        if uses.starts_with("actions/cache") {
+            assert_eq!(step["if"], "inputs.cache == 'true'", "{step}");
+        }
+        for own in ["cache", "package-manager-cache"] {
+            let setting = &step["with"][own];
+            assert!(setting.is_null() || *setting == Value::Bool(false), "{uses} caches by itself");
+        }
+    }
+}
+
+#[test]
+fn a_job_that_may_sign_or_publish_waits_for_a_reviewer() {
+    for file in files() {
+        for (name, job) in parsed(&file)["jobs"].as_object().into_iter().flatten() {
+            let rights = job["permissions"].as_object().into_iter().flatten();
+            if rights.into_iter().any(|(_, right)| right == "write") {
+                assert_eq!(job["environment"], "release", "{}: {name}", file.display());
+            }
+        }
+    }
+}
