@@ -49,9 +49,9 @@ bench: rust controlplane ## Measure speed and memory
 	$(target)/release/examples/bench
 
 .PHONY: soak
-soak: rust controlplane ## Kill, restart and break everything under load for ten minutes; SEED=… repeats a run
+soak: rust controlplane ## Kill, restart and break everything under load for ten minutes, or MINUTES=…; SEED=… repeats a run
 	cargo build --locked --release --workspace --bins --example soak
-	CREDWRIGHT_SOAK_SEED="$(SEED)" $(target)/release/examples/soak
+	CREDWRIGHT_SOAK_SEED="$(SEED)" CREDWRIGHT_SOAK_MINUTES="$(MINUTES)" $(target)/release/examples/soak
 
 ##@ Make
 

@@ -37,7 +37,7 @@ pub trait Clock: Send + Sync {
 /// `sent` and `received`; negative if it is behind.
 #[must_use]
 pub fn skew(sent: Timestamp, served: Timestamp, received: Timestamp) -> SignedDuration {
-    let ahead = sent.duration_since(served) - SignedDuration::from_secs(1);
+    let ahead = sent.duration_since(served).saturating_sub(SignedDuration::from_secs(1));
     let behind = received.duration_since(served);
     if ahead.is_positive() {
         ahead

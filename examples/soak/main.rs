@@ -1,22 +1,26 @@
-//! `make soak`: two hundred objects come, change and go, while two operators are killed fifty times, the API server is restarted, etcd
-//! stands still and the provider fails. At the end nothing may be unaccounted for, refused to a workload, or said where it may not be.
+//! `make soak`: two hundred objects come, change and go, while everything goes wrong at once: operators are killed, the API server is
+//! restarted, etcd stands still, connections die, answers are lost, clocks jump, the provider fails in many ways, and a noisy
+//! tenant does what it can. At the end nothing may be unaccounted for, refused to a workload, or said where it may not be.
 //!
-//! What goes wrong and what is wished for follows from a seed, which is printed: `make soak SEED=…` repeats it. It ends by itself in less
-//! than half an hour.
+//! What goes wrong and what is wished for follows from a seed, which is printed: `make soak SEED=…` repeats it. The trouble
+//! lasts for ten minutes, or for `MINUTES=…`, and is followed by at most a quarter of an hour in which everything settles.
 #![expect(clippy::disallowed_methods, reason = "the soak runs on real time, outside of the operator")]
 
 #[path = "../support/build.rs"]
 mod build;
 #[path = "../support/cluster.rs"]
 mod cluster;
+mod plan;
+mod replicas;
+mod report;
 mod tenants;
 mod trouble;
 mod verdict;
 
 use std::{
     fs,
+    path::Path,
     process::ExitCode,
-    sync::atomic::{AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
 
@@ -24,23 +28,95 @@ use anyhow::{Context, Result};
 use credwright::api::{ApiCredential, crds};
 use credwright_harness::{
     controlplane::{ControlPlane, ControlPlaneOptions},
+    hostile::Tenant,
     random::Random,
 };
 use credwright_simulator::{Clock, Simulator, spreetail};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
-use kube::Api;
+use kube::{Api, Client};
 use serde_json::json;
 
 use self::{
+    replicas::Replicas,
+    report::{Verdict, step},
     tenants::Counts,
-    trouble::{Happened, Replicas},
+    trouble::{Happened, Noise, Victims, Way},
 };
 
 const OBJECTS: usize = 200;
 const NAMESPACE: &str = "soaked";
+const NOISY: &str = "noisy";
 /// How long trouble is made.
 const MINUTES: u64 = 10;
+
+/// Everything that runs, and who uses it.
+struct Scene {
+    control_plane: ControlPlane,
+    client: Client,
+    provider: Simulator,
+    way: Way,
+    replicas: Replicas,
+    noise: Noise,
+    objects: Api<ApiCredential>,
+}
+
+impl Scene {
+    async fn begin(folder: &Path) -> Result<Self> {
+        let control_plane = ControlPlane::start(ControlPlaneOptions::default()).await?;
+        let client = control_plane.client().await?;
+        let provider = spreetail::start(spreetail::Options::new(Clock::real())).await?;
+        cluster::define(&client, &crds::all()).await?;
+        cluster::create_namespaces(&client, &[NAMESPACE, NOISY, "credwright-system"]).await?;
+        let limits = json!({ "requestsPerSecond": 500, "concurrent": 32, "mintsPerHour": 1_000_000 });
+        cluster::create_provider(&client, NAMESPACE, &provider, limits).await?;
+        let way = Way::to(&control_plane).await?;
+        let kubeconfig = way.kubeconfig(&control_plane, folder)?;
+        let replicas = Replicas::start(build::binary()?, &kubeconfig, folder).await?;
+        let noise = Noise::new(Tenant::new(client.clone(), vec![NOISY.to_owned()])).await?;
+        let objects = Api::namespaced(client.clone(), NAMESPACE);
+        Ok(Self { control_plane, client, provider, way, replicas, noise, objects })
+    }
+
+    /// Makes trouble under load.
+    async fn soak(&mut self, seed: u64, minutes: u64) -> Result<(Counts, Happened)> {
+        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), NAMESPACE);
+        let (counts, happened) = (Counts::default(), Happened::default());
+        let random = |stream: u64| Random::new(seed.wrapping_add(stream << 48));
+        let plan = plan::plan(&mut random(1), minutes);
+        let (planned, end) = (plan.len(), Instant::now() + Duration::from_secs(minutes * 60));
+        let (provider, objects) = (&self.provider, &self.objects);
+        let mut victims = Victims {
+            control_plane: &mut self.control_plane,
+            replicas: &mut self.replicas,
+            way: &self.way,
+            provider,
+            noise: &mut self.noise,
+        };
+        let (suffered, (), (), ()) = tokio::join!(
+            victims.suffer(plan, &happened, end),
+            tenants::wish(objects, OBJECTS, &counts, (random(2), end)),
+            tenants::work((objects, &secrets), provider, OBJECTS, &counts, (random(3), end)),
+            report::progress(provider, (&counts, &happened), planned, end),
+        );
+        suffered?;
+        Ok((counts, happened))
+    }
+
+    /// Lets everything settle, and then deletes it.
+    async fn judge(&mut self) -> Result<Verdict> {
+        let Self { client, objects, provider, noise, replicas, .. } = self;
+        let unsettled = verdict::settle(client, objects, provider).await?;
+        let unaccounted = verdict::unaccounted(client, provider).await?;
+        verdict::show(client, &unaccounted).await?;
+        step("all objects are deleted");
+        let left = verdict::all_go(client, objects, &noise.tenant, provider).await?;
+        verdict::show(client, &left).await?;
+        replicas.revive().await?;
+        let (canaries, panics) = verdict::canaries_and_panics(client, provider, replicas).await?;
+        Ok(Verdict { unsettled, unaccounted: unaccounted.len(), left: left.len(), canaries, panics })
+    }
+}
 
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
@@ -50,99 +126,22 @@ async fn main() -> Result<ExitCode> {
     };
     let now = u64::try_from(Timestamp::now().as_millisecond()).unwrap_or_default();
     let seed = number("CREDWRIGHT_SOAK_SEED")?.unwrap_or(now);
-    let minutes = number("CREDWRIGHT_SOAK_MINUTES")?.unwrap_or(MINUTES);
+    let minutes = number("CREDWRIGHT_SOAK_MINUTES")?.unwrap_or(MINUTES).max(1);
     let folder = build::folder()?.join("soak");
     if folder.exists() {
         fs::remove_dir_all(&folder)?;
     }
     fs::create_dir_all(&folder)?;
-    step(&format!(
-        "seed {seed}, {OBJECTS} objects, {minutes} minutes of trouble; logs in {}",
-        folder.display()
-    ));
-
-    let mut control_plane = ControlPlane::start(ControlPlaneOptions::default()).await?;
-    let client = control_plane.client().await?;
-    let provider = spreetail::start(spreetail::Options::new(Clock::real())).await?;
-    cluster::define(&client, &crds::all()).await?;
-    cluster::create_namespaces(&client, &[NAMESPACE, "credwright-system"]).await?;
-    let limits = json!({ "requestsPerSecond": 500, "concurrent": 32, "mintsPerHour": 1_000_000 });
-    cluster::create_provider(&client, NAMESPACE, &provider, limits).await?;
-    let kubeconfig = control_plane.kubeconfig().to_owned();
-    let mut replicas = Replicas::start(build::binary()?, &kubeconfig, &folder).await?;
-
-    let objects: Api<ApiCredential> = Api::namespaced(client.clone(), NAMESPACE);
-    let secrets: Api<Secret> = Api::namespaced(client.clone(), NAMESPACE);
-    let (counts, end) = (Counts::default(), Instant::now() + Duration::from_secs(minutes * 60));
-    let random = |stream: u64| Random::new(seed.wrapping_add(stream << 48));
-    let (happened, (), ()) = tokio::join!(
-        trouble::make(&mut control_plane, &mut replicas, &provider, (random(1), end)),
-        tenants::wish(&objects, OBJECTS, &counts, (random(2), end)),
-        tenants::work((&objects, &secrets), &provider, OBJECTS, &counts, (random(3), end)),
-    );
-    let happened = happened?;
+    let logs = folder.display();
+    step(&format!("seed {seed}, {OBJECTS} objects, {minutes} minutes of trouble; logs in {logs}"));
+    let mut scene = Scene::begin(&folder).await?;
+    let (counts, happened) = scene.soak(seed, minutes).await?;
     step("the trouble is over; everything has to settle");
-    if let Err(error) = verdict::settles(&client, &objects, &provider).await {
-        eprintln!("soak: {error:#}");
-    }
-    let unaccounted = verdict::unaccounted(&client, &provider).await?;
-    verdict::show(&client, &unaccounted).await?;
-    step("all objects are deleted");
-    let left = verdict::all_go(&client, &objects, &provider).await?;
-    verdict::show(&client, &left).await?;
-    let (canaries, panics) = verdict::canaries_and_panics(&client, &provider, &folder).await?;
-
-    let verdict = Verdict { unaccounted: unaccounted.len(), left: left.len(), canaries, panics };
-    Ok(if print(seed, &provider, (&counts, &happened), &verdict) {
+    let verdict = scene.judge().await?;
+    let counts = (&counts, &happened, scene.way.meddled());
+    Ok(if report::print(seed, &scene.provider, counts, &scene.replicas, &verdict) {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     })
-}
-
-/// What may not be.
-struct Verdict {
-    unaccounted: usize,
-    left: usize,
-    canaries: usize,
-    panics: usize,
-}
-
-/// Prints the table. Returns whether all is well.
-fn print(
-    seed: u64,
-    provider: &Simulator,
-    (counts, happened): (&Counts, &Happened),
-    verdict: &Verdict,
-) -> bool {
-    let Verdict { unaccounted, left, canaries, panics } = verdict;
-    let read = |counter: &AtomicUsize| counter.load(Ordering::Relaxed);
-    let refusals = read(&counts.refusals);
-    let rows = [
-        ("seed", seed.to_string()),
-        (
-            "wishes applied, and objects deleted",
-            format!("{}, {}", read(&counts.applied), read(&counts.deleted)),
-        ),
-        ("credentials made", provider.record().created_count().to_string()),
-        ("operators killed", happened.kills.to_string()),
-        ("API server restarted, etcd paused", format!("{}, {}", happened.restarts, happened.pauses)),
-        ("faults of the provider", happened.faults.to_string()),
-        ("Secrets used by workloads", read(&counts.reads).to_string()),
-        ("of these refused", refusals.to_string()),
-        ("alive and unaccounted for", unaccounted.to_string()),
-        ("alive after all was deleted", left.to_string()),
-        ("secrets where none may be", canaries.to_string()),
-        ("panics", panics.to_string()),
-    ];
-    for (what, figure) in rows {
-        println!("{what:<38} {figure}");
-    }
-    let well = refusals + unaccounted + left + canaries + panics == 0;
-    println!("{}", if well { "all is well" } else { "FAILED" });
-    well
-}
-
-fn step(what: &str) {
-    eprintln!("soak: {what}");
 }

@@ -46,7 +46,8 @@ async fn apply(
     counts: &Counts,
     random: &mut Random,
 ) -> Result<()> {
-    let lifetime = random.one_of(&["8m", "10m", "20m", "720h"]);
+    // A third of a life is what trouble may take before a renewal is too late.
+    let lifetime = random.one_of(&["10m", "12m", "20m", "720h"]);
     let wish = counts.wish.fetch_add(1, Ordering::Relaxed).to_string();
     let object = json!({
         "apiVersion": "credwright.dev/v1alpha1", "kind": "ApiCredential", "metadata": { "name": name(slot) },

@@ -1,160 +1,192 @@
-//! What goes wrong, and when: chosen beforehand from the seed.
+//! Makes what is planned go wrong.
 
 use std::{
+    collections::BTreeMap,
+    fs,
     path::{Path, PathBuf},
+    sync::Mutex,
     time::{Duration, Instant},
 };
 
 use anyhow::Result;
-use credwright_harness::{controlplane::ControlPlane, operator::Operator, random::Random};
-use credwright_simulator::{Fault, Matching, Operation, RetryAfter, Simulator};
+use credwright_harness::{
+    balancer::Balancer,
+    controlplane::ControlPlane,
+    gateway::{Gateway, Meddled},
+    hostile::Tenant,
+};
+use credwright_simulator::{Fault, Operation, Rule, Simulator, hostile};
 
-/// How many operators run side by side.
-const REPLICAS: usize = 2;
-const KILLS: usize = 50;
-const RESTARTS: usize = 3;
-const PAUSES: usize = 3;
-const FAULTS: usize = 60;
-/// How long etcd stands still.
-const PAUSE: Duration = Duration::from_secs(20);
-/// How long the provider is down.
-const OUTAGE: Duration = Duration::from_secs(15);
+use super::{
+    plan::{Kind, OUTAGE, PAUSE, Trouble},
+    replicas::Replicas,
+};
 
-#[derive(Clone, Copy, Debug)]
-enum Trouble {
-    /// `kill -9` of a replica, which is started again at once.
-    Kill(usize),
-    RestartApiServer,
-    PauseEtcd,
-    Provider(usize),
-}
+/// How long the API server drops answers.
+const LOSS: Duration = Duration::from_secs(10);
+/// How long a tenant with 64 scopes waits for a token.
+const SLOW: Duration = Duration::from_secs(9);
 
 /// How often each happened.
 #[derive(Default)]
-pub(crate) struct Happened {
-    pub(crate) kills: usize,
-    pub(crate) restarts: usize,
-    pub(crate) pauses: usize,
-    pub(crate) faults: usize,
-}
+pub(crate) struct Happened(Mutex<BTreeMap<Kind, usize>>);
 
-/// The replicas, and where their logs are.
-pub(crate) struct Replicas {
-    running: Vec<Option<Operator>>,
-    binary: PathBuf,
-    kubeconfig: PathBuf,
-    folder: PathBuf,
-    started: usize,
-}
-
-impl Replicas {
-    pub(crate) async fn start(binary: PathBuf, kubeconfig: &Path, folder: &Path) -> Result<Self> {
-        let (kubeconfig, folder) = (kubeconfig.to_owned(), folder.to_owned());
-        let mut replicas = Self { running: Vec::new(), binary, kubeconfig, folder, started: 0 };
-        for _ in 0..REPLICAS {
-            let operator = replicas.another().await?;
-            replicas.running.push(Some(operator));
+impl Happened {
+    fn count(&self, kind: Kind) {
+        if let Ok(mut counts) = self.0.lock() {
+            *counts.entry(kind).or_default() += 1;
         }
-        Ok(replicas)
     }
 
-    async fn another(&mut self) -> Result<Operator> {
-        self.started += 1;
-        let log = self.folder.join(format!("operator-{}.log", self.started));
-        let arguments =
-            ["--allow-egress", "127.0.0.0/8", "--revocation-deadline", "5m", "--log", "credwright=trace"];
-        Operator::start(&self.binary, &arguments, Some(&self.kubeconfig), &log).await
+    pub(crate) fn of(&self, kind: Kind) -> usize {
+        self.0.lock().ok().and_then(|counts| counts.get(&kind).copied()).unwrap_or_default()
     }
 
-    async fn kill(&mut self, which: usize) -> Result<()> {
-        drop(self.running[which].take());
-        self.running[which] = Some(self.another().await?);
-        Ok(())
+    pub(crate) fn all(&self) -> usize {
+        Kind::all().map(|kind| self.of(kind)).sum()
+    }
+}
+
+/// The way from the operators to the API server: a balancer that forgets connections, and behind it a gateway that loses answers.
+pub(crate) struct Way {
+    balancer: Balancer,
+    gateway: Gateway,
+}
+
+impl Way {
+    pub(crate) async fn to(control_plane: &ControlPlane) -> Result<Self> {
+        let gateway = Gateway::start(control_plane.client().await?).await?;
+        let balancer = Balancer::start(gateway.address()).await?;
+        Ok(Self { balancer, gateway })
     }
 
-    /// A replica that has ended by itself is started again, as Kubernetes would: while the API server is away none can start.
-    async fn revive(&mut self) -> Result<()> {
-        for which in 0..REPLICAS {
-            if self.running[which].as_mut().is_none_or(|it| it.ensure_running().is_err()) {
-                self.kill(which).await?;
+    /// Writes the kubeconfig of those who go this way.
+    pub(crate) fn kubeconfig(&self, control_plane: &ControlPlane, folder: &Path) -> Result<PathBuf> {
+        let path = folder.join("kubeconfig");
+        let server = format!("http://{}", self.balancer.address());
+        fs::write(&path, control_plane.kubeconfig_by_way_of(&server)?)?;
+        Ok(path)
+    }
+
+    pub(crate) fn meddled(&self) -> Meddled {
+        self.gateway.meddled()
+    }
+}
+
+/// The noisy tenant, and how much it has created of each kind.
+pub(crate) struct Noise {
+    pub(crate) tenant: Tenant,
+    tarpit: String,
+    created: BTreeMap<Kind, usize>,
+}
+
+impl Noise {
+    pub(crate) async fn new(tenant: Tenant) -> Result<Self> {
+        let (tarpit, slow) = (hostile::tarpit().await?, hostile::slow(SLOW).await?);
+        tenant.providers(&slow, &hostile::talkative().await?, 1).await?;
+        Ok(Self { tenant, tarpit, created: BTreeMap::new() })
+    }
+
+    async fn more(&mut self, kind: Kind) -> Result<()> {
+        let count = match kind {
+            Kind::Tarpits => 10,
+            Kind::Poison => 3,
+            _ => 4,
+        };
+        let created = self.created.entry(kind).or_default();
+        let numbers = *created..*created + count;
+        *created += count;
+        match kind {
+            Kind::Tarpits => self.tenant.tarpits(&self.tarpit, numbers).await,
+            Kind::Slow => self.tenant.slow(numbers).await,
+            Kind::Talkative => self.tenant.talkative(numbers).await,
+            _ => self.tenant.poison(numbers).await,
+        }
+    }
+}
+
+/// Everything that something can go wrong with.
+pub(crate) struct Victims<'a> {
+    pub(crate) control_plane: &'a mut ControlPlane,
+    pub(crate) replicas: &'a mut Replicas,
+    pub(crate) way: &'a Way,
+    pub(crate) provider: &'a Simulator,
+    pub(crate) noise: &'a mut Noise,
+}
+
+impl Victims<'_> {
+    /// Makes trouble by the plan, and waits until `end`.
+    pub(crate) async fn suffer(
+        &mut self,
+        plan: Vec<(Duration, Trouble)>,
+        happened: &Happened,
+        end: Instant,
+    ) -> Result<()> {
+        // What takes longer than planned delays what comes after it, or all of that would come at once.
+        let (mut at, mut planned) = (Instant::now(), Duration::ZERO);
+        for (after, trouble) in plan {
+            at += after - planned;
+            planned = after;
+            if at >= end {
+                break;
             }
+            self.wait_until(at).await?;
+            let (kind, began) = (trouble.kind(), Instant::now());
+            match self.make(trouble).await {
+                Ok(()) => happened.count(kind),
+                Err(error) => eprintln!("soak: {}: {error:#}", kind.name()),
+            }
+            at += began.elapsed().saturating_sub(kind.takes());
         }
+        self.wait_until(end).await?;
+        self.provider.faults().clear();
         Ok(())
     }
-}
 
-/// Makes trouble until `end`.
-pub(crate) async fn make(
-    control_plane: &mut ControlPlane,
-    replicas: &mut Replicas,
-    provider: &Simulator,
-    (mut random, end): (Random, Instant),
-) -> Result<Happened> {
-    let mut happened = Happened::default();
-    for (at, trouble) in plan(&mut random, end) {
-        while Instant::now() < at {
-            replicas.revive().await?;
+    async fn wait_until(&mut self, instant: Instant) -> Result<()> {
+        while Instant::now() < instant {
+            self.replicas.revive().await?;
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
+        Ok(())
+    }
+
+    async fn make(&mut self, trouble: Trouble) -> Result<()> {
         match trouble {
-            Trouble::Kill(which) => {
-                replicas.kill(which).await?;
-                happened.kills += 1;
-            }
-            Trouble::RestartApiServer => {
-                control_plane.restart_apiserver().await?;
-                happened.restarts += 1;
-            }
+            Trouble::Kill(which) => self.replicas.kill(which).await?,
+            Trouble::RestartApiServer => self.control_plane.restart_apiserver().await?,
             Trouble::PauseEtcd => {
-                control_plane.pause_etcd()?;
+                self.control_plane.pause_etcd()?;
                 tokio::time::sleep(PAUSE).await;
-                control_plane.resume_etcd()?;
-                happened.pauses += 1;
+                self.control_plane.resume_etcd()?;
             }
-            Trouble::Provider(number) => {
-                fail(provider, number, &mut random).await?;
-                happened.faults += 1;
+            Trouble::ForgetConnections => self.way.balancer.forget(),
+            Trouble::LoseAnswers(one_of) => self.way.gateway.lose_one_of(one_of, Instant::now() + LOSS),
+            Trouble::JumpClock(by, long) => self.way.gateway.shift(by, Instant::now() + long),
+            Trouble::Outage => {
+                self.provider.stop().await;
+                tokio::time::sleep(OUTAGE).await;
+                self.provider.start_again().await?;
             }
+            Trouble::Provider(_, on, times, fault) => self.provider.faults().next_n(on, times, fault),
+            Trouble::Throttle(on, retry_after, long) => {
+                let until = Some(self.provider.clock().now() + long);
+                let fault = Fault::rate_limited(retry_after);
+                self.provider.faults().add(Rule { until, ..Rule::every(on, fault) });
+            }
+            Trouble::Undeletable(number, times) => self.refuse_deletes(number, times),
+            Trouble::Noise(kind) => self.noise.more(kind).await?,
         }
+        Ok(())
     }
-    provider.faults().clear();
-    replicas.revive().await?;
-    Ok(happened)
-}
 
-fn plan(random: &mut Random, end: Instant) -> Vec<(Instant, Trouble)> {
-    let begin = Instant::now();
-    let span = usize::try_from(end.duration_since(begin).as_millis()).unwrap_or(usize::MAX);
-    let mut plan = Vec::new();
-    for (times, trouble) in [(RESTARTS, Trouble::RestartApiServer), (PAUSES, Trouble::PauseEtcd)] {
-        plan.extend((0..times).map(|_| (random.below(span), trouble)));
+    fn refuse_deletes(&self, number: usize, times: usize) {
+        let live = self.provider.record().live();
+        let Some(chosen) = live.get(number % live.len().max(1)) else { return };
+        self.provider.faults().add(Rule {
+            path_end: Some(chosen.client_id.clone()),
+            times: Some(times),
+            ..Rule::every(Operation::Delete, Fault::status(500))
+        });
     }
-    plan.extend((0..KILLS).map(|_| (random.below(span), Trouble::Kill(random.below(REPLICAS)))));
-    plan.extend((0..FAULTS).map(|number| (random.below(span), Trouble::Provider(number))));
-    plan.sort_by_key(|(at, _)| *at);
-    plan.into_iter().map(|(at, trouble)| (begin + Duration::from_millis(at as u64), trouble)).collect()
-}
-
-async fn fail(provider: &Simulator, number: usize, random: &mut Random) -> Result<()> {
-    if number.is_multiple_of(20) {
-        provider.stop().await;
-        tokio::time::sleep(OUTAGE).await;
-        return Ok(provider.start_again().await?);
-    }
-    let operations =
-        [Operation::Create, Operation::Create, Operation::Delete, Operation::List, Operation::Token];
-    let on: Matching = (*random.one_of(&operations)).into();
-    let faults = [
-        Fault::TornBefore,
-        Fault::LostAnswer,
-        Fault::LostAnswer,
-        Fault::CutBody,
-        Fault::status(500),
-        Fault::StatusAfterEffect { code: 504, body: String::new() },
-        Fault::rate_limited(RetryAfter::Seconds(3)),
-        Fault::Malformed,
-        Fault::slow(Duration::from_secs(2)),
-    ];
-    provider.faults().next_n(on, 1 + random.below(4), random.one_of(&faults).clone());
-    Ok(())
 }

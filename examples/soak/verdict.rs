@@ -1,25 +1,27 @@
 //! What must hold afterwards.
 
-use std::{collections::BTreeSet, fs, path::Path, time::Duration};
+use std::{collections::BTreeSet, time::Duration};
 
 use aho_corasick::AhoCorasick;
-use anyhow::{Context, Result};
+use anyhow::Result;
+use base64::{Engine, prelude::BASE64_STANDARD};
 use credwright::{
-    api::{AbandonedCredential, ApiCredential, CredentialProvider},
+    api::{AbandonedCredential, ApiCredential},
     lifecycle::ledger::Document,
 };
-use credwright_harness::wait;
-use credwright_simulator::Simulator;
-use k8s_openapi::api::{
-    core::v1::{ConfigMap, Secret},
-    events::v1::Event,
+use credwright_harness::{
+    hostile::{self as harness, Tenant},
+    raw, wait,
 };
+use credwright_simulator::{Simulator, hostile as simulator};
+use http::Method;
+use k8s_openapi::api::core::v1::Secret;
 use kube::{
-    Api, Client, Resource, ResourceExt,
+    Api, Client, ResourceExt,
     api::{DeleteParams, ListParams},
 };
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+
+use super::replicas::Replicas;
 
 /// Time for a lost answer to be settled, and for an overlap.
 const TO_SETTLE: Duration = Duration::from_secs(480);
@@ -56,81 +58,110 @@ async fn documents(client: &Client) -> Result<Vec<Document>> {
 }
 
 /// Waits until every object is Ready, or has had as many credentials as it may have, and nothing is open or unaccounted for.
-pub(crate) async fn settles(
+/// Returns how many objects have not come so far in time.
+pub(crate) async fn settle(
     client: &Client,
     objects: &Api<ApiCredential>,
     provider: &Simulator,
-) -> Result<()> {
-    wait::until("everything to settle", TO_SETTLE, async || {
-        let all = objects.list(&ListParams::default()).await?.items;
-        let ready = all.iter().all(|it| {
-            let conditions = it.status.iter().flat_map(|status| &status.conditions);
-            it.metadata.deletion_timestamp.is_none()
-                && conditions
-                    .into_iter()
-                    .any(|it| it.type_ == "Ready" && (it.status == "True" || it.reason == "MintLimit"))
-        });
-        Ok((ready && unaccounted(client, provider).await?.is_empty()).then_some(()))
+) -> Result<usize> {
+    let settled = wait::until("everything to settle", TO_SETTLE, async || {
+        let all_are_well = unsettled(objects).await?.is_empty();
+        Ok((all_are_well && unaccounted(client, provider).await?.is_empty()).then_some(()))
     })
-    .await
+    .await;
+    let Err(error) = settled else { return Ok(0) };
+    eprintln!("soak: {error:#}");
+    let left = unsettled(objects).await?;
+    left.iter().for_each(|it| eprintln!("soak: {it}"));
+    Ok(left.len())
 }
 
-/// Deletes all objects, and waits until they and their credentials are gone. Returns what lives on all the same.
+/// The objects that are neither Ready nor at their limit, with their conditions.
+async fn unsettled(objects: &Api<ApiCredential>) -> Result<Vec<String>> {
+    let all = objects.list(&ListParams::default()).await?.items.into_iter();
+    Ok(all.filter(|it| !is_settled(it)).map(|it| format!("{}: {:?}", it.name_any(), it.status)).collect())
+}
+
+fn is_settled(object: &ApiCredential) -> bool {
+    let mut conditions = object.status.iter().flat_map(|status| &status.conditions);
+    object.metadata.deletion_timestamp.is_none()
+        && conditions.any(|it| it.type_ == "Ready" && (it.status == "True" || it.reason == "MintLimit"))
+}
+
+/// Deletes all objects, those of the noisy tenant too, and waits until they are gone, and the credentials of the others with
+/// them. Returns what is there all the same: objects, records and credentials.
 pub(crate) async fn all_go(
     client: &Client,
     objects: &Api<ApiCredential>,
+    noise: &Tenant,
     provider: &Simulator,
 ) -> Result<Vec<String>> {
     objects.delete_collection(&DeleteParams::default(), &ListParams::default()).await?;
+    noise.delete_credentials().await?;
     let records: Api<AbandonedCredential> = Api::all(client.clone());
+    // A noisy server's answers cannot be told from lost ones, so what it was asked for stays on record.
+    let of_others = |it: &AbandonedCredential| it.spec.credential.namespace == super::NAMESPACE;
+    let still_there = async || -> Result<Vec<String>> {
+        let left = objects.list_metadata(&ListParams::default()).await?.items;
+        let recorded = records.list(&ListParams::default()).await?.items.into_iter().filter(of_others);
+        let mut names: Vec<String> = left.iter().map(ResourceExt::name_any).collect();
+        names.extend(recorded.map(|it| it.name_any()));
+        names.extend(noise.credentials().await?);
+        Ok(names)
+    };
     let gone = wait::until("everything to be revoked", TO_GO, async || {
-        let left = objects.list_metadata(&ListParams::default()).await?.items.len();
-        let recorded = records.list_metadata(&ListParams::default()).await?.items.len();
-        Ok((left == 0 && recorded == 0).then_some(()))
+        Ok(still_there().await?.is_empty().then_some(()))
     })
     .await;
     if let Err(error) = gone {
         eprintln!("soak: {error:#}");
     }
-    let left = provider.record().live().into_iter();
-    Ok(left.map(|it| it.name.unwrap_or(it.client_id)).collect())
+    let mut left = still_there().await?;
+    left.extend(provider.record().live().into_iter().map(|it| it.name.unwrap_or(it.client_id)));
+    Ok(left)
 }
 
-/// How many secrets are where none may be, and how often an operator panicked.
+/// How many secrets are where none may be, and how often an operator logged a panic.
 pub(crate) async fn canaries_and_panics(
     client: &Client,
     provider: &Simulator,
-    folder: &Path,
+    replicas: &Replicas,
 ) -> Result<(usize, usize)> {
     let mut secrets: Vec<String> = provider.record().all().iter().map(|it| it.secret().to_owned()).collect();
     secrets.push(provider.login().client_secret.clone());
-    let search = AhoCorasick::new(secrets)?;
-    let mut texts = vec![
-        all::<ApiCredential>(client).await?,
-        all::<CredentialProvider>(client).await?,
-        all::<AbandonedCredential>(client).await?,
-        all::<ConfigMap>(client).await?,
-        all::<Event>(client).await?,
-    ];
-    let mut panics = 0;
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|it| it == "log") {
-            let text = fs::read(&path).with_context(|| path.display().to_string())?;
-            let text = String::from_utf8_lossy(&text).into_owned();
-            panics += text.matches("panicked at").count();
-            texts.push(text);
-        }
+    secrets.extend([harness::CANARY.to_owned(), simulator::CANARY.to_owned()]);
+    let encoded: Vec<String> = secrets.iter().map(|it| BASE64_STANDARD.encode(it)).collect();
+    let search = AhoCorasick::new(secrets.iter().chain(&encoded))?;
+    let (mut canaries, mut panics) = (0, 0);
+    for plural in
+        ["apicredentials", "credentialproviders", "clustercredentialproviders", "abandonedcredentials"]
+            .into_iter()
+            .chain(["configmaps", "events"])
+    {
+        // As text: some of them are poisoned.
+        let text = raw::text(client, Method::GET, &raw::collection(None, plural), None).await?;
+        canaries += found(&search, plural, &text);
     }
-    Ok((texts.iter().map(|text| search.find_iter(text).count()).sum(), panics))
+    for (number, log) in replicas.logs().enumerate() {
+        let log = log?;
+        canaries += found(&search, &format!("log {}", number + 1), &log);
+        panics += panics_in(&log);
+    }
+    Ok((canaries, panics))
 }
 
-async fn all<K>(client: &Client) -> Result<String>
-where
-    K: Resource<DynamicType = ()> + Clone + Serialize + DeserializeOwned + std::fmt::Debug,
-{
-    let api: Api<K> = Api::all(client.clone());
-    Ok(serde_json::to_string(&api.list(&ListParams::default()).await?.items)?)
+fn found(search: &AhoCorasick, place: &str, text: &str) -> usize {
+    let count = search.find_iter(text).count();
+    if count > 0 {
+        eprintln!("soak: {count} secrets in {place}");
+    }
+    count
+}
+
+/// The operator logs where a panic happened, and nothing of its text. Before it has set that up, Rust does.
+fn panics_in(log: &str) -> usize {
+    let is_panic = |line: &&str| line.contains(": panic location=") || line.contains("panicked at");
+    log.lines().filter(is_panic).inspect(|line| eprintln!("soak: {line}")).count()
 }
 
 /// What a failure is looked into with.

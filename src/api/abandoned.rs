@@ -3,11 +3,15 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::api_credential::{ProviderKind, date_time};
+use super::{
+    api_credential::{ProviderKind, date_time},
+    instant,
+};
 
 /// A credential that could not be revoked in time, or of which it is not known whether it exists. Credwright makes this record, in
 /// its own namespace, tries again until the credential is gone, and then removes the record. Deleting it means that a person
@@ -55,7 +59,7 @@ pub struct AbandonedCredentialSpec {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub ids: BTreeMap<String, String>,
     /// When the provider ends it by itself.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "instant::deserialize", skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "date_time")]
     pub expires_at: Option<Timestamp>,
     /// Since when it is abandoned.
@@ -107,15 +111,20 @@ pub struct AbandonedStatus {
     /// The generation that this status speaks of; -1 before the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
+    /// `Ready`, which is False as long as there is a record, and `ActionRequired` where only a
+    /// person can help.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
     /// How often it was tried in vain to revoke it.
     #[serde(default)]
     pub attempts: u32,
     /// When it was last tried.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "instant::deserialize", skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "date_time")]
     pub last_attempt: Option<Timestamp>,
     /// When it is tried next; absent where only a person can help.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "instant::deserialize", skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "date_time")]
     pub next_attempt: Option<Timestamp>,
     /// What is so, and what to do about it.

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::duration::{Duration, between};
 
-/// Who may use a cluster-scoped provider, and what they may ask for. What is not allowed is never minted; it may
-/// always be revoked.
+/// The rules for using a cluster-scoped provider. A credential that is not allowed is never minted.
+/// One that was minted before lives to its end, and is then revoked.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Allow {
@@ -20,7 +20,10 @@ pub struct Allow {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256), inner(length(min = 1, max = 256)), extend("x-kubernetes-list-type" = "set"))]
     pub scopes: Option<Vec<String>>,
-    /// The longest lifetime. A credential without a lifetime gets this one.
+    /// The longest lifetime. A credential without a lifetime gets this one. A credential that may
+    /// not be renewed, because its object is suspended or asks for what is not allowed, is revoked
+    /// at the end of its lifetime. Without this field, credentials without a lifetime never end,
+    /// even if their namespace is not allowed any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = between("maxLifetime", "10s", "87600h"))]
     pub max_lifetime: Option<Duration>,

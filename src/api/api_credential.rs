@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     duration::{Duration, FORM, between},
-    names::{is_name, no_ledger},
+    instant,
+    names::{is_name, longest_key, no_ledger, texts},
+    word::Word,
 };
 
 /// What is wanted: which credential, from which provider, how it is rotated and where it is published.
@@ -28,18 +30,18 @@ use super::{
     category = "credwright",
     doc = "A credential at a provider, published in a Secret, rotated before it expires and revoked when it is no longer used.",
     printcolumn(name = "READY", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
+    printcolumn(
+        name = "REASON",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].reason"
+    ),
     printcolumn(name = "PROVIDER", type_ = "string", json_path = ".spec.providerRef.name"),
-    printcolumn(name = "CLIENT ID", type_ = "string", json_path = ".status.clientId"),
     printcolumn(name = "REVISION", type_ = "integer", json_path = ".status.revision"),
     printcolumn(name = "EXPIRES", type_ = "string", json_path = ".status.expiresAt"),
     printcolumn(name = "RENEWS", type_ = "string", json_path = ".status.renewalTime"),
     printcolumn(name = "AGE", type_ = "date", json_path = ".metadata.creationTimestamp"),
-    printcolumn(
-        name = "REASON",
-        type_ = "string",
-        json_path = ".status.conditions[?(@.type=='Ready')].reason",
-        priority = 1
-    ),
+    printcolumn(name = "CLIENT ID", type_ = "string", json_path = ".status.clientId", priority = 1),
+    selectable = ".spec.providerRef.name",
     validation = Rule::new("size(self.metadata.name) <= 240")
         .message("metadata.name has at most 240 characters, so that its ledger's name fits into a Secret's"),
     validation = Rule::new("!self.metadata.name.endsWith('.credwright') && !self.metadata.name.endsWith('.credwright-copy')")
@@ -98,7 +100,9 @@ pub struct ApiCredentialSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rotation: Option<Rotation>,
 
-    /// While true, nothing is called and nothing is written; status says so.
+    /// While true, nothing is called and nothing is written; status says so. A credential of a
+    /// shared provider that limits lifetimes, or does not allow this namespace any more, is still
+    /// revoked at the end of its life.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub suspend: bool,
 
@@ -139,6 +143,10 @@ pub enum IntakeVerify {
     Always,
     /// It is published untried: for a pair that only works from subnets that Credwright is not in.
     Skip,
+    /// A word of a newer version.
+    #[serde(untagged)]
+    #[schemars(skip, !untagged)]
+    Other(Word),
 }
 
 /// A rule about `lifetime` and parts of `rotation`, where all of them are given and durations: that one of them is none
@@ -171,6 +179,10 @@ pub enum ProviderKind {
     CredentialProvider,
     /// Shared by namespaces.
     ClusterCredentialProvider,
+    /// A word of a newer version.
+    #[serde(untagged)]
+    #[schemars(skip, !untagged)]
+    Other(Word),
 }
 
 /// When and how a credential is replaced.
@@ -202,6 +214,19 @@ pub enum DeletionPolicy {
     Revoke,
     /// The credential lives on, and the Secret stays.
     Retain,
+    /// A word of a newer version.
+    #[serde(untagged)]
+    #[schemars(skip, !untagged)]
+    Other(Word),
+}
+
+impl DeletionPolicy {
+    /// Whether credentials and Secret outlive their object. A policy that this version does not know may ask for that, and what is
+    /// revoked stays so.
+    #[must_use]
+    pub fn retains(self) -> bool {
+        self != Self::Revoke
+    }
 }
 
 /// The Secret that workloads read. Changing anything here renders it again and mints nothing.
@@ -228,14 +253,20 @@ pub struct SecretOutput {
     /// New names for the default keys (client_id, client_secret, token_url, scope, expires_at and the driver's own); an
     /// empty name leaves the key out.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 32), schema_with = "bounded_texts")]
+    #[schemars(extend("maxProperties" = 32), schema_with = "key_names")]
+    #[x_kube(validation = longest_key("keys", 253))]
     #[x_kube(validation = Rule::new("self.all(k, self[k] == '' || self[k].matches('^[-._a-zA-Z0-9]+$'))")
         .message("keys must be renamed to letters, digits, dashes, underscores and dots, or to an empty text to leave them out"))]
     pub keys: BTreeMap<String, String>,
 
-    /// Whole files, by key: MiniJinja templates over the default keys, for example `CLIENT_ID={{ client_id }}`.
+    /// Whole files, by key: MiniJinja templates over the default keys, for example `CLIENT_ID={{
+    /// client_id }}`. The filters `b64encode` and `urlencode` make headers and pull secrets: `{{
+    /// (client_id ~ ':' ~ client_secret) | b64encode }}`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 16), schema_with = "bounded_templates")]
+    #[x_kube(validation = longest_key("template", 253))]
+    #[x_kube(validation = Rule::new("self.map(k, size(self[k])).sum() <= 65536")
+        .message("templates take at most 65536 characters together"))]
     #[x_kube(validation = Rule::new("self.all(k, k.matches('^[-._a-zA-Z0-9]+$'))")
         .message("keys of templates take letters, digits, dashes, underscores and dots"))]
     pub template: BTreeMap<String, String>,
@@ -246,29 +277,36 @@ pub struct SecretOutput {
 
     /// Labels for the Secret. Nothing is copied from this object.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 32), schema_with = "bounded_texts")]
+    #[schemars(extend("maxProperties" = 32), schema_with = "label_values")]
+    #[x_kube(validation = longest_key("labels", 317))]
     #[x_kube(validation = Rule::new("self.all(k, !k.startsWith('credwright.dev/'))").message("labels under credwright.dev/ are Credwright's own"))]
     pub labels: BTreeMap<String, String>,
 
     /// Annotations for the Secret. Nothing is copied from this object.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 32), schema_with = "bounded_texts")]
+    #[schemars(extend("maxProperties" = 32), schema_with = "annotation_values")]
+    #[x_kube(validation = longest_key("annotations", 317))]
     #[x_kube(validation = Rule::new("self.all(k, !k.startsWith('credwright.dev/'))").message("annotations under credwright.dev/ are Credwright's own"))]
     pub annotations: BTreeMap<String, String>,
 }
 
-fn bounded_texts(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    schemars::json_schema!({
-        "type": "object", "maxProperties": 32,
-        "additionalProperties": { "type": "string", "maxLength": 1024 }
-    })
+fn key_names(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    texts(32, 253)
 }
 
+fn label_values(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    texts(32, 63)
+}
+
+fn annotation_values(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    texts(32, 1024)
+}
+
+/// The longest template, in characters.
+pub const TEMPLATE_MAX: usize = 16384;
+
 fn bounded_templates(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    schemars::json_schema!({
-        "type": "object", "maxProperties": 16,
-        "additionalProperties": { "type": "string", "maxLength": 16384 }
-    })
+    texts(16, TEMPLATE_MAX)
 }
 
 /// What has become of an ApiCredential. Everything here can be rebuilt from the ledger; nothing here is secret.
@@ -290,11 +328,11 @@ pub struct ApiCredentialStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<u32>,
     /// When the published credential ends, by the provider's clock or by `lifetime`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "instant::deserialize", skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "date_time")]
     pub expires_at: Option<Timestamp>,
     /// When it will be replaced.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "instant::deserialize", skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "date_time")]
     pub renewal_time: Option<Timestamp>,
     /// The credentials that are alive and the last two that are not, newest first.
@@ -330,15 +368,15 @@ pub struct CredentialStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_id: Option<String>,
     /// When it was issued.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "instant::deserialize", skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "date_time")]
     pub issued_at: Option<Timestamp>,
     /// When it ends.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "instant::deserialize", skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "date_time")]
     pub expires_at: Option<Timestamp>,
     /// When it will be revoked.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "instant::deserialize", skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "date_time")]
     pub revoke_at: Option<Timestamp>,
     /// Why it was issued.

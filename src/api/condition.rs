@@ -6,6 +6,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::word::Word;
+
 /// The condition types. Five that an ApiCredential may carry, two of a provider; not seventeen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
 pub enum ConditionType {
@@ -27,9 +29,11 @@ pub enum ConditionType {
     ///
     /// Do: follow what the message says, step by step; the condition goes by itself when it is done.
     ActionRequired,
-    /// Of an ApiCredential: only a person can help, and waiting is in vain (kstatus). Absent otherwise.
+    /// Of an ApiCredential: somebody has to act before this can succeed (kstatus). Absent otherwise, and while what stands in the
+    /// way may pass by itself.
     ///
-    /// Do: follow what the table below says of its reason. `helm upgrade --wait` and Flux stop waiting because of it.
+    /// Do: follow what the table below says of its reason. Credwright tries again at the time in the message all the same, and at once
+    /// when what the message names is changed. `helm upgrade --wait` and Flux stop waiting because of this condition.
     Stalled,
     /// Of a provider: its limits allow what the schedules of its credentials need.
     ///
@@ -96,7 +100,9 @@ pub enum Reason {
     FoundRevoked,
     /// `spec.suspend` is true: nothing is called and nothing is written.
     ///
-    /// Do: set `spec.suspend` to false when Credwright is to go on. Nothing is renewed meanwhile.
+    /// Do: set `spec.suspend` to false when Credwright is to go on. Nothing is renewed meanwhile. A
+    /// credential of a shared provider is still revoked when its life is over; the message says
+    /// when that will be.
     Suspended,
     /// The object is being deleted, and its credentials are being revoked; or those of an earlier object of this name are.
     ///
@@ -132,7 +138,8 @@ pub enum Reason {
     ///
     /// Do: mend what the message says is in the way of a new one.
     Overdue,
-    /// Event: what could not be revoked, or never be confirmed, is on record as an AbandonedCredential.
+    /// What could not be revoked, or never be confirmed, is on record as an AbandonedCredential: an
+    /// Event, and the record's Ready.
     ///
     /// Do: look at `kubectl get abandonedcredentials --all-namespaces --output wide`. Where NEXT ATTEMPT is empty, do at the provider
     /// what MESSAGE says and delete the record; all others are tried again until they are gone.
@@ -164,6 +171,12 @@ pub enum Reason {
     /// Nothing: it is tried again, at the latest after five minutes, and what is published works on. Where it stays so, look at the
     /// address in the provider object, DNS, a NetworkPolicy, and `--allow-egress`, which an address that is not public needs.
     ProviderUnavailable,
+    /// The provider is busy with other credentials, and this one waits for its turn.
+    ///
+    /// Nothing: it goes on by itself, and what is published works on. If it lasts, raise
+    /// `limits.concurrent` or `limits.requestsPerSecond` of the provider, or `--concurrency` of
+    /// Credwright, or find out why the provider answers slowly.
+    ProviderBusy,
     /// The provider asked us to slow down.
     ///
     /// Nothing: Credwright waits as long as the provider says. Where it happens often, lower `limits.requestsPerSecond` of the provider,
@@ -176,8 +189,15 @@ pub enum Reason {
     /// The login works, but may not do this.
     ///
     /// Do: give the login, at the provider, the right to do what the message names: to create, list or revoke credentials. It is tried
-    /// again every ten minutes.
+    /// again at the latest after ten minutes, and at once when the spec, the provider's spec or its login changes.
     ProviderForbidden,
+    /// The provider, or a proxy before it, refuses a request with a status that does not say what is wrong with it: a page
+    /// that is missing, a request that is too large. Nothing was made.
+    ///
+    /// Nothing: the message says when it is tried again, at the latest after ten minutes, and sooner in the last third of what
+    /// is published. Where it stays so, look whether the address in the provider object is right, and whether a proxy or an ingress
+    /// answers in the provider's place.
+    ProviderRefused,
     /// The provider's answer cannot be decoded, or cannot be true.
     ///
     /// Do: look whether the address is that of the API, and not of a proxy or of a page for people. It is tried again by itself; where it
@@ -191,8 +211,9 @@ pub enum Reason {
     ProviderSuspect,
     /// The provider cannot honour what the spec asks for, or refuses it.
     ///
-    /// Do: change the field that the message names: `kubectl describe credprov NAME` shows what the provider can do. It is tried again
-    /// when the spec or the provider changes.
+    /// Do: change the field that the message names: `kubectl describe credprov NAME` shows what the provider can do. Any change of the
+    /// spec, of the provider's spec or of its login is tried at once. What the provider itself refused is also tried again every hour,
+    /// and more often in the last third of what is published.
     InvalidForProvider,
     /// The provider does not let this namespace have what the spec asks for.
     ///
@@ -215,19 +236,31 @@ pub enum Reason {
     ///
     /// Do: delete the immutable Secret, and it is made anew at once; or change the quota or the policy that the message names.
     TargetRefused,
-    /// `secret.template` cannot be rendered.
+    /// `secret.template` cannot be rendered. What can never be rendered is told before a first
+    /// credential is made.
     ///
-    /// Do: correct what the message names, and the Secret is written.
+    /// Do: correct what the message names, and the Secret is written. `credwright check FILE` says
+    /// beforehand what it can.
     TemplateInvalid,
     /// So many credentials were minted within the hour that Credwright stops and asks a person to look.
     ///
     /// Do: find out who keeps changing the spec, or why what was issued did not last: the Events tell. The next one is issued at the time
     /// in the message.
     MintLimit,
+    /// So many credentials of this object wait to be revoked, or may be alive, that its ledger has hardly any room for more. Scheduled
+    /// renewals wait until the last third of the published credential's life; the oldest of those that wait are handed over to
+    /// AbandonedCredentials.
+    ///
+    /// Do: find out why the older ones are not revoked: the message says what the provider answered. Where the provider cannot revoke,
+    /// remove them there, and say so as the condition `ActionRequired` tells. If they only wait for their overlap to end, shorten
+    /// `spec.rotation.overlap`.
+    LedgerFull,
     /// As many credentials were minted at the provider within the hour as may be; this one waits.
     ///
-    /// Nothing: it goes on by itself, and what nears its end does not wait. Where that is too slow, raise `limits.mintsPerHour` of the
-    /// provider.
+    /// Nothing: it goes on by itself, and what nears its end does not wait. Where that is too slow,
+    /// raise `limits.mintsPerHour` of the provider. If the message says that renewals wait, too,
+    /// lengthen `spec.lifetime`: the schedules of this namespace need more than half of what a
+    /// shared provider allows.
     MintBudget,
     /// A provider's limits allow what its schedules need.
     ///
@@ -243,6 +276,16 @@ pub enum Reason {
     /// Do: set the clock of the node right. If it is right, and that of the last writer was wrong, say so by the annotation
     /// `credwright.dev/clock-is-right`; the message has the command.
     ClockSkew,
+    /// The API server refuses a call that Credwright needs: a quota is full, a policy forbids it, or a right is missing.
+    ///
+    /// Do: have the quota raised, the policy changed, or the right given that the message names. It is tried again by itself; what
+    /// is published works on.
+    ApiServerRefused,
+    /// The same attempt fails again and again, and not because of the provider.
+    ///
+    /// Nothing: it is tried again by itself. Where it stays so, look whether the API server is well and whether somebody else writes the
+    /// same objects; the message says what fails.
+    NoProgress,
     /// The ledger is gone though a credential was published; nothing is minted while that may still work.
     ///
     /// Do: restore the Secret NAME.credwright from a backup, or delete the Secret that workloads read: then a new credential is issued.
@@ -294,8 +337,8 @@ pub enum Reason {
     IntakeInvalid,
     /// The provider refuses the pair in the intake Secret.
     ///
-    /// Do: correct the pair; it is tried once for each content. If the cause was elsewhere and is mended, give the intake Secret any new
-    /// text in the annotation `credwright.dev/try-again`.
+    /// Do: correct the pair: a new content is tried within seconds, the same one again every hour. If the cause was elsewhere and is
+    /// mended, give the intake Secret any new text in the annotation `credwright.dev/try-again`, and it is tried at once.
     IntakeRefused,
     /// A person put a new pair into the intake Secret, or said more about it.
     ///
@@ -306,11 +349,21 @@ pub enum Reason {
     /// Do: remove the one that the message names. Credwright sees that it is gone where it can; otherwise say so by the annotation
     /// `credwright.dev/removed`, for which the message has the command.
     RemovalAwaited,
+    /// The spec of the object cannot be read by this version of Credwright: it is too long, or a newer version wrote what this one does
+    /// not know. Nothing is called and nothing is written but this.
+    ///
+    /// Do: correct the field that the message names, or upgrade Credwright to the version whose definitions are installed.
+    SpecUnreadable,
+    /// A word of a newer version.
+    #[serde(untagged)]
+    #[schemars(skip, !untagged)]
+    Other(Word),
 }
 
 impl Reason {
     /// The name in manifests.
     #[must_use]
+    #[expect(clippy::too_many_lines, reason = "a line for each reason")]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Issued => "Issued",
@@ -337,11 +390,13 @@ impl Reason {
             Self::ProviderInvalid => "ProviderInvalid",
             Self::LoginMissing => "LoginMissing",
             Self::ProviderUnavailable => "ProviderUnavailable",
+            Self::ProviderBusy => "ProviderBusy",
             Self::ProviderRateLimited => "ProviderRateLimited",
             Self::ProviderLoginRefused => "ProviderLoginRefused",
             Self::ProviderForbidden => "ProviderForbidden",
             Self::ProviderProtocolError => "ProviderProtocolError",
             Self::ProviderSuspect => "ProviderSuspect",
+            Self::ProviderRefused => "ProviderRefused",
             Self::InvalidForProvider => "InvalidForProvider",
             Self::NotAllowed => "NotAllowed",
             Self::NameTaken => "NameTaken",
@@ -350,10 +405,13 @@ impl Reason {
             Self::TargetRefused => "TargetRefused",
             Self::TemplateInvalid => "TemplateInvalid",
             Self::MintLimit => "MintLimit",
+            Self::LedgerFull => "LedgerFull",
             Self::MintBudget => "MintBudget",
             Self::LimitsSuffice => "LimitsSuffice",
             Self::LimitsTooLow => "LimitsTooLow",
             Self::ClockSkew => "ClockSkew",
+            Self::ApiServerRefused => "ApiServerRefused",
+            Self::NoProgress => "NoProgress",
             Self::LedgerLost => "LedgerLost",
             Self::LedgerUnreadable => "LedgerUnreadable",
             Self::Inherited => "Inherited",
@@ -367,6 +425,8 @@ impl Reason {
             Self::IntakeRefused => "IntakeRefused",
             Self::IntakeReplaced => "IntakeReplaced",
             Self::RemovalAwaited => "RemovalAwaited",
+            Self::SpecUnreadable => "SpecUnreadable",
+            Self::Other(word) => word.as_str(),
         }
     }
 }

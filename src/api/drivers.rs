@@ -6,7 +6,13 @@ use std::collections::BTreeMap;
 use kube::KubeSchema;
 use kube::core::Rule;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
+use serde_json::Value;
+
+use super::{
+    duration::{Duration, between},
+    names::{longest_key, texts},
+};
 
 /// A login in a URL would end up in places that are no Secrets.
 fn without_query(field: &str) -> Rule {
@@ -87,7 +93,8 @@ pub struct Expereo {
     /// How the token endpoint spells the scopes, by how creation spells them; added to BasicRead, SupportRead,
     /// SupportReadWrite and BillingRead, or in place of them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 64))]
+    #[schemars(extend("maxProperties" = 64), schema_with = "spellings")]
+    #[x_kube(validation = longest_key("scopeSpelling", 256))]
     pub scope_spelling: BTreeMap<String, String>,
 
     /// Whether API clients can be listed. Without a list, a lost answer may leave a client behind, which is recorded.
@@ -129,6 +136,9 @@ pub struct ExpereoAnswer {
     /// The client ID. Default: clientId.
     #[schemars(length(min = 1, max = 128))]
     pub client_id: String,
+    /// The member that names a client when it is deleted. Default, when empty: its client ID.
+    #[schemars(length(max = 128))]
+    pub id: String,
     /// The client secret. Default: clientSecret.
     #[schemars(length(min = 1, max = 128))]
     pub client_secret: String,
@@ -144,7 +154,7 @@ impl Default for ExpereoAnswer {
     fn default() -> Self {
         let [client_id, client_secret, name] =
             ["clientId", "clientSecret", "apiClientName"].map(str::to_owned);
-        Self { client_id, client_secret, name, items: String::new() }
+        Self { client_id, id: String::new(), client_secret, name, items: String::new() }
     }
 }
 
@@ -356,18 +366,73 @@ pub struct OauthRegistration {
 
     /// Parameters added to every token request, such as `audience` or `resource` (RFC 8707).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 16))]
+    #[schemars(extend("maxProperties" = 16), schema_with = "parameters")]
+    #[x_kube(validation = longest_key("tokenParameters", 128))]
     pub token_parameters: BTreeMap<String, String>,
 
-    /// Members added to the registration request; a null takes one of Credwright's own away. Servers differ in what
-    /// they demand and refuse, for example `response_types: []`.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    /// Members added to the registration request, or put in the place of Credwright's own. Servers
+    /// differ in what they demand and refuse, for example `response_types: []`. At most 8 KiB of
+    /// JSON with 256 values, nested at most 8 deep.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "bounded")]
     #[schemars(schema_with = "any_object")]
-    pub metadata: BTreeMap<String, serde_json::Value>,
+    pub metadata: BTreeMap<String, Value>,
+
+    /// Members that are left out of the registration request, such as Credwright's own
+    /// `response_types` and `redirect_uris` where a server refuses them. A null in `metadata` does
+    /// the same, but `kubectl apply` drops it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(length(min = 1, max = 64)), extend("x-kubernetes-list-type" = "set"))]
+    pub metadata_without: Vec<String>,
+
+    /// How long the server may take until it accepts a client that it has registered, 60s by default. A client that is still refused
+    /// after that is revoked, and another one is tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = between("propagation", "1s", "1h"))]
+    pub propagation: Option<Duration>,
+}
+
+fn spellings(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    texts(64, 256)
+}
+
+fn parameters(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    texts(16, 1024)
 }
 
 fn any_object(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    schemars::json_schema!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true })
+    schemars::json_schema!({ "type": "object", "maxProperties": 64, "x-kubernetes-preserve-unknown-fields": true })
+}
+
+/// What a schema cannot bound of an object of any form: its bytes of JSON, its values, and how deep it is.
+const OBJECT_MAX: (usize, usize, usize) = (8 * 1024, 256, 8);
+
+fn bounded<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, Value>, D::Error> {
+    let object = BTreeMap::<String, Value>::deserialize(deserializer)?;
+    let bytes = serde_json::to_string(&object).map_or(usize::MAX, |text| text.len());
+    let (values, depth) = object
+        .values()
+        .map(extent)
+        .fold((0, 0), |(all, deepest), (values, depth)| (all + values, deepest.max(depth)));
+    if bytes > OBJECT_MAX.0 || values > OBJECT_MAX.1 || depth > OBJECT_MAX.2 {
+        return Err(D::Error::custom(
+            "oauthRegistration.metadata takes at most 8 KiB of JSON with 256 values, nested at most 8 deep",
+        ));
+    }
+    Ok(object)
+}
+
+/// How many values there are in one, itself included, and how deep it is.
+fn extent(value: &Value) -> (usize, usize) {
+    let inner: Vec<&Value> = match value {
+        Value::Array(items) => items.iter().collect(),
+        Value::Object(members) => members.values().collect(),
+        _ => Vec::new(),
+    };
+    let (values, depth) = inner
+        .into_iter()
+        .map(extent)
+        .fold((0, 0), |(all, deepest), (values, depth)| (all + values, deepest.max(depth)));
+    (values + 1, depth + 1)
 }
 
 /// RFC 7591 `token_endpoint_auth_method`.

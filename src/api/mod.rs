@@ -9,11 +9,13 @@ mod condition;
 pub mod crds;
 mod drivers;
 mod duration;
+pub mod instant;
 mod names;
 #[expect(clippy::duplicated_attributes, reason = "columns of one type are no repetition")]
 mod provider;
 #[cfg(test)]
 mod tests;
+mod word;
 
 pub use abandoned::*;
 pub use allow::*;
@@ -22,6 +24,7 @@ pub use condition::*;
 pub use drivers::*;
 pub use duration::Duration;
 pub use provider::*;
+pub use word::Word;
 
 /// The API group of all custom resources.
 pub const GROUP: &str = "credwright.dev";

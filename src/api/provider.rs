@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     allow::Allow,
     drivers::{CloudConnexa, CloudDirector, Expereo, OauthRegistration, Spreetail, VonageContactCenter},
-    names::{is_name, no_ledger},
+    names::{is_name, no_ledger, texts},
 };
 
 /// Which account at which provider this is, and how Credwright uses it.
@@ -35,16 +35,15 @@ use super::{
         type_ = "string",
         json_path = ".status.conditions[?(@.type=='Ready')].status"
     ),
-    printcolumn(name = "DRIVER", type_ = "string", json_path = ".status.driver"),
-    printcolumn(name = "ACTIVE", type_ = "integer", json_path = ".status.credentials.active"),
-    printcolumn(name = "RETIRING", type_ = "integer", json_path = ".status.credentials.retiring"),
-    printcolumn(name = "AGE", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(
         name = "REASON",
         type_ = "string",
-        json_path = ".status.conditions[?(@.type=='Ready')].reason",
-        priority = 1
-    )
+        json_path = ".status.conditions[?(@.type=='Ready')].reason"
+    ),
+    printcolumn(name = "DRIVER", type_ = "string", json_path = ".status.driver"),
+    printcolumn(name = "ACTIVE", type_ = "integer", json_path = ".status.credentials.active"),
+    printcolumn(name = "RETIRING", type_ = "integer", json_path = ".status.credentials.retiring"),
+    printcolumn(name = "AGE", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[cfg_attr(test, kube(cel))]
 #[serde(rename_all = "camelCase")]
@@ -76,16 +75,15 @@ pub struct CredentialProviderSpec {
         type_ = "string",
         json_path = ".status.conditions[?(@.type=='Ready')].status"
     ),
-    printcolumn(name = "DRIVER", type_ = "string", json_path = ".status.driver"),
-    printcolumn(name = "ACTIVE", type_ = "integer", json_path = ".status.credentials.active"),
-    printcolumn(name = "RETIRING", type_ = "integer", json_path = ".status.credentials.retiring"),
-    printcolumn(name = "AGE", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(
         name = "REASON",
         type_ = "string",
-        json_path = ".status.conditions[?(@.type=='Ready')].reason",
-        priority = 1
-    )
+        json_path = ".status.conditions[?(@.type=='Ready')].reason"
+    ),
+    printcolumn(name = "DRIVER", type_ = "string", json_path = ".status.driver"),
+    printcolumn(name = "ACTIVE", type_ = "integer", json_path = ".status.credentials.active"),
+    printcolumn(name = "RETIRING", type_ = "integer", json_path = ".status.credentials.retiring"),
+    printcolumn(name = "AGE", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[cfg_attr(test, kube(cel))]
 #[serde(rename_all = "camelCase")]
@@ -203,7 +201,7 @@ pub struct NamespacedSecretRef {
 pub struct Tls {
     /// PEM certificates, base64: trusted in place of the built-in roots.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 262144))]
+    #[schemars(length(max = 65536))]
     pub ca_bundle: Option<String>,
 }
 
@@ -219,8 +217,10 @@ pub struct Limits {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1000))]
     pub concurrent: Option<u32>,
-    /// New credentials within an hour; default 100, or twice what the schedules need if that is more. What is in the last third of its
-    /// life is renewed nevertheless. Of a shared provider, a namespace gets no more than is left for all the others.
+    /// New credentials within an hour; default 100, or twice what the schedules need if that is
+    /// more. What is in the last third of its life is renewed nevertheless. Of a shared provider, a
+    /// namespace gets no more than is left for all the others; its renewals wait, too, if its
+    /// schedules need more than half of the limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1000000))]
     pub mints_per_hour: Option<u32>,
@@ -229,6 +229,17 @@ pub struct Limits {
 impl Limits {
     /// Requests per second where nothing is said.
     pub const REQUESTS_PER_SECOND: u32 = 5;
+    /// Requests at the same time where nothing is said.
+    pub const CONCURRENT: u32 = 4;
+
+    /// Returns how many steps may be under way at once: one for each request, and no more than the
+    /// rate lets begin within a second, so that none of them only waits.
+    #[must_use]
+    pub fn at_once(limits: Option<&Self>) -> usize {
+        let concurrent = limits.and_then(|it| it.concurrent).unwrap_or(Self::CONCURRENT);
+        let rate = limits.and_then(|it| it.requests_per_second).unwrap_or(Self::REQUESTS_PER_SECOND);
+        concurrent.min(rate).max(1) as usize
+    }
 }
 
 /// What Credwright sees of a provider.
@@ -247,10 +258,15 @@ pub struct ProviderStatus {
     pub driver: Option<String>,
     /// What the provider can do, in words: one sentence for each.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "capability_words")]
     pub capabilities: BTreeMap<String, String>,
     /// How many credentials the ledgers list at this provider.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials: Option<CredentialCounts>,
+    /// The requests a minute that Credwright sends at the most, while the provider lets fewer pass than `limits` allow: it
+    /// answers the others with 429. Absent otherwise. The number grows again by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests_per_minute: Option<u32>,
 }
 
 /// Credentials at a provider, by state.
@@ -262,4 +278,8 @@ pub struct CredentialCounts {
     pub retiring: u32,
     /// Asked for without an answer, and not yet settled.
     pub unconfirmed: u32,
+}
+
+fn capability_words(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    texts(32, 256)
 }

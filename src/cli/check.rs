@@ -14,7 +14,10 @@ use jsonschema::Validator;
 use kube::core::cel;
 use serde_json::{Value, json};
 
-use crate::api::{GROUP, crds};
+use crate::{
+    api::{GROUP, SecretOutput, crds},
+    lifecycle::render,
+};
 
 /// What to check.
 #[derive(Args, Debug)]
@@ -121,9 +124,17 @@ impl Kinds {
             let broken = cel::Validator::new().validate(&known.rules, &defaulted, None).err();
             let broken = broken.iter().flat_map(|errors| errors.as_slice());
             found.extend(broken.map(|error| located(&error.field_path, &error.message)));
+            found.extend(templates(&defaulted));
         }
         Some(found)
     }
+}
+
+/// What is wrong with the templates of an ApiCredential: they are rendered with made-up values.
+fn templates(document: &Value) -> Option<String> {
+    let secret = document.get("spec")?.get("secret")?;
+    let output: SecretOutput = serde_json::from_value(secret.clone()).ok()?;
+    render::rehearse(Some(&output)).err().map(|error| error.to_string())
 }
 
 fn located(path: &str, message: &str) -> String {
@@ -176,6 +187,27 @@ mod tests {
             let found = object(spec);
             assert!(found.iter().any(|it| it.starts_with(expected)), "{spec}: {found:#?}");
         }
+    }
+
+    #[test]
+    fn a_template_that_cannot_work_is_found_without_a_credential() {
+        let found = |template: &str| {
+            let head = "apiVersion: credwright.dev/v1alpha1\nkind: ApiCredential\nmetadata: {name: orders}\n";
+            let spec = format!("spec: {{providerRef: {{name: acme}}, secret: {{template: {{{template}}}}}}}");
+            complaints(&format!("{head}{spec}")).unwrap()
+        };
+        let pull = "'.dockerconfigjson': \"{{ (client_id ~ ':' ~ client_secret) | b64encode }}\"";
+        assert_eq!(found(pull), [""; 0]);
+        assert_eq!(found("a: \"{{ region | lower }} {{ expires_at }}\""), [""; 0], "some provider has it");
+        let unknown = found("'.dockerconfigjson': \"{{ client_id | base64 }}\"");
+        let expected = "spec.secret.template[\".dockerconfigjson\"] cannot be rendered: there is no filter base64 in line 1; \
+                        there are b64encode, urlencode, ";
+        assert!(unknown[0].starts_with(expected), "{unknown:?}");
+        let unknown = found("a: \"{{ client_idd }}\"");
+        assert!(
+            unknown[0].contains("there is no value client_idd in line 1; there are api_version, "),
+            "{unknown:?}"
+        );
     }
 
     #[test]

@@ -3,10 +3,13 @@
 use std::{process::ExitCode, time::Duration};
 
 use clap::Args;
-use kube::{Client, Config};
+use kube::Client;
 
 use super::place::Place;
-use crate::engine::detach::{Detached, detach, stop};
+use crate::engine::{
+    connection::{bounded, configuration},
+    detach::{Detached, detach, stop},
+};
 
 /// How long an operator that is still running gets to take hold again, so that it is noticed.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
@@ -29,7 +32,10 @@ pub(super) fn main(arguments: &Arguments) -> ExitCode {
 /// A second look tells whether an operator is still there: it would put back what was taken off.
 async fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let place = &arguments.place;
-    let client = Client::try_from(Config::infer().await?)?;
+    // No answer that was lost matters here: whatever is done twice is done once.
+    let mut config = bounded(configuration().await?);
+    config.default_retry = true;
+    let client = Client::try_from(config)?;
     if let Some(name) = &arguments.stop_deployment {
         stop(&client, &place.operator_namespace, name).await?;
         println!("stopped the Deployment {name}");

@@ -3,6 +3,7 @@
 mod check;
 mod crds;
 mod detach;
+mod log;
 mod memory;
 mod place;
 mod run;

@@ -1,22 +1,26 @@
 //! `credwright run`: from flags to a running operator.
 
-use std::{net::SocketAddr, process::ExitCode, sync::Arc};
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc};
 
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;
-use kube::{Config, client::ClientBuilder};
-use tokio::{
-    net::TcpListener,
-    signal::unix::{Signal, SignalKind, signal},
-};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use super::{memory, place::Place};
 use crate::{
     clock::SystemClock,
     controller::{Operator, Options},
-    engine::{Settings, leadership::LeaseHolder, seal::random_id, served::Compared, startup},
+    engine::{
+        Settings,
+        connection::{configuration, connect},
+        leadership::LeaseHolder,
+        seal::random_id,
+        startup,
+    },
     ops::server,
+    providers::registry::MoreRoots,
 };
 
 /// How the operator runs. Every flag has an environment twin.
@@ -34,12 +38,18 @@ pub(super) struct Arguments {
     #[arg(long, env = "CREDWRIGHT_ALLOW_EGRESS", value_name = "CIDR", value_delimiter = ',')]
     allow_egress: Vec<IpNet>,
 
+    /// A file of certificates (PEM) of authorities that may vouch for all providers, besides those
+    /// of the system, such as a company's own. It is read again when it has changed.
+    #[arg(long, env = "CREDWRIGHT_CA_FILE", value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+
     /// How long the deletion of an object waits for its credentials to be revoked; what is left then is put on record as an
     /// AbandonedCredential, and revoked when that is possible.
     #[arg(long, env = "CREDWRIGHT_REVOCATION_DEADLINE", default_value = "10m", value_name = "DURATION")]
     revocation_deadline: crate::api::Duration,
 
-    /// Where to serve /livez, /readyz and /metrics, such as 0.0.0.0:8080. [default: nowhere]
+    /// Where to serve /livez, /readyz and /metrics, such as [::]:8080 for all addresses of both
+    /// families. [default: nowhere]
     #[arg(long, env = "CREDWRIGHT_LISTEN", value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
 
@@ -64,7 +74,7 @@ pub(super) struct Arguments {
     #[arg(long, env = "CREDWRIGHT_LOG_FORMAT", default_value = "text", value_name = "FORMAT")]
     log_format: LogFormat,
 
-    /// What is logged, such as info or credwright=debug.
+    /// What is logged, such as info or credwright=debug. Of libraries, nothing below info is: it could hold what was sent.
     #[arg(long, env = "CREDWRIGHT_LOG", default_value = "info", value_name = "FILTER")]
     log: String,
 }
@@ -77,6 +87,7 @@ enum LogFormat {
 
 pub(super) fn main(arguments: &Arguments) -> ExitCode {
     log_to_stderr(arguments);
+    log_panics();
     if let Err(error) = memory::keep_private() {
         tracing::warn!(%error, "core dumps could not be switched off: a crash may write secrets to a disk");
     }
@@ -84,12 +95,16 @@ pub(super) fn main(arguments: &Arguments) -> ExitCode {
 }
 
 fn log_to_stderr(arguments: &Arguments) {
-    let filter = tracing_subscriber::EnvFilter::builder().parse_lossy(&arguments.log);
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match arguments.log_format {
-        LogFormat::Text => log.init(),
-        LogFormat::Json => log.json().init(),
-    }
+    let json = matches!(arguments.log_format, LogFormat::Json);
+    super::log::subscriber(&arguments.log, json, std::io::stderr).init();
+}
+
+/// Logs where a panic happened. Its text is left out: it may quote a value, and that may be secret.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let location = panic.location().map(ToString::to_string);
+        tracing::error!(location, "panic");
+    }));
 }
 
 async fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn std::error::Error>> {
@@ -111,17 +126,17 @@ async fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn std::error::Erro
 async fn served(listen: Option<SocketAddr>, shown: Arc<Operator>) -> Result<(), String> {
     let Some(address) = listen else { return std::future::pending().await };
     let failed = |error| format!("--listen {address}: {error}");
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let listener = server::listen(address).await.map_err(failed)?;
     server::serve(listener, shown).await.map_err(failed)
 }
 
 async fn operator(arguments: &Arguments) -> Result<Operator, Box<dyn std::error::Error>> {
     let place = &arguments.place;
-    let mut config = Config::infer().await?;
-    // After a 504 the client's own retry of a write conflicts with its own success; the engine reads back instead.
-    config.default_retry = false;
+    let config = configuration().await?;
     let clock = Arc::new(SystemClock::default());
-    let client = ClientBuilder::try_from(config)?.with_layer(&Compared(clock.clone())).build();
+    let client = connect(config.clone(), clock.clone())?;
+    // The Lease is renewed over a connection of its own, which waits for nothing else.
+    let lease_client = connect(config, clock.clone())?;
     let cluster_id = match &arguments.cluster_id {
         Some(id) => id.clone(),
         None => startup::cluster_id(&client).await?,
@@ -131,6 +146,7 @@ async fn operator(arguments: &Arguments) -> Result<Operator, Box<dyn std::error:
         cluster_id,
         writer: random_id(),
         allow_egress: arguments.allow_egress.clone(),
+        more_roots: arguments.ca_file.clone().map(MoreRoots::new),
         revocation_deadline: arguments.revocation_deadline.signed(),
         lease: arguments.lease.clone().map(|lease| LeaseHolder {
             lease,
@@ -143,8 +159,9 @@ async fn operator(arguments: &Arguments) -> Result<Operator, Box<dyn std::error:
         namespaces: place.namespace.clone(),
         concurrency: arguments.concurrency.max(1),
         streaming_lists: !arguments.paged_lists,
+        ..Options::default()
     };
-    Ok(Operator::new(client, clock, settings, options).await?)
+    Ok(Operator::new(client, clock, settings, options).await?.renewing_over(lease_client))
 }
 
 /// Does not end: what it begins, the operator finishes.

@@ -10,6 +10,8 @@ use tokio::time::Instant;
 
 use super::{
     Operator, Synced,
+    boundary::{Task, contained_now},
+    lease::Candidate,
     watches::{Scoped, Watch},
 };
 use crate::ops::server::{Readiness, Show};
@@ -22,36 +24,66 @@ const RECENT: Duration = Duration::from_secs(60);
 #[derive(Default)]
 pub(super) struct Troubles(HashMap<Scoped, (Instant, Trouble)>);
 
+/// How much is shown of what the API server says.
+const SAID_MAX: usize = 200;
+
 /// Why a watch does not work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Trouble {
     Unknown,
     Refused,
+    /// Any other answer: its status, and what it says.
+    Answered(u16, String),
+    /// An answer that is none.
+    Malformed,
     Unanswered,
 }
 
 impl Trouble {
     pub(super) fn of(error: &watcher::Error) -> Self {
-        use watcher::Error::{InitialListFailed, WatchError, WatchFailed, WatchStartFailed};
+        use watcher::Error::{
+            InitialListFailed, NoResourceVersion, WatchError, WatchFailed, WatchStartFailed,
+        };
         let status = match error {
             InitialListFailed(kube::Error::Api(status))
             | WatchStartFailed(kube::Error::Api(status))
             | WatchFailed(kube::Error::Api(status))
             | WatchError(status) => status,
+            InitialListFailed(kube::Error::SerdeError(_))
+            | WatchFailed(kube::Error::SerdeError(_))
+            | NoResourceVersion => return Self::Malformed,
             _ => return Self::Unanswered,
         };
         match status.code {
             403 => Self::Refused,
             404 => Self::Unknown,
-            _ => Self::Unanswered,
+            code => {
+                let said = if status.message.is_empty() { &status.reason } else { &status.message };
+                Self::Answered(code, said.chars().filter(|it| !it.is_control()).take(SAID_MAX).collect())
+            }
         }
     }
 
-    fn advice(self) -> &'static str {
+    /// Whether the API server only asks for patience, as it does while it starts.
+    pub(super) fn is_a_request_to_wait(&self) -> bool {
+        matches!(self, Self::Answered(429, _))
+    }
+
+    pub(super) fn advice(&self) -> String {
         match self {
-            Self::Unknown => "the API server does not know them; install Credwright's definitions",
-            Self::Refused => "they may not be listed; give Credwright's ServiceAccount its roles",
-            Self::Unanswered => "the API server does not answer",
+            Self::Unknown => "the API server does not know them; install Credwright's definitions".to_owned(),
+            Self::Refused => "they may not be listed; give Credwright's ServiceAccount its roles".to_owned(),
+            Self::Answered(401, _) => {
+                "the API server does not accept Credwright's token (401); give the pod a token of its ServiceAccount".to_owned()
+            }
+            Self::Answered(429, said) => format!("the API server asks to wait (429: {said})"),
+            Self::Answered(code @ 500.., said) => format!("the API server fails ({code}: {said})"),
+            Self::Answered(code @ (400 | 422), said) => format!(
+                "the API server refuses the request ({code}: {said}); if it streams no lists, run Credwright with --paged-lists"
+            ),
+            Self::Answered(code, said) => format!("the API server refuses the request ({code}: {said})"),
+            Self::Malformed => "the API server's answer cannot be read; look at what is between it and Credwright".to_owned(),
+            Self::Unanswered => "the API server does not answer".to_owned(),
         }
     }
 }
@@ -67,7 +99,7 @@ impl Troubles {
 
     fn recent(&self, watch: &Scoped) -> Option<Trouble> {
         let (at, trouble) = self.0.get(watch)?;
-        (at.elapsed() < RECENT).then_some(*trouble)
+        (at.elapsed() < RECENT).then(|| trouble.clone())
     }
 }
 
@@ -86,7 +118,7 @@ impl Standing {
         for watch in watches {
             let trouble = synced.troubles.recent(watch);
             let refused = synced.refused.contains(watch) || trouble == Some(Trouble::Refused);
-            match (watch, trouble) {
+            match (watch, &trouble) {
                 ((kind, Some(namespace)), _) if refused && Watch::OF_A_NAMESPACE.contains(kind) => {
                     standing.closed.insert(namespace.clone());
                 }
@@ -106,13 +138,44 @@ impl Standing {
 impl Show for Operator {
     /// A process that stands by is ready: it would take over at once.
     fn readiness(&self) -> Readiness {
-        let Ok(synced) = self.synced.lock() else {
-            return Readiness { missing: vec!["the operator has failed".to_owned()], left_alone: Vec::new() };
-        };
+        contained_now(Task::Scrape, || self.ready()).unwrap_or_else(|panicked| Readiness {
+            missing: vec![format!("whether the operator is ready could not be found out: {panicked}")],
+            left_alone: Vec::new(),
+        })
+    }
+
+    /// An API server that does not answer is nobody's defect here, and a process that stands by works, too.
+    fn hanging(&self) -> Vec<String> {
+        let lease = self.candidate.as_ref().and_then(Candidate::hangs);
+        let lease = lease.map(|since| {
+            format!(
+                "for {} s no attempt to take or renew the Lease has ended: the process hangs",
+                since.as_secs()
+            )
+        });
+        let answered = !self.must_rest() && self.readiness().missing.is_empty();
+        let items = self.queue.stuck_for().filter(|it| answered && *it > self.options.hang_after);
+        let items = items.map(|since| {
+            format!("for {} s no item was taken up though some are ready: the process hangs", since.as_secs())
+        });
+        lease.into_iter().chain(items).collect()
+    }
+
+    fn metrics(&self) -> String {
+        contained_now(Task::Scrape, || self.metrics_now())
+            .unwrap_or_else(|panicked| format!("# the metrics could not be collected: {panicked}\n"))
+    }
+}
+
+impl Operator {
+    fn ready(&self) -> Readiness {
+        let synced = self.synced();
         let Standing { mut missing, closed } = Standing::of(&self.watches(), &synced);
         drop(synced);
         if let Some(trouble) = self.candidate.as_ref().and_then(|it| it.trouble()) {
             missing.push(format!("the Lease can be neither taken nor renewed: {trouble}"));
+        } else if *self.leads.borrow() && !self.leads() {
+            missing.push("the Lease was not renewed in time, and nothing is begun until it is".to_owned());
         }
         let sentence = |namespace| {
             format!(
@@ -123,9 +186,11 @@ impl Show for Operator {
         Readiness { missing, left_alone: closed.into_iter().map(sentence).collect() }
     }
 
-    fn metrics(&self) -> String {
+    fn metrics_now(&self) -> String {
         let metrics = &self.engine.metrics;
         metrics.set_leader(self.leads());
+        let (working, parked) = self.permits.count();
+        metrics.set_permits(working, parked);
         metrics.set_ready(self.readiness().missing.is_empty());
         metrics.text()
     }
@@ -146,6 +211,24 @@ fn described((watch, namespace): &Scoped) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn readiness_tells_what_is_refused_from_what_is_not_answered() {
+        use kube::core::Status;
+        let refused = |code: u16, message: &str| {
+            let status = Status::failure(message, "").with_code(code).boxed();
+            Trouble::of(&watcher::Error::InitialListFailed(kube::Error::Api(status))).advice()
+        };
+        let said = "storage is (re)initializing";
+        assert_eq!(refused(429, said), format!("the API server asks to wait (429: {said})"));
+        for code in [400, 401, 403, 404, 406, 410, 422, 429, 500, 503] {
+            let advice = refused(code, &format!("said {}", "x".repeat(1000)));
+            assert!(!advice.contains("does not answer") && advice.len() < 400, "{code}: {advice}");
+        }
+        assert!(refused(422, "sendInitialEvents is forbidden").contains("--paged-lists"));
+        let silent = watcher::Error::WatchStartFailed(kube::Error::LinesCodecMaxLineLengthExceeded);
+        assert_eq!(Trouble::of(&silent), Trouble::Unanswered);
+    }
 
     #[test]
     fn a_namespace_that_refuses_is_named_and_keeps_nobody_from_being_ready() {

@@ -1,26 +1,58 @@
 //! One of several operators works: the one that holds the Lease. The others keep their caches warm, and wait.
+//!
+//! The rules are those of client-go's leader election. Who has the Lease renews it every few seconds;
+//! who does not takes it when it is free, or when it has not changed for as long as it lasts, by the
+//! candidate's own clock, so that clocks which differ take it from nobody. Each attempt ends, and what
+//! counts is when the last one began that succeeded.
 
-use std::{sync::Mutex, time::Duration};
+mod claim;
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use futures::{Stream, StreamExt};
-use k8s_openapi::api::coordination::v1::Lease;
+use jiff::SignedDuration;
+use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use kube::{
     Api, Client,
-    runtime::{WatchStreamExt, watcher},
+    api::{Patch, PatchParams, PostParams},
+    core::ObjectMeta,
+    runtime::{
+        WatchStreamExt,
+        watcher::{self, Event, watcher},
+    },
 };
-use kube_lease_manager::{LeaseManager, LeaseManagerBuilder, LeaseManagerError};
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
-use crate::engine::leadership::LeaseHolder;
+use crate::{
+    api::FIELD_MANAGER,
+    clock::Clock,
+    engine::leadership::{BELIEVED, LeaseHolder},
+    lifecycle::backoff::part_of,
+};
 
-/// How long a Lease lasts that is not renewed, in seconds. Whoever dies without giving it back is succeeded after that.
-const LASTS: u64 = 15;
-/// How long before its end it is renewed, in seconds.
-const GRACE: u64 = 10;
+use claim::{Claim, Seen, holder, released, with_our_name};
+
+/// How long a Lease lasts that is not renewed. Whoever dies without giving it back is succeeded after that.
+const LASTS: Duration = Duration::from_secs(15);
+/// How long this process counts on it: nothing may begin in its last seconds, so there is nothing to lead.
+const COUNTS: Duration = LASTS.saturating_sub(BELIEVED);
+/// How often it is renewed, and how often another's is looked at.
+const EVERY: Duration = Duration::from_secs(5);
+/// How long one attempt may take, all its calls together: a second and a third one must fit into the time that is left.
+const ATTEMPT: Duration = Duration::from_secs(3);
 /// When to try again after an error.
-const AGAIN: Duration = Duration::from_secs(1);
+const AGAIN: SignedDuration = SignedDuration::from_secs(1);
+/// How often an attempt is begun anew because somebody wrote in between.
+const DISTURBANCES: usize = 3;
 /// How long giving it back may take.
 const PARTING: Duration = Duration::from_secs(2);
+/// An attempt ends within seconds, whatever the API server does. If none has for so long, this process hangs.
+const HANGS: Duration = Duration::from_mins(2);
+/// How long one request of the watch for a Lease that is given back lasts, in seconds; looking every five seconds finds it, too.
+const WATCHED: u32 = 20;
 
 /// The Lease is another's now: this process must not go on, and what it remembers is worth nothing.
 #[derive(Debug, thiserror::Error)]
@@ -29,108 +61,199 @@ pub struct LeaseLost(String);
 
 /// This process among those that would like to work.
 pub(super) struct Candidate {
-    client: Client,
+    leases: Api<Lease>,
     namespace: String,
     holder: LeaseHolder,
-    manager: tokio::sync::Mutex<Option<LeaseManager>>,
-    trouble: Mutex<Option<String>>,
+    clock: Arc<dyn Clock>,
+    record: Mutex<Record>,
+}
+
+/// How the attempts went.
+#[derive(Default)]
+struct Record {
+    /// When the last one ended, while any are made.
+    tried: Option<Instant>,
+    /// When the last one began that took or renewed the Lease.
+    renewed: Option<Instant>,
+    trouble: Option<String>,
+}
+
+/// What came of an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    Ours,
+    Anothers,
 }
 
 impl Candidate {
-    pub(super) fn new(client: Client, namespace: &str, holder: LeaseHolder) -> Self {
-        let namespace = namespace.to_owned();
-        Self { client, namespace, holder, manager: tokio::sync::Mutex::default(), trouble: Mutex::default() }
+    pub(super) fn new(client: Client, namespace: &str, holder: LeaseHolder, clock: Arc<dyn Clock>) -> Self {
+        let leases = Api::namespaced(client, namespace);
+        Self { leases, namespace: namespace.to_owned(), holder, clock, record: Mutex::default() }
+    }
+
+    /// The same over another connection.
+    pub(super) fn over(self, client: Client) -> Self {
+        Self { leases: Api::namespaced(client, &self.namespace), ..self }
+    }
+
+    fn record(&self) -> MutexGuard<'_, Record> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Why the Lease can be neither taken nor renewed, if something is wrong.
     pub(super) fn trouble(&self) -> Option<String> {
-        self.trouble.lock().ok()?.clone()
+        self.record().trouble.clone()
     }
 
-    /// Takes the Lease when it is free, says so to `leads`, and renews it until another process has it.
+    /// Whether the Lease was renewed recently enough to count, whatever became of the task that does so.
+    pub(super) fn counts(&self) -> bool {
+        self.record().renewed.is_some_and(|at| at.elapsed() < COUNTS)
+    }
+
+    /// For how long no attempt has ended, if that cannot be the API server's doing.
+    pub(super) fn hangs(&self) -> Option<Duration> {
+        hanging(self.record().tried, Instant::now())
+    }
+
+    /// Takes the Lease when it may be taken, and renews it; says to `leads` whether it counts. Ends once another process has it.
     pub(super) async fn stand(&self, leads: &watch::Sender<bool>) -> LeaseLost {
-        let mut manager = self.manager.lock().await;
-        let leases: Api<Lease> = Api::namespaced(self.client.clone(), &self.namespace);
-        let mut seen = watcher::watch_object(leases, &self.holder.lease).default_backoff().boxed();
-        loop {
-            // What it knows of a Lease that another held is believed until that runs out, so it begins anew.
-            let fresh = match self.fresh().await {
-                Ok(fresh) => manager.insert(fresh),
-                Err(error) => {
-                    self.has_failed(&error).await;
-                    continue;
-                }
-            };
-            if self.take(fresh, &mut seen).await {
-                break;
-            }
-        }
+        leads.send_replace(false);
+        self.record().tried = Some(Instant::now());
+        self.take().await;
         tracing::info!(lease = self.holder.lease, identity = self.holder.identity, "this process leads");
         leads.send_replace(true);
-        if let Some(manager) = manager.as_ref() {
-            while self.changed(manager).await {}
-        }
+        self.renew(leads).await;
         leads.send_replace(false);
+        self.record().tried = None;
         LeaseLost(self.holder.lease.clone())
     }
 
-    async fn fresh(&self) -> Result<LeaseManager, LeaseManagerError> {
-        LeaseManagerBuilder::new(self.client.clone(), &self.holder.lease)
-            .with_namespace(&self.namespace)
-            .with_identity(&self.holder.identity)
-            .with_field_manager(field_manager(&self.holder.identity))
-            .with_duration(LASTS)
-            .with_grace(GRACE)
-            .build()
-            .await
-    }
-
-    /// Waits until the Lease is ours. Returns `false` when somebody has given it back: it is free now.
-    async fn take(&self, manager: &LeaseManager, seen: &mut (impl Stream<Item = Seen> + Unpin)) -> bool {
+    /// Waits until the Lease is ours.
+    async fn take(&self) {
+        let mut seen = Seen::default();
+        let watched = watcher::Config::default()
+            .fields(&format!("metadata.name={}", self.holder.lease))
+            .timeout(WATCHED);
+        let mut events = watcher(self.leases.clone(), watched).default_backoff().boxed();
         loop {
+            let pause = match self.attempt(&mut Claim::Take(&mut seen)).await {
+                Ok(Turn::Ours) => return,
+                Ok(Turn::Anothers) => seen.left(Instant::now()).min(EVERY),
+                Err(pause) => pause,
+            };
             tokio::select! {
-                ours = self.changed(manager) => if ours { return true },
-                event = seen.next() => {
-                    let Some(Ok(lease)) = event else { continue };
-                    let holder = lease.and_then(|lease| lease.spec?.holder_identity);
-                    if holder.is_none_or(|holder| holder.is_empty()) {
-                        return false;
-                    }
-                }
+                () = tokio::time::sleep(pause) => {}
+                () = is_released(&mut events) => {}
             }
         }
     }
 
-    /// Waits until the Lease becomes ours or another's, and renews it meanwhile; errors are waited out.
-    async fn changed(&self, manager: &LeaseManager) -> bool {
+    /// Renews the Lease until it is another's. While that fails for longer than it counts, this process does not lead; nobody
+    /// else has in the meantime if it is still in our name afterwards.
+    async fn renew(&self, leads: &watch::Sender<bool>) {
+        let mut pause = EVERY;
         loop {
-            match manager.changed().await {
-                Ok(ours) => {
-                    self.set_trouble(None);
-                    return ours;
+            let ends = self.record().renewed.unwrap_or_else(Instant::now) + COUNTS;
+            let attempt = async {
+                tokio::time::sleep(pause).await;
+                self.attempt(&mut Claim::Renew).await
+            };
+            let attempt = tokio::select! {
+                attempt = attempt => attempt,
+                () = tokio::time::sleep_until(ends), if *leads.borrow() => {
+                    leads.send_replace(false);
+                    tracing::error!(
+                        lease = self.holder.lease,
+                        "the Lease was not renewed in time: this process does not lead, and begins nothing until it is renewed"
+                    );
+                    Err(Duration::ZERO)
                 }
-                Err(error) => self.has_failed(&error).await,
+            };
+            pause = match attempt {
+                Ok(Turn::Ours) => {
+                    if !leads.send_replace(true) {
+                        tracing::info!(
+                            lease = self.holder.lease,
+                            "the Lease is renewed: this process leads again"
+                        );
+                    }
+                    EVERY
+                }
+                Ok(Turn::Anothers) => return,
+                Err(pause) => pause,
+            };
+        }
+    }
+
+    /// One attempt, which ends. The error is how long to wait before the next one.
+    async fn attempt(&self, claim: &mut Claim<'_>) -> Result<Turn, Duration> {
+        let began = Instant::now();
+        let answered = tokio::time::timeout(ATTEMPT, self.try_once(claim)).await;
+        let (error, asked) = match answered {
+            Ok(Ok(turn)) => {
+                let mut record = self.record();
+                record.tried = Some(Instant::now());
+                record.trouble = None;
+                if turn == Turn::Ours {
+                    record.renewed = Some(began);
+                }
+                return Ok(turn);
+            }
+            Ok(Err(error)) => (error.to_string(), asked_for(&error)),
+            Err(_) => (format!("the API server did not answer within {ATTEMPT:?}"), Duration::ZERO),
+        };
+        tracing::warn!(
+            lease = self.holder.lease,
+            error,
+            "the Lease can be neither taken nor renewed; it is tried again"
+        );
+        let mut record = self.record();
+        record.tried = Some(Instant::now());
+        record.trouble = Some(error);
+        // Who waited longer than this for a busy API server would lose the Lease.
+        let spread = part_of(AGAIN, (&self.holder.identity, began)).unsigned_abs();
+        Err((AGAIN.unsigned_abs() + spread).max(asked.min(EVERY)))
+    }
+
+    /// Reads the Lease, and writes our name into it if it may be there.
+    async fn try_once(&self, claim: &mut Claim<'_>) -> kube::Result<Turn> {
+        let mut disturbed = 0;
+        loop {
+            let there = self.leases.get_opt(&self.holder.lease).await?;
+            if !claim.may(there.as_ref(), &self.holder.identity, Instant::now()) {
+                return Ok(Turn::Anothers);
+            }
+            match self.write(there).await {
+                Ok(_) => return Ok(Turn::Ours),
+                Err(error) if disturbed < DISTURBANCES && is_disturbance(&error) => disturbed += 1,
+                Err(error) => return Err(error),
             }
         }
     }
 
-    async fn has_failed(&self, error: &LeaseManagerError) {
-        tracing::warn!(lease = self.holder.lease, %error, "the Lease can be neither taken nor renewed; it is tried again");
-        self.set_trouble(Some(error.to_string()));
-        tokio::time::sleep(AGAIN).await;
+    async fn write(&self, there: Option<Lease>) -> kube::Result<Lease> {
+        let Some(Lease { metadata, spec }) = there else {
+            let spec = with_our_name(LeaseSpec::default(), &self.holder.identity, LASTS, self.clock.now());
+            let name = Some(self.holder.lease.clone());
+            let lease = Lease { metadata: ObjectMeta { name, ..ObjectMeta::default() }, spec: Some(spec) };
+            let params =
+                PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+            return self.leases.create(&params, &lease).await;
+        };
+        let spec = with_our_name(spec.unwrap_or_default(), &self.holder.identity, LASTS, self.clock.now());
+        self.patch(metadata.resource_version, serde_json::json!(spec)).await
     }
 
-    fn set_trouble(&self, trouble: Option<String>) {
-        if let Ok(mut now) = self.trouble.lock() {
-            *now = trouble;
-        }
+    /// Changes the Lease, if it still has this version.
+    async fn patch(&self, version: Option<String>, spec: serde_json::Value) -> kube::Result<Lease> {
+        let patch = serde_json::json!({ "metadata": { "resourceVersion": version }, "spec": spec });
+        let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+        self.leases.patch(&self.holder.lease, &params, &Patch::Merge(patch)).await
     }
 
     /// Gives the Lease back, if it is ours, so that nobody has to wait until it runs out.
     pub(super) async fn step_down(&self) {
-        let mut manager = self.manager.lock().await;
-        let Some(manager) = manager.take() else { return };
-        let failure = match tokio::time::timeout(PARTING, manager.release()).await {
+        let failure = match tokio::time::timeout(PARTING, self.give_back()).await {
             Ok(Ok(())) => return,
             Ok(Err(error)) => error.to_string(),
             Err(_) => format!("the API server did not answer within {PARTING:?}"),
@@ -141,12 +264,74 @@ impl Candidate {
             "the Lease was not given back, and runs out by itself"
         );
     }
+
+    async fn give_back(&self) -> kube::Result<()> {
+        loop {
+            let Some(Lease { metadata, spec }) = self.leases.get_opt(&self.holder.lease).await? else {
+                return Ok(());
+            };
+            if holder(spec.as_ref()) != Some(&self.holder.identity) {
+                return Ok(());
+            }
+            match self.patch(metadata.resource_version, released()).await {
+                Ok(_) => return Ok(()),
+                Err(error) if is_disturbance(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
 }
 
-type Seen = watcher::Result<Option<Lease>>;
+/// For how long no attempt has ended, if that is too long; where none are made, there is nothing to wait for.
+fn hanging(tried: Option<Instant>, now: Instant) -> Option<Duration> {
+    let since = now.saturating_duration_since(tried?);
+    (since > HANGS).then_some(since)
+}
 
-/// One for each process: two that take the Lease at once conflict. It has at most 128 bytes, and names of pods differ at their end.
-fn field_manager(identity: &str) -> String {
-    let end: String = identity.chars().rev().take(100).collect::<Vec<_>>().into_iter().rev().collect();
-    format!("credwright-{end}")
+/// Resolves once the Lease is seen to be nobody's.
+async fn is_released(events: &mut (impl Stream<Item = watcher::Result<Event<Lease>>> + Unpin)) {
+    while let Some(event) = events.next().await {
+        let free = match event {
+            Ok(Event::Apply(lease) | Event::InitApply(lease)) => holder(lease.spec.as_ref()).is_none(),
+            Ok(Event::Delete(_)) => true,
+            Ok(Event::Init | Event::InitDone) | Err(_) => false,
+        };
+        if free {
+            return;
+        }
+    }
+    std::future::pending().await
+}
+
+/// Somebody wrote in between, or was quicker.
+fn is_disturbance(error: &kube::Error) -> bool {
+    let kube::Error::Api(status) = error else { return false };
+    status.is_conflict() || status.is_already_exists() || status.is_not_found()
+}
+
+fn asked_for(error: &kube::Error) -> Duration {
+    let kube::Error::Api(status) = error else { return Duration::ZERO };
+    let seconds = status.details.as_ref().map_or(0, |details| details.retry_after_seconds);
+    Duration::from_secs(seconds.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_process_whose_attempts_do_not_end_hangs() {
+        let tried = Instant::now();
+        assert_eq!(hanging(Some(tried), tried + HANGS), None, "an outage of a minute and two attempts");
+        let longer = HANGS + Duration::from_secs(1);
+        assert_eq!(hanging(Some(tried), tried + longer), Some(longer));
+        assert_eq!(hanging(None, tried + longer), None, "it has lost the Lease, and finishes");
+    }
+
+    /// What is left after a failure is enough for another attempt, so that one dead connection costs nobody the Lease.
+    #[test]
+    fn two_attempts_may_fail_before_the_lease_does_not_count() {
+        let once_more = ATTEMPT + 2 * AGAIN.unsigned_abs();
+        assert!(EVERY + once_more + ATTEMPT <= COUNTS && COUNTS < LASTS);
+    }
 }

@@ -1,18 +1,21 @@
 //! Wiring: watches wake items in a queue, and a bounded number of passes looks at them.
 
+pub mod boundary;
 mod health;
 pub mod lease;
+mod look;
+pub mod permits;
 pub mod queue;
 mod watches;
 
 use std::{
     collections::HashSet,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
 use futures::{StreamExt, stream::FuturesUnordered};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use kube::Client;
 use tokio::{
     sync::{Notify, watch},
@@ -22,33 +25,30 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     clock::Clock,
-    engine::{
-        Engine, EngineError, Settings,
-        accounts::COUNT_EVERY,
-        stores::{Key, ProviderKey},
-    },
-    lifecycle::{conclude, decide, ledger::Revision, plan::Wake},
+    engine::{Engine, EngineError, Settings, slot::Slots},
     ops::metrics::Metrics,
 };
 
+use boundary::{Task, contained};
 use health::{Trouble, Troubles};
 use lease::{Candidate, LeaseLost};
+use permits::Permits;
 use queue::{Item, Queue};
 use watches::{Scoped, Watch};
 
-/// How many steps one pass may take before it makes room for others.
-const STEPS_IN_A_PASS: usize = 16;
 /// When to try again to begin.
 const RETRY: Duration = Duration::from_secs(1);
-/// When to look again whether a namespace is known by now.
-const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(1);
+/// How long what was sent as the Lease was lost may take to end and to be written down: longer than any call at a provider.
+const FINISHING: Duration = Duration::from_mins(3);
 
 /// The operator: one per process, and several of them are safe.
 pub struct Operator {
     engine: Engine,
     candidate: Option<Candidate>,
     leads: watch::Sender<bool>,
-    queue: Queue,
+    queue: Arc<Queue>,
+    slots: Arc<Slots>,
+    permits: Arc<Permits>,
     options: Options,
     synced: Mutex<Synced>,
     progress: Notify,
@@ -75,11 +75,20 @@ pub struct Options {
     pub concurrency: usize,
     /// Whether lists are streamed (Kubernetes 1.34 and later); otherwise they come in small pages.
     pub streaming_lists: bool,
+    /// The time after which the process counts as hanging: items have been ready, none was taken up and
+    /// none has ended. Five minutes; shorter only in tests.
+    pub hang_after: Duration,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { namespaces: Vec::new(), cluster_providers: true, concurrency: 32, streaming_lists: true }
+        Self {
+            namespaces: Vec::new(),
+            cluster_providers: true,
+            concurrency: 32,
+            streaming_lists: true,
+            hang_after: Duration::from_mins(5),
+        }
     }
 }
 
@@ -87,47 +96,84 @@ impl Operator {
     /// An operator that has not looked at anything yet.
     ///
     /// # Errors
-    /// If the sealing key can neither be read nor made.
+    /// If the sealing key can neither be read nor made, or is missing though there are ledgers.
     pub async fn new(
         client: Client,
         clock: Arc<dyn Clock>,
         settings: Settings,
         options: Options,
     ) -> Result<Self, EngineError> {
-        let sealer = crate::engine::startup::sealer(&client, &settings.namespace).await?;
-        let candidate =
-            settings.lease.clone().map(|holder| Candidate::new(client.clone(), &settings.namespace, holder));
+        let sealer =
+            crate::engine::startup::sealer(&client, &settings.namespace, &options.namespaces).await?;
+        let candidate = settings
+            .lease
+            .clone()
+            .map(|holder| Candidate::new(client.clone(), &settings.namespace, holder, clock.clone()));
+        let queue = Arc::<Queue>::default();
         Ok(Self {
             engine: Engine::new(client, clock, settings, sealer),
             leads: watch::Sender::new(candidate.is_none()),
             candidate,
-            queue: Queue::default(),
+            permits: Permits::new(queue.clone(), options.concurrency),
+            queue,
+            slots: Arc::default(),
             options,
             synced: Mutex::default(),
             progress: Notify::new(),
         })
     }
 
-    /// Runs until `shutdown`, then finishes the passes that have begun, and gives the Lease back.
+    /// The same with the Lease taken and renewed over `client`, so that it waits for no other call.
+    #[must_use]
+    pub fn renewing_over(mut self, client: Client) -> Self {
+        self.candidate = self.candidate.map(|candidate| candidate.over(client));
+        self
+    }
+
+    /// Runs until `shutdown`, or until another process has taken the Lease. Both end alike: nothing is begun any more, the steps
+    /// that have begun are finished, and what came of them is written down. Then the Lease is given back, if it is ours.
     ///
     /// # Errors
     /// If another process has taken the Lease: this one has to begin anew.
     pub async fn run(&self, shutdown: CancellationToken) -> Result<(), LeaseLost> {
-        let stand = async {
-            match &self.candidate {
-                Some(candidate) => candidate.stand(&self.leads).await,
-                None => std::future::pending().await,
-            }
-        };
-        let ended = tokio::select! {
-            () = self.watch_all() => Ok(()),
-            () = self.work(&shutdown) => Ok(()),
-            lost = stand => Err(lost),
-        };
+        self.engine.end_with(&shutdown);
+        let lost = OnceLock::new();
+        tokio::select! {
+            () = self.watch_all() => {}
+            () = self.stand(&lost) => {}
+            () = self.work() => {}
+        }
         if let Some(candidate) = &self.candidate {
             candidate.step_down().await;
         }
-        ended
+        lost.into_inner().map_or(Ok(()), Err)
+    }
+
+    /// Stands for the Lease, if there is one. Ends a while after it was lost, if what has begun then has not ended by itself.
+    async fn stand(&self, lost: &OnceLock<LeaseLost>) {
+        let Some(candidate) = &self.candidate else { return std::future::pending().await };
+        let error = self.stand_as(candidate).await;
+        tracing::warn!(%error, "this process finishes what it has sent, and ends");
+        self.engine.ending().cancel();
+        let _ = lost.set(error);
+        tokio::time::sleep(FINISHING).await;
+        tracing::error!(
+            "what was sent has not ended within {FINISHING:?}; it is looked for by the process that leads now"
+        );
+    }
+
+    /// Stands for the Lease, and begins again after a panic, without leading meanwhile.
+    async fn stand_as(&self, candidate: &Candidate) -> LeaseLost {
+        loop {
+            match contained(Task::Lease, candidate.stand(&self.leads)).await {
+                Ok(error) => return error,
+                Err(panicked) => {
+                    tracing::error!(error = %panicked, "standing for the Lease panicked, beginning again");
+                }
+            }
+            self.leads.send_replace(false);
+            tokio::time::sleep(RETRY).await;
+        }
     }
 
     /// What is counted, and shown.
@@ -145,7 +191,12 @@ impl Operator {
     /// Whether this process works, and does not stand by.
     #[must_use]
     pub fn leads(&self) -> bool {
-        *self.leads.borrow()
+        *self.leads.borrow() && self.candidate.as_ref().is_none_or(Candidate::counts)
+    }
+
+    /// Whether nothing may be begun: this process ends, or does not lead.
+    fn must_rest(&self) -> bool {
+        self.engine.ending().is_cancelled() || !*self.leads.borrow()
     }
 
     /// When something is next due.
@@ -154,26 +205,30 @@ impl Operator {
         self.queue.next_due()
     }
 
+    fn synced(&self) -> MutexGuard<'_, Synced> {
+        self.synced.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Whether all caches are complete, but for those of namespaces where Credwright may not look.
     #[must_use]
     pub fn has_all_synced(&self) -> bool {
-        let Ok(synced) = self.synced.lock() else { return false };
+        let synced = self.synced();
         self.watches().iter().all(|watch| synced.complete.contains(watch) || synced.refused.contains(watch))
     }
 
     /// Whether nothing is missing from what is known of a namespace: with half of it, a ledger would be taken for lost.
     fn has_synced_within(&self, namespace: &str) -> bool {
-        let Ok(synced) = self.synced.lock() else { return false };
+        let synced = self.synced();
         Watch::OF_A_NAMESPACE
             .iter()
             .all(|watch| synced.complete.contains(&(*watch, Some(namespace.to_owned()))))
     }
 
     fn has_synced(&self, watch: &Scoped) {
-        let first = self.synced.lock().is_ok_and(|mut synced| {
-            synced.refused.remove(watch);
-            synced.complete.insert(watch.clone())
-        });
+        let mut synced = self.synced();
+        synced.refused.remove(watch);
+        let first = synced.complete.insert(watch.clone());
+        drop(synced);
         if first && self.has_all_synced() {
             tracing::info!("all caches are complete");
         }
@@ -185,191 +240,89 @@ impl Operator {
 
     /// A namespace that has gone, or that took our rights away, keeps nobody else waiting.
     fn has_trouble(&self, watch: &Scoped, trouble: Trouble) {
-        if let Ok(mut synced) = self.synced.lock() {
-            synced.troubles.note(watch, trouble);
-            let of_a_namespace = Watch::OF_A_NAMESPACE.contains(&watch.0) && watch.1.is_some();
-            if of_a_namespace && trouble == Trouble::Refused && !synced.complete.contains(watch) {
-                synced.refused.insert(watch.clone());
-            }
+        let mut synced = self.synced();
+        let of_a_namespace = Watch::OF_A_NAMESPACE.contains(&watch.0) && watch.1.is_some();
+        let refused = trouble == Trouble::Refused;
+        synced.troubles.note(watch, trouble);
+        if of_a_namespace && refused && !synced.complete.contains(watch) {
+            synced.refused.insert(watch.clone());
         }
+        drop(synced);
         self.progress.notify_one();
     }
 
     fn is_well(&self, watch: &Scoped) {
-        if let Ok(mut synced) = self.synced.lock() {
-            synced.troubles.clear(watch);
-        }
+        self.synced().troubles.clear(watch);
     }
 
     /// Waits until everything is known and this process leads.
     ///
     /// # Errors
-    /// If what was minted for objects that are gone cannot be read.
+    /// If what was minted for objects that are gone cannot be read, or a ledger that lost its label cannot be found.
     async fn may_begin(&self) -> Result<(), EngineError> {
         while !self.has_all_synced() {
             self.progress.notified().await;
         }
+        self.engine.stores.settle();
         let _ = self.leads.subscribe().wait_for(|leads| *leads).await;
         // The one before may have written it since this process started.
-        self.engine.recall_departed().await
+        self.engine.recall_departed().await?;
+        self.engine.label_ledgers(&self.options.namespaces).await
     }
 
-    async fn work(&self, shutdown: &CancellationToken) {
-        loop {
-            tokio::select! {
-                begins = self.may_begin() => match begins {
-                    Ok(()) => break,
-                    Err(error) => tracing::warn!(%error, "it is tried again"),
-                },
-                () = shutdown.cancelled() => return,
-            }
+    /// Waits until the work may begin; trouble is waited out.
+    async fn begins(&self) {
+        while let Err(error) = self.may_begin().await {
+            tracing::warn!(%error, "start-up failed, retrying");
             tokio::time::sleep(RETRY).await;
         }
+    }
+
+    async fn work(&self) {
+        let ending = self.engine.ending();
+        tokio::select! {
+            () = self.begins() => {}
+            () = ending.cancelled() => return,
+        }
+        self.engine.begin_work();
         self.queue.order(|item| match item {
             Item::Credential(key) => Some(self.engine.ends(key)),
             _ => None,
         });
 
+        let mut leads = self.leads.subscribe();
         let mut running = FuturesUnordered::new();
         loop {
-            while running.len() < self.options.concurrency && !shutdown.is_cancelled() {
+            while self.has_room() && !self.must_rest() {
                 let Some(item) = self.queue.take(self.engine.now()) else { break };
-                running.push(self.look_at(item));
+                running.push(self.look_at(item, self.slots.take()));
             }
-            if shutdown.is_cancelled() && running.is_empty() {
+            if ending.is_cancelled() && running.is_empty() {
                 return;
             }
             let due = self.queue.next_due().unwrap_or(Timestamp::MAX);
+            let shift = self.permits.shift(Instant::now());
             tokio::select! {
                 Some(()) = running.next() => {}
                 () = self.queue.changed() => {}
-                () = self.engine.clock().sleep_until(due), if running.len() < self.options.concurrency => {}
-                () = shutdown.cancelled(), if running.is_empty() => return,
+                () = self.slots.freed() => {}
+                () = at(shift) => {}
+                Ok(()) = leads.changed() => {}
+                () = self.engine.clock().sleep_until(due), if self.has_room() && !self.must_rest() => {}
+                () = ending.cancelled(), if running.is_empty() => return,
             }
         }
     }
 
-    async fn look_at(&self, item: Item) {
-        let since = Instant::now();
-        let next = self.tend_item(&item).await;
-        self.engine.metrics.reconciled(item.label(), since.elapsed(), next.is_err());
-        let next = next.map_err(|error| tracing::warn!(?item, %error, "it is tried again"));
-        self.queue.done(item, next, self.engine.now());
+    fn has_room(&self) -> bool {
+        self.slots.taken() < self.options.concurrency
     }
+}
 
-    async fn tend_item(&self, item: &Item) -> Result<Option<Timestamp>, EngineError> {
-        let namespace = item.namespace();
-        if !self.options.namespaces.iter().any(|bound| bound == namespace) {
-            return self.tend_what(item).await;
-        }
-        if !self.has_synced_within(namespace) {
-            return Ok(Some(self.engine.now() + LOOK_AGAIN));
-        }
-        let tended = match self.engine.tend_rights(namespace).await {
-            Ok(()) => self.tend_what(item).await,
-            Err(error) => Err(error),
-        };
-        match tended {
-            // Our rights have gone with the namespace, or left before it, and nothing needs them.
-            Err(error) if error.is_refusal() && !self.engine.stores.has_anything_in(namespace) => Ok(None),
-            tended => tended,
-        }
-    }
-
-    async fn tend_what(&self, item: &Item) -> Result<Option<Timestamp>, EngineError> {
-        match item {
-            Item::Provider(key) => self.tend(key).await,
-            Item::Credential(key) => self.reconcile(key).await,
-            Item::Abandoned(key) => self.engine.tend_abandoned(key).await,
-            Item::Login(key) => self.engine.tend_login(key).await,
-            Item::Rights(_) => Ok(None),
-        }
-    }
-
-    /// One pass: observe, decide, perform, conclude, until there is nothing to do.
-    async fn reconcile(&self, key: &Key) -> Result<Option<Timestamp>, EngineError> {
-        if self.waits_for_provider(key) {
-            return Ok(None);
-        }
-        let mut pass = self.engine.pass(key.clone());
-        for _ in 0..STEPS_IN_A_PASS {
-            let world = pass.observe().await?;
-            let plan = decide(&world, self.engine.now());
-            let Some(step) = &plan.step else {
-                pass.rest(&world, &plan).await?;
-                return Ok(match plan.wake {
-                    Wake::OnChange => None,
-                    Wake::At(at) => Some(at),
-                });
-            };
-            tracing::debug!(namespace = %key.namespace, name = %key.name, ?step, reason = plan.reason.as_str(), "step");
-            let outcome = match pass.perform(&world, step).await {
-                Ok(outcome) => outcome,
-                Err(error) if error.is_conflict() => continue,
-                Err(error) => return Err(error),
-            };
-            let report = conclude(&world, step, &outcome, self.engine.now());
-            match pass.conclude(&world, report).await {
-                Ok(Some((provider, at))) => self.queue.wake_by(Item::Provider(provider), at),
-                Ok(None) => self.count_soon(key),
-                Err(error) if error.is_conflict() => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(Some(self.engine.now() + LOOK_AGAIN))
-    }
-
-    /// Nothing is decided, and no status written, before the provider has been looked at once; then it wakes its credentials.
-    fn waits_for_provider(&self, key: &Key) -> bool {
-        let Some(object) = self.engine.stores.credentials.get(key) else { return false };
-        let provider = ProviderKey::wanted_by(&object, &key.namespace);
-        self.engine.stores.providers.get(&provider).is_some() && !self.engine.accounts.is_known(&provider)
-    }
-
-    /// The providers of this object have other credentials now: they count them, and one that waits to go looks at once.
-    fn count_soon(&self, key: &Key) {
-        let stores = &self.engine.stores;
-        let named = stores.credentials.get(key).map(|object| ProviderKey::wanted_by(&object, &key.namespace));
-        let document = stores.ledgers.get(key).and_then(|entry| entry.document.ok());
-        let listed = document.iter().flat_map(|it| &it.revisions);
-        let listed = listed.map(|it| ProviderKey::of_account(&it.account, &key.namespace));
-        for provider in named.into_iter().chain(listed).collect::<HashSet<_>>() {
-            let pause =
-                if self.engine.is_waiting_to_go(&provider) { SignedDuration::ZERO } else { COUNT_EVERY };
-            self.queue.wake_by(Item::Provider(provider), self.engine.now() + pause);
-        }
-    }
-
-    async fn tend(&self, key: &ProviderKey) -> Result<Option<Timestamp>, EngineError> {
-        let tended = self.engine.tend_provider(key).await?;
-        if tended.changed {
-            self.wake_dependents(key);
-        }
-        if let Some(login) = self.engine.login_is_going(key) {
-            self.queue.wake(Item::Login(login));
-        }
-        tended.strays.into_iter().for_each(|key| self.queue.wake(Item::Credential(key)));
-        Ok(tended.wake)
-    }
-
-    fn wake_dependents(&self, provider: &ProviderKey) {
-        let stores = &self.engine.stores;
-        let by_spec = stores.credentials.select(|key, object| {
-            (ProviderKey::wanted_by(object, &key.namespace) == *provider).then(|| key.clone())
-        });
-        let by_ledger = stores.ledgers.select(|key, entry| {
-            let revisions = &entry.document.as_ref().ok()?.revisions;
-            let made = |it: &Revision| ProviderKey::of_account(&it.account, &key.namespace) == *provider;
-            revisions.iter().any(|it| it.state.may_be_alive() && made(it)).then(|| key.clone())
-        });
-        self.wake_all(by_spec.into_iter().chain(by_ledger).collect());
-    }
-
-    /// What ends soonest is looked at first.
-    fn wake_all(&self, mut keys: Vec<Key>) {
-        keys.sort_by_cached_key(|key| self.engine.ends(key));
-        for key in keys {
-            self.queue.wake(Item::Credential(key));
-        }
+/// Resolves at an instant, or never.
+async fn at(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => tokio::time::sleep_until(instant).await,
+        None => std::future::pending().await,
     }
 }

@@ -3,14 +3,18 @@
 //! A small queue instead of kube-runtime's `Controller`: its delays are the injected clock's, so that tests move time; it keeps no
 //! second copy of any object; and nothing is looked at by two passes at once. docs/adr/0003 has the reasons.
 
+mod ready;
+
 use std::{
-    collections::{BTreeSet, HashMap, HashSet, VecDeque},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 
+use self::ready::Ready;
 use crate::{
     engine::stores::{Key, ProviderKey},
     lifecycle::backoff,
@@ -20,11 +24,30 @@ use crate::{
 /// Waits after errors that are nobody's but Kubernetes'.
 const RETRIES: (SignedDuration, SignedDuration) =
     (SignedDuration::from_secs(1), SignedDuration::from_mins(1));
+/// The time that there is for each item in error: of ten thousand, fifty come back in a second.
+const FOR_EACH: SignedDuration = SignedDuration::from_millis(20);
+
+/// What came of a look that failed: when to try again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Retry {
+    /// Not before this has passed, as the API server asked.
+    pub after: Option<SignedDuration>,
+}
+
+impl Retry {
+    /// How long `item` waits after so many failures in a row, where so many items are `in_error`.
+    fn pause(self, item: &Item, failures: u32, in_error: usize) -> SignedDuration {
+        let wait = backoff::doubling(failures, RETRIES.0, RETRIES.1);
+        let all = FOR_EACH * i32::try_from(in_error).unwrap_or(i32::MAX);
+        let least = (wait / 2).max(self.after.unwrap_or_default());
+        least + backoff::part_of(wait.max(all), (item, failures))
+    }
+}
 
 /// Something to look at.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Item {
-    /// A provider. These come first: credentials wait for them.
+    /// A provider. In its namespace these come first: credentials wait for them.
     Provider(ProviderKey),
     /// An ApiCredential, or what is left of one.
     Credential(Key),
@@ -61,32 +84,36 @@ impl Item {
 }
 
 /// The queue.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Queue {
     state: Mutex<State>,
     changed: Notify,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct State {
-    ready: VecDeque<Item>,
+    ready: Ready,
     waiting: HashSet<Item>,
     due: HashMap<Item, Timestamp>,
     timeline: BTreeSet<(Timestamp, Item)>,
     running: HashSet<Item>,
     again: HashSet<Item>,
     errors: HashMap<Item, u32>,
+    /// Since when items are ready and none has been taken up or has ended.
+    stuck_since: Option<Instant>,
 }
 
 impl State {
+    fn moves_on(&mut self) {
+        self.stuck_since = (!self.ready.is_empty()).then(Instant::now);
+    }
+
     fn push(&mut self, item: Item) {
         if self.running.contains(&item) {
             self.again.insert(item);
         } else if self.waiting.insert(item.clone()) {
-            match item {
-                Item::Provider(_) => self.ready.push_front(item),
-                _ => self.ready.push_back(item),
-            }
+            self.ready.push(item);
+            self.stuck_since.get_or_insert_with(Instant::now);
         }
     }
 
@@ -135,7 +162,8 @@ impl Queue {
             state.unschedule(&item);
             state.push(item);
         }
-        let item = state.ready.pop_front()?;
+        let item = state.ready.pop()?;
+        state.moves_on();
         state.waiting.remove(&item);
         state.unschedule(&item);
         state.running.insert(item.clone());
@@ -144,22 +172,24 @@ impl Queue {
 
     /// Puts what is ready into another order.
     pub fn order<R: Ord>(&self, rank: impl FnMut(&Item) -> R) {
-        self.state().ready.make_contiguous().sort_by_cached_key(rank);
+        self.state().ready.order(rank);
     }
 
     /// Takes an item back after it was looked at: `next` is when to look again, or what went wrong.
-    pub fn done(&self, item: Item, next: Result<Option<Timestamp>, ()>, now: Timestamp) {
+    pub fn done(&self, item: Item, next: Result<Option<Timestamp>, Retry>, now: Timestamp) {
         let mut state = self.state();
         state.running.remove(&item);
+        state.moves_on();
         let at = match next {
             Ok(at) => {
                 state.errors.remove(&item);
                 at
             }
-            Err(()) => {
+            Err(retry) => {
                 let count = state.errors.entry(item.clone()).or_default();
                 *count += 1;
-                Some(now + backoff::doubling(*count, RETRIES.0, RETRIES.1))
+                let failures = *count;
+                Some(now + retry.pause(&item, failures, state.errors.len()))
             }
         };
         let planned = state.due.get(&item).copied();
@@ -171,6 +201,12 @@ impl Queue {
         }
         drop(state);
         self.changed.notify_one();
+    }
+
+    /// Returns for how long items have been ready while none was taken up and none has ended.
+    #[must_use]
+    pub fn stuck_for(&self) -> Option<Duration> {
+        self.state().stuck_since.map(|since| since.elapsed())
     }
 
     /// When the next item is due.

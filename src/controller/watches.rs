@@ -2,34 +2,31 @@
 //!
 //! Secrets are watched by label only, so that memory grows with Credwright's own, whatever else the cluster holds.
 
+mod follow;
 mod namespaces;
 mod others;
+mod pace;
+mod secrets;
 
-use std::{collections::HashSet, fmt::Debug, hash::Hash, sync::Arc};
+use std::{collections::HashSet, hash::Hash, sync::Arc};
 
-use futures::{FutureExt, StreamExt};
-use k8s_openapi::api::core::v1::Secret;
-use kube::{
-    Api, Resource, ResourceExt,
-    core::{NamespaceResourceScope, ObjectMeta},
-    runtime::{
-        WatchStreamExt,
-        watcher::{self, Event, watcher},
-    },
-};
-use serde::de::DeserializeOwned;
+use futures::FutureExt;
+use kube::{Api, Resource, core::NamespaceResourceScope, runtime::watcher};
 
 use crate::{
-    api::{
-        ApiCredential, COPY_SUFFIX, ClusterCredentialProvider, CredentialProvider, LEDGER_SUFFIX,
-        ROLE_INTAKE, ROLE_LABEL, ROLE_LEDGER, ROLE_LOGIN, ROLE_TARGET,
+    api::{ApiCredential, ClusterCredentialProvider, CredentialProvider},
+    engine::{
+        stores::{Asks, Key, ProviderKey, ProviderObject},
+        version,
+        wire::Decoded,
     },
-    engine::intake::intake_entry,
-    engine::stores::{Key, ProviderKey, ProviderObject, copy_entry, ledger_entry, login_entry, target_entry},
-    engine::version,
 };
 
-use super::{Operator, health::Trouble, queue::Item};
+use super::{
+    Operator, RETRY,
+    boundary::{Task, contained},
+    queue::Item,
+};
 
 /// Which of the watches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -100,15 +97,27 @@ impl Operator {
     }
 
     pub(super) async fn watch_all(&self) {
-        let watches = self.watches().into_iter().map(|(watch, namespace)| match watch {
-            Watch::Credentials => self.watch_credentials(namespace).boxed(),
-            Watch::Secrets => self.watch_secrets(namespace).boxed(),
-            Watch::Providers => self.watch_providers(namespace).boxed(),
-            Watch::ClusterProviders => self.watch_cluster_providers().boxed(),
-            Watch::Namespaces => self.watch_namespaces().boxed(),
-            Watch::Abandoned => self.watch_abandoned(namespace).boxed(),
-        });
+        let watches = self.watches().into_iter().map(|watch| self.keep_watching(watch));
         futures::future::join_all(watches).await;
+    }
+
+    /// Follows one watch for ever; one that panics is begun again.
+    async fn keep_watching(&self, scoped: Scoped) {
+        loop {
+            let (watch, namespace) = scoped.clone();
+            let followed = match watch {
+                Watch::Credentials => self.watch_credentials(namespace).boxed(),
+                Watch::Secrets => self.watch_secrets(namespace).boxed(),
+                Watch::Providers => self.watch_providers(namespace).boxed(),
+                Watch::ClusterProviders => self.watch_cluster_providers().boxed(),
+                Watch::Namespaces => self.watch_namespaces().boxed(),
+                Watch::Abandoned => self.watch_abandoned(namespace).boxed(),
+            };
+            if let Err(panicked) = contained(Task::Watch, followed).await {
+                tracing::error!(watch = ?scoped, error = %panicked, "watch panicked, beginning again");
+            }
+            tokio::time::sleep(RETRY).await;
+        }
     }
 
     fn api<K>(&self, namespace: Option<&String>) -> Api<K>
@@ -123,7 +132,7 @@ impl Operator {
     }
 
     async fn watch_credentials(&self, namespace: Option<String>) {
-        let api: Api<ApiCredential> = self.api(namespace.as_ref());
+        let api: Api<Decoded<ApiCredential>> = self.api(namespace.as_ref());
         let scoped = (Watch::Credentials, namespace);
         let mut listed = Listing::none();
         self.follow(&scoped, api, watcher::Config::default(), |change| match change {
@@ -147,18 +156,18 @@ impl Operator {
     }
 
     fn forget_credential(&self, key: &Key, version: u64) {
-        self.engine.stores.credentials.remove(key, version);
+        self.engine.stores.remove_credential(key, version);
         self.queue.wake(Item::Credential(key.clone()));
     }
 
     async fn watch_providers(&self, namespace: Option<String>) {
-        let api: Api<CredentialProvider> = self.api(namespace.as_ref());
+        let api: Api<Decoded<CredentialProvider>> = self.api(namespace.as_ref());
         let scoped = (Watch::Providers, namespace);
         let mut listed = Listing::none();
         self.follow(&scoped, api, watcher::Config::default(), |change| match change {
             Change::Listing => listed.begin(),
             Change::There(object) => {
-                self.see_provider(ProviderObject::Namespaced(stripped(object)), &mut listed)
+                self.see_provider(ProviderObject::Namespaced(Arc::new(object)), &mut listed)
             }
             Change::Gone(object) => self.provider_is_gone(&ProviderObject::Namespaced(Arc::new(object))),
             Change::Complete => {
@@ -173,7 +182,7 @@ impl Operator {
     }
 
     async fn watch_cluster_providers(&self) {
-        let api: Api<ClusterCredentialProvider> = Api::all(self.engine.client().clone());
+        let api: Api<Decoded<ClusterCredentialProvider>> = Api::all(self.engine.client().clone());
         let mut listed = Listing::none();
         self.follow(
             &(Watch::ClusterProviders, None),
@@ -182,7 +191,7 @@ impl Operator {
             |change| match change {
                 Change::Listing => listed.begin(),
                 Change::There(object) => {
-                    self.see_provider(ProviderObject::Cluster(stripped(object)), &mut listed)
+                    self.see_provider(ProviderObject::Cluster(Arc::new(object)), &mut listed)
                 }
                 Change::Gone(object) => self.provider_is_gone(&ProviderObject::Cluster(Arc::new(object))),
                 Change::Complete => {
@@ -198,7 +207,7 @@ impl Operator {
         let key = object.key();
         listed.name(key.clone());
         let before = self.engine.stores.providers.get(&key);
-        let same = before.as_ref().is_some_and(|before| before.says_the_same(&object));
+        let same = before.as_ref().is_some_and(|before| before.asks_the_same(&object));
         if self.engine.see_provider(object) && !same {
             let login = before.and_then(|before| before.login(&key));
             login.into_iter().for_each(|login| self.queue.wake(Item::Login(login)));
@@ -210,7 +219,7 @@ impl Operator {
     fn forget_provider(&self, key: &ProviderKey, version: u64) {
         let login = self.engine.stores.providers.get(key).and_then(|object| object.login(key));
         login.into_iter().for_each(|login| self.queue.wake(Item::Login(login)));
-        self.engine.stores.providers.remove(key, version);
+        self.engine.forget_provider(key, version);
         self.queue.wake(Item::Provider(key.clone()));
     }
 
@@ -223,218 +232,6 @@ impl Operator {
     fn provider_is_gone(&self, object: &ProviderObject) {
         self.forget_provider(&object.key(), object.version());
     }
-
-    async fn watch_secrets(&self, namespace: Option<String>) {
-        let api: Api<Secret> = self.api(namespace.as_ref());
-        let scoped = (Watch::Secrets, namespace);
-        let mut listed = Listing::none();
-        self.follow(&scoped, api, watcher::Config::default().labels(ROLE_LABEL), |change| match change {
-            Change::Listing => listed.begin(),
-            Change::There(secret) => {
-                listed.name(Key::of(&secret));
-                self.see_secret(&secret);
-            }
-            Change::Gone(secret) => self.forget_secret(&secret),
-            Change::Complete => self.forget_unlisted_secrets(unlisted(&scoped.1, listed.complete())),
-        })
-        .await;
-    }
-
-    fn see_secret(&self, secret: &Secret) {
-        let role = secret.labels().get(ROLE_LABEL).map(String::as_str);
-        let (key, version) = (Key::of(secret), version(secret));
-        if role != Some(ROLE_LOGIN) {
-            self.forget_login(&key, version);
-        }
-        match role {
-            Some(ROLE_LEDGER) => self.see_ledger(secret),
-            Some(ROLE_TARGET) => self.see_target(secret),
-            Some(ROLE_LOGIN) => {
-                self.forget_target(&key, version);
-                self.engine.stores.intakes.remove(&key, version);
-                self.see_login(secret);
-            }
-            Some(ROLE_INTAKE) => {
-                self.forget_target(&key, version);
-                self.see_intake(secret);
-            }
-            // Its label was changed: whatever it was to us, it is no more.
-            _ => self.forget_secret(secret),
-        }
-    }
-
-    /// Opening a ledger takes some work, so the echo of a write of ours is told by its version first.
-    fn see_ledger(&self, secret: &Secret) {
-        if let Some(owner) = owner_by_suffix(&Key::of(secret), COPY_SUFFIX) {
-            let entry = copy_entry(secret, &owner.name, self.engine.sealer());
-            if self.engine.stores.copies.put(owner.clone(), entry.version, entry) {
-                self.queue.wake(Item::Credential(owner));
-            }
-        }
-        let Some(owner) = ledger_owner(&Key::of(secret)) else { return };
-        let ledgers = &self.engine.stores.ledgers;
-        let known = ledgers.version(&owner);
-        if version(secret) <= known {
-            return;
-        }
-        let entry = ledger_entry(secret, self.engine.sealer());
-        if ledgers.put(owner.clone(), entry) {
-            self.queue.wake(Item::Credential(owner));
-        }
-    }
-
-    /// Whose it was is woken too: its owner may have been taken off.
-    fn see_target(&self, secret: &Secret) {
-        let key = Key::of(secret);
-        let before = self.engine.stores.targets.get(&key);
-        if self.engine.stores.put_target(key.clone(), target_entry(secret, self.engine.sealer())) {
-            self.wake_owner(&key, &secret.metadata);
-            if let Some(before) = before {
-                self.wake_owner(&key, &before.metadata);
-            }
-        }
-    }
-
-    fn see_login(&self, secret: &Secret) {
-        let (key, entry) = (Key::of(secret), login_entry(secret, self.engine.sealer()));
-        let logins = &self.engine.stores.logins;
-        let same = logins.get(&key).is_some_and(|it| (&it.uid, &it.content) == (&entry.uid, &entry.content));
-        if logins.put(key.clone(), entry.version, entry) {
-            if !same {
-                self.wake_users(&key);
-            }
-            self.queue.wake(Item::Login(key));
-        }
-    }
-
-    fn see_intake(&self, secret: &Secret) {
-        let key = Key::of(secret);
-        let entry = intake_entry(secret, self.engine.sealer(), self.engine.now());
-        if self.engine.stores.intakes.put(key.clone(), entry.version, entry) {
-            self.wake_takers(&key);
-        }
-    }
-
-    /// Those whose pair a person puts there.
-    fn wake_takers(&self, intake: &Key) {
-        let takers = self.engine.stores.credentials.select(|key, object| {
-            let named = &object.spec.intake.as_ref()?.secret_name;
-            (key.namespace == intake.namespace && *named == intake.name).then(|| key.clone())
-        });
-        for key in takers {
-            self.queue.wake(Item::Credential(key));
-        }
-    }
-
-    fn forget_secret(&self, secret: &Secret) {
-        let key = Key::of(secret);
-        self.forget_secret_at(&key, version(secret));
-        self.wake_owner(&key, &secret.metadata);
-    }
-
-    fn forget_target(&self, key: &Key, version: u64) {
-        if let Some(before) = self.engine.stores.targets.get(key)
-            && self.engine.stores.targets.remove(key, version)
-        {
-            self.wake_owner(key, &before.metadata);
-        }
-    }
-
-    fn forget_login(&self, key: &Key, version: u64) {
-        if self.engine.stores.logins.remove(key, version) {
-            self.wake_users(key);
-            self.queue.wake(Item::Login(key.clone()));
-        }
-    }
-
-    /// Whatever the Secret was: its label may have been taken off, so it is not asked.
-    fn forget_secret_at(&self, key: &Key, version: u64) {
-        let stores = &self.engine.stores;
-        self.forget_target(key, version);
-        self.forget_login(key, version);
-        if stores.intakes.remove(key, version) {
-            self.wake_takers(key);
-        }
-        if let Some(owner) = ledger_owner(key)
-            && stores.ledgers.remove(&owner, version)
-        {
-            self.queue.wake(Item::Credential(owner));
-        }
-        if let Some(owner) = owner_by_suffix(key, COPY_SUFFIX)
-            && stores.copies.remove(&owner, version)
-        {
-            self.queue.wake(Item::Credential(owner));
-        }
-    }
-
-    fn forget_unlisted_secrets(&self, unlisted: impl Fn(&Key) -> Option<Key>) {
-        let stores = &self.engine.stores;
-        let ledgers = stores.ledgers.select(|key, _| {
-            unlisted(&Key { namespace: key.namespace.clone(), name: crate::api::ledger_name(&key.name) })
-        });
-        let copies = stores.copies.select(|key, _| {
-            unlisted(&Key { namespace: key.namespace.clone(), name: crate::api::copy_name(&key.name) })
-        });
-        let targets = stores.targets.select(|key, _| unlisted(key));
-        let logins = stores.logins.select(|key, _| unlisted(key));
-        let intakes = stores.intakes.select(|key, _| unlisted(key));
-        for key in ledgers.into_iter().chain(copies).chain(targets).chain(logins).chain(intakes) {
-            self.forget_secret_at(&key, u64::MAX);
-        }
-    }
-
-    fn wake_owner(&self, secret: &Key, metadata: &ObjectMeta) {
-        let owner = metadata.owner_references.iter().flatten().find(|owner| owner.controller == Some(true));
-        if let Some(owner) = owner {
-            let key = Key { namespace: secret.namespace.clone(), name: owner.name.clone() };
-            self.queue.wake(Item::Credential(key));
-        }
-    }
-
-    fn wake_users(&self, login: &Key) {
-        for provider in self.engine.that_log_in_with(login) {
-            self.queue.wake(Item::Provider(provider));
-        }
-    }
-
-    /// Follows one watch for ever. Errors are retried with backoff; a broken object is logged and passed over.
-    async fn follow<K>(
-        &self,
-        watch: &Scoped,
-        api: Api<K>,
-        config: watcher::Config,
-        mut tell: impl FnMut(Change<K>) + Send,
-    ) where
-        K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
-    {
-        let config =
-            if self.options.streaming_lists { config.streaming_lists() } else { config.page_size(10) };
-        let mut events = watcher(api, config).default_backoff().boxed();
-        let mut well = true;
-        while let Some(event) = events.next().await {
-            if !std::mem::replace(&mut well, event.is_ok()) && well {
-                self.is_well(watch);
-            }
-            match event {
-                Ok(Event::Apply(object) | Event::InitApply(object)) => tell(Change::There(object)),
-                Ok(Event::Delete(object)) => tell(Change::Gone(object)),
-                Ok(Event::Init) => tell(Change::Listing),
-                Ok(Event::InitDone) => {
-                    tell(Change::Complete);
-                    self.has_synced(watch);
-                }
-                Err(error) => {
-                    self.has_trouble(watch, Trouble::of(&error));
-                    tracing::warn!(?watch, %error, "a watch failed and is taken up again");
-                }
-            }
-        }
-    }
-}
-
-fn stripped<K: Resource>(mut object: K) -> Arc<K> {
-    object.meta_mut().managed_fields = None;
-    Arc::new(object)
 }
 
 /// Tells the keys of a namespace (or of all) that a complete list did not name.
@@ -443,16 +240,6 @@ fn unlisted(namespace: &Option<String>, listed: HashSet<Key>) -> impl Fn(&Key) -
         let within = namespace.as_ref().is_none_or(|namespace| *namespace == key.namespace);
         (within && !listed.contains(key)).then(|| key.clone())
     }
-}
-
-/// The ApiCredential that a Secret of this name would be the ledger of.
-fn ledger_owner(secret: &Key) -> Option<Key> {
-    owner_by_suffix(secret, LEDGER_SUFFIX)
-}
-
-fn owner_by_suffix(secret: &Key, suffix: &str) -> Option<Key> {
-    let name = secret.name.strip_suffix(suffix)?.to_owned();
-    Some(Key { namespace: secret.namespace.clone(), name })
 }
 
 #[cfg(test)]

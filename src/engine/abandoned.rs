@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::{ByteString, api::core::v1::Secret};
+use k8s_openapi::ByteString;
 use kube::{
     Api, Resource, ResourceExt,
     api::{DeleteParams, Patch, PatchParams},
@@ -18,33 +18,35 @@ use serde_json::json;
 
 use crate::{
     api::{
-        ABANDONED_TYPE, AbandonedCredential, AbandonedCredentialSpec, AbandonedKind, AbandonedOwner,
-        AbandonedProvider, AbandonedStatus, FIELD_MANAGER, GROUP, ProviderKind, ProviderSettings,
+        ABANDONED_TYPE, AbandonedCredential, AbandonedCredentialSpec, AbandonedOwner, AbandonedProvider,
+        AbandonedStatus, FIELD_MANAGER, GROUP, ProviderKind, ProviderSettings,
     },
     lifecycle::{
-        abandoned::{Abandonment, next_attempt, record_name, to_do},
-        ledger::{Answer, Revision},
-        naming,
-        status::to_second,
+        abandoned::{Abandonment, next_attempt},
+        status::{of_abandoned, to_second},
+        time::Moved,
         world::World,
     },
-    ops::metrics::Outcome,
-    providers::{Provider, RevokeRequest, registry},
+    providers::{Provider, registry},
 };
 
 use super::{
     Engine, EngineError, Pass,
     kubernetes::{call, only, post, version},
     ledger::ignore_absence,
-    perform::ANSWER_PAUSE,
     seal::Secrets,
     stores::{Key, ProviderKey},
+    turns::{Turns, Work},
+    wire::{Decoded, Secret},
 };
 
 mod attempt;
+mod bounds;
 
 /// How often it is seen whether a record that waits for a person can be tried after all.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_hours(1);
+/// The most that is kept beside a record. A Secret takes 1 MiB.
+const SUPPLIES_MAX: usize = 768 * 1024;
 /// The keys of the Secret beside a record.
 const PARCEL_KEY: &str = "provider";
 const CLIENT_SECRET_KEY: &str = "client_secret";
@@ -75,6 +77,8 @@ struct Supplies {
 /// A provider that a record can be tried at.
 struct Caller {
     driver: Arc<dyn Provider>,
+    /// The fingerprint of its account; empty if that is not known.
+    account: String,
     /// What is in the way just now.
     pause: Option<String>,
 }
@@ -97,43 +101,10 @@ impl Pass<'_> {
         };
         self.engine.abandon(&self.key, it, secrets, scopes).await
     }
-
-    /// The ledger, or the intent in it, is gone: nobody can keep the secret, so the credential must not live. If it cannot be
-    /// revoked at once, it is put on record; while that fails, this process is the only one that knows of it.
-    pub(super) async fn give_back(
-        &self,
-        revision: &Revision,
-        (answer, secrets): (&Answer, &Secrets),
-        driver: &dyn Provider,
-        error: EngineError,
-    ) -> Result<(), EngineError> {
-        let request = RevokeRequest {
-            client_id: answer.client_id.clone(),
-            ids: answer.ids.clone(),
-            handle: secrets.handle.clone(),
-        };
-        let revoked = driver.revoke(&request).await;
-        let meter = self.engine.meter(&ProviderKey::of_account(&revision.account, &self.key.namespace));
-        meter.revoked(revoked.as_ref().map_or_else(|failure| failure.kind.into(), |_| Outcome::Done));
-        let Err(failure) = revoked else { return Err(error) };
-        let action = to_do(AbandonedKind::NotRevoked, driver.capabilities());
-        let it = given_back(revision, answer, (failure.message, action));
-        let scopes = &revision.request.scopes;
-        while let Err(why) = self.engine.abandon(&self.key, &it, Some(secrets.clone()), scopes.clone()).await
-        {
-            let client = &answer.client_id;
-            tracing::error!(%client, %why, "a credential whose ledger is gone could neither be revoked nor put on record");
-            if why.is_refusal() {
-                break;
-            }
-            tokio::time::sleep(ANSWER_PAUSE).await;
-        }
-        Err(error)
-    }
 }
 
 impl Engine {
-    fn records(&self) -> Api<AbandonedCredential> {
+    fn records(&self) -> Api<Decoded<AbandonedCredential>> {
         Api::namespaced(self.client.clone(), &self.settings.namespace)
     }
 
@@ -150,7 +121,10 @@ impl Engine {
         scopes: Vec<String>,
     ) -> Result<(), EngineError> {
         let provider = ProviderKey::of_account(&it.account, &key.namespace);
-        let record = self.record_of(key, it, &provider);
+        if self.has_too_many_records(&provider, &it.record) {
+            return self.count_abandoned(key, it, &provider).await;
+        }
+        let record = Decoded::from(self.record_of(key, it, &provider));
         let made = call("recording an abandoned credential", self.records().create(&post(), &record)).await;
         let record = match made {
             Err(error) if error.is_already_exists() => {
@@ -159,7 +133,8 @@ impl Engine {
             made => made?,
         };
         if it.action.is_none() {
-            self.supply(&record, &provider, secrets, scopes).await?;
+            let supplied = self.supply(&record, &provider, secrets, scopes).await;
+            go_without(supplied, &it.record)?;
         }
         let (namespace, name) = (&key.namespace, &key.name);
         tracing::warn!(%namespace, %name, record = %it.record, why = %it.why, "a credential was abandoned");
@@ -207,7 +182,9 @@ impl Engine {
         if let Some(at) = &login
             && let Ok(login) = self.login_of(at).await?
         {
-            for (key, value) in login {
+            let keys =
+                object.as_ref().map(|object| registry::login_keys(object.settings())).unwrap_or_default();
+            for (key, value) in login.into_iter().filter(|(key, _)| keys.contains(&key.as_str())) {
                 data.insert(format!("{LOGIN_PREFIX}{key}"), bytes(&value));
             }
         }
@@ -222,18 +199,12 @@ impl Engine {
             data.insert(CLIENT_SECRET_KEY.to_owned(), bytes(&secrets.client_secret));
             data.extend(secrets.handle.map(|handle| (HANDLE_KEY.to_owned(), bytes(&handle))));
         }
+        if data.values().map(|value| value.0.len()).sum::<usize>() > SUPPLIES_MAX {
+            // The provider object may be there for a while; what revoking needs goes first.
+            data.retain(|key, _| !key.starts_with(LOGIN_PREFIX));
+        }
         let name = record.name_any();
-        let secret = Secret {
-            metadata: ObjectMeta {
-                namespace: record.namespace(),
-                name: Some(name.clone()),
-                owner_references: record.controller_owner_ref(&()).map(|owner| vec![owner]),
-                ..ObjectMeta::default()
-            },
-            type_: Some(ABANDONED_TYPE.to_owned()),
-            data: Some(data),
-            ..Secret::default()
-        };
+        let secret = beside(record, data);
         let api = self.own_secrets();
         match call("keeping what retrying needs", api.create(&post(), &secret)).await {
             Err(error) if error.is_already_exists() => {
@@ -266,19 +237,32 @@ impl Engine {
         Ok(Some(Supplies { parcel: parcel.unwrap_or_default(), login, secrets }))
     }
 
+    /// Forgets a record that is gone.
+    pub fn forget_abandoned(&self, key: &Key, version: u64) {
+        self.stores.abandoned.remove(key, version);
+        self.stores.unreadable.forget::<AbandonedCredential>(key);
+    }
+
     /// Keeps a record as the API server has just given it.
-    pub fn see_abandoned(&self, mut record: AbandonedCredential) -> bool {
-        record.metadata.managed_fields = None;
+    pub fn see_abandoned(&self, record: Decoded<AbandonedCredential>) -> bool {
+        self.stores.unreadable.note(&record);
+        let Decoded { object: record, unreadable: None } = record else {
+            return self.stores.abandoned.remove(&Key::of(&record), version(&record));
+        };
         self.stores.abandoned.put(Key::of(&record), version(&record), Arc::new(record))
     }
 
+    /// Writes what a record says of itself. Returns whether somebody has changed it meanwhile.
     async fn write_abandoned_status(
         &self,
-        record: &AbandonedCredential,
-        status: AbandonedStatus,
-    ) -> Result<(), EngineError> {
+        record: &Arc<AbandonedCredential>,
+        mut status: AbandonedStatus,
+    ) -> Result<bool, EngineError> {
+        let before = record.status.as_ref().map(|it| it.conditions.as_slice()).unwrap_or_default();
+        let as_of = (record.metadata.generation, self.now());
+        status.conditions = of_abandoned(record.spec.kind, &status, before, as_of);
         if record.status.as_ref() == Some(&status) {
-            return Ok(());
+            return Ok(false);
         }
         let patch = json!({
             "apiVersion": format!("{GROUP}/v1alpha1"), "kind": "AbandonedCredential",
@@ -288,11 +272,15 @@ impl Engine {
         let patched =
             call("writing status", self.records().patch_status(&name, &params, &Patch::Apply(patch))).await;
         match patched {
-            Ok(written) => {
+            Ok(written) if written.unreadable.is_some() => {
                 self.see_abandoned(written);
-                Ok(())
+                Ok(false)
             }
-            Err(error) if error.is_not_found() => Ok(()),
+            Ok(written) => {
+                let (key, version) = (Key::of(&*written), version(&*written));
+                Ok(self.stores.abandoned.put_answer(key, version, record, Arc::new(written.object)))
+            }
+            Err(error) if error.is_not_found() => Ok(false),
             Err(error) => Err(error),
         }
     }
@@ -320,7 +308,11 @@ impl Engine {
     ///
     /// # Errors
     /// If the API server cannot be read or written.
-    pub async fn tend_abandoned(&self, key: &Key) -> Result<Option<Timestamp>, EngineError> {
+    pub async fn tend_abandoned(
+        &self,
+        key: &Key,
+        turns: &mut dyn Turns,
+    ) -> Result<Option<Timestamp>, EngineError> {
         let Some(record) = self.stores.abandoned.get(key) else { return Ok(None) };
         if record.metadata.deletion_timestamp.is_some() {
             return Ok(None);
@@ -331,6 +323,13 @@ impl Engine {
             return Ok(Some(at));
         }
         self.ensure_leading().await?;
+        if bounds::counts_others(&record) {
+            return self.tend_count(&record, before).await;
+        }
+        if self.ends_with_its_namespace(&record).await? {
+            self.remove_abandoned(&record).await?;
+            return Ok(None);
+        }
         let supplies = self.supplies(&record).await?;
         let status = match self.caller(&record, supplies.as_ref()) {
             Err(message) => AbandonedStatus { next_attempt: None, message: Some(message), ..before },
@@ -339,7 +338,8 @@ impl Engine {
                 message: Some("it is tried again until it is gone".to_owned()),
                 ..before
             },
-            Ok(caller) => match self.end_abandoned(&record, &caller, supplies.as_ref()).await {
+            Ok(_) if !turns.begin(Work::Attempt, &attempt::provider_of(&record)) => return Ok(None),
+            Ok(caller) => match self.end_one(&record, &caller, supplies.as_ref(), turns).await {
                 attempt::Attempt::Gone => {
                     let (namespace, name) = (&record.spec.credential.namespace, &record.spec.name);
                     tracing::info!(%namespace, credential = %name, "an abandoned credential is gone");
@@ -347,7 +347,7 @@ impl Engine {
                     return Ok(None);
                 }
                 attempt::Attempt::Failed(message) => {
-                    let attempts = before.attempts + 1;
+                    let attempts = before.attempts.saturating_add(1);
                     let next = to_second(next_attempt(attempts, self.now()));
                     AbandonedStatus {
                         attempts,
@@ -359,30 +359,40 @@ impl Engine {
                 }
             },
         };
-        let next = status.next_attempt.unwrap_or(now + LOOK_AGAIN);
+        let next = status.next_attempt.unwrap_or(now.later(LOOK_AGAIN));
         let status = AbandonedStatus { observed_generation: record.metadata.generation, ..status };
-        self.write_abandoned_status(&record, status).await?;
-        Ok(Some(next))
+        let overtaken = self.write_abandoned_status(&record, status).await?;
+        Ok(Some(if overtaken { self.now() } else { next }))
     }
 }
 
-/// A credential whose ledger has gone while it was made. The tag is in its name.
-fn given_back(revision: &Revision, answer: &Answer, (why, action): (String, Option<String>)) -> Abandonment {
-    let tag = naming::parts(&revision.name).map_or(revision.name.as_str(), |(tag, _)| tag);
-    Abandonment {
-        record: record_name(tag, revision.revision),
-        revision: revision.revision,
-        kind: AbandonedKind::NotRevoked,
-        name: revision.name.clone(),
-        client_id: Some(answer.client_id.clone()),
-        ids: answer.ids.clone(),
-        account: revision.account.clone(),
-        expires_at: answer.expires_at,
-        why: format!("its ledger had gone, and revoking it failed: {why}"),
-        action,
+/// The Secret beside a record, which goes with it.
+fn beside(record: &AbandonedCredential, data: BTreeMap<String, ByteString>) -> Secret {
+    Secret {
+        metadata: ObjectMeta {
+            namespace: record.namespace(),
+            name: Some(record.name_any()),
+            owner_references: record.controller_owner_ref(&()).map(|owner| vec![owner]),
+            ..ObjectMeta::default()
+        },
+        type_: Some(ABANDONED_TYPE.to_owned()),
+        data: Some(data),
+        ..Secret::default()
     }
 }
 
 fn bytes(text: &SecretString) -> ByteString {
     ByteString(text.expose_secret().as_bytes().to_vec())
+}
+
+/// A refusal of what retrying needs stops no deletion: the record alone says what a person has to do
+/// once its provider has gone.
+fn go_without(supplied: Result<(), EngineError>, record: &str) -> Result<(), EngineError> {
+    match supplied {
+        Err(error) if error.is_refusal() => {
+            tracing::warn!(record, %error, "what retrying a revocation needs not stored");
+            Ok(())
+        }
+        supplied => supplied,
+    }
 }

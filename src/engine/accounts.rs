@@ -4,6 +4,7 @@
 //! credentials that wait, and they wake when it succeeds.
 
 mod build;
+mod health;
 mod holding;
 mod listing;
 mod object;
@@ -12,24 +13,21 @@ mod standing;
 mod status;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    api::{Allow, Reason},
+    api::{Allow, ClusterCredentialProvider, CredentialProvider, ProviderKind, Reason},
     lifecycle::{
-        backoff,
         budget::Budget,
         capability::Capabilities,
         failure::Failure,
         plan::FoundCredential,
-        reason,
-        status::to_second,
         suspect::Standing,
-        world::{Pause, ProviderView, UsableProvider},
+        world::{ProviderView, UsableProvider},
     },
     providers::Provider,
 };
@@ -37,16 +35,12 @@ use crate::{
 use super::{
     Engine, EngineError,
     stores::{Key, ProviderKey, ProviderObject},
+    turns::{Turns, Work},
 };
 
+use health::Health;
 use listing::Strays;
 
-/// How often a healthy account is probed.
-const PROBE_EVERY: SignedDuration = SignedDuration::from_mins(5);
-/// The first and the longest wait for an account in trouble.
-const PAUSES: (SignedDuration, SignedDuration) = (SignedDuration::from_secs(5), SignedDuration::from_mins(5));
-/// How soon after an account was well again new trouble counts as the old.
-const RELAPSE: SignedDuration = SignedDuration::from_mins(10);
 /// How often counts are written to a provider's status at the most.
 pub const COUNT_EVERY: SignedDuration = SignedDuration::from_secs(10);
 
@@ -62,15 +56,18 @@ struct Account {
     built_from: BuiltFrom,
     deleting: bool,
     setup: Result<Usable, (Reason, String)>,
-    trouble: Option<Trouble>,
-    /// When it was last well again, and how often it had been in trouble until then.
-    recovered: Option<(Timestamp, u32)>,
-    probe_at: Timestamp,
+    health: Health,
+    /// Whether it was slowed down when a step last succeeded there.
+    slowed: bool,
+    /// Whether it has been probed since it was built; where nothing can be probed, it counts as if.
+    probed: bool,
     /// When what it holds of ours was last listed.
     listed: Option<Timestamp>,
     written_at: Option<Timestamp>,
     /// As it was when it was last looked after.
     standing: Standing,
+    /// The same: what a Secret holds besides a pair and its scope.
+    fields: BTreeMap<String, String>,
 }
 
 /// What an account was built from.
@@ -89,37 +86,39 @@ struct Usable {
     driver: Arc<dyn Provider>,
     capabilities: Arc<Capabilities>,
     fingerprint: String,
+    /// Hash of the whole spec and of the login's content.
+    setup: String,
     allow: Option<Allow>,
-    mints_per_hour: Option<u32>,
+    /// How many steps may be under way at once.
+    at_once: usize,
 }
 
 /// What credentials of an account look at it for.
 #[derive(PartialEq)]
 struct Essence {
     trouble: Option<Reason>,
-    built: Option<(String, Option<Allow>, Option<u32>)>,
+    /// The fingerprint and the setup, which covers all else that the spec says.
+    built: Option<(String, String)>,
+    fields: BTreeMap<String, String>,
     confirmed: bool,
     suspicion: Option<String>,
     alarmed: bool,
-}
-
-#[derive(Clone, PartialEq)]
-struct Trouble {
-    pause: Pause,
-    count: u32,
+    judged: Option<Timestamp>,
 }
 
 impl Account {
-    /// A login that works while nothing else does must not make it look well each time: what comes soon after is a relapse.
-    fn troubled(&mut self, failure: &Failure, now: Timestamp) {
-        let relapse = self.recovered.filter(|(at, _)| now.duration_since(*at) < RELAPSE);
-        let before = self.trouble.as_ref().map(|trouble| trouble.count).or(relapse.map(|(_, count)| count));
-        let count = before.unwrap_or_default() + 1;
-        let by_backoff = now + backoff::doubling(count, PAUSES.0, PAUSES.1);
-        // What the provider asks for only ever makes it longer.
-        self.probe_at = failure.retry_after.map_or(by_backoff, |asked| asked.instant(now).max(by_backoff));
-        let message = format!("{}; it is tried again at {}", failure.message, to_second(self.probe_at));
-        self.trouble = Some(Trouble { pause: Pause { reason: reason(failure.kind), message }, count });
+    /// Returns whether it was built once, and is not another one.
+    fn is_same(&self, other: &Self) -> bool {
+        match (&self.setup, &other.setup) {
+            (Ok(known), Ok(other)) => Arc::ptr_eq(&known.driver, &other.driver),
+            _ => false,
+        }
+    }
+
+    /// Returns the driver of an account that is to be probed at `now`.
+    fn driver_to_probe(&self, now: Timestamp) -> Option<Arc<dyn Provider>> {
+        let usable = self.setup.as_ref().ok()?;
+        self.health.is_probe_due(now).then(|| usable.driver.clone())
     }
 
     fn view(&self) -> ProviderView {
@@ -127,9 +126,12 @@ impl Account {
             Err((reason, message)) => ProviderView::Unusable { reason: *reason, message: message.clone() },
             Ok(usable) => ProviderView::Usable(Box::new(UsableProvider {
                 capabilities: usable.capabilities.clone(),
+                fields: self.fields.clone(),
                 fingerprint: usable.fingerprint.clone(),
+                setup: usable.setup.clone(),
                 allow: usable.allow.clone(),
-                paused: self.trouble.as_ref().map(|trouble| trouble.pause.clone()),
+                paused: self.health.pause(),
+                busy: self.health.busy(),
                 standing: Standing::default(),
                 budget: Budget::default(),
                 listed: self.listed,
@@ -140,16 +142,22 @@ impl Account {
 
     /// What credentials that wait for this account wait for.
     fn essence(&self) -> Essence {
-        let trouble = self.trouble.as_ref().map(|trouble| trouble.pause.reason);
+        let trouble = self.health.pause().or(self.health.busy()).map(|pause| pause.reason);
         let trouble = trouble.or(self.deleting.then_some(Reason::ProviderDeleting));
         let (trouble, built) = match &self.setup {
             Err((reason, _)) => (Some(*reason), None),
-            Ok(usable) => {
-                (trouble, Some((usable.fingerprint.clone(), usable.allow.clone(), usable.mints_per_hour)))
-            }
+            Ok(usable) => (trouble, Some((usable.fingerprint.clone(), usable.setup.clone()))),
         };
-        let Standing { confirmed, suspicion, sibling_refused_at, usable: _ } = self.standing.clone();
-        Essence { trouble, built, confirmed, suspicion, alarmed: sibling_refused_at.is_some() }
+        let Standing { confirmed, suspicion, sibling_refused_at, judged, usable: _ } = self.standing.clone();
+        Essence {
+            trouble,
+            built,
+            fields: self.fields.clone(),
+            confirmed,
+            suspicion,
+            alarmed: sibling_refused_at.is_some(),
+            judged,
+        }
     }
 }
 
@@ -163,33 +171,82 @@ impl Accounts {
         self.all().get(key)?.setup.as_ref().ok().map(|usable| usable.driver.clone())
     }
 
-    /// The account as a decision sees it; `None` before it has been looked at.
+    /// The account as a decision sees it; `None` before it has been probed.
     pub(super) fn view(&self, key: &ProviderKey) -> Option<ProviderView> {
-        self.all().get(key).map(Account::view)
+        self.all().get(key).filter(|account| account.probed).map(Account::view)
     }
 
-    /// Leaves an account alone for a while; `None` if there is no such account. Returns when it is to be probed.
-    pub(super) fn pause(&self, key: &ProviderKey, failure: &Failure, now: Timestamp) -> Option<Timestamp> {
+    /// The fingerprint of an account; empty if that is not known.
+    pub(super) fn fingerprint(&self, key: &ProviderKey) -> String {
+        let fingerprint = |it: &Account| it.setup.as_ref().ok().map(|usable| usable.fingerprint.clone());
+        self.all().get(key).and_then(fingerprint).unwrap_or_default()
+    }
+
+    /// Takes note of a failed step for the object `of`. Returns when the account is to be looked
+    /// at; `None` if there is no such account.
+    pub(super) fn step_failed(
+        &self,
+        key: &ProviderKey,
+        of: &Key,
+        failure: &Failure,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
+        let mut all = self.all();
+        let health = &mut all.get_mut(key)?.health;
+        health.step_failed(of, failure, now);
+        Some(health.next())
+    }
+
+    /// Takes note of a step that an account answered. Returns when it is to be looked at, if that
+    /// changed something.
+    pub(super) fn step_succeeded(&self, key: &ProviderKey, now: Timestamp) -> Option<Timestamp> {
         let mut all = self.all();
         let account = all.get_mut(key)?;
-        account.troubled(failure, now);
-        Some(account.probe_at)
+        let slowed = account.setup.as_ref().is_ok_and(|usable| usable.driver.requests_per_minute().is_some());
+        let was_well = account.health.is_well();
+        account.health.step_succeeded();
+        let news = account.health.is_well() != was_well || account.slowed != slowed;
+        account.slowed = slowed;
+        news.then_some(now)
+    }
+
+    /// Returns how many steps may be under way at an account at once.
+    #[must_use]
+    pub fn at_once(&self, key: &ProviderKey) -> usize {
+        let all = self.all();
+        let usable = all.get(key).and_then(|account| Some((account, account.setup.as_ref().ok()?)));
+        usable.map_or(1, |(account, usable)| account.health.at_once(usable.at_once))
+    }
+
+    /// Keeps an account as it was built; what is known of the one before stays if it is the same.
+    fn keep(&self, key: &ProviderKey, built: Account) {
+        let mut all = self.all();
+        match all.get_mut(key) {
+            Some(known) if known.is_same(&built) => known.built_from = built.built_from,
+            _ => {
+                all.insert(key.clone(), built);
+            }
+        }
+    }
+
+    fn with<T>(&self, key: &ProviderKey, change: impl FnOnce(&mut Account) -> T) -> Option<T> {
+        self.all().get_mut(key).map(change)
     }
 
     /// What carries the tag of `key` at its provider and was in no ledger when that was last listed.
-    pub(super) fn strays_of(&self, key: &Key) -> Vec<FoundCredential> {
-        self.strays.of(key)
+    pub(super) fn strays_of(&self, key: &Key, account: &ProviderKey) -> Vec<FoundCredential> {
+        self.strays.of(key, account)
     }
 
-    /// Whether this account has been looked at.
+    /// Returns whether this account has been probed, or cannot be.
     #[must_use]
     pub fn is_known(&self, key: &ProviderKey) -> bool {
-        self.all().contains_key(key)
+        self.all().get(key).is_some_and(|account| account.probed)
     }
 }
 
 /// What looking after a provider came to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct Tended {
     /// When to look again.
     pub wake: Option<Timestamp>,
@@ -197,6 +254,10 @@ pub struct Tended {
     pub changed: bool,
     /// Whose tag something carries there that is in no ledger.
     pub strays: Vec<Key>,
+    /// Whether its object was changed while its status was written, which no watch may tell of any more.
+    pub overtaken: bool,
+    /// What could not be written to its object. The account can be used all the same.
+    pub failed: Option<EngineError>,
 }
 
 impl Engine {
@@ -212,51 +273,96 @@ impl Engine {
     /// status when that has changed.
     ///
     /// # Errors
-    /// If the API server cannot be read or written.
-    pub async fn tend_provider(&self, key: &ProviderKey) -> Result<Tended, EngineError> {
+    /// If the API server cannot be read.
+    pub async fn tend_provider(
+        &self,
+        key: &ProviderKey,
+        turns: &mut dyn Turns,
+    ) -> Result<Tended, EngineError> {
         let Some(object) = self.stores.providers.get(key) else {
             let changed = self.accounts.all().remove(key).is_some();
-            return Ok(Tended { wake: None, changed, strays: Vec::new() });
+            self.accounts.strays.replace(key, HashMap::new());
+            return Ok(Tended { changed, ..Tended::default() });
         };
         let before = self.accounts.all().get(key).cloned();
-        let mut account = self.built_account(key, &object, before.clone()).await?;
-        let now = self.now();
-        if let Ok(usable) = &account.setup
-            && account.probe_at <= now
-        {
-            match usable.driver.clone().probe().await {
-                Ok(()) => {
-                    if let Some(trouble) = account.trouble.take() {
-                        account.recovered = Some((self.now(), trouble.count));
-                    }
-                    account.probe_at = self.now() + PROBE_EVERY;
-                }
-                Err(failure) => account.troubled(&failure, self.now()),
-            }
-        }
-        self.tend_finalizers(key, &object).await?;
+        let (built, unread) = match self.built_account(key, &object, before.clone()).await {
+            Ok(account) => (account, None),
+            Err(error) if error.is_refusal() => (self.without_login(&object, &error), Some(error)),
+            Err(error) => return Err(error),
+        };
+        self.accounts.keep(key, built);
+        let waits = !self.probe(key, turns).await;
+        let held = self.tend_finalizers(key, &object).await;
+        let Some(mut account) = self.accounts.all().get(key).cloned() else {
+            return Err(EngineError::Gone("the provider"));
+        };
         account.standing = self.standing_of(key, &object, &account);
-        let strays = self.list_account(key, &mut account).await;
-        let count_at = self.write_provider_status(key, &object, &mut account).await?;
-        let mut all = self.accounts.all();
-        let trouble = |account: &Option<Account>| account.as_ref().and_then(|it| it.trouble.clone());
-        if let Some(meanwhile) = all.get(key)
-            && meanwhile.trouble.is_some()
-            && meanwhile.trouble != trouble(&before)
-        {
-            // A credential of this account met trouble while it was being probed.
-            account.trouble.clone_from(&meanwhile.trouble);
-            account.probe_at = meanwhile.probe_at;
+        account.fields = account.setup.as_ref().map(|it| it.driver.fields(&[])).unwrap_or_default();
+        let strays = self.list_account(key, &mut account, turns).await;
+        let shown = self.write_provider_status(key, &object, &mut account).await;
+        let overtaken = shown.as_ref().is_err_and(EngineError::is_conflict);
+        let (count_at, unwritten) = match shown {
+            Ok(count_at) => (count_at, None),
+            Err(error) => (None, Some(error).filter(|_| !overtaken)),
+        };
+        let now = self.now();
+        let after = self.accounts.with(key, |it| {
+            it.health.open(now);
+            let Account { standing, fields, listed, written_at, .. } = account;
+            (it.standing, it.fields) = (standing, fields);
+            (it.listed, it.written_at) = (listed, written_at);
+            (it.probed, it.essence(), it.setup.is_ok().then(|| it.health.next()))
+        });
+        let Some((probed, essence, next)) = after else { return Err(EngineError::Gone("the provider")) };
+        let news = before.is_none_or(|before| !before.probed || before.essence() != essence);
+        let next = next.filter(|_| !waits);
+        let wake = [count_at, next].into_iter().flatten().min();
+        let failed = unread.or(held.err()).or(unwritten);
+        Ok(Tended { wake, changed: probed && news, strays, overtaken, failed })
+    }
+
+    /// Probes an account if that is due. Returns whether nothing is left to do: it was not due, or it was done, or nothing can be
+    /// probed; otherwise it waits for its turn.
+    async fn probe(&self, key: &ProviderKey, turns: &mut dyn Turns) -> bool {
+        let now = self.now();
+        let due = self.accounts.with(key, |it| it.driver_to_probe(now)).flatten();
+        let Some(driver) = due else { return true };
+        if !turns.begin(Work::Probe, key) {
+            return false;
         }
-        let changed = before.is_none_or(|before| before.essence() != account.essence());
-        let probe_at = account.setup.is_ok().then_some(account.probe_at);
-        all.insert(key.clone(), account);
-        drop(all);
-        Ok(Tended { wake: [count_at, probe_at].into_iter().flatten().min(), changed, strays })
+        let probed = driver.probe().await;
+        turns.end();
+        let now = self.now();
+        self.accounts.with(key, |it| {
+            // A change of its settings has made another account of it meanwhile.
+            if it.setup.as_ref().is_ok_and(|usable| Arc::ptr_eq(&usable.driver, &driver)) {
+                it.probed = true;
+                it.health.probed(probed.as_ref().copied(), now);
+            }
+        });
+        true
+    }
+
+    /// Forgets a provider object that is gone.
+    pub fn forget_provider(&self, key: &ProviderKey, version: u64) {
+        self.stores.providers.remove(key, version);
+        let at = Key { namespace: key.namespace.clone(), name: key.name.clone() };
+        match key.kind {
+            ProviderKind::CredentialProvider => self.stores.unreadable.forget::<CredentialProvider>(&at),
+            _ => self.stores.unreadable.forget::<ClusterCredentialProvider>(&at),
+        }
+    }
+
+    fn note_readable(&self, object: &ProviderObject) {
+        match object {
+            ProviderObject::Namespaced(it) => self.stores.unreadable.note(&**it),
+            ProviderObject::Cluster(it) => self.stores.unreadable.note(&**it),
+        }
     }
 
     /// Keeps a provider object as the API server has just given it.
     pub fn see_provider(&self, object: ProviderObject) -> bool {
+        self.note_readable(&object);
         self.stores.providers.put(object.key(), object.version(), object)
     }
 }

@@ -1,11 +1,10 @@
 //! Whether a Secret may be read: its owner says so by a label. What Credwright writes itself is nobody's to offer.
 
-use k8s_openapi::api::core::v1::Secret;
 use kube::{Resource, ResourceExt};
 
 use crate::api::{GROUP, LEDGER_SUFFIX, ROLE_LABEL};
 
-use super::kubernetes::owner_uid;
+use super::{kubernetes::owner_uid, wire::Secret};
 
 /// Why a Secret is not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,11 @@
-//! What was minted for objects that are gone. It counts for an hour, or whoever deletes an object and makes it again could have
-//! credentials minted without end.
+//! Mints of objects and ledgers that are gone. They count for an hour, or whoever deletes an
+//! object, or forces its ledger away, could have credentials minted without end.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -20,13 +24,17 @@ use super::{
 
 /// The key in the ConfigMap.
 const KEY: &str = "mints";
-/// How many are kept at the most: the newest. A ConfigMap has room for a few thousand.
-const KEPT: usize = 4000;
+/// The longest list that is kept. A ConfigMap takes 1 MiB, and each write of it is stored by etcd
+/// as a whole.
+const LENGTH_MAX: usize = 512 * 1024;
+/// The time for which a write waits for more to write: many objects are often deleted at once.
+const GATHERED_FOR: Duration = Duration::from_millis(100);
 /// How often a write is tried that others get in the way of.
 const ATTEMPTS: usize = 10;
 
 impl Engine {
-    /// Learns what was minted for objects that have gone, from the ConfigMap in Credwright's own namespace.
+    /// Learns what was minted for objects that have gone, from the ConfigMap in Credwright's own
+    /// namespace.
     ///
     /// # Errors
     /// If it cannot be read.
@@ -34,24 +42,48 @@ impl Engine {
         let api = self.config_maps();
         let there = call("reading what was minted before", api.get_opt(MINTS_NAME)).await?;
         let kept = there.map(|it| listed(&it)).unwrap_or_default();
-        self.stores.ledgers.set_departed(recent(kept, self.now()));
+        self.stores.ledgers.set_stored(recent(kept, self.now()));
         Ok(())
     }
 
-    /// Keeps what the ledger of `key` says was minted within the hour. Its object is gone, and it is about to go.
-    pub(super) async fn depart(&self, key: &Key, entry: &LedgerEntry) -> Result<(), EngineError> {
+    /// Keeps what the ledger of `key` says was minted within the hour. Its object is gone, and it
+    /// is about to go. That never waits for this to succeed: what cannot be written counts in this
+    /// process all the same.
+    pub(super) async fn depart(&self, key: &Key, entry: &LedgerEntry) {
         let departed = recent(Departed::all(key, entry), self.now());
-        if departed.is_empty() {
-            return Ok(());
+        if !departed.is_empty() {
+            self.store_departed(departed).await;
         }
-        let _one_at_a_time = self.departing.lock().await;
+    }
+
+    /// Keeps what was minted for ledgers that went in another way, before another mint.
+    pub(super) async fn keep_lost(&self) {
+        if self.stores.ledgers.take_lost() {
+            self.store_departed(Vec::new()).await;
+        }
+    }
+
+    async fn store_departed(&self, departed: Vec<Departed>) {
+        self.departing
+            .write(departed, async |departed| {
+                if let Err(error) = self.write_departed(&departed).await {
+                    tracing::warn!(%error, "mints of deleted objects not stored, counted in this process only");
+                }
+            })
+            .await;
+    }
+
+    async fn write_departed(&self, departed: &[Departed]) -> Result<(), EngineError> {
         let api = self.config_maps();
-        for _ in 0..ATTEMPTS {
-            let there = call("reading what was minted before", api.get_opt(MINTS_NAME)).await?;
-            let mut all = there.as_ref().map(listed).unwrap_or_default();
+        let with = |mut all: Vec<Departed>| {
             all.extend(self.stores.ledgers.departed());
             all.extend(departed.iter().cloned());
-            let all = recent(all, self.now());
+            recent(all, self.now())
+        };
+        self.stores.ledgers.set_departed(with(Vec::new()));
+        for _ in 0..ATTEMPTS {
+            let there = call("reading what was minted before", api.get_opt(MINTS_NAME)).await?;
+            let all = with(there.as_ref().map(listed).unwrap_or_default());
             let written = match there {
                 Some(there) => {
                     let map = config_map(there.metadata, &all);
@@ -64,7 +96,7 @@ impl Engine {
             };
             match written {
                 Ok(_) => {
-                    self.stores.ledgers.set_departed(all);
+                    self.stores.ledgers.set_stored(all);
                     return Ok(());
                 }
                 Err(error)
@@ -90,11 +122,63 @@ fn config_map(metadata: ObjectMeta, all: &[Departed]) -> ConfigMap {
     ConfigMap { metadata, data: Some(BTreeMap::from([(KEY.to_owned(), text)])), ..ConfigMap::default() }
 }
 
-/// Those of the last hour, each once, in order of time.
+/// Those of the last hour, each once, in order of time. Where that is too long a list, the oldest
+/// are left out.
 fn recent(mut departed: Vec<Departed>, now: Timestamp) -> Vec<Departed> {
     departed.retain(|it| now.duration_since(it.at) < MINT_WINDOW);
     departed.sort_unstable();
     departed.dedup();
-    departed.drain(..departed.len().saturating_sub(KEPT));
+    let mut room = LENGTH_MAX;
+    let fits = |it: &&Departed| {
+        let length = serde_json::to_string(it).map_or(usize::MAX, |text| text.len().saturating_add(1));
+        let left = room.checked_sub(length);
+        room = left.unwrap_or(0);
+        left.is_some()
+    };
+    let kept = departed.iter().rev().take_while(fits).count();
+    departed.drain(..departed.len().saturating_sub(kept));
     departed
 }
+
+/// Writes for many at once: whoever has its turn writes all that wait.
+#[derive(Debug)]
+pub(super) struct Gathered<T> {
+    /// How often what waited was taken, and what waits now.
+    waiting: Mutex<(u64, Vec<T>)>,
+    turn: tokio::sync::Mutex<()>,
+}
+
+impl<T> Default for Gathered<T> {
+    fn default() -> Self {
+        Self { waiting: Mutex::new((0, Vec::new())), turn: tokio::sync::Mutex::default() }
+    }
+}
+
+impl<T> Gathered<T> {
+    fn waiting(&self) -> MutexGuard<'_, (u64, Vec<T>)> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns when `items` were written, by this call or by another.
+    async fn write(&self, items: Vec<T>, write: impl AsyncFnOnce(Vec<T>)) {
+        let before = {
+            let mut waiting = self.waiting();
+            waiting.1.extend(items);
+            waiting.0
+        };
+        let _turn = self.turn.lock().await;
+        if self.waiting().0 > before {
+            return;
+        }
+        tokio::time::sleep(GATHERED_FOR).await;
+        let all = {
+            let mut waiting = self.waiting();
+            waiting.0 += 1;
+            std::mem::take(&mut waiting.1)
+        };
+        write(all).await;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,22 +1,17 @@
 //! Letting go of everything, for good or until Credwright is installed again: finalizers and owner references come off, and every
 //! Secret and credential stays as it is.
 
-use std::{fmt::Debug, time::Duration};
+use std::time::Duration;
 
 use k8s_openapi::{
     NamespaceResourceScope,
-    api::{
-        apps::v1::Deployment,
-        core::v1::{Pod, Secret},
-        rbac::v1::RoleBinding,
-    },
+    api::{apps::v1::Deployment, core::v1::Pod, rbac::v1::RoleBinding},
 };
 use kube::{
     Api, Client, Resource,
     api::{ListParams, Patch, PatchParams},
     core::{ObjectMeta, Status},
 };
-use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::api::{
@@ -24,7 +19,12 @@ use crate::api::{
     LEDGER_FINALIZER, LOGIN_FINALIZER, PROVIDER_FINALIZER, RIGHTS_FINALIZER, ROLE_LABEL,
 };
 
-use super::{EngineError, kubernetes::call, ledger::ignore_absence};
+use super::{
+    EngineError,
+    kubernetes::call,
+    ledger::ignore_absence,
+    wire::{Partial, Secret},
+};
 
 /// Every finalizer that Credwright puts on anything.
 const FINALIZERS: [&str; 5] =
@@ -76,7 +76,7 @@ pub async fn detach(
 ) -> Result<Detached, EngineError> {
     if namespaces.is_empty() {
         let mut done = let_go_within(client, None).await?;
-        let all: Api<ClusterCredentialProvider> = Api::all(client.clone());
+        let all: Api<Partial<ClusterCredentialProvider>> = Api::all(client.clone());
         done.providers += let_go(&all, |_| all.clone(), ListParams::default()).await?;
         return Ok(done);
     }
@@ -91,8 +91,8 @@ pub async fn detach(
             }
             Err(error) => return Err(error),
         }
-        let bindings: Api<RoleBinding> = Api::namespaced(client.clone(), namespace);
-        let there = call("reading the RoleBinding", bindings.get_metadata_opt(role_binding)).await?;
+        let bindings: Api<Partial<RoleBinding>> = Api::namespaced(client.clone(), namespace);
+        let there = call("reading the RoleBinding", bindings.get_opt(role_binding)).await?;
         if let Some(binding) = there {
             done.role_bindings += usize::from(free(&bindings, &binding.metadata).await?);
         }
@@ -115,26 +115,26 @@ async fn let_go_of_all<K>(
     label: Option<&str>,
 ) -> Result<usize, EngineError>
 where
-    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + DeserializeOwned + Debug,
+    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + 'static,
 {
-    let within = |namespace: &str| Api::<K>::namespaced(client.clone(), namespace);
+    let within = |namespace: &str| Api::<Partial<K>>::namespaced(client.clone(), namespace);
     let listed = namespace.map_or_else(|| Api::all(client.clone()), within);
     let params = label.map_or_else(ListParams::default, |label| ListParams::default().labels(label));
     let_go(&listed, |metadata| within(metadata.namespace.as_deref().unwrap_or_default()), params).await
 }
 
 async fn let_go<K>(
-    listed: &Api<K>,
-    of: impl Fn(&ObjectMeta) -> Api<K>,
+    listed: &Api<Partial<K>>,
+    of: impl Fn(&ObjectMeta) -> Api<Partial<K>>,
     params: ListParams,
 ) -> Result<usize, EngineError>
 where
-    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
+    K: Resource<DynamicType = ()> + Clone + 'static,
 {
     let mut params = params.limit(PAGE);
     let mut freed = 0;
     loop {
-        let page = call("listing what Credwright holds", listed.list_metadata(&params)).await?;
+        let page = call("listing what Credwright holds", listed.list(&params)).await?;
         for object in page.items {
             freed += usize::from(free(&of(&object.metadata), &object.metadata).await?);
         }
@@ -159,22 +159,22 @@ pub async fn stop(client: &Client, namespace: &str, deployment: &str) -> Result<
         .await?;
     let labels = there.spec.unwrap_or_default().selector.match_labels.unwrap_or_default();
     let selector: Vec<String> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
-    let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
+    let pods: Api<Partial<Pod>> = Api::namespaced(client.clone(), namespace);
     let of_it = ListParams::default().labels(&selector.join(","));
-    while !call("listing the operator's pods", pods.list_metadata(&of_it)).await?.items.is_empty() {
+    while !call("listing the operator's pods", pods.list(&of_it)).await?.items.is_empty() {
         tokio::time::sleep(LOOK_EVERY).await;
     }
     Ok(())
 }
 
 /// Takes our hold off one object. Returns whether there was any.
-async fn free<K>(api: &Api<K>, metadata: &ObjectMeta) -> Result<bool, EngineError>
+async fn free<K>(api: &Api<Partial<K>>, metadata: &ObjectMeta) -> Result<bool, EngineError>
 where
-    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
+    K: Resource<DynamicType = ()> + Clone + 'static,
 {
     let Some(patch) = freeing(metadata) else { return Ok(false) };
     let name = metadata.name.as_deref().unwrap_or_default();
-    let patched = call("letting go", api.patch_metadata(name, &PatchParams::default(), &patch)).await;
+    let patched = call("letting go", api.patch(name, &PatchParams::default(), &patch)).await;
     match patched {
         // Somebody has just written it: whoever looks again finds it held.
         Err(error) if error.status().is_some_and(Status::is_conflict) => {}

@@ -1,11 +1,15 @@
-//! Events on ApiCredentials. Created directly: a recorder that aggregates keeps every Event in memory.
+//! Events on ApiCredentials and providers. Created directly: a recorder that aggregates keeps every
+//! Event in memory.
 
-use k8s_openapi::{api::events::v1::Event, apimachinery::pkg::apis::meta::v1::MicroTime};
-use kube::{Api, Resource, ResourceExt, api::PostParams, core::ObjectMeta};
+use k8s_openapi::{
+    api::{core::v1::ObjectReference, events::v1::Event},
+    apimachinery::pkg::apis::meta::v1::MicroTime,
+};
+use kube::{Api, Resource, api::PostParams, core::ObjectMeta};
 
 use crate::{api::ApiCredential, lifecycle::EventNote};
 
-use super::{Engine, kubernetes::call, seal::random_id};
+use super::{Engine, kubernetes::call, seal::random_id, stores::ProviderObject};
 
 /// The most of an object's name that goes into the name of its Event.
 const NAME_MAX: usize = 200;
@@ -17,20 +21,35 @@ const CUT: &str = "… (the whole of it is in the status)";
 impl Engine {
     /// Publishes `note` on `object`. An Event that is lost is only a note that is lost: failures are logged.
     pub(super) async fn publish_event(&self, object: &ApiCredential, note: &EventNote) {
-        let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+        self.publish(object.object_ref(&()), note).await;
+    }
+
+    /// Publishes `note` on a provider.
+    pub(super) async fn publish_provider_event(&self, object: &ProviderObject, note: &EventNote) {
+        let regarding = match object {
+            ProviderObject::Namespaced(it) => it.object_ref(&()),
+            ProviderObject::Cluster(it) => it.object_ref(&()),
+        };
+        self.publish(regarding, note).await;
+    }
+
+    async fn publish(&self, regarding: ObjectReference, note: &EventNote) {
+        let name = regarding.name.clone().unwrap_or_default();
+        // Where Events of objects without a namespace are.
+        let namespace = regarding.namespace.clone().unwrap_or_else(|| "default".to_owned());
         tracing::info!(%namespace, %name, reason = note.reason.as_str(), warning = note.warning, "{}", note.message);
         let api: Api<Event> = Api::namespaced(self.client.clone(), &namespace);
-        let event = self.event(object, note);
+        let event = self.event(regarding, &namespace, note);
         if let Err(error) = call("publishing an Event", api.create(&PostParams::default(), &event)).await {
             tracing::warn!(%namespace, %name, %error, "an Event could not be published");
         }
     }
 
-    fn event(&self, object: &ApiCredential, note: &EventNote) -> Event {
-        let name: String = object.name_any().chars().take(NAME_MAX).collect();
+    fn event(&self, regarding: ObjectReference, namespace: &str, note: &EventNote) -> Event {
+        let name: String = regarding.name.iter().flat_map(|it| it.chars()).take(NAME_MAX).collect();
         Event {
             metadata: ObjectMeta {
-                namespace: object.namespace(),
+                namespace: Some(namespace.to_owned()),
                 name: Some(format!("{name}.{}", random_id())),
                 ..ObjectMeta::default()
             },
@@ -39,7 +58,7 @@ impl Engine {
             reason: Some(note.reason.as_str().to_owned()),
             action: Some("Reconcile".to_owned()),
             note: Some(bounded(&note.message)),
-            regarding: Some(object.object_ref(&())),
+            regarding: Some(regarding),
             reporting_controller: Some(format!("{}/controller", crate::api::GROUP)),
             reporting_instance: Some(self.settings.writer.clone()),
             ..Event::default()

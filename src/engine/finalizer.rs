@@ -2,20 +2,18 @@
 //!
 //! They are put on by server-side apply, which needs no version and races with nobody.
 
-use std::fmt::Debug;
-
 use kube::{
     Api, Resource, ResourceExt,
     api::{Patch, PatchParams},
     core::Status,
 };
-use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::{
     EngineError,
     kubernetes::{call, carries, without},
     ledger::ignore_absence,
+    wire::Partial,
 };
 
 /// The field manager: with one of their own, status and finalizers do not take each other away.
@@ -30,9 +28,14 @@ pub(super) enum Change<'a> {
 }
 
 impl Change<'_> {
-    pub(super) async fn of<K>(&self, finalizer: &str, api: &Api<K>, name: &str) -> Result<(), EngineError>
+    pub(super) async fn of<K>(
+        &self,
+        finalizer: &str,
+        api: &Api<Partial<K>>,
+        name: &str,
+    ) -> Result<(), EngineError>
     where
-        K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
+        K: Resource<DynamicType = ()> + Clone + 'static,
     {
         match self {
             Self::On(uid) => {
@@ -41,7 +44,7 @@ impl Change<'_> {
                     "metadata": { "name": name, "uid": uid, "finalizers": [finalizer] },
                 }));
                 let params = PatchParams::apply(MANAGER).force();
-                call("putting a finalizer on", api.patch_metadata(name, &params, &patch)).await.map(drop)
+                call("putting a finalizer on", api.patch(name, &params, &patch)).await.map(drop)
             }
             // Who comes in between has often done the same.
             Self::Off => match take_off(finalizer, api, name).await {
@@ -54,16 +57,15 @@ impl Change<'_> {
     }
 }
 
-async fn take_off<K>(finalizer: &str, api: &Api<K>, name: &str) -> Result<(), EngineError>
+async fn take_off<K>(finalizer: &str, api: &Api<Partial<K>>, name: &str) -> Result<(), EngineError>
 where
-    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
+    K: Resource<DynamicType = ()> + Clone + 'static,
 {
-    let there = call("looking at finalizers", api.get_metadata_opt(name)).await?;
+    let there = call("looking at finalizers", api.get_opt(name)).await?;
     let Some(there) = there.filter(|it| carries(it, finalizer)) else {
         return Ok(());
     };
     let (patch, _) = without(finalizer, there.finalizers(), there.resource_version());
-    let patched =
-        call("taking a finalizer off", api.patch_metadata(name, &PatchParams::default(), &patch)).await;
+    let patched = call("taking a finalizer off", api.patch(name, &PatchParams::default(), &patch)).await;
     ignore_absence(patched.map(drop))
 }

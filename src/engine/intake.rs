@@ -3,12 +3,12 @@
 //! An intake is the person's. It is read and never written, and nothing of its secret is kept but keyed hashes.
 
 use jiff::Timestamp;
-use k8s_openapi::{ByteString, api::core::v1::Secret};
+use k8s_openapi::ByteString;
 use kube::{Api, ResourceExt};
 use secrecy::SecretString;
 
 use crate::{
-    api::{ApiCredential, IntakeVerify, ROLE_INTAKE, ROLE_LABEL, TRY_AGAIN_ANNOTATION},
+    api::{ApiCredential, IntakeVerify, ROLE_INTAKE, ROLE_LABEL, TRY_AGAIN_ANNOTATION, instant},
     lifecycle::{
         ledger::{Edit, Revision},
         plan::Outcome,
@@ -18,11 +18,12 @@ use crate::{
 };
 
 use super::{
-    EngineError, Pass,
+    Engine, EngineError, Pass,
     consent::{self, Refusal},
     kubernetes::{call, version},
     seal::{Sealer, Secrets},
     stores::{Key, ProviderKey},
+    wire::Secret,
 };
 
 /// No provider's client ID or secret comes near this.
@@ -78,12 +79,13 @@ fn read(secret: &Secret, sealer: &Sealer) -> Result<(IntakeContent, SecretString
         Ok(Some(text).filter(|text| !text.is_empty()))
     };
     let required = |key: &str| text(key)?.ok_or_else(|| format!("its key {key} is missing or empty"));
-    let instant = |key: &str| -> Result<Option<Timestamp>, String> {
-        let parsed = text(key)?.map(str::parse::<Timestamp>).transpose();
-        parsed.map_err(|_| format!("its key {key} is no time like 2026-11-22T12:00:00Z (RFC 3339)"))
+    let read = |key: &str| -> Result<Option<Timestamp>, String> {
+        let Some(text) = text(key)? else { return Ok(None) };
+        let at = instant::parsed(text).ok_or_else(|| format!("its key {key} is no {}", instant::FORM))?;
+        Ok(Some(at))
     };
     let (client_id, client_secret) = (required("client_id")?, required("client_secret")?);
-    let (issued_at, expires_at) = (instant("issued_at")?, instant("expires_at")?);
+    let (issued_at, expires_at) = (read("issued_at")?, read("expires_at")?);
     if issued_at.zip(expires_at).is_some_and(|(issued, expires)| expires <= issued) {
         return Err("its expires_at is not after its issued_at".to_owned());
     }
@@ -103,16 +105,17 @@ fn read(secret: &Secret, sealer: &Sealer) -> Result<(IntakeContent, SecretString
     Ok((content, client_secret.to_owned().into()))
 }
 
-impl Pass<'_> {
-    /// The intake of an object, as a decision sees it.
-    pub(super) fn intake(&self, object: &ApiCredential) -> Option<IntakeView> {
+impl Engine {
+    /// The intake of the object at `of`, as a decision sees it.
+    pub(super) fn intake(&self, of: &Key, object: &ApiCredential) -> Option<IntakeView> {
         let name = object.spec.intake.as_ref()?.secret_name.clone();
-        let key = Key { namespace: self.key.namespace.clone(), name };
-        let Some(entry) = self.engine.stores.intakes.get(&key) else { return Some(IntakeView::Missing) };
+        let key = Key { namespace: of.namespace.clone(), name };
+        let Some(entry) = self.stores.intakes.get(&key) else { return Some(IntakeView::Missing) };
+        let account = self.accounts.fingerprint(&ProviderKey::wanted_by(object, &of.namespace));
         Some(match entry.holds {
             Err(why) => IntakeView::Unusable(why),
             Ok(it) => IntakeView::Holds(IntakePair {
-                held_elsewhere: self.held_elsewhere(&it.client_id),
+                held_elsewhere: self.stores.ledgers.held_by_another(&it.client_id, &account, of),
                 client_id: it.client_id,
                 pair: it.pair,
                 content: it.content,
@@ -122,7 +125,9 @@ impl Pass<'_> {
             }),
         })
     }
+}
 
+impl Pass<'_> {
     /// Tries the pair in the intake, and takes it into the ledger. Nothing is made by that, so nothing has to be written before.
     pub(super) async fn take(
         &mut self,
@@ -140,7 +145,7 @@ impl Pass<'_> {
         let read = offered(&secret).and_then(|()| read(&secret, &self.engine.sealer));
         let (content, client_secret) = read.map_err(|_| EngineError::Conflict("the intake Secret"))?;
         let decided = matches!(&world.intake, Some(IntakeView::Holds(it)) if it.content == content.content);
-        if !decided || self.held_elsewhere(&content.client_id) {
+        if !decided || self.held_elsewhere(&content.client_id, &revision.account) {
             return Err(EngineError::Conflict("the intake Secret"));
         }
         let pair = Pair {
@@ -150,7 +155,7 @@ impl Pass<'_> {
         };
         let outcome = match intake.verify {
             IntakeVerify::Skip => Outcome::Done,
-            IntakeVerify::Always => match driver.verify(&pair).await {
+            IntakeVerify::Always | IntakeVerify::Other(_) => match driver.verify(&pair).await {
                 Ok(Verdict::Accepted) => Outcome::Done,
                 Ok(Verdict::Refused) => Outcome::Tried { accepted: false },
                 Err(failure) => Outcome::Failed(failure),
@@ -163,7 +168,11 @@ impl Pass<'_> {
             self.hold(open);
         }
         if outcome == Outcome::Done {
-            let taken = Revision { fields: driver.fields(&revision.request.scopes), ..revision.clone() };
+            let taken = Revision {
+                fields: driver.fields(&revision.request.scopes),
+                unverified: intake.verify == IntakeVerify::Skip,
+                ..revision.clone()
+            };
             let keep = Some((revision.revision, Secrets { client_secret, handle: None }));
             let open = self.open().await?;
             let take = [Edit::Take(Box::new(taken))];

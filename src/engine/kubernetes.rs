@@ -2,6 +2,7 @@
 
 use std::{future::Future, time::Duration};
 
+use jiff::SignedDuration;
 use kube::{
     ResourceExt,
     api::{DeleteParams, Patch, PostParams, Preconditions},
@@ -10,6 +11,8 @@ use kube::{
 
 /// How long one call may take. The client's own retries are off, so this is one attempt.
 const CALL_TIMEOUT: Duration = Duration::from_secs(15);
+/// The longest wait that the API server is obeyed in.
+const OBEYED: SignedDuration = SignedDuration::from_mins(5);
 
 /// Why a step could not be carried through. None of these is the provider's doing.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +41,15 @@ pub enum EngineError {
     /// Another process works in our place, or may do so any moment.
     #[error("this process does not hold the Lease")]
     NotLeading,
+    /// Another process goes on in our place.
+    #[error("this process is stopping, and begins nothing more")]
+    Stopping,
+    /// Nothing is wrong with the templates; this machine cannot render them just now.
+    #[error(transparent)]
+    Rendering(#[from] crate::lifecycle::render::RenderError),
+    /// The pass gets nowhere, so that it is left for a while.
+    #[error("{0}")]
+    Stuck(#[from] crate::lifecycle::progress::Stuck),
     /// What the step needs has gone in the meantime.
     #[error("{0} is gone")]
     Gone(&'static str),
@@ -62,6 +74,13 @@ impl EngineError {
         }
     }
 
+    /// How long the API server asks to wait before the next attempt, if it says so, within reason.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<SignedDuration> {
+        let seconds = self.status()?.details.as_ref()?.retry_after_seconds;
+        (seconds > 0).then(|| SignedDuration::from_secs(seconds.into()).min(OBEYED))
+    }
+
     /// Whether the API server has no such object.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
@@ -74,10 +93,13 @@ impl EngineError {
         self.status().is_some_and(Status::is_already_exists)
     }
 
-    /// Whether the API server refused for good: no retry of the same request can succeed.
+    /// Whether the API server refused for good: no retry of the same request can succeed. It says so by 403 or 422, of what is too
+    /// large by 413, and a webhook or a policy may say it by 400.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
-        self.status().is_some_and(|status| status.is_forbidden() || status.is_invalid())
+        self.status().is_some_and(|status| {
+            status.is_forbidden() || status.is_invalid() || matches!(status.code, 400 | 403 | 413 | 422)
+        })
     }
 }
 

@@ -9,11 +9,12 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use kube::Api;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::{Engine, EngineError, kubernetes::call};
 
-/// For how long a look at the Lease counts: much shorter than it lasts, and long enough that a crowd of mints asks once.
-const BELIEVED: Duration = Duration::from_secs(2);
+/// How long a look at the Lease counts: much shorter than it lasts, and long enough that a crowd of mints asks once.
+pub const BELIEVED: Duration = Duration::from_secs(2);
 
 /// The Lease that the one of several operators holds that works.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,11 +30,24 @@ pub struct LeaseHolder {
 pub(super) struct Seen(Mutex<Option<Instant>>);
 
 impl Engine {
-    /// That this process may change something at a provider; where there is no Lease, it may.
+    /// Begins nothing at a provider any more once `shutdown` is cancelled; what has been sent is waited for, and written down.
+    pub fn end_with(&self, shutdown: &CancellationToken) {
+        let _ = self.ending.set(shutdown.child_token());
+    }
+
+    /// What is cancelled when this process ends: by a stop, or by whoever cancels it because the Lease is lost.
+    pub fn ending(&self) -> &CancellationToken {
+        self.ending.get_or_init(CancellationToken::new)
+    }
+
+    /// That this process may change something at a provider; where there is no Lease, it may until it stops.
     ///
     /// # Errors
-    /// If the Lease is not ours any more, or cannot be read. Then nothing may be sent.
+    /// If this process ends, or the Lease is not ours any more, or cannot be read. Then nothing may be sent.
     pub(super) async fn ensure_leading(&self) -> Result<(), EngineError> {
+        if self.ending().is_cancelled() {
+            return Err(EngineError::Stopping);
+        }
         let Some(holder) = &self.settings.lease else { return Ok(()) };
         let asked = Instant::now();
         if self.led.0.lock().is_ok_and(|seen| seen.is_some_and(|at| asked - at < BELIEVED)) {
@@ -61,7 +75,7 @@ fn is_held_by(lease: &Lease, identity: &str, now: Timestamp) -> bool {
     };
     let lasts = SignedDuration::from_secs(lease_duration_seconds.unwrap_or_default().into());
     let ends = renewed.0.checked_add(lasts).unwrap_or(renewed.0);
-    holder_identity.as_deref() == Some(identity) && now + BELIEVED < ends
+    holder_identity.as_deref() == Some(identity) && now.checked_add(BELIEVED).is_ok_and(|at| at < ends)
 }
 
 #[cfg(test)]

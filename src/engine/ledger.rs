@@ -6,12 +6,16 @@
 //! that the write is ours.
 
 use jiff::Timestamp;
-use k8s_openapi::{ByteString, api::core::v1::Secret};
+use k8s_openapi::ByteString;
 use kube::{Api, Resource, ResourceExt, api::PatchParams, core::ObjectMeta};
 
 use crate::{
     api::{ApiCredential, LEDGER_FINALIZER, LEDGER_TYPE, ROLE_LABEL, ROLE_LEDGER, ledger_name},
-    lifecycle::ledger::{Document, Edit},
+    lifecycle::{
+        growth::{DOCUMENT_MAX, SEALED_MAX},
+        ledger::{Document, Edit},
+        world::Memory,
+    },
 };
 
 use super::{
@@ -19,6 +23,7 @@ use super::{
     kubernetes::{call, metadata_version, only, post, without},
     seal::{Material, Place, SealError, Secrets, random_id},
     stores::{DOCUMENT_KEY, Key, SEALED_KEY, ledger_entry, open_ledger},
+    wire::{Partial, Secret},
 };
 
 /// A ledger with its secrets, for the length of a pass.
@@ -59,6 +64,9 @@ impl OpenLedger {
         self.document.write_id = random_id();
         self.document.written_at = now;
         self.document.ledger_uid.clone_from(&self.metadata.uid);
+        // Somebody may have taken it off, and then no watch tells of it.
+        let labels = self.metadata.labels.get_or_insert_default();
+        labels.insert(ROLE_LABEL.to_owned(), ROLE_LEDGER.to_owned());
         // A restore may have taken it off; what is being deleted takes no new one.
         let finalizers = self.metadata.finalizers.get_or_insert_default();
         if self.metadata.deletion_timestamp.is_none() && !finalizers.iter().any(|it| it == LEDGER_FINALIZER) {
@@ -92,6 +100,7 @@ impl Engine {
         edits: &[Edit],
         keep: Option<(u32, Secrets)>,
     ) -> Result<OpenLedger, EngineError> {
+        self.keep_lost().await;
         let key = Key::of(object);
         let uid = object.uid().unwrap_or_default();
         let metadata = ledger_metadata(object);
@@ -111,11 +120,28 @@ impl Engine {
         edits: &[Edit],
         keep: Option<(u32, Secrets)>,
     ) -> Result<OpenLedger, EngineError> {
+        self.keep_lost().await;
         open.edit(edits, keep, self.now())?;
         let secret = self.secret(&open)?;
         let name = ledger_name(&key.name);
         let replaced = call("writing the ledger", self.ledgers(key).replace(&name, &post(), &secret)).await;
-        self.written(key, open, replaced).await
+        let written = self.written(key, open, replaced).await;
+        self.note_written(key, &written);
+        written
+    }
+
+    /// Remembers since when a ledger cannot be written: it may be immutable, or a policy refuses
+    /// it.
+    fn note_written<T>(&self, key: &Key, written: &Result<T, EngineError>) {
+        let memory = self.remembered(key);
+        let unwritable = match written {
+            Ok(_) => None,
+            Err(error) if error.is_refusal() => memory.unwritable.or(Some(self.now())),
+            Err(_) => memory.unwritable,
+        };
+        if unwritable != memory.unwritable {
+            self.remember(key, Memory { unwritable, ..memory });
+        }
     }
 
     /// What is written for a ledger as it stands: sealed for its own place.
@@ -129,6 +155,14 @@ impl Engine {
             document: &document,
         };
         let sealed = self.sealer.seal(&open.material, place).map_err(|error: SealError| failed(&error))?;
+        for (what, length, max) in
+            [("document", document.len(), DOCUMENT_MAX), ("sealed part", sealed.len(), SEALED_MAX)]
+        {
+            // Nothing is called for what could not be written afterwards.
+            if length > max {
+                return Err(EngineError::Ledger(format!("its {what} would be longer than {max} bytes")));
+            }
+        }
         Ok(ledger_secret(open.metadata.clone(), ByteString(document), ByteString(sealed)))
     }
 
@@ -172,7 +206,7 @@ impl Engine {
         if secret.uid().as_ref() != Some(&entry.uid) {
             return Err(EngineError::Conflict("the ledger"));
         }
-        self.depart(key, &entry).await?;
+        self.depart(key, &entry).await;
         let mut last = secret.metadata.clone();
         if secret.metadata.deletion_timestamp.is_none() {
             match call("deleting the ledger", api.delete(&name, &only(Some(entry.uid.clone())))).await {
@@ -190,8 +224,8 @@ impl Engine {
         let name = ledger.name.as_deref().unwrap_or_default();
         let finalizers = ledger.finalizers.as_deref().unwrap_or_default();
         let (patch, last) = without(LEDGER_FINALIZER, finalizers, ledger.resource_version.clone());
-        let (api, params) = (self.ledgers(key), PatchParams::default());
-        let patched = call("releasing the ledger", api.patch_metadata(name, &params, &patch)).await;
+        let api: Api<Partial<Secret>> = Api::namespaced(self.client.clone(), &key.namespace);
+        let patched = call("releasing the ledger", api.patch(name, &PatchParams::default(), &patch)).await;
         ignore_absence(patched.map(drop))?;
         Ok(last)
     }

@@ -1,7 +1,7 @@
 //! What metrics read from the stores when somebody asks, and how what happens here is called there.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -28,6 +28,10 @@ impl Source for Seen {
         self.stores.credentials.select(|_, object| Some(object.clone()))
     }
 
+    fn unreadable(&self) -> BTreeMap<String, u32> {
+        self.stores.unreadable.counts()
+    }
+
     fn accounts(&self) -> Vec<AccountFacts> {
         let mut abandoned = self.abandoned();
         let counted = self.stores.ledgers.accounts(|tally| tally.counts);
@@ -42,6 +46,7 @@ impl Source for Seen {
                 counts: counts.remove(&key).unwrap_or_default(),
                 abandoned: abandoned.remove(&key).unwrap_or_default(),
                 mints: (!self.accounts.is_by_hand(&key)).then(|| self.mints(&key, &object)),
+                requests_per_minute: self.accounts.requests_per_minute(&key),
             });
         }
         // Of providers that are gone, there may still be something left.
@@ -52,6 +57,7 @@ impl Source for Seen {
             counts: counts.remove(&key).unwrap_or_default(),
             abandoned: abandoned.remove(&key).unwrap_or_default(),
             mints: None,
+            requests_per_minute: None,
         }));
         facts
     }
@@ -74,7 +80,7 @@ impl Seen {
         let of_tally = |tally: &Tally| MintFacts {
             recent: u32::try_from(tally.minted(now)).unwrap_or(u32::MAX),
             limit: budget::limit(limits, tally.needed),
-            suffice: budget::too_low(limits, tally.needed, tally.usable).is_none(),
+            suffice: tally.limits_too_low(key, limits).is_none(),
         };
         let unused = MintFacts { recent: 0, limit: budget::limit(limits, 0), suffice: true };
         self.stores.ledgers.of(key, of_tally).unwrap_or(unused)
@@ -98,15 +104,17 @@ impl Engine {
 impl From<FailureKind> for Outcome {
     fn from(kind: FailureKind) -> Self {
         match kind {
-            FailureKind::Unavailable => Self::Unavailable,
+            FailureKind::Unavailable | FailureKind::Other(_) => Self::Unavailable,
             FailureKind::RateLimited => Self::RateLimited,
             FailureKind::LoginRefused => Self::LoginRefused,
             FailureKind::Forbidden => Self::Forbidden,
             FailureKind::Rejected => Self::Rejected,
+            FailureKind::Unexplained => Self::Unexplained,
             FailureKind::NotFound => Self::NotFound,
             FailureKind::Conflict => Self::Conflict,
             FailureKind::Ambiguous => Self::Ambiguous,
             FailureKind::Malformed => Self::Malformed,
+            FailureKind::Busy => Self::Busy,
         }
     }
 }

@@ -3,12 +3,16 @@
 
 mod abandoned;
 pub mod accounts;
+mod asking;
+pub mod connection;
 mod consent;
 mod departed;
 pub mod detach;
+mod ending;
 mod events;
 mod finalizer;
 pub mod intake;
+mod keep;
 mod kubernetes;
 pub mod leadership;
 mod ledger;
@@ -19,24 +23,35 @@ mod revoke;
 mod rights;
 pub mod seal;
 pub mod served;
+pub mod slot;
 pub mod startup;
 mod status;
 pub mod stores;
 mod surgery;
 mod target;
+pub mod turns;
+pub mod wire;
 
-use std::sync::Arc;
-use std::{collections::HashMap, sync::Mutex};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, OnceLock},
+};
 
 use jiff::Timestamp;
 use kube::Client;
+use tokio_util::sync::CancellationToken;
 
 pub use accounts::Accounts;
 pub use kubernetes::{EngineError, version};
 pub use perform::Pass;
 use stores::{Key, Stores};
 
-use crate::{clock::Clock, lifecycle::world::Memory, ops::metrics::Metrics};
+use crate::{
+    clock::Clock,
+    lifecycle::world::Memory,
+    ops::metrics::Metrics,
+    providers::registry::{EgressPolicy, MoreRoots},
+};
 
 /// What the engine is told at start.
 #[derive(Clone, Debug)]
@@ -49,6 +64,8 @@ pub struct Settings {
     pub writer: String,
     /// Where drivers may connect to, besides public addresses.
     pub allow_egress: Vec<ipnet::IpNet>,
+    /// Roots that may vouch for providers, besides those of the system.
+    pub more_roots: Option<MoreRoots>,
     /// How long the deletion of an object waits for its credentials to be revoked.
     pub revocation_deadline: jiff::SignedDuration,
     /// The name of the RoleBinding that gives Credwright its rights in each namespace, if it works in some only.
@@ -57,12 +74,23 @@ pub struct Settings {
     pub lease: Option<leadership::LeaseHolder>,
 }
 
+impl Settings {
+    /// Where a driver may connect to; `private_allowed` for a provider that an administrator made.
+    fn egress(&self, private_allowed: bool) -> EgressPolicy {
+        EgressPolicy {
+            allow: self.allow_egress.clone(),
+            private_allowed,
+            more_roots: self.more_roots.clone(),
+        }
+    }
+}
+
 /// Everything that has effects, and what it needs for them.
 pub struct Engine {
     client: Client,
     clock: Arc<dyn Clock>,
     settings: Settings,
-    started: Timestamp,
+    started: OnceLock<Timestamp>,
     sealer: Arc<seal::Sealer>,
     /// The objects, as last seen.
     pub stores: Arc<Stores>,
@@ -71,31 +99,32 @@ pub struct Engine {
     /// What is counted, and shown.
     pub metrics: Metrics,
     memories: Mutex<HashMap<Key, Memory>>,
-    departing: tokio::sync::Mutex<()>,
+    departing: departed::Gathered<stores::Departed>,
     rights: rights::Rights,
     led: leadership::Seen,
+    ending: OnceLock<CancellationToken>,
 }
 
 impl Engine {
     /// An engine over empty stores.
     #[must_use]
     pub fn new(client: Client, clock: Arc<dyn Clock>, settings: Settings, sealer: seal::Sealer) -> Self {
-        let started = clock.now();
         let (stores, accounts) = (Arc::<Stores>::default(), Arc::<Accounts>::default());
         let seen = metrics::Seen { stores: stores.clone(), accounts: accounts.clone(), clock: clock.clone() };
         Self {
             client,
             clock,
             settings,
-            started,
+            started: OnceLock::new(),
             sealer: Arc::new(sealer),
             stores,
             accounts,
             metrics: Metrics::over(seen),
             memories: Mutex::default(),
-            departing: tokio::sync::Mutex::default(),
+            departing: departed::Gathered::default(),
             rights: rights::Rights::default(),
             led: leadership::Seen::default(),
+            ending: OnceLock::new(),
         }
     }
 
@@ -105,10 +134,25 @@ impl Engine {
         &self.settings.namespace
     }
 
+    /// How long the deletion of an object waits for its credentials to be revoked.
+    #[must_use]
+    pub fn revocation_deadline(&self) -> jiff::SignedDuration {
+        self.settings.revocation_deadline
+    }
+
     /// The time now.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// Takes note that this process works from now on: all caches are complete, and it leads.
+    pub fn begin_work(&self) {
+        let _ = self.started.set(self.now());
+    }
+
+    fn started(&self) -> Timestamp {
+        self.started.get().copied().unwrap_or_else(|| self.now())
     }
 
     /// The client.

@@ -1,12 +1,12 @@
 //! Gathering a world: from the stores, and with at most one look at the API server for what the stores cannot know.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 use kube::ResourceExt;
 
 use crate::{
-    api::{ApiCredential, CREDENTIAL_FINALIZER},
+    api::{ApiCredential, CREDENTIAL_FINALIZER, ProviderKind, Reason},
     lifecycle::ledger::Document,
     lifecycle::schedule,
     lifecycle::world::{CopyView, LedgerView, Operator, ProviderView, Subject, TargetView, World},
@@ -16,7 +16,7 @@ use super::{
     Engine, EngineError, Pass,
     kubernetes::carries,
     seal::entropy,
-    stores::{Key, LedgerEntry, ProviderKey, TargetEntry},
+    stores::{Key, LedgerEntry, ProviderKey, TargetEntry, asked},
 };
 
 impl Pass<'_> {
@@ -28,73 +28,12 @@ impl Pass<'_> {
         let object = self.engine.stores.credentials.get(&self.key);
         let ledger = self.engine.stores.ledgers.get(&self.key);
         self.seen = ledger.as_ref().map(|entry| entry.version);
-        let document = ledger.as_ref().and_then(|entry| entry.document.as_ref().ok());
-        let copy = self.engine.stores.copies.get(&self.key);
-        let copied = copy.as_ref().and_then(|it| it.document.as_ref());
-        let providers = self.providers(object.as_deref(), document.or(copied).map(|it| &**it));
-        let targets = match &object {
-            Some(object) => self.targets(object, &predecessors(ledger.as_ref(), object)).await?,
-            None => Vec::new(),
-        };
-        let intake = object.as_ref().and_then(|object| self.intake(object));
-        let uninstalling = self.uninstalling(object.as_deref()).await?;
-        let settings = &self.engine.settings;
-        Ok(World {
-            subject: Subject {
-                namespace: self.key.namespace.clone(),
-                name: self.key.name.clone(),
-                object,
-                namespace_labels: self.engine.stores.namespaces.get(&self.key.namespace),
-            },
-            ledger: ledger_view(ledger),
-            copy: copy.map(|copy| CopyView { document: copy.document }),
-            strays: self.engine.accounts.strays_of(&self.key),
-            targets,
-            intake,
-            providers,
-            uninstalling,
-            minted_before: self.engine.stores.ledgers.minted_before(&self.key),
-            memory: self.engine.remembered(&self.key),
-            operator: Operator {
-                cluster_id: settings.cluster_id.clone(),
-                writer: settings.writer.clone(),
-                skew: self.engine.clock.skew(),
-                started: self.engine.started,
-                revocation_deadline: settings.revocation_deadline,
-                entropy: entropy(),
-            },
-        })
-    }
-
-    fn providers(
-        &self,
-        object: Option<&ApiCredential>,
-        document: Option<&Document>,
-    ) -> BTreeMap<(crate::api::ProviderKind, String), ProviderView> {
-        // Without a ledger it is status that tells where they were made.
-        let status = object.filter(|_| document.is_none()).and_then(|it| it.status.as_ref());
-        let listed =
-            status.into_iter().flat_map(|it| &it.credentials).filter_map(|it| it.provider_ref.as_ref());
-        let named = object.map(|it| &it.spec.provider_ref).into_iter().chain(listed);
-        let used = document.into_iter().flat_map(|it| &it.revisions).map(|it| &it.account);
-        let named = named.map(|it| (it.kind, it.name.clone()));
-        let used = used.map(|it| (it.kind, it.name.clone()));
-        let mut views = BTreeMap::new();
-        for (kind, name) in named.chain(used) {
-            let key = ProviderKey::resolve(kind, &name, &self.key.namespace);
-            let view = match self.engine.provider_view(&key, &self.key) {
-                Some(view) => view,
-                None if self.engine.stores.providers.get(&key).is_some() => continue,
-                None => ProviderView::Unusable {
-                    reason: crate::api::Reason::ProviderMissing,
-                    message: format!(
-                        "there is no {kind:?} named {name}: create it, or correct spec.providerRef"
-                    ),
-                },
-            };
-            views.insert((kind, name), view);
+        let mut looked =
+            Looked { at_target: None, uninstalling: self.uninstalling(object.as_deref()).await? };
+        if let Some(object) = &object {
+            looked.at_target = self.look_at_target(object).await?;
         }
-        views
+        Ok(self.engine.world_of(&self.key, object, ledger, looked))
     }
 
     /// Whether our definitions are being deleted: asked once in a pass, and only where it matters.
@@ -108,39 +47,129 @@ impl Pass<'_> {
         Ok(matters && self.uninstalling == Some(true))
     }
 
-    /// The object's Secrets, and whatever has the name of its target. A Secret that is not ours is not watched, so before a
-    /// first publication, and once in a pass, the API server is asked.
-    async fn targets(
-        &mut self,
-        object: &ApiCredential,
-        predecessors: &Predecessors,
-    ) -> Result<Vec<TargetView>, EngineError> {
-        let owner = object.uid().unwrap_or_default();
-        let stores = &self.engine.stores;
-        let wanted = Key {
-            namespace: self.key.namespace.clone(),
-            name: object.spec.target_name(&self.key.name).to_owned(),
-        };
-        let mut entries = stores.targets_of(&self.key.namespace, &owner);
-        if !entries.iter().any(|(key, _)| *key == wanted)
-            && let Some(entry) = stores.targets.get(&wanted)
-        {
-            entries.push((wanted.clone(), entry));
+    /// Whatever has the name of the object's target. A Secret that is not ours is not watched, so before a first publication, and once
+    /// in a pass, the API server is asked.
+    async fn look_at_target(&mut self, object: &ApiCredential) -> Result<Option<TargetView>, EngineError> {
+        let (wanted, owner) = (wanted_target(&self.key, object), object.uid().unwrap_or_default());
+        let known = self.engine.stores.targets.get(&wanted).is_some();
+        if known || object.metadata.deletion_timestamp.is_some() || object.spec.suspend {
+            return Ok(None);
         }
-        let known = entries.iter().any(|(key, _)| *key == wanted);
-        let mut targets: Vec<TargetView> =
-            entries.iter().map(|(key, entry)| target_view(key, entry, object, predecessors)).collect();
-        if !known && object.metadata.deletion_timestamp.is_none() && !object.spec.suspend {
-            if self.inspected.is_none() {
-                self.inspected = Some(self.engine.inspect_target(&wanted, &owner).await?);
-            }
-            targets.extend(self.inspected.clone().flatten().filter(|it| it.name == wanted.name));
+        if self.inspected.is_none() {
+            self.inspected = Some(self.engine.inspect_target(&wanted, &owner).await?);
         }
-        Ok(targets)
+        Ok(self.inspected.clone().flatten().filter(|it| it.name == wanted.name))
     }
 }
 
+/// What the API server was asked for a world, because no store knows it.
+#[derive(Debug, Default)]
+pub(super) struct Looked {
+    at_target: Option<TargetView>,
+    uninstalling: bool,
+}
+
+fn wanted_target(key: &Key, object: &ApiCredential) -> Key {
+    Key { namespace: key.namespace.clone(), name: object.spec.target_name(&key.name).to_owned() }
+}
+
 impl Engine {
+    /// What the stores tell of an object.
+    pub(super) fn world(&self, key: &Key, looked: Looked) -> World {
+        let (object, ledger) = (self.stores.credentials.get(key), self.stores.ledgers.get(key));
+        self.world_of(key, object, ledger, looked)
+    }
+
+    fn world_of(
+        &self,
+        key: &Key,
+        object: Option<Arc<ApiCredential>>,
+        ledger: Option<LedgerEntry>,
+        looked: Looked,
+    ) -> World {
+        let document = ledger.as_ref().and_then(|entry| entry.document.as_ref().ok());
+        let copy = self.stores.copies.get(key);
+        let copied = copy.as_ref().and_then(|it| it.document.as_ref());
+        let providers = self.provider_views(key, object.as_deref(), document.or(copied).map(|it| &**it));
+        let mut targets = Vec::new();
+        if let Some(object) = &object {
+            targets = self.targets(key, object, &predecessors(ledger.as_ref(), object));
+            targets.extend(looked.at_target);
+        }
+        let at = object.as_ref().map(|object| ProviderKey::wanted_by(object, &key.namespace));
+        let strays = at.map(|provider| self.accounts.strays_of(key, &provider));
+        let settings = &self.settings;
+        World {
+            intake: object.as_ref().and_then(|object| self.intake(key, object)),
+            strays: strays.unwrap_or_default(),
+            subject: Subject {
+                namespace: key.namespace.clone(),
+                name: key.name.clone(),
+                object,
+                namespace_labels: self.stores.namespaces.get(&key.namespace),
+            },
+            ledger: ledger_view(ledger),
+            copy: copy.map(|copy| CopyView { document: copy.document }),
+            targets,
+            providers,
+            uninstalling: looked.uninstalling,
+            minted_before: self.stores.ledgers.minted_before(key),
+            memory: self.remembered(key),
+            operator: Operator {
+                cluster_id: settings.cluster_id.clone(),
+                writer: settings.writer.clone(),
+                skew: self.clock.skew(),
+                started: self.started(),
+                revocation_deadline: settings.revocation_deadline,
+                entropy: entropy(),
+            },
+        }
+    }
+
+    fn provider_views(
+        &self,
+        of: &Key,
+        object: Option<&ApiCredential>,
+        document: Option<&Document>,
+    ) -> BTreeMap<(ProviderKind, String), ProviderView> {
+        // Without a ledger it is status that tells where they were made.
+        let status = object.filter(|_| document.is_none()).and_then(|it| it.status.as_ref());
+        let listed =
+            status.into_iter().flat_map(|it| &it.credentials).filter_map(|it| it.provider_ref.as_ref());
+        let named = object.map(|it| &it.spec.provider_ref).into_iter().chain(listed);
+        let used = document.into_iter().flat_map(|it| &it.revisions).map(|it| &it.account);
+        let named = named.map(|it| (it.kind, it.name.clone()));
+        let used = used.map(|it| (it.kind, it.name.clone()));
+        let mut views = BTreeMap::new();
+        for (kind, name) in named.chain(used) {
+            let key = ProviderKey::resolve(kind, &name, &of.namespace);
+            let view = match self.provider_view(&key, of) {
+                Some(view) => view,
+                None if self.stores.providers.get(&key).is_some() => continue,
+                None => ProviderView::Unusable {
+                    reason: Reason::ProviderMissing,
+                    message: format!(
+                        "there is no {kind:?} named {name}: create it, or correct spec.providerRef"
+                    ),
+                },
+            };
+            views.insert((kind, name), view);
+        }
+        views
+    }
+
+    /// The object's Secrets, as far as the watch tells of them.
+    fn targets(&self, key: &Key, object: &ApiCredential, predecessors: &Predecessors) -> Vec<TargetView> {
+        let (wanted, owner) = (wanted_target(key, object), object.uid().unwrap_or_default());
+        let mut entries = self.stores.targets_of(&key.namespace, &owner);
+        if !entries.iter().any(|(key, _)| *key == wanted)
+            && let Some(entry) = self.stores.targets.get(&wanted)
+        {
+            entries.push((wanted, entry));
+        }
+        entries.iter().map(|(key, entry)| target_view(key, entry, object, predecessors)).collect()
+    }
+
     /// When the newest credential of an object ends; what never does, or has none, comes last.
     #[must_use]
     pub fn ends(&self, key: &Key) -> Timestamp {
@@ -171,12 +200,12 @@ fn predecessors(ledger: Option<&LedgerEntry>, object: &ApiCredential) -> Predece
 fn ledger_view(entry: Option<LedgerEntry>) -> LedgerView {
     match entry {
         None => LedgerView::Absent,
-        Some(LedgerEntry { document: Err(why), terminating, .. }) => {
-            LedgerView::Unreadable { why, terminating: terminating.is_some() }
+        Some(LedgerEntry { document: Err(why), held, terminating, .. }) => {
+            LedgerView::Unreadable { why, held, terminating: terminating.is_some() }
         }
-        Some(LedgerEntry { document: Ok(document), owned, uid, held, terminating, .. }) => {
-            LedgerView::Present { document, uid, held, terminating, owned }
-        }
+        Some(LedgerEntry {
+            document: Ok(document), sealed, owned, labelled, uid, held, terminating, ..
+        }) => LedgerView::Present { document, sealed, uid, held, terminating, owned, labelled },
     }
 }
 
@@ -191,27 +220,27 @@ fn target_view(
         && entry.intact.is_some()
         && match &entry.owner {
             Some(owner) => predecessors.objects.contains(owner),
-            None => predecessors.ownerless && !has_controller(&entry.metadata),
+            None => predecessors.ownerless && entry.controller.is_none(),
         };
     let ours = owned || inherited;
-    let output = object.spec.secret.as_ref();
-    let has = |there: &Option<BTreeMap<String, String>>, asked: &BTreeMap<String, String>| {
-        asked.iter().all(|(key, value)| there.as_ref().and_then(|there| there.get(key)) == Some(value))
-    };
-    let dressed = output.is_none_or(|output| {
-        has(&entry.metadata.labels, &output.labels) && has(&entry.metadata.annotations, &output.annotations)
-    });
+    let dressed = entry.dress == asked(object.spec.secret.as_ref());
     TargetView {
         name: key.name.clone(),
         ours,
         inherited,
         intact: entry.intact.clone().filter(|_| ours && dressed),
         immutable: entry.immutable,
-        terminating: entry.metadata.deletion_timestamp.is_some(),
+        terminating: entry.terminating,
         created_at: entry.created_at,
     }
 }
 
-fn has_controller(metadata: &kube::core::ObjectMeta) -> bool {
-    metadata.owner_references.iter().flatten().any(|owner| owner.controller == Some(true))
+/// Whether a Secret is this object's to write: its own, or inherited.
+pub(super) fn is_ours(
+    key: &Key,
+    entry: &TargetEntry,
+    object: &ApiCredential,
+    ledger: Option<&LedgerEntry>,
+) -> bool {
+    target_view(key, entry, object, &predecessors(ledger, object)).ours
 }

@@ -5,37 +5,36 @@ use std::sync::Arc;
 use secrecy::ExposeSecret;
 
 use crate::{
-    api::{ApiCredential, Reason},
+    api::{ApiCredential, ProviderKind, Reason},
     lifecycle::{
         Report,
         failure::{Failure, FailureKind},
-        ledger::{Account, Answer, Edit, Revision, State},
-        naming,
-        plan::{FoundCredential, Outcome, Plan, Step},
-        render::{self, WithSecret},
+        ledger::{Account, Edit, Revision, State},
+        plan::{Outcome, Plan, Step, Wake},
+        render::{self, RenderError, WithSecret},
         skew,
-        world::{Rendered, TargetView, World},
+        world::{Memory, Rendered, TargetView, World},
     },
     ops::metrics::{self, RotationOutcome},
-    providers::{CreateRequest, Issued, Pair, Provider, Verdict},
+    providers::{CreateRequest, Issued, NotIssued, Provider},
 };
 
 use super::{
     Engine, EngineError,
+    keep::created,
     ledger::OpenLedger,
-    seal::Secrets,
-    stores::{Key, ProviderKey},
+    observe::is_ours,
+    slot::Slot,
+    stores::{Key, ProviderKey, TargetEntry},
     target::Published,
 };
-
-/// How long to wait between attempts to write an answer down.
-pub(super) const ANSWER_PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
 
 /// One pass over one object: what it has read and opened is kept for its length only.
 pub struct Pass<'a> {
     pub(super) engine: &'a Engine,
     pub(super) key: Key,
-    open: Option<OpenLedger>,
+    slot: &'a mut Slot,
+    pub(super) open: Option<OpenLedger>,
     /// Whether the object has come from the API server, not from a watch, since the pass began.
     confirmed: bool,
     /// The ledger's version that was decided on.
@@ -48,10 +47,11 @@ pub struct Pass<'a> {
 impl Engine {
     /// Begins a pass.
     #[must_use]
-    pub fn pass(&self, key: Key) -> Pass<'_> {
+    pub fn pass<'a>(&'a self, key: Key, slot: &'a mut Slot) -> Pass<'a> {
         Pass {
             engine: self,
             key,
+            slot,
             open: None,
             confirmed: false,
             seen: None,
@@ -62,6 +62,12 @@ impl Engine {
 }
 
 impl Pass<'_> {
+    /// The object's key.
+    #[must_use]
+    pub fn key(&self) -> &Key {
+        &self.key
+    }
+
     /// Performs `step`.
     ///
     /// # Errors
@@ -69,6 +75,7 @@ impl Pass<'_> {
     pub async fn perform(&mut self, world: &World, step: &Step) -> Result<Outcome, EngineError> {
         let object = || world.subject.object.as_deref().ok_or(EngineError::Gone("the object"));
         self.confirm_absence(world).await?;
+        self.confirm_decision(world, step).await?;
         match step {
             Step::HoldObject => {
                 self.engine.hold_object(object()?).await?;
@@ -85,10 +92,6 @@ impl Pass<'_> {
                 return self.publish(object()?, rendered, *previous).await;
             }
             Step::Record(edit) => {
-                if let (Edit::StartRevoking { .. }, Some(object)) = (edit, world.subject.object.as_deref()) {
-                    self.confirm(object).await?;
-                    self.the_clock_is_right()?;
-                }
                 self.record(std::slice::from_ref(edit)).await?;
             }
             Step::Revoke { revision } => return self.revoke(*revision).await,
@@ -113,7 +116,7 @@ impl Pass<'_> {
         Ok(Outcome::Done)
     }
 
-    /// Writes down what a step came to. Returns when the account it concerned is to be probed.
+    /// Writes down what a step came to. Returns when the account that it concerned is to be looked at.
     ///
     /// # Errors
     /// If the ledger cannot be written.
@@ -122,7 +125,9 @@ impl Pass<'_> {
         world: &World,
         report: Report,
     ) -> Result<Option<(ProviderKey, jiff::Timestamp)>, EngineError> {
-        self.engine.remember(&self.key, report.memory);
+        // The step may have written the ledger since the world was observed.
+        let unwritable = self.engine.remembered(&self.key).unwritable;
+        self.engine.remember(&self.key, Memory { unwritable, ..report.memory });
         if !report.edits.is_empty() {
             self.note(&report.edits).await?;
         }
@@ -135,23 +140,43 @@ impl Pass<'_> {
                 self.engine.publish_event(object, note).await;
             }
         }
-        Ok(report.trouble.and_then(|trouble| {
-            let (kind, name) = &trouble.account;
-            let key = ProviderKey::resolve(*kind, name, &self.key.namespace);
-            let until = self.engine.accounts.pause(&key, &trouble.failure, self.engine.now())?;
-            Some((key, until))
+        let now = self.engine.now();
+        let key =
+            |(kind, name): &(ProviderKind, String)| ProviderKey::resolve(*kind, name, &self.key.namespace);
+        let accounts = &self.engine.accounts;
+        let failed = report.trouble.and_then(|trouble| {
+            let account = key(&trouble.account);
+            let at = accounts.step_failed(&account, &self.key, &trouble.failure, now)?;
+            Some((account, at))
+        });
+        Ok(failed.or_else(|| {
+            let account = key(report.answered.as_ref()?);
+            let at = accounts.step_succeeded(&account, now)?;
+            Some((account, at))
         }))
     }
 
-    /// Ends the pass: status says what the plan at rest says.
+    /// Ends the pass: status says what the plan at rest says. Returns when to look again.
     ///
     /// # Errors
     /// If status cannot be written.
-    pub async fn rest(&self, world: &World, plan: &Plan) -> Result<(), EngineError> {
-        if world.subject.object.is_none() {
-            self.engine.remember(&self.key, Default::default());
-        }
+    pub async fn rest(&self, world: &World, plan: &Plan) -> Result<Wake, EngineError> {
+        let memory = match world.subject.object {
+            Some(_) => Memory { failed: 0, ..world.memory.clone() },
+            None => Memory::default(),
+        };
+        self.engine.remember(&self.key, memory);
         self.engine.write_status(world, plan).await
+    }
+
+    /// The place of this pass among those that are limited in number.
+    pub fn slot(&mut self) -> &mut Slot {
+        self.slot
+    }
+
+    /// Leaves the slot to others while the pass goes on; see [`Slot::leave`].
+    pub(super) fn leave_slot(&mut self) -> bool {
+        self.slot.leave()
     }
 
     fn target_key(&self, name: &str) -> Key {
@@ -186,10 +211,15 @@ impl Pass<'_> {
         Ok(())
     }
 
-    /// The last answer of the API server may have shown that the clock was set since the decision.
-    fn the_clock_is_right(&self) -> Result<(), EngineError> {
-        let wrong = skew::is_wrong(self.engine.clock.skew());
-        if wrong { Err(EngineError::Conflict("the clock")) } else { Ok(()) }
+    /// Makes sure, before what cannot be undone, that it would still be decided on: the watch may be behind, and the answer to the
+    /// read shows whether the clock was set meanwhile.
+    async fn confirm_decision(&mut self, world: &World, step: &Step) -> Result<(), EngineError> {
+        let is_final = matches!(step, Step::Mint(_) | Step::Record(Edit::StartRevoking { .. }));
+        if let Some(object) = world.subject.object.as_deref().filter(|_| is_final) {
+            self.confirm(object).await?;
+        }
+        let stopped = skew::stops(world, step, self.engine.clock.skew());
+        if stopped { Err(EngineError::Conflict("the clock")) } else { Ok(()) }
     }
 
     /// The open ledger, if it is the one that was decided on. What another writer has changed since is a conflict, never overwritten.
@@ -242,8 +272,6 @@ impl Pass<'_> {
     async fn mint(&mut self, object: &ApiCredential, revision: &Revision) -> Result<Outcome, EngineError> {
         let driver = self.driver(&revision.account)?;
         let provider = ProviderKey::of_account(&revision.account, &self.key.namespace);
-        self.confirm(object).await?;
-        self.the_clock_is_right()?;
         self.engine.ensure_leading().await?;
         self.engine.hold_account(&provider).await?;
         let intend = [Edit::Intend(Box::new(revision.clone()))];
@@ -254,11 +282,13 @@ impl Pass<'_> {
             self.engine.create_ledger(object, &intend, None).await?
         };
         self.open = Some(open);
+        // Who leads is asked before the time: the answer may take longer than there is time left.
+        let leading = self.engine.ensure_leading().await;
         let now = self.engine.now();
         // Held or not: what is made after its provider has gone could not be revoked.
         let going = self.engine.stores.providers.get(&provider).is_none_or(|object| object.deleting());
-        if going || now >= revision.intent.call_by {
-            return self.too_late(revision).await;
+        if going || leading.is_err() || now >= revision.intent.call_by {
+            return self.not_sent(revision).await;
         }
         let request = CreateRequest {
             name: revision.name.clone(),
@@ -266,25 +296,24 @@ impl Pass<'_> {
             expires_at: crate::lifecycle::asked_expiry(revision, driver.capabilities(), now),
             subnets: revision.request.subnets.clone(),
         };
-        self.engine.ensure_leading().await?;
-        let issued = driver.create(&request).await.and_then(|issued| {
-            match self.cannot_be_true(&issued, revision.revision, driver.as_ref()) {
-                Some(message) => Err(Failure { kind: FailureKind::Malformed, retry_after: None, message }),
-                None => Ok(issued),
-            }
-        });
-        let outcome = issued.as_ref().map_or_else(|failure| failure.kind.into(), |_| metrics::Outcome::Done);
+        let issued = self.believed(created(driver.as_ref(), &request).await, revision, driver.as_ref());
+        let outcome = issued.as_ref().map_or_else(|it| it.failure.kind.into(), |_| metrics::Outcome::Done);
         self.engine.meter(&provider).minted(outcome);
-        let issued = match issued {
-            Ok(issued) => issued,
-            Err(failure) => return Ok(Outcome::Failed(failure)),
-        };
-        self.keep(revision, issued, driver.as_ref()).await?;
-        Ok(Outcome::Done)
+        match issued {
+            Ok(issued) => {
+                self.keep(revision, (issued, false), driver.as_ref()).await?;
+                Ok(Outcome::Done)
+            }
+            Err(NotIssued { failure, made: None }) => Ok(Outcome::Failed(failure)),
+            Err(NotIssued { failure, made: Some(made) }) => {
+                self.keep(revision, (*made, true), driver.as_ref()).await?;
+                Ok(Outcome::Unusable(failure))
+            }
+        }
     }
 
     /// Nothing was sent. Whoever came in the meantime may have settled the intent already.
-    async fn too_late(&mut self, revision: &Revision) -> Result<Outcome, EngineError> {
+    async fn not_sent(&mut self, revision: &Revision) -> Result<Outcome, EngineError> {
         self.catch_up();
         let open = self.open().await?;
         let is_ours = open.document.revision(revision.revision).is_some_and(|it| it.state == State::Intended);
@@ -292,137 +321,50 @@ impl Pass<'_> {
         if is_ours { Ok(Outcome::TooLate) } else { Err(EngineError::Conflict("the intent")) }
     }
 
-    /// What a provider returned is checked before it is believed.
-    fn cannot_be_true(&self, issued: &Issued, revision: u32, driver: &dyn Provider) -> Option<String> {
-        let own = self.open.as_ref().and_then(|open| open.document.sibling(revision, &issued.client_id));
-        if issued.client_id.is_empty() || issued.client_secret.expose_secret().is_empty() {
-            Some("the provider answered with an empty client ID or secret".to_owned())
-        } else if issued.expires_at.is_some_and(|at| at <= self.engine.now()) {
-            Some("the provider answered with a credential that has expired already".to_owned())
-        } else if driver.identity() == Some(&issued.client_id) || self.held_elsewhere(&issued.client_id) {
-            Some(format!(
-                "the provider answered with client {}, which belongs to someone else",
-                issued.client_id
-            ))
-        } else {
-            own.map(|own| {
-                format!(
-                    "the provider answered with client {}, which is {} already",
-                    issued.client_id, own.name
-                )
-            })
-        }
-    }
-
-    pub(super) fn held_elsewhere(&self, client_id: &str) -> bool {
-        self.engine.stores.ledgers.held_by_another(client_id, &self.key)
-    }
-
-    /// Writes an answer down. This is never given up: the secret is in this process only. On a conflict the ledger is read
-    /// again, and the answer attached to its intent, whatever has become of that.
-    async fn keep(
-        &mut self,
-        revision: &Revision,
-        issued: Issued,
-        driver: &dyn Provider,
-    ) -> Result<(), EngineError> {
-        let answer = Answer {
-            intent_id: revision.intent.id.clone(),
-            client_id: issued.client_id,
-            ids: issued.ids,
-            fields: issued.fields,
-            secret_aliases: issued.secret_aliases,
-            expires_at: issued.expires_at,
-        };
-        let secrets = Secrets { client_secret: issued.client_secret, handle: issued.handle };
-        let edits = [Edit::Answer(Box::new(answer.clone()))];
-        let mut open = self.open.take();
-        loop {
-            let written = match open.take() {
-                Some(open) => {
-                    let keep = Some((revision.revision, secrets.clone()));
-                    self.engine.write_ledger(&self.key, open, &edits, keep).await
-                }
-                None => Err(EngineError::Conflict("the ledger")),
-            };
-            let error = match written {
-                Ok(open) => {
-                    self.open = Some(open);
-                    return Ok(());
-                }
-                Err(error) => error,
-            };
-            let again = match self.engine.read_ledger(&self.key).await {
-                Ok(Some(there)) => Some(there),
-                Ok(None) | Err(EngineError::Ledger(_)) => None,
-                Err(_) => {
-                    tokio::time::sleep(ANSWER_PAUSE).await;
-                    open = None;
-                    continue;
-                }
-            };
-            let known =
-                |open: &OpenLedger| open.document.revisions.iter().any(|it| it.intent.id == answer.intent_id);
-            if !again.as_ref().is_some_and(known) {
-                return self.give_back(revision, (&answer, &secrets), driver, error).await;
-            }
-            tracing::warn!(namespace = %self.key.namespace, name = %self.key.name, %error, "an answer is written again");
-            open = again;
-            tokio::time::sleep(ANSWER_PAUSE).await;
-        }
-    }
-
-    async fn settle(&mut self, world: &World, revision: u32) -> Result<Outcome, EngineError> {
-        let revision = revision_of(world, revision)?;
-        let driver = self.driver(&revision.account)?;
-        // Its own name says under which tag it was made: that of an object before this one, or of another cluster, is another.
-        let made_under = naming::parts(&revision.name).map(|(tag, _)| tag.to_owned());
-        let found = match driver.find(&made_under.unwrap_or_else(|| world.tag())).await {
-            Ok(found) => found,
-            Err(failure) => return Ok(Outcome::Failed(failure)),
-        };
-        let own = |it: &str| world.document().and_then(|all| all.sibling(revision.revision, it));
-        let credentials = found.into_iter().map(|it| FoundCredential {
-            held_elsewhere: driver.identity() == Some(&it.client_id)
-                || self.held_elsewhere(&it.client_id)
-                || (it.name == revision.name && own(&it.client_id).is_some()),
-            name: it.name,
-            client_id: it.client_id,
-            ids: it.ids,
-        });
-        Ok(Outcome::Found(credentials.collect()))
-    }
-
-    async fn verify(&mut self, revision: u32) -> Result<Outcome, EngineError> {
-        let open = self.open().await?;
-        let tried = self.tried(&open, revision).await;
-        let before = open.document.revision(revision).filter(|it| it.refused_at.is_some()).cloned();
-        self.open = Some(open);
-        Ok(match (tried?, before) {
-            (Ok(Verdict::Accepted), _) => Outcome::Tried { accepted: true },
-            (Ok(Verdict::Refused), None) => Outcome::Tried { accepted: false },
-            // Refused once more: that counts only if the account itself is well.
-            (Ok(Verdict::Refused), Some(it)) => match self.driver(&it.account)?.probe().await {
-                Ok(()) => Outcome::Tried { accepted: false },
-                Err(failure) => Outcome::Failed(failure),
-            },
-            (Err(failure), _) => Outcome::Failed(failure),
-        })
-    }
-
-    pub(super) async fn tried(
+    /// Checks an answer before it is believed. A client that is somebody else's is not
+    /// touched, whatever else is wrong with the answer.
+    fn believed(
         &self,
-        open: &OpenLedger,
-        revision: u32,
-    ) -> Result<Result<Verdict, Failure>, EngineError> {
-        let it = open.document.revision(revision).ok_or(EngineError::Gone("the revision"))?;
-        let secrets = open.material.get(revision).ok_or(EngineError::Gone("the secret"))?;
-        let pair = Pair {
-            client_id: it.client_id.clone().unwrap_or_default(),
-            client_secret: secrets.client_secret.clone(),
-            scopes: it.request.scopes.clone(),
+        answer: Result<Issued, NotIssued>,
+        revision: &Revision,
+        driver: &dyn Provider,
+    ) -> Result<Issued, NotIssued> {
+        let made = match &answer {
+            Ok(issued) => Some(&issued.client_id),
+            Err(it) => it.made.as_ref().map(|made| &made.client_id),
         };
-        Ok(self.driver(&it.account)?.verify(&pair).await)
+        let whose = made.and_then(|client_id| self.is_of_another(client_id, revision, driver));
+        let issued = match (answer, whose) {
+            (Ok(_), Some(message)) => {
+                return Err(Failure { kind: FailureKind::Malformed, retry_after: None, message }.into());
+            }
+            (Err(it), Some(_)) => return Err(it.failure.into()),
+            (answer, None) => answer?,
+        };
+        let untrue = if issued.client_id.is_empty() || issued.client_secret.expose_secret().is_empty() {
+            Err("the provider answered with an empty client ID or secret")
+        } else if issued.expires_at.is_some_and(|at| at <= self.engine.now()) {
+            Err("the provider answered with a credential that has expired already")
+        } else {
+            Ok(())
+        };
+        NotIssued::unless(untrue, issued, true)
+    }
+
+    /// Says whose this client is, if it is not what has just been made.
+    fn is_of_another(&self, client_id: &str, revision: &Revision, driver: &dyn Provider) -> Option<String> {
+        if driver.identity() == Some(client_id) || self.held_elsewhere(client_id, &revision.account) {
+            return Some(format!(
+                "the provider answered with client {client_id}, which belongs to someone else"
+            ));
+        }
+        let own = self.open.as_ref().and_then(|open| open.document.sibling(revision, client_id))?;
+        Some(format!("the provider answered with client {client_id}, which is {} already", own.name))
+    }
+
+    /// Whether another object has this client at the same account. At another one the same ID is another client.
+    pub(super) fn held_elsewhere(&self, client_id: &str, account: &Account) -> bool {
+        self.engine.stores.ledgers.held_by_another(client_id, &account.fingerprint, &self.key)
     }
 
     async fn publish(
@@ -441,12 +383,15 @@ impl Pass<'_> {
         self.open = Some(open);
         let data = match data {
             Ok(data) => data,
+            Err(error @ RenderError::NoThread(_)) => return Err(error.into()),
             Err(error) => {
                 let message = format!("{error}; correct it, and the Secret is written");
                 return Ok(Outcome::NotPublished { reason: Reason::TemplateInvalid, message });
             }
         };
-        match self.engine.write_target(object, &rendered, data).await {
+        let ledger = self.engine.stores.ledgers.get(&self.key);
+        let may_write = |key: &Key, entry: &TargetEntry| is_ours(key, entry, object, ledger.as_ref());
+        match self.engine.write_target(object, &rendered, data, may_write).await {
             Ok(Published::Yes) => Ok(Outcome::Done),
             Ok(Published::Foreign) => {
                 self.inspected = None;
@@ -475,8 +420,4 @@ fn or_refused(world: &World, done: Result<Outcome, EngineError>) -> Result<Outco
         })),
         done => done,
     }
-}
-
-fn revision_of(world: &World, revision: u32) -> Result<&Revision, EngineError> {
-    world.document().and_then(|document| document.revision(revision)).ok_or(EngineError::Gone("the revision"))
 }

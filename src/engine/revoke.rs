@@ -8,25 +8,27 @@ use crate::{
         ledger::Revision,
         plan::Outcome,
     },
-    providers::{Found, Provider, Revocation, RevokeRequest, Verdict},
+    providers::{Found, Provider, RevokeRequest},
 };
 
 use super::{
     EngineError, Pass,
+    asking::pair_of,
+    ending::{Ended, end},
     ledger::OpenLedger,
     metrics,
     stores::{Key, ProviderKey},
 };
 
 impl Pass<'_> {
-    /// Revokes, and tries the pair afterwards: "not found" alone proves nothing, and a success may be none.
+    /// Ends a revision's credential, unless it is somebody else's or one that is in use.
     pub(super) async fn revoke(&mut self, revision: u32) -> Result<Outcome, EngineError> {
         let open = self.open().await?;
         let it = open.document.revision(revision).ok_or(EngineError::Gone("the revision"))?;
         let driver = self.driver(&it.account)?;
         let client_id = it.client_id.clone().unwrap_or_default();
-        let in_use = open.document.sibling(revision, &client_id).is_some_and(|it| it.state.is_usable());
-        if driver.identity() == Some(&client_id) || self.held_elsewhere(&client_id) || in_use {
+        let in_use = open.document.sibling(it, &client_id).is_some_and(|it| it.state.is_usable());
+        if driver.identity() == Some(&client_id) || self.held_elsewhere(&client_id, &it.account) || in_use {
             let message = if in_use {
                 format!("client {client_id} is also another revision that is in use; it is not revoked")
             } else {
@@ -37,13 +39,13 @@ impl Pass<'_> {
         }
         self.engine.ensure_leading().await?;
         let handle = open.material.get(revision).and_then(|secrets| secrets.handle.clone());
-        let revoked = match self.to_revoke(&open, it, (client_id, handle), driver.as_ref()).await {
-            Ok(Some(request)) => driver.revoke(&request).await,
-            Ok(None) => Ok(Revocation::NotFound),
+        let pair = pair_of(&open, it);
+        let ended = match self.to_revoke(&open, it, (client_id, handle), driver.as_ref()).await {
+            Ok(request) => end(driver.as_ref(), request.as_ref(), pair.as_ref()).await,
             Err(failure) => Err(failure),
         };
-        let outcome = match revoked {
-            Ok(said) => self.tried_afterwards(&open, revision, said, driver.as_ref()).await?,
+        let outcome = match ended {
+            Ok(Ended { said, still_accepted }) => Outcome::Revoked { said, still_accepted },
             Err(failure) => Outcome::Failed(failure),
         };
         let provider = ProviderKey::of_account(&it.account, &self.key.namespace);
@@ -52,8 +54,8 @@ impl Pass<'_> {
         Ok(outcome)
     }
 
-    /// What to revoke. Where a ledger was put together again, that is only what the provider lists under our tag; `None` if it
-    /// lists no such thing.
+    /// Returns what to revoke. For a revision of a rebuilt ledger, that is only what the provider
+    /// lists under the revision's tag; `None` if the provider does not list it.
     async fn to_revoke(
         &self,
         open: &OpenLedger,
@@ -65,42 +67,18 @@ impl Pass<'_> {
             return Ok(Some(RevokeRequest { client_id, ids: revision.ids.clone(), handle }));
         }
         let Key { namespace, name } = &self.key;
-        let tag = open.document.tag(namespace, name);
-        let found = driver.find(&tag).await?.into_iter();
+        let mut found = Vec::new();
+        for tag in open.document.tags_of(revision, namespace, name) {
+            found.extend(driver.find(&tag).await?);
+        }
         let is_it = |it: &Found| match client_id.as_str() {
             "" => it.name == revision.name,
             known => it.client_id == known,
         };
-        let mut same = found.filter(is_it).filter(|it| !self.held_elsewhere(&it.client_id));
+        let mut same = found
+            .into_iter()
+            .filter(is_it)
+            .filter(|it| !self.held_elsewhere(&it.client_id, &revision.account));
         Ok(same.next().map(|it| RevokeRequest { client_id: it.client_id, ids: it.ids, handle }))
-    }
-
-    /// Whether it is over.
-    async fn tried_afterwards(
-        &self,
-        open: &OpenLedger,
-        revision: u32,
-        said: Revocation,
-        driver: &dyn Provider,
-    ) -> Result<Outcome, EngineError> {
-        let revoked = |still_accepted| Outcome::Revoked { said: said == Revocation::Revoked, still_accepted };
-        if open.material.get(revision).is_none() || !driver.capabilities().verify {
-            return Ok(revoked(None));
-        }
-        let tried = self.tried(open, revision).await?;
-        Ok(still_accepted(said, tried).map_or_else(Outcome::Failed, revoked))
-    }
-}
-
-/// Whether what was revoked still works, as the pair tried afterwards shows. A provider that says so is believed where the pair
-/// cannot be tried just now; "not found" is not.
-pub(super) fn still_accepted(
-    said: Revocation,
-    tried: Result<Verdict, Failure>,
-) -> Result<Option<bool>, Failure> {
-    match tried {
-        Ok(verdict) => Ok(Some(verdict == Verdict::Accepted)),
-        Err(_) if said == Revocation::Revoked => Ok(None),
-        Err(failure) => Err(failure),
     }
 }

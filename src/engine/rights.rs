@@ -15,6 +15,7 @@ use super::{
     Engine, EngineError,
     finalizer::Change,
     kubernetes::{call, carries},
+    wire::Partial,
 };
 
 /// Which bindings are held, as far as that is known. Locked while one is written, so that nothing is begun with rights that are just
@@ -35,8 +36,8 @@ impl Engine {
         if known.get(namespace) == Some(&needed) {
             return Ok(());
         }
-        let bindings: Api<RoleBinding> = Api::namespaced(self.client.clone(), namespace);
-        match call("reading the RoleBinding", bindings.get_metadata_opt(name)).await? {
+        let bindings: Api<Partial<RoleBinding>> = Api::namespaced(self.client.clone(), namespace);
+        match call("reading the RoleBinding", bindings.get_opt(name)).await? {
             None => tracing::info!(namespace, name, "no such RoleBinding is there to be held"),
             Some(_) if !needed => Change::Off.of(RIGHTS_FINALIZER, &bindings, name).await?,
             Some(binding) if carries(&binding, RIGHTS_FINALIZER) => {}

@@ -1,19 +1,25 @@
 //! What has to be known before anything is looked at: the cluster's id, and the key that seals ledgers.
 
 use k8s_openapi::{
-    ByteString,
-    api::core::v1::{Namespace, Secret},
+    ByteString, api::core::v1::Namespace,
     apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
 };
-use kube::{Api, Client, ResourceExt, core::ObjectMeta};
+use kube::{
+    Api, Client, ResourceExt,
+    api::{ListParams, Patch, PatchParams},
+    core::ObjectMeta,
+};
+use serde_json::json;
 use zeroize::Zeroizing;
 
-use crate::api::{SEAL_NAME, SEAL_TYPE};
+use crate::api::{LEDGER_TYPE, ROLE_LABEL, ROLE_LEDGER, SEAL_NAME, SEAL_TYPE};
 
 use super::{
     Engine, EngineError,
     kubernetes::{call, post},
+    ledger::ignore_absence,
     seal::Sealer,
+    wire::{Partial, Secret},
 };
 
 /// The definition of ApiCredentials.
@@ -22,8 +28,8 @@ const DEFINITION: &str = "apicredentials.credwright.dev";
 impl Engine {
     /// Whether the definition of ApiCredentials is being deleted. Who may not look at it does not know, and says no.
     pub(super) async fn definition_is_going(&self) -> Result<bool, EngineError> {
-        let definitions: Api<CustomResourceDefinition> = Api::all(self.client.clone());
-        match call("reading our definition", definitions.get_metadata_opt(DEFINITION)).await {
+        let definitions: Api<Partial<CustomResourceDefinition>> = Api::all(self.client.clone());
+        match call("reading our definition", definitions.get_opt(DEFINITION)).await {
             Ok(there) => Ok(there.is_none_or(|it| it.metadata.deletion_timestamp.is_some())),
             Err(error) if error.is_refusal() => Ok(false),
             Err(error) => Err(error),
@@ -31,46 +37,157 @@ impl Engine {
     }
 }
 
+/// How many ledgers without a label are listed at once; anybody may make Secrets of that type.
+const PAGE: u32 = 20;
+
 const KEY: &str = "key";
+/// The key of its Secret by which a person says that it is lost.
+const LOST: &str = "lost";
 
 /// The UID of `kube-system`, which stands for the cluster.
 ///
 /// # Errors
 /// If it cannot be read.
 pub async fn cluster_id(client: &Client) -> Result<String, EngineError> {
-    let namespaces: Api<Namespace> = Api::all(client.clone());
+    let namespaces: Api<Partial<Namespace>> = Api::all(client.clone());
     let system = call("reading the namespace kube-system", namespaces.get("kube-system")).await?;
     Ok(system.uid().unwrap_or_default())
 }
 
-/// The sealer with the key in Credwright's namespace, which is made if there is none. Two replicas that start together agree on
-/// one, because only one create can succeed.
+/// The sealer with the key in Credwright's namespace, which is made if there is none and no ledger that was sealed with one. Two
+/// replicas that start together agree on one, because only one write can succeed.
 ///
 /// # Errors
-/// If the key can neither be read nor made, or is not one.
-pub async fn sealer(client: &Client, namespace: &str) -> Result<Sealer, EngineError> {
+/// If the key can neither be read nor made, is not one, or is missing though there are ledgers `within` these namespaces (none means
+/// all): another one would open none of them, and be in the way of the right one.
+pub async fn sealer(client: &Client, namespace: &str, within: &[String]) -> Result<Sealer, EngineError> {
     let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
-    if let Some(secret) = call("reading the sealing key", secrets.get_opt(SEAL_NAME)).await? {
-        return from_secret(secret);
-    }
-    let key = Sealer::new_key();
-    let secret = Secret {
-        metadata: ObjectMeta {
-            name: Some(SEAL_NAME.to_owned()),
-            namespace: Some(namespace.to_owned()),
-            ..ObjectMeta::default()
-        },
-        type_: Some(SEAL_TYPE.to_owned()),
-        immutable: Some(true),
-        data: Some([(KEY.to_owned(), ByteString(key.to_vec()))].into()),
-        ..Secret::default()
+    let there = call("reading the sealing key", secrets.get_opt(SEAL_NAME)).await?;
+    let made = match there {
+        Some(secret) if is_said_to_be_lost(&secret) => {
+            tracing::warn!(namespace, name = SEAL_NAME, "sealing key said to be lost, making another");
+            let secret = new_key(secret.metadata);
+            call("making the sealing key", secrets.replace(SEAL_NAME, &post(), &secret)).await
+        }
+        Some(secret) => return from_secret(secret),
+        None => {
+            if let Some(ledger) = some_ledger(client, within).await? {
+                return Err(EngineError::Ledger(lost_key(namespace, &ledger)));
+            }
+            let metadata = ObjectMeta {
+                name: Some(SEAL_NAME.to_owned()),
+                namespace: Some(namespace.to_owned()),
+                ..ObjectMeta::default()
+            };
+            call("making the sealing key", secrets.create(&post(), &new_key(metadata))).await
+        }
     };
-    match call("making the sealing key", secrets.create(&post(), &secret)).await {
+    match made {
         Ok(secret) => from_secret(secret),
-        Err(error) if error.is_already_exists() => {
+        Err(error)
+            if error.is_already_exists() || error.status().is_some_and(kube::core::Status::is_conflict) =>
+        {
             from_secret(call("reading the sealing key", secrets.get(SEAL_NAME)).await?)
         }
         Err(error) => Err(error),
+    }
+}
+
+fn new_key(metadata: ObjectMeta) -> Secret {
+    Secret {
+        metadata,
+        type_: Some(SEAL_TYPE.to_owned()),
+        immutable: Some(true),
+        data: Some([(KEY.to_owned(), ByteString(Sealer::new_key().to_vec()))].into()),
+    }
+}
+
+/// Whether a person has made the key's Secret to say that there is no key any more.
+fn is_said_to_be_lost(secret: &Secret) -> bool {
+    let data = secret.data.as_ref();
+    secret.type_.as_deref() == Some(SEAL_TYPE)
+        && data.is_some_and(|data| data.contains_key(LOST) && !data.contains_key(KEY))
+}
+
+/// What a person has to do where the key is missing.
+fn lost_key(namespace: &str, ledger: &str) -> String {
+    format!(
+        "the Secret {SEAL_NAME} in the namespace {namespace}, which holds the key that seals ledgers, is missing, and there are ledgers \
+         that only it opens, such as {ledger}. Restore it from a backup. Only if it is lost for good, say so, and another key is made: \
+         kubectl create secret generic {SEAL_NAME} --namespace={namespace} --type={SEAL_TYPE} --from-literal={LOST}=yes; each ledger \
+         then has to be put together again, as the condition LedgerUnreadable says"
+    )
+}
+
+/// The Secrets that are ledgers by their type, whatever became of their labels.
+fn ledgers() -> ListParams {
+    ListParams::default().fields(&format!("type={LEDGER_TYPE}"))
+}
+
+fn everywhere(client: &Client, within: &[String]) -> Vec<Api<Partial<Secret>>> {
+    match within {
+        [] => vec![Api::all(client.clone())],
+        _ => within.iter().map(|namespace| Api::namespaced(client.clone(), namespace)).collect(),
+    }
+}
+
+/// One ledger, if there is any. A namespace where Credwright may not look has none for it.
+async fn some_ledger(client: &Client, within: &[String]) -> Result<Option<String>, EngineError> {
+    for api in everywhere(client, within) {
+        match call("looking for ledgers", api.list(&ledgers().limit(1))).await {
+            Ok(found) => {
+                if let Some(it) = found.items.first() {
+                    return Ok(Some(format!("{}/{}", it.namespace().unwrap_or_default(), it.name_any())));
+                }
+            }
+            Err(error) if error.is_refusal() && !within.is_empty() => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(None)
+}
+
+impl Engine {
+    /// Puts our label back on ledgers that somebody took it off while no operator was there to see it: no watch tells of those, and
+    /// their credentials would be forgotten with their objects.
+    ///
+    /// # Errors
+    /// If ledgers cannot be listed or written.
+    pub async fn label_ledgers(&self, within: &[String]) -> Result<(), EngineError> {
+        for everywhere in everywhere(&self.client, within) {
+            let mut page = ledgers().labels(&format!("{ROLE_LABEL}!={ROLE_LEDGER}")).limit(PAGE);
+            loop {
+                let found = match call("looking for ledgers", everywhere.list(&page)).await {
+                    Err(error) if error.is_refusal() && !within.is_empty() => break,
+                    found => found?,
+                };
+                for it in &found.items {
+                    self.label_ledger(it).await?;
+                }
+                match found.metadata.continue_.filter(|it| !it.is_empty()) {
+                    Some(next) => page.continue_token = Some(next),
+                    None => break,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts our label back on one ledger. Where that is refused, it is left as it is: one namespace
+    /// must not keep the others from being worked in.
+    async fn label_ledger(&self, ledger: &Partial<Secret>) -> Result<(), EngineError> {
+        let (namespace, name) = (ledger.namespace().unwrap_or_default(), ledger.name_any());
+        tracing::warn!(%namespace, %name, "label {ROLE_LABEL} missing on a ledger, putting it back");
+        let patch = Patch::Merge(json!({ "metadata": { "labels": { ROLE_LABEL: ROLE_LEDGER } } }));
+        let api: Api<Partial<Secret>> = Api::namespaced(self.client.clone(), &namespace);
+        let patched = call("labelling a ledger", api.patch(&name, &PatchParams::default(), &patch)).await;
+        match patched.map(drop) {
+            Err(error) if error.is_refusal() => {
+                tracing::warn!(%namespace, %name, %error, "label of a ledger refused, leaving it out");
+                Ok(())
+            }
+            patched => ignore_absence(patched),
+        }
     }
 }
 

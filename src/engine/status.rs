@@ -1,6 +1,9 @@
 //! Writing status, finalizers and nothing else of the ApiCredential.
 
-use std::sync::Arc;
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+};
 
 use kube::{
     Api, ResourceExt,
@@ -9,58 +12,116 @@ use kube::{
 use serde_json::json;
 
 use crate::{
-    api::{ApiCredential, ApiCredentialStatus, CREDENTIAL_FINALIZER, FIELD_MANAGER, GROUP},
-    lifecycle::{plan::Plan, status, world::World},
+    api::{
+        ApiCredential, ApiCredentialStatus, CREDENTIAL_FINALIZER, ConditionType, FIELD_MANAGER, GROUP, Reason,
+    },
+    lifecycle::{
+        obstacle::{self, Obstacle},
+        plan::{Plan, Wake},
+        status,
+        telling::{self, When},
+        world::{Memory, World},
+    },
 };
 
 use super::{
     Engine, EngineError,
     kubernetes::{call, version},
+    observe::Looked,
     stores::Key,
+    wire::Decoded,
 };
 
 impl Engine {
-    fn credentials(&self, namespace: &str) -> Api<ApiCredential> {
+    fn credentials(&self, namespace: &str) -> Api<Decoded<ApiCredential>> {
         Api::namespaced(self.client.clone(), namespace)
     }
 
     /// Keeps an object as the API server has just given it.
-    pub fn see_credential(&self, mut object: ApiCredential) -> bool {
-        object.metadata.managed_fields = None;
-        if let Some(annotations) = &mut object.metadata.annotations {
-            annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
+    pub fn see_credential(&self, decoded: Decoded<ApiCredential>) -> bool {
+        self.stores.unreadable.note(&decoded);
+        let object = shrunk(decoded.object);
+        self.stores.credentials.put(Key::of(&*object), version(&*object), object)
+    }
+
+    /// Keeps the answer to a write of an object's status. Returns whether somebody else's change came with it.
+    fn see_answer(&self, decoded: Decoded<ApiCredential>, based_on: &Arc<ApiCredential>) -> bool {
+        self.stores.unreadable.note(&decoded);
+        let object = shrunk(decoded.object);
+        self.stores.credentials.put_answer(Key::of(&*object), version(&*object), based_on, object)
+    }
+
+    /// Says in the status of an object that its spec cannot be read. What else is there stays: it was true when it was written.
+    ///
+    /// # Errors
+    /// If the API server cannot be written.
+    pub async fn show_unreadable(&self, key: &Key) -> Result<bool, EngineError> {
+        let Some(why) = self.stores.unreadable.why::<ApiCredential>(key) else { return Ok(false) };
+        let Some(object) = self.stores.credentials.get(key) else { return Ok(true) };
+        let message = format!(
+            "the spec cannot be read by this version of Credwright: {why}; correct it, or upgrade Credwright"
+        );
+        let draft = (ConditionType::Ready, false, Reason::SpecUnreadable, message);
+        let mut status = object.status.clone().unwrap_or_default();
+        let ready = status::condition(draft, &status.conditions, object.metadata.generation, self.now());
+        status.conditions.retain(|it| it.type_ != ready.type_);
+        status.conditions.insert(0, ready);
+        status.observed_generation = object.metadata.generation;
+        if object.status.as_ref() != Some(&status) {
+            let written = self.apply_status(&object, &status).await?;
+            if self.see_answer(written, &object) {
+                return Err(EngineError::Conflict("the object"));
+            }
         }
-        if let Some(status) = &mut object.status {
-            // Decoding makes room for four.
-            status.conditions.shrink_to_fit();
-            status.credentials.shrink_to_fit();
-        }
-        self.stores.credentials.put(Key::of(&object), version(&object), Arc::new(object))
+        Ok(true)
     }
 
     /// Writes status if it should say something else than it does.
-    pub(super) async fn write_status(&self, world: &World, plan: &Plan) -> Result<(), EngineError> {
-        let Some(object) = &world.subject.object else { return Ok(()) };
+    ///
+    /// # Errors
+    /// A conflict if the answer brings somebody else's change along: the plan was made for what the object was before.
+    pub(super) async fn write_status(&self, world: &World, plan: &Plan) -> Result<Wake, EngineError> {
+        let Some(object) = &world.subject.object else { return Ok(plan.wake) };
         let status = status::view(world, object, plan, self.now());
         if object.status.as_ref() == Some(&status) {
-            return Ok(());
+            return Ok(plan.wake);
         }
-        match self.apply_status(object, &status).await {
-            Ok(written) => self.see_credential(written),
-            Err(error) if error.is_not_found() => return Ok(()),
+        match telling::when(world.memory.told, fingerprint(&status), self.now()) {
+            When::Now(told) => {
+                let memory = Memory { told: Some(told), ..self.remembered(&Key::of(&**object)) };
+                self.remember(&Key::of(&**object), memory);
+            }
+            When::At(at) => return Ok(plan.wake.or_at(at)),
+        }
+        let overtaken = match self.apply_status(object, &status).await {
+            Ok(written) => self.see_answer(written, object),
+            Err(error) if error.is_not_found() => return Ok(plan.wake),
             Err(error) => return Err(error),
         };
         if let Some(note) = status::notice(world, object, plan) {
             self.publish_event(object, &note).await;
         }
-        Ok(())
+        if overtaken { Err(EngineError::Conflict("the object")) } else { Ok(plan.wake) }
+    }
+
+    /// Has the object say what keeps it from being looked after. That it cannot be told either is only logged.
+    pub async fn tell_of(&self, key: &Key, error: &EngineError) {
+        let failed = self.remembered(key).failed.saturating_add(1);
+        self.remember(key, Memory { failed, ..self.remembered(key) });
+        let Some(obstacle) = obstacle(error) else { return };
+        let world = self.world(key, Looked::default());
+        let Some(plan) = obstacle::plan(&world, &obstacle, failed) else { return };
+        if let Err(untold) = self.write_status(&world, &plan).await {
+            let Key { namespace, name } = key;
+            tracing::warn!(%namespace, %name, error = %untold, "status not written, retrying");
+        }
     }
 
     async fn apply_status(
         &self,
         object: &ApiCredential,
         status: &ApiCredentialStatus,
-    ) -> Result<ApiCredential, EngineError> {
+    ) -> Result<Decoded<ApiCredential>, EngineError> {
         let patch = json!({
             "apiVersion": format!("{GROUP}/v1alpha1"), "kind": "ApiCredential",
             "metadata": { "name": object.name_any(), "uid": object.metadata.uid },
@@ -77,7 +138,7 @@ impl Engine {
         let api = self.credentials(&object.namespace().unwrap_or_default());
         let essence = |it: &ApiCredential| (it.uid(), it.metadata.generation);
         match call("reading the object", api.get_opt(&object.name_any())).await? {
-            Some(fresh) if essence(&fresh) == essence(object) => return Ok(()),
+            Some(fresh) if fresh.unreadable.is_none() && essence(&fresh) == essence(object) => return Ok(()),
             Some(fresh) => self.see_credential(fresh),
             None => self.forget_credential(object),
         };
@@ -86,7 +147,7 @@ impl Engine {
 
     /// It is gone. Another one may have its name by now.
     fn forget_credential(&self, object: &ApiCredential) -> bool {
-        self.stores.credentials.remove(&Key::of(object), version(object))
+        self.stores.remove_credential(&Key::of(object), version(object))
     }
 
     /// Makes sure that there is no such object. The watch may not have told of it yet.
@@ -147,4 +208,34 @@ impl Engine {
             Err(error) => Err(error),
         }
     }
+}
+
+/// What an error is for people; `None` if it is nothing to be told: another process works, or somebody else was first.
+fn obstacle(error: &EngineError) -> Option<Obstacle> {
+    match error {
+        EngineError::NotLeading | EngineError::Stopping | EngineError::Conflict(_) | EngineError::Gone(_) => {
+            None
+        }
+        EngineError::Kubernetes { what, .. } if error.is_refusal() => {
+            let why = error.status().map(|status| status.message.clone()).unwrap_or_default();
+            Some(Obstacle::Refused { what: (*what).to_owned(), why })
+        }
+        _ => Some(Obstacle::Failed(error.to_string())),
+    }
+}
+
+fn fingerprint(status: &ApiCredentialStatus) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    serde_json::to_string(status).unwrap_or_default().hash(&mut hasher);
+    hasher.finish()
+}
+
+/// An object as it is kept.
+fn shrunk(mut object: ApiCredential) -> Arc<ApiCredential> {
+    if let Some(status) = &mut object.status {
+        // Decoding makes room for four.
+        status.conditions.shrink_to_fit();
+        status.credentials.shrink_to_fit();
+    }
+    Arc::new(object)
 }

@@ -1,42 +1,54 @@
 //! The objects as last seen, each kept once and slim. The freshest version wins, whether it came by a watch or as the answer to
 //! a write of ours; so a pass reads its own writes, and the echo of a write is known for what it is.
 
+mod answers;
 mod census;
 mod ledgers;
+mod targets;
+mod unreadable;
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashMap},
     hash::Hash,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use jiff::Timestamp;
-use k8s_openapi::{ByteString, api::core::v1::Secret};
+use k8s_openapi::ByteString;
 use kube::ResourceExt;
 use serde::{Deserialize, Serialize};
 
-pub(super) use self::census::Tally;
-pub use self::ledgers::{Departed, Ledgers};
+pub use self::{
+    answers::Asks,
+    ledgers::{Departed, Ledgers},
+    targets::{TargetEntry, Targets, controller, target_entry},
+    unreadable::Unreadable,
+};
+pub(super) use self::{
+    census::Tally,
+    targets::{asked, target_digest},
+};
 
 use crate::{
     api::{
-        AbandonedCredential, ApiCredential, ClusterCredentialProvider, CredentialProvider, DIGEST_ANNOTATION,
-        LEDGER_FINALIZER, LOGIN_FINALIZER, ProviderKind, RENDERED_FROM_ANNOTATION, REVISION_ANNOTATION,
+        AbandonedCredential, ApiCredential, ClusterCredentialProvider, CredentialProvider, LEDGER_FINALIZER,
+        LOGIN_FINALIZER, ProviderKind, ROLE_LABEL, ROLE_LEDGER,
     },
     lifecycle::{
+        growth::DOCUMENT_MAX,
         ledger::{Account, Document, SCHEMA},
-        world::Rendered,
     },
 };
 
 use super::{
     intake::IntakeEntry,
-    kubernetes::{carries, metadata_version, owner_uid, version},
+    kubernetes::{carries, owner_uid, version},
     seal::{Place, Sealer},
+    wire::{Decoded, Secret},
 };
-
-/// A ledger's document may be so large.
-const DOCUMENT_MAX: usize = 256 * 1024;
 
 /// The key of a ledger Secret that holds the document.
 pub(super) const DOCUMENT_KEY: &str = "document";
@@ -76,7 +88,7 @@ impl ProviderKey {
     #[must_use]
     pub fn resolve(kind: ProviderKind, name: &str, namespace: &str) -> Self {
         let namespace = match kind {
-            ProviderKind::CredentialProvider => namespace.to_owned(),
+            ProviderKind::CredentialProvider | ProviderKind::Other(_) => namespace.to_owned(),
             ProviderKind::ClusterCredentialProvider => String::new(),
         };
         Self { kind, namespace, name: name.to_owned() }
@@ -100,9 +112,9 @@ impl ProviderKey {
 #[derive(Clone, Debug)]
 pub enum ProviderObject {
     /// Of one namespace.
-    Namespaced(Arc<CredentialProvider>),
+    Namespaced(Arc<Decoded<CredentialProvider>>),
     /// Shared.
-    Cluster(Arc<ClusterCredentialProvider>),
+    Cluster(Arc<Decoded<ClusterCredentialProvider>>),
 }
 
 /// A ledger, without its secrets.
@@ -110,6 +122,8 @@ pub enum ProviderObject {
 pub struct LedgerEntry {
     /// Whether it belongs to an ApiCredential.
     pub owned: bool,
+    /// Whether it carries our label.
+    pub labelled: bool,
     /// The Secret's UID.
     pub uid: String,
     /// The Secret's version.
@@ -118,6 +132,8 @@ pub struct LedgerEntry {
     pub held: bool,
     /// Since when it is being deleted.
     pub terminating: Option<Timestamp>,
+    /// The length of the sealed part.
+    pub sealed: usize,
     /// The document, or why it cannot be used.
     pub document: Result<Arc<Document>, String>,
 }
@@ -144,21 +160,6 @@ pub struct LoginEntry {
     pub held: bool,
     /// Since when it is being deleted.
     pub terminating: Option<Timestamp>,
-}
-
-/// A target, without its secrets.
-#[derive(Clone, Debug)]
-pub struct TargetEntry {
-    /// Its metadata, without managed fields.
-    pub metadata: Arc<kube::core::ObjectMeta>,
-    /// The UID of the ApiCredential that controls it.
-    pub owner: Option<String>,
-    /// What it holds, if that is exactly what Credwright wrote.
-    pub intact: Option<Rendered>,
-    /// Whether it is immutable.
-    pub immutable: bool,
-    /// When it was created.
-    pub created_at: Option<Timestamp>,
 }
 
 /// A map whose entries only ever become newer.
@@ -227,7 +228,7 @@ pub struct Stores {
     /// Copies of ledgers that are being made anew, by their ApiCredential's key.
     pub copies: Store<Key, CopyEntry>,
     /// Targets, by their own key.
-    pub targets: Store<Key, TargetEntry>,
+    pub targets: Targets,
     /// Login Secrets, by their own key.
     pub logins: Store<Key, LoginEntry>,
     /// Intakes, by their own key.
@@ -236,10 +237,12 @@ pub struct Stores {
     pub abandoned: Store<Key, Arc<AbandonedCredential>>,
     /// Providers.
     pub providers: Store<ProviderKey, ProviderObject>,
+    /// What of these cannot be read.
+    pub unreadable: Unreadable,
     /// The labels of each namespace, and nothing else of it; empty where no provider is shared.
     pub namespaces: Store<String, Arc<BTreeMap<String, String>>>,
-    /// Targets by the UID of their owner; a hint that may name too many.
-    owned: Mutex<BTreeMap<String, HashSet<Key>>>,
+    /// Whether all ApiCredentials are known: until then, nobody knows which targets are theirs.
+    settled: AtomicBool,
 }
 
 impl Stores {
@@ -255,34 +258,58 @@ impl Stores {
     }
 
     /// Keeps a target.
-    pub fn put_target(&self, key: Key, target: TargetEntry) -> bool {
-        if let Some(owner) = &target.owner {
-            let mut owned = self.owned.lock().unwrap_or_else(PoisonError::into_inner);
-            owned.entry(owner.clone()).or_default().insert(key.clone());
+    pub fn put_target(&self, key: &Key, target: TargetEntry) -> bool {
+        let unclaimed = self.settled.load(Ordering::Acquire) && !self.claims(key, &target);
+        let news = self.targets.put(key, target);
+        if news && unclaimed {
+            self.unclaimed(vec![key.clone()]);
         }
-        let version = metadata_version(&target.metadata);
-        self.targets.put(key, version, target)
+        news
     }
 
-    /// The targets of an object, in its own namespace: anybody may write its UID into an owner reference elsewhere.
+    /// The targets of an object.
     #[must_use]
     pub fn targets_of(&self, namespace: &str, owner: &str) -> Vec<(Key, TargetEntry)> {
-        let mut owned = self.owned.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(keys) = owned.get_mut(owner) else { return Vec::new() };
-        let mut found = Vec::new();
-        keys.retain(|key| match self.targets.get(key).filter(|it| it.owner.as_deref() == Some(owner)) {
-            Some(target) => {
-                if key.namespace == namespace {
-                    found.push((key.clone(), target));
-                }
-                true
-            }
-            None => false,
-        });
-        if keys.is_empty() {
-            owned.remove(owner);
+        self.targets.of(namespace, owner)
+    }
+
+    /// Forgets an ApiCredential, unless one newer than `version` is there.
+    pub fn remove_credential(&self, key: &Key, version: u64) -> bool {
+        let Some(object) = self.credentials.get(key) else { return false };
+        let removed = self.credentials.remove(key, version);
+        if removed {
+            self.unreadable.forget::<ApiCredential>(key);
+            let owner = object.uid().unwrap_or_default();
+            self.unclaimed(self.targets_of(&key.namespace, &owner).into_iter().map(|(key, _)| key).collect());
         }
-        found
+        removed
+    }
+
+    /// Says that all ApiCredentials are known.
+    pub fn settle(&self) {
+        if !self.settled.swap(true, Ordering::AcqRel) {
+            let unclaimed =
+                |key: &Key, target: &TargetEntry| (!self.claims(key, target)).then(|| key.clone());
+            self.unclaimed(self.targets.select(unclaimed));
+        }
+    }
+
+    fn unclaimed(&self, keys: Vec<Key>) {
+        self.targets.unclaimed(keys, |key, target| self.claims(key, target));
+    }
+
+    /// Whether an ApiCredential that is known owns a target, or names it.
+    fn claims(&self, key: &Key, target: &TargetEntry) -> bool {
+        let owner = target
+            .controller
+            .as_ref()
+            .map(|name| Key { namespace: key.namespace.clone(), name: name.clone() });
+        let owned =
+            owner.and_then(|owner| self.credentials.get(&owner)).is_some_and(|it| it.uid() == target.owner);
+        owned
+            || self
+                .credentials
+                .any(|at, it| at.namespace == key.namespace && it.spec.target_name(&at.name) == key.name)
     }
 }
 
@@ -291,10 +318,12 @@ impl Stores {
 pub fn ledger_entry(secret: &Secret, sealer: &Sealer) -> LedgerEntry {
     LedgerEntry {
         owned: owner_uid(secret).is_some(),
+        labelled: secret.labels().get(ROLE_LABEL).is_some_and(|role| role == ROLE_LEDGER),
         uid: secret.uid().unwrap_or_default(),
         version: version(secret),
         held: carries(secret, LEDGER_FINALIZER),
         terminating: secret.metadata.deletion_timestamp.as_ref().map(|time| time.0),
+        sealed: secret.data.as_ref().and_then(|data| data.get(SEALED_KEY)).map_or(0, |it| it.0.len()),
         document: open_ledger(secret, sealer).map(|(document, _)| Arc::new(document)),
     }
 }
@@ -335,6 +364,12 @@ pub(super) fn open_ledger(
     open_as(secret, &secret.name_any(), sealer)
 }
 
+/// The part of a ledger's document that every version can decode.
+#[derive(Deserialize)]
+struct Header {
+    schema: u32,
+}
+
 /// Opens what was sealed for a ledger of this name.
 pub(super) fn open_as(
     secret: &Secret,
@@ -356,56 +391,22 @@ pub(super) fn open_as(
     let material = sealer
         .open(sealed, Place { namespace: &namespace, name, document })
         .map_err(|error| format!("the ledger {name} does not open: {error}; restore it, or the key it was sealed with, from a backup"))?;
-    let mut decoded: Document = serde_json::from_slice(document)
-        .map_err(|error| format!("the ledger {name} cannot be decoded: {error}"))?;
-    // Decoding makes room for four.
-    decoded.revisions.shrink_to_fit();
-    decoded.mints.shrink_to_fit();
-    if decoded.schema > SCHEMA {
-        let schema = decoded.schema;
+    let decoded = serde_json::from_slice::<Document>(document);
+    // A newer Credwright may have written what this one cannot decode.
+    let schema = match &decoded {
+        Ok(decoded) => decoded.schema,
+        Err(_) => serde_json::from_slice::<Header>(document).map_or(SCHEMA, |it| it.schema),
+    };
+    if schema > SCHEMA {
         return Err(format!(
             "the ledger {name} has schema {schema}, written by a newer Credwright; upgrade this one"
         ));
     }
-    Ok((decoded, material))
-}
-
-/// A target Secret as it is kept: recognised by its digest, and stripped.
-#[must_use]
-pub fn target_entry(secret: &Secret, sealer: &Sealer) -> TargetEntry {
-    let mut metadata = secret.metadata.clone();
-    metadata.managed_fields = None;
+    let mut decoded = decoded.map_err(|error| format!("the ledger {name} cannot be decoded: {error}"))?;
     // Decoding makes room for four.
-    metadata.owner_references.iter_mut().for_each(Vec::shrink_to_fit);
-    TargetEntry {
-        owner: owner_uid(secret),
-        intact: intact(secret, sealer),
-        immutable: secret.immutable == Some(true),
-        created_at: secret.creation_timestamp().map(|time| time.0),
-        metadata: Arc::new(metadata),
-    }
-}
-
-fn intact(secret: &Secret, sealer: &Sealer) -> Option<Rendered> {
-    let annotations = secret.annotations();
-    let rendered = Rendered {
-        revision: annotations.get(REVISION_ANNOTATION)?.parse().ok()?,
-        from: annotations.get(RENDERED_FROM_ANNOTATION)?.clone(),
-    };
-    let digest = annotations.get(DIGEST_ANNOTATION)?;
-    (*digest == target_digest(secret, &rendered, sealer)).then_some(rendered)
-}
-
-/// The digest that says: Credwright wrote exactly this, here, from that. Not for whom: a restore takes the owner away, and whose it
-/// is, is seen from the owner reference or from the ledger.
-pub(super) fn target_digest(secret: &Secret, rendered: &Rendered, sealer: &Sealer) -> String {
-    let namespace = secret.namespace().unwrap_or_default();
-    let name = secret.name_any();
-    let revision = rendered.revision.to_string();
-    let head = [&namespace, &name, &revision, &rendered.from].map(|text| text.as_bytes());
-    let data =
-        secret.data.iter().flatten().flat_map(|(key, ByteString(value))| [key.as_bytes(), value.as_slice()]);
-    sealer.digest(head.into_iter().chain(data))
+    decoded.revisions.shrink_to_fit();
+    decoded.mints.shrink_to_fit();
+    Ok((decoded, material))
 }
 
 #[cfg(test)]

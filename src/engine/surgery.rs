@@ -1,6 +1,6 @@
 //! Ledgers that were restored, deleted or lost: what the lifecycle decided about them, done to the Secrets.
 
-use k8s_openapi::{ByteString, api::core::v1::Secret};
+use k8s_openapi::ByteString;
 use kube::{Api, ResourceExt, core::ObjectMeta};
 use secrecy::SecretString;
 
@@ -8,7 +8,7 @@ use crate::{
     api::{ApiCredential, LEDGER_FINALIZER, copy_name, ledger_name},
     lifecycle::{
         failure::{Failure, FailureKind},
-        ledger::{Edit, Inherited, Revision},
+        ledger::{Account, Edit, Inherited, Revision},
         plan::Outcome,
         render::{self, TakenBack},
         surgery::{Published, Recovery},
@@ -21,6 +21,7 @@ use super::{
     ledger::{ignore_absence, ledger_metadata, ledger_secret},
     seal::{Material, Secrets},
     stores::{DOCUMENT_KEY, Key, SEALED_KEY, copy_entry, ledger_entry, open_as, open_ledger},
+    wire::{Partial, Secret},
 };
 
 impl Pass<'_> {
@@ -53,7 +54,9 @@ impl Pass<'_> {
         let mut revisions = recovery.revisions.clone();
         let mut keep = None;
         if let Some(published) = &recovery.published {
-            let Some(taken) = self.take_back(object, published).await? else {
+            let it = revisions.iter().find(|it| it.revision == published.revision);
+            let account = it.map(|it| it.account.clone()).ok_or(EngineError::Gone("the revision"))?;
+            let Some(taken) = self.take_back(object, published, &account).await? else {
                 let message =
                     format!("the Secret {} does not hold the pair that was published", published.target);
                 return Ok(Outcome::Failed(Failure {
@@ -65,7 +68,8 @@ impl Pass<'_> {
             let it = revisions.iter_mut().find(|it| it.revision == published.revision);
             keep = Some((published.revision, fill(it.ok_or(EngineError::Gone("the revision"))?, taken)));
         }
-        let edits = [Edit::Rebuild { inherited: recovery.inherited.clone(), revisions }];
+        let (inherited, mints) = (recovery.inherited.clone(), recovery.mints.clone());
+        let edits = [Edit::Rebuild { inherited, revisions, mints }];
         let written = match self.seen {
             Some(_) => {
                 let open = self.open().await?;
@@ -81,6 +85,7 @@ impl Pass<'_> {
         &self,
         object: &ApiCredential,
         published: &Published,
+        account: &Account,
     ) -> Result<Option<TakenBack>, EngineError> {
         let api = self.engine.ledgers(&self.key);
         let secret = call("reading the Secret", api.get_opt(&published.target)).await?;
@@ -91,7 +96,7 @@ impl Pass<'_> {
         let data = data.into_iter().filter_map(text).collect();
         let taken = render::take_back(object.spec.secret.as_ref(), data);
         let is_it = |it: &TakenBack| published.client_id.as_ref().is_none_or(|id| *id == it.client_id);
-        Ok(taken.filter(is_it).filter(|it| !self.held_elsewhere(&it.client_id)))
+        Ok(taken.filter(is_it).filter(|it| !self.held_elsewhere(&it.client_id, account)))
     }
 
     /// Copies a ledger that is being deleted, so that it can be made anew. The copy is sealed for the place of the ledger, does not
@@ -152,6 +157,9 @@ impl Engine {
         }
         if self.let_go(key, &secret.metadata).await? {
             self.stores.ledgers.remove(key, version(&secret));
+        } else if let Some(left) = call("reading the ledger", api.get_opt(&name)).await? {
+            // Others hold it, too: that ours is off has to be known, or it would be taken off without end.
+            self.stores.ledgers.put(key.clone(), ledger_entry(&left, &self.sealer));
         }
         Ok(())
     }
@@ -193,10 +201,10 @@ impl Engine {
 
     /// Removes the copy of a ledger.
     pub(super) async fn remove_copy(&self, key: &Key) -> Result<(), EngineError> {
-        let api: Api<Secret> = self.ledgers(key);
-        let name = copy_name(&key.name);
+        let (api, name) = (self.ledgers(key), copy_name(&key.name));
+        let metadata: Api<Partial<Secret>> = Api::namespaced(self.client.clone(), &key.namespace);
         let known = self.stores.copies.version(key);
-        if let Some(copy) = call("reading the ledger's copy", api.get_metadata_opt(&name)).await? {
+        if let Some(copy) = call("reading the ledger's copy", metadata.get_opt(&name)).await? {
             self.let_go(key, &copy.metadata).await?;
             let deleted = call("removing the ledger's copy", api.delete(&name, &only(copy.uid()))).await;
             ignore_absence(deleted.map(drop))?;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::{ByteString, api::core::v1::Secret};
+use k8s_openapi::ByteString;
 use kube::{
     Api, Resource, ResourceExt,
     api::{GetParams, Patch, PatchParams},
@@ -20,9 +20,10 @@ use crate::{
 
 use super::{
     Engine, EngineError,
-    kubernetes::{call, metadata_version, only, owner_uid, post, version},
+    kubernetes::{call, only, owner_uid, post, version},
     ledger::ignore_absence,
     stores::{Key, TargetEntry, target_digest, target_entry},
+    wire::{Partial, Secret},
 };
 
 /// How writing a target ended, short of an error.
@@ -38,15 +39,24 @@ impl Engine {
         Api::namespaced(self.client.clone(), namespace)
     }
 
-    /// One look at what has the target's name, for Secrets that the watch does not see because they are not ours.
+    /// One look at what has the target's name, for Secrets that the watch does not see because they are not ours. One that says it is a
+    /// target, and was forgotten because no object claimed it, is read into the stores again.
     pub(super) async fn inspect_target(
         &self,
         key: &Key,
         owner: &str,
     ) -> Result<Option<TargetView>, EngineError> {
-        let api = self.secrets(&key.namespace);
-        let looked =
-            call("looking at the Secret", api.get_metadata_opt_with(&key.name, &GetParams::any())).await?;
+        let api: Api<Partial<Secret>> = Api::namespaced(self.client.clone(), &key.namespace);
+        let looked = match call("looking at the Secret", api.get_with(&key.name, &GetParams::any())).await {
+            Err(error) if error.is_not_found() => None,
+            looked => Some(looked?),
+        };
+        if looked
+            .as_ref()
+            .is_some_and(|it| it.labels().get(ROLE_LABEL).is_some_and(|role| role == ROLE_TARGET))
+        {
+            self.see_target(key).await?;
+        }
         Ok(looked.map(|secret| TargetView {
             name: key.name.clone(),
             ours: owner_uid(&secret).as_deref() == Some(owner),
@@ -58,26 +68,32 @@ impl Engine {
         }))
     }
 
-    /// Writes the target of `object`: a create if none was seen, otherwise a replacement of the version that was seen.
+    /// Writes the target of `object`: a create if none was seen, otherwise a replacement of the version that was seen, if that may be
+    /// written.
     pub(super) async fn write_target(
         &self,
         object: &ApiCredential,
         rendered: &Rendered,
         data: BTreeMap<String, SecretString>,
+        may_write: impl Fn(&Key, &TargetEntry) -> bool,
     ) -> Result<Published, EngineError> {
         let namespace = object.namespace().unwrap_or_default();
         let key = Key { name: object.spec.target_name(&object.name_any()).to_owned(), namespace };
         let api = self.secrets(&key.namespace);
-        let seen = self.stores.targets.get(&key).map(|entry| entry.metadata);
-        let created = match seen {
-            Some(metadata) => return self.replace_target(&api, object, (&metadata, rendered, &data)).await,
+        let created = match self.stores.targets.get(&key) {
+            // It may have become somebody else's since it was decided to write it.
+            Some(seen) if !may_write(&key, &seen) => return Ok(Published::Foreign),
+            Some(seen) => {
+                let there = self.reread_target(&key, &seen).await?;
+                return self.replace_target(&api, object, (&there.metadata, rendered, &data)).await;
+            }
             None => {
                 let secret = self.target(object, &ObjectMeta::default(), rendered, &data);
                 call("creating the Secret", api.create(&post(), &secret)).await
             }
         };
         match created {
-            Ok(secret) => Ok(self.wrote(key, &secret)),
+            Ok(secret) => Ok(self.wrote(&key, &secret)),
             Err(error) if error.is_already_exists() => {
                 let there = call("reading the Secret", api.get_opt(&key.name))
                     .await?
@@ -101,7 +117,7 @@ impl Engine {
         let secret = self.target(object, before, rendered, data);
         let key = Key::of(&secret);
         match call("writing the Secret", api.replace(&key.name, &post(), &secret)).await {
-            Ok(secret) => Ok(self.wrote(key, &secret)),
+            Ok(secret) => Ok(self.wrote(&key, &secret)),
             Err(error) if error.status().is_some_and(|it| it.is_conflict() || it.is_not_found()) => {
                 self.see_target(&key).await?;
                 Err(EngineError::Conflict("the Secret"))
@@ -110,12 +126,27 @@ impl Engine {
         }
     }
 
+    /// The target that was seen, with all that others have put into its metadata: that is not kept.
+    async fn reread_target(&self, key: &Key, seen: &TargetEntry) -> Result<Secret, EngineError> {
+        match call("reading the Secret", self.secrets(&key.namespace).get_opt(&key.name)).await? {
+            Some(there) if version(&there) == seen.version => Ok(there),
+            Some(there) => {
+                self.stores.put_target(key, target_entry(&there, &self.sealer));
+                Err(EngineError::Conflict("the Secret"))
+            }
+            None => {
+                self.stores.targets.remove(key, seen.version);
+                Err(EngineError::Conflict("the Secret"))
+            }
+        }
+    }
+
     /// Reads a target anew into the stores.
     async fn see_target(&self, key: &Key) -> Result<(), EngineError> {
         let known = self.stores.targets.version(key);
         match call("reading the Secret", self.secrets(&key.namespace).get_opt(&key.name)).await? {
             Some(secret) => {
-                self.stores.put_target(key.clone(), target_entry(&secret, &self.sealer));
+                self.stores.put_target(key, target_entry(&secret, &self.sealer));
             }
             None => {
                 self.stores.targets.remove(key, known);
@@ -124,7 +155,7 @@ impl Engine {
         Ok(())
     }
 
-    fn wrote(&self, key: Key, secret: &Secret) -> Published {
+    fn wrote(&self, key: &Key, secret: &Secret) -> Published {
         self.stores.put_target(key, target_entry(secret, &self.sealer));
         Published::Yes
     }
@@ -141,7 +172,6 @@ impl Engine {
         let mut metadata = ObjectMeta {
             namespace: object.namespace(),
             name: Some(object.spec.target_name(&object.name_any()).to_owned()),
-            managed_fields: None,
             ..before.clone()
         };
         dress(&mut metadata, output.labels, output.annotations);
@@ -166,19 +196,24 @@ impl Engine {
     /// Removes a Secret of ours.
     pub(super) async fn delete_target(&self, key: &Key) -> Result<(), EngineError> {
         let Some(entry) = self.stores.targets.get(key) else { return Ok(()) };
-        let delete = only(entry.metadata.uid.clone());
+        let delete = only(Some(entry.uid));
         ignore_absence(
             call("deleting the Secret", self.secrets(&key.namespace).delete(&key.name, &delete))
                 .await
                 .map(drop),
         )?;
-        self.stores.targets.remove(key, metadata_version(&entry.metadata));
+        self.stores.targets.remove(key, entry.version);
         Ok(())
     }
 
     /// Takes our owner reference and our label off a Secret, so that it outlives the object.
     pub(super) async fn release_target(&self, key: &Key) -> Result<(), EngineError> {
-        let Some(TargetEntry { metadata, .. }) = self.stores.targets.get(key) else { return Ok(()) };
+        let Some(seen) = self.stores.targets.get(key) else { return Ok(()) };
+        let metadata = match self.reread_target(key, &seen).await {
+            Ok(there) => there.metadata,
+            // There is none to release, or it has changed and is looked at again.
+            Err(error) => return if self.stores.targets.get(key).is_none() { Ok(()) } else { Err(error) },
+        };
         let owners: Vec<_> = metadata
             .owner_references
             .iter()
@@ -200,7 +235,7 @@ impl Engine {
             self.see_target(key).await?;
             return Err(EngineError::Conflict("the Secret"));
         }
-        let released = patched.as_ref().map_or_else(|_| metadata_version(&metadata), version);
+        let released = patched.as_ref().map_or_else(|_| seen.version, version);
         ignore_absence(patched.map(drop))?;
         self.stores.targets.remove(key, released);
         Ok(())

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::api::AbandonedKind;
 
-use super::{backoff, capability::Capabilities, ledger::Account, removal};
+use super::{backoff, capability::Capabilities, ledger::Account, removal, time::Moved};
 
 /// The first and the longest wait between attempts to revoke what was abandoned.
 const RETRIES: (SignedDuration, SignedDuration) =
@@ -46,7 +46,7 @@ pub fn record_name(tag: &str, revision: u32) -> String {
 /// When an abandoned credential is tried again after so many attempts in vain.
 #[must_use]
 pub fn next_attempt(attempts: u32, now: Timestamp) -> Timestamp {
-    now + backoff::doubling(attempts.max(1), RETRIES.0, RETRIES.1)
+    now.later(backoff::doubling(attempts.max(1), RETRIES.0, RETRIES.1))
 }
 
 /// What a person has to do where Credwright never can.

@@ -5,13 +5,20 @@ use jiff::{SignedDuration, Timestamp};
 use crate::api::Reason;
 
 use super::{
+    backoff,
+    failure::FailureKind,
+    ledger::{State, StepKind},
     pass::Pass,
     plan::{Plan, Step, Wake},
     removal,
+    status::to_second,
 };
 
 /// How often people are reminded.
 const REMIND_EVERY: SignedDuration = SignedDuration::from_hours(24);
+
+/// The number of failures of a revocation in a row after which people are told.
+pub(super) const TOLD_AFTER: u32 = 3;
 
 /// What a person has to do, the most important first: why, and what is so and what to do about it.
 pub(super) fn outstanding(pass: &Pass<'_>, plan: &Plan) -> Vec<(Reason, String)> {
@@ -24,7 +31,30 @@ pub(super) fn outstanding(pass: &Pass<'_>, plan: &Plan) -> Vec<(Reason, String)>
     }
     let asked = plan.action.as_ref().map(|_| (plan.reason, plan.in_full()));
     let removals = removal::awaited(pass).map(|message| (Reason::RemovalAwaited, message));
-    asked.into_iter().chain(removals).collect()
+    let refused = refused_revocation(pass).map(|message| (Reason::RevocationFailed, message));
+    asked.into_iter().chain(removals).chain(refused).collect()
+}
+
+/// Returns what people are told of a revocation that the provider refuses, or that fails again and
+/// again: the credential lives on. It is tried again until it succeeds, or until the pair is refused
+/// because a person has removed the credential.
+fn refused_revocation(pass: &Pass<'_>) -> Option<String> {
+    let record = pass.document()?.failures.get(&StepKind::Revoke)?;
+    let refuses =
+        record.kind.is_some_and(|kind| kind != FailureKind::Ambiguous && kind.is_of_one_credential());
+    let revision = record.revision.and_then(|number| pass.document()?.revision(number))?;
+    if revision.state != State::Revoking || !(refuses || record.count >= TOLD_AFTER) {
+        return None;
+    }
+    let capabilities = pass.capabilities(revision)?;
+    Some(format!(
+        "{}; it may still be used. Remove {} (client {}) at {}; it is tried again at {}, and seen to be gone then",
+        record.message,
+        revision.name,
+        revision.client_id.as_deref().unwrap_or("unknown"),
+        removal::place(capabilities),
+        to_second(backoff::next_attempt(StepKind::Revoke, record))
+    ))
 }
 
 /// A plan at rest, with the daily reminder of what a person has to do.
@@ -41,11 +71,7 @@ pub(super) fn with_reminder(pass: &Pass<'_>, plan: Plan) -> Plan {
     if due.is_some_and(|due| due > last) {
         return Plan { step: Some(Step::Remind(notes)), wake: Wake::OnChange, ..plan };
     }
-    let wake = match plan.wake {
-        Wake::At(at) => Wake::At(at.min(next)),
-        Wake::OnChange => Wake::At(next),
-    };
-    Plan { wake, ..plan }
+    Plan { wake: plan.wake.or_at(next), ..plan }
 }
 
 /// The reminder that was due last, if there was one, and the next. They come whole days after the object was made: the same
@@ -53,6 +79,6 @@ pub(super) fn with_reminder(pass: &Pass<'_>, plan: Plan) -> Plan {
 fn reminders(pass: &Pass<'_>) -> Option<(Option<Timestamp>, Timestamp)> {
     let made = pass.object()?.metadata.creation_timestamp.as_ref()?.0;
     let days = pass.now.duration_since(made).as_hours().max(0) / REMIND_EVERY.as_hours();
-    let nth = |days: i64| Some(made + REMIND_EVERY * i32::try_from(days).ok()?);
+    let nth = |days: i64| made.checked_add(REMIND_EVERY.checked_mul(i32::try_from(days).ok()?)?).ok();
     Some((nth(days).filter(|_| days > 0), nth(days + 1)?))
 }

@@ -1,12 +1,25 @@
-//! What the owner of a shared provider lets a namespace have. It is asked before a mint, and never before revoking.
+//! The rules of a shared provider's owner for a namespace. They are asked before a mint, and never
+//! before revoking. They also say how long a credential lives that is not renewed.
 
 use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net};
+use jiff::Timestamp;
 
-use crate::api::{Allow, Reason};
+use crate::api::{Allow, ApiCredential, Reason};
 
-use super::{ledger::Request, pass::Pass, plan::Plan, world::UsableProvider};
+use super::{
+    checks::{revoke_one, target_is_taken},
+    failure::FailureKind,
+    honour,
+    ledger::{Edit, Request, Revision, State, StepKind},
+    mint,
+    pass::Pass,
+    plan::{Plan, Step},
+    schedule, skew,
+    time::Moved,
+    world::{ProviderView, UsableProvider},
+};
 
 /// What a shared provider does not let this namespace have. Leaving a restriction out is no way round it.
 pub(super) fn not_allowed(pass: &Pass<'_>, provider: &UsableProvider, request: &Request) -> Option<Plan> {
@@ -18,9 +31,68 @@ pub(super) fn not_allowed(pass: &Pass<'_>, provider: &UsableProvider, request: &
     complaint.map(|message| pass.rest(Reason::NotAllowed, message))
 }
 
+/// Revokes credentials of a shared provider whose life is over and which may not be renewed.
+/// Otherwise a tenant could keep one for ever: suspend its object, or ask for something that is not
+/// allowed. Where a renewal only fails, the credential stays.
+pub(super) fn outlived(pass: &Pass<'_>) -> Option<Plan> {
+    let object = pass.object()?;
+    if skew::seems_wrong(pass) {
+        return None;
+    }
+    let over = |it: &Revision| {
+        end(pass, it).is_some_and(|end| end <= pass.now)
+            && pass.is_ours_to_end(it)
+            && pass.suspicion(it).is_none()
+            && may_not_be_renewed(pass, object, it)
+    };
+    let revisions: Vec<u32> =
+        pass.revisions().filter(|it| it.state.is_usable() && over(it)).map(|it| it.revision).collect();
+    if !revisions.is_empty() {
+        return pass.step(Step::Record(Edit::StartRevoking { revisions }), Reason::Revoked);
+    }
+    // Nothing else is revoked while an object is suspended.
+    if object.spec.suspend { revoke_one(pass, over) } else { None }
+}
+
+/// Returns when a credential of a shared provider is revoked at the latest if it may not be
+/// renewed. Its own lifetime counts: it was within what was allowed when it was made, and an owner
+/// who lowers `maxLifetime` ends nothing at once.
+pub(super) fn end(pass: &Pass<'_>, it: &Revision) -> Option<Timestamp> {
+    let may_be_alive = it.state.is_usable() || it.state == State::Revoking;
+    let provider =
+        pass.world.provider(&it.account).and_then(ProviderView::usable).filter(|_| may_be_alive)?;
+    let allow = provider.allow.as_ref()?;
+    let latest = || Some(it.issued_at?.later(allow.max_lifetime?.signed()));
+    let bound = allow.max_lifetime.is_some() || !is_admitted(pass, allow);
+    schedule::end(it).or_else(latest).filter(|_| bound)
+}
+
+/// Returns whether a decision of the tenant, or of the owner of the provider, keeps `it` from being
+/// replaced.
+fn may_not_be_renewed(pass: &Pass<'_>, object: &ApiCredential, it: &Revision) -> bool {
+    let wanted = &object.spec.provider_ref;
+    if object.spec.suspend || (wanted.kind, &wanted.name) != (it.account.kind, &it.account.name) {
+        return true;
+    }
+    let Some(provider) = pass.world.provider(&it.account).and_then(ProviderView::usable) else {
+        return false;
+    };
+    let request = mint::as_asked(pass, object, provider);
+    let rejected = || pass.failure(StepKind::Mint).is_some_and(|it| it.kind == Some(FailureKind::Rejected));
+    not_allowed(pass, provider, &request).is_some()
+        || honour::cannot_be_honoured(pass, &provider.capabilities, &request).is_some()
+        || target_is_taken(pass).is_some()
+        || rejected()
+}
+
+fn is_admitted(pass: &Pass<'_>, allow: &Allow) -> bool {
+    let subject = &pass.world.subject;
+    allow.namespaces.admit(&subject.namespace, subject.namespace_labels.as_deref())
+}
+
 fn about_namespace(pass: &Pass<'_>, allow: &Allow) -> Option<String> {
     let subject = &pass.world.subject;
-    if allow.namespaces.admit(&subject.namespace, subject.namespace_labels.as_deref()) {
+    if is_admitted(pass, allow) {
         return None;
     }
     let by_label = allow.namespaces.selector.is_some();

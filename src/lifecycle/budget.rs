@@ -1,19 +1,24 @@
 //! How many credentials an account may be asked for within an hour, and who may ask for the next one.
 //!
-//! Counted from the ledgers, so that neither a restart nor another replica begins anew. What nears its end is never held back by
-//! it; everything else waits. Of a provider that namespaces share, one of them gets no more than is left for all the others, so that
-//! there is always something left for who has not asked yet.
+//! Mints are counted from the ledgers, so that neither a restart nor another replica begins anew. A
+//! renewal close to the end of its credential is not held back by the budget; everything else
+//! waits. Of a provider that namespaces share, one of them gets no more than is left for all the
+//! others, so that there is always something left for who has not asked yet. There, renewals do not
+//! wait only as long as the schedules of their namespace fit into its share: a credential that
+//! lives for seconds is always close to its end.
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::api::{Limits, Reason};
 
 use super::{
+    backoff,
     ledger::{MINT_WINDOW, Revision, State},
     mint::{last_third, rest_until},
     pass::Pass,
     plan::Plan,
     schedule,
+    time::Moved,
     world::UsableProvider,
 };
 
@@ -35,6 +40,9 @@ pub struct Budget {
     pub opens: Option<Timestamp>,
     /// Whether it is this namespace alone that has to wait.
     pub unfair: bool,
+    /// Renewals close to their end wait, too: the schedules of this namespace need more than its
+    /// share.
+    pub renewals_wait: bool,
 }
 
 /// What was asked for at an account within the hour.
@@ -51,15 +59,17 @@ impl Budget {
     #[must_use]
     pub fn after(limit: u32, asked: &Asked, now: Timestamp) -> Self {
         let Asked { by_all, by_one } = asked;
-        let ends = by_all.iter().map(|mint| *mint + MINT_WINDOW).filter(|end| *end > now);
+        let ends = by_all.iter().map(|mint| mint.later(MINT_WINDOW)).filter(|end| *end > now);
         let opens = [now].into_iter().chain(ends).find(|at| has_room(limit, by_all, by_one.as_deref(), *at));
-        Self { limit, opens: opens.filter(|at| *at > now), unfair: has_room(limit, by_all, None, now) }
+        let unfair = has_room(limit, by_all, None, now);
+        Self { limit, opens: opens.filter(|at| *at > now), unfair, renewals_wait: false }
     }
 }
 
 fn has_room(limit: u32, by_all: &[Timestamp], by_one: Option<&[Timestamp]>, at: Timestamp) -> bool {
     let count = |mints: &[Timestamp]| {
-        mints.len() - mints.partition_point(|mint| at.duration_since(*mint) >= MINT_WINDOW)
+        let first = mints.partition_point(|mint| *mint <= at && !backoff::counts(*mint, at));
+        mints[first..].partition_point(|mint| backoff::counts(*mint, at))
     };
     is_left(limit, count(by_all), by_one.map(count))
 }
@@ -90,6 +100,27 @@ pub fn needed(revision: &Revision) -> u64 {
     seconds.map_or(0, |seconds| 3600 * MILLIONTHS * 3 / (2 * seconds))
 }
 
+/// Returns whether the schedules of one namespace at a shared provider need more than its share:
+/// half of `limit` is the most that one namespace gets.
+#[must_use]
+pub fn is_over_its_share(limit: u32, needed: u64) -> bool {
+    needed.saturating_mul(2) > u64::from(limit) * MILLIONTHS
+}
+
+/// Returns why the limits of a shared provider are too low for the schedules of the namespace that
+/// needs `most`, with a fifth to spare; `None` if they are not.
+#[must_use]
+pub fn share_too_low(limits: Option<&Limits>, needed: u64, most: Option<(&str, u64)>) -> Option<String> {
+    let limit = limit(limits, needed);
+    let (namespace, most) = most.filter(|(_, most)| most * 5 / 2 > u64::from(limit) * MILLIONTHS)?;
+    Some(format!(
+        "the schedules of namespace {namespace} need about {} new credentials an hour, and a namespace gets at most half of \
+         limits.mintsPerHour, which is {limit}: raise it, or lengthen the lifetimes; otherwise renewals in this namespace come \
+         late",
+        (most + MILLIONTHS / 2) / MILLIONTHS
+    ))
+}
+
 /// Why the limits of an account are too low for what its schedules need, with a fifth to spare; `None` if they are not.
 #[must_use]
 pub fn too_low(limits: Option<&Limits>, needed: u64, usable: u32) -> Option<String> {
@@ -117,9 +148,9 @@ pub fn too_low(limits: Option<&Limits>, needed: u64, usable: u32) -> Option<Stri
 
 /// The account's budget is used up, and this can wait.
 pub(super) fn used_up(pass: &Pass<'_>, provider: &UsableProvider, why: Reason) -> Option<Plan> {
-    let Budget { limit, opens, unfair } = provider.budget;
+    let Budget { limit, opens, unfair, renewals_wait } = provider.budget;
     let opens = opens.filter(|at| *at > pass.now)?;
-    if is_urgent(pass, why) {
+    if is_urgent(pass, why) && !renewals_wait {
         return None;
     }
     let whose = if unfair {
@@ -127,13 +158,19 @@ pub(super) fn used_up(pass: &Pass<'_>, provider: &UsableProvider, why: Reason) -
     } else {
         "as many credentials were asked for at this provider within the hour as it may be"
     };
+    let renewals = if renewals_wait {
+        "renewals wait, too, because the schedules of this namespace need more than half of that: lengthen spec.lifetime"
+    } else {
+        "what nears its end does not wait"
+    };
     let message = format!(
-        "{whose}: limits.mintsPerHour of the provider is {limit}. It goes on as soon as there is room; what nears its end does not wait"
+        "{whose}: limits.mintsPerHour of the provider is {limit}. It goes on as soon as there is room; {renewals}"
     );
     let share = i64::from(schedule::spread(pass.world.object_uid(), pass.next_revision()));
     let wait = SignedDuration::from_millis(share * SPREAD.as_secs() * 1000 / i64::from(u16::MAX));
-    let urgent = last_third(pass).filter(|_| why != Reason::FirstIssue).unwrap_or(Timestamp::MAX);
-    Some(rest_until(pass, urgent.min(opens + wait), Reason::MintBudget, message))
+    let urgent = last_third(pass).filter(|_| why != Reason::FirstIssue && !renewals_wait);
+    let urgent = urgent.unwrap_or(Timestamp::MAX);
+    Some(rest_until(pass, urgent.min(opens.later(wait)), Reason::MintBudget, message))
 }
 
 /// Whether workloads would be without a credential soon, or are already.

@@ -8,13 +8,14 @@ use jiff::{SignedDuration, Timestamp};
 use crate::api::{ApiCredential, Reason};
 
 use super::{
-    backoff,
+    about, backoff,
     capability::{Capabilities, Portal, Scopes},
     ledger::{Edit, Request, Revision, State, StepKind},
     mint, naming,
     pass::Pass,
     plan::{Plan, Step},
     status::to_second,
+    time::Moved,
     world::{IntakePair, IntakeView, UsableProvider},
 };
 
@@ -28,7 +29,7 @@ enum Offer<'a> {
     /// A pair that the ledger has already.
     Known(&'a Revision),
     /// A pair that the ledger has already, of which the person now knows more.
-    Restated(Plan),
+    Restated(Box<Plan>),
     /// A pair that is new.
     Fresh(&'a IntakePair),
     /// Something that cannot be taken, and why.
@@ -53,7 +54,7 @@ pub(super) fn needed(
             let title = provider.capabilities.title;
             ask(Reason::IntakeAwaited, format!("{why}; a person has to make one at {title}"))
         }
-        Offer::Restated(plan) => Some(plan),
+        Offer::Restated(plan) => Some(*plan),
         Offer::Known(it) => {
             let held = format!("the intake Secret {intake} still holds the pair of revision {}", it.revision);
             ask(Reason::IntakeAwaited, format!("{why}; a person has to make another, {held}"))
@@ -61,8 +62,12 @@ pub(super) fn needed(
         Offer::Wrong(problem) => ask(Reason::IntakeInvalid, problem),
         Offer::Fresh(pair) => {
             let plan = take(pass, provider, request, pair, (reason, why))?;
-            let refused = plan.reason == Reason::IntakeRefused;
-            if refused { ask(plan.reason, plan.message) } else { Some(plan) }
+            match plan.reason {
+                Reason::IntakeRefused => ask(plan.reason, plan.message),
+                // Nobody has to make another pair, but somebody has to do what the message says.
+                Reason::ProviderForbidden => Some(Plan { action: Some(plan.message.clone()), ..plan }),
+                _ => Some(plan),
+            }
         }
     }
 }
@@ -75,7 +80,7 @@ pub(super) fn replaced(pass: &Pass<'_>, provider: &UsableProvider, request: &Req
     };
     match offer(pass, request)? {
         Offer::Nothing | Offer::Known(_) => None,
-        Offer::Restated(plan) => Some(plan),
+        Offer::Restated(plan) => Some(*plan),
         Offer::Wrong(problem) => Some(correct(pass.rest(Reason::IntakeInvalid, problem))),
         Offer::Fresh(pair) => {
             let why = "a person put a new pair into the intake Secret".to_owned();
@@ -98,7 +103,8 @@ fn offer<'a>(pass: &Pass<'a>, request: &Request) -> Option<Offer<'a>> {
         IntakeView::Holds(pair) => pair,
     };
     if let Some(known) = pass.revisions().rev().find(|it| it.pair.as_ref() == Some(&pair.pair)) {
-        return Some(restated(pass, known, pair).map_or(Offer::Known(known), Offer::Restated));
+        let restated = restated(pass, known, pair).map(|plan| Offer::Restated(Box::new(plan)));
+        return Some(restated.unwrap_or(Offer::Known(known)));
     }
     let client = &pair.client_id;
     if pair.held_elsewhere {
@@ -127,7 +133,8 @@ fn end(pair: &IntakePair, request: &Request) -> Option<Timestamp> {
     [pair.expires_at, by_lifetime].into_iter().flatten().min()
 }
 
-/// One attempt for each content: what was refused is refused again, until somebody changes or touches it.
+/// One attempt at once for each content, and then with pauses: most of what was refused is refused
+/// again, until somebody changes or touches it.
 fn take(
     pass: &Pass<'_>,
     provider: &UsableProvider,
@@ -135,17 +142,19 @@ fn take(
     pair: &IntakePair,
     need: (Reason, String),
 ) -> Option<Plan> {
-    let still = pair.since + STILL_FOR;
+    let still = pair.since.later(STILL_FOR);
     if still > pass.now {
         let message = "there is a new pair in the intake Secret; it is tried in a few seconds".to_owned();
         return Some(mint::rest_until(pass, still, Reason::Verifying, message));
     }
-    let about = about(request, provider, pair);
+    let intake = pass.object()?.spec.intake.as_ref();
+    let about = about::taking(request, provider, (pair, intake));
     let failed = pass.document().and_then(|it| it.failures.get(&StepKind::Mint));
     if let Some(record) = failed.filter(|record| record.about == about) {
         let again = backoff::next_attempt(StepKind::Mint, record);
         if again > pass.now {
-            return Some(mint::rest_until(pass, again, record.reason, record.message.clone()));
+            let message = mint::with_next_attempt(&record.message, again);
+            return Some(mint::rest_until(pass, again, record.reason, message));
         }
     }
     if let Some(plan) = mint::paused(pass, provider) {
@@ -155,7 +164,7 @@ fn take(
     let number = pass.next_revision();
     let issued = pair.issued_at.unwrap_or(pair.since);
     let lifetime = request.lifetime.map(|it| it.signed());
-    let term = provider.capabilities.expiry.term(lifetime).map(|term| issued + term.at_least);
+    let term = provider.capabilities.expiry.term(lifetime).map(|term| issued.later(term.at_least));
     let name = name(pass, &provider.capabilities, request)?;
     let intended = Revision::intended(
         (number, name),
@@ -172,11 +181,6 @@ fn take(
         ..intended
     };
     Some(Plan { message, ..pass.step(Step::Take(Box::new(revision)), reason)? })
-}
-
-/// What a failure to take a pair is about: when this changes, it is tried again.
-pub(super) fn about(request: &Request, provider: &UsableProvider, pair: &IntakePair) -> String {
-    naming::fingerprint(&[&mint::about(request, provider), &pair.content])
 }
 
 /// The name that a person is asked to type: the same until the revision is there.

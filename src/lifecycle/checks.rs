@@ -5,12 +5,15 @@ use jiff::{SignedDuration, Timestamp};
 use crate::api::Reason;
 
 use super::{
-    actions, deletion, inherit,
+    actions, allowed, deletion, growth, inherit,
     ledger::{Edit, Revision, State, StepKind},
     mint,
     pass::Pass,
     plan::{Plan, Step, Wake},
-    removal, skew, surgery,
+    removal, skew,
+    status::to_second,
+    surgery,
+    time::Moved,
     world::World,
 };
 
@@ -26,6 +29,7 @@ type Check = fn(&Pass<'_>) -> Option<Plan>;
 
 const CHECKS: &[Check] = &[
     surgery::needless_copy,
+    deletion::without_ledger::unwritable,
     deletion::without_its_object,
     deletion::without_ledger::check,
     surgery::unreadable_ledger,
@@ -34,11 +38,14 @@ const CHECKS: &[Check] = &[
     inherit::take_over,
     inherit::claim,
     deletion::check,
+    allowed::outlived,
     suspended,
     object_is_not_held,
     surgery::deleted_ledger,
     surgery::unidentified_ledger,
     surgery::lost_ledger,
+    note_policy,
+    follow_the_provider,
     render_what_is_active,
     removal::said_to_be_gone,
     deletion::never_confirmed,
@@ -49,10 +56,12 @@ const CHECKS: &[Check] = &[
     try_what_is_published,
     inherit::identity_clash,
     inherit::strays,
+    note_renaming,
     remove_renamed_target,
     start_revoking,
     revoke,
     removal::look,
+    growth::hand_over,
     mint::give_up,
     mint::check,
 ];
@@ -61,13 +70,46 @@ fn suspended(pass: &Pass<'_>) -> Option<Plan> {
     if !pass.object()?.spec.suspend {
         return None;
     }
-    let message =
-        "spec.suspend is true: nothing is called and nothing is written until it is false".to_owned();
+    // A restored object is not held any more. It has to be: nothing would be revoked when it is
+    // deleted.
+    if !pass.world.object_is_held() && pass.document().is_some_and(|it| it.living().next().is_some()) {
+        return pass.step(Step::HoldObject, Reason::Suspended);
+    }
+    let ends = pass.revisions().filter_map(|it| allowed::end(pass, it)).filter(|end| *end > pass.now).min();
+    let unless = ends.map(|at| {
+        format!(
+            ", but a credential of a shared provider is revoked when its life is over, at {}",
+            to_second(at)
+        )
+    });
+    let message = format!(
+        "spec.suspend is true: nothing is called and nothing is written until it is false{}",
+        unless.unwrap_or_default()
+    );
     Some(pass.rest(Reason::Suspended, message))
 }
 
 fn object_is_not_held(pass: &Pass<'_>) -> Option<Plan> {
     if pass.world.object_is_held() { None } else { pass.step(Step::HoldObject, Reason::FirstIssue) }
+}
+
+/// The ledger outlives the object whose finalizer was forced off, and then its own record of the
+/// policy counts: it has to be that of today.
+fn note_policy(pass: &Pass<'_>) -> Option<Plan> {
+    let policy = pass.object()?.spec.deletion_policy;
+    if pass.document()?.deletion_policy == policy {
+        return None;
+    }
+    pass.step(Step::Record(Edit::Policy { policy }), Reason::SpecChanged)
+}
+
+/// Lets the fields beside the pair follow the provider: endpoints move, and settings change.
+/// No credential is made for that.
+fn follow_the_provider(pass: &Pass<'_>) -> Option<Plan> {
+    let moved = |it: &Revision| pass.fields_now(it).filter(|fields| *fields != it.fields);
+    let usable = pass.revisions().filter(|it| it.state.is_usable());
+    let (revision, fields) = usable.filter_map(|it| Some((it.revision, moved(it)?))).next()?;
+    pass.step(Step::Record(Edit::Follow { revision, fields }), Reason::Publishing)
 }
 
 /// Workloads' Secret is put right before anything else, provider up or down: deleted, edited, renamed, another template.
@@ -78,7 +120,7 @@ pub(super) fn render_what_is_active(pass: &Pass<'_>) -> Option<Plan> {
     let right = target.filter(|it| !it.inherited).and_then(|it| it.intact.as_ref());
     let right = right.is_some_and(|it| it.revision == active.revision && it.from == from);
     let writable = target.is_none_or(|it| it.ours && !it.immutable && !it.terminating);
-    if right || !writable || pass.publishing_is_held_back() || pass.repair_due().is_some() {
+    if right || !writable || pass.held_back(StepKind::Publish).is_some() || pass.repair_due().is_some() {
         return None;
     }
     pass.step(Step::Publish { revision: active.revision, previous, from }, Reason::Publishing)
@@ -116,8 +158,8 @@ fn waits_to_be_published<'a>(pass: &Pass<'a>) -> Option<&'a Revision> {
 
 fn verify(pass: &Pass<'_>) -> Option<Plan> {
     let newest = waits_to_be_published(pass)?;
-    let verified = pass.world.memory.verified == Some(newest.revision);
-    if verified || pass.held_back(StepKind::Verify).is_some() || pass.verify_due(newest)? > pass.now {
+    let verified = pass.is_verified(newest);
+    if verified || pass.trying_is_held_back(newest) || pass.verify_due(newest)? > pass.now {
         return None;
     }
     if pass.callable(newest).is_none() || !pass.verifies(newest) {
@@ -128,11 +170,11 @@ fn verify(pass: &Pass<'_>) -> Option<Plan> {
 
 fn publish(pass: &Pass<'_>) -> Option<Plan> {
     let newest = waits_to_be_published(pass)?;
-    let verified = pass.world.memory.verified == Some(newest.revision);
+    let verified = pass.is_verified(newest);
     if !verified && (pass.capabilities(newest).is_none() || pass.verifies(newest)) {
         return None;
     }
-    if target_is_taken(pass).is_some() || pass.publishing_is_held_back() {
+    if target_is_taken(pass).is_some() || pass.held_back(StepKind::Publish).is_some() {
         return None;
     }
     let (previous, from) = pass.source(newest);
@@ -159,7 +201,8 @@ pub(super) fn target_is_taken(pass: &Pass<'_>) -> Option<Plan> {
     } else {
         return None;
     };
-    let again = Wake::earliest(pass.instants().into_iter().chain([pass.now + SignedDuration::from_mins(1)]));
+    let soon = pass.now.later(SignedDuration::from_mins(1));
+    let again = Wake::earliest(pass.instants().into_iter().chain([soon]));
     Some(Plan { wake: again, ..pass.rest(reason, message) })
 }
 
@@ -194,19 +237,34 @@ fn start_revoking(pass: &Pass<'_>) -> Option<Plan> {
 }
 
 pub(super) fn revoke(pass: &Pass<'_>) -> Option<Plan> {
-    if pass.held_back(StepKind::Revoke).is_some() {
-        return None;
-    }
+    revoke_one(pass, |_| true)
+}
+
+/// Revokes one of the credentials that wait for it and for which `is` is true.
+pub(super) fn revoke_one(pass: &Pass<'_>, is: impl Fn(&Revision) -> bool) -> Option<Plan> {
     let can_be = |it: &&Revision| {
         let callable = pass.callable(it);
-        callable.is_some_and(|provider| pass.can_revoke(it, &provider.capabilities))
+        !pass.revoking_is_held_back(it)
+            && callable.is_some_and(|provider| pass.can_revoke(it, &provider.capabilities))
             && pass.is_ours_to_end(it)
             && pass.suspicion(it).is_none()
     };
     let doomed: Vec<&Revision> =
-        pass.revisions().filter(|it| it.state == State::Revoking).filter(can_be).collect();
+        pass.revisions().filter(|it| it.state == State::Revoking && is(it)).filter(can_be).collect();
     let revision = pass.in_turn(StepKind::Revoke, &doomed)?.revision;
     pass.step(Step::Revoke { revision }, Reason::Revoked)
+}
+
+/// Notes when `secret.name` was changed. The age of the Secret does not tell: after a change back,
+/// the Secret with the present name is older than the one that workloads have moved to.
+fn note_renaming(pass: &Pass<'_>) -> Option<Plan> {
+    pass.renamed_target()?;
+    pass.world.published()?;
+    let to = pass.world.target()?.name.clone();
+    if pass.document()?.renamed.as_ref().is_some_and(|it| it.to == to) {
+        return None;
+    }
+    pass.step(Step::Record(Edit::Rename { to }), Reason::SpecChanged)
 }
 
 /// The Secret of an earlier `secret.name` stays for the overlap, so that workloads can be moved to the new one; but no longer
@@ -216,7 +274,7 @@ fn remove_renamed_target(pass: &Pass<'_>) -> Option<Plan> {
     let old = pass.renamed_target()?;
     let held = old.intact.as_ref().and_then(|it| pass.document()?.revision(it.revision));
     let ends = held.is_some_and(|it| pass.revoke_at(it, newest).is_some_and(|at| at <= pass.now));
-    if !ends && pass.renaming_is_over()? > pass.now {
+    if !ends && pass.renaming_is_over(old)? > pass.now {
         return None;
     }
     pass.step(Step::DeleteTarget { name: old.name.clone() }, Reason::Publishing)
@@ -226,7 +284,7 @@ fn try_what_is_published(pass: &Pass<'_>) -> Option<Plan> {
     // Where a person has to replace it, what seemed dead may come back: an account that was switched off is switched on.
     let by_hand = |it: &Revision| pass.capabilities(it).is_some_and(|capabilities| capabilities.by_hand);
     let published = pass.published().filter(|it| it.dead_at.is_none() || by_hand(it))?;
-    let due = pass.check_due(published) <= pass.now && pass.held_back(StepKind::Verify).is_none();
+    let due = pass.check_due(published) <= pass.now && !pass.trying_is_held_back(published);
     let expired = published.expires_at.is_some_and(|end| end <= pass.now);
     if !due || expired || pass.callable(published).is_none() || !pass.verifies(published) {
         return None;

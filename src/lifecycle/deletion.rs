@@ -2,9 +2,9 @@
 
 pub(super) mod without_ledger;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
-use crate::api::{AbandonedKind, DeletionPolicy, Reason};
+use crate::api::{AbandonedKind, Reason};
 
 use super::{
     abandoned::{Abandonment, record_name, to_do},
@@ -17,11 +17,10 @@ use super::{
     plan::{Plan, Step},
     removal,
     status::to_second,
-    world::{LedgerView, World},
+    time::Moved,
+    world::{LONGEST_CALL, LedgerView, World},
 };
 
-/// No create call of any driver takes longer.
-const LONGEST_CALL: SignedDuration = SignedDuration::from_mins(2);
 /// How often a provider may refuse to list before a lost answer is given up.
 const REFUSALS: u32 = 3;
 /// How often its list may be one that cannot be relied on.
@@ -73,6 +72,9 @@ fn finish(pass: &Pass<'_>, document: &Document) -> Option<Plan> {
     if !doomed.is_empty() {
         return pass.step(Step::Record(Edit::StartRevoking { revisions: doomed }), Reason::Deleting);
     }
+    if ending_since(pass).is_none() && document.living().next().is_some() {
+        return pass.step(Step::Record(Edit::Orphan), Reason::Deleting);
+    }
     settle(pass).or_else(|| revoke(pass)).or_else(|| end(pass, document, None))
 }
 
@@ -97,7 +99,9 @@ pub(super) fn without_its_object(pass: &Pass<'_>) -> Option<Plan> {
                 None => rest(),
             }
         }
-        LedgerView::Unreadable { terminating: true, .. } => pass.step(Step::DropLedger, Reason::Deleting),
+        LedgerView::Unreadable { terminating: true, held: true, .. } => {
+            pass.step(Step::DropLedger, Reason::Deleting)
+        }
         LedgerView::Absent => without_ledger::only_a_copy(pass).or_else(rest),
         _ => rest(),
     }
@@ -105,20 +109,27 @@ pub(super) fn without_its_object(pass: &Pass<'_>) -> Option<Plan> {
 
 /// The ledger of an earlier object of this name is finished and let go before this one gets its own.
 pub(super) fn predecessor(pass: &Pass<'_>) -> Option<Plan> {
-    let LedgerView::Present { document, held, .. } = &pass.world.ledger else { return None };
-    let restored = inherit::foreign(&pass.world.ledger, &pass.world.operator.cluster_id).is_some();
-    if document.object_uid == pass.world.object_uid() || restored && !document.closed {
+    let LedgerView::Present { document, held, terminating, .. } = &pass.world.ledger else { return None };
+    if !is_of_a_predecessor(pass.world) {
         return None;
     }
     let waiting = || {
         let message = "the ledger of an earlier object of this name is finished first".to_owned();
         Some(pass.rest(Reason::Deleting, message))
     };
-    match (document.closed, held) {
+    // One that is not held and not being deleted was let go in the middle of a deletion, or restored: nobody else removes it.
+    match (document.closed, *held || terminating.is_none()) {
         (true, true) => pass.step(Step::ReleaseLedger, Reason::Deleting),
         (true, false) => waiting(),
         (false, _) => finish(pass, document).or_else(waiting),
     }
+}
+
+/// Returns whether the ledger is that of an earlier object of this name. A restored one is taken
+/// over instead.
+pub(super) fn is_of_a_predecessor(world: &World) -> bool {
+    let restored = inherit::foreign(&world.ledger, &world.operator.cluster_id).is_some();
+    world.document().is_some_and(|it| it.object_uid != world.object_uid() && (it.closed || !restored))
 }
 
 /// Whether the credential that workloads use is left alone.
@@ -126,13 +137,13 @@ pub(super) fn retains(world: &World) -> bool {
     let own = |document: &&Document| document.object_uid != world.object_uid();
     let record = world.document().filter(|it| world.subject.object.is_none() || own(it));
     if let Some(document) = record {
-        return document.deletion_policy == DeletionPolicy::Retain || world.uninstalling;
+        return document.deletion_policy.retains() || world.uninstalling;
     }
     let Some(object) = &world.subject.object else { return false };
     // The garbage collector takes the owner off what an orphaning deletion leaves, and then its own finalizer, maybe before we look.
     let orphaned = object.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == "orphan")
         || matches!(world.ledger, LedgerView::Present { owned: false, .. });
-    object.spec.deletion_policy == DeletionPolicy::Retain || orphaned || world.uninstalling
+    object.spec.deletion_policy.retains() || orphaned || world.uninstalling
 }
 
 fn release_target(pass: &Pass<'_>, retain: bool) -> Option<Plan> {
@@ -183,26 +194,48 @@ fn end(pass: &Pass<'_>, document: &Document, kept: Option<&Revision>) -> Option<
 /// Whether it is what is kept. A secret that was made anew for the same client lives and ends with it.
 fn lives_on(it: &Revision, kept: Option<&Revision>) -> bool {
     kept.is_some_and(|kept| {
-        kept.revision == it.revision || (kept.client_id.is_some() && kept.client_id == it.client_id)
+        let same = || kept.client_id.as_deref().is_some_and(|client| it.is_client(client, &kept.account));
+        kept.revision == it.revision || same()
     })
 }
 
 /// Until when the deletion of the object waits.
 fn deadline(pass: &Pass<'_>) -> Timestamp {
-    let of_object =
-        pass.object().and_then(|object| object.metadata.deletion_timestamp.as_ref()).map(|it| it.0);
-    let of_ledger = || match &pass.world.ledger {
-        LedgerView::Present { terminating, document, .. } => terminating.or(Some(document.written_at)),
+    let object = pass.object().filter(|_| !is_of_a_predecessor(pass.world));
+    let of_object = object.and_then(|object| object.metadata.deletion_timestamp.as_ref()).map(|it| it.0);
+    let since = of_object.or_else(|| ending_since(pass)).unwrap_or(pass.now);
+    let deadline = since.later(pass.world.operator.revocation_deadline);
+    if waits_for_a_first_look(pass) { deadline.max(first_look_by(pass)) } else { deadline }
+}
+
+/// Returns whether a provider that is needed exists and this process has not looked at it yet. A
+/// process that begins after the deadline has tried nothing: it must not give up what one call
+/// would revoke.
+fn waits_for_a_first_look(pass: &Pass<'_>) -> bool {
+    let made_there = |it: &Revision| it.state.may_be_alive() && pass.world.provider(&it.account).is_none();
+    let wanted = pass.object().is_some() && pass.world.desired_provider().is_none();
+    wanted || pass.revisions().any(made_there)
+}
+
+/// By when this process has looked at every provider that answers.
+fn first_look_by(pass: &Pass<'_>) -> Timestamp {
+    pass.world.operator.started.later(LONGEST_CALL)
+}
+
+/// Since when a ledger is finished without its object. Not since it was last written: each attempt that fails writes it.
+fn ending_since(pass: &Pass<'_>) -> Option<Timestamp> {
+    match &pass.world.ledger {
+        LedgerView::Present { terminating, document, .. } => {
+            [*terminating, document.orphaned_at].into_iter().flatten().min()
+        }
         _ => None,
-    };
-    let since = of_object.or_else(of_ledger).unwrap_or(pass.now);
-    since.checked_add(pass.world.operator.revocation_deadline).unwrap_or(Timestamp::MAX)
+    }
 }
 
 /// Until when it waits for one revision: never less than a call that may be under way can take.
 fn until(pass: &Pass<'_>, it: &Revision) -> Timestamp {
     let deadline = deadline(pass);
-    if it.state == State::Intended { deadline.max(it.intent.call_by + LONGEST_CALL) } else { deadline }
+    if it.state == State::Intended { deadline.max(it.intent.call_by.later(LONGEST_CALL)) } else { deadline }
 }
 
 fn give_up(pass: &Pass<'_>, it: &Revision) -> Option<Abandonment> {
@@ -228,7 +261,10 @@ fn why(pass: &Pass<'_>, it: &Revision, late: bool, failed: Option<&FailureRecord
     if !late {
         return None;
     }
-    let unusable = pass.world.provider(&it.account).and_then(|view| view.why_not_callable());
+    let unusable = match pass.world.provider(&it.account) {
+        Some(view) => view.why_not_callable(),
+        None => Some(format!("{:?} {} did not answer", it.account.kind, it.account.name)),
+    };
     let failed = failed.map(|record| record.message.clone());
     Some(unusable.or(failed).unwrap_or_else(|| "there was no time for it".to_owned()))
 }
@@ -259,6 +295,17 @@ pub(super) fn never_confirmed(pass: &Pass<'_>) -> Option<Plan> {
     let (it, why) = pass.revisions().find_map(|it| Some((it, cannot_be_confirmed(pass, it)?)))?;
     let abandonment = abandonment(pass, it, AbandonedKind::Unconfirmed, why);
     pass.step(Step::Abandon(Box::new(abandonment)), Reason::Abandoned)
+}
+
+/// Why something that waits to be revoked has not been.
+pub(super) fn why_not_revoked(pass: &Pass<'_>, it: &Revision) -> String {
+    let failed = pass.document().and_then(|document| document.failures.get(&StepKind::Revoke));
+    why(pass, it, true, failed).unwrap_or_default()
+}
+
+/// The record of something that is not revoked.
+pub(super) fn not_revoked(pass: &Pass<'_>, it: &Revision, why: String) -> Abandonment {
+    abandonment(pass, it, AbandonedKind::NotRevoked, why)
 }
 
 fn abandonment(pass: &Pass<'_>, it: &Revision, kind: AbandonedKind, why: String) -> Abandonment {

@@ -3,6 +3,9 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::time::Moved;
+use crate::api::Word;
+
 /// The kind of a failure. Policy (which reason is shown, when to try again) follows from it alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum FailureKind {
@@ -14,8 +17,11 @@ pub enum FailureKind {
     LoginRefused,
     /// The login works but may not do this.
     Forbidden,
-    /// The provider refuses the request as it stands.
+    /// The provider refuses the request as it stands, and says so in an error code.
     Rejected,
+    /// A 4xx without such a code: it may be a proxy's, or of a path that is missing for a moment. A
+    /// create that got it was not carried out.
+    Unexplained,
     /// What was named does not exist.
     NotFound,
     /// The name is taken.
@@ -24,6 +30,24 @@ pub enum FailureKind {
     Ambiguous,
     /// The answer cannot be decoded, or cannot be true.
     Malformed,
+    /// Nothing was sent, because our own requests to the account took all its turns. No failure of
+    /// anybody: it is not recorded, and asked again in its turn.
+    Busy,
+    /// A word of a newer version.
+    #[serde(untagged)]
+    Other(Word),
+}
+
+impl FailureKind {
+    /// Returns whether the provider said this of the credential in question, rather than of the
+    /// account or of the connection.
+    #[must_use]
+    pub fn is_of_one_credential(self) -> bool {
+        !matches!(
+            self,
+            Self::Unavailable | Self::RateLimited | Self::LoginRefused | Self::Busy | Self::Other(_)
+        )
+    }
 }
 
 /// A failed call: what kind, how long the provider asks us to wait, and a sentence that is safe to show.
@@ -57,6 +81,6 @@ impl RetryAfter {
             Self::Delay(delay) => delay,
             Self::At(instant) => instant.duration_since(now),
         };
-        now + asked.clamp(SignedDuration::ZERO, Self::LONGEST)
+        now.later(asked.clamp(SignedDuration::ZERO, Self::LONGEST))
     }
 }

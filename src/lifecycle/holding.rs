@@ -5,6 +5,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::time::Moved;
+
 /// An object is given up at its deadline, and by then its login must still be there to be copied.
 const MARGIN: SignedDuration = SignedDuration::from_mins(1);
 
@@ -54,9 +56,8 @@ pub fn login(it: &Login, now: Timestamp) -> Hold {
     let Some(since) = it.terminating else {
         return if it.offered && !it.users.is_empty() { Hold::Keep } else { Hold::LetGo };
     };
-    let after = |wait: SignedDuration| since.checked_add(wait).unwrap_or(Timestamp::MAX);
     let any = |needs: fn(&User) -> bool| it.users.iter().any(needs);
-    let (deadline, grace) = (after(it.revocation_deadline + MARGIN), after(GRACE));
+    let (deadline, grace) = (since.later(it.revocation_deadline).later(MARGIN), since.later(GRACE));
     if !it.offered {
         Hold::LetGo
     } else if !it.namespace_going && any(|user| user.deleting && user.lives) {

@@ -11,6 +11,7 @@ use super::{
     naming,
     pass::Pass,
     plan::{FoundCredential, Plan, Step},
+    time::Moved,
     world::{LedgerView, ProviderView, World},
 };
 
@@ -150,7 +151,7 @@ fn nothing_is_left(pass: &Pass<'_>, document: &Document, own: &Revision) -> Opti
     let left = |it: &Revision| it.revision <= inherited.through && it.state.may_be_alive();
     let provider = pass.world.provider(&own.account).and_then(ProviderView::usable)?;
     // What was made right before is listed by then.
-    let from = own.issued_at.map(|at| at + provider.capabilities.listing_lag);
+    let from = own.issued_at.map(|at| at.later(provider.capabilities.listing_lag));
     let looked = !provider.capabilities.list || provider.listed.is_some_and(|at| from < Some(at));
     let over = looked && !document.revisions.iter().any(left);
     if over { pass.step(Step::Record(Edit::Disinherit), Reason::Inherited) } else { None }

@@ -10,10 +10,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::api::{DeletionPolicy, Duration, ProviderKind, Reason};
+use crate::api::{DeletionPolicy, Duration, ProviderKind, Reason, Word};
 
 use super::{failure::FailureKind, naming};
 
+mod clients;
 mod edit;
 mod inherited;
 
@@ -47,6 +48,9 @@ pub struct Document {
     /// Nothing is left to do: the object is, or is about to be, gone.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub closed: bool,
+    /// Since when it is finished without its object, which is gone: from then on the deadline of the deletion counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub orphaned_at: Option<Timestamp>,
     /// Where the older ones of its credentials come from, if not from this object on this cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inherited: Option<Inherited>,
@@ -55,6 +59,10 @@ pub struct Document {
     /// When credentials were minted within the last hour, for the mint breaker.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mints: Vec<Timestamp>,
+    /// The name that `secret.name` was last changed to. The Secret of the earlier name stays for an
+    /// overlap from then on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renamed: Option<Renamed>,
     /// What failed last, by kind of step, so that backoff survives a restart.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub failures: BTreeMap<StepKind, FailureRecord>,
@@ -65,6 +73,15 @@ pub struct Document {
     /// What a newer minor version added.
     #[serde(flatten)]
     pub rest: Map<String, Value>,
+}
+
+/// A change of the name of the Secret that workloads read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Renamed {
+    /// The new name.
+    pub to: String,
+    /// The time at which a Secret of that name was there beside the earlier one.
+    pub at: Timestamp,
 }
 
 /// One credential, from its intent to its end.
@@ -94,6 +111,9 @@ pub struct Revision {
     /// More keys for the Secret that workloads read.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fields: BTreeMap<String, String>,
+    /// The number of times that the fields have followed the provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub followed: Option<u32>,
     /// More keys under which workloads read the secret.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub secret_aliases: Vec<String>,
@@ -103,6 +123,9 @@ pub struct Revision {
     /// Its record was lost and put together again: provider-side ids and handles are not known.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rebuilt: bool,
+    /// The provider has never confirmed it: only its own namespace says that it exists.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unverified: bool,
     /// When its answer arrived, or since when it exists if a person made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issued_at: Option<Timestamp>,
@@ -149,9 +172,11 @@ impl Revision {
             ids: BTreeMap::new(),
             client_id: None,
             fields: BTreeMap::new(),
+            followed: None,
             secret_aliases: Vec::new(),
             pair: None,
             rebuilt: false,
+            unverified: false,
             issued_at: None,
             expires_at: None,
             unconfirmed_at: None,
@@ -161,6 +186,24 @@ impl Revision {
             ended_at: None,
             rest: Map::new(),
         }
+    }
+}
+
+impl Revision {
+    /// Returns the tag in its own name: a restored object has another UID, and so another tag, than
+    /// the one that the credential was made for. `None` if nobody knows the whole name.
+    #[must_use]
+    pub fn tag(&self) -> Option<&str> {
+        naming::parts(&self.name).map(|(tag, _)| tag)
+    }
+
+    /// Forgets what is only needed while it may be alive: it may be the larger part of it by far.
+    fn forget_details(&mut self) {
+        self.request.scopes = Vec::new();
+        self.request.subnets = Vec::new();
+        self.ids.clear();
+        self.fields.clear();
+        self.secret_aliases = Vec::new();
     }
 }
 
@@ -291,6 +334,9 @@ pub enum StepKind {
     Publish,
     /// Revoking.
     Revoke,
+    /// A word of a newer version.
+    #[serde(untagged)]
+    Other(Word),
 }
 
 /// The last failures of one kind of step.
@@ -326,9 +372,11 @@ impl Document {
             ledger_uid: None,
             deletion_policy,
             closed: false,
+            orphaned_at: None,
             inherited: None,
             revisions: Vec::new(),
             mints: Vec::new(),
+            renamed: None,
             failures: BTreeMap::new(),
             write_id: String::new(),
             written_at: Timestamp::UNIX_EPOCH,
@@ -345,13 +393,6 @@ impl Document {
     #[must_use]
     pub fn revision(&self, revision: u32) -> Option<&Revision> {
         self.revisions.iter().find(|it| it.revision == revision)
-    }
-
-    /// Another revision than `revision` with this client ID, if it may be alive: what happens to one happens to both.
-    #[must_use]
-    pub fn sibling(&self, revision: u32, client_id: &str) -> Option<&Revision> {
-        let is_same = |it: &&Revision| it.client_id.as_deref() == Some(client_id) && it.revision != revision;
-        self.revisions.iter().filter(is_same).find(|it| it.state.may_be_alive())
     }
 
     /// The newest revision whose secret is kept and which is not being retired.
@@ -379,6 +420,13 @@ impl Document {
     pub fn tags(&self, namespace: &str, name: &str) -> Vec<String> {
         let inherited = self.inherited.iter().flat_map(|it| &it.tags).cloned();
         inherited.chain([self.tag(namespace, name)]).collect()
+    }
+
+    /// Returns the tags under which a provider is asked for `revision`: the one in its own name or,
+    /// if that is not known, all tags of this ledger.
+    #[must_use]
+    pub fn tags_of(&self, revision: &Revision, namespace: &str, name: &str) -> Vec<String> {
+        revision.tag().map_or_else(|| self.tags(namespace, name), |tag| vec![tag.to_owned()])
     }
 
     /// Whether it lists what a provider shows by this name and client ID, other than as something that was never made.

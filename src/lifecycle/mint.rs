@@ -7,17 +7,18 @@ use jiff::Timestamp;
 use crate::api::{Allow, ApiCredential, Reason};
 
 use super::{
-    allowed, backoff, budget, by_hand,
+    about, allowed, backoff, budget, by_hand,
     capability::{Capabilities, Expiry},
     checks::target_is_taken,
-    honour,
+    growth, honour,
     ledger::{Account, Edit, Intent, Request, Revision, State, StepKind},
     naming,
     pass::{Pass, settle_from},
     plan::{Plan, Step, Wake},
-    schedule,
+    render, schedule,
     status::to_second,
     suspect,
+    time::{Divided, Moved},
     world::{CALL_WITHIN, ProviderView, UsableProvider},
 };
 
@@ -49,6 +50,7 @@ pub(super) fn check(pass: &Pass<'_>) -> Option<Plan> {
             .or_else(|| honour::cannot_be_honoured(pass, &provider.capabilities, &request))
             .or_else(|| allowed::not_allowed(pass, provider, &request))
             .or_else(|| target_is_taken(pass))
+            .or_else(|| cannot_be_rendered(pass, object))
             .or_else(|| suspect::holds(pass, provider))
     };
     let Some(need) = need else {
@@ -60,12 +62,25 @@ pub(super) fn check(pass: &Pass<'_>) -> Option<Plan> {
         return refused().or_else(|| by_hand::needed(pass, provider, &request, need));
     }
     refused()
-        .or_else(|| unsettled(pass))
-        .or_else(|| held_back(pass, &about(&request, provider)))
+        .or_else(|| unsettled(pass, provider))
+        .or_else(|| growth::holds(pass, &request, need.0))
+        .or_else(|| held_back(pass, &about::minting(&request, provider)))
         .or_else(|| breaker(pass, object))
         .or_else(|| budget::used_up(pass, provider, need.0))
         .or_else(|| paused(pass, provider))
         .or_else(|| mint(pass, provider, request, need))
+}
+
+/// A template that can never work is said before the first credential is made for nothing. Later
+/// ones are made all the same: what is published goes on working by the template that it was
+/// rendered from, until it ends.
+fn cannot_be_rendered(pass: &Pass<'_>, object: &ApiCredential) -> Option<Plan> {
+    if pass.document().is_some_and(|it| it.newest_issued().is_some()) {
+        return None;
+    }
+    let error = render::rehearse(object.spec.secret.as_ref()).err()?;
+    let message = format!("{error}; nothing is issued until it is corrected");
+    Some(pass.rest(Reason::TemplateInvalid, message))
 }
 
 enum Need {
@@ -133,10 +148,15 @@ fn waiting_to_be_published(pass: &Pass<'_>, newest: &Revision) -> Need {
         );
         return Need::Wait(pass.rest(Reason::Publishing, message));
     }
-    let failures = pass.document().map(|document| &document.failures);
-    let failed = failures.and_then(|all| all.get(&StepKind::Publish).or_else(|| all.get(&StepKind::Verify)));
-    let (reason, message) = match failed {
-        Some(record) => (record.reason, record.message.clone()),
+    let publish = pass.failure(StepKind::Publish).map(|record| (StepKind::Publish, record));
+    let verify = || {
+        let its_own = pass.failure(StepKind::Verify).filter(|it| it.revision == Some(newest.revision));
+        its_own.map(|record| (StepKind::Verify, record))
+    };
+    let (reason, message) = match publish.or_else(verify) {
+        Some((step, record)) => {
+            (record.reason, with_next_attempt(&record.message, backoff::next_attempt(step, record)))
+        }
         None => (
             Reason::Verifying,
             format!(
@@ -247,67 +267,83 @@ fn satisfied(pass: &Pass<'_>) -> Plan {
     pass.rest(Reason::Issued, message)
 }
 
-/// No new credential while it is not known what became of an earlier call to the same provider. One that the spec has left
-/// may never answer again.
-fn unsettled(pass: &Pass<'_>) -> Option<Plan> {
+/// No new credential while it is not known what became of an earlier call to the same provider.
+/// One that the spec has left may never answer again. A list that fails does not cost the published
+/// credential its last third, once no earlier call can still arrive.
+fn unsettled(pass: &Pass<'_>, provider: &UsableProvider) -> Option<Plan> {
     let reference = &pass.object()?.spec.provider_ref;
-    let same = |it: &&Revision| (it.account.kind, &it.account.name) == (reference.kind, &reference.name);
-    // What is inherited is settled when a credential minted here is published, so it cannot be waited for.
-    let ours = |it: &&Revision| pass.inheritance(it.revision).is_none();
-    let open = pass.revisions().filter(same).filter(ours).find(|revision| match revision.state {
-        State::Intended => true,
-        State::Unconfirmed => can_list(pass, revision),
-        _ => false,
-    })?;
-    let until = pass
-        .world
-        .provider(&open.account)
-        .and_then(ProviderView::usable)
-        .map(|provider| settle_from(open, &provider.capabilities) + provider.capabilities.listing_lag);
-    let until = until.map(|until| format!(", at the latest until {}", to_second(until))).unwrap_or_default();
+    let capabilities = &provider.capabilities;
+    let is_open = |it: &&Revision| {
+        (it.account.kind, &it.account.name) == (reference.kind, &reference.name)
+            // What is inherited is settled when a credential minted here is published, so it
+            // cannot be waited for.
+            && pass.inheritance(it.revision).is_none()
+            && match it.state {
+                State::Intended => true,
+                State::Unconfirmed => capabilities.list,
+                _ => false,
+            }
+    };
+    let open: Vec<&Revision> = pass.revisions().filter(is_open).collect();
+    let first = open.first()?;
+    let third = last_third(pass);
+    let looked_in_vain = pass.document().is_some_and(|it| it.failures.contains_key(&StepKind::Settle));
+    let can_still_arrive = open.iter().any(|it| settle_from(it, capabilities) > pass.now);
+    if looked_in_vain && !can_still_arrive && third.is_some_and(|at| at <= pass.now) {
+        return None;
+    }
+    let until = settle_from(first, capabilities).later(capabilities.listing_lag);
+    let failures = pass.document().map(|it| &it.failures);
+    let lost = failures.and_then(|all| all.get(&StepKind::Mint));
+    let lost = lost.filter(|it| it.revision == Some(first.revision)).map(|it| it.message.as_str());
+    let lost = lost.map_or("was lost".to_owned(), |why| format!("was lost or cannot be used ({why})"));
+    let search = pass.failure(StepKind::Settle).map(|it| {
+        let again = backoff::next_attempt(StepKind::Settle, it);
+        format!("; {}", with_next_attempt(&it.message, again))
+    });
     let message = format!(
-        "the answer to creating {} was lost; it is being looked for at the provider{until}",
-        open.name
+        "the answer to creating {} {lost}; it is being looked for at the provider, at the latest until {}{}",
+        first.name,
+        to_second(until),
+        search.unwrap_or_default()
     );
-    Some(pass.rest(Reason::Unconfirmed, message))
+    Some(match third.filter(|at| *at > pass.now) {
+        Some(third) => rest_until(pass, third, Reason::Unconfirmed, message),
+        None => pass.rest(Reason::Unconfirmed, message),
+    })
 }
 
-fn can_list(pass: &Pass<'_>, revision: &Revision) -> bool {
-    let provider = pass.world.provider(&revision.account).and_then(ProviderView::usable);
-    provider.is_none_or(|provider| provider.capabilities.list)
-}
-
-/// Backoff after failures, unless what is asked for or the provider has changed since.
+/// Backoff after failures, unless something has changed that they are about.
 fn held_back(pass: &Pass<'_>, about: &str) -> Option<Plan> {
     let record = pass.document()?.failures.get(&StepKind::Mint).filter(|record| record.about == about)?;
     let again = backoff::next_attempt(StepKind::Mint, record);
-    let hurry = last_third(pass).filter(|_| record.reason == Reason::Unconfirmed);
-    let again = hurry.map_or(again, |hurry| hurry.min(again));
+    let life = pass.world.active().and_then(last_third_of);
+    let again = life.map_or(again, |life| backoff::before_the_end(again, record.at, life));
     if again <= pass.now {
         return None;
     }
-    let next = if again == Timestamp::MAX {
-        "it is tried again when the spec or the provider changes".to_owned()
-    } else {
-        format!("the next attempt is at {}", to_second(again))
-    };
-    Some(rest_until(pass, again, record.reason, format!("{}; {next}", record.message)))
+    Some(rest_until(pass, again, record.reason, with_next_attempt(&record.message, again)))
+}
+
+/// A failure in words, with the time at which it is tried again.
+pub(super) fn with_next_attempt(message: &str, again: Timestamp) -> String {
+    format!("{message}; the next attempt is at {}", to_second(again))
 }
 
 pub(super) fn rest_until(pass: &Pass<'_>, at: Timestamp, reason: Reason, message: String) -> Plan {
     let plan = pass.rest(reason, message);
-    let other = match plan.wake {
-        Wake::At(other) => Some(other),
-        Wake::OnChange => None,
-    };
-    Plan { wake: Wake::earliest(other.into_iter().chain([at])), ..plan }
+    Plan { wake: Wake::earliest(plan.wake.instant().into_iter().chain([at])), ..plan }
 }
 
 /// When the last third of what workloads use begins.
 pub(super) fn last_third(pass: &Pass<'_>) -> Option<Timestamp> {
-    let active = pass.world.active()?;
-    let end = schedule::end(active)?;
-    Some(end - end.duration_since(active.issued_at?) / 3)
+    last_third_of(pass.world.active()?).map(|(third, _)| third)
+}
+
+/// When the last third of a life begins, and when it ends.
+fn last_third_of(revision: &Revision) -> Option<(Timestamp, Timestamp)> {
+    let end = schedule::end(revision)?;
+    Some((end.earlier(end.duration_since(revision.issued_at?).part(3)), end))
 }
 
 fn breaker(pass: &Pass<'_>, object: &ApiCredential) -> Option<Plan> {
@@ -340,22 +376,8 @@ pub(super) fn going(provider: &str) -> String {
 }
 
 pub(super) fn paused(pass: &Pass<'_>, provider: &UsableProvider) -> Option<Plan> {
-    let pause = provider.paused.as_ref()?;
+    let pause = provider.in_the_way()?;
     Some(pass.rest(pause.reason, pause.message.clone()))
-}
-
-/// What a failure to mint is about: when this changes, the failure is forgotten.
-pub(super) fn about(request: &Request, provider: &UsableProvider) -> String {
-    let lifetime = request.lifetime.map(|it| it.to_string()).unwrap_or_default();
-    let parts = [
-        request.name.as_str(),
-        &request.scopes.join(" "),
-        &lifetime,
-        &request.subnets.join(" "),
-        request.rotation_request.as_deref().unwrap_or_default(),
-        &provider.fingerprint,
-    ];
-    naming::fingerprint(&parts)
 }
 
 fn mint(pass: &Pass<'_>, provider: &UsableProvider, request: Request, why: (Reason, String)) -> Option<Plan> {
@@ -383,7 +405,7 @@ pub(super) fn intent(pass: &Pass<'_>) -> Intent {
         writer: operator.writer.clone(),
         id: naming::random_letters(operator.entropy.rotate_left(64), 16),
         at: pass.now,
-        call_by: pass.now + CALL_WITHIN,
+        call_by: pass.now.later(CALL_WITHIN),
     }
 }
 

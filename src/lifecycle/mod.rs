@@ -22,6 +22,7 @@
 //! ```
 
 pub mod abandoned;
+mod about;
 mod actions;
 mod allowed;
 pub mod backoff;
@@ -31,14 +32,17 @@ pub mod capability;
 mod checks;
 mod deletion;
 pub mod failure;
+pub mod growth;
 pub mod holding;
 mod honour;
 pub mod inherit;
 pub mod ledger;
 mod mint;
 pub mod naming;
+pub mod obstacle;
 mod pass;
 pub mod plan;
+pub mod progress;
 mod removal;
 pub mod render;
 mod report;
@@ -47,11 +51,15 @@ pub mod skew;
 pub mod status;
 pub mod surgery;
 pub mod suspect;
+pub mod telling;
+pub mod time;
+mod turn;
 pub mod world;
 
 pub use checks::decide;
 pub(crate) use mint::asked_expiry;
 pub use report::{AccountTrouble, EventNote, Report, conclude, reason, yet_accepted};
+pub use turn::{Urgency, urgency};
 
 #[cfg(test)]
 mod tests;

@@ -1,22 +1,30 @@
 //! One decision in the making: the world and the time, with the questions that several checks ask.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::api::{ApiCredential, IntakeVerify, Reason};
 
 use super::{
-    backoff,
+    about, allowed, backoff,
     capability::Capabilities,
-    ledger::{Document, Inheritance, Revision, State, StepKind},
+    failure::FailureKind,
+    ledger::{Document, FailureRecord, Inheritance, Revision, State, StepKind},
     plan::{Plan, Step, Wake},
     removal, render,
     schedule::{self, Schedule},
     suspect,
+    time::{Divided, Moved},
     world::{TargetView, UsableProvider, World, previous_of},
 };
 
+/// The key of a Secret that holds what the pair was issued for.
+const SCOPE: &str = "scope";
 /// How long after one look for a lost answer the next one follows.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(10);
+/// For how long it counts that a new credential was accepted, if it cannot be published at once.
+const VERIFIED_FOR: SignedDuration = SignedDuration::from_mins(10);
 /// The longest time between two looks at a published credential that is refused.
 const SETTLE_MAX: SignedDuration = SignedDuration::from_mins(10);
 
@@ -47,14 +55,21 @@ impl<'a> Pass<'a> {
     /// The provider that `revision` was made at, if it can be called now. A provider that now stands for another account is told
     /// nothing of what was made at the earlier one.
     pub(super) fn callable(&self, revision: &Revision) -> Option<&'a UsableProvider> {
-        self.world
-            .provider(&revision.account)?
-            .usable()
-            .filter(|provider| provider.paused.is_none() && suspect::is_the_same(provider, &revision.account))
+        self.world.provider(&revision.account)?.usable().filter(|provider| {
+            provider.in_the_way().is_none() && suspect::is_the_same(provider, &revision.account)
+        })
     }
 
     pub(super) fn capabilities(&self, revision: &Revision) -> Option<&'a Capabilities> {
         self.world.provider(&revision.account)?.usable().map(|provider| &*provider.capabilities)
+    }
+
+    /// Returns the fields of `revision` as its provider tells them now; `None` if it does not.
+    /// The scope is what it was issued with.
+    pub(super) fn fields_now(&self, revision: &Revision) -> Option<BTreeMap<String, String>> {
+        let provider = self.callable(revision).filter(|provider| !provider.fields.is_empty())?;
+        let scope = revision.fields.get(SCOPE).map(|scope| (SCOPE.to_owned(), scope.clone()));
+        Some(provider.fields.clone().into_iter().filter(|(key, _)| key != SCOPE).chain(scope).collect())
     }
 
     /// How a revision was come by, if it was inherited.
@@ -74,7 +89,7 @@ impl<'a> Pass<'a> {
         let own = || self.document()?.inherited.as_ref().zip(self.published());
         match self.inheritance(revision.revision) {
             None => true,
-            Some(Inheritance::Borrowed) => false,
+            Some(Inheritance::Borrowed | Inheritance::Other(_)) => false,
             Some(Inheritance::Adopted | Inheritance::Rebuilt) => {
                 let is_held = self.world.held().any(|it| it == revision.revision);
                 let is_replaced = own().is_some_and(|(inherited, it)| it.revision > inherited.through);
@@ -97,18 +112,36 @@ impl<'a> Pass<'a> {
         })
     }
 
+    /// Whether the provider has accepted `revision` of late. What could not be published since then is tried again before it is.
+    pub(super) fn is_verified(&self, revision: &Revision) -> bool {
+        let verified = self.world.memory.verified.filter(|(which, _)| *which == revision.revision);
+        verified.is_some_and(|(_, at)| self.now < at.later(VERIFIED_FOR))
+    }
+
+    /// The last failure of `step`, if nothing that it is about has changed since.
+    pub(super) fn failure(&self, step: StepKind) -> Option<&'a FailureRecord> {
+        self.document()?.failures.get(&step).filter(|record| about::is_current(self, step, record))
+    }
+
     /// When `step` may be tried again, if it failed and that time has not come.
     pub(super) fn held_back(&self, step: StepKind) -> Option<Timestamp> {
-        let record = self.document()?.failures.get(&step)?;
+        let record = self.failure(step)?;
         Some(backoff::next_attempt(step, record)).filter(|at| *at > self.now)
     }
 
-    /// The same for publishing; after a change of `spec.secret` it is tried at once.
-    pub(super) fn publishing_is_held_back(&self) -> bool {
-        let output = self.object().and_then(|object| object.spec.secret.as_ref());
-        let record = self.document().and_then(|it| it.failures.get(&StepKind::Publish));
-        record.is_some_and(|it| it.about == render::about(output))
-            && self.held_back(StepKind::Publish).is_some()
+    /// The same for trying `revision`: what another one came to says nothing of it.
+    pub(super) fn trying_is_held_back(&self, revision: &Revision) -> bool {
+        let its_own = self.failure(StepKind::Verify).is_some_and(|it| it.revision == Some(revision.revision));
+        its_own && self.held_back(StepKind::Verify).is_some()
+    }
+
+    /// The same for revoking `revision`. What the provider said of one credential holds back no
+    /// later one; those before it have had their turn and wait for the next round.
+    pub(super) fn revoking_is_held_back(&self, revision: &Revision) -> bool {
+        let Some(record) = self.failure(StepKind::Revoke) else { return false };
+        let has_its_turn = record.kind.is_some_and(FailureKind::is_of_one_credential)
+            && record.revision.is_some_and(|failed| failed < revision.revision);
+        !has_its_turn && self.held_back(StepKind::Revoke).is_some()
     }
 
     /// When the Secret may be put right again, if others change it all the time.
@@ -178,11 +211,16 @@ impl<'a> Pass<'a> {
                 State::Revoking | State::Revoked | State::Absent | State::Left | State::Abandoned => {}
             }
         }
+        instants.extend(self.revisions().filter_map(|it| allowed::end(self, it)));
         instants.extend(self.published().map(|it| self.check_due(it)));
         instants.extend(removal::instants(self));
         instants.extend(self.repair_due());
-        instants.extend(self.renamed_target().and_then(|_| self.renaming_is_over()));
-        instants.extend(newest.filter(|_| self.published().is_none()).and_then(|it| self.verify_due(it)));
+        instants.extend(self.renamed_target().and_then(|old| self.renaming_is_over(old)));
+        if let Some(unpublished) = newest.filter(|_| self.published().is_none()) {
+            instants.extend(self.verify_due(unpublished));
+            // What could not be published for so long is tried again.
+            instants.extend(self.world.memory.verified.map(|(_, at)| at.later(VERIFIED_FOR)));
+        }
         instants.retain(|at| *at > self.now);
         instants
     }
@@ -193,11 +231,14 @@ impl<'a> Pass<'a> {
         self.world.targets.iter().find(|it| it.ours && it.name != current.name && !it.terminating)
     }
 
-    /// When workloads have had an overlap's time to move to a new `secret.name`.
-    pub(super) fn renaming_is_over(&self) -> Option<Timestamp> {
+    /// Returns when workloads have had an overlap's time to move from `old` to a new `secret.name`;
+    /// `None` before the ledger says since when it has been the name.
+    pub(super) fn renaming_is_over(&self, old: &TargetView) -> Option<Timestamp> {
         let rotation = self.object()?.spec.rotation.as_ref();
-        let since = self.world.target()?.created_at?;
-        Some(since.checked_add(schedule::overlap(rotation)).unwrap_or(Timestamp::MAX))
+        let target = self.world.target()?;
+        let renamed = self.document()?.renamed.as_ref().filter(|it| it.to == target.name)?;
+        let created = [target.created_at, old.created_at].into_iter().flatten();
+        Some(created.fold(renamed.at, Timestamp::max).later(schedule::overlap(rotation)))
     }
 
     /// When an unanswered call is next looked for.
@@ -207,23 +248,26 @@ impl<'a> Pass<'a> {
         if revision.state == State::Unconfirmed && !capabilities.list {
             return None;
         }
+        let listed = from.later(capabilities.listing_lag);
         // Whichever was looked for last: several lost answers take turns, and do not call without a pause.
         Some(match self.world.memory.looked {
-            Some((_, at)) if at >= from && at < from + capabilities.listing_lag => {
-                (at + LOOK_AGAIN).min(from + capabilities.listing_lag)
-            }
-            Some((_, at)) if at >= from => at + LOOK_AGAIN,
+            Some((_, at)) if at >= from && at < listed => at.later(LOOK_AGAIN).min(listed),
+            Some((_, at)) if at >= from => at.later(LOOK_AGAIN),
             _ => from,
         })
     }
 
-    /// When a revision that waits for acceptance is next tried: soon after it was issued, then ever more seldom.
+    /// When a revision that waits for acceptance is next tried: soon after it was issued or after
+    /// the cause of a failure was corrected, then ever more seldom.
     pub(super) fn verify_due(&self, revision: &Revision) -> Option<Timestamp> {
         let issued = revision.issued_at?;
         let tried = self.world.memory.tried.filter(|(which, _)| *which == revision.revision);
+        let failed = self.document()?.failures.get(&StepKind::Verify);
+        let failed = failed.filter(|it| it.revision == Some(revision.revision));
+        let corrected = failed.is_some_and(|it| !about::is_current(self, StepKind::Verify, it));
         Some(tried.map_or(issued, |(_, at)| {
-            let age = at.duration_since(issued);
-            at + (age / 4).clamp(SignedDuration::from_secs(1), SignedDuration::from_secs(15))
+            let age = if corrected { SignedDuration::ZERO } else { at.duration_since(issued) };
+            at.later(age.part(4).clamp(SignedDuration::from_secs(1), SignedDuration::from_secs(15)))
         }))
     }
 
@@ -235,23 +279,24 @@ impl<'a> Pass<'a> {
             // Soon at first, then ever more seldom: it may be waiting for others, or for a person.
             let settle = self.capabilities(revision).map_or(SignedDuration::ZERO, |it| it.propagation);
             let checked = checked.unwrap_or(refused);
-            return checked
-                + (checked.duration_since(refused) / 4)
-                    .clamp(settle.max(LOOK_AGAIN), SETTLE_MAX.max(settle));
+            let wait = checked.duration_since(refused).part(4);
+            return checked.later(wait.clamp(settle.max(LOOK_AGAIN), SETTLE_MAX.max(settle)));
         }
         let uid = self.world.object_uid();
         let due = schedule::next_check(uid, revision, checked, self.world.operator.started);
-        let alarmed = self.callable(revision).and_then(|provider| {
-            let at = provider.standing.sibling_refused_at?;
-            let looks = suspect::is_in_the_sample(provider, schedule::spread(uid, revision.revision));
-            (looks && checked.is_none_or(|checked| checked < at)).then_some(at)
-        });
-        alarmed.map_or(due, |alarmed| alarmed.min(due))
+        let Some(provider) = self.callable(revision) else { return due };
+        let suspect::Standing { sibling_refused_at, judged, .. } = provider.standing;
+        let looks = suspect::is_in_the_sample(provider, schedule::spread(uid, revision.revision));
+        let alarmed = sibling_refused_at.filter(|_| looks);
+        // When a person has judged the account, all of it is looked at, and not only a sample.
+        let judged = judged.filter(|judged| revision.issued_at.is_some_and(|issued| issued <= *judged));
+        let unchecked = |at: &Timestamp| checked.is_none_or(|checked| checked < *at);
+        [alarmed, judged].into_iter().flatten().filter(unchecked).fold(due, Timestamp::min)
     }
 }
 
 /// From when on an unanswered call may be settled: at once if its own caller gave it up, and otherwise not before the caller
 /// can no longer be waiting for it.
 pub(super) fn settle_from(revision: &Revision, capabilities: &Capabilities) -> Timestamp {
-    revision.unconfirmed_at.unwrap_or(revision.intent.call_by + capabilities.create_timeout)
+    revision.unconfirmed_at.unwrap_or(revision.intent.call_by.later(capabilities.create_timeout))
 }

@@ -47,6 +47,21 @@ pub enum Wake {
 }
 
 impl Wake {
+    /// The same, and at this instant at the latest.
+    #[must_use]
+    pub fn or_at(self, at: Timestamp) -> Self {
+        Self::At(self.instant().map_or(at, |planned| planned.min(at)))
+    }
+
+    /// The instant, if there is one.
+    #[must_use]
+    pub fn instant(self) -> Option<Timestamp> {
+        match self {
+            Self::At(at) => Some(at),
+            Self::OnChange => None,
+        }
+    }
+
     /// The earliest of some instants.
     #[must_use]
     pub fn earliest(instants: impl IntoIterator<Item = Timestamp>) -> Self {
@@ -188,6 +203,8 @@ pub enum Outcome {
     },
     /// The provider call failed.
     Failed(Failure),
+    /// A credential was made that cannot be used. The ledger lists it as what is to be revoked.
+    Unusable(Failure),
 }
 
 /// What exists at a provider, and whether anyone else lays claim to it.

@@ -13,6 +13,7 @@ use super::{
     pass::Pass,
     plan::{Plan, Step},
     status::to_second,
+    time::{Divided, Moved},
 };
 
 /// How often a credential that is to be removed is tried: soon at first, then ever more seldom.
@@ -70,11 +71,9 @@ fn can_be_seen(pass: &Pass<'_>, it: &Revision, beside: &Revision) -> bool {
 
 fn due_at(pass: &Pass<'_>, it: &Revision) -> Timestamp {
     let retired = it.retired_at.unwrap_or(pass.now);
-    pass.world
-        .memory
-        .removals
-        .get(&it.revision)
-        .map_or(retired, |looked| *looked + (looked.duration_since(retired) / 4).clamp(LOOKS.0, LOOKS.1))
+    pass.world.memory.removals.get(&it.revision).map_or(retired, |looked| {
+        looked.later(looked.duration_since(retired).part(4).clamp(LOOKS.0, LOOKS.1))
+    })
 }
 
 /// What a person has to remove or to look for, each with what to do.
@@ -92,7 +91,8 @@ pub(super) fn awaited<'a>(pass: &'a Pass<'_>) -> impl Iterator<Item = String> + 
 
 /// A secret that was made anew for the same client: removing the client would end the new one too.
 fn shares_its_client(pass: &Pass<'_>, old: &Revision) -> bool {
-    pass.revisions().any(|it| it.state.is_usable() && it.client_id == old.client_id)
+    let is_same = |it: &Revision| old.client_id.as_deref().is_some_and(|id| it.is_client(id, &old.account));
+    pass.revisions().any(|it| it.state.is_usable() && is_same(it))
 }
 
 /// What a person is asked to do about a credential that Credwright cannot revoke.

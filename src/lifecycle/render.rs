@@ -1,19 +1,15 @@
 //! A credential and an output spec make the data of the Secret that workloads read.
-//!
-//! Templates are the tenant's: they run with bounded fuel, fail on what is not defined, and their errors are shown without
-//! the values they saw.
+
+mod template;
 
 use std::collections::BTreeMap;
 
-use minijinja::{Environment, UndefinedBehavior, syntax::SyntaxConfig};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::api::SecretOutput;
 
 use super::{ledger::Revision, naming, schedule};
 
-/// How many instructions a template may take.
-const FUEL: u64 = 50_000;
 /// How large all of a Secret's values may be together; a Secret takes 1 MiB.
 const SIZE_LIMIT: usize = 512 * 1024;
 
@@ -30,27 +26,78 @@ pub struct WithSecret<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RenderError {
     /// A template failed.
-    #[error("spec.secret.template.{key} cannot be rendered: {why}")]
+    #[error("spec.secret.template{} cannot be rendered: {why}", member(.key))]
     Template {
         /// Its key.
         key: String,
         /// What is wrong, without any value.
         why: String,
+        /// Whether it is so whatever the values are.
+        certain: bool,
     },
     /// Two keys have the same name.
     #[error("spec.secret: two keys are named {0}")]
     DuplicateKey(String),
+    /// Nothing is wrong with the templates.
+    #[error("spec.secret.template cannot be rendered just now: no thread could be started for it ({0})")]
+    NoThread(std::io::ErrorKind),
     /// It is too large.
     #[error("spec.secret: the Secret would be larger than 512 KiB")]
     TooLarge,
 }
 
+/// A key behind the path of its map, as people write it.
+fn member(key: &str) -> String {
+    let plain = key.chars().all(|it| it.is_ascii_alphanumeric() || it == '_' || it == '-');
+    if plain { format!(".{key}") } else { format!("[{key:?}]") }
+}
+
+/// The keys that a driver may publish beside the pair, of which some hold the secret again. A test
+/// holds drivers to them.
+pub const DRIVERS_KEYS: [&str; 11] = [
+    "api_version",
+    "audience",
+    "base_url",
+    "cloud_id",
+    "host",
+    "org",
+    "refresh_token",
+    "region",
+    "resource",
+    "scope",
+    "token_url",
+];
+/// Keys that not every credential has, or not always.
+const OPTIONAL: [&str; 3] = ["expires_at", "previous_client_id", "previous_client_secret"];
+
+/// Renders the templates with made-up values before there is a credential. A template may still
+/// fail with real ones; what fails here fails with all of them.
+///
+/// # Errors
+/// If a template cannot work, whatever is issued: it names a filter or a value that there is not,
+/// or is none.
+pub fn rehearse(output: Option<&SecretOutput>) -> Result<(), RenderError> {
+    let Some(output) = output else { return Ok(()) };
+    let made_up = |key: &&str| ((*key).to_owned(), SecretString::from(format!("made-up-{key}")));
+    let mut values: BTreeMap<String, SecretString> =
+        ["client_id", "client_secret"].iter().chain(&DRIVERS_KEYS).map(made_up).collect();
+    // A first credential has no predecessor; whether it ends is known when it is there.
+    values.insert("expires_at".to_owned(), "2030-01-01T00:00:00Z".to_owned().into());
+    match template::render(&output.template, &values) {
+        Err(error @ RenderError::Template { certain: true, .. }) => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// A hash of all that a target is rendered from. It contains no secret: each revision has one secret for its whole life, but
-/// a person may say later when it ends.
+/// a person may say later when it ends, and what else workloads are told follows the provider.
 #[must_use]
 pub fn source(output: Option<&SecretOutput>, revision: &Revision, previous: Option<&Revision>) -> String {
     let output = serde_json::to_string(&output).unwrap_or_default();
-    let number = |it: &Revision| format!("{} {} {:?}", it.revision, it.intent.id, it.expires_at);
+    let number = |it: &Revision| {
+        let followed = it.followed.map(|times| format!(" {times}")).unwrap_or_default();
+        format!("{} {} {:?}{followed}", it.revision, it.intent.id, it.expires_at)
+    };
     naming::fingerprint(&[&output, &number(revision), &previous.map(number).unwrap_or_default()])
 }
 
@@ -78,9 +125,9 @@ pub fn render(
             return Err(RenderError::DuplicateKey(name.clone()));
         }
     }
-    for (key, template) in &output.template {
-        if data.insert(key.clone(), render_template(key, template, &values)?).is_some() {
-            return Err(RenderError::DuplicateKey(key.clone()));
+    for (key, text) in template::render(&output.template, &values)? {
+        if data.insert(key.clone(), text).is_some() {
+            return Err(RenderError::DuplicateKey(key));
         }
     }
     let size: usize = data.iter().map(|(key, value)| key.len() + value.expose_secret().len()).sum();
@@ -147,29 +194,4 @@ pub fn take_back(output: Option<&SecretOutput>, data: BTreeMap<String, SecretStr
         .map(|(key, value)| (key.clone(), value.expose_secret().to_owned()))
         .collect();
     Some(TakenBack { client_id, client_secret, fields, secret_aliases })
-}
-
-fn render_template(
-    key: &str,
-    template: &str,
-    values: &BTreeMap<String, SecretString>,
-) -> Result<SecretString, RenderError> {
-    let mut environment = Environment::new();
-    environment.set_fuel(Some(FUEL));
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    if let Ok(syntax) = SyntaxConfig::builder().keep_trailing_newline(true).build() {
-        environment.set_syntax(syntax);
-    }
-    let exposed: BTreeMap<String, String> =
-        values.iter().map(|(key, value)| (key.clone(), value.expose_secret().to_owned())).collect();
-    // A template's error can quote what it saw. Only its kind and place are shown.
-    let failed = |error: &minijinja::Error| RenderError::Template {
-        key: key.to_owned(),
-        why: match error.line() {
-            Some(line) => format!("{} in line {line}", error.kind()),
-            None => error.kind().to_string(),
-        },
-    };
-    let rendered = environment.render_str(template, exposed).map_err(|error| failed(&error))?;
-    if rendered.len() > SIZE_LIMIT { Err(RenderError::TooLarge) } else { Ok(rendered.into()) }
 }

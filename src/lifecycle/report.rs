@@ -6,6 +6,7 @@ mod left;
 mod person;
 mod restore;
 mod revoked;
+mod verified;
 
 pub use revoked::yet_accepted;
 
@@ -14,13 +15,13 @@ use jiff::Timestamp;
 use crate::api::{ProviderKind, Reason};
 
 use super::{
-    backoff,
+    about, backoff,
     failure::{Failure, FailureKind},
     ledger::{Edit, FailureRecord, Revision, StepKind},
-    mint, naming,
     pass::settle_from,
     plan::{FoundCredential, Outcome, Step},
     render, suspect,
+    time::Moved,
     world::{Memory, ProviderView, World},
 };
 
@@ -33,8 +34,10 @@ pub struct Report {
     pub events: Vec<EventNote>,
     /// An attempt to replace a published credential that is over: why it was made, and whether the replacement is published.
     pub rotation: Option<(Reason, bool)>,
-    /// A provider account that is to be left alone for a while.
+    /// A failure that may be the whole account's.
     pub trouble: Option<AccountTrouble>,
+    /// The account that the step called, if it answered.
+    pub answered: Option<(ProviderKind, String)>,
     /// What this process remembers from now on.
     pub memory: Memory,
 }
@@ -63,14 +66,18 @@ pub struct AccountTrouble {
 #[must_use]
 pub fn reason(kind: FailureKind) -> Reason {
     match kind {
-        FailureKind::Unavailable | FailureKind::Ambiguous => Reason::ProviderUnavailable,
+        FailureKind::Unavailable | FailureKind::Ambiguous | FailureKind::Other(_) => {
+            Reason::ProviderUnavailable
+        }
         FailureKind::RateLimited => Reason::ProviderRateLimited,
         FailureKind::LoginRefused => Reason::ProviderLoginRefused,
         FailureKind::Forbidden => Reason::ProviderForbidden,
         FailureKind::Rejected => Reason::InvalidForProvider,
+        FailureKind::Unexplained => Reason::ProviderRefused,
         FailureKind::NotFound => Reason::FoundRevoked,
         FailureKind::Conflict => Reason::NameTaken,
         FailureKind::Malformed => Reason::ProviderProtocolError,
+        FailureKind::Busy => Reason::ProviderBusy,
     }
 }
 
@@ -79,9 +86,20 @@ fn concerns_account(kind: FailureKind) -> bool {
     matches!(kind, FailureKind::Unavailable | FailureKind::RateLimited | FailureKind::LoginRefused)
 }
 
-/// What a failure to settle or to revoke is about: the account. Several may take turns, and their failures still add up.
-fn whose(revision: &Revision) -> String {
-    format!("{:?}/{}", revision.account.kind, revision.account.name)
+/// Returns whether the account that was called has answered, be it with a refusal.
+fn has_answered(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::TooLate => false,
+        Outcome::Failed(failure) => {
+            !concerns_account(failure.kind)
+                && !matches!(
+                    failure.kind,
+                    // A proxy may have sent the last one.
+                    FailureKind::Ambiguous | FailureKind::Busy | FailureKind::Unexplained
+                )
+        }
+        _ => true,
+    }
 }
 
 /// Concludes from `outcome` what to record, tell and remember. A function, like [`super::decide`].
@@ -119,7 +137,10 @@ pub fn conclude(world: &World, step: &Step, outcome: &Outcome, now: Timestamp) -
         }
         Step::Abandon(it) => conclusion.abandoned(it),
         Step::Record(Edit::Close) => conclusion.closed(),
-        Step::Record(Edit::StartRevoking { revisions }) => conclusion.handed_over(revisions),
+        Step::Record(Edit::StartRevoking { revisions }) => {
+            conclusion.handed_over(revisions);
+            conclusion.outlived(revisions);
+        }
         Step::Take(taken) => conclusion.taken(taken, outcome),
         Step::CheckRemoval { revision: number, .. } => {
             if let Some(it) = revision(number) {
@@ -140,6 +161,8 @@ pub fn conclude(world: &World, step: &Step, outcome: &Outcome, now: Timestamp) -
         | Step::ReleaseObject
         | Step::ReleaseLedger => {}
     }
+    let account = step.account(world).filter(|_| has_answered(outcome));
+    conclusion.report.answered = account.map(|it| (it.kind, it.name.clone()));
     conclusion.report
 }
 
@@ -153,16 +176,17 @@ impl<'a> Conclusion<'a> {
     fn minted(&mut self, intended: &Revision, outcome: &Outcome) {
         let revision = intended.revision;
         let failure = match outcome {
-            Outcome::TooLate => {
+            Outcome::TooLate | Outcome::Failed(Failure { kind: FailureKind::Busy, .. }) => {
                 self.report.edits.push(Edit::Absent { revision, refused: true });
                 return;
             }
             Outcome::Failed(failure) => failure,
+            Outcome::Unusable(failure) => return self.unusable(intended, failure),
             _ => return,
         };
-        let about = self.provider_view(intended).and_then(ProviderView::usable);
-        let can_list = about.is_some_and(|provider| provider.capabilities.list);
-        let about = about.map(|provider| mint::about(&intended.request, provider)).unwrap_or_default();
+        let provider = self.provider_view(intended).and_then(ProviderView::usable);
+        let can_list = provider.is_some_and(|provider| provider.capabilities.list);
+        let about = self.about_minting(intended);
         let lost = matches!(failure.kind, FailureKind::Ambiguous | FailureKind::Malformed);
         self.report.edits.push(if lost {
             Edit::Unconfirm { revision }
@@ -177,10 +201,19 @@ impl<'a> Conclusion<'a> {
         self.fail(StepKind::Mint, intended, about, (reason, message, failure));
     }
 
+    /// The ledger lists the credential, and it is revoked. The next answer would be the same: it is
+    /// asked for after long pauses, or when something is corrected.
+    fn unusable(&mut self, intended: &Revision, failure: &Failure) {
+        let about = self.about_minting(intended);
+        let message =
+            format!("a credential was made that cannot be used, and is revoked: {}", failure.message);
+        let failure = Failure { kind: FailureKind::Rejected, ..failure.clone() };
+        self.fail(StepKind::Mint, intended, about, (Reason::ProviderProtocolError, message, &failure));
+    }
+
     /// A crash took the answer, and the provider cannot be asked for it: as with a lost answer, the next attempt waits.
     fn never_answered(&mut self, revision: &Revision) {
-        let about = self.provider_view(revision).and_then(ProviderView::usable);
-        let about = about.map(|provider| mint::about(&revision.request, provider)).unwrap_or_default();
+        let about = self.about_minting(revision);
         let message = format!(
             "{} may have been created, and the provider cannot list what exists: look there for that name and remove it",
             revision.name
@@ -195,10 +228,9 @@ impl<'a> Conclusion<'a> {
             Outcome::Found(found) => found,
             Outcome::Failed(failure) => {
                 let message = format!("looking for {} failed: {}", revision.name, failure.message);
-                return self.fail(
+                return self.call_failed(
                     StepKind::Settle,
                     revision,
-                    whose(revision),
                     (reason(failure.kind), message, failure),
                 );
             }
@@ -213,13 +245,13 @@ impl<'a> Conclusion<'a> {
             None => {
                 let capabilities =
                     self.provider_view(revision).and_then(ProviderView::usable).map(|it| &it.capabilities);
-                let certain =
-                    capabilities.is_some_and(|it| self.now >= settle_from(revision, it) + it.listing_lag);
+                let certain = capabilities
+                    .is_some_and(|it| self.now >= settle_from(revision, it).later(it.listing_lag));
                 if let Some(message) = self.hides(revision, found) {
                     let failure =
                         Failure { kind: FailureKind::Malformed, retry_after: None, message: String::new() };
                     let what = (Reason::ProviderProtocolError, message, &failure);
-                    return self.fail(StepKind::Settle, revision, whose(revision), what);
+                    return self.call_failed(StepKind::Settle, revision, what);
                 }
                 if certain {
                     self.report.edits.push(Edit::Absent { revision: revision.revision, refused: false });
@@ -232,7 +264,7 @@ impl<'a> Conclusion<'a> {
     /// Why the list in which `revision` was looked for is not to be believed.
     fn hides(&self, revision: &Revision, found: &[FoundCredential]) -> Option<String> {
         let lag = self.provider_view(revision).and_then(ProviderView::usable)?.capabilities.listing_lag;
-        let tag = naming::parts(&revision.name).map(|(tag, _)| tag)?;
+        let tag = revision.tag()?;
         let is_listed = |name: &str| found.iter().any(|it| it.name == name);
         suspect::hides(self.world.document()?, (tag, &revision.account), is_listed, (self.now, lag))
     }
@@ -244,85 +276,7 @@ impl<'a> Conclusion<'a> {
         );
         let failure = Failure { kind: FailureKind::Malformed, retry_after: None, message: message.clone() };
         let what = (Reason::ProviderProtocolError, message, &failure);
-        self.fail(StepKind::Settle, revision, whose(revision), what);
-    }
-
-    fn verified(&mut self, revision: &Revision, outcome: &Outcome) {
-        let number = revision.revision;
-        let published = self.world.published().is_some_and(|it| it.revision == number);
-        let accepted = match outcome {
-            Outcome::Tried { accepted } => *accepted,
-            Outcome::Failed(failure) => {
-                self.remember_try(number, published);
-                let message = format!("trying {} failed: {}", revision.name, failure.message);
-                return self.fail(
-                    StepKind::Verify,
-                    revision,
-                    revision.name.clone(),
-                    (reason(failure.kind), message, failure),
-                );
-            }
-            _ => return,
-        };
-        self.remember_try(number, published);
-        self.forget(StepKind::Verify);
-        // Workloads may use it from a Secret of an earlier name, or from one that is just being restored.
-        let in_use = self.world.active().is_some_and(|it| it.revision == number)
-            || self.world.held().any(|held| held == number)
-            || self.world.document().is_some_and(|it| it.inheritance(number).is_some());
-        match accepted {
-            true => {
-                self.report.memory.verified = Some(number);
-                if revision.refused_at.is_some() {
-                    self.report.edits.push(Edit::Refused { revision: number, refused: false });
-                }
-            }
-            false if in_use => self.refused_though_in_use(revision),
-            false => self.refused_so_far(revision),
-        }
-    }
-
-    fn remember_try(&mut self, revision: u32, published: bool) {
-        let memory = &mut self.report.memory;
-        *(if published { &mut memory.checked } else { &mut memory.tried }) = Some((revision, self.now));
-    }
-
-    /// A new credential may be refused until it has propagated; after that it never will be accepted.
-    fn refused_so_far(&mut self, revision: &Revision) {
-        let since = revision.issued_at.unwrap_or(self.now);
-        let view = self.provider_view(revision).and_then(ProviderView::usable);
-        if view.is_none_or(|provider| self.now < since + provider.capabilities.propagation) {
-            return;
-        }
-        let about = view.map(|provider| mint::about(&revision.request, provider)).unwrap_or_default();
-        self.report.edits.push(Edit::StartRevoking { revisions: vec![revision.revision] });
-        let next = match view {
-            Some(provider) if provider.capabilities.by_hand => "a person has to make another one",
-            _ => "it is revoked and another one is tried",
-        };
-        let message = format!("the provider never accepted {}; {next}", revision.name);
-        let failure = Failure { kind: FailureKind::Malformed, retry_after: None, message: String::new() };
-        self.fail(StepKind::Mint, revision, about, (Reason::NeverAccepted, message, &failure));
-    }
-
-    /// Dead is what is refused twice, a settle time apart, while the account's probe passes (the second refusal comes with one)
-    /// and its other credentials are accepted.
-    fn refused_though_in_use(&mut self, revision: &Revision) {
-        let number = revision.revision;
-        let Some(first) = revision.refused_at else {
-            return self.report.edits.push(Edit::Refused { revision: number, refused: true });
-        };
-        let view = self.provider_view(revision).and_then(ProviderView::usable);
-        let its_own = view.is_some_and(|it| suspect::is_its_own(it, &revision.account, first, self.now));
-        if its_own && revision.dead_at.is_none() {
-            self.report.edits.push(Edit::Dead { revision: number });
-            let next = match view {
-                Some(provider) if provider.capabilities.by_hand => "a person has to make another one",
-                _ => "another one is issued at once",
-            };
-            let message = format!("the provider refuses {}, which is published; {next}", revision.name);
-            self.report.events.push(EventNote { warning: true, reason: Reason::FoundRevoked, message });
-        }
+        self.call_failed(StepKind::Settle, revision, what);
     }
 
     fn published(&mut self, revision: &Revision, outcome: &Outcome) {
@@ -376,8 +330,22 @@ impl<'a> Conclusion<'a> {
         self.world.provider(&revision.account)
     }
 
+    fn about_minting(&self, revision: &Revision) -> String {
+        let provider = self.provider_view(revision).and_then(ProviderView::usable);
+        provider.map(|provider| about::minting(&revision.request, provider)).unwrap_or_default()
+    }
+
+    /// A call about one credential failed.
+    fn call_failed(&mut self, step: StepKind, revision: &Revision, what: (Reason, String, &Failure)) {
+        let provider = self.provider_view(revision).and_then(ProviderView::usable);
+        self.fail(step, revision, about::calling(step, revision, provider), what);
+    }
+
     fn fail(&mut self, step: StepKind, revision: &Revision, about: String, what: (Reason, String, &Failure)) {
         let failure = what.2;
+        if failure.kind == FailureKind::Busy {
+            return;
+        }
         if step == StepKind::Mint && self.world.active().is_some_and(|it| it.revision < revision.revision) {
             self.report.rotation = Some((revision.reason, false));
         }

@@ -8,7 +8,10 @@ use sha2::{Digest, Sha256};
 
 use crate::api::{ApiCredentialSpec, Rotation};
 
-use super::ledger::Revision;
+use super::{
+    ledger::Revision,
+    time::{Divided, Moved},
+};
 
 /// How long old and new both work where the spec does not say.
 const DEFAULT_OVERLAP: SignedDuration = SignedDuration::from_hours(24);
@@ -43,16 +46,16 @@ pub fn schedule(object_uid: &str, spec: &ApiCredentialSpec, revision: &Revision)
     let jitter =
         before.as_millis() / 10 * i128::from(spread(object_uid, revision.revision)) / i128::from(u16::MAX);
     let jitter = SignedDuration::from_millis(i64::try_from(jitter).unwrap_or(0));
-    Some(Schedule { end, renewal: (end - before - jitter).max(issued) })
+    Some(Schedule { end, renewal: end.earlier(before).earlier(jitter).max(issued) })
 }
 
 /// How long before the end of `life` a credential is replaced: as the spec says, but a third of its life if that is more than
 /// half of it.
 #[must_use]
 pub fn renew_before(spec: &ApiCredentialSpec, life: SignedDuration) -> SignedDuration {
-    let third = life / 3;
+    let third = life.part(3);
     match spec.rotation.as_ref().and_then(|rotation| rotation.renew_before) {
-        Some(asked) if asked.signed() <= life / 2 => asked.signed(),
+        Some(asked) if asked.signed() <= life.part(2) => asked.signed(),
         _ => third,
     }
 }
@@ -62,7 +65,7 @@ pub fn renew_before(spec: &ApiCredentialSpec, life: SignedDuration) -> SignedDur
 pub fn renew_before_is_too_long(spec: &ApiCredentialSpec, revision: &Revision) -> bool {
     let (Some(issued), Some(end)) = (revision.issued_at, end(revision)) else { return false };
     let asked = spec.rotation.as_ref().and_then(|rotation| rotation.renew_before);
-    asked.is_some_and(|asked| asked.signed() > end.duration_since(issued) / 2)
+    asked.is_some_and(|asked| asked.signed() > end.duration_since(issued).part(2))
 }
 
 /// A number that stands for an object's revision, evenly spread.
@@ -86,7 +89,7 @@ pub fn revoke_at(spec: &ApiCredentialSpec, old: &Revision, new: Option<Schedule>
     if old.dead_at.is_some() {
         return Some(retired);
     }
-    let by_overlap = retired.checked_add(overlap(spec.rotation.as_ref())).unwrap_or(Timestamp::MAX);
+    let by_overlap = retired.later(overlap(spec.rotation.as_ref()));
     [Some(by_overlap), end(old), new.map(|new| new.renewal)]
         .into_iter()
         .flatten()
@@ -104,12 +107,12 @@ pub fn next_check(
     started: Timestamp,
 ) -> Timestamp {
     match last {
-        Some(last) => last + CHECK_EVERY,
+        Some(last) => last.later(CHECK_EVERY),
         None => {
             let since = revision.issued_at.map_or(started, |issued| issued.max(started));
             let share = CHECK_EVERY.as_secs() * i64::from(spread(object_uid, revision.revision))
                 / i64::from(u16::MAX);
-            since + SignedDuration::from_secs(share.max(60))
+            since.later(SignedDuration::from_secs(share.max(60)))
         }
     }
 }

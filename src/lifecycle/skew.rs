@@ -3,19 +3,36 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::api::{CLOCK_ANNOTATION, Reason};
+use crate::api::{CLOCK_ANNOTATION, Reason, instant};
 
-use super::{checks::render_what_is_active, mint::rest_until, pass::Pass, plan::Plan, status::to_second};
+use super::{
+    checks::render_what_is_active,
+    ledger::Edit,
+    mint::rest_until,
+    pass::Pass,
+    plan::{Plan, Step},
+    status::to_second,
+    time::Moved,
+    world::World,
+};
 
 /// How far the clock may be from the API server's, and behind the last write of a ledger.
-const TOLERANCE: SignedDuration = SignedDuration::from_mins(1);
+pub(super) const TOLERANCE: SignedDuration = SignedDuration::from_mins(1);
 /// When it is looked at again.
 const AGAIN: SignedDuration = SignedDuration::from_mins(1);
 
 /// Whether a clock that is ahead of the API server's by so much is wrong.
 #[must_use]
 pub fn is_wrong(skew: SignedDuration) -> bool {
-    skew.abs() > TOLERANCE
+    skew.unsigned_abs() > TOLERANCE.unsigned_abs()
+}
+
+/// Whether a step that was decided on by a clock that seemed right must not be done by one that is ahead by so much: exactly where
+/// `check` would hold it back, had it known. Deletion goes on.
+#[must_use]
+pub fn stops(world: &World, step: &Step, skew: SignedDuration) -> bool {
+    let by_the_clock = matches!(step, Step::Mint(_) | Step::Record(Edit::StartRevoking { .. }));
+    by_the_clock && is_wrong(skew) && !Pass { world, now: Timestamp::MIN }.is_ending()
 }
 
 /// The clock of this process, or that of the ledger's last writer, is wrong. Deletion goes on: what it cannot revoke is on record.
@@ -24,15 +41,22 @@ pub(super) fn check(pass: &Pass<'_>) -> Option<Plan> {
         return None;
     }
     let message = by_the_api_server(pass).or_else(|| by_the_ledger(pass))?;
-    let rest = || rest_until(pass, pass.now + AGAIN, Reason::ClockSkew, message);
+    let rest = || rest_until(pass, pass.now.later(AGAIN), Reason::ClockSkew, message);
     render_what_is_active(pass).or_else(|| Some(rest()))
+}
+
+/// Returns whether the clock of this process, or that of the ledger's last writer, seems to be
+/// wrong.
+pub(super) fn seems_wrong(pass: &Pass<'_>) -> bool {
+    by_the_api_server(pass).or_else(|| by_the_ledger(pass)).is_some()
 }
 
 fn by_the_api_server(pass: &Pass<'_>) -> Option<String> {
     let skew = pass.world.operator.skew;
     let direction = if skew.is_negative() { "behind" } else { "ahead of" };
-    let seconds = SignedDuration::from_secs(skew.abs().as_secs());
     is_wrong(skew).then(|| {
+        let seconds = std::time::Duration::from_secs(skew.unsigned_abs().as_secs());
+        let seconds = SignedDuration::try_from(seconds).unwrap_or(SignedDuration::MAX);
         format!(
             "the clock here is {seconds:#} {direction} that of the API server: nothing is minted or revoked until the clocks of the \
              nodes agree"
@@ -43,7 +67,7 @@ fn by_the_api_server(pass: &Pass<'_>) -> Option<String> {
 fn by_the_ledger(pass: &Pass<'_>) -> Option<String> {
     let written = to_second(pass.document()?.written_at);
     let annotations = pass.object().and_then(|object| object.metadata.annotations.as_ref());
-    let said = annotations.and_then(|all| all.get(CLOCK_ANNOTATION)?.parse::<Timestamp>().ok());
+    let said = annotations.and_then(|all| instant::parsed(all.get(CLOCK_ANNOTATION)?));
     if written.duration_since(pass.now) <= TOLERANCE || said == Some(written) {
         return None;
     }

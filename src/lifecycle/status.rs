@@ -4,14 +4,15 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use crate::api::{
-    ApiCredential, ApiCredentialStatus, Binding, ConditionType, CredentialStatus, LastRotation, ProviderRef,
-    Reason,
+    AbandonedKind, AbandonedStatus, ApiCredential, ApiCredentialStatus, Binding, ConditionType,
+    CredentialStatus, LastRotation, ProviderRef, Reason,
 };
 
 use super::{
     EventNote, actions,
     capability::Capabilities,
-    ledger::{Revision, State},
+    deletion,
+    ledger::{Document, Revision, State, StepKind},
     mint,
     pass::Pass,
     plan::Plan,
@@ -32,7 +33,9 @@ pub fn view(world: &World, object: &ApiCredential, plan: &Plan, now: Timestamp) 
     let pass = Pass { world, now };
     let active = world.active();
     let times = active.and_then(|it| pass.schedule(it));
-    let newest = world.document().and_then(|it| it.newest_issued());
+    // A lost ledger is put together from status, so status lists no credential of an earlier object.
+    let own = world.document().filter(|_| !deletion::is_of_a_predecessor(world));
+    let newest = own.and_then(Document::newest_issued);
     if let (LedgerView::Unreadable { .. } | LedgerView::Absent, Some(before)) =
         (&world.ledger, &object.status)
     {
@@ -50,7 +53,7 @@ pub fn view(world: &World, object: &ApiCredential, plan: &Plan, now: Timestamp) 
         revision: active.map(|it| it.revision),
         expires_at: times.map(|times| to_second(times.end)),
         renewal_time: times.map(|times| to_second(times.renewal)),
-        credentials: credentials(&pass, active),
+        credentials: own.map(|it| credentials(&pass, it, active)).unwrap_or_default(),
         last_rotation: newest.filter(|it| it.reason != Reason::FirstIssue).and_then(|it| {
             let request_handled = it.request.rotation_request.clone();
             Some(LastRotation { at: to_second(it.issued_at?), reason: it.reason, request_handled })
@@ -61,8 +64,7 @@ pub fn view(world: &World, object: &ApiCredential, plan: &Plan, now: Timestamp) 
     }
 }
 
-fn credentials(pass: &Pass<'_>, active: Option<&Revision>) -> Vec<CredentialStatus> {
-    let Some(document) = pass.document() else { return Vec::new() };
+fn credentials(pass: &Pass<'_>, document: &Document, active: Option<&Revision>) -> Vec<CredentialStatus> {
     let mut dead = 0;
     let newest_first = document.revisions.iter().rev();
     let shown = newest_first.filter(|it| {
@@ -139,6 +141,42 @@ pub fn condition(draft: Draft, before: &[Condition], generation: Option<i64>, no
     }
 }
 
+/// The Event for a condition of a provider. It is told when the condition's status or reason has
+/// changed; of what is as it should be, only that the provider can be used.
+#[must_use]
+pub fn told((type_, holds, reason, message): &Draft, before: &[Condition]) -> Option<EventNote> {
+    let status = if *holds { "True" } else { "False" };
+    let was =
+        |it: &Condition| it.type_ == type_.as_str() && it.status == status && it.reason == reason.as_str();
+    let matters = *type_ == ConditionType::Ready || !holds;
+    (matters && !before.iter().any(was)).then(|| EventNote {
+        warning: !holds,
+        reason: *reason,
+        message: message.clone(),
+    })
+}
+
+/// What an AbandonedCredential says of itself: it is Ready never, since a record is there as long
+/// as something is amiss, and ActionRequired when only a person can help.
+#[must_use]
+pub fn of_abandoned(
+    kind: AbandonedKind,
+    status: &AbandonedStatus,
+    before: &[Condition],
+    (generation, now): (Option<i64>, Timestamp),
+) -> Vec<Condition> {
+    let message = status.message.clone().unwrap_or_default();
+    let reason = match kind {
+        AbandonedKind::NotRevoked => Reason::Abandoned,
+        AbandonedKind::Unconfirmed => Reason::Unconfirmed,
+    };
+    let mut drafts = vec![(ConditionType::Ready, false, reason, message.clone())];
+    if status.next_attempt.is_none() {
+        drafts.push((ConditionType::ActionRequired, true, Reason::RemovalAwaited, message));
+    }
+    drafts.into_iter().map(|draft| condition(draft, before, generation, now)).collect()
+}
+
 /// Kubernetes keeps whole seconds, in conditions and elsewhere; a finer time would differ from what is read back, and
 /// nobody reads nanoseconds.
 #[must_use]
@@ -161,6 +199,14 @@ fn ready(pass: &Pass<'_>, plan: &Plan) -> Draft {
             let why = pass.suspicion(it).unwrap_or_default();
             (false, Reason::ProviderSuspect, why.to_owned())
         }
+        Some(it) if let Some(first) = refused_twice(pass, it) => {
+            let message = format!(
+                "the provider refuses the published credential since {}; whether it alone is refused is being found out, and \
+                 then it is replaced",
+                to_second(first)
+            );
+            (false, Reason::FoundRevoked, message)
+        }
         // By a wrong clock nothing can be said of its life.
         Some(_) if plan.reason == Reason::ClockSkew => (true, plan.reason, plan.message.clone()),
         Some(it) if it.expires_at.is_some_and(|at| at <= pass.now) => {
@@ -174,6 +220,14 @@ fn ready(pass: &Pass<'_>, plan: &Plan) -> Draft {
         Some(_) => (true, plan.reason, plan.message.clone()),
     };
     (ConditionType::Ready, holds, reason, message)
+}
+
+/// Returns the first refusal of the published credential, if it was tried and refused again since.
+fn refused_twice(pass: &Pass<'_>, published: &Revision) -> Option<Timestamp> {
+    let first = published.refused_at?;
+    let (which, last) = pass.world.memory.checked?;
+    let failed = pass.document()?.failures.contains_key(&StepKind::Verify);
+    (which == published.revision && last > first && !failed).then_some(first)
 }
 
 fn published(pass: &Pass<'_>, plan: &Plan) -> Draft {
@@ -261,5 +315,6 @@ fn needs_a_person(reason: Reason) -> bool {
             | Reason::LedgerLost
             | Reason::LedgerUnreadable
             | Reason::IdentityClash
+            | Reason::ApiServerRefused
     )
 }

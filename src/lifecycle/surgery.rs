@@ -1,16 +1,19 @@
 //! Ledgers that somebody deleted, lost or put back: made anew from a copy, or from what status and the target tell.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::api::{ApiCredential, CredentialStatus, Reason, ledger_name};
 
 use super::{
+    backoff,
+    checks::render_what_is_active,
     ledger::{Account, Edit, Inheritance, Inherited, Intent, Request, Revision, State},
     mint, naming,
     pass::Pass,
     plan::{Plan, Step},
     status::is_over,
-    world::{LedgerView, ProviderView, TargetView},
+    time::Moved,
+    world::{LONGEST_CALL, LedgerView, ProviderView, TargetView},
 };
 
 /// How long after a ledger could not be put together the next attempt is made.
@@ -25,6 +28,8 @@ pub struct Recovery {
     pub revisions: Vec<Revision>,
     /// Which of them the target holds.
     pub published: Option<Published>,
+    /// The mints of the last hour that nothing else counts.
+    pub mints: Vec<Timestamp>,
 }
 
 /// A target whose pair is taken into the ledger again.
@@ -49,27 +54,51 @@ pub(super) fn needless_copy(pass: &Pass<'_>) -> Option<Plan> {
 /// Someone deletes the ledger of an object that lives on. While its finalizer holds it, it is still the ledger; it is copied, let
 /// go, and made anew from the copy.
 pub(super) fn deleted_ledger(pass: &Pass<'_>) -> Option<Plan> {
-    let LedgerView::Present { document, terminating, .. } = &pass.world.ledger else { return None };
+    let LedgerView::Present { document, terminating, held, .. } = &pass.world.ledger else { return None };
     terminating.as_ref()?;
     if document.revisions.iter().any(|it| it.state == State::Intended) {
         return None;
     }
-    let same = pass.world.copied().is_some_and(|it| it.write_id == document.write_id);
-    pass.step(if same { Step::DropLedger } else { Step::CopyLedger }, Reason::LedgerRebuilt)
+    if pass.world.copied().is_none_or(|it| it.write_id != document.write_id) {
+        return pass.step(Step::CopyLedger, Reason::LedgerRebuilt);
+    }
+    if *held {
+        return pass.step(Step::DropLedger, Reason::LedgerRebuilt);
+    }
+    render_what_is_active(pass).or_else(|| Some(held_by_others(pass)))
 }
 
-/// A ledger that was made with a credential in it does not know its own UID, and so could not be told from a backup of itself.
+/// Our part is done: the ledger stays until somebody else lets go of it.
+fn held_by_others(pass: &Pass<'_>) -> Plan {
+    let (name, namespace) = (ledger_name(&pass.world.subject.name), &pass.world.subject.namespace);
+    let message = format!(
+        "the ledger {name} is being deleted, and a finalizer that is not Credwright's keeps it from going; it is made anew when it is \
+         gone, and until then nothing is minted or revoked. Find out whose finalizer it is: kubectl get secret {name} \
+         --namespace={namespace} --output=yaml"
+    );
+    pass.rest(Reason::LedgerLost, message)
+}
+
+/// A ledger that was made with a credential in it does not know its own UID, and so could not be told from a backup of itself; and
+/// of one whose label was taken off, no watch tells. Both are mended by writing it once more.
 pub(super) fn unidentified_ledger(pass: &Pass<'_>) -> Option<Plan> {
-    let document = pass.document().filter(|it| it.ledger_uid.is_none())?;
-    document.revisions.iter().find(|it| it.state.is_usable())?;
+    let document = pass.document()?;
+    let unknown =
+        || document.ledger_uid.is_none() && document.revisions.iter().any(|it| it.state.is_usable());
+    let unlabelled = matches!(pass.world.ledger, LedgerView::Present { labelled: false, .. });
+    if !unlabelled && !unknown() {
+        return None;
+    }
     pass.step(Step::Record(Edit::Identify), Reason::LedgerRebuilt)
 }
 
 /// A ledger that cannot be read is let go only if a person deletes it.
 pub(super) fn unreadable_ledger(pass: &Pass<'_>) -> Option<Plan> {
-    let LedgerView::Unreadable { why, terminating } = &pass.world.ledger else { return None };
-    if *terminating {
-        return pass.step(Step::DropLedger, Reason::LedgerUnreadable);
+    let LedgerView::Unreadable { why, held, terminating } = &pass.world.ledger else { return None };
+    match (*terminating, *held) {
+        (true, true) => return pass.step(Step::DropLedger, Reason::LedgerUnreadable),
+        (true, false) => return Some(held_by_others(pass)),
+        (false, _) => {}
     }
     let message = format!(
         "{why}. If that cannot be done, delete the Secret {}: it is then put together again from status and from the Secret that \
@@ -101,7 +130,8 @@ pub(super) fn lost_ledger(pass: &Pass<'_>) -> Option<Plan> {
             format!("the ledger {ledger} is gone; it is put together again when the provider can be used");
         return Some(pass.rest(Reason::LedgerLost, message));
     };
-    if let Some(again) = pass.world.memory.unrecoverable.map(|at| at + TRY_AGAIN).filter(|at| *at > pass.now)
+    if let Some(again) =
+        pass.world.memory.unrecoverable.map(|at| at.later(TRY_AGAIN)).filter(|at| *at > pass.now)
     {
         let message = format!(
             "the ledger {ledger} is gone, and the Secret that workloads read does not hold the pair under keys by which it could be \
@@ -158,10 +188,30 @@ fn recovery(pass: &Pass<'_>, object: &ApiCredential, newest: u32, request: &Requ
         how: Inheritance::Rebuilt,
         through,
         borrowed_through: borrowed.unwrap_or(0),
-        tags: vec![pass.world.tag()],
+        tags: tags(pass, &revisions),
         objects: vec![pass.world.object_uid().to_owned()],
     };
-    Recovery { inherited, revisions, published }
+    Recovery { inherited, revisions, published, mints: mints(pass, &status.credentials, newest) }
+}
+
+/// Returns when the credentials in status were issued, if that is less than an hour ago: a ledger
+/// that is forced away does not reset the limits. What the process saw go with the ledger counts
+/// already.
+fn mints(pass: &Pass<'_>, listed: &[CredentialStatus], newest: u32) -> Vec<Timestamp> {
+    let counted = |issued: Timestamp| {
+        // Status has times in whole seconds.
+        let asked = issued.earlier(LONGEST_CALL)..=issued.later(SignedDuration::from_secs(1));
+        pass.world.minted_before.iter().any(|it| asked.contains(it))
+    };
+    let recent = |at: &Timestamp| backoff::counts(*at, pass.now) && !counted(*at);
+    listed.iter().filter(|it| it.revision > newest).filter_map(|it| it.issued_at).filter(recent).collect()
+}
+
+/// Returns this object's own tag and those in the names of `revisions`: after a restore the names
+/// have the tag of the object before it. What another cluster made is not looked for.
+fn tags(pass: &Pass<'_>, revisions: &[Revision]) -> Vec<String> {
+    let ours = revisions.iter().filter(|it| !is_borrowed(pass, &it.name)).filter_map(Revision::tag);
+    [pass.world.tag()].into_iter().chain(ours.map(str::to_owned)).collect()
 }
 
 /// The account that a credential in status was made at: the spec may name another one by now.
@@ -221,6 +271,7 @@ fn rebuilt(
         issued_at: Some(at),
         expires_at: listed.expires_at,
         rebuilt: true,
+        unverified: true,
         ..Revision::intended(what, (listed.reason, request.clone()), intent, account)
     }
 }

@@ -10,10 +10,10 @@ use crate::api::{ACCOUNT_ANNOTATION, ProviderKind, REFUSED_ANNOTATION, Reason};
 
 use super::{
     ledger::{Account, Document, Revision},
-    naming,
     pass::Pass,
     plan::Plan,
     schedule,
+    time::Moved,
     world::{ProviderView, UsableProvider},
 };
 
@@ -37,6 +37,8 @@ pub struct Standing {
     pub usable: u32,
     /// When another credential of the account was last found to be refused; only while it still is.
     pub sibling_refused_at: Option<Timestamp>,
+    /// Up to when a person has judged what is refused: it is gone for good.
+    pub judged: Option<Timestamp>,
 }
 
 /// What is wrong with a list that does not show a credential which works, under the same tag: what it lacks proves nothing. What is
@@ -48,7 +50,7 @@ pub fn hides(
     is_listed: impl Fn(&str) -> bool,
     (now, lag): (Timestamp, SignedDuration),
 ) -> Option<String> {
-    let tagged = |it: &Revision| naming::parts(&it.name).is_some_and(|(its, _)| its == tag);
+    let tagged = |it: &Revision| it.tag() == Some(tag);
     let works = |it: &Revision| it.state.is_usable() && it.refused_at.is_none() && it.dead_at.is_none();
     let ends = |it: &Revision| schedule::end(it).is_some_and(|end| end <= now);
     let hidden = document.revisions.iter().find(|it| {
@@ -56,13 +58,27 @@ pub fn hides(
             && tagged(it)
             && works(it)
             && !ends(it)
-            && it.issued_at.is_some_and(|at| at + lag <= now)
+            && it.issued_at.is_some_and(|at| at.later(lag) <= now)
             && !is_listed(&it.name)
     })?;
     Some(format!(
         "the provider's list does not show {}, which it should: what it lacks proves nothing",
         hidden.name
     ))
+}
+
+/// The time after a person's judgement in which refusals belong to it, if the credential is older.
+const JUDGED_FOR: SignedDuration = SignedDuration::from_hours(1);
+
+/// Returns whether a person's judgement of the account at `judged` covers a refusal at `refused` of a
+/// credential that was issued at `issued`. All credentials are looked at after a judgement, so more
+/// of the same is found within minutes.
+#[must_use]
+pub fn is_judged(judged: Option<Timestamp>, issued: Option<Timestamp>, refused: Timestamp) -> bool {
+    judged.is_some_and(|judged| {
+        refused <= judged
+            || refused <= judged.later(JUDGED_FOR) && issued.is_some_and(|issued| issued <= judged)
+    })
 }
 
 /// A provider object, for the line that a person types.
@@ -79,7 +95,9 @@ pub struct Named<'a> {
 impl Named<'_> {
     fn annotate(self, annotation: &str, value: &str) -> String {
         let (kind, place) = match self.kind {
-            ProviderKind::CredentialProvider => ("credprov", format!(" --namespace={}", self.namespace)),
+            ProviderKind::CredentialProvider | ProviderKind::Other(_) => {
+                ("credprov", format!(" --namespace={}", self.namespace))
+            }
             ProviderKind::ClusterCredentialProvider => ("clustercredprov", String::new()),
         };
         format!("kubectl annotate {kind} {}{place} --overwrite {annotation}={value}", self.name)
@@ -143,7 +161,7 @@ pub(super) fn is_its_own(
 ) -> bool {
     let settled = provider.capabilities.propagation;
     let wait = if provider.standing.sibling_refused_at.is_some() { settled.max(TOGETHER) } else { settled };
-    is_the_same(provider, account) && provider.standing.suspicion.is_none() && now >= first + wait
+    is_the_same(provider, account) && provider.standing.suspicion.is_none() && now >= first.later(wait)
 }
 
 /// Whether credentials of this account were made at this provider.

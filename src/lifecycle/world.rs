@@ -13,6 +13,7 @@ use super::{
     naming,
     plan::FoundCredential,
     suspect::Standing,
+    telling::Told,
 };
 
 /// One ApiCredential and what surrounds it, as far as it is known at the moment of a decision.
@@ -64,6 +65,8 @@ pub enum LedgerView {
     Unreadable {
         /// Why.
         why: String,
+        /// Whether our finalizer holds it.
+        held: bool,
         /// Whether it is being deleted.
         terminating: bool,
     },
@@ -71,6 +74,8 @@ pub enum LedgerView {
     Present {
         /// What it says.
         document: Arc<Document>,
+        /// The length of its sealed part.
+        sealed: usize,
         /// The ledger Secret's UID, to tell a restored one.
         uid: String,
         /// Whether our finalizer holds it.
@@ -79,6 +84,8 @@ pub enum LedgerView {
         terminating: Option<Timestamp>,
         /// Whether it belongs to an object.
         owned: bool,
+        /// Whether it carries our label: without that, no watch tells of it.
+        labelled: bool,
     },
 }
 
@@ -166,12 +173,19 @@ pub enum ProviderView {
 pub struct UsableProvider {
     /// What it can do.
     pub capabilities: Arc<Capabilities>,
+    /// The fields of a Secret besides a pair and its scope, as they are now; empty if they are not
+    /// known.
+    pub fields: BTreeMap<String, String>,
     /// Hash of its identifying fields and of our login there.
     pub fingerprint: String,
+    /// Hash of its whole spec and of the content of its login: a failure there is over when it changes.
+    pub setup: String,
     /// Who may use it: `None` for a provider in the object's own namespace.
     pub allow: Option<Allow>,
     /// Set while nothing is to be asked of it.
     pub paused: Option<Pause>,
+    /// Set while this object waits for its turn at the account.
+    pub busy: Option<Pause>,
     /// What is known of the account as a whole.
     pub standing: Standing,
     /// How many more credentials it may be asked for.
@@ -194,8 +208,8 @@ pub struct Pause {
 /// What this process remembers of an object between passes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Memory {
-    /// The revision that the provider accepted in this pass.
-    pub verified: Option<u32>,
+    /// The revision that the provider accepted, and when: that counts for a while.
+    pub verified: Option<(u32, Timestamp)>,
     /// When the published revision was last tried.
     pub checked: Option<(u32, Timestamp)>,
     /// When a revision that waits for acceptance was last tried.
@@ -210,8 +224,14 @@ pub struct Memory {
     pub reminded: Option<Timestamp>,
     /// When a ledger that was lost or deleted could not be made again.
     pub unrecoverable: Option<Timestamp>,
+    /// Since when the API server has refused every write of the ledger.
+    pub unwritable: Option<Timestamp>,
     /// Revisions that are on record elsewhere, where the ledger cannot say so.
     pub abandoned: Vec<u32>,
+    /// What was last written into the status.
+    pub told: Option<Told>,
+    /// How many passes in a row have ended as an error.
+    pub failed: u32,
 }
 
 /// This process.
@@ -223,7 +243,7 @@ pub struct Operator {
     pub writer: String,
     /// By how much its clock is ahead of the API server's.
     pub skew: SignedDuration,
-    /// When it started.
+    /// The time at which it began to work: all caches were complete, and it led.
     pub started: Timestamp,
     /// How long an object that is being deleted waits for its credentials to be revoked.
     pub revocation_deadline: SignedDuration,
@@ -233,6 +253,8 @@ pub struct Operator {
 
 /// How long an intent may wait for its call.
 pub const CALL_WITHIN: SignedDuration = SignedDuration::from_secs(20);
+/// The longest time between the intent to call a provider and its answer.
+pub const LONGEST_CALL: SignedDuration = SignedDuration::from_mins(2);
 
 impl World {
     /// The ledger's document, if it can be used.
@@ -329,6 +351,14 @@ impl World {
     }
 }
 
+impl UsableProvider {
+    /// Returns why it cannot be called just now.
+    #[must_use]
+    pub fn in_the_way(&self) -> Option<&Pause> {
+        self.paused.as_ref().or(self.busy.as_ref())
+    }
+}
+
 impl ProviderView {
     /// The provider, if it can be called.
     #[must_use]
@@ -343,7 +373,7 @@ impl ProviderView {
     #[must_use]
     pub fn why_not_callable(&self) -> Option<String> {
         match self {
-            Self::Usable(provider) => provider.paused.as_ref().map(|pause| pause.message.clone()),
+            Self::Usable(provider) => provider.in_the_way().map(|pause| pause.message.clone()),
             Self::Unusable { message, .. } => Some(message.clone()),
         }
     }

@@ -8,7 +8,7 @@ mod labels;
 mod scrape;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, atomic::AtomicU64},
     time::Duration,
@@ -58,6 +58,9 @@ struct Counts {
     reconcile_errors: Family<Item, Counter>,
     leader: Gauge,
     ready: Gauge,
+    unwritten: Gauge,
+    working: Gauge,
+    parked: Gauge,
     /// Whoever counts for a provider.
     meters: Mutex<HashMap<Provider, Weak<Metered>>>,
 }
@@ -97,6 +100,20 @@ impl Metrics {
         self.counts.ready.set(ready.into());
     }
 
+    /// Shows one more answer that cannot be written into its ledger, until the returned guard is dropped.
+    #[must_use]
+    pub fn unwritten(&self) -> Unwritten {
+        self.counts.unwritten.inc();
+        Unwritten(self.counts.unwritten.clone())
+    }
+
+    /// How many items work at a provider, and how many are parked until it is their turn.
+    pub fn set_permits(&self, working: usize, parked: usize) {
+        let gauge = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        self.counts.working.set(gauge(working));
+        self.counts.parked.set(gauge(parked));
+    }
+
     /// Counts a rotation: why, and how it ended.
     pub fn rotated(&self, why: Reason, outcome: RotationOutcome) {
         self.counts.rotations.get_or_create(&(Why(why), outcome)).inc();
@@ -134,6 +151,10 @@ impl Counts {
         let waits = "How long requests have waited for their turn, because of the provider's own limits";
         let reconciles = "How long a look at an object took, with all that it did";
         let errors = "Looks at an object that failed because of Kubernetes, and are made again";
+        let working = "Items that work at a provider just now: a step, a probe or a list";
+        let parked =
+            "Items that have no permit to work at their provider yet, because others have their turn";
+        let unwritten = "New credentials that the API server has not taken into a ledger for 30 seconds; each is retried until it is stored, revoked or on record, and is lost if the process ends before";
         let buckets: fn() -> Histogram = || Histogram::new(REQUEST_SECONDS);
         let longer: fn() -> Histogram = || Histogram::new(RECONCILE_SECONDS);
         book.put(("build", None, "The version that runs; always 1"), Info::new(Version));
@@ -156,6 +177,9 @@ impl Counts {
             ),
             ready: book
                 .add(("ready", None, "Whether this process is ready, as /readyz says"), Gauge::default()),
+            unwritten: book.add(("answers_unwritten", None, unwritten), Gauge::default()),
+            working: book.add(("permits", None, working), Gauge::default()),
+            parked: book.add(("parked", None, parked), Gauge::default()),
             meters: Mutex::default(),
         }
     }
@@ -226,6 +250,16 @@ impl Meter {
     }
 }
 
+/// An answer that cannot be written into its ledger, shown for as long as this lives.
+#[derive(Debug)]
+pub struct Unwritten(Gauge);
+
+impl Drop for Unwritten {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
 /// What docs/metrics.md says.
 #[must_use]
 pub fn documentation() -> String {
@@ -236,7 +270,7 @@ fn pages() -> Vec<book::Page> {
     let mut book = Book::new();
     let _counts = Counts::new(&mut book);
     // Writing down what there is cannot fail.
-    let _ = write_all(&[], &[], &mut book);
+    let _ = write_all(&[], &[], &BTreeMap::new(), &mut book);
     book.pages
 }
 

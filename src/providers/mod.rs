@@ -3,11 +3,15 @@
 //! A driver turns calls of [`Provider`] into HTTP and answers into facts. It never decides anything: what to do next is
 //! the lifecycle's business, and it knows drivers by their [`Capabilities`] only. Kubernetes is not known here.
 
+mod border;
 mod by_hand;
 mod cloud_connexa;
 mod cloud_director;
+mod deadline;
 mod expereo;
 pub mod http;
+mod lenient;
+mod listing;
 mod oauth_registration;
 pub mod registry;
 mod spreetail;
@@ -18,6 +22,8 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use secrecy::SecretString;
+
+use crate::lifecycle::naming;
 
 pub use crate::lifecycle::{
     capability::Capabilities,
@@ -33,10 +39,16 @@ pub trait Provider: Send + Sync {
     /// Who we are to the provider: the public part of the login, for example its client ID. Never revoked, never handed out.
     fn identity(&self) -> Option<&str>;
 
-    /// What [`Issued::fields`] would hold for a pair with these scopes that a person has made. Only called where
-    /// [`Capabilities::by_hand`] says so.
+    /// The value of [`Issued::fields`] for a pair with these scopes, by the settings and by what
+    /// the provider said last. Empty while that is not known. A `scope` may be missing: it is what
+    /// the pair was issued with.
     fn fields(&self, _scopes: &[String]) -> BTreeMap<String, String> {
         BTreeMap::new()
+    }
+
+    /// The requests a minute that the account is asked at the most, while it lets fewer pass than its limits allow.
+    fn requests_per_minute(&self) -> Option<u32> {
+        None
     }
 
     /// Whether the login works, or where there is none, whether the provider answers. Changes nothing.
@@ -45,8 +57,8 @@ pub trait Provider: Send + Sync {
     /// Makes a credential. Sent at most once by each call; if the request may have had an effect and its answer is not to be
     /// had or not to be believed, the failure is [`FailureKind::Ambiguous`] or [`FailureKind::Malformed`]. Not called where
     /// [`Capabilities::by_hand`] says that a person makes them.
-    async fn create(&self, _request: &CreateRequest) -> Result<Issued, Failure> {
-        Err(by_hand())
+    async fn create(&self, _request: &CreateRequest) -> Result<Issued, NotIssued> {
+        Err(by_hand().into())
     }
 
     /// What exists whose name contains `tag`, all pages of it. Only called where [`Capabilities::list`] says so.
@@ -68,6 +80,13 @@ fn is_half(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
+/// Returns whether `told` is the name that was `asked` for, maybe cut by the provider. Nothing else
+/// may be revoked for being in an answer: some servers answer a create with what somebody else has
+/// made before.
+fn is_named_alike(told: &str, asked: &str) -> bool {
+    told == asked || naming::parts(asked).is_some_and(|(tag, _)| told.contains(tag))
+}
+
 fn by_hand() -> Failure {
     http::failure(FailureKind::Rejected, "only a person can do that at this provider")
 }
@@ -85,7 +104,8 @@ pub struct CreateRequest {
     pub subnets: Vec<String>,
 }
 
-/// What a provider made. Like all that holds a secret, not `Debug`.
+/// What a provider made. Like all that holds a secret, not `Debug`. None of it is long: `border.rs` sees
+/// to that for all drivers.
 pub struct Issued {
     /// Provider-side ids by name (`credentialId`, …), whatever `revoke` needs besides the client ID. Not secret.
     pub ids: BTreeMap<String, String>,
@@ -102,6 +122,33 @@ pub struct Issued {
     pub fields: BTreeMap<String, String>,
     /// More keys under which workloads read the secret, where their protocol calls it otherwise.
     pub secret_aliases: Vec<String>,
+}
+
+/// A create that came to no credential that can be used.
+pub struct NotIssued {
+    /// The reason.
+    pub failure: Failure,
+    /// The credential that was made all the same, as far as the answer held it: it is to be
+    /// revoked. A secret that the answer did not hold is empty.
+    pub made: Option<Box<Issued>>,
+}
+
+impl NotIssued {
+    /// Returns what was issued.
+    ///
+    /// # Errors
+    /// If the answer is `untrue`. What was made is to be revoked then, if it `is_ours`.
+    pub fn unless(untrue: Result<(), &'static str>, issued: Issued, is_ours: bool) -> Result<Issued, Self> {
+        let Err(why) = untrue else { return Ok(issued) };
+        let made = (is_ours && !issued.client_id.is_empty()).then(|| Box::new(issued));
+        Err(Self { failure: http::failure(FailureKind::Malformed, why), made })
+    }
+}
+
+impl From<Failure> for NotIssued {
+    fn from(failure: Failure) -> Self {
+        Self { failure, made: None }
+    }
 }
 
 /// What exists at a provider.

@@ -6,10 +6,10 @@ use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
 
-pub use super::http::EgressPolicy;
+pub use super::http::{EgressPolicy, MoreRoots};
 use super::{
-    Provider, cloud_connexa, cloud_director, expereo, http::Http, oauth_registration, spreetail,
-    vonage_contact_center,
+    Provider, border::bounded, cloud_connexa, cloud_director, expereo, http::Http, oauth_registration,
+    spreetail, vonage_contact_center,
 };
 use crate::{
     api::{ProviderSettings, VonageContactCenter},
@@ -28,17 +28,17 @@ pub fn build(
 ) -> Result<Arc<dyn Provider>, SetupError> {
     let http = Arc::new(Http::new(settings, egress, meter)?);
     if let Some(block) = &settings.expereo {
-        Ok(Arc::new(expereo::driver(block, login, http)?))
+        Ok(bounded(expereo::driver(block, login, http.clone())?, http))
     } else if let Some(block) = &settings.spreetail {
-        Ok(Arc::new(spreetail::driver(block, login, http)?))
+        Ok(bounded(spreetail::driver(block, login, http.clone())?, http))
     } else if let Some(block) = &settings.cloud_director {
-        Ok(Arc::new(cloud_director::driver(block, login, http)?))
+        Ok(bounded(cloud_director::driver(block, login, http.clone())?, http))
     } else if let Some(block) = &settings.cloud_connexa {
-        Ok(Arc::new(cloud_connexa::driver(block, login, http)?))
+        Ok(bounded(cloud_connexa::driver(block, login, http.clone())?, http))
     } else if let Some(block) = &settings.vonage_contact_center {
-        Ok(Arc::new(vonage_contact_center::driver(block, login, http)?))
+        Ok(bounded(vonage_contact_center::driver(block, login, http.clone())?, http))
     } else if let Some(block) = &settings.oauth_registration {
-        Ok(Arc::new(oauth_registration::driver(block, login, http)?))
+        Ok(bounded(oauth_registration::driver(block, login, http.clone())?, http))
     } else {
         Err(SetupError::NoDriver)
     }
@@ -56,6 +56,18 @@ pub fn driver_name(settings: &ProviderSettings) -> &'static str {
         ("oauthRegistration", settings.oauth_registration.is_some()),
     ];
     drivers.iter().find(|(_, given)| *given).map_or("none", |(name, _)| name)
+}
+
+/// The keys of a login Secret that the provider's driver reads.
+#[must_use]
+pub fn login_keys(settings: &ProviderSettings) -> &'static [&'static str] {
+    let drivers = [
+        (settings.expereo.is_some(), expereo::KEYS),
+        (settings.spreetail.is_some(), spreetail::KEYS),
+        (settings.cloud_director.is_some(), cloud_director::KEYS),
+        (settings.oauth_registration.is_some(), oauth_registration::KEYS),
+    ];
+    drivers.into_iter().find(|(given, _)| *given).map_or(&[], |(_, keys)| keys)
 }
 
 /// What identifies the account: the driver and its immutable fields, one on each line. Ledgers remember a hash of it,
@@ -158,6 +170,14 @@ pub enum SetupError {
         /// The member.
         member: &'static str,
     },
+    /// A field that is longer than its provider may repeat.
+    #[error("{field} is longer than {max} bytes of JSON: leave out what the server does not need")]
+    TooLong {
+        /// The field.
+        field: &'static str,
+        /// The most that it may have.
+        max: usize,
+    },
     /// `tls.caBundle` cannot be used.
     #[error("tls.caBundle cannot be used: {0}; it takes PEM certificates in base64")]
     CaBundle(&'static str),
@@ -184,18 +204,26 @@ impl SetupError {
 pub(super) struct Login<'a> {
     driver: &'static str,
     needs: &'static str,
+    keys: &'static [&'static str],
     data: &'a LoginData,
 }
 
 impl<'a> Login<'a> {
-    pub(super) fn new(driver: &'static str, needs: &'static str, data: &'a LoginData) -> Self {
-        Self { driver, needs, data }
+    /// A login of which `driver` reads no other keys than `keys`.
+    pub(super) fn new(
+        (driver, needs): (&'static str, &'static str),
+        keys: &'static [&'static str],
+        data: &'a LoginData,
+    ) -> Self {
+        Self { driver, needs, keys, data }
     }
 
     /// A value, if there is one. Nothing is trimmed: what is sent is what is stored, so a line break at the end is
     /// refused instead of being guessed about.
     pub(super) fn get(&self, key: &'static str) -> Result<Option<SecretString>, SetupError> {
-        let Some(value) = self.data.get(key).filter(|value| !value.expose_secret().is_empty()) else {
+        // What is not among the keys would be lost where a login is copied.
+        let data = self.data.get(key).filter(|_| self.keys.contains(&key));
+        let Some(value) = data.filter(|value| !value.expose_secret().is_empty()) else {
             return Ok(None);
         };
         if value.expose_secret().ends_with(['\n', '\r']) {

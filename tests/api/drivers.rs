@@ -44,6 +44,10 @@ async fn what_a_driver_cannot_use_is_refused() -> Result<()> {
             "should be greater than or equal to 400",
         ),
         ("vonageContactCenter: {}".to_owned(), "set either region or baseUrl"),
+        (
+            "oauthRegistration: {issuer: 'https://id.example.com', propagation: 2h}".to_owned(),
+            "propagation must be between 1s and 1h",
+        ),
         ("vonageContactCenter: {region: mars}".to_owned(), "supported values: \"emea\", \"nam\", \"apac\""),
     ];
     for (spec, message) in &cases {
@@ -139,4 +143,29 @@ async fn what_names_another_object_is_a_name_and_no_path() -> Result<()> {
         .await?;
     let intake = "{providerRef: {name: p}, intake: {secretName: ../secrets/a}}";
     credentials.rejects(intake, "intake.secretName must be a DNS subdomain").await
+}
+
+#[tokio::test]
+async fn keys_and_templates_have_a_longest_form() -> Result<()> {
+    let long = "k".repeat(400);
+    let credentials = kind("ApiCredential").await?;
+    for (map, message) in [
+        ("keys", "keys of keys take at most 253 characters"),
+        ("template", "keys of template take at most 253 characters"),
+        ("labels", "keys of labels take at most 317 characters"),
+        ("annotations", "keys of annotations take at most 317 characters"),
+    ] {
+        let spec = format!("{{providerRef: {{name: p}}, secret: {{{map}: {{{long}: value}}}}}}");
+        credentials.rejects(&spec, message).await?;
+    }
+    let template = "t".repeat(16_000);
+    let five: Vec<String> = (0..5).map(|number| format!("file-{number}: {template}")).collect();
+    let spec = format!("{{providerRef: {{name: p}}, secret: {{template: {{{}}}}}}}", five.join(", "));
+    credentials.rejects(&spec, "templates take at most 65536 characters together").await?;
+    let oauth = format!(
+        "oauthRegistration: {{issuer: 'https://login.example.com', tokenParameters: {{{long}: value}}}}"
+    );
+    provider_rejects(&oauth, "keys of tokenParameters take at most 128 characters").await?;
+    let expereo = format!("expereo: {{scopeSpelling: {{{long}: value}}}}");
+    provider_rejects(&expereo, "keys of scopeSpelling take at most 256 characters").await
 }

@@ -348,16 +348,16 @@ async fn kubectl_get_shows_what_matters() -> Result<()> {
     let name = credential.name_any();
     credentials.api.patch_status(&name, &PatchParams::default(), &Patch::Merge(status)).await?;
 
-    let plain = credentials.kubectl(&["get", "apicred"], |shown| shown.contains("CLIENT ID")).await?;
-    let columns = ["NAME", "READY", "PROVIDER", "CLIENT ID", "REVISION", "EXPIRES", "RENEWS", "AGE"];
+    let plain = credentials.kubectl(&["get", "apicred"], |shown| shown.contains("REASON")).await?;
+    let columns = ["NAME", "READY", "REASON", "PROVIDER", "REVISION", "EXPIRES", "RENEWS", "AGE"];
     ensure!(words(plain.lines().next()) == words(Some(&columns.join(" "))), "{plain}");
     let row =
-        [&name, "True", "spreetail", "4f0c", "4", "2026-12-22T12:00:00Z", "2026-12-12T12:00:00Z"].join(" ");
+        [&name, "True", "Issued", "spreetail", "4", "2026-12-22T12:00:00Z", "2026-12-12T12:00:00Z"].join(" ");
     ensure!(words(plain.lines().nth(1)).starts_with(&words(Some(&row))), "{plain}");
 
     let wide = credentials.kubectl(&["get", "apicred", "-o", "wide"], |_| true).await?;
-    ensure!(words(wide.lines().next()).ends_with(&["REASON"]), "{wide}");
-    ensure!(words(wide.lines().nth(1)).ends_with(&["Issued"]), "{wide}");
+    ensure!(words(wide.lines().next()).ends_with(&["CLIENT", "ID"]), "{wide}");
+    ensure!(words(wide.lines().nth(1)).ends_with(&["4f0c"]), "{wide}");
     Ok(())
 }
 

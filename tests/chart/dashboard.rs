@@ -14,7 +14,7 @@ use credwright_harness::{
 use serde_json::{Value, json};
 
 use crate::{
-    alerts::prometheus,
+    alerts::{Scrape, prometheus},
     generated::file::read,
     support::{Scene, install_crds},
 };
@@ -37,11 +37,17 @@ fn queries() -> Vec<(String, String)> {
     queries
 }
 
-/// Starts Prometheus on what serves metrics at `metrics`. It is leashed like an operator, so that nothing of it stays.
+/// Starts Prometheus on what serves metrics at `metrics`, with the labels of the rendered
+/// ServiceMonitor. It is leashed like an operator, so that nothing of it stays.
 async fn start_prometheus(folder: &Path, address: &str, metrics: &str) -> Operator {
+    let Scrape { honor_labels, target } = Scrape::rendered();
     let config = json!({
         "global": { "scrape_interval": "1s" },
-        "scrape_configs": [{ "job_name": "credwright", "static_configs": [{ "targets": [metrics] }] }],
+        "scrape_configs": [{
+            "job_name": "credwright",
+            "honor_labels": honor_labels,
+            "static_configs": [{ "targets": [metrics], "labels": target }],
+        }],
     });
     let file = folder.join("prometheus.yml");
     std::fs::write(&file, config.to_string()).unwrap();
@@ -96,6 +102,11 @@ async fn every_panel_shows_what_a_real_prometheus_has_of_a_real_run() {
         }
         left = silent;
     }
+    let own = format!("credwright_credential_ready{{namespace='{}'}}", scene.namespace);
+    assert!(
+        has_data(&address, &own).await,
+        "metrics have the namespace of their object, not that of the pod"
+    );
     prometheus.stop().await.unwrap();
     operator.stop().await.unwrap();
 }

@@ -27,6 +27,9 @@ metadata:
     pod-security.kubernetes.io/enforce: restricted
 ";
 
+/// Not so without Helm.
+const MANAGED_BY_HELM: &str = "app.kubernetes.io/managed-by: Helm\n";
+
 /// One test, because each step reads what the one before has written.
 #[test]
 fn the_values_the_table_and_the_renders_are_the_generated_ones() {
@@ -38,6 +41,8 @@ fn the_values_the_table_and_the_renders_are_the_generated_ones() {
         is_generated(&format!("tests/chart/golden/{set}.yaml"), &golden(&template(&values)));
     }
     let rendered = template(&["--no-hooks", "--set=crds.keep=false"]);
+    let rendered: String =
+        rendered.split_inclusive('\n').filter(|line| !line.ends_with(MANAGED_BY_HELM)).collect();
     is_generated("dist/install.yaml", &format!("{INSTALL}{rendered}"));
 }
 

@@ -18,8 +18,10 @@ use kube::{
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
 
 use crate::{
+    generated::file::read,
     helm::{self, CHART, printed},
     kubelet::Kubelet,
     support::{Scene, eventually, install_crds},
@@ -357,4 +359,63 @@ async fn a_namespace_on_the_list_that_has_gone_keeps_nobody_from_working_startin
     cluster.uninstall().await;
     is_let_go(&scene).await;
     cluster.nothing_was_forbidden(Some(&web.namespace));
+}
+
+/// What `kubectl` prints, given `input`.
+async fn kubectl(cluster: &Cluster, arguments: &[&str], input: &str) -> String {
+    let mut command = tokio::process::Command::from(cluster.control_plane.kubectl());
+    let piped = || std::process::Stdio::piped();
+    let mut running = command.args(arguments).stdin(piped()).stdout(piped()).stderr(piped()).spawn().unwrap();
+    let mut stdin = running.stdin.take().unwrap();
+    stdin.write_all(input.as_bytes()).await.unwrap();
+    drop(stdin);
+    printed(running.wait_with_output().await.unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_helm_in_a_namespace_of_ones_own_it_is_ready_and_people_have_rights() {
+    const OWN: &str = "platform-credwright";
+    let cluster = Cluster::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("install.yaml"), read("dist/install.yaml")).unwrap();
+    let kustomization = json!({
+        "apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization",
+        "namespace": OWN, "resources": ["install.yaml"],
+    });
+    std::fs::write(folder.path().join("kustomization.yaml"), kustomization.to_string()).unwrap();
+    let moved = kubectl(&cluster, &["kustomize", folder.path().to_str().unwrap()], "").await;
+    kubectl(&cluster, &["apply", "--server-side", "-f", "-"], &moved).await;
+    let deployments: Api<Deployment> = Api::namespaced(cluster.client.clone(), OWN);
+    eventually("both pods are ready", async || {
+        let deployment = deployments.get("credwright").await.unwrap();
+        deployment.status.and_then(|status| status.ready_replicas) == Some(2)
+    })
+    .await;
+    cluster.nothing_was_forbidden(None);
+
+    let binding = json!([
+        { "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
+          "metadata": { "name": "editors", "namespace": OWN },
+          "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "edit" },
+          "subjects": [{ "apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "editor" }] },
+        { "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
+          "metadata": { "name": "viewers", "namespace": OWN },
+          "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view" },
+          "subjects": [{ "apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "viewer" }] },
+    ]);
+    for binding in binding.as_array().unwrap() {
+        kubectl(&cluster, &["apply", "-f", "-"], &binding.to_string()).await;
+    }
+    let may = async |user: &str, verb: &str, resource: &str| {
+        let mut command = tokio::process::Command::from(cluster.control_plane.kubectl());
+        command.args(["auth", "can-i", verb, resource, "--as", user, "--namespace", OWN]);
+        String::from_utf8(command.output().await.unwrap().stdout).unwrap().trim() == "yes"
+    };
+    eventually("the roles are taken up", async || may("viewer", "list", "apicredentials").await).await;
+    eventually("the roles are taken up", async || may("editor", "create", "apicredentials").await).await;
+    assert!(may("editor", "list", "credentialproviders").await);
+    assert!(!may("viewer", "create", "apicredentials").await);
+    for (verb, resource) in [("write", "ledgers.credwright.dev"), ("delete", "abandonedcredentials")] {
+        assert!(!may("editor", verb, resource).await, "{verb} {resource}");
+    }
 }

@@ -12,6 +12,7 @@ mod generated;
 mod helm;
 mod install;
 mod kubelet;
+mod platform;
 mod pod;
 mod quickstart;
 mod render;

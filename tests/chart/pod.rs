@@ -16,7 +16,7 @@ use k8s_openapi::{
 use kube::{Api, Client, ResourceExt, api::ListParams};
 
 /// What a container says when it listens on all addresses of its Pod.
-const EVERYWHERE: &str = "--listen=0.0.0.0:";
+const EVERYWHERE: &str = "--listen=[::]:";
 const FETCHED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/oidc");
 
 pub(crate) fn container(pod: &Pod) -> Result<&Container> {
@@ -125,6 +125,7 @@ impl Around<'_> {
         }
         match source.field_ref.as_ref().map(|field| field.field_path.as_str()) {
             Some("metadata.name") => Ok(self.pod.name_any()),
+            Some("metadata.namespace") => Ok(self.pod.namespace().unwrap_or_default()),
             Some("status.podIP") => Ok(address(self.pod, self.services).to_string()),
             other => anyhow::bail!("{other:?} is not known here"),
         }

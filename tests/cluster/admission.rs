@@ -19,20 +19,31 @@ const TENANT: &str = "a-tenant";
 
 /// Somebody who may write ApiCredentials and Secrets in the scene's namespace, and nothing else.
 async fn tenant(scene: &Scene, control_plane: &ControlPlane) -> Client {
-    let role = json!({ "metadata": { "name": TENANT }, "rules": [
+    let rules = json!([
         { "apiGroups": ["credwright.dev"], "resources": ["apicredentials"], "verbs": ["*"] },
         { "apiGroups": [""], "resources": ["secrets"], "verbs": ["*"] },
-    ] });
+    ]);
+    let subject = json!({ "apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": TENANT });
+    allow(scene, TENANT, rules, subject).await;
+    acting_as(control_plane, TENANT).await
+}
+
+/// Binds a role with these rules, both of this name.
+async fn allow(scene: &Scene, name: &str, rules: Value, subject: Value) {
+    let role = json!({ "metadata": { "name": name }, "rules": rules });
     let binding = json!({
-        "metadata": { "name": TENANT },
-        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": TENANT },
-        "subjects": [{ "apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": TENANT }],
+        "metadata": { "name": name },
+        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name },
+        "subjects": [subject],
     });
     let post = PostParams::default();
     scene.api::<Role>().create(&post, &serde_json::from_value(role).unwrap()).await.unwrap();
     scene.api::<RoleBinding>().create(&post, &serde_json::from_value(binding).unwrap()).await.unwrap();
+}
+
+async fn acting_as(control_plane: &ControlPlane, user: &str) -> Client {
     let mut config = control_plane.cluster().config().await.unwrap();
-    config.auth_info.impersonate = Some(TENANT.to_owned());
+    config.auth_info.impersonate = Some(user.to_owned());
     Client::try_from(config).unwrap()
 }
 
@@ -61,7 +72,22 @@ async fn set_up(name: &str) -> (ControlPlane, Scene, Client) {
     let applied = control_plane.cluster().kubectl().args(["apply", "-f", POLICIES]).output().unwrap();
     assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
     let tenants = tenant(&scene, &control_plane).await;
+    in_force(&scene, &tenants).await;
     (control_plane, scene, tenants)
+}
+
+/// A policy that is new refuses nothing, and then everything until it has seen its parameters.
+async fn in_force(scene: &Scene, tenants: &Client) {
+    let secrets: Api<Secret> = Api::namespaced(tenants.clone(), &scene.namespace);
+    let objects: Api<ApiCredential> = Api::namespaced(tenants.clone(), &scene.namespace);
+    let ledger = json!({ "metadata": { "name": "tried.credwright" } });
+    let ledger: Secret = serde_json::from_value(ledger).unwrap();
+    let dry = PostParams { dry_run: true, ..PostParams::default() };
+    let works = async || {
+        secrets.create(&dry, &ledger).await.is_err()
+            && refused(&objects, "not-there", &json!({})).await.is_none()
+    };
+    scene.wait("tried", "the policies are in force", works).await;
 }
 
 /// Policies, and what they are told of, take a moment to be known.
@@ -147,6 +173,25 @@ async fn what_a_shared_provider_does_not_allow_is_refused_at_admission_and_may_s
     scene.issue("orders", json!({ "providerRef": reference, "lifetime": "720h" })).await;
     scene.share("ours", json!({}), json!({ "namespaces": { "names": ["elsewhere"] } })).await;
     is_refused_soon(&scene, &api, "ours").await;
+    let dry = PatchParams { dry_run: true, ..PatchParams::default() };
+    let change = async |spec: &Value| api.patch("orders", &dry, &Patch::Merge(json!({ "spec": spec }))).await;
+    for harmless in [
+        json!({ "suspend": true }),
+        json!({ "deletionPolicy": "Retain" }),
+        json!({ "secret": { "name": "renamed" } }),
+        json!({ "rotation": { "overlap": "1h" } }),
+    ] {
+        change(&harmless).await.unwrap();
+    }
+    for new in [
+        json!({ "scopes": ["read"] }),
+        json!({ "lifetime": "48h" }),
+        json!({ "name": "another" }),
+        json!({ "rotation": { "request": "now" } }),
+    ] {
+        let why = change(&new).await.unwrap_err().to_string();
+        assert!(why.contains("does not allow namespace"), "{new}: {why}");
+    }
     api.delete("orders", &DeleteParams::default()).await.unwrap();
     scene.goes("orders").await;
     assert_eq!((scene.made().len(), scene.provider.record().live().len()), (1, 0));
@@ -192,5 +237,72 @@ async fn hands_on_ledgers_are_refused_at_admission() {
     scene.delete("orders").await;
     scene.goes("orders").await;
     assert_eq!((scene.made().len(), scene.provider.record().live().len()), (1, 0));
+    operator.stop().await;
+}
+
+/// The storage version migrator may only list and patch, and gives up at the first write that is
+/// forbidden: then a key of the encryption at rest could never be retired.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_that_changes_nothing_that_matters_passes_for_a_service_account_that_may_only_patch() {
+    let (control_plane, scene, _) = set_up("migrated").await;
+    let operator = scene.operator().await;
+    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    let subject = json!({ "kind": "ServiceAccount", "name": "migrator", "namespace": scene.namespace });
+    let patch_only = json!([{ "apiGroups": [""], "resources": ["secrets"], "verbs": ["patch"] }]);
+    allow(&scene, "migrator", patch_only, subject).await;
+    let migrator = format!("system:serviceaccount:{}:migrator", scene.namespace);
+    let collector = "system:serviceaccount:kube-system:generic-garbage-collector";
+    let secrets =
+        async |user: &str| Api::<Secret>::namespaced(acting_as(&control_plane, user).await, &scene.namespace);
+    let (migrator, collector) = (secrets(&migrator).await, secrets(collector).await);
+    let name = "orders.credwright";
+    let forged = Patch::Merge(json!({ "data": { "document": "e30=" } }));
+    scene
+        .wait("orders", "the policy is in force", async || {
+            let dry = PatchParams { dry_run: true, ..PatchParams::default() };
+            migrator
+                .patch(name, &dry, &forged)
+                .await
+                .is_err_and(|error| error.to_string().contains("only Credwright"))
+        })
+        .await;
+
+    let before = scene.secret(name).await.unwrap();
+    let unowned = json!({ "metadata": { "ownerReferences": null } });
+    let refused = [
+        ("data", json!({ "data": { "document": "e30=" } })),
+        ("one key less", json!({ "data": { "sealed": null } })),
+        ("stringData", json!({ "stringData": { "document": "{}" } })),
+        ("immutable", json!({ "immutable": true })),
+        ("our label", json!({ "metadata": { "labels": { "credwright.dev/role": null } } })),
+        ("our finalizer", json!({ "metadata": { "finalizers": null } })),
+        ("its owner", unowned.clone()),
+    ];
+    for (what, patch) in refused {
+        let written = migrator.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await;
+        let why = written.expect_err(what).to_string();
+        assert!(why.contains("only Credwright writes"), "{what}: {why}");
+    }
+    let role = Patch::Merge(json!({ "metadata": { "labels": { "credwright.dev/role": "ledger" } } }));
+    let written = migrator.patch("orders", &PatchParams::default(), &role).await;
+    assert!(written.is_err(), "another Secret cannot become a ledger");
+
+    let its = json!({ "metadata": { "uid": before.metadata.uid, "resourceVersion": before.metadata.resource_version } });
+    let mut applied = its.clone();
+    applied["apiVersion"] = json!("v1");
+    applied["kind"] = json!("Secret");
+    let params = PatchParams::default();
+    migrator.patch(name, &params, &Patch::Merge(its)).await.unwrap();
+    migrator.patch(name, &PatchParams::apply("migrator"), &Patch::Apply(applied)).await.unwrap();
+    let noted =
+        json!({ "metadata": { "annotations": { "example.com/seen": "yes" }, "labels": { "team": "web" } } });
+    migrator.patch(name, &params, &Patch::Merge(noted)).await.unwrap();
+
+    // What the collector does when the object is deleted with `--cascade=orphan`, and no more.
+    let forged = json!({ "metadata": { "ownerReferences": null }, "data": { "document": "e30=" } });
+    collector.patch(name, &params, &Patch::Merge(forged)).await.unwrap_err();
+    collector.patch(name, &PatchParams { dry_run: true, ..params }, &Patch::Merge(unowned)).await.unwrap();
+    assert_eq!(scene.secret(name).await.unwrap().data, before.data);
+    assert!(scene.secret_works("orders").await);
     operator.stop().await;
 }

@@ -1,13 +1,16 @@
 //! How many credentials an account may be asked for, who comes first, and what is said beforehand.
 
-use credwright::api::{ApiCredential, CredentialProvider};
+use credwright::api::{ApiCredential, ClusterCredentialProvider, CredentialProvider};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::api::{Patch, PatchParams};
+use kube::{
+    Api,
+    api::{Patch, PatchParams},
+};
 use serde_json::{Value, json};
 
 use crate::{
-    stage::{hours, minutes},
+    stage::{hours, minutes, seconds},
     support::{Running, Scene},
 };
 
@@ -110,6 +113,76 @@ async fn an_object_that_is_deleted_and_made_again_all_the_time_mints_no_more_tha
     scene.run_until_only(&operator, "orders", 1).await;
     assert_eq!(scene.made().len(), 6);
     operator.stop().await;
+}
+
+/// A tenant who may edit Secrets can do that where the chart's admission policies are not
+/// installed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_that_is_forced_away_does_not_reset_the_limits() {
+    let scene = Scene::new("forced-away").await;
+    let operator = scene.operator().await;
+    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    let force_away = async || {
+        scene.merge_secret("orders.credwright", json!({ "metadata": { "finalizers": null } })).await;
+        scene.delete_secret("orders.credwright").await;
+        scene.wait("orders", "it is rebuilt", async || scene.document("orders").await.is_some()).await;
+        scene.rest(&operator).await;
+    };
+    let request = async |text: &str| {
+        scene.merge("orders", json!({ "spec": { "rotation": { "request": text } } })).await;
+    };
+    for revision in 2..=5 {
+        force_away().await;
+        scene.jump(&operator, seconds(1)).await;
+        request(&format!("number {revision}")).await;
+        scene.publishes("orders", revision).await;
+    }
+    force_away().await;
+    request("one too many").await;
+    scene.says("orders", ("Ready", "True", "MintLimit")).await;
+    operator.kill().await;
+    let operator = scene.operator().await;
+    scene.rest(&operator).await;
+    scene.says("orders", ("Ready", "True", "MintLimit")).await;
+    assert_eq!(scene.made().len(), 5);
+    operator.stop().await;
+}
+
+/// A credential that lives for minutes is close to its end most of the time.
+#[tokio::test(flavor = "multi_thread")]
+async fn short_lifetimes_do_not_get_around_the_limit_of_a_shared_provider() {
+    const LIMIT: usize = 12;
+    let greedy = Scene::new("short-lived").await;
+    let modest = greedy.neighbour("long-lived").await;
+    let operator = both(&greedy, &modest).await;
+    let spec = share(&greedy, LIMIT as u32).await;
+    let mut short = spec.clone();
+    short["lifetime"] = json!("5m");
+    for number in 0..3 {
+        greedy.issue(&format!("orders-{number}"), short.clone()).await;
+    }
+    for _ in 0..15 {
+        greedy.jump(&operator, minutes(3)).await;
+    }
+    assert!(greedy.made().len() <= LIMIT / 2, "{} within an hour", greedy.made().len());
+    let message = greedy.says("orders-0", ("Ready", "False", "Expired")).await;
+    assert!(message.contains("need more than half of that"), "{message}");
+    modest.issue("billing", spec).await;
+
+    let providers: Api<ClusterCredentialProvider> = Api::all(greedy.client.clone());
+    let limits = async || {
+        let status = providers.get(&greedy.namespace).await.unwrap().status?;
+        status.conditions.into_iter().find(|it| it.type_ == "LimitsSuffice")
+    };
+    let told = async || limits().await.is_some_and(|it| it.status == "False");
+    assert!(greedy.reaches(&[&operator], minutes(10), told).await);
+    let raised = Patch::Merge(json!({ "spec": { "limits": { "mintsPerHour": 1000 } } }));
+    providers.patch(&greedy.namespace, &PatchParams::default(), &raised).await.unwrap();
+    let suffices = async || limits().await.is_some_and(|it| it.status == "True");
+    assert!(greedy.reaches(&[&operator], minutes(10), suffices).await);
+    greedy.says("orders-0", ("Ready", "True", "Issued")).await;
+    operator.stop().await;
+    greedy.delete_shared_provider(&greedy.namespace).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

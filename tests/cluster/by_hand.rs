@@ -3,7 +3,7 @@
 use std::{io::Write, ops::Deref, process::Stdio};
 
 use credwright_harness::controlplane;
-use credwright_simulator::{Form, Login, Operation, Portal, Simulator, cloud_connexa, vonage};
+use credwright_simulator::{Fault, Form, Login, Operation, Portal, Simulator, cloud_connexa, vonage};
 use serde_json::{Value, json};
 
 use crate::{
@@ -254,12 +254,14 @@ async fn every_refusal_is_explained_and_nothing_is_published_or_lost() {
     let said = desk.asked("IntakeRefused").await;
     assert!(said.contains(&pair.client_id) && said.contains("credwright.dev/try-again"), "{said}");
     let before = desk.token_calls(&pair.client_id);
-    desk.jump(&operator, hours(48)).await;
+    desk.jump(&operator, minutes(58)).await;
     assert_eq!(desk.token_calls(&pair.client_id), before, "one attempt for each content");
+    desk.jump(&operator, minutes(3)).await;
+    assert_eq!(desk.token_calls(&pair.client_id), before + 1, "and one every hour");
     desk.merge_secret(INTAKE, json!({ "metadata": { "annotations": { "credwright.dev/try-again": "1" } } }))
         .await;
     desk.try_it(&operator).await;
-    assert_eq!(desk.token_calls(&pair.client_id), before + 1, "or when a person asks for another");
+    assert_eq!(desk.token_calls(&pair.client_id), before + 2, "or when a person asks for another");
     desk.put(&mistyped, json!({ "expires_at": "soon" })).await;
     desk.says("orders", ("ActionRequired", "True", "IntakeInvalid")).await;
     desk.put(&pair, json!({ "expires_at": (desk.now() - hours(1)).to_string() })).await;
@@ -331,6 +333,32 @@ async fn the_old_pair_again_is_no_replacement_and_an_untried_one_is_said_to_be_s
     assert!(message.contains("spec.intake.verify is Skip"), "{message}");
 }
 
+/// The advice once changed nothing for ten minutes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pair_that_cannot_be_tried_from_here_is_taken_as_soon_as_the_spec_skips_the_trial() {
+    let desk = Desk::connexa("skip").await;
+    let operator = desk.operator().await;
+    desk.apply("orders", wanted()).await;
+    let asked = desk.asked("IntakeAwaited").await;
+    let pair = desk.portal().create(&form(&asked)).unwrap();
+    desk.account.faults().every(Operation::Token, Fault::status(403));
+    desk.give(&operator, &pair).await;
+    let said = desk.asked("ProviderForbidden").await;
+    for part in [
+        "turn on Enable API",
+        "spec.intake.verify: Skip",
+        "kubectl annotate secret",
+        "; the next attempt is at ",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let calls = desk.token_calls(&pair.client_id);
+    desk.merge("orders", json!({ "spec": { "intake": { "verify": "Skip" } } })).await;
+    desk.wait("orders", "it is published untried", async || desk.holds(&pair).await).await;
+    assert_eq!(desk.token_calls(&pair.client_id), calls);
+    operator.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_honoured_is_refused_before_anybody_is_asked() {
     let desk = Desk::connexa("honour").await;
@@ -376,4 +404,38 @@ async fn a_person_is_told_what_to_remove_when_the_object_goes() {
     let left = |note: &String| note.contains(&pair.client_id) && note.contains("remove it at");
     desk.wait("orders", "a note of what is left behind", async || desk.notes().await.iter().any(left)).await;
     assert!(desk.secret(INTAKE).await.is_some(), "the intake is the person's");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_another_namespace_only_claims_can_be_taken_by_its_owner() {
+    let desk = Desk::connexa("owner").await;
+    let squatter = desk.neighbour("squatter").await;
+    let both = vec![desk.namespace.clone(), squatter.namespace.clone()];
+    let operator = desk.operator_as(|_, options| options.namespaces = both).await;
+    desk.apply("orders", wanted()).await;
+    let pair = desk.portal().create(&form(&desk.asked("IntakeAwaited").await)).unwrap();
+
+    // The client ID is no secret, so anybody can claim it, and with `Skip` nobody tries the made-up
+    // secret.
+    let spec = json!({ "cloudConnexa": { "baseUrl": desk.account.base_url() }, "limits": { "requestsPerSecond": 1000 } });
+    squatter.create_provider("connexa", spec).await;
+    let metadata = json!({ "name": INTAKE, "labels": { "credwright.dev/role": "intake" } });
+    let data = json!({ "client_id": pair.client_id, "client_secret": "made-up" });
+    squatter.put_secret(json!({ "metadata": metadata, "stringData": data })).await;
+    let untried = json!({ "intake": { "secretName": INTAKE, "verify": "Skip" } });
+    squatter.apply("claim", with(wanted(), untried.clone())).await;
+    desk.try_it(&operator).await;
+    squatter.says("claim", ("Ready", "True", "Issued")).await;
+
+    desk.give(&operator, &pair).await;
+    desk.says("orders", ("Ready", "True", "Issued")).await;
+    assert!(desk.holds(&pair).await);
+
+    // What the provider has confirmed is held against everybody.
+    squatter.delete("claim").await;
+    squatter.goes("claim").await;
+    squatter.apply("again", with(wanted(), untried)).await;
+    let said = squatter.says("again", ("ActionRequired", "True", "IntakeInvalid")).await;
+    assert!(said.contains("belongs to another ApiCredential"), "{said}");
+    operator.stop().await;
 }

@@ -102,3 +102,19 @@ async fn f30_after_a_pause_of_forty_days_everything_is_renewed_once() {
     assert_eq!(scene.made().len(), 5);
     operator.stop().await;
 }
+
+/// A person asked for the deletion, and waiting for a right clock would keep them waiting for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_deleted_while_the_clock_is_wrong_is_revoked_and_goes() {
+    let scene = Scene::new("deleted-by-a-wrong-clock").await;
+    let operator = scene.operator().await;
+    scene.issue("orders", json!({})).await;
+    operator.stop().await;
+    let wrong = scene.clock.wrong_by(SignedDuration::from_mins(2));
+    let operator = scene.operator_with(Power::on(), wrong).await;
+    scene.says("orders", ("Ready", "True", "ClockSkew")).await;
+    scene.delete("orders").await;
+    scene.goes("orders").await;
+    assert!(scene.provider.record().live().is_empty());
+    operator.stop().await;
+}

@@ -10,6 +10,8 @@ use credwright_simulator::{
     spreetail, vonage,
 };
 
+use serde_json::json;
+
 use crate::support::Scene;
 
 /// Fills in an example and applies it, as strictly as the API server can check it.
@@ -20,6 +22,10 @@ async fn apply(scene: &Scene, file: &str, filled_in: &[(&str, &str)]) {
         assert!(text.contains(placeholder), "{file} has no {placeholder}");
         text = text.replace(placeholder, value);
     }
+    apply_text(scene, file, &text).await;
+}
+
+async fn apply_text(scene: &Scene, file: &str, text: &str) {
     let mut kubectl = controlplane::shared().await.unwrap().kubectl();
     kubectl.args(["apply", "--namespace", &scene.namespace, "--validate=strict", "--filename=-"]);
     kubectl.stdin(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
@@ -133,4 +139,53 @@ async fn each_example_by_hand_says_what_to_do() {
     let said = capabilities(&scene, "cloud-connexa").await;
     assert!(said.contains("expiry: two weeks, one month, six months or one year"), "{said}");
     assert!(said.contains("creation: by a person: "), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_example_of_a_shared_provider_gives_a_credential_to_whom_it_allows() {
+    let scene = Scene::new("examples-shared").await;
+    let _operator = scene.operator_as(|_, options| options.cluster_providers = true).await;
+    let simulator = expereo::start(expereo::Options::new(scene.clock.of_a_provider())).await.unwrap();
+    let (id, secret) = login(&simulator);
+    let own = &scene.namespace;
+    let filled_in = [
+        ("https://api.expereo.one\n", &*format!("{}\n", simulator.base_url())),
+        (
+            "https://auth.expereo.one/oauth2/token\n",
+            &*format!("{}{}\n", simulator.base_url(), expereo::TOKEN_PATH),
+        ),
+        ("REPLACE-WITH-YOUR-CLIENT-ID", id),
+        ("REPLACE-WITH-YOUR-CLIENT-SECRET", secret),
+        ("namespace: platform\n", &*format!("namespace: {own}\n")),
+        ("namespace: billing\n", &*format!("namespace: {own}\n")),
+        ("names: [billing]\n", &*format!("names: [{own}]\n")),
+        // It has no namespace: others on this control plane may have one, too.
+        ("name: expereo\n", &*format!("name: {own}\n")),
+    ];
+    apply(&scene, "shared-provider", &filled_in).await;
+    scene.says("invoices", ("Ready", "True", "Issued")).await;
+    assert!(scene.pair("invoices-api").await.is_some());
+    let more = json!({
+        "providerRef": { "kind": "ClusterCredentialProvider", "name": own }, "scopes": ["SupportRead"],
+    });
+    scene.apply("more", more).await;
+    let said = scene.says("more", ("Ready", "False", "NotAllowed")).await;
+    assert!(said.contains("SupportRead"), "{said}");
+}
+
+/// What `kubectl apply` drops without a word, as it does a null, works nowhere but in a test.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_of_the_registration_server_survives_a_client_side_apply() {
+    let scene = Scene::new("examples-page").await;
+    let page = include_str!("../../docs/providers/oauth-registration.md");
+    let block = page.split_once("```yaml\n").unwrap().1.split_once("```").unwrap().0;
+    for changed in ["", "  limits: { concurrent: 2 }\n"] {
+        let head =
+            "apiVersion: credwright.dev/v1alpha1\nkind: CredentialProvider\nmetadata: { name: page }\n";
+        apply_text(&scene, "the page", &format!("{head}{block}{changed}")).await;
+        let provider: CredentialProvider = scene.api().get("page").await.unwrap();
+        let block = provider.spec.settings.oauth_registration.unwrap();
+        assert_eq!(block.metadata_without, ["response_types"]);
+        assert_eq!(block.metadata["software_id"], "credwright");
+    }
 }

@@ -35,7 +35,7 @@ pub(crate) async fn expereo(scene: &Scene, block: Value, change: impl FnOnce(&mu
     simulator
 }
 
-fn wanted(more: Value) -> Value {
+pub(crate) fn wanted(more: Value) -> Value {
     let mut spec = json!({
         "providerRef": { "name": "expereo" }, "scopes": ["BasicRead"], "lifetime": "720h",
         "rotation": { "overlap": "1h" },

@@ -47,17 +47,19 @@ async fn tables_and_descriptions_read_well() {
     let table = kubectl(&scene, &["get", "apicred"]).await;
     let cells = row(&table, "orders");
     let headings: Vec<&str> = cells.iter().map(|(heading, _)| heading.as_str()).collect();
-    assert_eq!(headings, ["NAME", "READY", "PROVIDER", "CLIENT ID", "REVISION", "EXPIRES", "RENEWS", "AGE"]);
+    assert_eq!(headings, ["NAME", "READY", "REASON", "PROVIDER", "REVISION", "EXPIRES", "RENEWS", "AGE"]);
     let value = |at: usize| cells[at].1.as_str();
-    assert_eq!([value(1), value(2), value(4)], ["True", "spreetail", "1"]);
-    assert_eq!(value(3), status.client_id.unwrap());
+    assert_eq!([value(1), value(2), value(3), value(4)], ["True", "Issued", "spreetail", "1"]);
     assert_eq!(value(5), status.expires_at.unwrap().to_string());
     assert_eq!(value(5).len(), "2026-12-22T20:31:35Z".len(), "whole seconds");
     assert_eq!(value(6), status.renewal_time.unwrap().to_string());
+    let failing = row(&table, "stock");
+    assert_eq!([&*failing[1].1, &*failing[2].1], ["False", "InvalidForProvider"]);
     let wide = kubectl(&scene, &["get", "apicred", "-o", "wide"]).await;
-    let failing = row(&wide, "stock");
-    assert_eq!(failing.last().unwrap(), &("REASON".to_owned(), "InvalidForProvider".to_owned()));
-    assert_eq!(failing[1].1, "False");
+    let client_id = ("CLIENT ID".to_owned(), status.client_id.unwrap());
+    assert_eq!(row(&wide, "orders").last().unwrap(), &client_id);
+    let selected = ["get", "apicred", "-o", "name", "--field-selector", "spec.providerRef.name=nowhere"];
+    assert_eq!(kubectl(&scene, &selected).await.trim(), "apicredential.credwright.dev/mail");
 
     let described = kubectl(&scene, &["describe", "apicred", "orders"]).await;
     for part in [
@@ -76,10 +78,12 @@ async fn tables_and_descriptions_read_well() {
     for part in ["spec.scopes: Spreetail knows no scopes", "Stalled", "InvalidForProvider"] {
         assert!(described.contains(part), "{part}");
     }
-    let providers = kubectl(&scene, &["get", "credprov", "-o", "wide"]).await;
-    assert_eq!(row(&providers, "spreetail").last().unwrap().1, "LoginAccepted");
+    let providers = kubectl(&scene, &["get", "credprov"]).await;
+    assert_eq!(row(&providers, "spreetail")[2], ("REASON".to_owned(), "LoginAccepted".to_owned()));
     let described = kubectl(&scene, &["describe", "credprov", "spreetail"]).await;
     assert!(described.contains("Expiry:") && described.contains("any instant, enforced by the provider"));
+    let events = described.split_once("Events:").expect("Events are on providers, too").1;
+    assert!(events.contains("Normal") && events.contains("LoginAccepted"), "{events}");
     kubectl(&scene, &["get", "credwright"]).await;
     operator.stop().await;
 }

@@ -20,7 +20,7 @@ use tempfile::TempDir;
 
 use crate::support::{Scene, eventually, install_crds, new_namespace};
 
-const LEASE: &str = "credwright";
+pub(crate) const LEASE: &str = "credwright";
 /// Who dies without a word is succeeded within this.
 const AFTER_DEATH: Duration = Duration::from_secs(20);
 /// And who gives the Lease back, within this.
@@ -30,14 +30,14 @@ const SETTLED: Duration = Duration::from_secs(180);
 const OUTAGE: Duration = Duration::from_secs(30);
 
 /// A replica, and where it answers probes.
-struct Replica {
+pub(crate) struct Replica {
     name: &'static str,
-    operator: Operator,
+    pub(crate) operator: Operator,
     address: String,
 }
 
 impl Replica {
-    async fn start(home: &str, kubeconfig: &Path, folder: &TempDir, name: &'static str) -> Self {
+    pub(crate) async fn start(home: &str, kubeconfig: &Path, folder: &TempDir, name: &'static str) -> Self {
         let address = free_address().unwrap().to_string();
         let mut command = Command::new(env!("CARGO_BIN_EXE_credwright"));
         command
@@ -49,21 +49,21 @@ impl Replica {
     }
 
     /// The status and the text of a probe; none if nothing listens.
-    async fn probe(&self, path: &str) -> Option<(u16, String)> {
+    pub(crate) async fn probe(&self, path: &str) -> Option<(u16, String)> {
         let answer = reqwest::get(format!("http://{}{path}", self.address)).await.ok()?;
         Some((answer.status().as_u16(), answer.text().await.ok()?))
     }
 
-    async fn is_ready(&self) -> bool {
+    pub(crate) async fn is_ready(&self) -> bool {
         self.probe("/readyz").await.is_some_and(|(status, _)| status == 200)
     }
 
-    async fn says(&self, part: &str) -> bool {
+    pub(crate) async fn says(&self, part: &str) -> bool {
         self.probe("/readyz").await.is_some_and(|(status, text)| status == 503 && text.contains(part))
     }
 }
 
-async fn holder(scene: &Scene) -> Option<String> {
+pub(crate) async fn holder(scene: &Scene) -> Option<String> {
     scene.api::<Lease>().get_opt(LEASE).await.unwrap()?.spec?.holder_identity
 }
 

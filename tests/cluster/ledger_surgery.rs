@@ -159,6 +159,14 @@ async fn without_the_seals_key_a_ledger_says_so_and_is_put_together_when_a_perso
     let pair = scene.pair("orders").await;
     operator.stop().await;
     scene.delete_secret("credwright-seal").await;
+    let lost = scene.fails_to_start().await;
+    assert!(lost.contains("only it opens, such as") && lost.contains("orders.credwright"), "{lost}");
+    assert!(scene.secret("credwright-seal").await.is_none(), "none is made in its place");
+    // As the message says.
+    let said = json!({
+        "metadata": { "name": "credwright-seal" }, "type": "credwright.dev/seal", "stringData": { "lost": "yes" },
+    });
+    scene.put_secret(said).await;
     let operator = scene.operator().await;
     let message = scene.says("orders", ("Ready", "False", "LedgerUnreadable")).await;
     assert!(message.contains("delete the Secret orders.credwright"), "{message}");
@@ -249,5 +257,31 @@ async fn a_ledger_with_a_newer_schema_is_not_written_to() {
     let after = scene.secret("orders.credwright").await.unwrap();
     assert_eq!(after.resource_version(), written.resource_version());
     assert_eq!(scene.made().len(), 1);
+    operator.stop().await;
+}
+
+/// Without its label no watch tells of a ledger, and after a restart nobody would know of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_whose_label_is_taken_off_gets_it_back() {
+    let scene = Scene::new("unlabelled").await;
+    let operator = scene.operator().await;
+    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    scene.rest(&operator).await;
+    let unlabel = || json!({ "metadata": { "labels": { "credwright.dev/role": null } } });
+    let labelled = async || {
+        let ledger = scene.secret("orders.credwright").await.unwrap();
+        ledger.labels().get("credwright.dev/role").map(String::as_str) == Some("ledger")
+    };
+    scene.merge_secret("orders.credwright", unlabel()).await;
+    scene.wait("orders", "it is labelled again", &labelled).await;
+    operator.stop().await;
+
+    scene.merge_secret("orders.credwright", unlabel()).await;
+    let operator = scene.operator().await;
+    scene.wait("orders", "it is labelled again after a restart", &labelled).await;
+    scene.says("orders", ("Ready", "True", "Issued")).await;
+    scene.delete("orders").await;
+    scene.goes("orders").await;
+    assert!(scene.provider.record().live().is_empty());
     operator.stop().await;
 }

@@ -56,6 +56,13 @@ impl Scene {
         .await;
     }
 
+    /// The same, and what `backup` holds is there instead.
+    async fn wipe_and_restore(&self, backup: &Backup) {
+        self.wipe().await;
+        self.restore_secrets(backup).await;
+        self.restore_object(backup).await;
+    }
+
     pub(crate) async fn restore_secrets(&self, backup: &Backup) {
         for secret in &backup.secrets {
             self.api::<Secret>().create(&PostParams::default(), secret).await.unwrap();
@@ -143,6 +150,32 @@ async fn f31_a_restore_mints_nothing_and_leftovers_go_when_a_new_one_has_taken_o
     operator.stop().await;
 }
 
+/// The name at the provider has the tag of the object that was restored, and the ledger that is
+/// rebuilt belongs to another.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restored_credential_is_revoked_after_its_ledger_was_lost_and_rebuilt() {
+    let scene = Scene::new("restore-rebuilt").await;
+    let operator = scene.operator().await;
+    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    let backup = scene.back_up(&["orders.credwright", "orders"]).await;
+    operator.kill().await;
+    scene.wipe_and_restore(&backup).await;
+    let operator = scene.operator().await;
+    scene.says("orders", ("Ready", "True", "Issued")).await;
+    scene.rest(&operator).await;
+    operator.stop().await;
+
+    scene.merge_secret("orders.credwright", json!({ "metadata": { "finalizers": null } })).await;
+    scene.delete_secret("orders.credwright").await;
+    let operator = scene.operator().await;
+    scene.wait("orders", "it is rebuilt", async || scene.document("orders").await.is_some()).await;
+    scene.merge("orders", json!({ "spec": { "rotation": { "request": "two" } } })).await;
+    scene.run_until_only(&operator, "orders", 2).await;
+    let live = scene.provider.record().live().len();
+    assert_eq!((scene.made().len(), live), (2, 1), "the restored one is revoked");
+    operator.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restore_without_the_target_renders_it_again_and_mints_nothing() {
     let scene = Scene::new("restore-bare").await;
@@ -151,9 +184,7 @@ async fn a_restore_without_the_target_renders_it_again_and_mints_nothing() {
     let pair = scene.pair("orders").await;
     let backup = scene.back_up(&["orders.credwright"]).await;
     operator.kill().await;
-    scene.wipe().await;
-    scene.restore_secrets(&backup).await;
-    scene.restore_object(&backup).await;
+    scene.wipe_and_restore(&backup).await;
     let operator = scene.operator().await;
     scene.says("orders", ("Ready", "True", "Issued")).await;
     assert_eq!((scene.pair("orders").await, scene.made().len()), (pair, 1));
@@ -237,9 +268,7 @@ async fn what_was_borrowed_stays_borrowed_when_its_ledger_is_restored_in_turn() 
     borrows().await;
     let backup = scene.back_up(&["orders.credwright", "orders"]).await;
     elsewhere.kill().await;
-    scene.wipe().await;
-    scene.restore_secrets(&backup).await;
-    scene.restore_object(&backup).await;
+    scene.wipe_and_restore(&backup).await;
 
     let elsewhere = scene.operator_elsewhere().await;
     borrows().await;
@@ -255,9 +284,7 @@ async fn what_only_a_restored_secret_holds_is_used_and_never_revoked() {
     scene.issue("orders", json!({ "lifetime": "720h" })).await;
     let backup = scene.back_up(&["orders"]).await;
     operator.kill().await;
-    scene.wipe().await;
-    scene.restore_secrets(&backup).await;
-    scene.restore_object(&backup).await;
+    scene.wipe_and_restore(&backup).await;
 
     let elsewhere = scene.operator_elsewhere().await;
     scene.says("orders", ("Ready", "True", "Issued")).await;

@@ -56,7 +56,11 @@ fn unselected(log: &Path, home: &str) -> Vec<String> {
     });
     let uris: Vec<String> = of_secrets.map(|it| it["requestURI"].as_str().unwrap().to_owned()).collect();
     assert!(uris.len() > 3, "{uris:?}");
-    uris.into_iter().filter(|it| !it.contains("labelSelector=credwright.dev%2Frole&")).collect()
+    let selects = |uri: &String| {
+        uri.contains("labelSelector=credwright.dev%2Frole&")
+            || uri.contains("fieldSelector=type%3Dcredwright.dev%2Fledger")
+    };
+    uris.into_iter().filter(|uri| !selects(uri)).collect()
 }
 
 /// What the rules allow. `ledgers` are no resource: admission policies ask for that right, and the API server asks nobody.
@@ -77,19 +81,34 @@ fn allowed() -> BTreeSet<Asked> {
     all
 }
 
+/// Two replicas, of which one works and the other one takes over.
+async fn two_replicas(home: &Scene, tenant: &Scene) {
+    let within = |options: &mut Options| options.namespaces = vec![tenant.namespace.clone()];
+    let replica = async |identity: &str| {
+        home.operator_as(|settings, options| {
+            within(options);
+            let (lease, identity) = ("credwright".to_owned(), identity.to_owned());
+            settings.lease = Some(LeaseHolder { lease, identity });
+        })
+        .await
+    };
+    let operator = replica("one").await;
+    tenant.moves_in().await;
+    tenant.publishes("orders", 1).await;
+    let standby = replica("two").await;
+    eventually("the standby knows everything", async || standby.operator.has_all_synced()).await;
+    // It lists and watches the Lease, and looks at it again every few seconds.
+    let calls = standby.power.calls() + 1;
+    eventually("it stands by", async || standby.power.calls() > calls).await;
+    operator.stop().await;
+    eventually("the standby leads", async || standby.operator.leads()).await;
+    standby.stop().await;
+}
+
 /// In one namespace only, with a Lease: a life with everything that may happen in it.
 async fn live_in_one(home: &Scene, tenant: &Scene) {
     let within = |options: &mut Options| options.namespaces = vec![tenant.namespace.clone()];
-    let operator = home
-        .operator_as(|settings, options| {
-            within(options);
-            let identity = "one".to_owned();
-            settings.lease = Some(LeaseHolder { lease: "credwright".to_owned(), identity });
-        })
-        .await;
-    tenant.moves_in().await;
-    tenant.publishes("orders", 1).await;
-    operator.stop().await;
+    two_replicas(home, tenant).await;
 
     let operator = home.operator_as(|_, options| within(options)).await;
     tenant.merge("orders", json!({ "spec": { "rotation": { "request": "two" } } })).await;

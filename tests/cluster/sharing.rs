@@ -1,6 +1,7 @@
 //! A provider that namespaces share: its owner says who may have what, and leaving a restriction out is no way round it.
 
 use credwright::api::ClusterCredentialProvider;
+use credwright_simulator::Operation;
 use jiff::Unit;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
@@ -122,6 +123,32 @@ async fn a_shared_provider_gives_a_namespace_what_its_owner_allows_and_nothing_e
     scene.delete("orders").await;
     scene.goes("orders").await;
     assert_eq!(scene.provider.record().live().len(), 0);
+    operator.stop().await;
+    scene.delete_shared_provider(&scene.namespace).await;
+}
+
+/// Some providers end nothing by themselves. Spreetail would, so the call is counted.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_credential_that_its_owner_suspends_is_revoked_at_the_end_of_its_life() {
+    let scene = Scene::new("suspended").await;
+    let operator = scene.operator_as(|_, options| options.cluster_providers = true).await;
+    share(&scene, json!({ "namespaces": { "names": [scene.namespace] }, "maxLifetime": "48h" })).await;
+    scene.issue("orders", shared(&scene, json!({}))).await;
+    scene.apply("orders", shared(&scene, json!({ "suspend": true }))).await;
+    let message = scene.says("orders", ("Ready", "True", "Suspended")).await;
+    assert!(message.contains("is revoked when its life is over"), "{message}");
+    scene.jump(&operator, hours(47)).await;
+    assert_eq!(scene.provider.record().arrived(Operation::Delete), 0, "its life is not over");
+    scene.jump(&operator, hours(2)).await;
+    scene
+        .wait("orders", "it is revoked", async || scene.provider.record().arrived(Operation::Delete) == 1)
+        .await;
+    assert_eq!(scene.made().len(), 1, "nothing is renewed while it is suspended");
+    scene.apply("orders", shared(&scene, json!({}))).await;
+    scene.publishes("orders", 2).await;
+    assert!(scene.secret_works("orders").await);
+    scene.delete("orders").await;
+    scene.goes("orders").await;
     operator.stop().await;
     scene.delete_shared_provider(&scene.namespace).await;
 }

@@ -71,6 +71,22 @@ impl Scene {
         .await;
     }
 
+    /// Runs until `name` has one credential of its own that may be alive, and it is published and
+    /// works. Returns it. Its revision need not be the first: the clock may move while an operator
+    /// writes an intent, which then comes too late.
+    pub(crate) async fn run_until_one(&self, operator: &Running, name: &str) -> CredentialStatus {
+        self.run_until(operator, name, "one credential is alive, and published", async || {
+            let Some(revision) = self.status(name).await.revision else { return false };
+            let (object, document) = (self.get(name).await, self.document(name).await);
+            document.is_some_and(|it| Some(it.object_uid) == object.uid())
+                && self.is_only(name, revision).await
+                && self.secret_works_at(object.spec.target_name(name)).await
+        })
+        .await;
+        let status = self.status(name).await;
+        status.credentials.into_iter().find(|it| Some(it.revision) == status.revision).unwrap()
+    }
+
     /// Waits, while the clock stands still, until `revision` is published and works.
     pub(crate) async fn publishes(&self, name: &str, revision: u32) {
         self.wait(name, &format!("revision {revision} is published"), async || {

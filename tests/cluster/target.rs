@@ -139,6 +139,28 @@ async fn a_renamed_secret_is_there_at_once_and_the_old_one_stays_for_the_overlap
     operator.stop().await;
 }
 
+/// As a revert in Git does it. By then, pods mount the Secret of the second name.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_that_is_renamed_and_renamed_back_keeps_the_second_name_for_the_overlap() {
+    let scene = Scene::new("rename-back").await;
+    let operator = scene.operator().await;
+    let named = |name: &str| json!({ "lifetime": "720h", "secret": { "name": name } });
+    scene.issue("orders", named("first")).await;
+    scene.jump(&operator, hours(48)).await;
+    scene.apply("orders", named("second")).await;
+    scene.wait("orders", "it is there", async || scene.secret("second").await.is_some()).await;
+    scene.rest(&operator).await;
+    scene.jump(&operator, hours(1)).await;
+    scene.apply("orders", named("first")).await;
+    scene.rest(&operator).await;
+    scene.jump(&operator, hours(22)).await;
+    assert!(scene.secret("second").await.is_some() && scene.secret("first").await.is_some());
+    scene.jump(&operator, hours(2) + minutes(1)).await;
+    scene.wait("orders", "it is gone", async || scene.secret("second").await.is_none()).await;
+    assert!(scene.secret("first").await.is_some());
+    operator.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_templates_labels_and_annotations_are_rendered_again_without_a_mint() {
     let scene = Scene::new("rendered").await;
@@ -186,7 +208,8 @@ async fn a_template_that_fails_says_so_and_leaves_the_secret_as_it_was() {
         |template: &str| json!({ "lifetime": "720h", "secret": { "template": { "config.ini": template } } });
     scene.apply("orders", spec("id={{ client_idd }}")).await;
     let message = scene.says("orders", ("Ready", "False", "TemplateInvalid")).await;
-    assert!(message.contains("spec.secret.template.config.ini") && message.contains("line 1"), "{message}");
+    assert!(message.contains(r#"spec.secret.template["config.ini"]"#), "{message}");
+    assert!(message.contains("no value client_idd in line 1"), "{message}");
     scene.says("orders", ("Stalled", "True", "TemplateInvalid")).await;
     assert!(scene.secret("orders").await.is_none());
     scene.apply("orders", spec("id={{ client_id }}")).await;

@@ -1,12 +1,15 @@
 //! What every driver has to do, whatever its provider looks like.
 
 use anyhow::{Context, Result};
-use credwright::providers::{Failure, FailureKind, RetryAfter, Revocation, Verdict, registry::EgressPolicy};
+use credwright::{
+    lifecycle::render::DRIVERS_KEYS,
+    providers::{Failure, FailureKind, RetryAfter, Revocation, Verdict, registry::EgressPolicy},
+};
 use credwright_simulator::{Fault, Matching, Operation, Outcome, RetryAfter as Asked};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret;
 
-use crate::subject::{Subject, loopback_allowed, pair, target, wrong_pair};
+use crate::subject::{Create, Subject, loopback_allowed, pair, target, wrong_pair};
 
 /// The failure, where there has to be one.
 fn failed<T>(result: Result<T, Failure>) -> Result<Failure> {
@@ -15,8 +18,8 @@ fn failed<T>(result: Result<T, Failure>) -> Result<Failure> {
 
 pub(crate) async fn what_was_created_is_found_by_its_name(subject: Subject) -> Result<()> {
     let request = subject.request();
-    let issued = subject.provider.create(&request).await.map_err(shown)?;
-    subject.provider.create(&subject.request()).await.map_err(shown)?;
+    let issued = subject.provider.created(&request).await.map_err(shown)?;
+    subject.provider.created(&subject.request()).await.map_err(shown)?;
     let found = subject.provider.find(&request.name).await.map_err(shown)?;
     assert_eq!(found.len(), 1);
     assert_eq!((&found[0].name, &found[0].client_id), (&request.name, &issued.client_id));
@@ -31,6 +34,9 @@ pub(crate) async fn what_was_created_is_accepted(subject: Subject) -> Result<()>
     let issued = subject.issue(&request).await?;
     assert_eq!(subject.live().await?, [request.name.as_str()]);
     assert!(issued.fields["token_url"].starts_with(&subject.simulator.base_url()));
+    for key in issued.fields.keys().chain(&issued.secret_aliases) {
+        assert!(DRIVERS_KEYS.contains(&key.as_str()), "a template that names {key} is refused beforehand");
+    }
     let verdict = subject.provider.verify(&pair(&issued, &request.scopes)).await.map_err(shown)?;
     assert_eq!(verdict, Verdict::Accepted);
     let verdict = subject.provider.verify(&wrong_pair(&issued, &request.scopes)).await.map_err(shown)?;
@@ -40,7 +46,7 @@ pub(crate) async fn what_was_created_is_accepted(subject: Subject) -> Result<()>
 
 pub(crate) async fn what_was_revoked_is_refused_and_revoking_twice_is_fine(subject: Subject) -> Result<()> {
     let request = subject.request();
-    let issued = subject.provider.create(&request).await.map_err(shown)?;
+    let issued = subject.provider.created(&request).await.map_err(shown)?;
     let target = target(&issued);
     assert_eq!(subject.provider.revoke(&target).await.map_err(shown)?, Revocation::Revoked);
     assert_eq!(subject.live().await?, [""; 0]);
@@ -62,19 +68,30 @@ pub(crate) async fn the_login_is_probed(subject: Subject) -> Result<()> {
 
 pub(crate) async fn a_wrong_login_is_refused(subject: Subject) -> Result<()> {
     let stranger = subject.rebuilt(&subject.wrong_login(), &loopback_allowed())?;
-    let failure = failed(stranger.create(&subject.request()).await)?;
+    let failure = failed(stranger.created(&subject.request()).await)?;
     assert_eq!(failure.kind, FailureKind::LoginRefused, "{}", failure.message);
     assert!(!failure.message.contains("Canary"), "{}", failure.message);
     assert_eq!(subject.live().await?, [""; 0]);
     Ok(())
 }
 
+/// A delay in seconds, and a long one in hours: those that follow from a date differ by how long the test takes.
+fn rounded(asked: RetryAfter) -> i64 {
+    match asked {
+        RetryAfter::Delay(delay) if delay.as_hours() > 1 => delay.as_hours(),
+        RetryAfter::Delay(delay) => delay.as_secs(),
+        RetryAfter::At(at) => at.as_second(),
+    }
+}
+
 pub(crate) async fn a_429_is_obeyed_with_its_delay(subject: Subject) -> Result<()> {
     let instant: Timestamp = "2030-01-01T00:00:00Z".parse()?;
+    // A date is read by the clock of who wrote it, which the answer's `Date` tells: here the real one.
+    let by_date = instant.duration_since(Timestamp::now());
     let able = subject.provider.capabilities();
     for (asked, understood) in [
         (Asked::Seconds(7), Some(RetryAfter::Delay(SignedDuration::from_secs(7)))),
-        (Asked::Date(instant), Some(RetryAfter::At(instant))),
+        (Asked::Date(instant), Some(RetryAfter::Delay(by_date))),
         (Asked::Absent, subject.wait_by_default()),
     ] {
         let request = subject.request();
@@ -88,14 +105,19 @@ pub(crate) async fn a_429_is_obeyed_with_its_delay(subject: Subject) -> Result<(
             if !is_there {
                 continue;
             }
-            subject.faults().next(operation, Fault::rate_limited(asked));
+            // Once is not enough: it is sent again in its next turn, if that is soon.
+            let matching =
+                if operation == Operation::Token { operation.by_others() } else { operation.into() };
+            subject.faults().every(matching, Fault::rate_limited(asked));
             let failure = match operation {
-                Operation::Create => failed(subject.provider.create(&subject.request()).await)?,
+                Operation::Create => failed(subject.provider.created(&subject.request()).await)?,
                 Operation::Delete => failed(subject.provider.revoke(&target(&issued)).await)?,
                 Operation::Token => failed(subject.provider.verify(&pair(&issued, &request.scopes)).await)?,
                 _ => failed(subject.provider.find("kw").await)?,
             };
-            assert_eq!((failure.kind, failure.retry_after), (FailureKind::RateLimited, understood));
+            subject.faults().clear();
+            let told = failure.retry_after.map(rounded);
+            assert_eq!((failure.kind, told), (FailureKind::RateLimited, understood.map(rounded)));
         }
     }
     assert_eq!(subject.live().await?.len(), 3);
@@ -117,7 +139,7 @@ pub(crate) async fn a_create_whose_answer_is_lost_is_ambiguous(subject: Subject)
         let before = subject.live().await?.len();
         let sent = subject.simulator.record().arrived(Operation::Create);
         subject.faults().next(Operation::Create, fault.clone());
-        let failure = failed(subject.provider.create(&subject.request()).await)?;
+        let failure = failed(subject.provider.created(&subject.request()).await)?;
         assert_eq!(failure.kind, FailureKind::Ambiguous, "{fault:?}: {}", failure.message);
         assert_eq!(subject.simulator.record().arrived(Operation::Create), sent + 1, "{fault:?}: sent once");
         assert_eq!(subject.live().await?.len(), before + made, "{fault:?}");
@@ -128,7 +150,7 @@ pub(crate) async fn a_create_whose_answer_is_lost_is_ambiguous(subject: Subject)
 pub(crate) async fn a_create_whose_answer_is_lost_is_found(subject: Subject) -> Result<()> {
     let request = subject.request();
     subject.faults().next(Operation::Create, Fault::LostAnswer);
-    let failure = failed(subject.provider.create(&request).await)?;
+    let failure = failed(subject.provider.created(&request).await)?;
     assert_eq!(failure.kind, FailureKind::Ambiguous);
     let found = subject.provider.find(&request.name).await.map_err(shown)?;
     assert_eq!(found.len(), 1);
@@ -145,7 +167,7 @@ pub(crate) async fn a_create_whose_answer_is_lost_is_found(subject: Subject) -> 
 pub(crate) async fn an_answer_that_cannot_be_read_is_malformed(subject: Subject) -> Result<()> {
     for fault in [Fault::Malformed, Fault::EmptyBody, Fault::WrongContent] {
         subject.faults().next(Operation::Create, fault.clone());
-        let failure = failed(subject.provider.create(&subject.request()).await)?;
+        let failure = failed(subject.provider.created(&subject.request()).await)?;
         assert_eq!(failure.kind, FailureKind::Malformed, "{fault:?}: {}", failure.message);
     }
     assert_eq!(subject.live().await?.len(), 3);
@@ -155,15 +177,15 @@ pub(crate) async fn an_answer_that_cannot_be_read_is_malformed(subject: Subject)
 pub(crate) async fn a_refused_create_makes_nothing(subject: Subject) -> Result<()> {
     // Twice, for those who try again with a fresh token.
     for (code, kind) in [
-        (400, FailureKind::Rejected),
+        (400, FailureKind::Unexplained),
         (401, FailureKind::LoginRefused),
         (403, FailureKind::Forbidden),
-        (404, FailureKind::Rejected),
+        (404, FailureKind::Unexplained),
         (409, FailureKind::Conflict),
-        (422, FailureKind::Rejected),
+        (422, FailureKind::Unexplained),
     ] {
         subject.faults().every(Operation::Create, Fault::status(code));
-        let failure = failed(subject.provider.create(&subject.request()).await)?;
+        let failure = failed(subject.provider.created(&subject.request()).await)?;
         assert_eq!(failure.kind, kind, "{code}");
         subject.faults().clear();
     }
@@ -173,13 +195,14 @@ pub(crate) async fn a_refused_create_makes_nothing(subject: Subject) -> Result<(
 
 pub(crate) async fn a_create_that_is_never_sent_is_not_ambiguous(subject: Subject) -> Result<()> {
     subject.simulator.stop().await;
-    let failure = failed(subject.provider.create(&subject.request()).await)?;
+    let failure = failed(subject.provider.created(&subject.request()).await)?;
     assert_eq!(failure.kind, FailureKind::Unavailable);
-    assert!(failure.message.ends_with(" refuses connections"), "{}", failure.message);
+    assert!(failure.message.contains(" refuses connections (it is reached directly"), "{}", failure.message);
+    assert!(failure.message.ends_with("such as HTTPS_PROXY is not used)"), "{}", failure.message);
     subject.simulator.start_again().await?;
     let mut request = subject.request();
     request.subnets = vec!["203.0.113.0/24".into()];
-    assert_eq!(failed(subject.provider.create(&request).await)?.kind, FailureKind::Rejected);
+    assert_eq!(failed(subject.provider.created(&request).await)?.kind, FailureKind::Rejected);
     assert_eq!(subject.simulator.record().arrived(Operation::Create), 0);
     Ok(())
 }
@@ -190,7 +213,7 @@ pub(crate) async fn a_redirect_is_not_followed(subject: Subject) -> Result<()> {
     for code in [301, 302, 307, 308] {
         let redirect = Fault::Status { code, headers: vec![location.clone()], body: String::new() };
         subject.faults().next(Operation::Create, redirect);
-        let failure = failed(subject.provider.create(&subject.request()).await)?;
+        let failure = failed(subject.provider.created(&subject.request()).await)?;
         assert_eq!(failure.kind, FailureKind::Ambiguous);
         assert!(failure.message.contains("redirects are not followed"), "{}", failure.message);
     }
@@ -216,10 +239,11 @@ pub(crate) async fn a_token_request_does_not_follow_redirects(subject: Subject) 
 
 pub(crate) async fn nothing_goes_to_loopback_or_unencrypted_without_the_flag(subject: Subject) -> Result<()> {
     for private_allowed in [false, true] {
-        let guarded = subject.rebuilt(&subject.login, &EgressPolicy { allow: vec![], private_allowed })?;
+        let guarded =
+            subject.rebuilt(&subject.login, &EgressPolicy { private_allowed, ..EgressPolicy::default() })?;
         let use_it = match guarded.capabilities().by_hand {
             true => failed(guarded.verify(&subject.invented_pair()).await)?,
-            false => failed(guarded.create(&subject.request()).await)?,
+            false => failed(guarded.created(&subject.request()).await)?,
         };
         for failure in [failed(guarded.probe().await)?, use_it] {
             assert_eq!(failure.kind, FailureKind::Unavailable);
@@ -248,7 +272,7 @@ pub(crate) async fn what_is_no_answer_proves_nothing_of_a_pair(subject: Subject)
         (Fault::Malformed, FailureKind::Malformed),
         (Fault::EmptyBody, FailureKind::Malformed),
         (Fault::WrongContent, FailureKind::Malformed),
-        (Fault::status(404), FailureKind::Rejected),
+        (Fault::status(404), FailureKind::Unexplained),
         (Fault::status(500), FailureKind::Unavailable),
         (Fault::status(503), FailureKind::Unavailable),
     ] {
@@ -314,14 +338,14 @@ pub(crate) async fn no_failure_shows_a_secret(subject: Subject) -> Result<()> {
         messages.extend(subject.provider.probe().await.err());
         messages.extend(subject.provider.verify(&pair(&issued, &request.scopes)).await.err());
         if !by_hand {
-            messages.extend(subject.provider.create(&subject.request()).await.err());
+            messages.extend(subject.provider.created(&subject.request()).await.err());
             messages.extend(subject.provider.find("kw").await.err());
             messages.extend(subject.provider.revoke(&target(&issued)).await.err());
         }
         subject.faults().clear();
     }
     subject.simulator.stop().await;
-    messages.extend(subject.provider.create(&subject.request()).await.err());
+    messages.extend(subject.provider.created(&subject.request()).await.err());
     messages.extend(subject.provider.verify(&subject.invented_pair()).await.err());
     let least = if by_hand { 12 } else { 30 };
     assert!(messages.len() > least, "{}", messages.len());

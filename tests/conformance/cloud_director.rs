@@ -17,7 +17,7 @@ use secrecy::ExposeSecret;
 
 use crate::{
     cases::shown,
-    subject::{Driver, Subject, loopback_allowed, no_ids, pair, target},
+    subject::{Create, Driver, Subject, loopback_allowed, no_ids, pair, target},
 };
 
 const ID_TOKEN: &str = "Canary-Id-Token";
@@ -43,11 +43,11 @@ async fn start_with(
 }
 
 async fn created(subject: &Subject) -> Result<Issued> {
-    subject.provider.create(&subject.request()).await.map_err(shown)
+    subject.provider.created(&subject.request()).await.map_err(shown)
 }
 
 async fn refused(subject: &Subject) -> Result<Failure> {
-    subject.provider.create(&subject.request()).await.err().context("it did not fail")
+    subject.provider.created(&subject.request()).await.err().context("it did not fail")
 }
 
 fn arrived(subject: &Subject, operation: Operation) -> usize {
@@ -97,11 +97,33 @@ async fn a_session_may_end_between_the_two_steps() -> Result<()> {
         subject.simulator.clock().advance(Duration::from_hours(1));
         gate.release();
     };
-    let (issued, ()) = tokio::join!(subject.provider.create(&request), later);
+    let (issued, ()) = tokio::join!(subject.provider.created(&request), later);
     let issued = issued.map_err(shown)?;
     assert_eq!(arrived(&subject, Operation::Exchange), 2, "refused, then made");
     let verdict = subject.provider.verify(&pair(&issued, &[])).await.map_err(shown)?;
     assert_eq!(verdict, Verdict::Accepted);
+    Ok(())
+}
+
+/// RFC 7523 has a dead assertion answered by 400: that was once taken for a refusal of the request.
+#[tokio::test]
+async fn a_dead_session_may_be_answered_with_invalid_grant() -> Result<()> {
+    let subject = start().await?;
+    let dead = || status(400, r#"{"error":"invalid_grant"}"#);
+    subject.faults().next(Operation::Exchange, dead());
+    let issued = created(&subject).await?;
+    assert_eq!(arrived(&subject, Operation::Exchange), 2, "refused, then made");
+    assert_eq!(arrived(&subject, Operation::Token), 2, "with a session of its own");
+    assert_eq!(arrived(&subject, Operation::Create), 1, "of the same token");
+    let verdict = subject.provider.verify(&pair(&issued, &[])).await.map_err(shown)?;
+    assert_eq!(verdict, Verdict::Accepted);
+
+    // Where that does not help, the token is deleted again, and the next attempt comes soon.
+    let before = subject.live().await?.len();
+    subject.faults().every(Operation::Exchange, dead());
+    let failure = refused(&subject).await?;
+    assert_eq!(failure.kind, FailureKind::Unexplained, "{}", failure.message);
+    assert_eq!(subject.live().await?.len(), before);
     Ok(())
 }
 
@@ -114,7 +136,7 @@ async fn whatever_the_login_of_a_create_does_nothing_was_made() -> Result<()> {
         (Fault::status(302), FailureKind::Unavailable),
         (Fault::WrongContent, FailureKind::Unavailable),
         (Fault::status(409), FailureKind::Unavailable),
-        (Fault::status(404), FailureKind::Rejected),
+        (Fault::status(404), FailureKind::Unavailable),
         (Fault::status(403), FailureKind::LoginRefused),
         (Fault::status(429), FailureKind::RateLimited),
     ] {
@@ -147,7 +169,7 @@ async fn a_second_step_of_unknown_outcome_is_ambiguous_and_found() -> Result<()>
         let request = subject.request();
         let sent = arrived(&subject, Operation::Exchange);
         subject.faults().next(Operation::Exchange, fault.clone());
-        let failure = subject.provider.create(&request).await.err().context("it did not fail")?;
+        let failure = subject.provider.created(&request).await.err().context("it did not fail")?;
         assert_eq!(failure.kind, kind, "{fault:?}: {}", failure.message);
         assert_eq!(arrived(&subject, Operation::Exchange), sent + 1, "{fault:?}: sent once");
         let found = subject.provider.find(&request.name).await.map_err(shown)?;
@@ -165,11 +187,11 @@ async fn a_second_step_that_is_refused_takes_the_first_one_back() -> Result<()> 
     for tasks in [None, Some(Tasks { looks: 2, fails: false })] {
         let subject = start_with(|options| options.tasks = tasks, |_| {}).await?;
         for (code, kind) in [
-            (400, FailureKind::Rejected),
+            (400, FailureKind::Unexplained),
             (401, FailureKind::LoginRefused),
             (403, FailureKind::Forbidden),
-            (404, FailureKind::Rejected),
-            (409, FailureKind::Rejected),
+            (404, FailureKind::Unexplained),
+            (409, FailureKind::Unexplained),
             (429, FailureKind::RateLimited),
         ] {
             subject.faults().every(Operation::Exchange, Fault::status(code));
@@ -205,7 +227,7 @@ async fn what_a_crash_between_the_two_steps_leaves_behind_is_found_and_revoked()
     let gate = subject.faults().gate_before(Operation::Exchange);
     let request = subject.request();
     tokio::select! {
-        _ = subject.provider.create(&request) => anyhow::bail!("the gate was open"),
+        _ = subject.provider.created(&request) => anyhow::bail!("the gate was open"),
         () = gate.wait_arrived() => {}
     }
     let afterwards = subject.rebuilt(&subject.login, &loopback_allowed())?;
@@ -223,8 +245,8 @@ async fn a_name_that_is_taken_is_a_conflict_whatever_the_status() -> Result<()> 
     for status in [StatusCode::CONFLICT, StatusCode::BAD_REQUEST] {
         let subject = start_with(|options| options.duplicate_status = status, |_| {}).await?;
         let request = subject.request();
-        subject.provider.create(&request).await.map_err(shown)?;
-        let failure = subject.provider.create(&request).await.err().context("it did not fail")?;
+        subject.provider.created(&request).await.map_err(shown)?;
+        let failure = subject.provider.created(&request).await.err().context("it did not fail")?;
         assert_eq!(failure.kind, FailureKind::Conflict, "{status}: {}", failure.message);
         assert_eq!(subject.live().await?.len(), 1);
     }
@@ -238,7 +260,7 @@ async fn an_identity_providers_token_logs_in_too() -> Result<()> {
     let provider = subject.rebuilt(&login(ID_TOKEN), &loopback_allowed())?;
     assert_eq!(provider.identity(), None);
     let request = subject.request();
-    let issued = provider.create(&request).await.map_err(shown)?;
+    let issued = provider.created(&request).await.map_err(shown)?;
     assert_eq!(provider.find(&request.name).await.map_err(shown)?.len(), 1);
     assert_eq!(provider.revoke(&target(&issued)).await.map_err(shown)?, Revocation::Revoked);
 
@@ -266,10 +288,10 @@ async fn the_version_that_is_asked_for_must_be_offered() -> Result<()> {
     let subject = start_with(|_| {}, |block| block.api_version = Some("37.0".into())).await?;
     assert_eq!(created(&subject).await?.fields["api_version"], "37.0");
     let subject = start_with(|_| {}, |block| block.api_version = Some("38.0".into())).await?;
-    for failure in
-        [subject.provider.probe().await.err().context("it did not fail")?, refused(&subject).await?]
-    {
-        assert_eq!(failure.kind, FailureKind::Rejected);
+    let probed = subject.provider.probe().await.err().context("it did not fail")?;
+    let (own, unsent) = (FailureKind::Rejected, FailureKind::Unavailable);
+    for (failure, kind) in [(probed, own), (refused(&subject).await?, unsent)] {
+        assert_eq!(failure.kind, kind);
         let offered = "it offers 35.2 (deprecated), 36.3, 37.0, 37.3";
         assert!(failure.message.ends_with(offered), "{}", failure.message);
     }
@@ -348,7 +370,7 @@ async fn every_page_is_read_and_only_our_own_tokens() -> Result<()> {
         for _ in 0..130 {
             created(&subject).await?;
         }
-        let theirs = stranger.create(&subject.request()).await.map_err(shown)?;
+        let theirs = stranger.created(&subject.request()).await.map_err(shown)?;
         assert_eq!(subject.provider.find(&subject.tag).await.map_err(shown)?.len(), 130, "links: {links}");
         assert_eq!(arrived(&subject, Operation::List), 2);
         let found = stranger.find(&subject.tag).await.map_err(shown)?;
@@ -432,7 +454,7 @@ async fn a_verdict_is_about_the_token_and_not_about_the_request() -> Result<()> 
         (status(401, r#"{"minorErrorCode":"invalid_grant"}"#), Ok(Verdict::Refused)),
         (status(401, ""), Ok(Verdict::Refused)),
         (status(400, r#"{"error":"unsupported_grant_type"}"#), Err(FailureKind::Rejected)),
-        (status(404, ""), Err(FailureKind::Rejected)),
+        (status(404, ""), Err(FailureKind::Unexplained)),
         (status(403, ""), Err(FailureKind::Forbidden)),
         (status(200, &token("null")), Ok(Verdict::Accepted)),
         (status(200, &token(&same)), Ok(Verdict::Accepted)),

@@ -15,7 +15,7 @@ use secrecy::ExposeSecret;
 
 use crate::{
     cases::shown,
-    subject::{Driver, Subject, no_ids, pair, target},
+    subject::{Create, Driver, Subject, no_ids, pair, target},
 };
 
 const BEARER_TOKEN: &str = "Canary-Bearer-Token";
@@ -67,7 +67,7 @@ async fn start(change: impl FnOnce(&mut Options), set: impl FnOnce(&mut Expereo)
 }
 
 async fn created(subject: &Subject) -> Result<Issued> {
-    subject.provider.create(&subject.request()).await.map_err(shown)
+    subject.provider.created(&subject.request()).await.map_err(shown)
 }
 
 fn failed<T>(result: Result<T, Failure>, kind: FailureKind, words: &str) -> Result<()> {
@@ -99,7 +99,7 @@ async fn a_scope_needs_a_known_spelling() -> Result<()> {
     let subject = start(add, |_| {}).await?;
     for scopes in [vec!["AssetRead".to_owned()], vec!["BasicRead".into(), "AssetRead".into()], vec![]] {
         let request = credwright::providers::CreateRequest { scopes, ..subject.request() };
-        failed(subject.provider.create(&request).await, FailureKind::Rejected, "spelling")?;
+        failed(subject.provider.created(&request).await, FailureKind::Rejected, "spelling")?;
     }
     assert_eq!(subject.simulator.record().arrived(Operation::Create), 0);
 
@@ -110,7 +110,7 @@ async fn a_scope_needs_a_known_spelling() -> Result<()> {
         let subject = start(add, spell(spelling)).await?;
         let scopes = vec!["AssetRead".to_owned()];
         let request = credwright::providers::CreateRequest { scopes, ..subject.request() };
-        let issued = subject.provider.create(&request).await.map_err(shown)?;
+        let issued = subject.provider.created(&request).await.map_err(shown)?;
         let verdict = subject.provider.verify(&pair(&issued, &request.scopes)).await;
         if works {
             assert_eq!(verdict.map_err(shown)?, Verdict::Accepted);
@@ -134,7 +134,7 @@ async fn a_verdict_is_about_the_pair_and_not_about_the_request() -> Result<()> {
         (status(401, ""), Ok(Verdict::Refused)),
         (status(400, r#"{"error":"invalid_scope"}"#), Err(FailureKind::Rejected)),
         (status(400, r#"{"error":"invalid_request"}"#), Err(FailureKind::Rejected)),
-        (status(404, ""), Err(FailureKind::Rejected)),
+        (status(404, ""), Err(FailureKind::Unexplained)),
         (status(500, ""), Err(FailureKind::Unavailable)),
         (status(200, r#"{"access_token":"x"}"#), Ok(Verdict::Accepted)),
         (status(200, r#"{"access_token":"x","scope":"customerapi/basic.read"}"#), Err(FailureKind::Rejected)),
@@ -152,9 +152,9 @@ async fn a_client_that_may_not_manage_clients_is_told_what_to_do() -> Result<()>
     let subject = start(|it| it.manage_by_client_credentials = false, |_| {}).await?;
     subject.provider.probe().await.map_err(shown)?;
     let words = "this login may not manage API clients: ";
-    let create = subject.provider.create(&subject.request()).await;
+    let create = subject.provider.created(&subject.request()).await;
     failed(create, FailureKind::Forbidden, words)?;
-    let create = subject.provider.create(&subject.request()).await;
+    let create = subject.provider.created(&subject.request()).await;
     failed(create, FailureKind::Forbidden, "store the bearer_token of a person")?;
     failed(subject.provider.find("kw").await, FailureKind::Forbidden, words)?;
     let target = RevokeRequest { client_id: "other".into(), ids: no_ids(), handle: None };
@@ -173,7 +173,7 @@ async fn the_token_of_a_person_does_as_well() -> Result<()> {
     subject.provider.probe().await.map_err(shown)?;
     assert_eq!(subject.provider.identity(), None);
     let request = subject.request();
-    let issued = subject.provider.create(&request).await.map_err(shown)?;
+    let issued = subject.provider.created(&request).await.map_err(shown)?;
     let verdict = subject.provider.verify(&pair(&issued, &request.scopes)).await.map_err(shown)?;
     assert_eq!(verdict, Verdict::Accepted);
     assert_eq!(subject.provider.find(&request.name).await.map_err(shown)?.len(), 1);
@@ -215,7 +215,7 @@ async fn the_token_of_a_person_that_has_run_out_is_told_from_other_failures() ->
             subject.faults().clear();
         }
         subject.faults().next(Operation::Create, Fault::status(401));
-        let create = subject.provider.create(&subject.request()).await;
+        let create = subject.provider.created(&subject.request()).await;
         failed(create, FailureKind::LoginRefused, "store a fresh one")?;
     }
     Ok(())
@@ -241,11 +241,11 @@ async fn answers_may_call_their_members_otherwise() -> Result<()> {
     let members = |wrapper: Option<&str>, items: Option<&str>, pair_only| {
         let [client_id, client_secret, name] = ["id", "secret", "label"].map(str::to_owned);
         let [wrapper, items] = [wrapper, items].map(|it| it.map(str::to_owned));
-        Answers { client_id, client_secret, name, pair_only, wrapper, items }
+        Answers { client_id, id: None, client_secret, name, pair_only, wrapper, items }
     };
     let names = |names: [&str; 4]| {
         let [client_id, client_secret, name, items] = names.map(str::to_owned);
-        ExpereoAnswer { client_id, client_secret, name, items }
+        ExpereoAnswer { client_id, id: String::new(), client_secret, name, items }
     };
     for (answers, names) in [
         (members(None, Some("results"), false), names(["id", "secret", "label", ""])),
@@ -263,7 +263,7 @@ async fn answers_may_call_their_members_otherwise() -> Result<()> {
         };
         let subject = start(change, |it| it.answer = names).await?;
         let request = subject.request();
-        let issued = subject.provider.create(&request).await.map_err(shown).context(looks.clone())?;
+        let issued = subject.provider.created(&request).await.map_err(shown).context(looks.clone())?;
         let record = subject.simulator.record();
         assert!(record.accepts(&issued.client_id, issued.client_secret.expose_secret()), "{looks}");
         let found = subject.provider.find(&subject.tag).await.map_err(shown)?;
@@ -274,10 +274,38 @@ async fn answers_may_call_their_members_otherwise() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_client_is_deleted_by_what_the_provider_object_names() -> Result<()> {
+    for wrapper in [None, Some("client".to_owned())] {
+        let [id, client_id] =
+            if wrapper.is_some() { ["/client/id", "/client/clientId"] } else { ["id", "clientId"] };
+        let [client_secret, name] = if wrapper.is_some() {
+            ["/client/clientSecret", "/client/apiClientName"]
+        } else {
+            ["clientSecret", "apiClientName"]
+        };
+        let [id, client_id, client_secret, name] = [id, client_id, client_secret, name].map(str::to_owned);
+        let names = ExpereoAnswer { client_id, id, client_secret, name, items: String::new() };
+        let change = |options: &mut Options| {
+            options.answers.id = Some("id".to_owned());
+            options.answers.wrapper = wrapper;
+        };
+        let subject = start(change, |it| it.answer = names).await?;
+        let issued = subject.provider.created(&subject.request()).await.map_err(shown)?;
+        let found = subject.provider.find(&subject.tag).await.map_err(shown)?;
+        assert_eq!(found[0].ids, issued.ids, "what is found is deleted by the same");
+        let by_client_id = RevokeRequest { ids: no_ids(), ..target(&issued) };
+        assert_eq!(subject.provider.revoke(&by_client_id).await.map_err(shown)?, Revocation::NotFound);
+        assert_eq!(subject.provider.revoke(&target(&issued)).await.map_err(shown)?, Revocation::Revoked);
+        assert!(!subject.simulator.record().accepts(&issued.client_id, issued.client_secret.expose_secret()));
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn an_answer_whose_members_are_called_otherwise_than_expected_is_malformed() -> Result<()> {
     let change = |options: &mut Options| options.answers.client_secret = "secret".to_owned();
     let subject = start(change, |_| {}).await?;
-    let create = subject.provider.create(&subject.request()).await;
+    let create = subject.provider.created(&subject.request()).await;
     failed(create, FailureKind::Malformed, "expereo.answer.clientSecret")?;
     let subject = start(|it| it.answers.items = Some("clients".to_owned()), |_| {}).await?;
     failed(subject.provider.find("kw").await, FailureKind::Malformed, "expereo.answer.items")
@@ -346,13 +374,13 @@ async fn what_is_missing_though_it_is_enabled_is_explained() -> Result<()> {
         let subject = start(change, enable).await?;
         let issued = created(&subject).await?;
         let find = subject.provider.find("kw").await;
-        failed(find, FailureKind::Rejected, "set expereo.list: Disabled")?;
+        failed(find, FailureKind::Unexplained, "set expereo.list: Disabled")?;
         let revoke = subject.provider.revoke(&target(&issued)).await;
-        failed(revoke, FailureKind::Rejected, "set expereo.delete: Disabled")?;
+        failed(revoke, FailureKind::Unexplained, "set expereo.delete: Disabled")?;
     }
     let subject = start(|_| {}, |it| it.clients_path = "/api-clients".to_owned()).await?;
-    let create = subject.provider.create(&subject.request()).await;
-    failed(create, FailureKind::Rejected, "check expereo.baseUrl and expereo.clientsPath")
+    let create = subject.provider.created(&subject.request()).await;
+    failed(create, FailureKind::Unexplained, "check expereo.baseUrl and expereo.clientsPath")
 }
 
 #[tokio::test]

@@ -4,11 +4,15 @@
 #![expect(clippy::disallowed_methods, reason = "tests have HTTP clients and a clock of their own")]
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail like tests")]
 
+mod awkward;
+#[path = "../support/awkward.rs"]
+mod awkward_server;
 mod cases;
 mod cloud_connexa;
 mod cloud_director;
 mod expereo;
 mod front;
+mod lengths;
 mod mutations;
 mod oauth_registration;
 mod spreetail;
@@ -18,6 +22,11 @@ mod vonage;
 use credwright::providers::Capabilities;
 
 use self::subject::{Driver, Subject};
+
+/// The cases of all files.
+mod all {
+    pub(super) use crate::{cases::*, lengths::*};
+}
 
 /// What a case needs of a provider.
 struct Need {
@@ -60,7 +69,7 @@ macro_rules! conformance {
             $(
                 #[tokio::test]
                 async fn $case() -> anyhow::Result<()> {
-                    super::run(super::Driver::$driver, super::$need, super::cases::$case).await
+                    super::run(super::Driver::$driver, super::$need, super::all::$case).await
                 }
             )*
         }
@@ -87,6 +96,8 @@ conformance! {
     a_torn_token_request_is_sent_again needs VERIFY,
     what_revokes_is_not_sent_twice needs REVOKE,
     no_failure_shows_a_secret needs VERIFY,
+    an_answer_longer_than_any_credential_is_malformed needs CREATE,
+    an_endless_list_is_malformed needs LIST,
 }
 
 /// Which cases the drivers are left out of, and for want of what.
@@ -105,14 +116,14 @@ async fn every_driver_does_what_its_capabilities_do_not_exclude() -> anyhow::Res
         }
     }
     insta::assert_snapshot!(table.join("\n"), @"
-    OauthRegistration has not a list: what_was_created_is_found_by_its_name, a_create_whose_answer_is_lost_is_found
-    CloudConnexa has not creation by API: a_wrong_login_is_refused, a_create_whose_answer_is_lost_is_ambiguous, an_answer_that_cannot_be_read_is_malformed, a_refused_create_makes_nothing, a_create_that_is_never_sent_is_not_ambiguous, a_redirect_is_not_followed
-    CloudConnexa has not a list: what_was_created_is_found_by_its_name, a_create_whose_answer_is_lost_is_found
+    OauthRegistration has not a list: what_was_created_is_found_by_its_name, a_create_whose_answer_is_lost_is_found, an_endless_list_is_malformed
+    CloudConnexa has not creation by API: a_wrong_login_is_refused, a_create_whose_answer_is_lost_is_ambiguous, an_answer_that_cannot_be_read_is_malformed, a_refused_create_makes_nothing, a_create_that_is_never_sent_is_not_ambiguous, a_redirect_is_not_followed, an_answer_longer_than_any_credential_is_malformed
+    CloudConnexa has not a list: what_was_created_is_found_by_its_name, a_create_whose_answer_is_lost_is_found, an_endless_list_is_malformed
     CloudConnexa has not revocation: what_was_revoked_is_refused_and_revoking_twice_is_fine, what_revokes_is_not_sent_twice
-    VonageContactCenter has not creation by API: a_wrong_login_is_refused, a_create_whose_answer_is_lost_is_ambiguous, an_answer_that_cannot_be_read_is_malformed, a_refused_create_makes_nothing, a_create_that_is_never_sent_is_not_ambiguous, a_redirect_is_not_followed
-    VonageContactCenter has not a list: what_was_created_is_found_by_its_name, a_create_whose_answer_is_lost_is_found
+    VonageContactCenter has not creation by API: a_wrong_login_is_refused, a_create_whose_answer_is_lost_is_ambiguous, an_answer_that_cannot_be_read_is_malformed, a_refused_create_makes_nothing, a_create_that_is_never_sent_is_not_ambiguous, a_redirect_is_not_followed, an_answer_longer_than_any_credential_is_malformed
+    VonageContactCenter has not a list: what_was_created_is_found_by_its_name, a_create_whose_answer_is_lost_is_found, an_endless_list_is_malformed
     VonageContactCenter has not revocation: what_was_revoked_is_refused_and_revoking_twice_is_fine, what_revokes_is_not_sent_twice
-    ExpereoWithoutListAndDelete has not a list: what_was_created_is_found_by_its_name, a_create_whose_answer_is_lost_is_found
+    ExpereoWithoutListAndDelete has not a list: what_was_created_is_found_by_its_name, a_create_whose_answer_is_lost_is_found, an_endless_list_is_malformed
     ExpereoWithoutListAndDelete has not revocation: what_was_revoked_is_refused_and_revoking_twice_is_fine, what_revokes_is_not_sent_twice
     ");
     Ok(())

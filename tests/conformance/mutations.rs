@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use credwright::providers::{Failure, Found, Issued};
+use credwright::providers::{Failure, Found, Issued, NotIssued, Revocation, Verdict};
 use credwright_simulator::{Fault, Matching};
 use secrecy::ExposeSecret;
 
@@ -31,8 +31,9 @@ async fn whatever_a_provider_answers_no_driver_panics_or_believes_half_a_credent
                 .await
                 .unwrap_or_else(|_| panic!("{driver:?} hangs at seed {seed}"));
         }
-        eprintln!("{driver:?}: {} answers believed, {} refused", told.believed, told.refused);
-        assert!(told.refused > 0, "{driver:?} believes everything");
+        let Told { believed, refused, unusable, .. } = told;
+        eprintln!("{driver:?}: {believed} answers believed, {refused} refused, {unusable} of those revoked");
+        assert!(refused > 0, "{driver:?} believes everything");
     }
     Ok(())
 }
@@ -42,6 +43,8 @@ async fn whatever_a_provider_answers_no_driver_panics_or_believes_half_a_credent
 struct Told {
     believed: u32,
     refused: u32,
+    /// The number of the refused that said what was made.
+    unusable: u32,
     /// What nobody may see.
     secrets: Vec<String>,
 }
@@ -64,6 +67,18 @@ impl Told {
         self.judge(seed, probed);
         if !is_by_hand {
             let created = provider.create(&subject.request()).await;
+            let created = match created {
+                Ok(issued) => Ok(issued),
+                Err(NotIssued { failure, made }) => {
+                    self.unusable += u32::from(made.is_some());
+                    if let Some(made) = made {
+                        faults.clear();
+                        dies(subject, &made, seed).await;
+                        mutate();
+                    }
+                    Err(failure)
+                }
+            };
             if let Some(issued) = self.judge(seed, created) {
                 assert_whole(&issued, provider.identity(), seed);
             }
@@ -101,6 +116,23 @@ impl Told {
             }
         }
     }
+}
+
+/// Revokes an unusable credential by what the answer held, if that is true.
+async fn dies(subject: &Subject, made: &Issued, seed: u64) {
+    let provider = &subject.provider;
+    if !provider.capabilities().revoke || made.client_secret.expose_secret().is_empty() {
+        return;
+    }
+    let pair = pair(made, &subject.request().scopes);
+    if !matches!(provider.verify(&pair).await, Ok(Verdict::Accepted)) {
+        return;
+    }
+    let revoked = provider.revoke(&target(made)).await;
+    let is_dead = matches!(provider.verify(&pair).await, Ok(Verdict::Refused));
+    // A changed handle leads nowhere; whoever revokes tries the pair afterwards.
+    let said = matches!(revoked, Ok(Revocation::Revoked));
+    assert!(is_dead || !said, "seed {seed}: {} lives on", made.client_id);
 }
 
 /// What workloads would be given is a pair, and not the operator's own.

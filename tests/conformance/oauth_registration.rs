@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::{
     cases::shown,
-    subject::{Driver, Subject, loopback_allowed, oidc_server, pair, target},
+    subject::{Create, Driver, Subject, loopback_allowed, oidc_server, pair, target},
 };
 
 async fn built(change: impl FnOnce(&mut OauthRegistration)) -> Result<Arc<dyn Provider>> {
@@ -32,7 +32,7 @@ async fn endpoints_are_discovered_from_the_issuer_and_both_auth_methods_work() -
     for method in [TokenEndpointAuthMethod::ClientSecretBasic, TokenEndpointAuthMethod::ClientSecretPost] {
         let provider = built(|block| block.token_endpoint_auth_method = method).await?;
         provider.probe().await.map_err(shown)?;
-        let issued = provider.create(&request(&["read"])).await.map_err(shown)?;
+        let issued = provider.created(&request(&["read"])).await.map_err(shown)?;
         assert_eq!(issued.fields["token_url"], oidc_server().await?.token_endpoint);
         assert_eq!(issued.fields["scope"], "read");
         let verdict = provider.verify(&pair(&issued, &["read".into()])).await.map_err(shown)?;
@@ -48,7 +48,7 @@ async fn an_issuer_that_spells_itself_otherwise_is_refused() -> Result<()> {
     let provider = built(|block| block.issuer = Some(issuer)).await?;
     let failure = provider.probe().await.err().context("it did not fail")?;
     assert_eq!(failure.kind, FailureKind::Malformed);
-    let failure = provider.create(&request(&[])).await.err().context("it did not fail")?;
+    let failure = provider.created(&request(&[])).await.err().context("it did not fail")?;
     assert_eq!(failure.kind, FailureKind::Unavailable, "nothing was sent");
     Ok(())
 }
@@ -65,16 +65,17 @@ async fn a_server_without_metadata_is_no_verdict_on_anything() -> Result<()> {
 #[tokio::test]
 async fn a_scope_that_does_not_exist_is_rejected_with_the_servers_code() -> Result<()> {
     let provider = built(|_| {}).await?;
-    let failure = provider.create(&request(&["no-such"])).await.err().context("it did not fail")?;
+    let failure = provider.created(&request(&["no-such"])).await.err().context("it did not fail")?;
     assert_eq!(failure.kind, FailureKind::Rejected);
-    assert!(failure.message.ends_with("with error invalid_client_metadata"), "{}", failure.message);
+    let advice = "with error invalid_client_metadata: correct oauthRegistration.metadata of the provider, or spec.scopes";
+    assert!(failure.message.ends_with(advice), "{}", failure.message);
     Ok(())
 }
 
 #[tokio::test]
 async fn a_scope_that_the_token_lacks_is_named() -> Result<()> {
     let provider = built(|_| {}).await?;
-    let issued = provider.create(&request(&["read"])).await.map_err(shown)?;
+    let issued = provider.created(&request(&["read"])).await.map_err(shown)?;
     let asked = pair(&issued, &["read".into(), "admin".into()]);
     let failure = provider.verify(&asked).await.err().context("it did not fail")?;
     assert_eq!(failure.kind, FailureKind::Rejected, "{}", failure.message);
@@ -84,9 +85,8 @@ async fn a_scope_that_the_token_lacks_is_named() -> Result<()> {
 
 #[tokio::test]
 async fn a_member_that_is_taken_out_of_the_registration_is_not_sent() -> Result<()> {
-    let provider =
-        built(|block| drop(block.metadata.insert("response_types".into(), serde_json::Value::Null))).await?;
-    let failure = provider.create(&request(&["read"])).await.err().context("it did not fail")?;
+    let provider = built(|block| block.metadata_without.push("response_types".to_owned())).await?;
+    let failure = provider.created(&request(&["read"])).await.err().context("it did not fail")?;
     assert_eq!(failure.kind, FailureKind::Rejected, "this server demands response_types: []");
     Ok(())
 }
@@ -94,7 +94,7 @@ async fn a_member_that_is_taken_out_of_the_registration_is_not_sent() -> Result<
 #[tokio::test]
 async fn a_wrong_handle_proves_nothing() -> Result<()> {
     let provider = built(|_| {}).await?;
-    let issued = provider.create(&request(&["read"])).await.map_err(shown)?;
+    let issued = provider.created(&request(&["read"])).await.map_err(shown)?;
     let uri = format!("{}/{}", oidc_server().await?.registration_endpoint, issued.client_id);
     let handle = serde_json::json!({ "uri": uri, "token": "wrong" }).to_string();
     let wrong = RevokeRequest { handle: Some(handle.into()), ..target(&issued) };

@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 
 use crate::{
     cases::shown,
-    subject::{Driver, Subject, in_a_month, no_ids, pair},
+    subject::{Create, Driver, Subject, in_a_month, no_ids, pair},
 };
 
 async fn start() -> Result<Subject> {
@@ -18,7 +18,7 @@ async fn start() -> Result<Subject> {
 async fn one_access_token_serves_many_calls() -> Result<()> {
     let subject = start().await?;
     let (one, two) = (subject.request(), subject.request());
-    let (one, two) = tokio::join!(subject.provider.create(&one), subject.provider.create(&two));
+    let (one, two) = tokio::join!(subject.provider.created(&one), subject.provider.created(&two));
     one.and(two).map_err(shown)?;
     subject.provider.find("kw").await.map_err(shown)?;
     assert_eq!(subject.simulator.record().arrived(Operation::Token), 1);
@@ -30,7 +30,7 @@ async fn a_dead_access_token_is_replaced_and_the_create_made_once() -> Result<()
     let subject = start().await?;
     subject.provider.probe().await.map_err(shown)?;
     subject.simulator.clock().advance(std::time::Duration::from_hours(2));
-    subject.provider.create(&subject.request()).await.map_err(shown)?;
+    subject.provider.created(&subject.request()).await.map_err(shown)?;
     assert_eq!(subject.simulator.record().arrived(Operation::Create), 2, "refused, then made");
     assert_eq!(subject.live().await?.len(), 1);
     Ok(())
@@ -48,12 +48,12 @@ async fn whatever_the_token_call_of_a_create_does_nothing_was_made() -> Result<(
         (Fault::status(500), FailureKind::Unavailable),
         (Fault::status(302), FailureKind::Unavailable),
         (Fault::status(409), FailureKind::Unavailable),
-        (Fault::status(404), FailureKind::Rejected),
+        (Fault::status(404), FailureKind::Unavailable),
         (Fault::status(400), FailureKind::LoginRefused),
         (Fault::status(429), FailureKind::RateLimited),
     ] {
         subject.faults().every(Operation::Token, fault.clone());
-        let failure = subject.provider.create(&subject.request()).await.err().context("it did not fail")?;
+        let failure = subject.provider.created(&subject.request()).await.err().context("it did not fail")?;
         assert_eq!(failure.kind, kind, "{fault:?}: {}", failure.message);
         subject.faults().clear();
     }
@@ -66,7 +66,7 @@ async fn an_expiry_is_asked_for_and_enforced() -> Result<()> {
     let subject = start().await?;
     let mut request = subject.request();
     request.expires_at = Some(in_a_month());
-    let issued = subject.provider.create(&request).await.map_err(shown)?;
+    let issued = subject.provider.created(&request).await.map_err(shown)?;
     let difference = issued.expires_at.context("no expiry")?.duration_since(in_a_month()).abs();
     assert!(difference < SignedDuration::from_secs(5));
     subject.simulator.clock().advance(std::time::Duration::from_hours(721));
@@ -91,7 +91,7 @@ async fn scopes_are_refused_rather_than_dropped() -> Result<()> {
     let subject = start().await?;
     let mut request = subject.request();
     request.scopes = vec!["BasicRead".into()];
-    let failure = subject.provider.create(&request).await.err().context("it did not fail")?;
+    let failure = subject.provider.created(&request).await.err().context("it did not fail")?;
     assert_eq!(failure.kind, FailureKind::Rejected);
     assert_eq!(subject.simulator.record().arrived(Operation::Create), 0);
     Ok(())
@@ -100,7 +100,7 @@ async fn scopes_are_refused_rather_than_dropped() -> Result<()> {
 #[tokio::test]
 async fn a_credential_goes_by_its_client_id_and_not_by_its_other_id() -> Result<()> {
     let subject = start().await?;
-    let issued = subject.provider.create(&subject.request()).await.map_err(shown)?;
+    let issued = subject.provider.created(&subject.request()).await.map_err(shown)?;
     let other = issued.ids["credentialId"].clone();
     assert_ne!(other, issued.client_id);
     let confused = RevokeRequest { client_id: other, ids: issued.ids.clone(), handle: None };

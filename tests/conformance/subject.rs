@@ -16,7 +16,7 @@ use credwright::{
     },
     ops::metrics::Meter,
     providers::{
-        CreateRequest, Issued, Pair, Provider, RetryAfter, RevokeRequest,
+        CreateRequest, Failure, Issued, Pair, Provider, RetryAfter, RevokeRequest,
         registry::{self, EgressPolicy, LoginData, SetupError},
     },
 };
@@ -53,6 +53,17 @@ impl Driver {
         Self::Expereo,
         Self::ExpereoWithoutListAndDelete,
     ];
+}
+
+/// Makes a credential, and says of one that cannot be used only why.
+pub(crate) trait Create {
+    async fn created(&self, request: &CreateRequest) -> Result<Issued, Failure>;
+}
+
+impl Create for dyn Provider {
+    async fn created(&self, request: &CreateRequest) -> Result<Issued, Failure> {
+        self.create(request).await.map_err(|it| it.failure)
+    }
 }
 
 /// A driver and its provider.
@@ -190,7 +201,7 @@ impl Subject {
     /// A credential: the driver makes it or, where a person does, the person.
     pub(crate) async fn issue(&self, request: &CreateRequest) -> anyhow::Result<Issued> {
         let Some(portal) = self.simulator.portal() else {
-            return self.provider.create(request).await.map_err(shown);
+            return self.provider.created(request).await.map_err(shown);
         };
         let form = Form {
             name: request.name.clone(),
@@ -252,7 +263,7 @@ fn given(login: &LoginData) -> Option<&LoginData> {
 pub(crate) fn loopback_allowed() -> EgressPolicy {
     EgressPolicy {
         allow: ["127.0.0.0/8", "::1/128"].iter().map(|range| range.parse().unwrap()).collect(),
-        private_allowed: false,
+        ..EgressPolicy::default()
     }
 }
 

@@ -334,12 +334,17 @@ impl Case {
     async fn picture(&self) -> String {
         let status = self.object().await.map(|it| serde_json::to_string_pretty(&it.status).unwrap());
         let document = self.scene.document(NAME).await.map(|it| serde_json::to_string_pretty(&it).unwrap());
+        let abandoned =
+            self.scene.api::<AbandonedCredential>().list(&ListParams::default()).await.unwrap().items;
+        let events = self.scene.events().await;
+        let told: Vec<_> = events.iter().map(|it| (&it.type_, &it.reason, &it.note)).collect();
         format!(
-            "now {}\nstatus {}\nledger {}\nprovider {:#?}",
+            "now {}\nstatus {}\nledger {}\nprovider {:#?}\nabandoned {}\nevents {told:#?}",
             self.scene.now(),
             status.unwrap_or_default(),
             document.unwrap_or_default(),
             self.account.record(&self.scene).all(),
+            serde_json::to_string_pretty(&abandoned).unwrap(),
         )
     }
 }

@@ -10,6 +10,7 @@
 
 mod account;
 mod case;
+mod deposed;
 #[path = "../conformance/front.rs"]
 mod front;
 mod matrix;
@@ -19,6 +20,26 @@ mod support;
 use account::Kind;
 use case::Story;
 use matrix::{Doubles, sweep};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn create_while_the_lease_is_lost() {
+    deposed::sweep(Story::Create, Kind::Spreetail).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rotation_while_the_lease_is_lost() {
+    deposed::sweep(Story::Rotate, Kind::Spreetail).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deletion_while_the_lease_is_lost() {
+    deposed::sweep(Story::Delete, Kind::Spreetail).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn create_where_nothing_can_be_listed_while_the_lease_is_lost() {
+    deposed::sweep(Story::Create, Kind::Registration).await;
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn create() {

@@ -24,7 +24,7 @@ use std::{
 use credwright::{
     api::{AbandonedCredential, ApiCredential, CredentialProvider},
     controller::{Operator, Options},
-    engine::Settings,
+    engine::{Settings, leadership::LeaseHolder},
     lifecycle::ledger::Document,
 };
 use credwright_harness::controlplane::{self, Cluster};
@@ -289,12 +289,21 @@ impl Scene {
         self.start(Power::on(), self.clock.clone(), settings, options).await
     }
 
+    /// Starts an operator that stands for a Lease.
+    pub(crate) async fn candidate(&self, power: Power, lease: &str, identity: &str) -> Running {
+        let (mut settings, options) = self.setup();
+        let (lease, identity) = (lease.to_owned(), identity.to_owned());
+        settings.lease = Some(LeaseHolder { lease, identity });
+        self.start(power, self.clock.clone(), settings, options).await
+    }
+
     fn setup(&self) -> (Settings, Options) {
         let settings = Settings {
             namespace: self.namespace.clone(),
             cluster_id: "test-cluster".to_owned(),
             writer: credwright::engine::seal::random_id(),
             allow_egress: vec!["127.0.0.0/8".parse().unwrap()],
+            more_roots: None,
             revocation_deadline: SignedDuration::from_mins(10),
             role_binding: Some(rights::ROLE_BINDING.to_owned()),
             lease: None,
@@ -327,6 +336,14 @@ impl Scene {
         Running { operator, power, shutdown, task }
     }
 
+    /// What an operator says that cannot start.
+    pub(crate) async fn fails_to_start(&self) -> String {
+        let (settings, options) = self.setup();
+        let started =
+            Operator::new(self.client.clone(), Arc::new(self.clock.clone()), settings, options).await;
+        started.err().map(|error| error.to_string()).expect("it starts")
+    }
+
     /// An operator that is never run. It has its sealing key elsewhere: here, the key may not exist yet.
     async fn inert(&self) -> Arc<Operator> {
         let settings = Settings {
@@ -334,11 +351,12 @@ impl Scene {
             cluster_id: String::new(),
             writer: String::new(),
             allow_egress: Vec::new(),
+            more_roots: None,
             revocation_deadline: SignedDuration::from_mins(10),
             role_binding: None,
             lease: None,
         };
-        let options = Options { namespaces: vec![self.namespace.clone()], ..Options::default() };
+        let options = Options { namespaces: vec![settings.namespace.clone()], ..Options::default() };
         Arc::new(
             Operator::new(self.client.clone(), Arc::new(self.clock.clone()), settings, options)
                 .await
@@ -369,6 +387,8 @@ impl Scene {
         let until = self.clock.now() + limit;
         let mut calm_since = Instant::now();
         loop {
+            // On a busy machine the look takes longer than the calm that it is to find.
+            let has_been_calm = calm_since.elapsed() > CALM;
             if condition().await {
                 return true;
             }
@@ -378,7 +398,7 @@ impl Scene {
             }
             if !operators.iter().all(|running| running.operator.is_idle()) {
                 calm_since = Instant::now();
-            } else if calm_since.elapsed() > CALM {
+            } else if has_been_calm {
                 let next = operators.iter().filter_map(|running| running.operator.next_due()).min();
                 match next.filter(|at| *at <= until) {
                     Some(at) => self.clock.move_to(at),

@@ -179,10 +179,16 @@ where
         if power.is_off() {
             return Box::pin(pending());
         }
+        let line = power.0.fault.lock().unwrap().as_ref().and_then(|fault| fault(&request));
         let watching = request.uri().query().is_some_and(|query| query.contains("watch=true"));
         if watching {
             let call = self.inner.call(request);
-            return Box::pin(async move { Ok(call.await?.map(|body| power.stallable(body))) });
+            return Box::pin(async move {
+                if let Some(Line::Behind(first)) = line {
+                    first.await;
+                }
+                Ok(call.await?.map(|body| power.stallable(body)))
+            });
         }
         let number = power.0.calls.fetch_add(1, Ordering::SeqCst);
         if power.0.cut == Some(Cut::Before(number)) {
@@ -193,7 +199,6 @@ where
             let write = format!("{} {}", request.method(), request.uri().path());
             power.0.writes.lock().unwrap().push(write);
         }
-        let line = power.0.fault.lock().unwrap().as_ref().and_then(|fault| fault(&request));
         let call = self.inner.call(request);
         Box::pin(async move {
             // Nothing is sent before the call is first polled.

@@ -16,7 +16,11 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- define "credwright.labels" -}}
 {{ include "credwright.selector" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
 {{- end -}}
 
 {{- define "credwright.serviceAccount" -}}
@@ -32,13 +36,38 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 
 {{/* What the operator and the hook are told alike. */}}
 {{- define "credwright.whereArguments" -}}
-- --operator-namespace={{ .Release.Namespace }}
 {{- range .Values.namespaces }}
 - --namespace={{ . }}
 {{- end }}
 {{- if .Values.namespaces }}
 - --role-binding={{ include "credwright.fullname" . }}
 {{- end }}
+{{- end -}}
+
+{{/* Their own namespace is that of their pod, wherever Kustomize or anything else moves it. */}}
+{{- define "credwright.environment" -}}
+- name: CREDWRIGHT_OPERATOR_NAMESPACE
+  valueFrom:
+    fieldRef:
+      fieldPath: metadata.namespace
+{{- with .Values.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* A part of a pod as YAML, with more of it: maps are merged, lists are added, and anything else is replaced. */}}
+{{- define "credwright.with" -}}
+{{- $part := index . 0 | fromYaml -}}
+{{- range $key, $more := index . 1 -}}
+{{- $there := get $part $key -}}
+{{- if and (kindIs "map" $there) (kindIs "map" $more) -}}
+{{- $more = mergeOverwrite (deepCopy $there) $more -}}
+{{- else if and (kindIs "slice" $there) (kindIs "slice" $more) -}}
+{{- $more = concat $there $more -}}
+{{- end -}}
+{{- $_ := set $part $key $more -}}
+{{- end -}}
+{{ toYaml $part }}
 {{- end -}}
 
 {{/* What pods have in common: labels, and parts of the spec and of the container. */}}
@@ -73,6 +102,10 @@ nodeSelector:
 {{- end }}
 {{- with .Values.tolerations }}
 tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.affinity }}
+affinity:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end -}}

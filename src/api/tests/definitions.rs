@@ -82,3 +82,27 @@ fn f28_a_definition_has_one_version_that_is_stored_as_it_is_and_no_conversion() 
         );
     }
 }
+
+#[test]
+fn every_field_explains_itself() {
+    let mut silent = Vec::new();
+    for definition in crds::all() {
+        let kind = definition.spec.names.kind.clone();
+        let schema = definition.spec.versions[0].schema.clone().and_then(|schema| schema.open_api_v3_schema);
+        silent_in(&kind, &serde_json::to_value(schema.unwrap()).unwrap(), &mut silent);
+    }
+    assert_eq!(silent, [""; 0], "kubectl explain has nothing to say of these");
+}
+
+/// The fields below `path` without a description.
+fn silent_in(path: &str, schema: &Value, silent: &mut Vec<String>) {
+    for (name, field) in schema["properties"].as_object().into_iter().flatten() {
+        let path = format!("{path}.{name}");
+        let is_standard = ["apiVersion", "kind", "metadata"].contains(&name.as_str());
+        if !is_standard && field["description"].as_str().is_none_or(|text| text.len() < 10) {
+            silent.push(path.clone());
+        }
+        silent_in(&path, field, silent);
+        silent_in(&path, &field["items"], silent);
+    }
+}

@@ -5,7 +5,7 @@ use crate::{
     engine::stores::{Key, ProviderKey},
 };
 
-use super::{Item, Queue};
+use super::{Item, Queue, Retry};
 
 const NOON: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -75,11 +75,65 @@ fn errors_are_spaced_and_forgotten_after_a_success() {
     let fail = |at: Timestamp| {
         queue.wake(credential("a"));
         let item = queue.take(at).unwrap();
-        queue.done(item, Err(()), at);
-        queue.next_due().unwrap().duration_since(at).as_secs()
+        queue.done(item, Err(Retry::default()), at);
+        queue.next_due().unwrap().duration_since(at).as_millis()
     };
-    assert_eq!([fail(NOON), fail(later(1)), fail(later(3))], [1, 2, 4]);
-    let item = queue.take(later(7)).unwrap();
-    queue.done(item, Ok(None), later(7));
-    assert_eq!(fail(later(8)), 1);
+    let about = |seconds: i128| 500 * seconds..1500 * seconds;
+    assert!(about(1).contains(&fail(NOON)) && about(2).contains(&fail(later(10))));
+    assert!(about(4).contains(&fail(later(20))));
+    let item = queue.take(later(40)).unwrap();
+    queue.done(item, Ok(None), later(40));
+    assert!(about(1).contains(&fail(later(50))));
+}
+
+#[test]
+fn items_that_fail_together_come_back_one_after_the_other() {
+    let queue = Queue::default();
+    let names: Vec<String> = (0..10_000).map(|number| format!("many-{number}")).collect();
+    names.iter().for_each(|name| queue.wake(credential(name)));
+    while let Some(item) = queue.take(NOON) {
+        queue.done(item, Err(Retry::default()), NOON);
+    }
+    let each_second = (1..=202).map(|second| std::iter::from_fn(|| queue.take(later(second))).count());
+    let counts: Vec<usize> = each_second.collect();
+    assert_eq!(counts.iter().sum::<usize>(), names.len());
+    assert!(counts.iter().all(|count| *count < 400), "{counts:?}");
+}
+
+#[test]
+fn nothing_comes_back_before_the_api_server_wants_it() {
+    let queue = Queue::default();
+    queue.wake(credential("a"));
+    let item = queue.take(NOON).unwrap();
+    queue.done(item, Err(Retry { after: Some(SignedDuration::from_secs(30)) }), NOON);
+    assert!(queue.next_due() >= Some(later(30)), "{:?}", queue.next_due());
+}
+
+#[test]
+fn namespaces_take_turns() {
+    let queue = Queue::default();
+    let item = |namespace: &str, name: &str| {
+        Item::Credential(Key { namespace: namespace.to_owned(), name: name.to_owned() })
+    };
+    for name in ["a", "b", "c"] {
+        queue.wake(item("many", name));
+    }
+    queue.wake(item("few", "a"));
+    let order: Vec<_> = std::iter::from_fn(|| queue.take(NOON)).collect();
+    assert_eq!(order, [item("many", "a"), item("few", "a"), item("many", "b"), item("many", "c")]);
+}
+
+#[test]
+fn a_queue_is_stuck_while_items_are_ready_and_none_is_taken_up_or_ends() {
+    let queue = Queue::default();
+    assert_eq!(queue.stuck_for(), None);
+    queue.wake(credential("a"));
+    assert!(queue.stuck_for().is_some());
+    let item = queue.take(NOON).unwrap();
+    assert_eq!(queue.stuck_for(), None, "nothing else is ready");
+    queue.wake(credential("b"));
+    assert!(queue.stuck_for().is_some());
+    assert_eq!(queue.take(NOON), Some(credential("b")));
+    queue.done(item, Ok(None), NOON);
+    assert_eq!(queue.stuck_for(), None);
 }

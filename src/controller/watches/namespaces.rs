@@ -3,18 +3,27 @@
 //! Only metadata is asked for, and only labels are kept: some hundred bytes for each namespace of the cluster. Keeping those
 //! of namespaces with ApiCredentials alone would save little, and need a second look whenever a first one is made.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use k8s_openapi::api::core::v1::Namespace;
-use kube::{Api, ResourceExt, core::PartialObjectMeta, runtime::watcher};
+use kube::{Api, ResourceExt, runtime::watcher};
 
-use crate::api::ProviderKind;
+use crate::{api::ProviderKind, engine::wire::Partial};
 
 use super::{Change, Item, Listing, Operator, Watch};
 
+/// How much is kept of the labels of one namespace, in bytes.
+const LABELS_MAX: usize = 16 * 1024;
+
+/// The labels that are kept: all, or none if there are more than any namespace needs. Such a namespace is then admitted by name only.
+fn kept(labels: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let bytes: usize = labels.iter().map(|(key, value)| key.len() + value.len()).sum();
+    if bytes > LABELS_MAX { BTreeMap::new() } else { labels.clone() }
+}
+
 impl Operator {
     pub(super) async fn watch_namespaces(&self) {
-        let api: Api<PartialObjectMeta<Namespace>> = Api::all(self.engine.client().clone());
+        let api: Api<Partial<Namespace>> = Api::all(self.engine.client().clone());
         let mut listed = Listing::none();
         self.follow(&(Watch::Namespaces, None), api, watcher::Config::default(), |change| match change {
             Change::Listing => listed.begin(),
@@ -34,11 +43,11 @@ impl Operator {
         .await;
     }
 
-    fn see_namespace(&self, namespace: &PartialObjectMeta<Namespace>) {
+    fn see_namespace(&self, namespace: &Partial<Namespace>) {
         let name = namespace.name_any();
         let namespaces = &self.engine.stores.namespaces;
         let before = namespaces.get(&name);
-        let labels = Arc::new(namespace.labels().clone());
+        let labels = Arc::new(kept(namespace.labels()));
         let changed = before.as_ref() != Some(&labels);
         if namespaces.put(name.clone(), crate::engine::version(namespace), labels) && changed {
             self.wake_sharers(&name);
@@ -59,5 +68,18 @@ impl Operator {
         for key in sharers {
             self.queue.wake(Item::Credential(key));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_labels_of_a_namespace_are_kept_up_to_a_bound() {
+        let labels = |count: usize| (0..count).map(|it| (format!("label-{it}"), "x".repeat(63))).collect();
+        let (usual, too_many): (BTreeMap<_, _>, BTreeMap<_, _>) = (labels(100), labels(1000));
+        assert_eq!(kept(&usual), usual);
+        assert!(kept(&too_many).is_empty());
     }
 }

@@ -4,7 +4,7 @@ use kube::{Api, runtime::watcher};
 
 use crate::{
     api::AbandonedCredential,
-    engine::{stores::Key, version},
+    engine::{stores::Key, version, wire::Decoded},
 };
 
 use super::{Change, Listing, Watch, unlisted};
@@ -13,7 +13,7 @@ use crate::controller::{Operator, queue::Item};
 impl Operator {
     /// The records of what was abandoned, in our own namespace.
     pub(super) async fn watch_abandoned(&self, namespace: Option<String>) {
-        let api: Api<AbandonedCredential> = self.api(namespace.as_ref());
+        let api: Api<Decoded<AbandonedCredential>> = self.api(namespace.as_ref());
         let scoped = (Watch::Abandoned, namespace);
         let mut listed = Listing::none();
         self.follow(&scoped, api, watcher::Config::default(), |change| match change {
@@ -26,12 +26,12 @@ impl Operator {
                 }
             }
             Change::Gone(record) => {
-                self.engine.stores.abandoned.remove(&Key::of(&record), version(&record));
+                self.engine.forget_abandoned(&Key::of(&record), version(&record));
             }
             Change::Complete => {
                 let unlisted = unlisted(&scoped.1, listed.complete());
                 for key in self.engine.stores.abandoned.select(|key, _| unlisted(key)) {
-                    self.engine.stores.abandoned.remove(&key, u64::MAX);
+                    self.engine.forget_abandoned(&key, u64::MAX);
                 }
             }
         })

@@ -9,18 +9,20 @@ use crate::{
         abandoned::to_do,
         ledger::{Account, Document, may_be},
         naming, suspect,
+        time::Moved,
         world::ProviderView,
         yet_accepted,
     },
     ops::metrics::Outcome,
-    providers::{Found, Pair, Revocation, RevokeRequest, registry},
+    providers::{Found, Pair, RevokeRequest, registry},
 };
 
 use super::{Caller, Supplies};
 use crate::engine::{
     Engine,
-    revoke::still_accepted,
+    ending::{Ended, end},
     stores::{Key, ProviderKey},
+    turns::Turns,
 };
 
 /// What came of an attempt.
@@ -32,7 +34,7 @@ pub(super) enum Attempt {
 }
 
 /// The provider object that a credential was made at.
-fn provider_of(record: &AbandonedCredential) -> ProviderKey {
+pub(super) fn provider_of(record: &AbandonedCredential) -> ProviderKey {
     let of = &record.spec.provider;
     ProviderKey::resolve(of.kind, &of.name, of.namespace.as_deref().unwrap_or_default())
 }
@@ -64,7 +66,8 @@ impl Engine {
         let ProviderView::Usable(view) = self.accounts.view(&key)? else { return None };
         let same = may_be(&of.account, &view.fingerprint);
         let pause = view.paused.map(|pause| pause.message);
-        Some(Caller { driver: self.accounts.driver(&key)?, pause }).filter(|_| same)
+        let driver = self.accounts.driver(&key)?;
+        Some(Caller { driver, account: view.fingerprint, pause }).filter(|_| same)
     }
 
     fn kept(&self, record: &AbandonedCredential, supplies: &Supplies) -> Option<Caller> {
@@ -73,29 +76,34 @@ impl Engine {
             return None;
         }
         let private_allowed = record.spec.provider.kind == ProviderKind::ClusterCredentialProvider;
-        let egress = registry::EgressPolicy { allow: self.settings.allow_egress.clone(), private_allowed };
+        let egress = self.settings.egress(private_allowed);
         let login = supplies.parcel.needs_login.then_some(&supplies.login);
         let meter = self.meter(&provider_of(record));
         let driver = registry::build(settings, login, &egress, meter).ok()?;
-        Some(Caller { driver, pause: None })
+        Some(Caller { driver, account: record.spec.provider.account.clone(), pause: None })
     }
 
-    /// Whether somebody uses the credential with this client ID.
-    fn is_in_use(&self, client_id: &str, caller: &Caller) -> bool {
-        let ledgers = self.stores.ledgers.select(|_, entry| {
-            let listed = &entry.document.as_ref().ok()?.revisions;
-            let holds =
-                listed.iter().any(|it| it.state.may_be_alive() && it.client_id.as_deref() == Some(client_id));
-            holds.then_some(())
-        });
-        let published = self.stores.credentials.select(|_, object| {
-            let there = object.status.as_ref()?.client_id.as_deref() == Some(client_id);
-            (there && object.metadata.deletion_timestamp.is_none()).then_some(())
-        });
-        caller.driver.identity() == Some(client_id) || !ledgers.is_empty() || !published.is_empty()
+    /// Returns whether somebody uses the client that `record` is about. Only ledgers say so:
+    /// tenants can write a status.
+    fn is_in_use(&self, client_id: &str, record: &AbandonedCredential, caller: &Caller) -> bool {
+        caller.driver.identity() == Some(client_id)
+            || self.stores.ledgers.held_against(client_id, &caller.account, &record.spec.credential.namespace)
     }
 
-    pub(super) async fn end_abandoned(
+    /// Ends one in its turn.
+    pub(super) async fn end_one(
+        &self,
+        record: &AbandonedCredential,
+        caller: &Caller,
+        supplies: Option<&Supplies>,
+        turns: &mut dyn Turns,
+    ) -> Attempt {
+        let attempt = self.end_abandoned(record, caller, supplies).await;
+        turns.end();
+        attempt
+    }
+
+    async fn end_abandoned(
         &self,
         record: &AbandonedCredential,
         caller: &Caller,
@@ -120,20 +128,21 @@ impl Engine {
         let Some((client_id, ids)) = known else {
             return Attempt::Failed(for_a_person(record, "its client ID is not known"));
         };
-        if self.is_in_use(&client_id, caller) {
+        if self.is_in_use(&client_id, record, caller) {
             return Attempt::Failed(format!("client {client_id} is used by someone; it is not revoked"));
         }
         let secrets = supplies.and_then(|supplies| supplies.secrets.as_ref());
         let handle = secrets.and_then(|secrets| secrets.handle.clone());
         let request = RevokeRequest { client_id: client_id.clone(), ids, handle };
-        let (attempt, outcome) = match caller.driver.revoke(&request).await {
+        let pair = supplies.and_then(|supplies| pair_of(client_id, supplies));
+        let (attempt, outcome) = match end(caller.driver.as_ref(), Some(&request), pair.as_ref()).await {
+            Ok(Ended { said, still_accepted: Some(true) }) => {
+                (Attempt::Failed(yet_accepted(said, "it")), Outcome::StillAccepted)
+            }
+            Ok(_) => (Attempt::Gone, Outcome::Done),
             Err(failure) => {
                 (Attempt::Failed(format!("revoking it failed: {}", failure.message)), failure.kind.into())
             }
-            Ok(said) => match tried_afterwards(client_id, said, caller, supplies).await {
-                Attempt::Gone => (Attempt::Gone, Outcome::Done),
-                failed => (failed, Outcome::StillAccepted),
-            },
         };
         self.meter(&provider_of(record)).revoked(outcome);
         attempt
@@ -181,32 +190,15 @@ impl Engine {
     /// What is not listed when a call that may have made it must be over does not exist.
     fn not_listed(&self, record: &AbandonedCredential, caller: &Caller) -> Attempt {
         let capabilities = caller.driver.capabilities();
-        let settled = record.spec.since + capabilities.create_timeout + capabilities.listing_lag;
+        let settled = record.spec.since.later(capabilities.create_timeout).later(capabilities.listing_lag);
         if self.now() >= settled { Attempt::Gone } else { Attempt::Failed("it is not listed yet".to_owned()) }
     }
 }
 
-/// The pair is tried: "not found" alone proves nothing, and a success may be none.
-async fn tried_afterwards(
-    client_id: String,
-    said: Revocation,
-    caller: &Caller,
-    supplies: Option<&Supplies>,
-) -> Attempt {
-    let secrets = supplies.and_then(|it| Some((it, it.secrets.as_ref()?)));
-    let Some((supplies, secrets)) = secrets.filter(|_| caller.driver.capabilities().verify) else {
-        return Attempt::Gone;
-    };
-    let pair = Pair {
-        client_id,
-        client_secret: secrets.client_secret.clone(),
-        scopes: supplies.parcel.scopes.clone(),
-    };
-    match still_accepted(said, caller.driver.verify(&pair).await) {
-        Ok(Some(true)) => Attempt::Failed(yet_accepted(said == Revocation::Revoked, "it")),
-        Ok(_) => Attempt::Gone,
-        Err(failure) => Attempt::Failed(format!("trying whether it is gone failed: {}", failure.message)),
-    }
+/// The pair of a record, if its secret was kept.
+fn pair_of(client_id: String, supplies: &Supplies) -> Option<Pair> {
+    let client_secret = supplies.secrets.as_ref()?.client_secret.clone();
+    Some(Pair { client_id, client_secret, scopes: supplies.parcel.scopes.clone() })
 }
 
 /// What a person has to do, and how they say that they have.

@@ -2,18 +2,19 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use k8s_openapi::{ByteString, api::core::v1::Secret};
+use k8s_openapi::ByteString;
 use kube::{Api, Resource};
 use secrecy::SecretString;
 
-use super::{Account, BuiltFrom, Usable};
+use super::{Account, BuiltFrom, Usable, health::Health};
 use crate::{
-    api::{LOGIN_FINALIZER, ROLE_LABEL, ROLE_LOGIN, Reason},
+    api::{LOGIN_FINALIZER, Limits, ROLE_LABEL, ROLE_LOGIN, Reason},
     engine::{
         Engine, EngineError,
         consent::{self, Refusal},
         kubernetes::{call, carries, version},
         stores::{Key, ProviderKey, ProviderObject, login_content},
+        wire::{Partial, Secret},
     },
     lifecycle::{naming, suspect::Standing},
     providers::registry,
@@ -32,7 +33,8 @@ impl Engine {
         let looked = match &login {
             None => None,
             Some(at) => {
-                call("looking at the login Secret", self.logins(at).get_metadata_opt(&at.name)).await?
+                let api: Api<Partial<Secret>> = Api::namespaced(self.client.clone(), &at.namespace);
+                call("looking at the login Secret", api.get_opt(&at.name)).await?
             }
         };
         let login_version = looked.as_ref().map_or(0, version);
@@ -62,19 +64,41 @@ impl Engine {
         {
             return Ok(Account { built_from, ..before });
         }
-        let setup = offered.transpose().and_then(|_| self.build((key, object), login.as_ref(), secret));
-        let deleting = object.deleting();
-        Ok(Account {
+        let content = built_from.content.as_deref().unwrap_or_default();
+        let setup =
+            offered.transpose().and_then(|_| self.build((key, object), login.as_ref(), (secret, content)));
+        Ok(self.new_account(object, built_from, setup))
+    }
+
+    /// An account whose login Credwright may not read: it is known, and says so, and whatever needs no call goes on.
+    pub(super) fn without_login(&self, object: &ProviderObject, refusal: &EngineError) -> Account {
+        let why = refusal.status().map(|status| status.message.as_str()).unwrap_or_default();
+        let message = format!(
+            "Credwright may not read the login Secret: {why}. Give it the right to; it is tried again by itself"
+        );
+        let built_from = BuiltFrom { object: (object.uid(), object.generation()), login: 0, content: None };
+        self.new_account(object, built_from, Err((Reason::LoginMissing, message)))
+    }
+
+    fn new_account(
+        &self,
+        object: &ProviderObject,
+        built_from: BuiltFrom,
+        setup: Result<Usable, (Reason, String)>,
+    ) -> Account {
+        let probed = setup.is_err();
+        Account {
             built_from,
-            deleting,
+            deleting: object.deleting(),
             setup,
-            trouble: None,
-            recovered: None,
-            probe_at: self.now(),
+            health: Health::unknown(self.now()),
+            probed,
             written_at: None,
+            slowed: false,
             standing: Standing::default(),
+            fields: BTreeMap::new(),
             listed: None,
-        })
+        }
     }
 
     /// What a login Secret holds, if there is one that may be used.
@@ -94,12 +118,18 @@ impl Engine {
         &self,
         (key, object): (&ProviderKey, &ProviderObject),
         login: Option<&Key>,
-        secret: Option<Secret>,
+        (secret, content): (Option<Secret>, &str),
     ) -> Result<Usable, (Reason, String)> {
+        if let Some(why) = object.unreadable() {
+            let message = format!(
+                "its spec cannot be read by this version of Credwright: {why}; correct it, or upgrade Credwright"
+            );
+            return Err((Reason::ProviderInvalid, message));
+        }
         let settings = object.settings();
         let data = login.map(|at| login_data(at, secret)).transpose()?;
         let private_allowed = matches!(object, ProviderObject::Cluster(_));
-        let egress = registry::EgressPolicy { allow: self.settings.allow_egress.clone(), private_allowed };
+        let egress = self.settings.egress(private_allowed);
         let driver = registry::build(settings, data.as_ref(), &egress, self.meter(key)).map_err(|error| {
             let reason = if error.lacks_login() { Reason::LoginMissing } else { Reason::ProviderInvalid };
             (reason, error.message())
@@ -109,8 +139,9 @@ impl Engine {
             capabilities: Arc::new(driver.capabilities().clone()),
             // Not of the object's UID: a restore gives it another one, and it is the same account.
             fingerprint: naming::fingerprint(&[&registry::account(settings), &identity]),
+            setup: object.setup(content),
             allow: object.allow(),
-            mints_per_hour: settings.limits.as_ref().and_then(|limits| limits.mints_per_hour),
+            at_once: Limits::at_once(settings.limits.as_ref()),
             driver,
         })
     }

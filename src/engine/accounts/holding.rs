@@ -4,10 +4,7 @@
 //! so a restart writes nothing.
 
 use jiff::Timestamp;
-use k8s_openapi::{
-    NamespaceResourceScope,
-    api::core::v1::{Namespace, Secret},
-};
+use k8s_openapi::{NamespaceResourceScope, api::core::v1::Namespace};
 use kube::{Api, Resource};
 
 use crate::{
@@ -17,6 +14,7 @@ use crate::{
         finalizer::Change,
         kubernetes::call,
         stores::{Key, ProviderKey, ProviderObject},
+        wire::{Partial, Secret},
     },
     lifecycle::{
         holding::{self, Hold, Login, User},
@@ -50,7 +48,7 @@ impl Engine {
         let Some(entry) = self.stores.logins.get(at).filter(|it| !it.held && it.terminating.is_none()) else {
             return Ok(());
         };
-        let api: Api<Secret> = self.within(&at.namespace);
+        let api: Api<Partial<Secret>> = self.within(&at.namespace);
         Change::On(&entry.uid).of(LOGIN_FINALIZER, &api, &at.name).await
     }
 
@@ -70,13 +68,14 @@ impl Engine {
     async fn finalize_provider(&self, key: &ProviderKey, change: Change<'_>) -> Result<(), EngineError> {
         match key.kind {
             ProviderKind::CredentialProvider => {
-                let api: Api<CredentialProvider> = self.within(&key.namespace);
+                let api: Api<Partial<CredentialProvider>> = self.within(&key.namespace);
                 change.of(PROVIDER_FINALIZER, &api, &key.name).await
             }
             ProviderKind::ClusterCredentialProvider => {
-                let api: Api<ClusterCredentialProvider> = Api::all(self.client.clone());
+                let api: Api<Partial<ClusterCredentialProvider>> = Api::all(self.client.clone());
                 change.of(PROVIDER_FINALIZER, &api, &key.name).await
             }
+            ProviderKind::Other(_) => Ok(()),
         }
     }
 
@@ -126,7 +125,7 @@ impl Engine {
     }
 
     pub(super) async fn let_go_of_login(&self, at: &Key) -> Result<(), EngineError> {
-        let api: Api<Secret> = self.within(&at.namespace);
+        let api: Api<Partial<Secret>> = self.within(&at.namespace);
         Change::Off.of(LOGIN_FINALIZER, &api, &at.name).await
     }
 
@@ -171,15 +170,15 @@ impl Engine {
 
     /// Whether a namespace is being deleted; who may not look at it does not know, and takes care.
     async fn is_going(&self, namespace: &str) -> Result<bool, EngineError> {
-        let namespaces: Api<Namespace> = Api::all(self.client.clone());
-        match call("reading a namespace", namespaces.get_metadata_opt(namespace)).await {
+        let namespaces: Api<Partial<Namespace>> = Api::all(self.client.clone());
+        match call("reading a namespace", namespaces.get_opt(namespace)).await {
             Ok(there) => Ok(there.is_none_or(|it| it.metadata.deletion_timestamp.is_some())),
             Err(error) if error.is_refusal() => Ok(true),
             Err(error) => Err(error),
         }
     }
 
-    fn within<K>(&self, namespace: &str) -> Api<K>
+    pub(super) fn within<K>(&self, namespace: &str) -> Api<K>
     where
         K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
     {

@@ -4,19 +4,22 @@
 use std::{
     collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use jiff::SignedDuration;
+use tokio::time::timeout;
 
 use crate::{
-    lifecycle::{naming, plan::FoundCredential, schedule::CHECK_EVERY},
-    providers::{Found, Provider},
+    lifecycle::{naming, plan::FoundCredential, schedule::CHECK_EVERY, time::Moved},
+    providers::{Failure, FailureKind, Found, Provider},
 };
 
 use super::{
     super::{
         Engine,
         stores::{Key, ProviderKey},
+        turns::{Turns, Work},
     },
     Account,
 };
@@ -25,6 +28,9 @@ use super::{
 const TAGS: &str = "kw";
 /// How long after a list that failed the next attempt is made.
 const TRY_AGAIN: SignedDuration = SignedDuration::from_mins(5);
+
+/// The longest time for a list, however many pages it has.
+const LIST_WITHIN: Duration = Duration::from_secs(120);
 
 /// What was found and is in no ledger, by whose tag it carries.
 #[derive(Default)]
@@ -35,12 +41,18 @@ impl Strays {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn of(&self, key: &Key) -> Vec<FoundCredential> {
-        self.all().get(key).map(|(_, found)| found.clone()).unwrap_or_default()
+    /// What was found at `account` and carries the tag of `key`: what an earlier provider of that object holds is none of this one's.
+    pub(super) fn of(&self, key: &Key, account: &ProviderKey) -> Vec<FoundCredential> {
+        let all = self.all();
+        all.get(key).filter(|(at, _)| at == account).map(|(_, found)| found.clone()).unwrap_or_default()
     }
 
     /// Keeps what was found at `account` in place of what was found there before. Returns whom it concerns.
-    fn replace(&self, account: &ProviderKey, found: HashMap<Key, Vec<FoundCredential>>) -> Vec<Key> {
+    pub(super) fn replace(
+        &self,
+        account: &ProviderKey,
+        found: HashMap<Key, Vec<FoundCredential>>,
+    ) -> Vec<Key> {
         let mut all = self.all();
         let mut concerned: Vec<Key> =
             all.iter().filter(|(_, (at, _))| at == account).map(|(key, _)| key.clone()).collect();
@@ -53,29 +65,44 @@ impl Strays {
 
 impl Engine {
     /// Lists an account if that is due. Returns whom what was found concerns.
-    pub(super) async fn list_account(&self, key: &ProviderKey, account: &mut Account) -> Vec<Key> {
+    pub(super) async fn list_account(
+        &self,
+        key: &ProviderKey,
+        account: &mut Account,
+        turns: &mut dyn Turns,
+    ) -> Vec<Key> {
         let now = self.now();
         let Ok(usable) = &account.setup else { return Vec::new() };
-        let due = account.listed.is_none_or(|at| at + CHECK_EVERY <= now);
-        let trusted = account.trouble.is_none() && account.standing.suspicion.is_none();
+        let due = account.listed.is_none_or(|at| at.later(CHECK_EVERY) <= now);
+        let trusted = account.health.is_well() && account.standing.suspicion.is_none();
         let owners = if due && trusted && usable.capabilities.list {
             self.owners_by_tag(key)
         } else {
             return Vec::new();
         };
         if owners.is_empty() {
+            // Whose tags were found there earlier has moved away, or is gone.
+            return self.accounts.strays.replace(key, HashMap::new());
+        }
+        if !turns.begin(Work::List, key) {
             return Vec::new();
         }
         let driver = usable.driver.clone();
-        match driver.find(TAGS).await {
+        let late = |_| {
+            let message = format!("it took longer than {} s", LIST_WITHIN.as_secs());
+            Err(Failure { kind: FailureKind::Unavailable, retry_after: None, message })
+        };
+        let found = timeout(LIST_WITHIN, driver.find(TAGS)).await.unwrap_or_else(late);
+        turns.end();
+        match found {
             Ok(found) => {
                 account.listed = Some(self.now());
-                let strays = self.strays(&owners, found, driver.as_ref());
+                let strays = self.strays(&owners, found, (driver.as_ref(), &usable.fingerprint));
                 self.accounts.strays.replace(key, strays)
             }
             Err(failure) => {
-                tracing::warn!(provider = %key.name, failure = %failure.message, "what the account holds cannot be listed");
-                account.listed = Some(now - CHECK_EVERY + TRY_AGAIN);
+                tracing::warn!(provider = %key.name, why = %failure.message, "what the account holds cannot be listed");
+                account.listed = Some(now.earlier(CHECK_EVERY).later(TRY_AGAIN));
                 Vec::new()
             }
         }
@@ -93,9 +120,12 @@ impl Engine {
             if at != *account || object.spec.suspend {
                 continue;
             }
-            for tag in document.tags(&key.namespace, &key.name) {
-                owners.insert(tag, key.clone());
+            let own = document.tag(&key.namespace, &key.name);
+            // Its own tag is its own for sure; the tags that it inherited may come from a status.
+            for tag in document.tags(&key.namespace, &key.name).into_iter().filter(|it| *it != own) {
+                owners.entry(tag).or_insert_with(|| key.clone());
             }
+            owners.insert(own, key);
         }
         owners
     }
@@ -104,7 +134,7 @@ impl Engine {
         &self,
         owners: &HashMap<String, Key>,
         found: Vec<Found>,
-        driver: &dyn Provider,
+        (driver, fingerprint): (&dyn Provider, &str),
     ) -> HashMap<Key, Vec<FoundCredential>> {
         let mut strays: HashMap<Key, Vec<FoundCredential>> = HashMap::new();
         for it in found {
@@ -117,7 +147,7 @@ impl Engine {
                 continue;
             }
             let held_elsewhere = driver.identity() == Some(&it.client_id)
-                || self.stores.ledgers.held_by_another(&it.client_id, key);
+                || self.stores.ledgers.held_by_another(&it.client_id, fingerprint, key);
             let Found { name, ids, client_id } = it;
             strays.entry(key.clone()).or_default().push(FoundCredential {
                 name,
@@ -127,5 +157,38 @@ impl Engine {
             });
         }
         strays
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::api::ProviderKind;
+
+    #[test]
+    fn what_was_found_at_an_account_is_of_that_account_and_ends_when_nothing_of_it_is_found_any_more() {
+        let (strays, namespace) = (Strays::default(), "shop".to_owned());
+        let account = |name: &str| ProviderKey::resolve(ProviderKind::CredentialProvider, name, "shop");
+        let orders = Key { namespace, name: "orders".to_owned() };
+        let found = FoundCredential {
+            name: "shop-orders-kw-1".to_owned(),
+            client_id: "one".to_owned(),
+            ids: BTreeMap::new(),
+            held_elsewhere: false,
+        };
+        let concerned = strays.replace(&account("acme"), HashMap::from([(orders.clone(), vec![found])]));
+        assert_eq!(concerned, std::slice::from_ref(&orders));
+        assert_eq!(strays.of(&orders, &account("acme")).len(), 1);
+        assert!(strays.of(&orders, &account("other")).is_empty(), "the object has moved away");
+        assert!(strays.replace(&account("other"), HashMap::new()).is_empty());
+        assert_eq!(strays.of(&orders, &account("acme")).len(), 1);
+        assert_eq!(
+            strays.replace(&account("acme"), HashMap::new()),
+            std::slice::from_ref(&orders),
+            "it looks again"
+        );
+        assert!(strays.of(&orders, &account("acme")).is_empty());
     }
 }

@@ -3,14 +3,23 @@
 use std::collections::BTreeMap;
 
 use kube::ResourceExt;
+use serde::Serialize;
 
 use crate::{
     api::{Allow, PROVIDER_FINALIZER, ProviderKind, ProviderSettings, ProviderStatus},
     engine::{
         kubernetes::{carries, version},
-        stores::{Key, ProviderKey, ProviderObject},
+        stores::{Asks, Key, ProviderKey, ProviderObject},
     },
+    lifecycle::naming,
 };
+
+impl Asks for ProviderObject {
+    fn asks_the_same(&self, other: &Self) -> bool {
+        let asks = |it: &Self| (it.uid(), it.generation(), it.deleting(), it.annotations().clone());
+        asks(self) == asks(other)
+    }
+}
 
 impl ProviderObject {
     /// Where it is kept.
@@ -45,11 +54,12 @@ impl ProviderObject {
         uid.unwrap_or_default()
     }
 
-    /// Whether both ask for the same: one differs from the other in what Credwright itself writes, if at all.
-    #[must_use]
-    pub fn says_the_same(&self, other: &Self) -> bool {
-        let asks = |it: &Self| (it.uid(), it.generation(), it.deleting(), it.annotations().clone());
-        asks(self) == asks(other)
+    /// Why its spec cannot be read, if it cannot.
+    pub(in crate::engine) fn unreadable(&self) -> Option<&str> {
+        match self {
+            Self::Namespaced(it) => it.unreadable.as_deref(),
+            Self::Cluster(it) => it.unreadable.as_deref(),
+        }
     }
 
     fn annotations(&self) -> &BTreeMap<String, String> {
@@ -94,6 +104,15 @@ impl ProviderObject {
         }
     }
 
+    /// A hash of all that its spec says, and of its login by the keyed hash `login` of the content.
+    /// The failures of credentials hang on it, so no field may be left out.
+    pub(in crate::engine) fn setup(&self, login: &str) -> String {
+        match self {
+            Self::Namespaced(it) => setup(&it.spec, login),
+            Self::Cluster(it) => setup(&it.spec, login),
+        }
+    }
+
     pub(in crate::engine) fn status(&self) -> Option<&ProviderStatus> {
         match self {
             Self::Namespaced(it) => it.status.as_ref(),
@@ -124,3 +143,10 @@ impl ProviderObject {
         }
     }
 }
+
+fn setup(spec: &impl Serialize, login: &str) -> String {
+    naming::fingerprint(&[&serde_json::to_string(spec).unwrap_or_default(), login])
+}
+
+#[cfg(test)]
+mod tests;

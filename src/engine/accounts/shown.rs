@@ -1,14 +1,14 @@
 //! How an account stands, in a word: for its status, and for metrics.
 
-use super::{Account, Accounts, Trouble};
+use super::{Account, Accounts};
 use crate::{api::Reason, engine::stores::ProviderKey, lifecycle::status};
 
 impl Account {
     /// Whether it can be used, and why or why not.
     pub(super) fn says(&self) -> (bool, Reason, String) {
-        match (&self.setup, &self.trouble) {
+        match (&self.setup, self.health.pause()) {
             (Err((reason, message)), _) => (false, *reason, message.clone()),
-            (Ok(_), Some(Trouble { pause, .. })) => (false, pause.reason, pause.message.clone()),
+            (Ok(_), Some(pause)) => (false, pause.reason, pause.message),
             (Ok(_), None) if let Some(why) = &self.standing.suspicion => {
                 (false, Reason::ProviderSuspect, why.clone())
             }
@@ -30,6 +30,11 @@ impl Accounts {
         }
         let (holds, reason, _) = account.says();
         Some((holds, reason))
+    }
+
+    /// The requests a minute that an account is asked at the most, while that is less than its limits allow.
+    pub(in crate::engine) fn requests_per_minute(&self, key: &ProviderKey) -> Option<u32> {
+        self.driver(key)?.requests_per_minute()
     }
 
     /// Whether a person makes the credentials of this account.

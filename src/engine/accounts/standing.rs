@@ -2,7 +2,7 @@
 
 use super::Account;
 use crate::{
-    api::{ACCOUNT_ANNOTATION, ProviderKind, REFUSED_ANNOTATION},
+    api::{ACCOUNT_ANNOTATION, ProviderKind, REFUSED_ANNOTATION, instant},
     engine::{
         Engine,
         stores::{Key, ProviderKey, ProviderObject, Tally},
@@ -21,6 +21,8 @@ impl Engine {
         if let ProviderView::Usable(provider) = &mut view
             && let Some(object) = self.stores.providers.get(key)
         {
+            // It may have been deleted since the account was last looked after.
+            provider.deleting |= object.deleting();
             provider.standing = self.standing(key, &object, &provider.fingerprint, Some(of));
             provider.budget = self.budget(key, &object, of);
         }
@@ -34,11 +36,14 @@ impl Engine {
         let limits = object.settings().limits.as_ref();
         let asked = self.stores.ledgers.of(key, |tally: &Tally| {
             let limit = budget::limit(limits, tally.needed);
-            (limit, tally.asked(namespace, limit, self.now()))
+            let over = namespace.is_some_and(|it| budget::is_over_its_share(limit, tally.needed_by(it)));
+            (limit, over, tally.asked(namespace, limit, self.now()))
         });
         match asked {
-            Some((limit, Some(asked))) => Budget::after(limit, &asked, self.now()),
-            Some((limit, None)) => Budget { limit, ..Budget::default() },
+            Some((limit, renewals_wait, Some(asked))) => {
+                Budget { renewals_wait, ..Budget::after(limit, &asked, self.now()) }
+            }
+            Some((limit, _, None)) => Budget { limit, ..Budget::default() },
             None => Budget { limit: budget::limit(limits, 0), ..Budget::default() },
         }
     }
@@ -63,7 +68,7 @@ impl Engine {
         of: Option<&Key>,
     ) -> Standing {
         let confirmed = object.annotation(ACCOUNT_ANNOTATION) == Some(fingerprint);
-        let known = object.annotation(REFUSED_ANNOTATION).and_then(|until| until.parse().ok());
+        let known = object.annotation(REFUSED_ANNOTATION).and_then(instant::parsed);
         let named = Named { kind: key.kind, namespace: &key.namespace, name: &key.name };
         let judged = self.stores.ledgers.of(key, |tally: &Tally| {
             let elsewhere = if confirmed { 0 } else { tally.made_elsewhere(fingerprint) };
@@ -74,8 +79,14 @@ impl Engine {
                 of_too_many_refusals(refusals().map(|(at, _)| at), tally.usable, named)
             };
             let sibling = refusals().rev().find(|(_, key)| Some(*key) != of).map(|(at, _)| at);
-            Standing { confirmed, suspicion, usable: tally.usable, sibling_refused_at: sibling }
+            Standing {
+                confirmed,
+                suspicion,
+                usable: tally.usable,
+                sibling_refused_at: sibling,
+                judged: known,
+            }
         });
-        judged.unwrap_or(Standing { confirmed, ..Standing::default() })
+        judged.unwrap_or(Standing { confirmed, judged: known, ..Standing::default() })
     }
 }

@@ -11,19 +11,26 @@ use serde_json::json;
 
 use super::{Account, COUNT_EVERY};
 use crate::{
-    api::{ConditionType, FIELD_MANAGER, GROUP, ProviderKind, ProviderStatus, Reason},
+    api::{
+        ClusterCredentialProvider, ConditionType, CredentialProvider, FIELD_MANAGER, GROUP, ProviderKind,
+        ProviderStatus, Reason,
+    },
     engine::{
         Engine, EngineError,
         kubernetes::call,
         ledger::ignore_absence,
         stores::{ProviderKey, ProviderObject, Tally},
+        wire::Decoded,
     },
-    lifecycle::{budget, status},
+    lifecycle::{status, time::Moved},
     providers::registry,
 };
 
 impl Engine {
     /// Writes a provider's status if it has changed. Counts alone are written seldom: the return value says when they are due.
+    ///
+    /// # Errors
+    /// A conflict if the answer brings somebody else's change along.
     pub(super) async fn write_provider_status(
         &self,
         key: &ProviderKey,
@@ -43,6 +50,8 @@ impl Engine {
             drafts.push(self.limits_suffice(key, object));
         }
         let known = before.map(|it| it.conditions.as_slice()).unwrap_or_default();
+        let notes: Vec<_> = drafts.iter().filter_map(|draft| status::told(draft, known)).collect();
+        let slowed = account.setup.as_ref().ok().and_then(|usable| usable.driver.requests_per_minute());
         let condition = |draft| status::condition(draft, known, Some(object.generation()), now);
         let mut status = ProviderStatus {
             observed_generation: Some(object.generation()),
@@ -54,23 +63,29 @@ impl Engine {
                 .map(|usable| usable.capabilities.in_words())
                 .unwrap_or_default(),
             credentials: before.and_then(|it| it.credentials),
+            // That it is slowed down is news; how much is a number like the counts.
+            requests_per_minute: slowed.map(|to| before.and_then(|it| it.requests_per_minute).unwrap_or(to)),
         };
         let counts = Some(self.stores.ledgers.of(key, |tally| tally.counts).unwrap_or_default());
         if before == Some(&status) {
-            let due = account.written_at.map_or(now, |at| at + COUNT_EVERY);
-            if status.credentials == counts || due > now {
-                return Ok((status.credentials != counts).then_some(due));
+            let due = account.written_at.map_or(now, |at| at.later(COUNT_EVERY));
+            let changed = status.credentials != counts || status.requests_per_minute != slowed;
+            if !changed || due > now {
+                return Ok(changed.then_some(due));
             }
         }
-        status.credentials = counts;
+        (status.credentials, status.requests_per_minute) = (counts, slowed);
         account.written_at = Some(now);
         self.apply_provider_status(key, object, &status).await?;
+        for note in &notes {
+            self.publish_provider_event(object, note).await;
+        }
         Ok(None)
     }
 
     fn limits_suffice(&self, key: &ProviderKey, object: &ProviderObject) -> status::Draft {
         let limits = object.settings().limits.as_ref();
-        let judge = |tally: &Tally| budget::too_low(limits, tally.needed, tally.usable);
+        let judge = |tally: &Tally| tally.limits_too_low(key, limits);
         match self.stores.ledgers.of(key, judge).flatten() {
             Some(why) => (ConditionType::LimitsSuffice, false, Reason::LimitsTooLow, why),
             None => {
@@ -94,18 +109,26 @@ impl Engine {
         let params = PatchParams::apply(FIELD_MANAGER).force();
         let written = match key.kind {
             ProviderKind::CredentialProvider => {
-                let api = Api::namespaced(self.client.clone(), &key.namespace);
+                let api: Api<Decoded<CredentialProvider>> = self.within(&key.namespace);
                 let patched =
                     call("writing a provider's status", api.patch_status(&key.name, &params, &patch)).await;
-                patched.map(|object| self.see_provider(ProviderObject::Namespaced(Arc::new(object))))
+                patched.map(|it| ProviderObject::Namespaced(Arc::new(it)))
             }
             ProviderKind::ClusterCredentialProvider => {
-                let api = Api::all(self.client.clone());
+                let api: Api<Decoded<ClusterCredentialProvider>> = Api::all(self.client.clone());
                 let patched =
                     call("writing a provider's status", api.patch_status(&key.name, &params, &patch)).await;
-                patched.map(|object| self.see_provider(ProviderObject::Cluster(Arc::new(object))))
+                patched.map(|it| ProviderObject::Cluster(Arc::new(it)))
             }
+            ProviderKind::Other(_) => return Ok(()),
         };
-        ignore_absence(written.map(drop))
+        match written {
+            Ok(it) => {
+                self.note_readable(&it);
+                let overtaken = self.stores.providers.put_answer(key.clone(), it.version(), object, it);
+                if overtaken { Err(EngineError::Conflict("the provider")) } else { Ok(()) }
+            }
+            Err(error) => ignore_absence(Err(error)),
+        }
     }
 }

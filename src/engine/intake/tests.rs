@@ -75,7 +75,23 @@ fn what_is_no_pair_is_explained_without_showing_it() {
         ),
         (
             json!({ "client_id": "acme-1", "client_secret": "Canary", "expires_at": "next year" }),
-            "its key expires_at is no time like",
+            "its key expires_at is no time between 1970-01-01 and 2200-01-01, like 2026-11-22T12:00:00Z",
+        ),
+        (
+            json!({ "client_id": "acme-1", "client_secret": "Canary", "issued_at": "9999-12-30T22:00:00Z" }),
+            "its key issued_at is no time between 1970-01-01 and 2200-01-01, like 2026-11-22T12:00:00Z",
+        ),
+        (
+            json!({ "client_id": "acme-1", "client_secret": "Canary", "issued_at": "9999-12-31T23:59:59Z" }),
+            "its key issued_at is no time between",
+        ),
+        (
+            json!({ "client_id": "acme-1", "client_secret": "Canary", "expires_at": "2200-01-02T00:00:00Z" }),
+            "its key expires_at is no time between",
+        ),
+        (
+            json!({ "client_id": "acme-1", "client_secret": "Canary", "issued_at": "1969-12-31T23:59:59Z" }),
+            "its key issued_at is no time between",
         ),
         (
             json!({ "client_id": "a", "client_secret": "Canary", "issued_at": "2027-01-01T00:00:00Z", "expires_at": "2026-01-01T00:00:00Z" }),

@@ -7,11 +7,12 @@ use jiff::Timestamp;
 
 use super::{Key, LedgerEntry, ProviderKey};
 use crate::{
-    api::CredentialCounts,
+    api::{CredentialCounts, Limits, ProviderKind},
     lifecycle::{
+        backoff,
         budget::{self, Asked},
-        ledger::{MINT_WINDOW, Revision, State, may_be},
-        suspect::TOGETHER,
+        ledger::{Revision, State, may_be},
+        suspect::{TOGETHER, is_judged},
     },
 };
 
@@ -30,6 +31,8 @@ pub(in crate::engine) struct Tally {
     pub(in crate::engine) alive: BTreeMap<String, u32>,
     /// How many millionths of a credential the schedules need within an hour.
     pub(in crate::engine) needed: u64,
+    /// The same for each namespace that needs any.
+    needed_by: BTreeMap<String, u64>,
     /// Those that the provider refuses, and those that it refused until they were over.
     refused: BTreeSet<Refused>,
     /// When credentials were asked for, by all and by namespace; some may be older than anybody asks about.
@@ -60,7 +63,7 @@ impl Mints {
 
     /// Those of the last hour, in order.
     fn recent(&self, now: Timestamp) -> Vec<Timestamp> {
-        let recent = self.at.iter().filter(|(at, _)| now.duration_since(**at) < MINT_WINDOW);
+        let recent = self.at.iter().filter(|(at, _)| backoff::counts(**at, now));
         recent.flat_map(|(at, count)| std::iter::repeat_n(*at, *count as usize)).collect()
     }
 }
@@ -88,6 +91,7 @@ struct Refused {
     at: Timestamp,
     key: Key,
     revision: u32,
+    issued: Option<Timestamp>,
     over: bool,
 }
 
@@ -158,7 +162,8 @@ fn revisions(entry: &LedgerEntry) -> impl Iterator<Item = &Revision> {
 
 fn refused(key: &Key, it: &Revision) -> Option<Refused> {
     let at = it.refused_at.or(it.dead_at)?;
-    Some(Refused { at, key: key.clone(), revision: it.revision, over: !it.state.may_be_alive() })
+    let (revision, issued) = (it.revision, it.issued_at);
+    Some(Refused { at, key: key.clone(), revision, issued, over: !it.state.may_be_alive() })
 }
 
 impl Tally {
@@ -176,7 +181,11 @@ impl Tally {
             *count += 1;
         }
         self.usable += u32::from(it.state.is_usable());
-        self.needed += budget::needed(it);
+        let needed = budget::needed(it);
+        self.needed += needed;
+        if needed > 0 {
+            *self.needed_by.entry(key.namespace.clone()).or_default() += needed;
+        }
         if it.state.may_be_alive() {
             *self.alive.entry(it.account.fingerprint.clone()).or_default() += 1;
         }
@@ -188,7 +197,14 @@ impl Tally {
             *count -= 1;
         }
         self.usable -= u32::from(it.state.is_usable());
-        self.needed -= budget::needed(it);
+        let needed = budget::needed(it);
+        self.needed -= needed;
+        if let Some(of_namespace) = self.needed_by.get_mut(&key.namespace) {
+            *of_namespace -= needed;
+            if *of_namespace == 0 {
+                self.needed_by.remove(&key.namespace);
+            }
+        }
         if it.state.may_be_alive()
             && let Some(count) = self.alive.get_mut(&it.account.fingerprint)
         {
@@ -218,6 +234,25 @@ impl Tally {
         Some(Asked { by_all: self.mints.recent(now), by_one })
     }
 
+    /// Returns how many millionths of a credential the schedules of a namespace need within an
+    /// hour.
+    pub(in crate::engine) fn needed_by(&self, namespace: &str) -> u64 {
+        self.needed_by.get(namespace).copied().unwrap_or_default()
+    }
+
+    /// Returns why the limits of the account are too low for its schedules, if they are.
+    pub(in crate::engine) fn limits_too_low(
+        &self,
+        provider: &ProviderKey,
+        limits: Option<&Limits>,
+    ) -> Option<String> {
+        let shared = provider.kind == ProviderKind::ClusterCredentialProvider;
+        let most = self.needed_by.iter().filter(|_| shared).max_by_key(|(_, needed)| **needed);
+        let most = most.map(|(namespace, needed)| (namespace.as_str(), *needed));
+        budget::too_low(limits, self.needed, self.usable)
+            .or_else(|| budget::share_too_low(limits, self.needed, most))
+    }
+
     /// How many credentials were asked for within the hour.
     pub(in crate::engine) fn minted(&self, now: Timestamp) -> usize {
         self.mints.recent(now).len()
@@ -234,14 +269,14 @@ impl Tally {
     }
 
     /// When credentials came to be refused, in order of time: those that still are, and those that were replaced just now. What
-    /// a person knows of, up to `known`, is left out.
+    /// a person has judged is left out.
     pub(in crate::engine) fn refusals(
         &self,
-        known: Option<Timestamp>,
+        judged: Option<Timestamp>,
         now: Timestamp,
     ) -> impl DoubleEndedIterator<Item = (Timestamp, &Key)> {
         let recent = move |it: &&Refused| !it.over || now.duration_since(it.at) < TOGETHER;
-        let news = move |it: &&Refused| known.is_none_or(|known| it.at > known);
+        let news = move |it: &&Refused| !is_judged(judged, it.issued, it.at);
         self.refused.iter().filter(recent).filter(news).map(|it| (it.at, &it.key))
     }
 }

@@ -9,12 +9,18 @@ use std::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::lifecycle::ledger::{Revision, may_be};
+
 use super::{
     Key, LedgerEntry, ProviderKey, Store,
     census::{Census, Mint, Tally, mints},
 };
 
-/// A credential that was minted for an object which has gone since.
+/// The most mints of ledgers that are gone; the oldest go first. The ConfigMap has a bound of its
+/// own.
+const DEPARTED_MAX: usize = 8192;
+
+/// A credential that was minted for an object or a ledger which has gone since.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Departed {
@@ -38,8 +44,36 @@ impl Departed {
         mints(key, entry).map(departed).collect()
     }
 
+    /// Returns whether a ledger in its object's place lists it: that of the same object, or one
+    /// that was restored from it.
+    fn is_listed(&self, entry: &LedgerEntry) -> bool {
+        entry.document.as_ref().is_ok_and(|document| {
+            let mut before = document.inherited.iter().flat_map(|it| &it.objects);
+            document.mints.contains(&self.at)
+                && (document.object_uid == self.uid || before.any(|it| *it == self.uid))
+        })
+    }
+
     fn mint(&self) -> Mint<'_> {
         Mint { provider: self.provider.clone(), namespace: &self.object.namespace, at: self.at }
+    }
+}
+
+/// A ledger that holds a client ID.
+#[derive(Debug, PartialEq, Eq)]
+struct Holder {
+    /// Of its ApiCredential.
+    key: Key,
+    /// The fingerprint of the account that the client is of.
+    account: String,
+    /// Only its own namespace says that the client exists, so it holds nothing against other
+    /// namespaces.
+    unverified: bool,
+}
+
+impl Holder {
+    fn counts_in(&self, namespace: &str) -> bool {
+        !self.unverified || self.key.namespace == namespace
     }
 }
 
@@ -53,12 +87,51 @@ pub struct Ledgers {
 
 #[derive(Default)]
 struct Index {
-    /// The ledgers that list each client ID.
-    holders: HashMap<String, Vec<Key>>,
+    /// The holders of each client ID.
+    holders: HashMap<String, Vec<Holder>>,
     /// What they say of each account.
     census: Census,
-    /// What was minted for objects that are gone.
+    /// Mints that are in no ledger any more; those that a ledger lists count there.
     departed: Vec<Departed>,
+    /// Those of them that are stored.
+    stored: Vec<Departed>,
+    /// Some of them are not stored.
+    lost: bool,
+}
+
+impl Index {
+    /// Goes on counting what `before` lists and `after` does not. Not every ledger goes through
+    /// [`Engine::release_ledger`](crate::engine::Engine::release_ledger): whoever may write Secrets
+    /// can force one away or put an earlier one in its place.
+    fn lose(&mut self, key: &Key, before: &LedgerEntry, after: Option<&LedgerEntry>) {
+        for it in Departed::all(key, before) {
+            if after.is_some_and(|after| it.is_listed(after)) || self.departed.contains(&it) {
+                continue;
+            }
+            self.census.count(&it.mint());
+            self.lost |= !self.stored.contains(&it);
+            self.departed.push(it);
+        }
+        let Some(too_many @ 1..) = self.departed.len().checked_sub(DEPARTED_MAX) else { return };
+        self.departed.sort_unstable();
+        self.departed.drain(..too_many).for_each(|it| self.census.discount(&it.mint()));
+    }
+
+    /// Counts the mints of a ledger that is back once only.
+    fn resume(&mut self, key: &Key, entry: &LedgerEntry) {
+        if entry.document.as_ref().is_ok_and(|document| !document.mints.is_empty()) {
+            let back = self.departed.extract_if(.., |it| it.object == *key && it.is_listed(entry));
+            back.for_each(|it| self.census.discount(&it.mint()));
+        }
+    }
+}
+
+/// Returns whether a ledger does not go on from what was there before it.
+fn goes_back(before: &LedgerEntry, after: &LedgerEntry) -> bool {
+    match (&before.document, &after.document) {
+        (Ok(before), Ok(after)) => after.written_at < before.written_at,
+        (before, after) => before.is_ok() && after.is_err(),
+    }
 }
 
 impl Ledgers {
@@ -83,16 +156,17 @@ impl Ledgers {
             census.subtract(&key, before);
         }
         census.add(&key, &entry);
-        let (before, after) = (client_ids(before.as_ref()), client_ids(Some(&entry)));
-        for gone in before.iter().filter(|id| !after.contains(id)) {
-            forget(holders, gone, &key);
-        }
-        for new in after.into_iter().filter(|id| !before.contains(id)) {
-            let keys = holders.entry(new).or_insert_with(|| Vec::with_capacity(1));
-            if !keys.contains(&key) {
-                keys.push(key.clone());
+        forget(holders, before.as_ref(), &key);
+        for (id, holder) in holders_in(&entry, &key) {
+            let held = holders.entry(id).or_insert_with(|| Vec::with_capacity(1));
+            if !held.contains(&holder) {
+                held.push(holder);
             }
         }
+        if let Some(before) = before.filter(|before| goes_back(before, &entry)) {
+            index.lose(&key, &before, Some(&entry));
+        }
+        index.resume(&key, &entry);
         true
     }
 
@@ -108,22 +182,34 @@ impl Ledgers {
         if !self.entries.remove(key, version) {
             return false;
         }
-        for id in client_ids(before.as_ref()) {
-            forget(&mut index.holders, &id, key);
-        }
+        forget(&mut index.holders, before.as_ref(), key);
         if let Some(before) = &before {
             index.census.subtract(key, before);
+            index.lose(key, before, None);
         }
         true
     }
 
-    /// What was minted for objects that are gone, all of it; it counts at their accounts like the rest.
-    pub fn set_departed(&self, departed: Vec<Departed>) {
+    /// Keeps all that was minted for objects and ledgers that are gone. It counts at their accounts
+    /// like the rest; what is still in a ledger counts there.
+    pub fn set_departed(&self, mut departed: Vec<Departed>) {
         let mut index = self.index();
+        departed.retain(|it| self.entries.get(&it.object).is_none_or(|entry| !it.is_listed(&entry)));
         let Index { census, departed: known, .. } = &mut *index;
         known.iter().for_each(|it| census.discount(&it.mint()));
         departed.iter().for_each(|it| census.count(&it.mint()));
         *known = departed;
+    }
+
+    /// The same, when it is stored.
+    pub fn set_stored(&self, departed: Vec<Departed>) {
+        self.index().stored.clone_from(&departed);
+        self.set_departed(departed);
+    }
+
+    /// Returns whether something was lost that is not stored, once.
+    pub fn take_lost(&self) -> bool {
+        std::mem::take(&mut self.index().lost)
     }
 
     /// What was minted for objects that are gone.
@@ -160,93 +246,47 @@ impl Ledgers {
         self.index().census.all().map(|(key, tally)| (key.clone(), ask(tally))).collect()
     }
 
-    /// Whether a ledger other than that of `key` lists this client ID.
+    /// Returns whether a ledger other than that of `key` holds this client ID against it, at what
+    /// may be the account with this fingerprint. Where IDs are small numbers, two accounts have the
+    /// same ones.
     #[must_use]
-    pub fn held_by_another(&self, client_id: &str, key: &Key) -> bool {
-        self.index().holders.get(client_id).is_some_and(|keys| keys.iter().any(|holder| holder != key))
+    pub fn held_by_another(&self, client_id: &str, fingerprint: &str, key: &Key) -> bool {
+        self.is_held(client_id, fingerprint, |it| it.key != *key && it.counts_in(&key.namespace))
+    }
+
+    /// Returns whether any ledger holds this client ID against `namespace`.
+    #[must_use]
+    pub fn held_against(&self, client_id: &str, fingerprint: &str, namespace: &str) -> bool {
+        self.is_held(client_id, fingerprint, |it| it.counts_in(namespace))
+    }
+
+    fn is_held(&self, client_id: &str, fingerprint: &str, by: impl Fn(&Holder) -> bool) -> bool {
+        let there = |it: &Holder| fingerprint.is_empty() || may_be(&it.account, fingerprint);
+        let index = self.index();
+        index.holders.get(client_id).is_some_and(|holders| holders.iter().any(|it| there(it) && by(it)))
     }
 }
 
-fn client_ids(entry: Option<&LedgerEntry>) -> Vec<String> {
-    let document = entry.and_then(|entry| entry.document.as_ref().ok());
-    document.into_iter().flat_map(|it| &it.revisions).filter_map(|it| it.client_id.clone()).collect()
+/// Returns the client IDs that a ledger holds, each with its holder.
+fn holders_in(entry: &LedgerEntry, key: &Key) -> Vec<(String, Holder)> {
+    let revisions = entry.document.iter().flat_map(|document| document.holding());
+    let holder = |it: &Revision| {
+        let account = it.account.fingerprint.clone();
+        Some((it.client_id.clone()?, Holder { key: key.clone(), account, unverified: it.unverified }))
+    };
+    revisions.filter_map(holder).collect()
 }
 
-fn forget(holders: &mut HashMap<String, Vec<Key>>, client_id: &str, key: &Key) {
-    if let Some(keys) = holders.get_mut(client_id) {
-        keys.retain(|holder| holder != key);
-        if keys.is_empty() {
-            holders.remove(client_id);
+/// Takes out what the ledger of `key` held when it was as `before`.
+fn forget(holders: &mut HashMap<String, Vec<Holder>>, before: Option<&LedgerEntry>, key: &Key) {
+    for (id, _) in before.map(|it| holders_in(it, key)).unwrap_or_default() {
+        let Some(held) = holders.get_mut(&id) else { continue };
+        held.retain(|it| it.key != *key);
+        if held.is_empty() {
+            holders.remove(&id);
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-    use crate::{
-        api::{DeletionPolicy, ProviderKind, Reason},
-        lifecycle::ledger::{Account, Document, Intent, Request, Revision},
-    };
-
-    fn key(name: &str) -> Key {
-        Key { namespace: "shop".to_owned(), name: name.to_owned() }
-    }
-
-    fn entry(version: u64, clients: &[&str]) -> LedgerEntry {
-        let mut document = Document::new("cluster", "uid", DeletionPolicy::Revoke);
-        for (number, client) in (1..).zip(clients) {
-            let at = Timestamp::UNIX_EPOCH;
-            let intent = Intent { writer: String::new(), id: String::new(), at, call_by: at };
-            let account = Account {
-                kind: ProviderKind::CredentialProvider,
-                name: "acme".to_owned(),
-                fingerprint: String::new(),
-            };
-            let request = Request {
-                name: String::new(),
-                scopes: Vec::new(),
-                lifetime: None,
-                subnets: Vec::new(),
-                rotation_request: None,
-            };
-            let revision =
-                Revision::intended((number, String::new()), (Reason::FirstIssue, request), intent, account);
-            document.revisions.push(Revision { client_id: Some((*client).to_owned()), ..revision });
-        }
-        LedgerEntry {
-            owned: true,
-            uid: "ledger".to_owned(),
-            version,
-            held: true,
-            terminating: None,
-            document: Ok(Arc::new(document)),
-        }
-    }
-
-    #[test]
-    fn a_client_id_is_held_by_those_ledgers_that_list_it_now() {
-        let ledgers = Ledgers::default();
-        assert!(ledgers.put(key("a"), entry(1, &["one", "two"])));
-        assert!(!ledgers.held_by_another("one", &key("a")), "its own");
-        assert!(ledgers.held_by_another("one", &key("b")));
-        assert!(ledgers.put(key("a"), entry(2, &["two", "three"])));
-        assert!(!ledgers.held_by_another("one", &key("b")), "it is not listed any more");
-        assert!(ledgers.held_by_another("three", &key("b")));
-        assert!(!ledgers.put(key("a"), entry(1, &["one"])), "what is old is no news");
-        assert!(!ledgers.held_by_another("one", &key("b")));
-        assert!(ledgers.put(key("b"), entry(3, &["two"])));
-        assert!(ledgers.held_by_another("two", &key("a")), "pasted from another");
-        assert!(!ledgers.remove(&key("b"), 2), "that was an earlier one");
-        assert!(ledgers.held_by_another("two", &key("a")));
-        assert!(ledgers.remove(&key("b"), 3));
-        assert!(!ledgers.held_by_another("two", &key("a")));
-        assert!(!ledgers.index().census.is_empty());
-        let unreadable = LedgerEntry { document: Err("it does not open".to_owned()), ..entry(9, &[]) };
-        assert!(ledgers.put(key("a"), unreadable));
-        assert_eq!(ledgers.index().holders.len(), 0, "nothing is left behind");
-        assert!(ledgers.index().census.is_empty());
-    }
-}
+mod tests;

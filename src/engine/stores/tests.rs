@@ -1,9 +1,15 @@
 use std::collections::BTreeMap;
 
-use k8s_openapi::{ByteString, api::core::v1::Secret};
+use k8s_openapi::ByteString;
 use serde_json::json;
 
-use crate::{engine::seal::Sealer, lifecycle::world::Rendered};
+use crate::{
+    engine::{
+        seal::{Material, Place, Sealer},
+        wire::Secret,
+    },
+    lifecycle::world::Rendered,
+};
 
 use super::{Key, Store, Stores, ledger_entry, target_digest, target_entry};
 
@@ -105,19 +111,96 @@ fn an_owner_is_one_by_kind_and_group_and_as_controller() {
 fn targets_are_found_by_their_owner_while_they_are_its() {
     let stores = Stores::default();
     let key = Key { namespace: "shop".to_owned(), name: "orders".to_owned() };
-    stores.put_target(key.clone(), target_entry(&target(), &sealer()));
+    stores.put_target(&key, target_entry(&target(), &sealer()));
     assert_eq!(stores.targets_of("shop", "owner").len(), 1);
     assert!(stores.targets_of("shop", "other").is_empty());
     let mut forged = target();
     forged.metadata.namespace = Some("elsewhere".to_owned());
-    stores.put_target(Key::of(&forged), target_entry(&forged, &sealer()));
+    stores.put_target(&Key::of(&forged), target_entry(&forged, &sealer()));
     assert_eq!(stores.targets_of("shop", "owner").len(), 1, "another namespace's Secret is none of its");
     let mut adopted = target();
     adopted.metadata.owner_references.as_mut().unwrap()[0].uid = "other".to_owned();
     adopted.metadata.resource_version = Some("13".to_owned());
-    stores.put_target(key, target_entry(&adopted, &sealer()));
+    stores.put_target(&key, target_entry(&adopted, &sealer()));
     assert!(stores.targets_of("shop", "owner").is_empty());
     assert_eq!(stores.targets_of("shop", "other").len(), 1);
+}
+
+#[test]
+fn a_target_with_the_largest_metadata_takes_no_more_than_any_other() {
+    let mut secret = target();
+    let annotations = secret.metadata.annotations.as_mut().unwrap();
+    annotations.insert("kubectl.kubernetes.io/last-applied-configuration".to_owned(), "x".repeat(256 * 1024));
+    let mut plain = target_entry(&target(), &sealer());
+    assert_eq!(target_entry(&secret, &sealer()), plain);
+    let owner = &mut secret.metadata.owner_references.as_mut().unwrap()[0];
+    (owner.uid, owner.name) = ("u".repeat(100_000), "n".repeat(100_000));
+    secret.metadata.finalizers = Some(vec!["example.com/held".to_owned(); 10_000]);
+    let entry = target_entry(&secret, &sealer());
+    (plain.owner, plain.controller) = (None, Some("n".repeat(253)));
+    assert_eq!(entry, plain);
+}
+
+#[test]
+fn what_a_spec_asked_a_target_to_wear_is_compared_and_nothing_else_of_its_dress() {
+    let output = |labels: serde_json::Value| -> crate::api::SecretOutput {
+        serde_json::from_value(json!({ "labels": labels, "annotations": { "note": "n" } })).unwrap()
+    };
+    let (asked_for, other) = (output(json!({ "app": "shop" })), output(json!({ "app": "web" })));
+    let mut secret = target();
+    assert_eq!(target_entry(&secret, &sealer()).dress, super::asked(None));
+    secret.metadata.labels =
+        Some([("app".to_owned(), "shop".to_owned()), ("theirs".to_owned(), "1".to_owned())].into());
+    let annotations = secret.metadata.annotations.as_mut().unwrap();
+    annotations.insert("note".to_owned(), "n".to_owned());
+    annotations.insert(crate::api::DRESSED_ANNOTATION.to_owned(), "label:app annotation:note".to_owned());
+    let entry = target_entry(&secret, &sealer());
+    assert_eq!(entry.dress, super::asked(Some(&asked_for)));
+    assert_ne!(entry.dress, super::asked(Some(&other)));
+    secret.metadata.labels.as_mut().unwrap().insert("app".to_owned(), "changed".to_owned());
+    assert_ne!(target_entry(&secret, &sealer()).dress, super::asked(Some(&asked_for)));
+}
+
+fn credential(name: &str, uid: &str) -> std::sync::Arc<crate::api::ApiCredential> {
+    let metadata = json!({ "namespace": "shop", "name": name, "uid": uid, "resourceVersion": "1" });
+    let spec = json!({ "providerRef": { "name": "acme" } });
+    let object = json!({ "apiVersion": "v", "kind": "ApiCredential", "metadata": metadata, "spec": spec });
+    std::sync::Arc::new(serde_json::from_value(object).unwrap())
+}
+
+/// A target may be seen before its object is, so the last ones are kept for it.
+#[test]
+fn targets_that_no_object_claims_have_an_end() {
+    let stores = Stores::default();
+    let see = |name: &str, owner: &str, version: usize| {
+        let mut secret = target();
+        secret.metadata.name = Some(name.to_owned());
+        secret.metadata.resource_version = Some(version.to_string());
+        let reference = &mut secret.metadata.owner_references.as_mut().unwrap()[0];
+        (reference.name, reference.uid) = (name.to_owned(), owner.to_owned());
+        stores.put_target(&Key::of(&secret), target_entry(&secret, &sealer()))
+    };
+    let at = |name: &str| Key { namespace: "shop".to_owned(), name: name.to_owned() };
+    see("early", "early-uid", 1);
+    stores.credentials.put(at("orders"), 1, credential("orders", "owner"));
+    see("orders", "owner", 2);
+    stores.settle();
+    stores.credentials.put(at("early"), 1, credential("early", "early-uid"));
+    for number in 0..3 * super::targets::UNCLAIMED_MAX {
+        see(&format!("made-up-{number}"), &format!("uid-{number}"), 10 + number);
+    }
+    let most = super::targets::UNCLAIMED_MAX + 2;
+    assert_eq!(stores.targets.count(), (most, most), "and what is known of their owners goes with them");
+    for (name, owner) in [("orders", "owner"), ("early", "early-uid")] {
+        assert_eq!(stores.targets_of("shop", owner).len(), 1, "{name}");
+    }
+    stores.remove_credential(&at("orders"), 1);
+    for number in 0..super::targets::UNCLAIMED_MAX {
+        see(&format!("more-{number}"), &format!("uid-more-{number}"), 10_000 + number);
+    }
+    assert!(stores.targets_of("shop", "owner").is_empty(), "its object is gone");
+    stores.targets.remove(&at("early"), 1);
+    assert!(stores.targets_of("shop", "early-uid").is_empty());
 }
 
 #[test]
@@ -132,4 +215,79 @@ fn a_ledger_that_cannot_be_used_says_why() {
     assert!(why(json!({})).contains("has no key document"));
     assert!(why(json!({ "document": "e30=" })).contains("has no key sealed"));
     assert!(why(json!({ "document": "e30=", "sealed": "e30=" })).contains("does not open"));
+}
+
+#[test]
+fn a_ledger_with_words_of_a_newer_schema_asks_for_an_upgrade() {
+    let why = |document: &str| {
+        let place = Place { namespace: "shop", name: "orders.credwright", document: document.as_bytes() };
+        let sealed = sealer().seal(&Material::default(), place).unwrap();
+        let mut secret: Secret = serde_json::from_value(
+            json!({ "metadata": { "namespace": "shop", "name": "orders.credwright" } }),
+        )
+        .unwrap();
+        let text = ByteString(document.as_bytes().to_vec());
+        secret.data =
+            Some(BTreeMap::from([("document".to_owned(), text), ("sealed".to_owned(), ByteString(sealed))]));
+        ledger_entry(&secret, &sealer()).document.unwrap_err()
+    };
+    let newer =
+        why(r#"{ "schema": 2, "revisions": [{ "state": "Paused" }], "deletionPolicy": { "keep": "1h" } }"#);
+    assert!(newer.contains("schema 2, written by a newer Credwright; upgrade this one"), "{newer}");
+    let broken = why(r#"{ "schema": 1, "revisions": [{ "state": "Paused" }] }"#);
+    assert!(broken.contains("cannot be decoded"), "{broken}");
+}
+
+#[test]
+fn the_answer_to_a_write_is_an_echo_only_if_nothing_but_the_status_is_new() {
+    type Touch = fn(&mut serde_json::Value);
+    let object = |version: u64, touch: Touch| -> std::sync::Arc<crate::api::ApiCredential> {
+        let mut object = json!({
+            "apiVersion": "credwright.dev/v1alpha1", "kind": "ApiCredential",
+            "metadata": { "name": "orders", "uid": "one", "generation": 3, "resourceVersion": version.to_string() },
+            "spec": { "providerRef": { "name": "acme" } },
+        });
+        touch(&mut object);
+        std::sync::Arc::new(serde_json::from_value(object).unwrap())
+    };
+    let rows: [(&str, Touch, bool); 7] = [
+        ("its status", |it| it["status"] = json!({ "revision": 7 }), false),
+        ("its spec", |it| it["metadata"]["generation"] = json!(4), true),
+        ("an annotation", |it| it["metadata"]["annotations"] = json!({ "credwright.dev/claim": "us" }), true),
+        ("a label", |it| it["metadata"]["labels"] = json!({ "team": "shop" }), true),
+        ("a finalizer", |it| it["metadata"]["finalizers"] = json!(["example.com/theirs"]), true),
+        ("it is deleted", |it| it["metadata"]["deletionTimestamp"] = json!("2026-11-21T12:00:00Z"), true),
+        ("it is another one", |it| it["metadata"]["uid"] = json!("two"), true),
+    ];
+    for (what, touch, news) in rows {
+        let store = Store::default();
+        let before = object(9, |_| ());
+        store.put("orders", 9, before.clone());
+        assert_eq!(store.put_answer("orders", 11, &before, object(11, touch)), news, "{what}");
+        assert_eq!(store.version(&"orders"), 11, "what is newest is kept in any case");
+    }
+}
+
+#[test]
+fn a_target_is_written_only_while_it_is_this_objects() {
+    let object: crate::api::ApiCredential = serde_json::from_value(json!({
+        "apiVersion": "credwright.dev/v1alpha1", "kind": "ApiCredential",
+        "metadata": { "namespace": "shop", "name": "orders", "uid": "owner" },
+        "spec": { "providerRef": { "name": "acme" } },
+    }))
+    .unwrap();
+    let key = Key { namespace: "shop".to_owned(), name: "orders".to_owned() };
+    let is_ours = |secret: &Secret| {
+        crate::engine::observe::is_ours(&key, &target_entry(secret, &sealer()), &object, None)
+    };
+    assert!(is_ours(&target()));
+    let mut edited = target();
+    edited.data = None;
+    assert!(is_ours(&edited), "its own is put right, whatever it holds");
+    let mut taken = target();
+    taken.metadata.owner_references.as_mut().unwrap()[0].uid = "another".to_owned();
+    assert!(!is_ours(&taken), "it became another's since it was looked at");
+    let mut plain = target();
+    (plain.metadata.owner_references, plain.data) = (None, None);
+    assert!(!is_ours(&plain), "nobody's, and not as Credwright wrote it");
 }

@@ -1,21 +1,27 @@
-//! The object is being deleted, or gone, and there is no ledger that its credentials could be revoked by: what a copy of it or
-//! status lists is put on record, so that the object goes and nothing is forgotten.
+//! The object is being deleted, or gone, and there is no ledger that its credentials could be
+//! revoked by, or none that can be written: what the ledger, a copy of it or status lists is put on
+//! record, so that the object goes and nothing is forgotten.
 
 use crate::{
     api::{AbandonedKind, CredentialStatus, DeletionPolicy, Reason, ledger_name},
     lifecycle::{
         abandoned::{Abandonment, record_name},
+        inherit::foreign,
         ledger::{Document, Inheritance, Revision, State},
         mint::rest_until,
         pass::Pass,
         plan::{Plan, Step},
         status::{is_over, to_second},
         surgery,
+        time::Moved,
         world::LedgerView,
     },
 };
 
 use super::{abandonment, deadline, lives_on, release_target, retains};
+
+/// The reason for putting on record the credentials that a copy lists.
+const NO_LEDGER: &str = "its ledger was deleted and could not be made anew";
 
 /// The object is being deleted and its ledger cannot be had.
 pub(in crate::lifecycle) fn check(pass: &Pass<'_>) -> Option<Plan> {
@@ -32,6 +38,39 @@ pub(in crate::lifecycle) fn check(pass: &Pass<'_>) -> Option<Plan> {
     }
 }
 
+/// Returns whether the deletion goes on without the ledger, because the API server has refused to
+/// write it for the length of the deadline: it is immutable, or a policy refuses it. Nothing can be
+/// revoked by it, since each revocation begins with a write.
+pub(in crate::lifecycle) fn ledger_is_given_up(pass: &Pass<'_>) -> bool {
+    let LedgerView::Present { document, held: true, .. } = &pass.world.ledger else { return false };
+    let Some(since) = pass.world.memory.unwritable.filter(|_| pass.is_ending() && !document.closed) else {
+        return false;
+    };
+    let own = pass.world.deleting() && document.object_uid == pass.world.object_uid();
+    let of_object = if own { deadline(pass) } else { since };
+    of_object.max(since.later(pass.world.operator.revocation_deadline)) <= pass.now
+}
+
+/// The ledger cannot be written: what it lists is put on record first, and then the object goes, or
+/// the ledger of an object that has gone.
+pub(in crate::lifecycle) fn unwritable(pass: &Pass<'_>) -> Option<Plan> {
+    let document = pass.document().filter(|_| ledger_is_given_up(pass))?;
+    let own = document.object_uid == pass.world.object_uid() && pass.object().is_some();
+    let retain = retains(pass.world);
+    let borrowed =
+        foreign(&pass.world.ledger, &pass.world.operator.cluster_id) == Some(Inheritance::Borrowed);
+    let recorded = || {
+        let published = pass.world.active().filter(|_| own).map(|it| it.revision);
+        let why = "its ledger could not be written, so it could not be revoked";
+        put_on_record(pass, document, (retain, published), why)
+    };
+    let record = if borrowed || pass.world.uninstalling { None } else { recorded() };
+    record.or_else(|| release_target(pass, retain && own)).or_else(|| {
+        let held = own && pass.world.object_is_held();
+        pass.step(if held { Step::ReleaseObject } else { Step::ReleaseLedger }, Reason::Deleting)
+    })
+}
+
 /// The ledger was being made anew. Where that cannot be done any more, as in a namespace that is going, its copy tells what it
 /// listed.
 fn by_copy(pass: &Pass<'_>) -> Option<Plan> {
@@ -41,7 +80,7 @@ fn by_copy(pass: &Pass<'_>) -> Option<Plan> {
     }
     let published = pass.object().and_then(|object| object.status.as_ref()?.revision);
     copied
-        .and_then(|document| put_on_record(pass, document, retains(pass.world), published))
+        .and_then(|document| put_on_record(pass, document, (retains(pass.world), published), NO_LEDGER))
         .or_else(|| remove_copy(pass))
 }
 
@@ -50,7 +89,7 @@ pub(super) fn only_a_copy(pass: &Pass<'_>) -> Option<Plan> {
     let retain = |document: &Document| document.deletion_policy == DeletionPolicy::Retain;
     let copied = pass.world.copied();
     copied
-        .and_then(|document| put_on_record(pass, document, retain(document), None))
+        .and_then(|document| put_on_record(pass, document, (retain(document), None), NO_LEDGER))
         .or_else(|| remove_copy(pass))
 }
 
@@ -58,8 +97,14 @@ fn remove_copy(pass: &Pass<'_>) -> Option<Plan> {
     pass.world.copy.as_ref().and_then(|_| pass.step(Step::RemoveCopy, Reason::Deleting))
 }
 
-/// The next of what a copy lists. What is retained is the one that is known to be published, or the newest that can be used.
-fn put_on_record(pass: &Pass<'_>, document: &Document, retain: bool, published: Option<u32>) -> Option<Plan> {
+/// The next of what a ledger or its copy lists. What is retained is the one that is known to be
+/// published, or the newest that can be used.
+fn put_on_record(
+    pass: &Pass<'_>,
+    document: &Document,
+    (retain, published): (bool, Option<u32>),
+    why: &str,
+) -> Option<Plan> {
     let usable = |it: &&Revision| it.state.is_usable();
     let newest = || document.revisions.iter().rev().find(usable);
     let published = published.and_then(|number| document.revision(number)).filter(usable);
@@ -75,8 +120,7 @@ fn put_on_record(pass: &Pass<'_>, document: &Document, retain: bool, published: 
         State::Intended | State::Unconfirmed => AbandonedKind::Unconfirmed,
         _ => AbandonedKind::NotRevoked,
     };
-    let why = "its ledger was deleted and could not be made anew".to_owned();
-    pass.step(Step::Abandon(Box::new(abandonment(pass, it, kind, why))), Reason::Abandoned)
+    pass.step(Step::Abandon(Box::new(abandonment(pass, it, kind, why.to_owned()))), Reason::Abandoned)
 }
 
 /// Until the deadline the ledger may be restored, or put together again; then what status lists is put on record.

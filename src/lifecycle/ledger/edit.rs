@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{DEAD_KEPT, Document, FailureRecord, Inherited, MINT_WINDOW, Revision, State, StepKind};
+use crate::api::DeletionPolicy;
+
+use super::{DEAD_KEPT, Document, FailureRecord, Inherited, MINT_WINDOW, Renamed, Revision, State, StepKind};
 
 /// A change to the document.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +23,13 @@ pub enum Edit {
         issued_at: Option<Timestamp>,
         /// When it ends.
         expires_at: Option<Timestamp>,
+    },
+    /// The fields that its provider tells workloads besides the pair have changed.
+    Follow {
+        /// Which revision.
+        revision: u32,
+        /// All of it.
+        fields: BTreeMap<String, String>,
     },
     /// The provider made it.
     Answer(Box<Answer>),
@@ -72,6 +81,11 @@ pub enum Edit {
         /// Whether it was refused.
         refused: bool,
     },
+    /// The provider has accepted what only its own namespace had vouched for.
+    Verified {
+        /// Which revision.
+        revision: u32,
+    },
     /// The provider has refused it long enough.
     Dead {
         /// Which revision.
@@ -88,6 +102,16 @@ pub enum Edit {
     Succeed {
         /// Which kind of step.
         step: StepKind,
+    },
+    /// The object says otherwise than before what is to become of its credentials when it goes.
+    Policy {
+        /// What it says now.
+        policy: DeletionPolicy,
+    },
+    /// The Secret that workloads read has another name than before.
+    Rename {
+        /// The new name.
+        to: String,
     },
     /// What it lists was made for another object, or on another cluster, and is taken over.
     Inherit {
@@ -108,6 +132,8 @@ pub enum Edit {
         inherited: Inherited,
         /// What was alive, oldest first.
         revisions: Vec<Revision>,
+        /// The mints of late that are known.
+        mints: Vec<Timestamp>,
     },
     /// What carries our tag at the provider and is in no ledger is to be revoked.
     Stray(Box<Revision>),
@@ -118,6 +144,8 @@ pub enum Edit {
     },
     /// It is written once more, and so learns the UID of its Secret.
     Identify,
+    /// Its object is gone, and it is finished without it.
+    Orphan,
     /// Nothing is left to do.
     Close,
 }
@@ -135,8 +163,12 @@ pub struct Answer {
     pub fields: BTreeMap<String, String>,
     /// More keys under which workloads read the secret.
     pub secret_aliases: Vec<String>,
+    /// The scopes that it was asked with: a revision that is over has forgotten them.
+    pub scopes: Vec<String>,
     /// When the provider ends it.
     pub expires_at: Option<Timestamp>,
+    /// True if it cannot be used, and is to be revoked.
+    pub is_doomed: bool,
 }
 
 /// An edit that does not follow the diagram.
@@ -190,6 +222,11 @@ impl Document {
                 let it = self.find(*revision)?;
                 (it.issued_at, it.expires_at) = (*issued_at, *expires_at);
             }
+            Edit::Follow { revision, fields } => {
+                let it = self.find(*revision)?;
+                it.fields.clone_from(fields);
+                it.followed = Some(it.followed.unwrap_or_default().saturating_add(1));
+            }
             Edit::Answer(answer) => self.answer(answer, now)?,
             Edit::Unconfirm { revision } => {
                 self.step(*revision, State::Unconfirmed)?.unconfirmed_at = Some(now)
@@ -199,13 +236,7 @@ impl Document {
                 found.client_id = Some(client_id.clone());
                 found.ids = ids.clone();
             }
-            Edit::Absent { revision, refused } => {
-                let absent = self.step(*revision, State::Absent)?;
-                absent.ended_at = Some(now);
-                let minted_at = absent.intent.at;
-                let counted = self.mints.iter().position(|at| *refused && *at == minted_at);
-                counted.map(|index| self.mints.remove(index));
-            }
+            Edit::Absent { revision, refused } => self.absent(*revision, *refused, now)?,
             Edit::Retire { revisions } => {
                 for revision in revisions {
                     self.step(*revision, State::Retiring)?.retired_at = Some(now);
@@ -213,9 +244,7 @@ impl Document {
                 self.failures.remove(&StepKind::Mint);
             }
             Edit::StartRevoking { revisions } => {
-                for revision in revisions {
-                    self.step(*revision, State::Revoking)?;
-                }
+                revisions.iter().try_for_each(|it| self.step(*it, State::Revoking).map(drop))?;
             }
             Edit::Revoked { revision } => {
                 self.step(*revision, State::Revoked)?.ended_at = Some(now);
@@ -227,15 +256,26 @@ impl Document {
                 it.refused_at = refused.then_some(now);
                 it.dead_at = None;
             }
+            Edit::Verified { revision } => self.find(*revision)?.unverified = false,
             Edit::Dead { revision } => self.find(*revision)?.dead_at = Some(now),
             Edit::Fail { step, record } => self.fail(*step, record),
-            Edit::Succeed { step } => {
-                self.failures.remove(step);
-            }
+            Edit::Succeed { step } => drop(self.failures.remove(step)),
+            Edit::Policy { policy } => self.deletion_policy = *policy,
+            Edit::Rename { to } => self.renamed = Some(Renamed { to: to.clone(), at: now }),
             Edit::Identify => {}
+            Edit::Orphan => self.orphaned_at = Some(now),
             Edit::Close => self.closed = true,
             inheriting => self.edit_inherited(inheriting, now)?,
         }
+        Ok(())
+    }
+
+    fn absent(&mut self, revision: u32, refused: bool, now: Timestamp) -> Result<(), IllegalEdit> {
+        let absent = self.step(revision, State::Absent)?;
+        absent.ended_at = Some(now);
+        let minted_at = absent.intent.at;
+        let counted = self.mints.iter().position(|at| refused && *at == minted_at);
+        counted.map(|index| self.mints.remove(index));
         Ok(())
     }
 
@@ -261,10 +301,11 @@ impl Document {
         it.ids.clone_from(&answer.ids);
         it.fields.clone_from(&answer.fields);
         it.secret_aliases.clone_from(&answer.secret_aliases);
+        it.request.scopes.clone_from(&answer.scopes);
         it.expires_at = answer.expires_at;
         it.issued_at = Some(now);
         match it.state {
-            State::Intended => it.state = State::Issued,
+            State::Intended => it.state = if answer.is_doomed { State::Revoking } else { State::Issued },
             State::Unconfirmed | State::Absent | State::Revoked | State::Left | State::Abandoned => {
                 it.state = State::Revoking;
                 it.ended_at = None;
@@ -291,6 +332,9 @@ impl Document {
             return Err(IllegalEdit::NoArrow { revision, from: it.state, to });
         }
         it.state = to;
+        if !to.may_be_alive() {
+            it.forget_details();
+        }
         Ok(it)
     }
 

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Document, Edit, IllegalEdit, State};
+use crate::api::Word;
 
 /// How many earlier objects are remembered of a ledger that is restored again and again.
 const PREDECESSORS_KEPT: usize = 8;
@@ -30,10 +31,12 @@ fn is_none(revision: &u32) -> bool {
 }
 
 impl Inherited {
-    /// The revisions up to this one are another cluster's, which may be using them.
+    /// The revisions up to this one are another cluster's, which may be using them. So may those be that came in a way that this
+    /// version does not know.
     #[must_use]
     pub fn borrowed(&self) -> u32 {
-        if self.how == Inheritance::Borrowed { self.through } else { self.borrowed_through }
+        let ours = matches!(self.how, Inheritance::Adopted | Inheritance::Rebuilt);
+        if ours { self.borrowed_through } else { self.through }
     }
 }
 
@@ -46,6 +49,9 @@ pub enum Inheritance {
     Borrowed,
     /// It was lost, and put together from status and the Secret that workloads read: they are this object's, as far as is known.
     Rebuilt,
+    /// A word of a newer version.
+    #[serde(untagged)]
+    Other(Word),
 }
 
 impl Document {
@@ -68,7 +74,8 @@ impl Document {
                 }
             }
             Edit::Disinherit => self.inherited = None,
-            Edit::Rebuild { inherited, revisions } => {
+            Edit::Rebuild { inherited, revisions, mints } => {
+                self.mints.extend(mints);
                 for revision in revisions {
                     self.add(revision)?;
                 }
@@ -118,7 +125,7 @@ impl Document {
         }
         self.inherited = Some(inherited);
         self.failures.clear();
-        self.closed = false;
+        (self.closed, self.orphaned_at) = (false, None);
         cluster_id.clone_into(&mut self.cluster_id);
         object_uid.clone_into(&mut self.object_uid);
     }

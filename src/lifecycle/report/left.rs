@@ -5,10 +5,11 @@ use crate::{
     lifecycle::{
         EventNote,
         abandoned::Abandonment,
-        deletion,
+        about, deletion,
         failure::{Failure, FailureKind},
         ledger::{Edit, Revision, StepKind},
-        mint, removal,
+        pass::Pass,
+        removal,
         world::ProviderView,
     },
 };
@@ -29,7 +30,10 @@ impl Conclusion<'_> {
             it.name, it.why, it.record
         );
         self.report.events.push(EventNote { warning: true, reason: Reason::Abandoned, message });
-        let listed = self.world.document().and_then(|document| document.revision(it.revision));
+        let given_up =
+            deletion::without_ledger::ledger_is_given_up(&Pass { world: self.world, now: self.now });
+        let document = self.world.document().filter(|_| !given_up);
+        let listed = document.and_then(|document| document.revision(it.revision));
         let Some(revision) = listed else { return self.report.memory.abandoned.push(it.revision) };
         self.report.edits.push(Edit::Abandon { revision: it.revision });
         let unlisted = it.kind == AbandonedKind::Unconfirmed && it.action.is_none();
@@ -41,7 +45,7 @@ impl Conclusion<'_> {
     /// Nobody can tell whether the last attempt has left something behind, so the next one waits.
     fn space_mints(&mut self, revision: &Revision, why: &str) {
         let about = self.provider_view(revision).and_then(ProviderView::usable);
-        let about = about.map(|provider| mint::about(&revision.request, provider)).unwrap_or_default();
+        let about = about.map(|provider| about::minting(&revision.request, provider)).unwrap_or_default();
         let failure = Failure { kind: FailureKind::Ambiguous, retry_after: None, message: String::new() };
         self.record(StepKind::Mint, revision, about, (Reason::Unconfirmed, why.to_owned(), &failure));
     }

@@ -3,12 +3,13 @@
 use crate::{
     api::{Reason, TRY_AGAIN_ANNOTATION},
     lifecycle::{
-        by_hand,
+        about, allowed,
         failure::{Failure, FailureKind},
         ledger::{Edit, Revision, StepKind},
         pass::Pass,
         plan::Outcome,
         removal,
+        status::to_second,
         world::{IntakeView, ProviderView},
     },
 };
@@ -22,14 +23,16 @@ impl Conclusion<'_> {
             Some(IntakeView::Holds(pair)) => Some(pair),
             _ => None,
         };
-        let about =
-            provider.zip(pair).map(|(provider, pair)| by_hand::about(&revision.request, provider, pair));
+        let intake = self.world.subject.object.as_ref().and_then(|object| object.spec.intake.as_ref());
+        let about = provider
+            .zip(pair)
+            .map(|(provider, pair)| about::taking(&revision.request, provider, (pair, intake)));
         let about = about.unwrap_or_default();
         let client = revision.client_id.as_deref().unwrap_or_default();
         let title = provider.map_or("the provider", |it| it.capabilities.title);
         match outcome {
             Outcome::Done => {
-                self.report.memory.verified = Some(revision.revision);
+                self.report.memory.verified = Some((revision.revision, self.now));
                 let message = format!(
                     "client {client} was taken from the intake Secret as revision {}",
                     revision.revision
@@ -48,11 +51,14 @@ impl Conclusion<'_> {
             }
             Outcome::Failed(failure) => {
                 let message = format!("trying the pair of client {client} failed: {}", failure.message);
-                let (why, message) = match failure.kind {
-                    FailureKind::Rejected => {
-                        (Reason::IntakeRefused, format!("{message}. {}", self.how_to_try_again()))
-                    }
-                    kind => (reason(kind), message),
+                let message = if failure.kind.is_of_one_credential() {
+                    format!("{message}. {}", self.how_to_try_again())
+                } else {
+                    message
+                };
+                let why = match failure.kind {
+                    FailureKind::Rejected => Reason::IntakeRefused,
+                    kind => reason(kind),
                 };
                 self.fail(StepKind::Mint, revision, about, (why, message, failure));
             }
@@ -60,7 +66,7 @@ impl Conclusion<'_> {
         }
     }
 
-    /// One attempt is made for each content, so a person has to say when something else was mended.
+    /// The same content is seldom tried again, so a person has to say when something else was mended.
     fn how_to_try_again(&self) -> String {
         let intake = self.world.subject.object.as_ref().and_then(|object| object.spec.intake.as_ref());
         let name = intake.map_or("", |intake| intake.secret_name.as_str());
@@ -98,6 +104,20 @@ impl Conclusion<'_> {
             Some(EventNote { warning: true, reason: Reason::RemovalAwaited, message })
         });
         self.report.events.extend(notes);
+    }
+
+    /// Tells people that the published credential is revoked without a replacement.
+    pub(super) fn outlived(&mut self, revisions: &[u32]) {
+        let pass = Pass { world: self.world, now: self.now };
+        let Some(it) = self.world.active().filter(|it| revisions.contains(&it.revision)) else { return };
+        let Some(end) = allowed::end(&pass, it).filter(|end| *end <= self.now) else { return };
+        let message = format!(
+            "{}, which is published, is being revoked: its life at the shared provider {} was over at {}, and it may not be renewed",
+            it.name,
+            it.account.name,
+            to_second(end)
+        );
+        self.report.events.push(EventNote { warning: true, reason: Reason::NotAllowed, message });
     }
 
     pub(super) fn reminded(&mut self, notes: &[(Reason, String)]) {

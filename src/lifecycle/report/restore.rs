@@ -17,7 +17,7 @@ impl Conclusion<'_> {
     pub(super) fn inherited(&mut self, inherited: &Inherited) {
         let ledger = ledger_name(&self.world.subject.name);
         let message = match inherited.how {
-            Inheritance::Borrowed => format!(
+            Inheritance::Borrowed | Inheritance::Other(_) => format!(
                 "the ledger {ledger} was written on another cluster: its credential stays published while it works, and is never \
                  revoked from here; this cluster issues its own when that is due. If it is this cluster's, say so: {}",
                 inherit::claim_command(self.world)

@@ -4,16 +4,14 @@ use crate::{
     api::Reason,
     lifecycle::{
         EventNote,
+        actions::TOLD_AFTER,
         failure::{Failure, FailureKind},
         ledger::{Edit, Revision, StepKind},
         plan::Outcome,
     },
 };
 
-use super::{Conclusion, whose};
-
-/// How often what was revoked may be found accepted before people are told.
-const TOLD_AFTER: u32 = 3;
+use super::Conclusion;
 
 /// What people are told of `what`, whether the provider says that it has revoked it or that it does not know it.
 #[must_use]
@@ -30,7 +28,7 @@ impl Conclusion<'_> {
                 let message = yet_accepted(*said, &revision.name);
                 let failure = Failure { kind, retry_after: None, message: String::new() };
                 let what = (Reason::RevocationFailed, message.clone(), &failure);
-                self.fail(StepKind::Revoke, revision, whose(revision), what);
+                self.call_failed(StepKind::Revoke, revision, what);
                 if *said {
                     self.told_of_a_lag(message);
                 }
@@ -43,12 +41,7 @@ impl Conclusion<'_> {
             }
             Outcome::Failed(failure) => {
                 let message = format!("revoking {} failed: {}", revision.name, failure.message);
-                self.fail(
-                    StepKind::Revoke,
-                    revision,
-                    whose(revision),
-                    (Reason::RevocationFailed, message, failure),
-                );
+                self.call_failed(StepKind::Revoke, revision, (Reason::RevocationFailed, message, failure));
             }
             _ => {}
         }

@@ -4,7 +4,7 @@ use super::{builders::*, table::*};
 use crate::{
     api::{Limits, Reason},
     lifecycle::{
-        budget::{Asked, Budget, MILLIONTHS, limit, needed, too_low},
+        budget::{Asked, Budget, MILLIONTHS, is_over_its_share, limit, needed, share_too_low, too_low},
         decide,
         plan::Wake,
         world::{ProviderView, World},
@@ -18,11 +18,13 @@ fn asked(by_all: &[i64], by_one: Option<&[i64]>) -> Asked {
 
 #[test]
 fn there_is_room_until_the_limit_and_of_a_shared_provider_half_is_left_to_others() {
-    let rows: [(&str, Asked, Option<i64>, bool); 9] = [
+    let rows: [(&str, Asked, Option<i64>, bool); 11] = [
         ("nothing yet", asked(&[], None), None, true),
         ("one below the limit", asked(&[50, 40, 30], None), None, true),
         ("the limit", asked(&[50, 40, 30, 20], None), Some(10), false),
         ("what is an hour old does not count", asked(&[60, 40, 30, 20], None), None, true),
+        ("what lies in the future does not, either", asked(&[50, 40, 30, -90, -90], None), None, true),
+        ("and is no reason to wait longer", asked(&[50, 40, 30, 20, -90], None), Some(10), false),
         ("more than the limit", asked(&[50, 40, 30, 20, 10], None), Some(20), false),
         ("half of it, alone", asked(&[50, 40], Some(&[50, 40])), Some(10), true),
         ("a quarter of it", asked(&[50], Some(&[50])), None, true),
@@ -75,7 +77,7 @@ fn without_room(scene: Scene) -> World {
     let mut world = scene.world();
     for view in world.providers.values_mut() {
         if let ProviderView::Usable(provider) = view {
-            provider.budget = Budget { limit: 100, opens: Some(noon() + minutes(9)), unfair: false };
+            provider.budget = Budget { limit: 100, opens: Some(noon() + minutes(9)), ..Budget::default() };
         }
     }
     world
@@ -107,6 +109,46 @@ fn what_can_wait_waits_for_room_and_what_ends_soon_does_not() {
     for (what, scene, expected) in rows {
         assert_eq!(in_words(&decide(&without_room(scene), noon())), expected, "{what}");
     }
+}
+
+/// A credential that lives for ten seconds is always in its last third, or has ended.
+#[test]
+fn renewals_wait_for_the_budget_when_their_namespace_needs_more_than_its_share() {
+    let decided = |scene: Scene| {
+        let mut world = without_room(scene);
+        for view in world.providers.values_mut() {
+            if let ProviderView::Usable(provider) = view {
+                provider.budget.renewals_wait = true;
+            }
+        }
+        decide(&world, noon())
+    };
+    let ten_seconds = a_credential()
+        .with_spec(|it| it.lifetime = lasting("10s"))
+        .issued(seconds(9))
+        .and(|it| it.it().request.lifetime = lasting("10s"))
+        .published();
+    let long = a_credential().issued(days(80)).published();
+    for (what, scene) in [("ten seconds", ten_seconds), ("90 days", long), ("refused", active().dead())] {
+        let plan = decided(scene);
+        assert_eq!(in_words(&plan), "rest: MintBudget", "{what}");
+        assert!(plan.message.contains("need more than half of that: lengthen spec.lifetime"), "{plan:?}");
+    }
+    assert!(!is_over_its_share(100, 50 * MILLIONTHS));
+    assert!(is_over_its_share(100, 51 * MILLIONTHS));
+}
+
+#[test]
+fn a_share_that_is_too_low_for_the_schedules_of_one_namespace_is_told_beforehand() {
+    let limits = Limits { mints_per_hour: Some(10), ..Limits::default() };
+    let judged = |most: u64| share_too_low(Some(&limits), 6 * MILLIONTHS, Some(("shop", most * MILLIONTHS)));
+    assert_eq!(judged(4), None);
+    let why = judged(5).unwrap();
+    assert!(
+        why.contains("of namespace shop need about 5 new credentials") && why.contains("10: raise it"),
+        "{why}"
+    );
+    assert_eq!(share_too_low(Some(&limits), 6 * MILLIONTHS, None), None, "it is not shared");
 }
 
 #[test]

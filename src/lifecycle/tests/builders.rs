@@ -1,5 +1,7 @@
 //! Worlds by state: `a_credential().issued(days(80)).published().deleting()`.
 
+mod ledger;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::SignedDuration;
@@ -13,12 +15,7 @@ use crate::{
     lifecycle::{
         budget::Budget,
         capability::{Capabilities, Expiry, Scopes},
-        failure::FailureKind,
-        ledger::{
-            Account, Document, FailureRecord, Inheritance, Inherited, Intent, Request, Revision, State,
-            StepKind,
-        },
-        mint,
+        ledger::{Account, Document, Inheritance, Inherited, Intent, Renamed, Request, Revision, State},
         plan::FoundCredential,
         render,
         suspect::Standing,
@@ -72,6 +69,7 @@ pub(super) struct Scene {
     has_ledger: bool,
     ledger_uid: String,
     ledger_held: bool,
+    ledger_labelled: bool,
     ledger_deleted: bool,
     published: Vec<(String, u32)>,
 }
@@ -84,10 +82,13 @@ pub(super) fn a_credential() -> Scene {
     object.metadata.generation = Some(1);
     object.metadata.finalizers = Some(vec![CREDENTIAL_FINALIZER.to_owned()]);
     let provider = ProviderView::Usable(Box::new(UsableProvider {
+        fields: BTreeMap::new(),
         capabilities: Arc::new(capabilities()),
         fingerprint: account("acme").fingerprint,
+        setup: "setup of acme".to_owned(),
         allow: None,
         paused: None,
+        busy: None,
         standing: Standing::default(),
         budget: Budget::default(),
         listed: None,
@@ -127,6 +128,7 @@ pub(super) fn a_credential() -> Scene {
         has_ledger: false,
         ledger_uid: "ledger-uid-1".to_owned(),
         ledger_held: true,
+        ledger_labelled: true,
         ledger_deleted: false,
         published: Vec::new(),
     }
@@ -177,71 +179,6 @@ impl Scene {
 
     pub(super) fn and(mut self, change: impl FnOnce(&mut Self)) -> Self {
         change(&mut self);
-        self
-    }
-
-    pub(super) fn with_ledger(mut self) -> Self {
-        self.has_ledger = true;
-        self
-    }
-
-    pub(super) fn next(self, state: State) -> Self {
-        let mut scene = self.with_ledger();
-        let number = scene.document.next_revision();
-        scene.document.revisions.push(revision(number, state));
-        scene
-    }
-
-    pub(super) fn it(&mut self) -> &mut Revision {
-        self.document.revisions.last_mut().unwrap()
-    }
-
-    /// One more revision, issued so long before noon.
-    pub(super) fn issued(self, ago: SignedDuration) -> Self {
-        self.next(State::Issued).and(|scene| {
-            let it = scene.it();
-            it.client_id = Some(format!("client-{}", it.revision));
-            it.issued_at = Some(noon() - ago);
-            it.intent.at = noon() - ago;
-        })
-    }
-
-    /// One more revision whose call was allowed until so long before noon.
-    pub(super) fn intended(self, ago: SignedDuration) -> Self {
-        self.next(State::Intended).and(|scene| scene.it().intent.call_by = noon() - ago)
-    }
-
-    pub(super) fn unconfirmed(self, ago: SignedDuration) -> Self {
-        self.next(State::Unconfirmed).and(|scene| scene.it().unconfirmed_at = Some(noon() - ago))
-    }
-
-    pub(super) fn retiring(mut self, ago: SignedDuration) -> Self {
-        self.it().state = State::Retiring;
-        self.it().retired_at = Some(noon() - ago);
-        self
-    }
-
-    pub(super) fn revoking(self) -> Self {
-        self.next(State::Revoking)
-    }
-
-    pub(super) fn expiring_in(mut self, rest: SignedDuration) -> Self {
-        self.it().expires_at = Some(noon() + rest);
-        self
-    }
-
-    pub(super) fn refused(mut self, ago: SignedDuration) -> Self {
-        self.it().refused_at = Some(noon() - ago);
-        self
-    }
-
-    pub(super) fn dead(mut self) -> Self {
-        self.it().dead_at = Some(noon() - minutes(1));
-        self
-    }
-
-    pub(super) fn at_provider(mut self, name: &str) -> Self {
-        self.it().account = account(name);
         self
     }
 
@@ -312,50 +249,6 @@ impl Scene {
         })
     }
 
-    pub(super) fn failed(
-        self,
-        step: StepKind,
-        reason: Reason,
-        kind: FailureKind,
-        ago: SignedDuration,
-    ) -> Self {
-        self.with_ledger().and(|scene| {
-            let about = render::about(scene.object.spec.secret.as_ref());
-            let record = FailureRecord {
-                reason,
-                message: "it failed".to_owned(),
-                kind: Some(kind),
-                count: 1,
-                at: noon() - ago,
-                revision: None,
-                about,
-            };
-            scene.document.failures.insert(step, record);
-        })
-    }
-
-    /// The failure was about this revision.
-    pub(super) fn of_revision(mut self, number: u32) -> Self {
-        self.document.failures.values_mut().for_each(|it| it.revision = Some(number));
-        self
-    }
-
-    /// The failure was about something that has changed since.
-    pub(super) fn since_changed(mut self) -> Self {
-        self.document.failures.values_mut().for_each(|it| it.about = "something else".to_owned());
-        self
-    }
-
-    /// What a failure to mint for its request would be about.
-    pub(super) fn about_minting(&self) -> String {
-        let provider = self.world.providers.values().find_map(ProviderView::usable).unwrap();
-        mint::about(&self.document.revisions.last().unwrap().request, provider)
-    }
-
-    pub(super) fn minted(self, ago: &[SignedDuration]) -> Self {
-        self.with_ledger().and(|scene| scene.document.mints = ago.iter().map(|ago| noon() - *ago).collect())
-    }
-
     pub(super) fn provider(mut self, change: impl FnOnce(&mut UsableProvider)) -> Self {
         if let Some(ProviderView::Usable(provider)) = self.world.providers.values_mut().next() {
             change(provider);
@@ -380,7 +273,7 @@ impl Scene {
     }
 
     pub(super) fn verified(mut self) -> Self {
-        self.world.memory.verified = Some(self.it().revision);
+        self.world.memory.verified = Some((self.it().revision, noon()));
         self
     }
 
@@ -404,30 +297,6 @@ impl Scene {
         self.with_spec(|spec| spec.deletion_policy = DeletionPolicy::Retain)
     }
 
-    pub(super) fn restored_ledger(mut self) -> Self {
-        self.document.ledger_uid = Some("ledger-uid-0".to_owned());
-        self
-    }
-
-    /// Someone is deleting the ledger.
-    pub(super) fn deleted_ledger(mut self) -> Self {
-        self.ledger_deleted = true;
-        self
-    }
-
-    pub(super) fn undeleted_ledger(mut self) -> Self {
-        self.ledger_deleted = false;
-        self
-    }
-
-    /// What the ledger lists was come by so.
-    pub(super) fn inherited(mut self, how: Inheritance) -> Self {
-        let through = self.document.next_revision() - 1;
-        let (tags, objects) = (vec![OLD_TAG.to_owned()], vec!["uid-0".to_owned()]);
-        self.document.inherited = Some(Inherited { how, through, borrowed_through: 0, tags, objects });
-        self
-    }
-
     /// The provider lists something that is in no ledger.
     pub(super) fn with_stray(mut self, tag: &str, number: u32) -> Self {
         let (name, client_id) = (format!("prod-orders-{tag}-{number}wxyz"), format!("stray-{number}"));
@@ -444,11 +313,6 @@ impl Scene {
     pub(super) fn claimed(mut self) -> Self {
         let claim = (crate::api::CLAIM_ANNOTATION.to_owned(), "cluster-1".to_owned());
         self.object.metadata.annotations = Some([claim].into());
-        self
-    }
-
-    pub(super) fn released_ledger(mut self) -> Self {
-        self.ledger_held = false;
         self
     }
 
@@ -476,7 +340,9 @@ impl Scene {
             let document = Arc::new(self.document);
             world.ledger = LedgerView::Present {
                 owned: true,
+                labelled: self.ledger_labelled,
                 document,
+                sealed: 0,
                 uid: self.ledger_uid,
                 held: self.ledger_held,
                 terminating: self.ledger_deleted.then(noon),

@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-const TERMS: &[Term] = &[
+pub(super) const TERMS: &[Term] = &[
     Term {
         words: "two weeks",
         covers: jiff::SignedDuration::from_hours(14 * 24),
@@ -28,7 +28,7 @@ const TERMS: &[Term] = &[
 ];
 
 /// A provider where a person makes the credentials, and `orders` asks for one.
-fn by_hand() -> Scene {
+pub(super) fn by_hand() -> Scene {
     let scene = a_credential().capable(|it| {
         (it.by_hand, it.list, it.revoke) = (true, false, false);
         it.expiry = Expiry::OneOf(TERMS);
@@ -44,7 +44,8 @@ fn by_hand() -> Scene {
     })
 }
 
-fn pair(which: &str) -> IntakePair {
+/// The pair that an intake holds.
+pub(super) fn pair(which: &str) -> IntakePair {
     IntakePair {
         client_id: format!("client of {which}"),
         pair: format!("hash of {which}"),
@@ -56,7 +57,7 @@ fn pair(which: &str) -> IntakePair {
     }
 }
 
-trait ByHand {
+pub(super) trait ByHand {
     fn holding(self, pair: IntakePair) -> Self;
     fn taken(self, which: &str, ago: jiff::SignedDuration) -> Self;
     fn with_empty_intake(self) -> Self;

@@ -53,7 +53,9 @@ impl Model {
             ids: BTreeMap::new(),
             fields: BTreeMap::new(),
             secret_aliases: Vec::new(),
+            scopes: revision.request.scopes.clone(),
             expires_at: self.provider_life.map(|life| self.now + life),
+            is_doomed: false,
         };
         self.write(&Edit::Answer(Box::new(answer)));
         Performed::Outcome(Outcome::Done)

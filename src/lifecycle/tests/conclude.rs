@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use super::{builders::*, table::*};
 use crate::{
@@ -31,7 +31,7 @@ fn failed(kind: FailureKind) -> Outcome {
 
 fn again(document: &Document, step: StepKind) -> Option<SignedDuration> {
     let at = backoff::next_attempt(step, document.failures.get(&step)?);
-    Some(if at == Timestamp::MAX { SignedDuration::MAX } else { at.duration_since(noon()) })
+    Some(at.duration_since(noon()))
 }
 
 fn mint_of(scene: &mut Scene) -> Step {
@@ -41,16 +41,32 @@ fn mint_of(scene: &mut Scene) -> Step {
 }
 
 #[test]
+fn what_was_made_and_cannot_be_used_is_told_and_not_asked_for_again_at_once() {
+    let mut scene = a_credential().intended(seconds(0));
+    let step = mint_of(&mut scene);
+    let malformed =
+        Failure { kind: FailureKind::Malformed, retry_after: None, message: "more scopes".to_owned() };
+    let (report, document) = after(scene, &step, &Outcome::Unusable(malformed));
+    assert_eq!(document.revisions[0].state, State::Intended, "the answer was written down with the outcome");
+    let record = &document.failures[&StepKind::Mint];
+    assert_eq!(record.reason, Reason::ProviderProtocolError);
+    assert_eq!(record.message, "a credential was made that cannot be used, and is revoked: more scopes");
+    assert_eq!(again(&document, StepKind::Mint), Some(hours(1)));
+    assert_eq!(document.mints.len(), 1);
+    assert_eq!(report.events.len(), 1);
+}
+
+#[test]
 fn a_failed_mint_by_kind_of_failure() {
     use FailureKind::*;
-    const NEVER: SignedDuration = SignedDuration::MAX;
     let (refused, lost) = (State::Absent, State::Unconfirmed);
     let rows = [
         (Unavailable, refused, Some((Reason::ProviderUnavailable, seconds(5))), true),
         (RateLimited, refused, None, true),
         (LoginRefused, refused, None, true),
-        (Forbidden, refused, Some((Reason::ProviderForbidden, minutes(10))), false),
-        (Rejected, refused, Some((Reason::InvalidForProvider, NEVER)), false),
+        (Forbidden, refused, Some((Reason::ProviderForbidden, minutes(1))), false),
+        (Rejected, refused, Some((Reason::InvalidForProvider, hours(1))), false),
+        (Unexplained, refused, Some((Reason::ProviderRefused, seconds(5))), false),
         (NotFound, refused, Some((Reason::FoundRevoked, seconds(5))), false),
         (Conflict, refused, Some((Reason::NameTaken, seconds(5))), false),
         (Ambiguous, lost, Some((Reason::ProviderUnavailable, seconds(30))), false),
@@ -83,6 +99,7 @@ fn other_steps_by_kind_of_failure() {
         (LoginRefused, None),
         (Forbidden, Some(minutes(10))),
         (Rejected, Some(minutes(10))),
+        (Unexplained, Some(seconds(10))),
         (NotFound, Some(seconds(5))),
         (Conflict, Some(seconds(5))),
         (Ambiguous, Some(seconds(5))),
@@ -197,7 +214,7 @@ fn a_new_credential_is_given_the_settle_time() {
     let step = Step::Verify { revision: 2 };
     let issued = |ago| a_credential().issued(days(80)).published().issued(ago);
     let (report, document) = after(issued(seconds(1)), &step, &Outcome::Tried { accepted: true });
-    assert_eq!(report.memory.verified, Some(2));
+    assert_eq!(report.memory.verified, Some((2, noon())));
     assert_eq!(report.edits, [], "what is only remembered is not written");
     assert_eq!(document.revisions[1].state, State::Issued);
 
@@ -351,4 +368,15 @@ fn what_is_put_on_record_leaves_the_ledger_and_people_are_told() {
     let report = abandoned(refused, None);
     let spaced = |edit: &Edit| matches!(edit, Edit::Fail { step: StepKind::Mint, record } if record.reason == Reason::Unconfirmed);
     assert!(report.edits.iter().any(spaced), "the next attempt waits: {:?}", report.edits);
+}
+
+#[test]
+fn what_a_namespace_alone_vouched_for_is_verified_when_the_provider_accepts_it() {
+    let step = Step::Verify { revision: 1 };
+    let tried = |accepted| {
+        let scene = a_credential().issued(days(1)).published().and(|it| it.it().unverified = true);
+        after(scene, &step, &Outcome::Tried { accepted }).1.revisions[0].unverified
+    };
+    assert!(!tried(true));
+    assert!(tried(false));
 }

@@ -1,16 +1,24 @@
 //! Every check, in the order of the checks: a sentence, a world, what is decided.
 
+use std::collections::BTreeMap;
+
 use super::{builders::*, table::*};
 use crate::{
     api::Reason,
     lifecycle::{
         failure::FailureKind,
         ledger::{State, StepKind},
+        world::UsableProvider,
     },
 };
 
+fn fields(key: &str, value: &str) -> BTreeMap<String, String> {
+    BTreeMap::from([(key.to_owned(), value.to_owned())])
+}
+
 #[test]
 fn a_life_without_trouble() {
+    let moved = |it: &mut UsableProvider| it.fields = fields("token_url", "https://new");
     check(vec![
         (
             "at first the object is held",
@@ -20,7 +28,25 @@ fn a_life_without_trouble() {
         ("then the first credential is made", a_credential(), "mint 1: FirstIssue"),
         ("what is made is tried", a_credential().issued(seconds(0)), "verify 1"),
         ("what is accepted is published", a_credential().issued(seconds(9)).verified(), "publish 1"),
+        (
+            "what was accepted long ago is tried again first",
+            a_credential().issued(hours(1)).verified().and(|it| {
+                it.world.memory.verified = Some((1, noon() - minutes(10)));
+            }),
+            "verify 1",
+        ),
+        (
+            "a ledger whose label was taken off is written again, with it",
+            active().unlabelled_ledger(),
+            "record Identify",
+        ),
         ("what is published and fits is left alone", active(), "rest: Issued"),
+        (
+            "what its provider tells workloads follows, and the scope stays",
+            active().and(|it| it.it().fields = fields("scope", "read")).provider(moved),
+            "record Follow { revision: 1, fields: {\"scope\": \"read\", \"token_url\": \"https://new\"} }",
+        ),
+        ("but not while it is away", active().provider(moved).paused(), "rest: Issued"),
         ("what nears its end is replaced", a_credential().issued(days(61)).published(), "mint 2: RenewalDue"),
         ("what replaces it is tried", rotating(), "verify 2"),
         ("what replaces it is published", rotating().verified(), "publish 2"),

@@ -82,6 +82,14 @@ fn deletion() {
             "revoke 2",
         ),
         (
+            "Retain keeps no client that has the same number at another server",
+            a_credential().issued(days(9)).revoking().retained().deleting().and(|it| {
+                it.document.revisions.iter_mut().for_each(|it| it.client_id = Some("1".to_owned()));
+                it.it().account.fingerprint = "of another server".to_owned();
+            }),
+            "rest: Deleting",
+        ),
+        (
             "Retain ends",
             a_credential().issued(days(9)).next(State::Revoked).retained().deleting(),
             "record Close",
@@ -96,6 +104,8 @@ fn when_the_deadline_is_over_what_was_not_revoked_is_put_on_record() {
         scene.failed(StepKind::Revoke, Reason::RevocationFailed, FailureKind::Unavailable, seconds(1))
     };
     let closed = |scene: Scene| scene.and(|it| it.document.closed = true);
+    let unseen = |scene: Scene| scene.and(|it| it.world.providers.clear());
+    let long_since = |scene: Scene| scene.and(|it| it.world.operator.started = noon() - minutes(2));
     check(vec![
         (
             "a second before it, a provider that is gone is waited for",
@@ -106,6 +116,8 @@ fn when_the_deadline_is_over_what_was_not_revoked_is_put_on_record() {
         ("one that is away", late().paused(), "abandon 1: NotRevoked"),
         ("one that has just refused", refused(late()), "abandon 1: NotRevoked"),
         ("one that answers is asked once more", late(), "revoke 1"),
+        ("one that this process has not looked at yet", unseen(late()), "rest: Deleting"),
+        ("one that has not answered since", long_since(unseen(late())), "abandon 1: NotRevoked"),
         (
             "an answer that cannot be looked for while the provider is away",
             a_credential().unconfirmed(hours(1)).paused().deleting_for(minutes(10)),
@@ -197,13 +209,18 @@ fn the_ledger_when_the_object_is_gone_or_not_the_one_it_speaks_of() {
 
     let mut unreadable = active().world();
     unreadable.ledger =
-        LedgerView::Unreadable { why: "its seal does not open".to_owned(), terminating: false };
+        LedgerView::Unreadable { why: "its seal does not open".to_owned(), held: true, terminating: false };
     assert_eq!(in_words(&decide(&unreadable, noon())), "rest: LedgerUnreadable");
 
     let predecessor = || closed().and(|it| it.document.object_uid = "uid-0".to_owned());
     check(vec![
         ("the ledger of an earlier object is let go", predecessor(), "ReleaseLedger"),
-        ("and waited for", predecessor().released_ledger(), "rest: Deleting"),
+        ("and waited for", predecessor().released_ledger().deleted_ledger(), "rest: Deleting"),
+        (
+            "one that was let go before it was deleted is deleted",
+            predecessor().released_ledger(),
+            "ReleaseLedger",
+        ),
         ("one that was restored closed is let go, too", predecessor().restored_ledger(), "ReleaseLedger"),
         (
             "what an earlier object left is revoked first",
@@ -212,4 +229,55 @@ fn the_ledger_when_the_object_is_gone_or_not_the_one_it_speaks_of() {
         ),
         ("a suspended object is left alone", a_credential().suspended(), "rest: Suspended"),
     ]);
+}
+
+#[test]
+fn without_an_object_the_deadline_counts_from_when_its_end_began_whatever_was_tried_since() {
+    let refused = || {
+        let scene = a_credential().revoking();
+        scene.failed(StepKind::Revoke, Reason::RevocationFailed, FailureKind::Forbidden, seconds(1))
+    };
+    let gone = |scene: Scene| {
+        let mut world = scene.world();
+        world.subject.object = None;
+        in_words(&decide(&world, noon()))
+    };
+    let since = |ago| {
+        refused().and(move |it| {
+            it.document.orphaned_at = Some(noon() - ago);
+            it.document.written_at = noon() - seconds(1);
+        })
+    };
+    assert_eq!(gone(refused()), "record Orphan", "when it began is written down first");
+    assert_eq!(gone(since(minutes(9))), "rest: Deleting");
+    assert_eq!(gone(since(minutes(10))), "abandon 1: NotRevoked");
+    let replaced = |scene: Scene| scene.and(|it| it.document.object_uid = "uid-0".to_owned());
+    check(vec![
+        ("another object has its name", replaced(since(minutes(10))), "abandon 1: NotRevoked"),
+        ("which is being deleted itself", replaced(since(minutes(10))).deleting(), "abandon 1: NotRevoked"),
+    ]);
+}
+
+#[test]
+fn a_ledger_that_others_hold_is_waited_for_and_not_let_go_again() {
+    let copied = |scene: Scene| {
+        let document = std::sync::Arc::new(scene.document.clone());
+        let mut world = scene.world();
+        world.copy = Some(crate::lifecycle::world::CopyView { document: Some(document) });
+        world
+    };
+    let held = || active().deleted_ledger();
+    assert_eq!(in_words(&decide(&copied(held()), noon())), "DropLedger");
+    let plan = decide(&copied(held().released_ledger()), noon());
+    assert_eq!(in_words(&plan), "rest: LedgerLost");
+    assert!(plan.in_full().contains("kubectl get secret orders.credwright"), "{}", plan.in_full());
+    let lost = |it: &mut Scene| it.forget_publications();
+    let without_secret = copied(active().status_says(1).and(lost).deleted_ledger().released_ledger());
+    assert_eq!(in_words(&decide(&without_secret, noon())), "publish 1", "workloads do not wait for that");
+    for object in [true, false] {
+        let mut world = active().world();
+        world.ledger = LedgerView::Unreadable { why: "no key".to_owned(), held: false, terminating: true };
+        world.subject.object = world.subject.object.filter(|_| object);
+        assert!(decide(&world, noon()).step.is_none(), "with its object: {object}");
+    }
 }

@@ -37,9 +37,17 @@ impl Ledger {
         let Self { document, uid, readable, terminating } = self.clone();
         if !readable {
             let why = "its seal does not open".to_owned();
-            return LedgerView::Unreadable { why, terminating: terminating.is_some() };
+            return LedgerView::Unreadable { why, held: true, terminating: terminating.is_some() };
         }
-        LedgerView::Present { document: Arc::new(document), uid, held: true, terminating, owned: true }
+        LedgerView::Present {
+            document: Arc::new(document),
+            sealed: 0,
+            uid,
+            held: true,
+            terminating,
+            owned: true,
+            labelled: true,
+        }
     }
 
     /// It learns its own UID with its second write.
@@ -260,7 +268,8 @@ impl Model {
             }
             it.client_id = Some(taken);
         }
-        self.write(&Edit::Rebuild { inherited: recovery.inherited.clone(), revisions });
+        let (inherited, mints) = (recovery.inherited.clone(), recovery.mints.clone());
+        self.write(&Edit::Rebuild { inherited, revisions, mints });
         Outcome::Done
     }
 }

@@ -13,20 +13,30 @@ use crate::{
 #[test]
 fn a_renamed_secret_is_kept_for_the_overlap() {
     let renamed = |scene: Scene| scene.with_secret(|it| it.name = Some("other".to_owned()));
-    let both = |since| {
-        let scene = renamed(a_credential().issued(days(10)).published_in("orders")).published().frozen();
-        scene.and(|it| it.world.targets[1].created_at = Some(noon() - since))
+    let unnoted = || renamed(a_credential().issued(days(10)).published_in("orders")).published().frozen();
+    let both = |since| unnoted().renamed("other", since);
+    let created = |scene: Scene, index: usize| {
+        scene.and(|it| it.world.targets[index].created_at = Some(noon() - hours(23)))
     };
     let taken = |scene: Scene| scene.with_target(|it| (it.name, it.ours) = ("other".to_owned(), false));
     check(vec![
+        ("the change is noted", unnoted(), "record Rename { to: \"other\" }"),
+        (
+            "so is a change back, however old the Secret is",
+            unnoted().renamed("orders", days(50)),
+            "record Rename { to: \"other\" }",
+        ),
         ("during the overlap it stays", both(hours(23)), "rest: Issued"),
         ("then it goes", both(hours(24)), "DeleteTarget { name: \"orders\" }"),
+        ("but not while the new one is younger", created(both(hours(24)), 1), "rest: Issued"),
+        ("nor when it was made after the change noted last", created(both(hours(24)), 0), "rest: Issued"),
         (
             "it goes earlier if what it holds is to be revoked",
             renamed(
                 a_credential().issued(days(80)).retiring(hours(25)).published_in("orders").issued(days(2)),
             )
-            .published(),
+            .published()
+            .renamed("other", hours(1)),
             "DeleteTarget { name: \"orders\" }",
         ),
         (
@@ -173,4 +183,26 @@ fn a_secret_that_others_change_all_the_time_is_put_right_ever_more_seldom() {
     assert_eq!(repaired(None), Some((1, noon())));
     assert_eq!(repaired(Some((7, noon() - minutes(9)))), Some((8, noon())));
     assert_eq!(repaired(Some((7, noon() - minutes(10)))), Some((1, noon())), "ten quiet minutes begin anew");
+}
+
+#[test]
+fn a_template_that_can_never_be_rendered_costs_no_first_credential() {
+    let with = |scene: Scene, text: &str| {
+        scene.with_secret(|it| drop(it.template.insert("file".to_owned(), text.to_owned())))
+    };
+    let never = |scene: Scene| with(scene, "{{ client_id | base64 }}");
+    check(vec![
+        ("an unknown filter is told before the first one", never(a_credential()), "rest: TemplateInvalid"),
+        ("an unknown value too", with(a_credential(), "{{ client_idd }}"), "rest: TemplateInvalid"),
+        (
+            "what some provider publishes may be there",
+            with(a_credential(), "{{ host }}{{ expires_at }}"),
+            "mint 1: FirstIssue",
+        ),
+        (
+            "what is published goes on being looked after",
+            never(active().frozen()).with_spec(|it| it.scopes = vec!["other".to_owned()]),
+            "publish 1",
+        ),
+    ]);
 }

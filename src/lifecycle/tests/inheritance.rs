@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
+use jiff::SignedDuration;
+
 use super::{builders::*, table::*};
 use crate::lifecycle::{
     Report, conclude, decide,
     ledger::{Document, Edit, Inheritance, State},
+    naming,
     plan::{Outcome, Step},
+    surgery::Recovery,
     world::{CopyView, LedgerView, Rendered, World},
 };
 
@@ -262,7 +266,58 @@ fn a_lost_ledger_is_put_together_from_status_and_target() {
     let Some(Step::Recover(recovery)) = decide(&world, noon()).step else { panic!("it is not put together") };
     let states: Vec<State> = recovery.revisions.iter().map(|it| it.state).collect();
     assert_eq!(states, [State::Revoking, State::Issued]);
-    assert!(recovery.revisions.iter().all(|it| it.rebuilt));
+    assert!(recovery.revisions.iter().all(|it| it.rebuilt && it.unverified));
+}
+
+/// After a restore, the names at the provider have the tag of the object that was restored. Under
+/// the tag of the present one nothing is listed, which looks as if it were revoked.
+#[test]
+fn a_rebuilt_credential_is_looked_for_under_the_tag_in_its_own_name() {
+    let old_tag = naming::tag("cluster-1", "prod", "orders", "uid-0");
+    let old_name = format!("prod-orders-{old_tag}-2abcd");
+    let scene = a_credential().status_lists(2, "Retiring").status_lists(3, "Active").with_target(|_| ());
+    let world =
+        scene.and(|it| it.object.status.as_mut().unwrap().credentials[0].name.clone_from(&old_name)).world();
+    let Some(Step::Recover(recovery)) = decide(&world, noon()).step else { panic!("it is not put together") };
+    let mut document = a_credential().document;
+    let Recovery { inherited, revisions, mints, .. } = *recovery;
+    document.apply(&Edit::Rebuild { inherited, revisions, mints }, noon()).unwrap();
+    let known = document.inherited.iter().flat_map(|it| &it.tags);
+    assert!(known.eq([&own_tag(), &old_tag]), "strays with either tag are its own");
+    let tags = |index: usize| document.tags_of(&document.revisions[index], "prod", "orders");
+    assert_eq!(tags(0), std::slice::from_ref(&old_tag));
+    assert_eq!(tags(1), [own_tag()]);
+    let mut unnamed = document.revisions[1].clone();
+    unnamed.name = format!("{}-3", own_tag());
+    let all = document.tags_of(&unnamed, "prod", "orders");
+    assert!(all.contains(&own_tag()) && all.contains(&old_tag), "{all:?}");
+}
+
+#[test]
+fn a_rebuilt_ledger_counts_the_mints_of_the_last_hour() {
+    let ages = [minutes(90), minutes(40), minutes(20)];
+    let scene = a_credential()
+        .status_lists(1, "Revoked")
+        .status_lists(2, "Retiring")
+        .status_lists(3, "Active")
+        .with_target(|_| ())
+        .and(|it| {
+            let listed = it.object.status.as_mut().unwrap().credentials.iter_mut();
+            listed.zip(ages).for_each(|(it, age)| it.issued_at = Some(noon() - age));
+        });
+    let rebuilt = |world: World| {
+        let Some(Step::Recover(it)) = decide(&world, noon()).step else { panic!("it is not put together") };
+        let mut document = a_credential().document;
+        let Recovery { inherited, revisions, mints, .. } = *it;
+        document.apply(&Edit::Rebuild { inherited, revisions, mints }, noon()).unwrap();
+        document.mints
+    };
+    assert_eq!(rebuilt(scene.clone().world()), [noon() - minutes(40), noon() - minutes(20)]);
+    for asked in [SignedDuration::from_secs(-3), SignedDuration::from_millis(900)] {
+        let mut seen = scene.clone().world();
+        seen.minted_before = vec![noon() - minutes(20) + asked];
+        assert_eq!(rebuilt(seen), [noon() - minutes(40)], "what counts already does not count twice");
+    }
 }
 
 /// Whose it is nothing tells but a Secret's owner, or a name in status.
@@ -292,7 +347,8 @@ fn what_may_be_another_clusters_is_told_with_what_to_do_if_it_is_not() {
 fn an_unreadable_ledger_is_let_go_only_when_a_person_deletes_it() {
     let unreadable = |terminating| {
         let why = "its seal does not open".to_owned();
-        let world = World { ledger: LedgerView::Unreadable { why, terminating }, ..active().world() };
+        let world =
+            World { ledger: LedgerView::Unreadable { why, held: true, terminating }, ..active().world() };
         decide(&world, noon())
     };
     assert_eq!(in_words(&unreadable(true)), "DropLedger");

@@ -33,8 +33,21 @@ fn answer(intent: &str) -> Edit {
         ids: BTreeMap::from([("id".to_owned(), "7".to_owned())]),
         fields: BTreeMap::from([("host".to_owned(), "h".to_owned())]),
         secret_aliases: Vec::new(),
+        scopes: vec!["read".to_owned()],
         expires_at: Some(noon() + days(9)),
+        is_doomed: false,
     }))
+}
+
+#[test]
+fn an_answer_that_cannot_be_used_is_what_to_revoke() {
+    let mut document = in_state(State::Intended);
+    let intent = document.revisions[0].intent.id.clone();
+    let Edit::Answer(mut answer) = answer(&intent) else { unreachable!() };
+    answer.is_doomed = true;
+    document.apply(&Edit::Answer(answer), noon()).unwrap();
+    assert_eq!(document.revisions[0].state, State::Revoking);
+    assert_eq!(document.revisions[0].client_id.as_deref(), Some("client-x"));
 }
 
 fn found(revision: u32) -> Edit {
@@ -164,13 +177,37 @@ fn an_answer_that_nobody_waits_for_is_revoked_and_can_be() {
 #[test]
 fn what_is_alive_under_the_same_client_id_is_a_sibling() {
     let mut document = in_state(State::Issued);
-    document.revisions.push(revision(2, State::Intended));
+    let second = revision(2, State::Intended);
+    document.revisions.push(second.clone());
     document.revisions[0].client_id = Some("client-x".to_owned());
-    assert_eq!(document.sibling(2, "client-x").map(|it| it.revision), Some(1));
-    assert_eq!(document.sibling(1, "client-x"), None, "itself");
-    assert_eq!(document.sibling(2, "another"), None);
+    assert_eq!(document.sibling(&second, "client-x").map(|it| it.revision), Some(1));
+    assert_eq!(document.sibling(&document.revisions[0], "client-x"), None, "itself");
+    assert_eq!(document.sibling(&second, "another"), None);
     document.revisions[0].state = State::Revoked;
-    assert_eq!(document.sibling(2, "client-x"), None, "it is over");
+    assert_eq!(document.sibling(&second, "client-x"), None, "it is over");
+}
+
+#[test]
+fn the_same_client_id_at_another_account_is_another_client() {
+    let mut document = in_state(State::Issued);
+    document.revisions[0].client_id = Some("1".to_owned());
+    let there = |fingerprint: &str| {
+        let mut it = revision(2, State::Intended);
+        fingerprint.clone_into(&mut it.account.fingerprint);
+        it
+    };
+    let here = document.revisions[0].account.fingerprint.clone();
+    assert!(document.sibling(&there(&here), "1").is_some());
+    assert!(document.sibling(&there(""), "1").is_some(), "nobody knows whether it is another");
+    assert_eq!(document.sibling(&there("of another server"), "1"), None);
+}
+
+#[test]
+fn what_the_provider_confirms_is_verified_from_then_on() {
+    let mut document = in_state(State::Issued);
+    document.revisions[0].unverified = true;
+    document.apply(&Edit::Verified { revision: 1 }, noon()).unwrap();
+    assert!(!document.revisions[0].unverified);
 }
 
 #[test]

@@ -166,6 +166,10 @@ fn disasters_that_once_went_wrong_end_well() {
             "what was borrowed is backed up and restored in turn",
             vec![Backup, RestoreElsewhere, Backup, Restore],
         ),
+        (
+            "what is suspended is restored, and then deleted",
+            vec![Suspend(true), Backup, Restore, Delete(true)],
+        ),
         ("a backup is made right after a ledger was made anew", vec![LedgerDeleted, Backup, Restore]),
         (
             "the ledger is lost, and the only Secret has another name than the spec says",
@@ -211,4 +215,12 @@ fn retain_keeps_what_workloads_hold() {
     assert_eq!(held, Some(1));
     let alive = model.alive();
     assert!(matches!(&alive[..], [one] if one.contains("-1")), "{alive:?}");
+}
+
+/// It slept beyond the ten minutes for which it counts that a pair was accepted.
+#[test]
+fn a_life_whose_secret_cannot_be_written_for_longer_than_a_trial_counts_ends_well() {
+    use Event::*;
+    let events = vec![TemplateBroken(true), Request(0), Wait(20), Scopes(0), Wait(600)];
+    ends_well(&Case { list: false, verify: true, revoke: false, events });
 }

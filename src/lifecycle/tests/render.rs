@@ -9,7 +9,7 @@ use crate::{
     api::SecretOutput,
     lifecycle::{
         ledger::Revision,
-        render::{RenderError, WithSecret, render, source},
+        render::{RenderError, WithSecret, rehearse, render, source},
     },
 };
 
@@ -177,4 +177,76 @@ fn what_it_is_rendered_from_changes_with_all_that_shows_and_nothing_else() {
     assert_ne!(plain, source(Some(&SecretOutput::default()), &revision, Some(&other)));
     let retired = Revision { retired_at: Some(noon()), refused_at: Some(noon()), ..revision };
     assert_eq!(plain, from(&SecretOutput::default(), &retired), "what does not show renders nothing anew");
+}
+
+#[test]
+fn headers_and_pull_secrets_are_made_by_filters() {
+    let basic = template("Authorization: Basic {{ (client_id ~ ':' ~ client_secret) | b64encode }}").unwrap();
+    assert_eq!(basic, "Authorization: Basic Y2xpZW50LTE6Y2FuYXJ5LTNmOWEtc2VjcmV0");
+    let pull = template(
+        "{\"auths\":{\"registry.example\":{\"auth\":\"{{ (client_id ~ ':' ~ client_secret) | b64encode }}\"}}}",
+    );
+    let pull: serde_json::Value = serde_json::from_str(&pull.unwrap()).unwrap();
+    assert_eq!(pull["auths"]["registry.example"]["auth"], "Y2xpZW50LTE6Y2FuYXJ5LTNmOWEtc2VjcmV0");
+    assert_eq!(template("{{ 'a/b c+ä~%' | urlencode }}").unwrap(), "a%2Fb%20c%2B%C3%A4~%25");
+    assert_eq!(template("{{ '' | b64encode }}{{ 5 | urlencode }}").unwrap(), "5");
+    let growing = format!("{{{{ client_secret {} }}}}", "| b64encode ".repeat(60));
+    assert!(template(&growing).is_err(), "none of them grows without an end");
+}
+
+#[test]
+fn a_message_names_the_filter_or_the_value_and_what_there_is() {
+    for (text, expected) in [
+        (
+            "{{ client_secret | base64 }}",
+            "file cannot be rendered: there is no filter base64 in line 1; there are b64encode, urlencode, ",
+        ),
+        (
+            "a\n{{ client_idd }}",
+            "there is no value client_idd in line 2; there are client_id, client_secret, expires_at, scope, ",
+        ),
+        ("{{ client_idd | b64encode }}", "there is no value client_idd in line 1; "),
+        ("{% for it in scopes %}{{ it }}{% endfor %}", "there is no value scopes in line 1; "),
+        ("{% set a = client_id %}{{ a ~ nobody }}", "there is no value nobody in line 1; "),
+        (
+            "{{ previous_client_id }}",
+            "previous_client_id has no value in line 1; where a credential may be without it, write {% if previous_client_id is defined %}",
+        ),
+        ("{{ client_id is base64 }}", "there is no test base64 in line 1"),
+        ("{{ lookup(client_id) }}", "there is no function lookup in line 1"),
+        ("{{ client_id.name }}", "undefined value in line 1"),
+    ] {
+        let error = template(text).expect_err(text).to_string();
+        assert!(error.contains(expected), "{text}: {error}");
+        assert!(!error.contains(CANARY), "{text}: {error}");
+    }
+    assert_eq!(template("{{ previous_client_id | default('none') }}").unwrap(), "none");
+}
+
+#[test]
+fn what_can_never_be_rendered_is_found_by_made_up_values_and_nothing_else_is() {
+    let rehearsed = |text: &str| {
+        let template = BTreeMap::from([("file".to_owned(), text.to_owned())]);
+        rehearse(Some(&SecretOutput { template, ..SecretOutput::default() }))
+    };
+    for never in [
+        "{{ client_id | base64 }}",
+        "{{ client_idd }}",
+        "{{ previous_client_secret }}",
+        "{% if %}",
+        "{{ lookup(client_id) }}",
+        "{{ client_id is base64 }}",
+    ] {
+        assert!(rehearsed(never).is_err(), "{never}");
+    }
+    for perhaps in [
+        "{{ client_id }}:{{ client_secret }}@{{ host }}/{{ org }} {{ refresh_token }} {{ expires_at }}",
+        "{{ scope | int }}",
+        "{{ (token_url | split('/'))[7] }}",
+        "{% if previous_client_id is defined %}{{ previous_client_id }}{% endif %}",
+        "{% for i in range(100000) %}{{ i }}{% endfor %}",
+    ] {
+        assert_eq!(rehearsed(perhaps), Ok(()), "{perhaps}");
+    }
+    assert_eq!(rehearse(None), Ok(()));
 }

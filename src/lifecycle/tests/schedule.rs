@@ -151,7 +151,16 @@ fn spacing_grows_with_each_failure_in_a_row() {
         (StepKind::Mint, protocol, Malformed, [30, 60].map(seconds).to_vec()),
         (StepKind::Mint, Reason::Unconfirmed, Ambiguous, [10, 60, 360, 360].map(minutes).to_vec()),
         (StepKind::Mint, Reason::NeverAccepted, Malformed, [0, 1, 6, 24, 24].map(hours).to_vec()),
-        (StepKind::Mint, Reason::ProviderForbidden, Forbidden, [10, 10].map(minutes).to_vec()),
+        (StepKind::Mint, Reason::ProviderForbidden, Forbidden, [1, 5, 10, 10].map(minutes).to_vec()),
+        (StepKind::Mint, Reason::InvalidForProvider, Rejected, [60, 60].map(minutes).to_vec()),
+        (StepKind::Mint, Reason::IntakeRefused, Rejected, [60, 60].map(minutes).to_vec()),
+        (
+            StepKind::Mint,
+            Reason::ProviderRefused,
+            Unexplained,
+            [5, 10, 20, 40, 80, 160, 300, 300].map(seconds).to_vec(),
+        ),
+        (StepKind::Verify, Reason::ProviderRefused, Unexplained, [10, 60, 600, 600].map(seconds).to_vec()),
         (StepKind::Settle, Reason::ProviderForbidden, Forbidden, [10, 10].map(minutes).to_vec()),
         (StepKind::Publish, Reason::TargetForeign, Unavailable, [1, 1].map(minutes).to_vec()),
         (StepKind::Publish, Reason::TemplateInvalid, Unavailable, [5, 10].map(seconds).to_vec()),
@@ -164,8 +173,30 @@ fn spacing_grows_with_each_failure_in_a_row() {
         let at = backoff::next_attempt(step, &record(reason, kind, u32::MAX));
         assert!(at <= noon() + hours(24), "however often: {step:?} {reason:?}");
     }
-    let rejected = record(Reason::InvalidForProvider, Rejected, 1);
-    assert_eq!(backoff::next_attempt(StepKind::Mint, &rejected), Timestamp::MAX);
+}
+
+/// One 4xx at a renewal let a credential of 90 seconds expire: nothing was tried again.
+#[test]
+fn a_failed_renewal_is_tried_more_often_in_the_last_third() {
+    // Seconds of the life, of the failed attempt, and of the next one if an hour is the usual wait.
+    for (life, failed, next) in [
+        (90, 50, 80),
+        (90, 60, 90),
+        (90, 10, 60),
+        (90, 89, 119),
+        (90, 90, 90 + 3600),
+        (3600, 2400, 2500),
+        (3600, 3500, 3530),
+        (86_400, 57_600, 57_600 + 2400),
+        (86_400, 80_000, 80_000 + 6400 / 12),
+        (90 * 86_400, 60 * 86_400, 60 * 86_400 + 3600),
+    ] {
+        let at = |second| noon() + seconds(second);
+        let third = at(life * 2 / 3);
+        let again = backoff::before_the_end(at(failed + 3600), at(failed), (third, at(life)));
+        let again = again.duration_since(noon()).as_secs();
+        assert_eq!(again, next, "{failed} of {life}");
+    }
 }
 
 #[test]
@@ -209,4 +240,10 @@ fn the_breaker_opens_when_the_oldest_mint_is_an_hour_old() {
         Some(minutes(55)),
         "more than the limit, after it was lowered"
     );
+    // A clock that was a year ahead wrote them down, and a person has said that this one is right.
+    let year = -365 * 24 * 60;
+    assert_eq!(opens(&[year; 20], 5), None, "what lies in the future");
+    assert_eq!(opens(&[year, year, 1, 2, 3, 4], 5), None);
+    assert_eq!(opens(&[year, 1, 2, 3, 4, 5], 5), Some(minutes(55)));
+    assert_eq!(opens(&[-1, 1, 2, 3, 4], 5), Some(minutes(56)), "clocks may differ by a minute");
 }

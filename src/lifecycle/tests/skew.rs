@@ -1,7 +1,10 @@
 //! Clocks that are wrong.
 
 use super::{builders::*, table::*};
-use crate::{api::CLOCK_ANNOTATION, lifecycle::decide};
+use crate::{
+    api::CLOCK_ANNOTATION,
+    lifecycle::{decide, skew},
+};
 
 #[test]
 fn while_the_clock_is_wrong_nothing_is_minted_or_revoked_and_workloads_keep_what_they_have() {
@@ -40,4 +43,29 @@ fn a_clock_that_is_behind_the_ledger_is_wrong_unless_a_person_says_that_it_is_ri
         ("that was said of another write", said("2026-12-30T12:00:00Z"), "rest: ClockSkew"),
         ("nonsense", said("yes"), "rest: ClockSkew"),
     ]);
+}
+
+/// What performs a step may only refuse it where the next decision is another one.
+#[test]
+fn a_step_is_stopped_by_a_clock_that_was_set_only_where_it_would_not_be_decided_on() {
+    let overlap_is_over =
+        || overlapping().and(|it| it.document.revisions[0].retired_at = Some(noon() - days(2)));
+    let of_an_earlier_one = || active().and(|it| it.document.object_uid = "uid-0".to_owned());
+    let rows: [(&str, Scene, bool); 6] = [
+        ("a mint", a_credential(), true),
+        ("the end of an overlap", overlap_is_over(), true),
+        ("a deletion", active().deleting(), false),
+        ("one while it is suspended", active().suspended().deleting(), false),
+        ("an earlier object's ledger", of_an_earlier_one(), false),
+        ("what can be undone", a_credential().issued(seconds(9)).verified(), false),
+    ];
+    for (what, scene, stopped) in rows {
+        let mut world = scene.world();
+        let step = decide(&world, noon()).step.unwrap();
+        assert_eq!(skew::stops(&world, &step, minutes(2)), stopped, "{what}");
+        assert!(!skew::stops(&world, &step, minutes(1)), "{what}: so much is no harm");
+        world.operator.skew = minutes(2);
+        let then = decide(&world, noon()).step;
+        assert!(!stopped || then.as_ref() != Some(&step), "{what}: {then:?}");
+    }
 }

@@ -14,6 +14,7 @@ type Edit = Box<dyn Fn(&mut ApiCredentialSpec)>;
 /// What a field's change does, as DESIGN's four effects.
 const ROTATES: &str = "mint 2: SpecChanged";
 const RENDERS: &str = "publish 1";
+const NOTED: &str = "record Policy { policy: Retain }";
 const NOTHING: &str = "rest: Issued";
 
 fn secret(change: fn(&mut SecretOutput)) -> impl Fn(&mut ApiCredentialSpec) {
@@ -85,7 +86,7 @@ fn every_field_has_one_declared_effect() {
         ("rotation.overlap", Box::new(rotation(|it| it.overlap = lasting("0s"))), NOTHING),
         ("rotation.request", Box::new(rotation(|it| it.request = Some("1".to_owned()))), "mint 2: Requested"),
         ("suspend", Box::new(|it| it.suspend = true), "rest: Suspended"),
-        ("deletionPolicy", Box::new(|it| it.deletion_policy = DeletionPolicy::Retain), NOTHING),
+        ("deletionPolicy", Box::new(|it| it.deletion_policy = DeletionPolicy::Retain), NOTED),
         ("secret.name", Box::new(secret(|it| it.name = Some("other".to_owned()))), RENDERS),
         ("secret.type", Box::new(secret(|it| it.type_ = Some("x/y".to_owned()))), RENDERS),
         ("secret.keys", Box::new(secret(|it| it.keys = pair())), RENDERS),

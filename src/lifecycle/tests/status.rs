@@ -5,14 +5,14 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::{builders::*, table::*};
 use crate::{
-    api::{ApiCredentialStatus, ConditionType, Reason},
+    api::{AbandonedKind, AbandonedStatus, ApiCredentialStatus, ConditionType, Reason},
     lifecycle::{
         decide,
         failure::FailureKind,
         ledger::{State, StepKind},
         plan::{Plan, Wake},
         status,
-        world::LedgerView,
+        world::{LedgerView, UsableProvider},
     },
 };
 
@@ -38,6 +38,24 @@ fn words(scene: Scene, type_: ConditionType) -> String {
 
 fn active() -> Scene {
     a_credential().issued(days(10)).published()
+}
+
+/// If it did, and the earlier ledger went, a new ledger would be put together from status, and the
+/// credential that the earlier object retained would be revoked.
+#[test]
+fn status_lists_nothing_of_an_earlier_object_of_the_same_name() {
+    let of_another = |scene: Scene| scene.and(|it| it.document.object_uid = "uid-0".to_owned());
+    let closed = |it: &mut Scene| it.document.closed = true;
+    for scene in [
+        of_another(a_credential().intended(seconds(3))),
+        of_another(a_credential().issued(days(9)).issued(days(1))).and(closed).released_ledger(),
+    ] {
+        let status = status_of(scene);
+        assert_eq!(status.credentials, [], "{status:#?}");
+        assert_eq!((status.revision, status.last_rotation), (None, None));
+    }
+    let restored = of_another(active().restored_ledger());
+    assert_eq!(status_of(restored).credentials.len(), 1, "it is taken over");
 }
 
 #[test]
@@ -87,6 +105,47 @@ fn ready_speaks_of_what_workloads_hold() {
 }
 
 #[test]
+fn what_was_seen_refused_twice_is_not_ready() {
+    let seen = |ago| {
+        let checked = noon() - ago;
+        active().refused(minutes(2)).and(|it| it.world.memory.checked = Some((1, checked)))
+    };
+    let ready = |scene: Scene| {
+        let sibling = |it: &mut UsableProvider| it.standing.sibling_refused_at = Some(noon() - minutes(1));
+        words(scene.provider(sibling).paused(), ConditionType::Ready)
+    };
+    assert_eq!(ready(seen(minutes(2))), "True Issued", "once may be a moment's");
+    assert_eq!(ready(seen(minutes(1))), "False FoundRevoked", "whoever else is refused, this one is");
+    let unasked = seen(minutes(1)).failed(
+        StepKind::Verify,
+        Reason::ProviderUnavailable,
+        FailureKind::Unavailable,
+        seconds(60),
+    );
+    assert_eq!(ready(unasked), "True Issued", "the second time nobody answered");
+}
+
+#[test]
+fn a_revocation_that_is_refused_is_a_persons_business_until_it_is_over() {
+    let doomed = || a_credential().revoking().issued(days(2)).published();
+    let failed = |kind, count| {
+        let scene =
+            doomed().failed(StepKind::Revoke, Reason::RevocationFailed, kind, seconds(1)).of_revision(1);
+        scene.and(|it| it.document.failures.get_mut(&StepKind::Revoke).unwrap().count = count)
+    };
+    let action = |scene: Scene| words(scene, ConditionType::ActionRequired);
+    for kind in [FailureKind::Forbidden, FailureKind::Rejected, FailureKind::NotFound] {
+        assert_eq!(action(failed(kind, 1)), "True RevocationFailed", "{kind:?}");
+    }
+    assert_eq!(action(failed(FailureKind::Unavailable, 2)), "none", "it may be a moment's");
+    assert_eq!(action(failed(FailureKind::Unavailable, 3)), "True RevocationFailed");
+    assert_eq!(action(doomed()), "none");
+    let status = status_of(failed(FailureKind::Forbidden, 1));
+    let message = &condition(&status, ConditionType::ActionRequired).unwrap().message;
+    assert!(message.contains("Remove ") && message.contains("it is tried again at"), "{message}");
+}
+
+#[test]
 fn published_and_provider_reachable_say_what_they_are_about() {
     assert_eq!(words(active(), ConditionType::Published), "True Issued");
     let rotating = a_credential().issued(days(80)).published().issued(minutes(1)).paused();
@@ -124,7 +183,8 @@ fn stalled_says_that_waiting_is_in_vain() {
         assert_eq!(words(scene, ConditionType::Stalled), expected, "{sentence}");
     }
     let mut world = active().world();
-    world.ledger = LedgerView::Unreadable { why: "its seal does not open".to_owned(), terminating: false };
+    world.ledger =
+        LedgerView::Unreadable { why: "its seal does not open".to_owned(), held: true, terminating: false };
     let object = active().object;
     let plan = decide(&world, noon());
     let status = status::view(&world, &object, &plan, noon());
@@ -133,7 +193,8 @@ fn stalled_says_that_waiting_is_in_vain() {
 
 #[test]
 fn without_a_ledger_status_keeps_what_it_lists() {
-    let unreadable = LedgerView::Unreadable { why: "its seal does not open".to_owned(), terminating: false };
+    let unreadable =
+        LedgerView::Unreadable { why: "its seal does not open".to_owned(), held: true, terminating: false };
     for ledger in [LedgerView::Absent, unreadable] {
         let scene = a_credential().status_lists(2, "Retiring").status_lists(3, "Active");
         let before = scene.object.status.clone().unwrap();
@@ -237,4 +298,41 @@ fn who_has_to_help_is_told_once() {
     assert_eq!(told(known, refused), None, "it was told when it began");
     let failed = active().failed(StepKind::Mint, refused, FailureKind::Rejected, hours(1));
     assert_eq!(told(failed, refused), None, "the failed step has told it");
+}
+
+#[test]
+fn an_event_on_a_provider_tells_of_a_change_and_of_nothing_else() {
+    let draft = |holds, reason| (ConditionType::Ready, holds, reason, "as it is".to_owned());
+    let before = [status::condition(draft(true, Reason::LoginAccepted), &[], Some(1), noon())];
+    let told = |draft, before: &[Condition]| {
+        status::told(&draft, before).map(|note| (note.warning, note.reason, note.message))
+    };
+    let refused = Reason::ProviderLoginRefused;
+    for (draft, before, expected) in [
+        (draft(true, Reason::LoginAccepted), &[] as &[_], Some((false, Reason::LoginAccepted))),
+        (draft(true, Reason::LoginAccepted), &before, None),
+        (draft(false, refused), &before, Some((true, refused))),
+    ] {
+        let expected = expected.map(|(warning, reason)| (warning, reason, "as it is".to_owned()));
+        assert_eq!(told(draft, before), expected);
+    }
+    let limits = |holds, reason| (ConditionType::LimitsSuffice, holds, reason, "as it is".to_owned());
+    assert_eq!(told(limits(true, Reason::LimitsSuffice), &before), None, "nobody has to know");
+    assert!(told(limits(false, Reason::LimitsTooLow), &before).is_some());
+}
+
+#[test]
+fn an_abandoned_credential_has_conditions_that_say_whether_a_person_is_needed() {
+    let conditions = |kind, next_attempt: Option<Timestamp>| {
+        let message = Some("remove it at the portal".to_owned());
+        let status = AbandonedStatus { next_attempt, message, ..AbandonedStatus::default() };
+        let made = status::of_abandoned(kind, &status, &[], (Some(1), noon()));
+        assert!(made.iter().all(|it| it.message == "remove it at the portal"), "{made:#?}");
+        made.iter().map(|it| format!("{} {} {}", it.type_, it.status, it.reason)).collect::<Vec<_>>()
+    };
+    assert_eq!(conditions(AbandonedKind::NotRevoked, Some(noon())), ["Ready False Abandoned"]);
+    assert_eq!(
+        conditions(AbandonedKind::Unconfirmed, None),
+        ["Ready False Unconfirmed", "ActionRequired True RemovalAwaited"]
+    );
 }

@@ -85,6 +85,7 @@ pub(super) enum Fault {
     LoginRefused,
     Forbidden,
     Rejected,
+    Unexplained,
 }
 
 impl Fault {
@@ -98,6 +99,7 @@ impl Fault {
             Self::LoginRefused => FailureKind::LoginRefused,
             Self::Forbidden => FailureKind::Forbidden,
             Self::Rejected => FailureKind::Rejected,
+            Self::Unexplained => FailureKind::Unexplained,
         };
         Failure { kind, retry_after: None, message: format!("{self:?}") }
     }
@@ -125,6 +127,7 @@ fn events() -> impl Strategy<Value = Event> {
         Fault::LoginRefused,
         Fault::Forbidden,
         Fault::Rejected,
+        Fault::Unexplained,
     ]);
     let crashes = prop::sample::select(vec![
         Crash::BeforeCall,

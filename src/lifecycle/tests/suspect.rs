@@ -10,7 +10,7 @@ use crate::{
         ledger::{Edit, State},
         plan::{Outcome, Step, Wake},
         status,
-        suspect::{Named, of_another_account, of_too_many_refusals},
+        suspect::{Named, is_judged, of_another_account, of_too_many_refusals},
         world::World,
     },
 };
@@ -137,6 +137,34 @@ fn a_few_siblings_are_looked_at_when_one_is_refused() {
     assert!(!looked_at(1_000_000, None), "ten of a million, and not this one");
     let at_ease = active().and(|it| it.world.memory.checked = Some((1, noon()))).world();
     assert_eq!(decide(&at_ease, noon()).step, None);
+}
+
+#[test]
+fn when_a_person_has_judged_an_account_all_of_it_is_looked_at() {
+    let looked_at = |issued: SignedDuration, checked: SignedDuration| {
+        let scene = a_credential().issued(issued).published().provider(|it| {
+            it.standing.usable = 1_000_000;
+            it.standing.judged = Some(noon() - minutes(2));
+        });
+        let world = scene.and(|it| it.world.memory.checked = Some((1, noon() - checked))).world();
+        decide(&world, noon()).step.is_some()
+    };
+    assert!(looked_at(days(1), minutes(20)), "though it is not in the sample");
+    assert!(!looked_at(days(1), minutes(1)), "once");
+    assert!(!looked_at(minutes(1), seconds(30)), "what is newer than the judgement is not meant by it");
+}
+
+#[test]
+fn a_judgement_holds_for_what_is_found_within_an_hour_and_was_there_before() {
+    let judged = Some(noon());
+    let meant = |issued: SignedDuration, refused: SignedDuration| {
+        is_judged(judged, Some(noon() + issued), noon() + refused)
+    };
+    assert!(meant(-days(9), -minutes(1)));
+    assert!(meant(-days(9), minutes(60)));
+    assert!(!meant(-days(9), minutes(61)), "that is new trouble");
+    assert!(!meant(minutes(1), minutes(2)), "what was made since is refused, too");
+    assert!(!is_judged(None, Some(noon()), noon()));
 }
 
 fn at(minutes_ago: &[i64]) -> impl Iterator<Item = Timestamp> {

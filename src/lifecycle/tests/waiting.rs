@@ -43,7 +43,7 @@ fn each_thing_that_is_waited_for_wakes_when_it_is_due() {
         .with_secret(|it| it.name = Some("other".to_owned()))
         .published()
         .frozen()
-        .and(|it| it.world.targets[1].created_at = Some(noon() - hours(24) + minutes(7)));
+        .renamed("other", hours(24) - minutes(7));
     let rows = [
         ("the hourly check", just_checked(a_credential().issued(days(10)).published()), hours(1)),
         (

@@ -6,8 +6,9 @@ use super::{builders::*, table::*};
 use crate::{
     api::DeletionPolicy,
     lifecycle::{
-        decide,
+        conclude, decide,
         ledger::Inheritance,
+        plan::Outcome,
         world::{CopyView, LedgerView, Memory, World},
     },
 };
@@ -27,7 +28,7 @@ fn remembering(abandoned: &[u32]) -> Memory {
 fn one_that_cannot_be_read_is_waited_for_until_the_deadline_and_then_status_is_put_on_record() {
     let unreadable = |scene: Scene, abandoned: &[u32]| {
         let why = "its seal does not open".to_owned();
-        let ledger = LedgerView::Unreadable { why, terminating: false };
+        let ledger = LedgerView::Unreadable { why, held: true, terminating: false };
         decided(scene, ledger, |world| world.memory.abandoned = abandoned.to_vec())
     };
     let listed =
@@ -113,4 +114,52 @@ fn beside_a_ledger_whose_object_goes_a_copy_is_in_the_way() {
     let document = Some(Arc::new(both.document.clone()));
     let both = both.and(|it| it.world.copy = Some(CopyView { document }));
     check(vec![("it is removed first", both, "RemoveCopy")]);
+}
+
+/// It is immutable, or a policy refuses to have it written: nothing can be revoked by it.
+#[test]
+fn one_that_cannot_be_written_for_the_length_of_the_deadline_is_put_on_record_and_the_object_goes() {
+    let both = || a_credential().revoking().issued(days(10)).published();
+    let refused = |ago, abandoned: &[u32]| Memory {
+        unwritable: Some(noon() - minutes(ago)),
+        abandoned: abandoned.to_vec(),
+        ..Memory::default()
+    };
+    let plan = |scene: Scene, memory: Memory| {
+        let world = World { memory, ..scene.world() };
+        in_words(&decide(&world, noon()))
+    };
+    let late = || both().deleting_for(minutes(30));
+    assert_eq!(plan(late(), Memory::default()), "record StartRevoking [2]");
+    assert_eq!(plan(late(), refused(9, &[])), "record StartRevoking [2]", "it is tried until the deadline");
+    assert_eq!(plan(late(), refused(10, &[])), "abandon 1: NotRevoked");
+    assert_eq!(plan(late(), refused(10, &[1])), "abandon 2: NotRevoked");
+    assert_eq!(plan(late(), refused(10, &[1, 2])), "ReleaseObject");
+    assert_eq!(plan(both(), refused(10, &[])), "revoke 1", "an object that lives is not given up");
+    let retained = || late().retained();
+    assert_eq!(plan(retained(), refused(10, &[1])), "ReleaseTarget { name: \"orders\" }");
+    let early = both().deleting_for(minutes(5));
+    assert_eq!(
+        plan(early, refused(60, &[])),
+        "record StartRevoking [2]",
+        "the object's deadline counts, too"
+    );
+
+    let gone = |memory: Memory| {
+        let mut world = World { memory, ..both().world() };
+        (world.subject.object, world.targets) = (None, Vec::new());
+        in_words(&decide(&world, noon()))
+    };
+    assert_eq!(gone(refused(10, &[])), "abandon 1: NotRevoked");
+    assert_eq!(gone(refused(10, &[1, 2])), "ReleaseLedger");
+}
+
+#[test]
+fn what_a_ledger_that_cannot_be_written_lists_is_remembered_as_on_record() {
+    let scene = a_credential().issued(days(10)).published().deleting_for(minutes(30));
+    let mut world = scene.world();
+    world.memory.unwritable = Some(noon() - minutes(10));
+    let step = decide(&world, noon()).step.unwrap();
+    let report = conclude(&world, &step, &Outcome::Done, noon());
+    assert_eq!((report.edits, report.memory.abandoned), (Vec::new(), vec![1]));
 }

@@ -14,14 +14,16 @@ use crate::{
         conclude, decide,
         failure::{Failure, FailureKind},
         ledger::{Edit, Inheritance, Revision, State, StepKind},
+        pass::settle_from,
         plan::{FoundCredential, Outcome, Plan, Step},
+        skew,
         world::{CopyView, LedgerView, ProviderView, World},
     },
 };
 
 /// One thing that is so. What is said of "it" is said of the newest revision, if there is one.
 #[derive(Clone, Copy, Debug)]
-enum Fact {
+pub(super) enum Fact {
     Issued(i64),
     Intended(i64),
     Unconfirmed(i64),
@@ -74,7 +76,7 @@ enum Fact {
     Verified(u32),
 }
 
-fn facts() -> impl Strategy<Value = Vec<Fact>> {
+pub(super) fn facts() -> impl Strategy<Value = Vec<Fact>> {
     use Fact::*;
     let ago = || prop::sample::select(vec![0, 5, 70, 600, 4000, 90_000, 6_000_000, 7_700_000]);
     let small = || 1..4_u32;
@@ -126,7 +128,7 @@ fn facts() -> impl Strategy<Value = Vec<Fact>> {
     prop::collection::vec(fact, 0..12)
 }
 
-fn kinds() -> impl Strategy<Value = FailureKind> {
+pub(super) fn kinds() -> impl Strategy<Value = FailureKind> {
     use FailureKind::*;
     prop::sample::select(vec![
         Unavailable,
@@ -134,6 +136,7 @@ fn kinds() -> impl Strategy<Value = FailureKind> {
         LoginRefused,
         Forbidden,
         Rejected,
+        Unexplained,
         Ambiguous,
         Malformed,
     ])
@@ -195,17 +198,18 @@ fn with(scene: Scene, fact: Fact) -> Scene {
         ByHand => scene.capable(|it| it.by_hand = true),
         OtherScopes => scene.with_spec(|it| it.scopes = vec!["write".to_owned()]),
         Requested => scene.with_rotation(|it| it.request = Some("now".to_owned())),
-        NoBudget => scene
-            .provider(|it| it.budget = Budget { limit: 1, opens: Some(noon() + minutes(1)), unfair: false }),
+        NoBudget => scene.provider(|it| {
+            it.budget = Budget { limit: 1, opens: Some(noon() + minutes(1)), ..Budget::default() }
+        }),
         Skewed(by) => scene.and(|it| it.world.operator.skew = ago(by)),
         MintedBefore(times) => scene.and(|it| it.world.minted_before = vec![noon() - minutes(3); times]),
-        Verified(number) => scene.and(|it| it.world.memory.verified = Some(number)),
+        Verified(number) => scene.and(|it| it.world.memory.verified = Some((number, noon()))),
         LedgerLost | LedgerUnreadable(_) | Copied(_) | ObjectGone | ProviderMissing => scene,
     }
 }
 
 /// The world of these facts.
-fn world(facts: &[Fact]) -> World {
+pub(super) fn world(facts: &[Fact]) -> World {
     let scene = facts.iter().fold(a_credential(), |scene, fact| with(scene, *fact));
     let document = Arc::new(scene.document.clone());
     let mut world = scene.world();
@@ -214,7 +218,7 @@ fn world(facts: &[Fact]) -> World {
             Fact::LedgerLost => world.ledger = LedgerView::Absent,
             Fact::LedgerUnreadable(terminating) => {
                 let why = "its seal does not open".to_owned();
-                world.ledger = LedgerView::Unreadable { why, terminating: *terminating };
+                world.ledger = LedgerView::Unreadable { why, held: true, terminating: *terminating };
             }
             Fact::Copied(opens) => world.copy = Some(CopyView { document: opens.then(|| document.clone()) }),
             Fact::ObjectGone => (world.subject.object, world.targets) = (None, Vec::new()),
@@ -246,19 +250,27 @@ fn may_be_taken(world: &World, plan: &Plan) -> Result<(), TestCaseError> {
     if object.is_some_and(|it| it.spec.suspend) && !ending {
         let asked_for = matches!(
             step,
-            Step::RemoveCopy | Step::DropLedger | Step::Record(Edit::Claim) | Step::Inherit(_)
+            Step::RemoveCopy
+                | Step::DropLedger
+                | Step::Record(Edit::Claim)
+                | Step::Inherit(_)
+                | Step::HoldObject
         );
         prop_assert!(asked_for, "suspended, and yet {step:?}");
     }
+    let stopped = skew::stops(world, step, world.operator.skew);
+    prop_assert!(!stopped, "what performs it refuses what is decided: {step:?}");
     match step {
         Step::Mint(it) => {
             prop_assert!(!ending && !skewed && callable(it), "{it:?}");
             let open = world.document().into_iter().flat_map(|it| &it.revisions).any(|other| {
+                let provider = world.provider(&other.account).and_then(ProviderView::usable);
                 other.state == State::Intended
                     && other.account == it.account
+                    && provider.is_none_or(|it| settle_from(other, &it.capabilities) > noon())
                     && world.document().and_then(|all| all.inheritance(other.revision)).is_none()
             });
-            prop_assert!(!open, "while another call is open");
+            prop_assert!(!open, "while another call can still arrive");
         }
         Step::Publish { revision: number, .. } => {
             prop_assert!(revision(*number).is_some_and(|it| it.state.is_usable()))
@@ -298,7 +310,7 @@ fn may_be_taken(world: &World, plan: &Plan) -> Result<(), TestCaseError> {
 }
 
 /// What may come of a step.
-fn outcomes(step: &Step, kind: FailureKind) -> Vec<Outcome> {
+pub(super) fn outcomes(step: &Step, kind: FailureKind) -> Vec<Outcome> {
     let failed = || Outcome::Failed(Failure { kind, retry_after: None, message: "it failed".to_owned() });
     let found = |name: String, held_elsewhere| {
         let ids = Default::default();
@@ -348,7 +360,7 @@ fn can_be_written(world: &World, step: &Step, kind: FailureKind) -> Result<(), T
 }
 
 /// As many as are worth a few seconds: 4096, or sixteen times what PROPTEST_CASES says.
-fn cases() -> u32 {
+pub(super) fn cases() -> u32 {
     16 * ProptestConfig::default().cases
 }
 

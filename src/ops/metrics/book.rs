@@ -29,6 +29,9 @@ that object is gone. A label is a name of one of these objects, or one of the wo
 client ID or a scope. Counters begin at zero with each start, and are about what this process did; what is said of ApiCredentials, and how many
 credentials there are, is read from the objects and is the same in every replica; whether a provider can be used is known to the one that works.
 
+The label `namespace` is that of the object. Prometheus has to be told to keep it (`honor_labels: true`, or `honorLabels: true` in a ServiceMonitor, as
+in the chart's), or it puts Credwright's own namespace in its place.
+
 This page is generated from the code: `make generate` writes it.
 ";
 

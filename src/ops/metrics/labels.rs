@@ -136,12 +136,16 @@ label! {
         Forbidden = "forbidden",
         /// The provider refuses the request as it stands.
         Rejected = "rejected",
+        /// The provider, or a proxy before it, refuses the request without saying why.
+        Unexplained = "unexplained",
         /// The name is taken.
         Conflict = "conflict",
         /// It was sent and its answer was lost: it may have been done.
         Ambiguous = "ambiguous",
         /// The answer cannot be decoded, or cannot be true.
         Malformed = "malformed",
+        /// Nothing was sent: other requests of ours took all turns.
+        Busy = "busy",
     }
 }
 
@@ -203,6 +207,7 @@ impl EncodeLabelSet for Provider {
         let kind = match kind {
             ProviderKind::CredentialProvider => "CredentialProvider",
             ProviderKind::ClusterCredentialProvider => "ClusterCredentialProvider",
+            ProviderKind::Other(word) => word.as_str(),
         };
         put(encoder, "provider_kind", kind)?;
         put(encoder, "provider_namespace", namespace)?;
@@ -219,6 +224,21 @@ impl Labels for Provider {
             Label { name: "provider_namespace", says: Says::This(namespace) },
             Label { name: "provider", says: Says::This("the provider object's name") },
         ]
+    }
+}
+
+/// The kind of an object.
+pub(super) struct Kind<'a>(pub(super) &'a str);
+
+impl EncodeLabelSet for Kind<'_> {
+    fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> fmt::Result {
+        put(encoder, "kind", self.0)
+    }
+}
+
+impl Labels for Kind<'_> {
+    fn describe() -> Vec<Label> {
+        vec![Label { name: "kind", says: Says::This("the kind of the objects") }]
     }
 }
 

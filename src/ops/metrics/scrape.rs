@@ -1,6 +1,6 @@
 //! What is read from the objects when somebody asks, and kept nowhere: it costs nothing at rest, and cannot outlive its object.
 
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -15,7 +15,7 @@ use serde::{
     de::{IntoDeserializer, value},
 };
 
-use super::labels::{Labels, Object, Provider, Standing, Why};
+use super::labels::{Kind, Labels, Object, Provider, Standing, Why};
 use crate::api::{ApiCredential, ApiCredentialStatus, ConditionType, CredentialCounts, Reason};
 
 /// Where it is read from. It holds no lock when it returns.
@@ -25,6 +25,9 @@ pub trait Source: Send + Sync + 'static {
 
     /// All provider accounts.
     fn accounts(&self) -> Vec<AccountFacts>;
+
+    /// How many objects there are, by kind, whose spec cannot be read.
+    fn unreadable(&self) -> BTreeMap<String, u32>;
 }
 
 /// What is known of an account.
@@ -40,6 +43,8 @@ pub struct AccountFacts {
     pub abandoned: u32,
     /// How it stands with its limits; `None` where there are none: a person makes its credentials, or it is gone.
     pub mints: Option<MintFacts>,
+    /// The requests a minute that it is asked at the most, while that is less than its limits allow.
+    pub requests_per_minute: Option<u32>,
 }
 
 /// How an account stands with its limits.
@@ -72,7 +77,8 @@ impl<S> fmt::Debug for Scrape<S> {
 
 impl<S: Source> Collector for Scrape<S> {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        write_all(&self.0.credentials(), &self.0.accounts(), &mut encoder)
+        let (credentials, accounts) = (self.0.credentials(), self.0.accounts());
+        write_all(&credentials, &accounts, &self.0.unreadable(), &mut encoder)
     }
 }
 
@@ -99,12 +105,22 @@ impl Sink for DescriptorEncoder<'_> {
 pub(super) fn write_all(
     credentials: &[Arc<ApiCredential>],
     accounts: &[AccountFacts],
+    unreadable: &BTreeMap<String, u32>,
     sink: &mut impl Sink,
 ) -> fmt::Result {
     times(credentials, sink)?;
     conditions(credentials, sink)?;
     provider_counts(accounts, sink)?;
-    provider_states(accounts, sink)
+    provider_states(accounts, sink)?;
+    let of_kind = unreadable.iter().map(|(kind, count)| (Kind(kind), i64::from(*count)));
+    sink.gauge(
+        (
+            "unreadable_objects",
+            None,
+            "Objects whose spec cannot be read: they are left alone, and the log names them",
+        ),
+        of_kind,
+    )
 }
 
 /// A row for each object of which `value` knows one.
@@ -186,7 +202,8 @@ fn conditions(credentials: &[Arc<ApiCredential>], sink: &mut impl Sink) -> fmt::
 fn state_of(type_: ConditionType, conditions: &[Condition]) -> Option<(bool, Why)> {
     let condition = conditions.iter().find(|it| it.type_ == type_.as_str())?;
     let reason: value::StrDeserializer<'_, value::Error> = condition.reason.as_str().into_deserializer();
-    Some((condition.status == "True", Why(Reason::deserialize(reason).ok()?)))
+    let reason = Reason::deserialize(reason).ok().filter(|it| !matches!(it, Reason::Other(_)))?;
+    Some((condition.status == "True", Why(reason)))
 }
 
 fn provider_counts(accounts: &[AccountFacts], sink: &mut impl Sink) -> fmt::Result {
@@ -247,5 +264,13 @@ fn provider_states(accounts: &[AccountFacts], sink: &mut impl Sink) -> fmt::Resu
             let refused = matches!(why, Reason::ProviderLoginRefused | Reason::LoginMissing);
             (provider, (!refused).into())
         }),
+    )?;
+    sink.gauge(
+        (
+            "provider_requests_per_minute",
+            None,
+            "How many requests a minute the provider is sent at the most, while it answers more of them with 429; absent otherwise",
+        ),
+        accounts.iter().filter_map(|it| Some((it.provider.clone(), it.requests_per_minute?.into()))),
     )
 }

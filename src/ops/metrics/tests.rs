@@ -13,6 +13,7 @@ use crate::api::{ApiCredential, CredentialCounts, ProviderKind};
 struct Given {
     credentials: Vec<Arc<ApiCredential>>,
     accounts: Vec<AccountFacts>,
+    unreadable: BTreeMap<String, u32>,
 }
 
 impl Source for Given {
@@ -22,6 +23,10 @@ impl Source for Given {
 
     fn accounts(&self) -> Vec<AccountFacts> {
         self.accounts.clone()
+    }
+
+    fn unreadable(&self) -> BTreeMap<String, u32> {
+        self.unreadable.clone()
     }
 }
 
@@ -57,6 +62,7 @@ fn account() -> AccountFacts {
         counts: CredentialCounts { active: 3, retiring: 2, unconfirmed: 1 },
         abandoned: 4,
         mints: Some(MintFacts { recent: 5, limit: 100, suffice: true }),
+        requests_per_minute: Some(150),
     }
 }
 
@@ -73,7 +79,11 @@ fn full() -> (Metrics, Meter) {
             ],
         }),
     )];
-    let metrics = Metrics::over(Given { credentials, accounts: vec![account()] });
+    let metrics = Metrics::over(Given {
+        credentials,
+        accounts: vec![account()],
+        unreadable: [("ApiCredential".to_owned(), 1)].into(),
+    });
     let meter = metrics.meter(&acme());
     meter.minted(Outcome::Done);
     meter.revoked(Outcome::Done);
@@ -154,6 +164,10 @@ fn what_happens_is_counted() {
     assert_eq!((is["credwright_leader"], is["credwright_ready"]), (1.0, 1.0));
     metrics.set_leader(false);
     assert_eq!(samples(&metrics)["credwright_leader"], 0.0);
+    let unwritten = metrics.unwritten();
+    assert_eq!(samples(&metrics)["credwright_answers_unwritten"], 1.0);
+    drop(unwritten);
+    assert_eq!(samples(&metrics)["credwright_answers_unwritten"], 0.0);
 }
 
 #[test]

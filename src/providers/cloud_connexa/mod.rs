@@ -148,7 +148,7 @@ impl Provider for CloudConnexa {
     /// Never by the query string that the pages show: URLs end up in logs. The official client sends the halves as they
     /// are, not form-encoded.
     async fn verify(&self, pair: &Pair) -> Result<Verdict, Failure> {
-        let call = Call::read(Operation::Verify, "the token request for the pair");
+        let call = Call::read(Operation::Verify, "the token request for the pair").of_one_credential();
         self.paces.check(&pair.client_id).await?;
         let post = || {
             self.http
@@ -158,7 +158,7 @@ impl Provider for CloudConnexa {
         };
         let answer = self.http.send(&call, post).await?;
         let wait = self.paces.note(&pair.client_id, &answer).await;
-        match answer.status.as_u16() {
+        match answer.said() {
             429 => {
                 let failure = answer.failure(&call);
                 Err(Failure { retry_after: failure.retry_after.or(wait), ..failure })

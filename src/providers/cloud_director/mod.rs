@@ -19,10 +19,10 @@ use tokio::time::timeout;
 
 use self::session::{Credentials, Login, Site};
 use super::{
-    Capabilities, CreateRequest, Failure, FailureKind, Found, Issued, Pair, Provider, Revocation,
+    Capabilities, CreateRequest, Failure, FailureKind, Found, Issued, NotIssued, Pair, Provider, Revocation,
     RevokeRequest, Verdict,
     http::{self, Answer, Call, Http, Operation, failure, token::Tokens},
-    is_half,
+    is_half, is_named_alike,
     registry::{self, LoginData, SetupError, below},
 };
 use crate::{
@@ -33,6 +33,9 @@ use crate::{
 /// The driver's name, as in the spec.
 const NAME: &str = "cloudDirector";
 const NEEDS: &str = "username and password, or id_token";
+
+/// What is read of a login. The last two are refused where they are given.
+pub(super) const KEYS: &[&str] = &["username", "password", "id_token", REFRESH_TOKEN, "api_token"];
 
 const URN: &str = "urn";
 const URN_PREFIX: &str = "urn:vcloud:token:";
@@ -56,7 +59,7 @@ pub(super) fn driver(
 ) -> Result<CloudDirector, SetupError> {
     let base = registry::base_url("cloudDirector.baseUrl", &block.base_url)?;
     let data = login.ok_or(SetupError::NoLogin { driver: NAME, needs: NEEDS })?;
-    let credentials = credentials(&registry::Login::new(NAME, NEEDS, data))?;
+    let credentials = credentials(&registry::Login::new((NAME, NEEDS), KEYS, data))?;
     let username = match &credentials {
         Credentials::Password { username, .. } => Some(username.clone()),
         Credentials::IdToken(_) => None,
@@ -154,36 +157,47 @@ impl Provider for CloudDirector {
         self.username.as_deref()
     }
 
+    fn fields(&self, _scopes: &[String]) -> BTreeMap<String, String> {
+        // Before the first login it is not known which version is spoken.
+        let version = self.site.known().version.clone();
+        if version.is_empty() { BTreeMap::new() } else { self.fields_of(version) }
+    }
+
     async fn probe(&self) -> Result<(), Failure> {
         self.tokens.renew().await
     }
 
-    async fn create(&self, request: &CreateRequest) -> Result<Issued, Failure> {
+    async fn create(&self, request: &CreateRequest) -> Result<Issued, NotIssued> {
         if !(request.scopes.is_empty() && request.subnets.is_empty()) {
-            return Err(failure(FailureKind::Rejected, "Cloud Director knows neither scopes nor subnets"));
+            return Err(
+                failure(FailureKind::Rejected, "Cloud Director knows neither scopes nor subnets").into()
+            );
         }
-        let client_id = self.register(&request.name).await?;
-        let client_secret = match timeout(SECOND_STEP, self.secret_of(&client_id, &request.name)).await {
+        let registered = self.register(&request.name).await?;
+        let name = registered.client_name.as_deref().unwrap_or(&request.name);
+        let is_ours = is_uuid(&registered.client_id) && is_named_alike(name, &request.name);
+        let untrue = check(&registered, &request.name);
+        let registered = NotIssued::unless(untrue, self.issued(registered.client_id), is_ours)?;
+        let client_id = registered.client_id.as_str();
+        let client_secret = match timeout(SECOND_STEP, self.secret_of(client_id, &request.name)).await {
             Ok(secret) => secret?,
             Err(_) => {
                 let message = "the API token was registered, but fetching its secret took too long";
-                return Err(failure(FailureKind::Ambiguous, message));
+                return Err(failure(FailureKind::Ambiguous, message).into());
             }
         };
-        Ok(Issued {
-            ids: ids(&client_id),
-            client_id,
-            client_secret,
-            expires_at: None,
-            handle: None,
-            fields: self.fields_now(),
-            secret_aliases: vec![REFRESH_TOKEN.to_owned()],
-        })
+        let has_secret = if is_half(client_secret.expose_secret()) {
+            Ok(())
+        } else {
+            Err("Cloud Director answered the request for the API token's secret without one")
+        };
+        NotIssued::unless(has_secret, Issued { client_secret, ..registered }, true)
     }
 
     async fn find(&self, tag: &str) -> Result<Vec<Found>, Failure> {
-        let found = self.list().await?.into_iter().filter_map(|(urn, name)| {
-            let name = name.filter(|name| name.contains(tag))?;
+        let wanted = |_: &str, name: Option<&str>| name.is_some_and(|name| name.contains(tag));
+        let found = self.list(wanted).await?.into_iter().filter_map(|(urn, name)| {
+            let name = name?;
             let client_id = urn.strip_prefix(URN_PREFIX).filter(|id| is_uuid(id))?.to_owned();
             Some(Found { name, ids: ids(&client_id), client_id })
         });
@@ -223,20 +237,31 @@ impl Provider for CloudDirector {
 }
 
 impl CloudDirector {
-    /// The first step: a token that has a name and no secret. Returns its UUID.
-    async fn register(&self, name: &str) -> Result<String, Failure> {
+    /// The credential with this UUID, without its secret.
+    fn issued(&self, client_id: String) -> Issued {
+        Issued {
+            ids: ids(&client_id),
+            client_id,
+            client_secret: SecretString::default(),
+            expires_at: None,
+            handle: None,
+            fields: self.fields(&[]),
+            secret_aliases: vec![REFRESH_TOKEN.to_owned()],
+        }
+    }
+
+    /// The first step: a token that has a name and no secret.
+    async fn register(&self, name: &str) -> Result<wire::Registered, Failure> {
         let call = Call::create("the register request");
         let post = |token: &SecretString| {
             let request = named(self.site.http.request(Method::POST, &self.register_url), name);
             request.bearer_auth(token.expose_secret()).json(&wire::Registration { client_name: name })
         };
         let answer = self.tokens.call(&self.site.http, &call, post).await?;
-        if !answer.status.is_success() {
+        if !answer.is_success() {
             return Err(self.refused(&call, &answer, name).await);
         }
-        let registered: wire::Registered = answer.json(&call)?;
-        check(&registered, name).map_err(|why| failure(FailureKind::Malformed, why))?;
-        Ok(registered.client_id)
+        answer.json(&call)
     }
 
     /// What a refusal to register means. A name that is taken is refused with an undocumented status.
@@ -252,17 +277,18 @@ impl CloudDirector {
                 Failure { message, ..refusal }
             }
             StatusCode::BAD_REQUEST => {
-                let tokens = timeout(SECOND_STEP, self.list()).await.ok().and_then(Result::ok);
-                let is_taken =
-                    tokens.is_some_and(|tokens| tokens.values().any(|it| it.as_deref() == Some(name)));
+                let same = self.list(|_, listed| listed == Some(name));
+                let tokens = timeout(SECOND_STEP, same).await.ok().and_then(Result::ok);
+                let is_taken = tokens.is_some_and(|tokens| !tokens.is_empty());
                 if is_taken { Failure { kind: FailureKind::Conflict, ..refusal } } else { refusal }
             }
             _ => refusal,
         }
     }
 
-    /// The second step, which is possible once: shows the token's secret. If it certainly was refused, the token is deleted
-    /// again; a token whose secret may have been shown is left for those who settle such things.
+    /// The second step, which is possible once: shows the token's secret, which is empty if the
+    /// answer has none. If it certainly was refused, the token is deleted again; a token whose
+    /// secret may have been shown is left for those who settle such things.
     async fn secret_of(&self, client_id: &str, name: &str) -> Result<SecretString, Failure> {
         let call = Call::create("the request for the API token's secret");
         let post = |token: &SecretString| {
@@ -271,17 +297,13 @@ impl CloudDirector {
             let request = named(self.site.http.request(Method::POST, &self.token_url), name);
             request.bearer_auth(assertion).form(&form)
         };
-        let answer = self.tokens.call(&self.site.http, &call, post).await;
+        let answer = self.tokens.call_with_grant(&self.site.http, &call, post).await;
         let answer = match answer.and_then(|answer| answer.success(&call)) {
             Ok(answer) => answer,
             Err(failure) if failure.kind == FailureKind::Ambiguous => return Err(failure),
             Err(failure) => return Err(self.undone(client_id, failure).await),
         };
-        let token: wire::Token = answer.json(&call)?;
-        token.refresh_token.filter(|secret| is_half(secret.expose_secret())).ok_or_else(|| {
-            let message = "Cloud Director answered the request for the API token's secret without one";
-            failure(FailureKind::Malformed, message)
-        })
+        Ok(answer.json::<wire::Token>(&call)?.refresh_token.unwrap_or_default())
     }
 
     /// Takes a token back whose secret was refused. Only if that succeeds has nothing been made.
@@ -294,7 +316,7 @@ impl CloudDirector {
         match deleted {
             // Conflict would speak of the name.
             Ok(_) if refusal.kind == FailureKind::Conflict => {
-                Failure { kind: FailureKind::Rejected, ..refusal }
+                Failure { kind: FailureKind::Unexplained, ..refusal }
             }
             Ok(_) => refusal,
             Err(why) => {
@@ -304,15 +326,15 @@ impl CloudDirector {
         }
     }
 
-    /// What workloads need besides the secret, for the version that is spoken now.
-    fn fields_now(&self) -> BTreeMap<String, String> {
+    /// The fields that workloads need besides the secret.
+    fn fields_of(&self, version: String) -> BTreeMap<String, String> {
         let host = self.base.host_str().unwrap_or_default();
         let host = self.base.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
         [
             ("host", host),
             ("org", self.site.org.clone()),
             ("token_url", self.token_url.to_string()),
-            ("api_version", self.site.known().version.clone()),
+            ("api_version", version),
         ]
         .map(|(key, value)| (key.to_owned(), value))
         .into()
@@ -357,7 +379,7 @@ fn check(registered: &wire::Registered, asked: &str) -> Result<(), &'static str>
 /// Whether a token request was refused for the token's sake. A code that finds fault with the request as such says
 /// nothing of the token.
 fn is_refusal(answer: &Answer) -> bool {
-    matches!(answer.status.as_u16(), 400 | 401)
+    matches!(answer.said(), 400 | 401)
         && answer.error_code().is_none_or(|code| {
             !["invalid_request", "unsupported_grant_type", "invalid_scope"].contains(&code.as_str())
         })

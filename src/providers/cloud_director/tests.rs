@@ -27,7 +27,7 @@ fn the_organization_is_a_part_of_the_paths() {
         let driver = built(org, &login).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(driver.site.sessions.as_str(), format!("https://vcd.example.com/{sessions}"));
         assert_eq!(driver.token_url.as_str(), format!("https://vcd.example.com/{token}"));
-        assert_eq!(driver.fields_now()["host"], "vcd.example.com");
+        assert_eq!(driver.fields_of("38.0".to_owned())["host"], "vcd.example.com");
     }
 }
 

@@ -10,6 +10,7 @@ use super::{CloudDirector, urn, wire};
 use crate::providers::{
     Failure, FailureKind, Revocation,
     http::{Answer, Call, Operation, failure},
+    listing::Listing,
     registry::below,
 };
 
@@ -26,11 +27,14 @@ const FIRST_LOOK: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 impl CloudDirector {
-    /// All API tokens of our own user, by URN. A page may lose an entry to one before it while others come and go, so a
-    /// list that changed while it was read is not believed.
-    pub(super) async fn list(&self) -> Result<BTreeMap<String, Option<String>>, Failure> {
+    /// The API tokens of our own user that are `wanted`, by URN. A page may lose an entry to one before it while others
+    /// come and go, so a list that changed while it was read is not believed.
+    pub(super) async fn list(
+        &self,
+        wanted: impl Fn(&str, Option<&str>) -> bool,
+    ) -> Result<BTreeMap<String, Option<String>>, Failure> {
         for _ in 0..READINGS {
-            if let Some(tokens) = self.list_once().await? {
+            if let Some(tokens) = self.list_once(&wanted).await? {
                 return Ok(tokens);
             }
         }
@@ -38,12 +42,16 @@ impl CloudDirector {
         Err(failure(FailureKind::Unavailable, message))
     }
 
-    async fn list_once(&self) -> Result<Option<BTreeMap<String, Option<String>>>, Failure> {
+    async fn list_once(
+        &self,
+        wanted: impl Fn(&str, Option<&str>) -> bool,
+    ) -> Result<Option<BTreeMap<String, Option<String>>>, Failure> {
         let call = Call::read(Operation::List, "the list request");
-        let mut tokens = BTreeMap::new();
+        let mut tokens = Listing::new(self.capabilities.title, wanted);
         let mut total = None;
         for number in 1..=PAGES_MAX {
             let answer = self.page(&call, number).await?;
+            tokens.page(answer.length())?;
             let page: wire::Page = answer.json(&call)?;
             if total.is_some_and(|total| page.result_total != Some(total)) {
                 return Ok(None);
@@ -51,13 +59,13 @@ impl CloudDirector {
             total = page.result_total;
             let is_full = page.values.len() >= PAGE_SIZE;
             let is_empty = page.values.is_empty();
-            tokens.extend(page.values.into_iter().map(|it| (it.id, it.name)));
+            page.values.into_iter().try_for_each(|it| tokens.add(it.id, it.name))?;
             // Some endpoints omit the Link header, so pages are counted, too.
             let is_more = answer.header("link").is_some_and(names_a_next_page)
                 || page.page_count.map_or(is_full, |count| number < count);
             if !is_more || is_empty {
                 let is_complete = total.is_none_or(|total| tokens.len() == total);
-                return Ok(is_complete.then_some(tokens));
+                return Ok(is_complete.then(|| tokens.kept()));
             }
         }
         let message = format!("the list of API tokens has more than {PAGES_MAX} pages");
@@ -87,7 +95,8 @@ impl CloudDirector {
         if !matches!(answer.status.as_u16(), 403 | 404 | 410) {
             return self.deleted(call, answer).await;
         }
-        if !self.list().await?.keys().any(|it| it.eq_ignore_ascii_case(&urn(id))) {
+        let urn = urn(id);
+        if self.list(|listed, _| listed.eq_ignore_ascii_case(&urn)).await?.is_empty() {
             return Ok(Revocation::NotFound);
         }
         let refusal = answer.failure(call);

@@ -20,6 +20,8 @@ use crate::{
 };
 
 const NEEDS: &str = "client_id, client_secret and scope, or bearer_token";
+/// What is read of a login.
+pub(in crate::providers) const KEYS: &[&str] = &["bearer_token", "client_id", "client_secret", "scope"];
 
 /// What Credwright logs in with.
 pub(super) enum Login {
@@ -32,7 +34,7 @@ pub(super) enum Login {
 impl Login {
     pub(super) fn new(data: Option<&LoginData>, endpoint: &TokenEndpoint) -> Result<Self, SetupError> {
         let data = data.ok_or(SetupError::NoLogin { driver: NAME, needs: NEEDS })?;
-        let login = registry::Login::new(NAME, NEEDS, data);
+        let login = registry::Login::new((NAME, NEEDS), KEYS, data);
         if let Some(token) = login.get("bearer_token")? {
             for other in ["client_id", "client_secret"] {
                 if login.get(other)?.is_some() {

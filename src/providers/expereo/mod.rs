@@ -16,18 +16,21 @@ use reqwest::{Method, RequestBuilder, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
+pub(super) use self::login::KEYS;
 use self::{
     login::{Login, TokenEndpoint},
     wire::{Created, New, Page},
 };
 use super::{
-    Capabilities, CreateRequest, Failure, FailureKind, Found, Issued, Pair, Provider, Revocation,
+    Capabilities, CreateRequest, Failure, FailureKind, Found, Issued, NotIssued, Pair, Provider, Revocation,
     RevokeRequest, Verdict,
     http::{
         Answer, CREATE_TIMEOUT, Call, Http, Operation,
         client_credentials::{Token, refuses_pair},
         failure,
     },
+    is_named_alike,
+    listing::Listing,
     registry::{self, LoginData, SetupError, below},
 };
 use crate::{
@@ -50,6 +53,8 @@ const SPELLING: [(&str, &str); 4] = [
 const PAGE_SIZE: &str = "100";
 /// A list that goes on after so many pages does not end at all.
 const PAGES_MAX: usize = 200;
+/// The name in a ledger of the id that a client is deleted by, where that is not its client ID.
+const ID: &str = "id";
 
 /// The driver for an account.
 pub(super) fn driver(
@@ -158,8 +163,8 @@ impl Provider for Expereo {
         }
     }
 
-    async fn create(&self, request: &CreateRequest) -> Result<Issued, Failure> {
-        let rejected = |message: &str| Err(failure(FailureKind::Rejected, message));
+    async fn create(&self, request: &CreateRequest) -> Result<Issued, NotIssued> {
+        let rejected = |message: &str| Err(failure(FailureKind::Rejected, message).into());
         if !request.subnets.is_empty() {
             return rejected("expereoOne knows no subnets");
         }
@@ -172,27 +177,35 @@ impl Provider for Expereo {
         let answer = self.login.call(&self.http, &call, post).await?;
         let answer = match answer.status.as_u16() {
             404 | 405 => {
-                return Err(with_advice(&answer, &call, "check expereo.baseUrl and expereo.clientsPath"));
+                let advice = "check expereo.baseUrl and expereo.clientsPath";
+                return Err(answer.failure_with(&call, advice).into());
             }
             _ => answer.success(&call)?,
         };
         let created = Created::of(&answer.json(&call)?, &self.answer);
-        self.check(&created, request).map_err(|why| failure(FailureKind::Malformed, why))?;
-        Ok(Issued {
-            ids: BTreeMap::new(),
+        let untrue = self.check(&created, request);
+        let is_ours = is_client_id(&created.client_id)
+            && self.identity() != Some(created.client_id.as_str())
+            && created.name.as_ref().is_none_or(|name| is_named_alike(name, &request.name));
+        let issued = Issued {
+            ids: ids(created.id),
             client_id: created.client_id,
             client_secret: created.client_secret,
             expires_at: None,
             handle: None,
             fields: self.fields(&request.scopes),
             secret_aliases: Vec::new(),
-        })
+        };
+        NotIssued::unless(untrue, issued, is_ours)
     }
 
     async fn find(&self, tag: &str) -> Result<Vec<Found>, Failure> {
-        let found = self.all().await?.into_iter().filter_map(|(client_id, name)| {
-            let name = name.filter(|name| name.contains(tag))?;
-            Some(Found { name, ids: BTreeMap::new(), client_id })
+        let wanted = |_: &str, name: Option<&str>| name.is_some_and(|name| name.contains(tag));
+        let (clients, mut ids_by_client) = self.all(wanted).await?;
+        let found = clients.into_iter().map(|(client_id, name)| Found {
+            name: name.unwrap_or_default(),
+            ids: ids(ids_by_client.remove(&client_id)),
+            client_id,
         });
         Ok(found.collect())
     }
@@ -210,7 +223,7 @@ impl Provider for Expereo {
                 "it knows the pair, but not its scopes as {scope}: correct expereo.scopeSpelling, which says how the token \
                  endpoint spells each scope"
             );
-            return Err(with_advice(&answer, &call, &advice));
+            return Err(answer.failure_with(&call, &advice));
         }
         let asked: Vec<&str> = scope.split(' ').collect();
         match Token::of(answer, &call)?.lacks(&asked) {
@@ -229,21 +242,19 @@ impl Provider for Expereo {
             let message = "refusing to revoke the client ID that Credwright itself logs in with";
             return Err(failure(FailureKind::Rejected, message));
         }
-        if !is_client_id(client_id) {
+        let id = target.ids.get(ID).unwrap_or(client_id);
+        if !is_client_id(id) {
             let message = "the client ID to revoke cannot be one of expereoOne's";
             return Err(failure(FailureKind::Rejected, message));
         }
         let call = Call::revoke("the delete request");
-        let url = below(&self.clients, &[client_id]);
+        let url = below(&self.clients, &[id]);
         let delete = |token: &SecretString| self.request(Method::DELETE, &url, token);
         let answer = self.login.call(&self.http, &call, delete).await?;
         match answer.status.as_u16() {
             404 | 410 => Ok(Revocation::NotFound),
-            405 | 501 => Err(with_advice(
-                &answer,
-                &call,
-                "where API clients cannot be deleted, set expereo.delete: Disabled",
-            )),
+            405 | 501 => Err(answer
+                .failure_with(&call, "where API clients cannot be deleted, set expereo.delete: Disabled")),
             _ => answer.success(&call).map(|_| Revocation::Revoked),
         }
     }
@@ -265,33 +276,36 @@ impl Expereo {
         spelt.join(" ")
     }
 
-    /// All clients that are listed, by their IDs. What is not listed is taken for not there, so a list that may have
-    /// been read in part is a failure.
-    async fn all(&self) -> Result<BTreeMap<String, Option<String>>, Failure> {
+    /// The clients that are `wanted` and what they are deleted by, both by their client IDs. What
+    /// is not listed is taken for not there, so a list that may have been read in part is a
+    /// failure.
+    async fn all(
+        &self,
+        wanted: impl Fn(&str, Option<&str>) -> bool,
+    ) -> Result<(BTreeMap<String, Option<String>>, BTreeMap<String, String>), Failure> {
         let untrue = |message: String| failure(FailureKind::Malformed, message);
+        let (mut list, mut ids) = (Listing::new(self.capabilities.title, wanted), BTreeMap::new());
         // The first page is asked for without a number, and then those from 1 on: some count from 0, some from 1.
-        let Page { mut clients, mut total } = self.page(None).await?;
-        let is_all = |clients: &BTreeMap<_, _>, total: Option<u64>| {
-            total.is_some_and(|total| usize::try_from(total).is_ok_and(|total| clients.len() >= total))
+        let mut total = self.page(None).await?.into_list(&mut list, &mut ids)?;
+        let is_all = |listed: usize, total: Option<u64>| {
+            total.is_some_and(|total| usize::try_from(total).is_ok_and(|total| listed >= total))
         };
-        let mut is_over = clients.is_empty() || self.paging.page.is_empty();
+        let mut is_over = list.len() == 0 || self.paging.page.is_empty();
         for number in 1..PAGES_MAX {
-            if is_over || is_all(&clients, total) {
+            if is_over || is_all(list.len(), total) {
                 break;
             }
-            let known = clients.len();
-            let page = self.page(Some(number)).await?;
-            clients.extend(page.clients);
-            total = page.total;
-            is_over = number > 1 && clients.len() == known;
+            let known = list.len();
+            total = self.page(Some(number)).await?.into_list(&mut list, &mut ids)?;
+            is_over = number > 1 && list.len() == known;
         }
-        if is_over || is_all(&clients, total) {
-            let listed = clients.len();
-            match total.filter(|_| !is_all(&clients, total)) {
+        let listed = list.len();
+        if is_over || is_all(listed, total) {
+            match total.filter(|_| !is_all(listed, total)) {
                 Some(total) => Err(untrue(format!(
                     "expereoOne says that there are {total} clients, but lists {listed}: correct expereo.paging"
                 ))),
-                None => Ok(clients),
+                None => Ok((list.kept(), ids)),
             }
         } else {
             Err(untrue(format!("expereoOne's list does not end after {PAGES_MAX} pages")))
@@ -316,11 +330,13 @@ impl Expereo {
                 "where API clients cannot be listed, set expereo.list: Disabled; where they can, check expereo.clientsPath"
             }
             _ => {
-                let body: Value = answer.success(&call)?.json(&call)?;
-                return Page::of(&body, &self.answer).map_err(|why| failure(FailureKind::Malformed, why));
+                let answer = answer.success(&call)?;
+                let page = Page::of(&answer.json::<Value>(&call)?, &self.answer);
+                let page = page.map_err(|why| failure(FailureKind::Malformed, why))?;
+                return Ok(Page { length: answer.length(), ..page });
             }
         };
-        Err(with_advice(&answer, &call, advice))
+        Err(answer.failure_with(&call, advice))
     }
 
     /// Whether an answer to a create can be true.
@@ -354,10 +370,8 @@ impl Expereo {
     }
 }
 
-/// The failure that an answer means, with what to do about it.
-fn with_advice(answer: &Answer, call: &Call, advice: &str) -> Failure {
-    let Failure { kind, retry_after, message } = answer.failure(call);
-    Failure { kind, retry_after, message: format!("{message}: {advice}") }
+fn ids(id: Option<String>) -> BTreeMap<String, String> {
+    id.into_iter().map(|id| (ID.to_owned(), id)).collect()
 }
 
 /// Nothing is documented. Taken is whatever does not change a path's meaning, encoded or not.

@@ -72,7 +72,7 @@ fn the_members_of_an_answer_are_found_by_name_or_pointer() {
     let names = |client_id: &str, client_secret: &str, name: &str, items: &str| {
         let [client_id, client_secret, name, items] =
             [client_id, client_secret, name, items].map(str::to_owned);
-        api::ExpereoAnswer { client_id, client_secret, name, items }
+        api::ExpereoAnswer { client_id, id: String::new(), client_secret, name, items }
     };
     let nested = json!({ "data": { "id": "4h1", "keys": [{ "value": "s3cret" }], "label": "orders", "scopes": ["A"] } });
     let pointers = names("/data/id", "/data/keys/0/value", "/data/label", "/data/clients");

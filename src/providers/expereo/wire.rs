@@ -7,7 +7,10 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::{api::ExpereoAnswer, providers::is_half};
+use crate::{
+    api::ExpereoAnswer,
+    providers::{Failure, is_half, listing::Listing},
+};
 
 /// What may hold a list's clients, where the provider object does not say.
 const ITEMS: [&str; 4] = ["items", "data", "values", "results"];
@@ -25,6 +28,8 @@ pub(super) struct New<'a> {
 /// A client as it is shown once. Not `Debug`, and what is absent is empty.
 pub(super) struct Created {
     pub(super) client_id: String,
+    /// The id that it is deleted by; absent where that is its client ID.
+    pub(super) id: Option<String>,
     pub(super) client_secret: SecretString,
     /// Absent: the answer does not repeat it.
     pub(super) name: Option<String>,
@@ -39,6 +44,7 @@ impl Created {
         let scopes = beside(answer, &names.client_id, "scopes").and_then(Value::as_array);
         Self {
             client_id: owned(&names.client_id).unwrap_or_default(),
+            id: member(answer, &names.id).filter(|_| !names.id.is_empty()).and_then(id),
             client_secret: owned(&names.client_secret).unwrap_or_default().into(),
             name: owned(&names.name),
             scopes: scopes.and_then(|scopes| scopes.iter().map(text).collect()),
@@ -50,13 +56,26 @@ impl Created {
     }
 }
 
+/// An ID, told as a text or as a whole number.
+fn id(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) if !number.is_f64() => Some(number.to_string()),
+        _ => None,
+    }
+}
+
 /// A part of a list.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Page {
     /// Names by client ID.
     pub(super) clients: BTreeMap<String, Option<String>>,
+    /// The ids that they are deleted by, where those are not the client IDs.
+    pub(super) ids: BTreeMap<String, String>,
     /// How many there are in all, if it says so.
     pub(super) total: Option<u64>,
+    /// How long it was.
+    pub(super) length: usize,
 }
 
 impl Page {
@@ -72,7 +91,24 @@ impl Page {
         let clients: Option<_> = items.iter().map(client).collect();
         let clients =
             clients.ok_or("expereoOne lists a client without an ID: set expereo.answer.clientId")?;
-        Ok(Self { clients, total: total(answer) })
+        let id = |item: &Value| {
+            Some((listed(item, &names.client_id)?.as_str()?.to_owned(), id(listed(item, &names.id)?)?))
+        };
+        let ids = items.iter().filter(|_| !names.id.is_empty()).filter_map(id).collect();
+        Ok(Self { clients, ids, total: total(answer), length: 0 })
+    }
+
+    /// Adds its clients to a list, and the IDs of those that are kept to `ids`. Returns how many
+    /// there are in all, if it says so.
+    pub(super) fn into_list(
+        self,
+        list: &mut Listing<impl Fn(&str, Option<&str>) -> bool>,
+        ids: &mut BTreeMap<String, String>,
+    ) -> Result<Option<u64>, Failure> {
+        list.page(self.length)?;
+        self.clients.into_iter().try_for_each(|(id, name)| list.add(id, name))?;
+        ids.extend(self.ids.into_iter().filter(|(client_id, _)| list.keeps(client_id)));
+        Ok(self.total)
     }
 }
 

@@ -4,16 +4,27 @@
 //! code of OAuth, if it looks like one.
 
 use jiff::{SignedDuration, Timestamp, fmt::rfc2822::DateTimeParser};
-use reqwest::{
-    StatusCode,
-    header::{HeaderMap, RETRY_AFTER},
-};
+use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use serde::Deserialize;
+use serde_json::Value;
 
-use super::{Answer, Call, Effect, client::Broken};
-use crate::providers::{Failure, FailureKind, RetryAfter};
+use super::{
+    Answer, Call, Effect, Operation,
+    client::{Broken, Excess},
+};
+use crate::{
+    api::instant,
+    providers::{Failure, FailureKind, RetryAfter},
+};
 
 const ERROR_CODE_MAX: usize = 40;
+
+/// Members of a JSON answer that hold an error code: OAuth (RFC 6749 and 7591), problem details
+/// (RFC 9457), Cloud Director, and the usual names of other APIs.
+const CODES: [&str; 7] = ["error", "errors", "code", "errorCode", "error_code", "minorErrorCode", "type"];
+/// OAuth error codes that speak of a token, or of the server, rather than of the request.
+const NOT_OF_THE_REQUEST: [&str; 5] =
+    ["invalid_grant", "invalid_token", "server_error", "slow_down", "temporarily_unavailable"];
 
 /// A failure that is not about waiting.
 pub(in crate::providers) fn failure(kind: FailureKind, message: impl Into<String>) -> Failure {
@@ -23,6 +34,11 @@ pub(in crate::providers) fn failure(kind: FailureKind, message: impl Into<String
 /// What it means that there is no answer.
 pub(super) fn unanswered(call: &Call, broken: Broken) -> Failure {
     let kind = match call.effect {
+        // A list that is too long stays so: what is looked for in it has to be given up in the end.
+        Effect::Read if call.operation == Operation::List && broken.excess != Excess::None => {
+            FailureKind::Malformed
+        }
+        Effect::Create if broken.excess == Excess::Announced => FailureKind::Malformed,
         Effect::Create if broken.sent => FailureKind::Ambiguous,
         _ => FailureKind::Unavailable,
     };
@@ -35,25 +51,66 @@ pub(super) fn refused(call: &Call, answer: &Answer) -> Failure {
     let code = error_code(&answer.body).map(|code| format!(" with error {code}")).unwrap_or_default();
     let hint = if status.is_redirection() { "; redirects are not followed: check the URL" } else { "" };
     Failure {
-        kind: kind(call.effect, *status),
+        kind: kind(call.effect, answer),
         retry_after: *retry_after,
         message: format!("{place} answered {} to {}{code}{hint}", status.as_u16(), call.what),
     }
 }
 
-/// After a create, only a refusal that is documented as one proves that nothing was made.
-fn kind(effect: Effect, status: StatusCode) -> FailureKind {
-    match (status.as_u16(), effect) {
+/// The meaning of a refusal. A 4xx says that the request was not carried out (RFC 9110, section
+/// 15.5), so a create that got one made nothing. The exceptions are about time and connections: a
+/// proxy sends them while the provider may still be at work.
+fn kind(effect: Effect, answer: &Answer) -> FailureKind {
+    match (answer.said(), effect) {
         (401, _) => FailureKind::LoginRefused,
         (403, _) => FailureKind::Forbidden,
         // Elsewhere it is a path that does not exist, which says nothing of any credential.
         (404 | 410, Effect::Repeatable) => FailureKind::NotFound,
         (409, _) => FailureKind::Conflict,
         (429, _) => FailureKind::RateLimited,
-        (400..=407 | 409..=499, _) => FailureKind::Rejected,
+        (408 | 460 | 499, Effect::Create) => FailureKind::Ambiguous,
+        (408 | 460 | 499, _) => FailureKind::Unavailable,
+        (400 | 422, _) if is_explained(answer) => FailureKind::Rejected,
+        (400..=499, _) => FailureKind::Unexplained,
         (_, Effect::Create) => FailureKind::Ambiguous,
         _ => FailureKind::Unavailable,
     }
+}
+
+/// Returns whether a refusal has an error code that speaks of the request. A proxy in front of the
+/// provider answers 4xx as well, but with a page, or with a code that only repeats the status.
+fn is_explained(answer: &Answer) -> bool {
+    let Ok(Value::Object(body)) = serde_json::from_slice(super::without_mark(&answer.body)) else {
+        return false;
+    };
+    let status = u64::from(answer.status.as_u16());
+    CODES.iter().filter_map(|code| body.get(*code)).any(|code| match code {
+        Value::String(code) => {
+            !["", "about:blank"].contains(&code.as_str()) && !NOT_OF_THE_REQUEST.contains(&code.as_str())
+        }
+        Value::Number(code) => code.as_u64() != Some(status),
+        Value::Array(errors) => !errors.is_empty(),
+        Value::Object(error) => !error.is_empty(),
+        Value::Null | Value::Bool(_) => false,
+    })
+}
+
+/// Returns whether a body is an object with an `error`.
+pub(super) fn reports_error(body: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Body {
+        error: Option<Value>,
+    }
+    let body = super::without_mark(body);
+    if body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
+        return false;
+    }
+    let error = serde_json::from_slice(body).ok().and_then(|Body { error }| error);
+    error.is_some_and(|error| match error {
+        Value::String(text) => !text.is_empty(),
+        Value::Object(members) => !members.is_empty(),
+        _ => false,
+    })
 }
 
 /// The `error` of an OAuth answer (RFC 6749, section 5.2), if it has the form of the registered codes: words joined by
@@ -66,7 +123,7 @@ pub(in crate::providers) fn error_code(body: &[u8]) -> Option<String> {
         error: Option<String>,
         minor_error_code: Option<String>,
     }
-    let Body { error, minor_error_code } = serde_json::from_slice(body).ok()?;
+    let Body { error, minor_error_code } = serde_json::from_slice(super::without_mark(body)).ok()?;
     let is_code = |code: &str, is_letter: fn(&u8) -> bool| {
         (1..=ERROR_CODE_MAX).contains(&code.len())
             && code.contains('_')
@@ -76,16 +133,22 @@ pub(in crate::providers) fn error_code(body: &[u8]) -> Option<String> {
     error.filter(|code| is_code(code, u8::is_ascii_lowercase)).or_else(minor)
 }
 
-/// `Retry-After`: whole seconds or an HTTP date (RFC 9110, section 10.2.3).
+/// `Retry-After`: whole seconds or an HTTP date (RFC 9110, section 10.2.3). A date is read by the clock of who wrote it: the
+/// answer's own `Date`, if there is one.
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<RetryAfter> {
-    static DATE: DateTimeParser = DateTimeParser::new();
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
         let seconds = value.parse().unwrap_or(i64::MAX);
         return Some(RetryAfter::Delay(SignedDuration::from_secs(seconds)));
     }
-    let instant: Timestamp = DATE.parse_timestamp(value).ok()?;
-    Some(RetryAfter::At(instant))
+    let at = http_date(value)?;
+    let written = headers.get(DATE).and_then(|date| http_date(date.to_str().ok()?));
+    Some(written.map_or(RetryAfter::At(at), |written| RetryAfter::Delay(at.duration_since(written))))
+}
+
+fn http_date(text: &str) -> Option<Timestamp> {
+    static PARSER: DateTimeParser = DateTimeParser::new();
+    PARSER.parse_timestamp(text).ok().and_then(instant::told)
 }
 
 #[cfg(test)]

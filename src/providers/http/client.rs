@@ -9,17 +9,18 @@ use std::{
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use reqwest::{
-    Certificate, Client, ClientBuilder, Method, Request, RequestBuilder, Response, Url, header, redirect,
-    retry,
+    Certificate, Client, ClientBuilder, Method, Request, RequestBuilder, Url, header, redirect, retry,
 };
-use rustls::ClientConfig;
+use rustls::{ClientConfig, client::danger::ServerCertVerifier};
 use rustls_platform_verifier::Verifier;
 use zeroize::Zeroizing;
 
 use super::{
     Answer,
+    body::{self, Bound},
     classify::retry_after,
     guard::{EgressPolicy, GuardedResolver, Refused},
+    roots::{Either, MoreRoots, algorithms},
 };
 use crate::providers::registry::SetupError;
 
@@ -31,9 +32,10 @@ pub(super) const TOTAL_TIMEOUT: Duration = Duration::from_secs(30);
 /// Below the five seconds after which common servers close an idle connection: a create that meets a closing one is
 /// a create whose effect is unknown.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
-const BODY_MAX: usize = 1024 * 1024;
-/// Whatever shows a secret is shorter.
-const BODY_USUAL: usize = 16 * 1024;
+
+/// What is said of a provider that cannot be reached, for those who expect a proxy to be used. None
+/// is: it would connect to what the egress guard has not judged.
+const DIRECTLY: &str = " (it is reached directly: a proxy such as HTTPS_PROXY is not used)";
 
 /// The clients of one account. Plain http has one of its own, whose resolver allows next to nothing.
 pub(super) struct Clients {
@@ -49,8 +51,20 @@ pub(super) struct Broken {
     pub(super) sent: bool,
     /// Whether it is worth trying again at once.
     pub(super) transient: bool,
+    /// Whether there is more of an answer than is ever believed.
+    pub(super) excess: Excess,
     /// A sentence without URL query, header or body.
     pub(super) message: String,
+}
+
+/// How an answer is too long, if it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Excess {
+    None,
+    /// It said so itself.
+    Announced,
+    /// It went on and on.
+    Unannounced,
 }
 
 impl Clients {
@@ -58,7 +72,7 @@ impl Clients {
         let policy = Arc::new(egress.clone());
         let secure = match ca_bundle {
             Some(bundle) => builder(&policy, true).tls_certs_only(certificates(bundle)?),
-            None => builder(&policy, true).tls_backend_preconfigured(trusting_the_system()?),
+            None => builder(&policy, true).tls_backend_preconfigured(trusting(policy.more_roots.as_ref())?),
         };
         // Without roots, which it never needs.
         let plain = builder(&policy, false).tls_certs_only([]);
@@ -72,14 +86,14 @@ impl Clients {
         client.request(method, url.clone()).header(header::ACCEPT, "application/json")
     }
 
-    /// Sends a request and reads the whole answer.
-    pub(super) async fn exchange(&self, request: RequestBuilder) -> Result<Answer, Broken> {
+    /// Sends a request and reads the answer within `bound`.
+    pub(super) async fn exchange(&self, request: RequestBuilder, bound: &Bound) -> Result<Answer, Broken> {
         let (client, request) = request.build_split();
         let request = request.map_err(|error| broken(&error, "the provider"))?;
         let place = place(request.url());
         self.policy.check_literal(request.url()).map_err(|refused| refusal(&refused))?;
         let method = request.method().clone();
-        let answer = exchange(&client, request, &place).await;
+        let answer = exchange((&client, request), &place, bound).await;
         let status = answer.as_ref().ok().map(|answer| answer.status.as_u16());
         tracing::debug!(%method, place, status, "called a provider");
         answer
@@ -102,21 +116,25 @@ fn builder(policy: &Arc<EgressPolicy>, encrypted: bool) -> ClientBuilder {
         .dns_resolver(Arc::new(GuardedResolver { policy: Arc::clone(policy), encrypted }))
 }
 
-/// TLS that trusts whom the system trusts. All accounts share it, because the roots are many: they are read once, when the first
-/// account needs them.
-fn trusting_the_system() -> Result<ClientConfig, SetupError> {
+/// TLS that trusts whom the system trusts, and whom a file names beside it. All accounts share it,
+/// because the roots are many: they are read once, when the first account needs them.
+fn trusting(more: Option<&MoreRoots>) -> Result<ClientConfig, SetupError> {
     static SHARED: OnceLock<ClientConfig> = OnceLock::new();
-    if let Some(shared) = SHARED.get() {
-        return Ok(shared.clone());
+    match (more, SHARED.get()) {
+        (Some(more), _) => more.shared(|| config(|system| Arc::new(Either { system, more: more.clone() }))),
+        (None, Some(shared)) => Ok(shared.clone()),
+        (None, None) => config(|system| Arc::new(system)).map(|it| SHARED.get_or_init(|| it).clone()),
     }
+}
+
+fn config(judging: impl FnOnce(Verifier) -> Arc<dyn ServerCertVerifier>) -> Result<ClientConfig, SetupError> {
     let failed = |error: rustls::Error| SetupError::Client(format!("TLS cannot be set up: {error}"));
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let verifier = Verifier::new(Arc::clone(&provider)).map_err(failed)?;
-    let versions = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let verified = versions.map_err(failed)?.dangerous().with_custom_certificate_verifier(Arc::new(verifier));
+    let verifier = judging(Verifier::new(algorithms()).map_err(failed)?);
+    let versions = ClientConfig::builder_with_provider(algorithms()).with_safe_default_protocol_versions();
+    let verified = versions.map_err(failed)?.dangerous().with_custom_certificate_verifier(verifier);
     let mut config = verified.with_no_client_auth();
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(SHARED.get_or_init(|| config).clone())
+    Ok(config)
 }
 
 /// The certificates of a bundle: PEM in base64.
@@ -131,33 +149,21 @@ fn certificates(bundle: &str) -> Result<Vec<Certificate>, SetupError> {
     Ok(certificates)
 }
 
-async fn exchange(client: &Client, request: Request, place: &str) -> Result<Answer, Broken> {
+async fn exchange(
+    (client, request): (&Client, Request),
+    place: &str,
+    bound: &Bound,
+) -> Result<Answer, Broken> {
     let response = client.execute(request).await.map_err(|error| broken(&error, place))?;
     let (status, retry_after) = (response.status(), retry_after(response.headers()));
     let headers = response.headers().clone();
-    let body = match body(response, place).await {
+    let body = match body::read(response, place, bound).await {
         Ok(body) => body,
         // What a refusal says is worth less than that it is one.
         Err(_) if !status.is_success() => Zeroizing::default(),
         Err(broken) => return Err(broken),
     };
     Ok(Answer { status, retry_after, headers, body, place: place.to_owned() })
-}
-
-/// The body, wiped when it is dropped.
-async fn body(mut response: Response, place: &str) -> Result<Zeroizing<Vec<u8>>, Broken> {
-    let announced = response.content_length().and_then(|length| usize::try_from(length).ok());
-    // A buffer that has to grow leaves its content behind.
-    let room = announced.unwrap_or(BODY_USUAL).min(BODY_MAX);
-    let mut body = Zeroizing::new(Vec::with_capacity(room));
-    while let Some(chunk) = response.chunk().await.map_err(|error| broken(&error, place))? {
-        if body.len() + chunk.len() > BODY_MAX {
-            let message = format!("the answer of {place} is longer than {BODY_MAX} bytes");
-            return Err(Broken { sent: true, transient: false, message });
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
 }
 
 /// `host:port`, all of a URL that is ever shown.
@@ -167,23 +173,23 @@ pub(super) fn place(url: &Url) -> String {
 }
 
 fn refusal(refused: &Refused) -> Broken {
-    Broken { sent: false, transient: false, message: refused.to_string() }
+    Broken { sent: false, transient: false, excess: Excess::None, message: refused.to_string() }
 }
 
 /// What an error of reqwest means. Its own text is not used: it may name the URL with its query.
-fn broken(error: &reqwest::Error, place: &str) -> Broken {
+pub(super) fn broken(error: &reqwest::Error, place: &str) -> Broken {
     if let Some(refused) = cause::<Refused>(error) {
         return Broken { message: format!("{place}: {refused}"), ..refusal(refused) };
     }
     let message = if error.is_builder() {
         "the request cannot be built: a login value or name holds characters that no header takes".to_owned()
     } else if error.is_dns() {
-        format!("the host name of {place} cannot be resolved")
+        format!("the host name of {place} cannot be resolved{DIRECTLY}")
     } else if let Some(tls) = cause::<rustls::Error>(error) {
         let why: String = tls.to_string().chars().take(200).collect();
         let hint = match tls {
             rustls::Error::InvalidCertificate(_) => {
-                "; tls.caBundle is for servers with an authority of their own"
+                "; tls.caBundle (or --ca-file, for all providers) is for servers with an authority of their own"
             }
             rustls::Error::InvalidMessage(_) => "; what answers there does not speak TLS: check the URL",
             _ => "",
@@ -199,17 +205,18 @@ fn broken(error: &reqwest::Error, place: &str) -> Broken {
         format!("{place} closed the connection without an answer")
     };
     let transient = !error.is_builder() && !error.is_timeout();
-    Broken { sent: !(error.is_builder() || error.is_connect()), transient, message }
+    Broken { sent: !(error.is_builder() || error.is_connect()), transient, excess: Excess::None, message }
 }
 
 fn unconnected(error: &reqwest::Error, place: &str) -> String {
     if error.is_timeout() {
-        return format!("{place} did not accept a connection within {} s", CONNECT_TIMEOUT.as_secs());
+        let longest = CONNECT_TIMEOUT.as_secs();
+        return format!("{place} did not accept a connection within {longest} s{DIRECTLY}");
     }
     match cause::<io::Error>(error).map(io::Error::kind) {
-        Some(io::ErrorKind::ConnectionRefused) => format!("{place} refuses connections"),
-        Some(kind) => format!("cannot connect to {place}: {kind}"),
-        None => format!("cannot connect to {place}"),
+        Some(io::ErrorKind::ConnectionRefused) => format!("{place} refuses connections{DIRECTLY}"),
+        Some(kind) => format!("cannot connect to {place}: {kind}{DIRECTLY}"),
+        None => format!("cannot connect to {place}{DIRECTLY}"),
     }
 }
 

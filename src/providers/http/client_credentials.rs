@@ -14,7 +14,7 @@ use url::form_urlencoded;
 use super::{Answer, Call, Http, failure, token::Granted};
 use crate::{
     api::TokenEndpointAuthMethod,
-    providers::{Failure, FailureKind},
+    providers::{Failure, FailureKind, lenient},
 };
 
 /// What a token is asked for with.
@@ -57,18 +57,23 @@ fn basic_half(text: &str) -> String {
 /// An access token (RFC 6749, section 5.1).
 #[derive(Deserialize)]
 pub(in crate::providers) struct Token {
-    access_token: SecretString,
+    access_token: Option<SecretString>,
+    #[serde(default, deserialize_with = "lenient::seconds")]
     expires_in: Option<u32>,
     /// Absent: what was asked for.
+    #[serde(default, deserialize_with = "lenient::words")]
     scope: Option<String>,
+    /// Absent: a bearer token, as RFC 6749 demands that it is said.
+    token_type: Option<String>,
 }
 
 impl Token {
     /// The token in an answer.
     pub(in crate::providers) fn of(answer: Answer, call: &Call) -> Result<Self, Failure> {
-        let token: Self = answer.success(call)?.json(call)?;
-        if token.access_token.expose_secret().is_empty() {
-            let message = "the server answered a token request with an empty token";
+        let answer = answer.success(call)?;
+        let token: Self = answer.json(call)?;
+        if token.access_token.as_ref().is_none_or(|token| token.expose_secret().is_empty()) {
+            let message = format!("{} without an access_token", answer.answered(call));
             return Err(failure(FailureKind::Malformed, message));
         }
         Ok(token)
@@ -76,12 +81,18 @@ impl Token {
 
     /// The token that a login is granted. A 400 is a refusal, too: it may be about the pair or about its scope.
     pub(in crate::providers) fn of_login(answer: Answer, call: &Call) -> Result<Granted, Failure> {
-        if matches!(answer.status.as_u16(), 400 | 401 | 403) {
+        if matches!(answer.said(), 400 | 401 | 403) {
             return Err(Failure { kind: FailureKind::LoginRefused, ..answer.failure(call) });
         }
-        let Self { access_token, expires_in, .. } = Self::of(answer, call)?;
+        let answered = answer.answered(call);
+        let Self { access_token, expires_in, token_type, .. } = Self::of(answer, call)?;
+        // A token of another type cannot be used as one (RFC 6749, section 7.1).
+        if token_type.is_some_and(|it| !it.eq_ignore_ascii_case("bearer")) {
+            let message = format!("{answered} with a token that is no bearer token (token_type)");
+            return Err(failure(FailureKind::Malformed, message));
+        }
         let expires_in = expires_in.map(|seconds| Duration::from_secs(seconds.into()));
-        Ok(Granted { token: access_token, expires_in })
+        Ok(Granted { token: access_token.unwrap_or_default(), expires_in })
     }
 
     /// The first of these scopes that it was granted without: a server may drop some without a word.
@@ -93,7 +104,7 @@ impl Token {
 
 /// Whether a token endpoint refuses a pair as such.
 pub(in crate::providers) fn refuses_pair(answer: &Answer) -> bool {
-    match answer.status.as_u16() {
+    match answer.said() {
         // Whatever the code: Keycloak says unauthorized_client to a wrong secret, Spring says nothing.
         401 => true,
         400 => answer.error_code().as_deref() == Some("invalid_client"),
@@ -114,9 +125,10 @@ mod tests {
     #[test]
     fn a_token_that_does_not_say_its_scopes_has_those_asked_for() {
         let token = |scope: Option<&str>| Token {
-            access_token: "t".into(),
+            access_token: None,
             expires_in: None,
             scope: scope.map(str::to_owned),
+            token_type: None,
         };
         let asked = ["read", "write"];
         assert_eq!(token(None).lacks(&asked), None);

@@ -18,13 +18,17 @@ use reqwest::{
 };
 use url::Host;
 
-/// Where a provider may be.
+use super::roots::MoreRoots;
+
+/// Where a provider may be, and who may vouch for it.
 #[derive(Clone, Debug, Default)]
 pub struct EgressPolicy {
     /// What `--allow-egress` names: anything goes there, plain http included.
     pub allow: Vec<IpNet>,
     /// Whether private, shared and unique-local addresses are allowed too, as for cluster-scoped providers.
     pub private_allowed: bool,
+    /// What `--ca-file` names: roots beside those of the system.
+    pub more_roots: Option<MoreRoots>,
 }
 
 impl EgressPolicy {

@@ -2,11 +2,14 @@
 //!
 //! A driver makes a `Call` and gets an `Answer` or a `Failure`. What the bodies say is the driver's business.
 
+mod body;
 mod classify;
 mod client;
 pub(super) mod client_credentials;
 mod guard;
 mod limit;
+mod roots;
+mod throttle;
 pub(super) mod token;
 
 use std::time::Duration;
@@ -17,12 +20,14 @@ use serde::de::DeserializeOwned;
 use tokio::time::{Instant, timeout_at};
 use zeroize::Zeroizing;
 
+pub(super) use self::body::{ENTRY_MIN, KEPT_MAX, LIST_MAX};
 pub(super) use self::classify::{error_code, failure};
-pub use self::guard::EgressPolicy;
 use self::{
+    body::Bound,
     client::{Broken, Clients},
     limit::Gate,
 };
+pub use self::{guard::EgressPolicy, roots::MoreRoots};
 use super::{Failure, FailureKind, RetryAfter, registry::SetupError};
 pub(super) use crate::ops::metrics::Operation;
 use crate::{
@@ -32,6 +37,12 @@ use crate::{
 
 /// What may come before a create is sent: metadata, a token, waiting for a turn.
 const PREPARATION: Duration = Duration::from_secs(15);
+
+/// The longest wait for a turn among our own requests.
+const TURN: Duration = Duration::from_secs(10);
+
+/// The longest pause, asked for by a provider, after which a request is sent again in its turn.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The longest that a create can take: [`PREPARATION`], then the request itself.
 pub(super) const CREATE_TIMEOUT: SignedDuration = SignedDuration::from_secs(45);
@@ -62,28 +73,43 @@ pub(super) struct Call {
     operation: Operation,
     effect: Effect,
     begin_by: Option<Instant>,
+    bound: Bound,
+    /// Whether a 429 is about one credential, and says nothing of the account.
+    of_one_credential: bool,
 }
 
 impl Call {
     /// A call that changes nothing.
     pub(super) fn read(operation: Operation, what: &'static str) -> Self {
-        Self { what, operation, effect: Effect::Read, begin_by: None }
+        let bound = Bound::of(operation);
+        Self { what, operation, effect: Effect::Read, begin_by: None, bound, of_one_credential: false }
+    }
+
+    /// The same, where the provider counts requests by credential.
+    pub(super) fn of_one_credential(self) -> Self {
+        Self { of_one_credential: true, ..self }
+    }
+
+    /// A call that lists in one array whatever there is, of which only `wanted` entries are kept. It has
+    /// to want what it cannot read.
+    pub(super) fn list(what: &'static str, wanted: impl Fn(&[u8]) -> bool + Send + Sync + 'static) -> Self {
+        Self { bound: Bound::entries(wanted), ..Self::read(Operation::List, what) }
     }
 
     /// A call that revokes, and does no more when it is made twice.
     pub(super) fn revoke(what: &'static str) -> Self {
-        Self { what, operation: Operation::Revoke, effect: Effect::Repeatable, begin_by: None }
+        Self { effect: Effect::Repeatable, ..Self::read(Operation::Revoke, what) }
     }
 
     /// A call that makes something each time. It is not begun later than [`PREPARATION`] from now, since others rely
     /// on its being over after [`CREATE_TIMEOUT`].
     pub(super) fn create(what: &'static str) -> Self {
         let begin_by = Some(Instant::now() + PREPARATION);
-        Self { what, operation: Operation::Create, effect: Effect::Create, begin_by }
+        Self { effect: Effect::Create, begin_by, ..Self::read(Operation::Create, what) }
     }
 
-    /// Waits for what must be there before the call, but no longer than the call has. If that fails, the call was not
-    /// made, and the failure is not one of those that speak of its effect.
+    /// Waits for what must be there before the call, but no longer than the call has. If that fails,
+    /// the call was not sent: kinds that speak of the call itself are mapped to `Unavailable`.
     pub(super) async fn preparing<T>(
         &self,
         needed: impl Future<Output = Result<T, Failure>>,
@@ -96,9 +122,22 @@ impl Call {
             FailureKind::Ambiguous
             | FailureKind::Malformed
             | FailureKind::NotFound
-            | FailureKind::Conflict => Failure { kind: FailureKind::Unavailable, ..failure },
+            | FailureKind::Conflict
+            | FailureKind::Forbidden
+            | FailureKind::Rejected
+            | FailureKind::Unexplained => Failure { kind: FailureKind::Unavailable, ..failure },
             _ => failure,
         })
+    }
+
+    fn not_its_turn(&self) -> Failure {
+        let message = format!(
+            "{} was not sent: other requests of Credwright to this provider took all turns for {} s; raise its \
+             limits.requestsPerSecond or limits.concurrent if it can take more",
+            self.what,
+            TURN.as_secs()
+        );
+        failure(FailureKind::Busy, message)
     }
 
     fn not_begun(&self) -> Failure {
@@ -139,30 +178,67 @@ impl Http {
         self.clients.request(method, url)
     }
 
-    /// Sends a request when it is its turn. Any status is an answer. Only what changes nothing is sent a second time,
-    /// and only if the connection failed.
+    /// Sends a request when it is its turn. Any status is an answer. What changes nothing is sent a second time if the
+    /// connection failed; whatever met a 429, which says that nothing was done, is sent again in its next turn while others
+    /// are answered.
     pub(super) async fn send(
         &self,
         call: &Call,
         request: impl Fn() -> RequestBuilder,
     ) -> Result<Answer, Failure> {
-        let since = Instant::now();
-        let turn = call.preparing(async { Ok(self.gate.enter().await) }).await;
-        self.meter.waited(since.elapsed());
-        let _turn = turn?;
-        let answer = self.exchange(call, request()).await;
-        let answer = match answer {
-            Err(broken) if broken.transient && call.effect == Effect::Read => {
-                self.exchange(call, request()).await
-            }
-            answer => answer,
+        let last = Instant::now() + TURN;
+        let Some(_slot) = self.waited(last, self.gate.slot()).await else {
+            return Err(call.not_its_turn());
         };
-        answer.map_err(|broken| classify::unanswered(call, broken))
+        let (mut limited, mut answers) = (None, None);
+        loop {
+            if self.waited(last, self.gate.turn()).await.is_none() {
+                return limited.ok_or_else(|| call.not_its_turn());
+            }
+            if call.begin_by.is_some_and(|begin_by| Instant::now() >= begin_by) {
+                return limited.ok_or_else(|| call.not_begun());
+            }
+            let answer = match self.exchange(call, request()).await {
+                Err(broken) if broken.transient && call.effect == Effect::Read => {
+                    self.exchange(call, request()).await
+                }
+                answer => answer,
+            };
+            let answer = answer.map_err(|broken| classify::unanswered(call, broken))?;
+            if answer.status != StatusCode::TOO_MANY_REQUESTS || call.of_one_credential {
+                // A login that works says nothing of the rate of what it is for.
+                if call.operation != Operation::Login {
+                    self.gate.answered();
+                }
+                return Ok(answer);
+            }
+            // A longer pause is the account's, and is waited out elsewhere.
+            let asked = answer.pause();
+            let (short, long) = (asked.filter(|it| *it <= PATIENCE), asked.is_some_and(|it| it > PATIENCE));
+            answers = self.gate.limited(short, answers);
+            if answers.is_none() || long {
+                return Ok(answer);
+            }
+            limited = Some(answer);
+        }
+    }
+
+    /// Waits until `last` at the latest, and counts how long. Returns `None` if that was too short.
+    async fn waited<T>(&self, last: Instant, turn: impl Future<Output = T>) -> Option<T> {
+        let since = Instant::now();
+        let came = timeout_at(last, turn).await.ok();
+        self.meter.waited(since.elapsed());
+        came
+    }
+
+    /// How many requests a minute the account is asked at the most, while that is less than its limits allow.
+    pub(super) fn per_minute(&self) -> Option<u32> {
+        self.gate.per_minute()
     }
 
     async fn exchange(&self, call: &Call, request: RequestBuilder) -> Result<Answer, Broken> {
         let since = Instant::now();
-        let answer = self.clients.exchange(request).await;
+        let answer = self.clients.exchange(request, &call.bound).await;
         let outcome = match &answer {
             Ok(answer) => RequestOutcome::of_status(answer.status.as_u16()),
             Err(broken) if broken.sent => RequestOutcome::Unanswered,
@@ -176,12 +252,45 @@ impl Http {
 impl Answer {
     /// The failure that this answer means, unless it is a success.
     pub(super) fn success(self, call: &Call) -> Result<Self, Failure> {
-        if self.status.is_success() { Ok(self) } else { Err(self.failure(call)) }
+        if self.is_success() { Ok(self) } else { Err(self.failure(call)) }
+    }
+
+    /// Returns whether the call was carried out, by status and body.
+    pub(super) fn is_success(&self) -> bool {
+        (200..300).contains(&self.said())
+    }
+
+    /// The status that the answer means. Some servers report an error with a status of success: an
+    /// `error` in the body decides, and means 400.
+    pub(super) fn said(&self) -> u16 {
+        if self.status.is_success() && classify::reports_error(&self.body) {
+            return StatusCode::BAD_REQUEST.as_u16();
+        }
+        self.status.as_u16()
     }
 
     /// The failure that this answer means.
     pub(super) fn failure(&self, call: &Call) -> Failure {
         classify::refused(call, self)
+    }
+
+    /// The same, with what to do about it.
+    pub(super) fn failure_with(&self, call: &Call, advice: &str) -> Failure {
+        let failure = self.failure(call);
+        Failure { message: format!("{}: {advice}", failure.message), ..failure }
+    }
+
+    /// The pause that it asks for, if it can be told without a clock.
+    fn pause(&self) -> Option<Duration> {
+        match self.retry_after? {
+            RetryAfter::Delay(delay) => delay.try_into().ok(),
+            RetryAfter::At(_) => None,
+        }
+    }
+
+    /// The length of the body.
+    pub(super) fn length(&self) -> usize {
+        self.body.len()
     }
 
     /// A header, if there is one that is text. Of several of a name, the first.
@@ -201,13 +310,22 @@ impl Answer {
 
     /// The decoded body. The decoder's own words are not shown: they may quote a value.
     pub(super) fn json<T: DeserializeOwned>(&self, call: &Call) -> Result<T, Failure> {
-        serde_json::from_slice(&self.body).map_err(|error| {
+        serde_json::from_slice(without_mark(&self.body)).map_err(|error| {
             let (line, column) = (error.line(), error.column());
-            let message = format!(
-                "{} answered {} with something undocumented: line {line}, column {column}",
-                self.place, call.what
-            );
+            let message =
+                format!("{} with something undocumented: line {line}, column {column}", self.answered(call));
             failure(FailureKind::Malformed, message)
         })
     }
+
+    /// The beginning of a sentence about what it holds.
+    pub(super) fn answered(&self, call: &Call) -> String {
+        format!("{} answered {}", self.place, call.what)
+    }
+}
+
+/// A body without the byte order mark that some servers begin JSON with, against RFC 8259, section
+/// 8.1.
+fn without_mark(body: &[u8]) -> &[u8] {
+    body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body)
 }

@@ -35,16 +35,41 @@ impl<G: Grant> Tokens<G> {
         Self { grant, cache: Cache::builder().max_capacity(1).expire_after(MostOfItsLife).build() }
     }
 
-    /// Makes an authorized call. A 401 proves that it had no effect: it is made once more with a fresh token.
+    /// Makes an authorized call. A refusal of the token proves that the call had no effect, so it is
+    /// made once more with a fresh token.
     pub(in crate::providers) async fn call(
         &self,
         http: &Http,
         call: &Call,
         request: impl Fn(&SecretString) -> RequestBuilder + Sync,
     ) -> Result<Answer, Failure> {
+        self.call_unless(refuses_token, http, call, request).await
+    }
+
+    /// The same for a call that hands the token over as a grant (RFC 7523, section 2.1): if it has
+    /// ended, the answer is 400 `invalid_grant`.
+    pub(in crate::providers) async fn call_with_grant(
+        &self,
+        http: &Http,
+        call: &Call,
+        request: impl Fn(&SecretString) -> RequestBuilder + Sync,
+    ) -> Result<Answer, Failure> {
+        let refused = |answer: &Answer| {
+            refuses_token(answer) || answer.error_code().as_deref() == Some("invalid_grant")
+        };
+        self.call_unless(refused, http, call, request).await
+    }
+
+    async fn call_unless(
+        &self,
+        refused: impl Fn(&Answer) -> bool + Send,
+        http: &Http,
+        call: &Call,
+        request: impl Fn(&SecretString) -> RequestBuilder + Sync,
+    ) -> Result<Answer, Failure> {
         let granted = call.preparing(self.get()).await?;
         let answer = http.send(call, || request(&granted.token)).await?;
-        if answer.status != StatusCode::UNAUTHORIZED {
+        if !((400..500).contains(&answer.said()) && refused(&answer)) {
             return Ok(answer);
         }
         self.discard(&granted).await;
@@ -70,6 +95,12 @@ impl<G: Grant> Tokens<G> {
             self.cache.invalidate(&()).await;
         }
     }
+}
+
+/// Returns whether the token was refused. The status should be 401 (RFC 6750, section 3.1), but some
+/// servers send the error code with another one.
+fn refuses_token(answer: &Answer) -> bool {
+    answer.status == StatusCode::UNAUTHORIZED || answer.error_code().as_deref() == Some("invalid_token")
 }
 
 struct MostOfItsLife;

@@ -1,19 +1,33 @@
 //! Where a server registers clients and where it issues tokens: from the spec, or from the issuer's metadata.
+//!
+//! Metadata are believed for some minutes, and asked anew when an endpoint turns out to be gone.
+//! While the metadata cannot be had, what they said last still holds.
 
-use std::sync::Arc;
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use reqwest::{Method, StatusCode, Url};
 use serde::Deserialize;
-use tokio::sync::OnceCell;
+use tokio::{sync::Mutex as AsyncMutex, time::Instant};
 
 use crate::{
     api::OauthRegistration,
     providers::{
         Failure, FailureKind,
-        http::{Call, Http, Operation, failure},
+        http::{Answer, Call, Http, Operation, failure},
         registry::{SetupError, base_url, endpoint_url},
     },
 };
+
+/// The time for which metadata are believed: longer than the pause between two probes, which ask
+/// for them.
+const BELIEVED: Duration = Duration::from_mins(10);
+/// The time for which they still hold after they could not be had.
+const HELD: Duration = Duration::from_mins(1);
+/// The longest issuer that is shown.
+const ISSUER_SHOWN: usize = 200;
 
 /// A server's endpoints.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,12 +36,25 @@ pub(super) struct Endpoints {
     pub(super) token: Url,
 }
 
-/// Finds a server's endpoints, once.
+/// Finds a server's endpoints.
 pub(super) struct Discovery {
     http: Arc<Http>,
-    issuer: Option<Issuer>,
-    /// Only what was found is kept; failures are not.
-    found: OnceCell<Endpoints>,
+    place: Place,
+}
+
+/// The source of the endpoints.
+enum Place {
+    Spec(Arc<Endpoints>),
+    Metadata(Box<Told>),
+}
+
+/// The metadata of an issuer.
+struct Told {
+    issuer: Issuer,
+    /// Until when they are believed. Whoever asks for them holds the lock, so that they are asked
+    /// for once.
+    until: AsyncMutex<Option<Instant>>,
+    last: Mutex<Option<Arc<Endpoints>>>,
 }
 
 struct Issuer {
@@ -44,31 +71,87 @@ struct Metadata {
     registration_endpoint: Option<String>,
 }
 
+impl Metadata {
+    fn is_complete(&self) -> bool {
+        self.token_endpoint.is_some() && self.registration_endpoint.is_some()
+    }
+
+    /// Takes what is missing from another document of the same issuer.
+    fn completed_by(self, other: Option<Self>) -> Self {
+        let other = other.filter(|other| other.issuer == self.issuer);
+        let (token, registration) =
+            other.map(|it| (it.token_endpoint, it.registration_endpoint)).unwrap_or_default();
+        Self {
+            token_endpoint: self.token_endpoint.or(token),
+            registration_endpoint: self.registration_endpoint.or(registration),
+            ..self
+        }
+    }
+}
+
 impl Discovery {
     pub(super) fn new(block: &OauthRegistration, http: Arc<Http>) -> Result<Self, SetupError> {
         if let Some(text) = &block.issuer {
             let url = base_url("oauthRegistration.issuer", text)?;
-            let issuer = Some(Issuer { text: text.clone(), url });
-            return Ok(Self { http, issuer, found: OnceCell::new() });
+            let issuer = Issuer { text: text.clone(), url };
+            let told = Told { issuer, until: AsyncMutex::default(), last: Mutex::default() };
+            return Ok(Self { http, place: Place::Metadata(Box::new(told)) });
         }
         let given = |field, text: &Option<String>| endpoint_url(field, text.as_deref().unwrap_or_default());
         let registration = given("oauthRegistration.registrationEndpoint", &block.registration_endpoint)?;
         let token = given("oauthRegistration.tokenEndpoint", &block.token_endpoint)?;
-        Ok(Self { http, issuer: None, found: OnceCell::new_with(Some(Endpoints { registration, token })) })
+        Ok(Self { http, place: Place::Spec(Arc::new(Endpoints { registration, token })) })
     }
 
-    pub(super) async fn endpoints(&self) -> Result<&Endpoints, Failure> {
-        self.found.get_or_try_init(|| self.look_up()).await
+    pub(super) async fn endpoints(&self) -> Result<Arc<Endpoints>, Failure> {
+        let told = match &self.place {
+            Place::Spec(endpoints) => return Ok(endpoints.clone()),
+            Place::Metadata(told) => told,
+        };
+        let mut until = told.until.lock().await;
+        let last = told.last();
+        if let Some(last) = last.clone().filter(|_| until.is_some_and(|until| Instant::now() < until)) {
+            return Ok(last);
+        }
+        let (found, held) = match (self.look_up(&told.issuer).await, last) {
+            (Ok(found), _) => (found, BELIEVED),
+            (Err(failure), Some(last)) if failure.kind == FailureKind::Unavailable => (last, HELD),
+            (Err(failure), _) => return Err(failure),
+        };
+        *until = Some(Instant::now() + held);
+        told.remember(&found);
+        Ok(found)
+    }
+
+    /// The endpoints as they were told last, without asking.
+    pub(super) fn known(&self) -> Option<Arc<Endpoints>> {
+        match &self.place {
+            Place::Spec(endpoints) => Some(endpoints.clone()),
+            Place::Metadata(told) => told.last(),
+        }
+    }
+
+    /// Forgets what the metadata said, if an endpoint has answered that it is not there, or not for
+    /// that.
+    pub(super) async fn forget_after(&self, answer: &Answer) {
+        if let (404 | 405 | 410, Place::Metadata(told)) = (answer.said(), &self.place) {
+            *told.until.lock().await = None;
+        }
     }
 
     /// Whether the server is there, whatever is remembered.
     pub(super) async fn probe(&self) -> Result<(), Failure> {
-        if self.issuer.is_some() {
-            return self.look_up().await.map(drop);
-        }
+        let token = match &self.place {
+            Place::Metadata(told) => {
+                let found = self.look_up(&told.issuer).await?;
+                told.remember(&found);
+                *told.until.lock().await = Some(Instant::now() + BELIEVED);
+                return Ok(());
+            }
+            Place::Spec(endpoints) => &endpoints.token,
+        };
         // A token request is a POST (RFC 6749, section 3.2): this has no effect, and any refusal is a sign of life.
         let call = Call::read(Operation::Login, "a look at the token endpoint");
-        let token = &self.endpoints().await?.token;
         let answer = self.http.send(&call, || self.http.request(Method::GET, token)).await?;
         if answer.status.is_server_error() || answer.status == StatusCode::TOO_MANY_REQUESTS {
             return Err(answer.failure(&call));
@@ -76,35 +159,81 @@ impl Discovery {
         Ok(())
     }
 
-    async fn look_up(&self) -> Result<Endpoints, Failure> {
-        let mut last = failure(FailureKind::Unavailable, "neither issuer nor endpoints are set");
-        let Some(issuer) = &self.issuer else { return Err(last) };
+    /// Asks both places. The second is asked only if the first does not say all that is needed, or
+    /// is not the issuer's.
+    async fn look_up(&self, issuer: &Issuer) -> Result<Arc<Endpoints>, Failure> {
+        let [first, second] = well_known(&issuer.url);
+        let first = self.metadata(issuer, &first).await;
+        let metadata = match first {
+            Ok(metadata) if metadata.is_complete() => metadata,
+            Ok(metadata) => metadata.completed_by(self.metadata(issuer, &second).await.ok()),
+            Err(NoMetadata::Down(failure)) => return Err(failure),
+            Err(NoMetadata::Unusable(why)) => match self.metadata(issuer, &second).await {
+                Ok(metadata) => metadata,
+                Err(NoMetadata::Down(failure)) => return Err(failure),
+                // What names another issuer says more than a page that is not there.
+                Err(NoMetadata::Unusable(other)) => {
+                    return Err(if why.kind == FailureKind::Malformed { why } else { other });
+                }
+            },
+        };
+        issuer.endpoints(metadata).map(Arc::new)
+    }
+
+    async fn metadata(&self, issuer: &Issuer, url: &Url) -> Result<Metadata, NoMetadata> {
         let call = Call::read(Operation::Discover, "the metadata request");
-        for url in well_known(&issuer.url) {
-            let answer = self.http.send(&call, || self.http.request(Method::GET, &url)).await?;
-            let is_final = answer.status.is_server_error() || answer.status == StatusCode::TOO_MANY_REQUESTS;
-            // Some servers answer with a page for people where there is nothing.
-            last = match answer.success(&call).and_then(|answer| answer.json::<Metadata>(&call)) {
-                Ok(metadata) => return issuer.endpoints(metadata),
-                Err(failure) if is_final => return Err(failure),
-                // A wrong status here is no verdict on a login or a credential.
-                Err(failure) => Failure { kind: FailureKind::Unavailable, ..failure },
-            };
+        let answer = self.http.send(&call, || self.http.request(Method::GET, url)).await;
+        let answer = answer.map_err(NoMetadata::Down)?;
+        let is_down = answer.status.is_server_error() || answer.status == StatusCode::TOO_MANY_REQUESTS;
+        // Some servers answer with a page for people where there is nothing.
+        match answer.success(&call).and_then(|answer| answer.json::<Metadata>(&call)) {
+            Ok(metadata) if metadata.issuer == issuer.text => Ok(metadata),
+            Ok(metadata) => Err(NoMetadata::Unusable(issuer.is_not(&metadata.issuer))),
+            Err(failure) if is_down => Err(NoMetadata::Down(failure)),
+            // A wrong status here is no verdict on a login or a credential.
+            Err(failure) => Err(NoMetadata::Unusable(Failure { kind: FailureKind::Unavailable, ..failure })),
         }
-        Err(last)
+    }
+}
+
+/// The reason for which a place has no metadata of the issuer.
+enum NoMetadata {
+    /// The server is away, or asks to wait: the other place is not tried.
+    Down(Failure),
+    Unusable(Failure),
+}
+
+impl Told {
+    fn last(&self) -> Option<Arc<Endpoints>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn remember(&self, found: &Arc<Endpoints>) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(found.clone());
     }
 }
 
 impl Issuer {
+    /// The failure where the metadata are another's. They say who that is, if it is a URL.
+    fn is_not(&self, other: &str) -> Failure {
+        let shown = Url::parse(other).ok().filter(|_| other.len() <= ISSUER_SHOWN);
+        let is = shown.map(|_| format!(", which calls itself {other}")).unwrap_or_default();
+        let message = format!(
+            "the metadata of {} are another issuer's{is}: oauthRegistration.issuer must be what the server calls itself, \
+             to the letter; it cannot be changed, so delete this provider and make another",
+            self.text
+        );
+        failure(FailureKind::Malformed, message)
+    }
+
     /// The endpoints of this issuer. Wherever they are, they are not less encrypted than the issuer.
     fn endpoints(&self, metadata: Metadata) -> Result<Endpoints, Failure> {
-        if metadata.issuer != self.text {
-            let message = "the metadata is another issuer's: spec.issuer must be what the server calls itself, to the letter";
-            return Err(failure(FailureKind::Malformed, message));
-        }
         let endpoint = |name: &'static str, text: Option<String>| {
             let Some(text) = text else {
-                let message = format!("the server's metadata has no {name}: set both endpoints in the spec");
+                let message = format!(
+                    "the server's metadata have no {name}: delete this provider and make another, with \
+                     oauthRegistration.registrationEndpoint and oauthRegistration.tokenEndpoint in place of issuer"
+                );
                 return Err(failure(FailureKind::Rejected, message));
             };
             let url = endpoint_url(name, &text)

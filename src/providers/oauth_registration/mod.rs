@@ -17,19 +17,19 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use self::{
-    discovery::Discovery,
+    discovery::{Discovery, Endpoints},
     token::{ClientLogin, TokenEndpoint},
     wire::{Handle, Registered},
 };
 use super::{
-    Capabilities, CreateRequest, Failure, FailureKind, Found, Issued, Pair, Provider, Revocation,
+    Capabilities, CreateRequest, Failure, FailureKind, Found, Issued, NotIssued, Pair, Provider, Revocation,
     RevokeRequest, Verdict,
     http::{Answer, CREATE_TIMEOUT, Call, Http, failure, token::Tokens},
-    is_half,
+    is_half, lenient,
     registry::{self, LoginData, SetupError},
 };
 use crate::{
-    api::{OauthRegistration, TokenEndpointAuthMethod},
+    api::{Duration, OauthRegistration, TokenEndpointAuthMethod, instant},
     lifecycle::capability::{Expiry, Scopes},
 };
 
@@ -37,9 +37,17 @@ use crate::{
 pub(super) const NAME: &str = "oauthRegistration";
 const NEEDS: &str = "initial_access_token, or client_id and client_secret, or no login at all";
 
+/// What is read of a login.
+pub(super) const KEYS: &[&str] = &["initial_access_token", "client_id", "client_secret", "scope"];
+
+/// How long a server may take to accept a new client, where the provider object does not say.
+const PROPAGATION: SignedDuration = SignedDuration::from_mins(1);
+
 /// What the provider object may not put into a registration: it is checked, or would be a secret in a spec.
 const OUR_METADATA: [&str; 5] =
     ["client_id", "client_name", "client_secret", "scope", "token_endpoint_auth_method"];
+/// The longest registration metadata: servers repeat it beside the pair, and answers have a bound.
+const METADATA_MAX: usize = 32 * 1024;
 /// What it may not put into a token request.
 const OUR_PARAMETERS: [&str; 4] = ["client_id", "client_secret", "grant_type", "scope"];
 /// Token parameters that workloads have to send too, and are told of.
@@ -56,6 +64,11 @@ pub(super) fn driver(
         member.map_or(Ok(()), |member| Err(SetupError::Reserved { field, member }))
     };
     reserved("metadata", &OUR_METADATA, &|member| block.metadata.contains_key(member))?;
+    let left_out = |member: &str| block.metadata_without.iter().any(|it| it == member);
+    reserved("metadataWithout", &OUR_METADATA, &left_out)?;
+    if serde_json::to_string(&block.metadata).map_or(0, |text| text.len()) > METADATA_MAX {
+        return Err(SetupError::TooLong { field: "metadata", max: METADATA_MAX });
+    }
     reserved("tokenParameters", &OUR_PARAMETERS, &|member| block.token_parameters.contains_key(member))?;
     let discovery = Arc::new(Discovery::new(block, Arc::clone(&http))?);
     let tokens = TokenEndpoint {
@@ -69,12 +82,19 @@ pub(super) fn driver(
         discovery,
         login: Login::new(login, &tokens)?,
         tokens,
-        metadata: block.metadata.clone(),
-        capabilities: capabilities(),
+        metadata: members(block),
+        capabilities: capabilities(block.propagation.map_or(PROPAGATION, Duration::signed)),
     })
 }
 
-fn capabilities() -> Capabilities {
+/// What is added to the registration, and as a null what is left out of it. Nulls of the spec
+/// itself do not survive a client-side apply, so it has a list of those.
+fn members(block: &OauthRegistration) -> BTreeMap<String, Value> {
+    let left_out = block.metadata_without.iter().map(|member| (member.clone(), Value::Null));
+    block.metadata.clone().into_iter().chain(left_out).collect()
+}
+
+fn capabilities(propagation: SignedDuration) -> Capabilities {
     Capabilities {
         title: "the registration server",
         portal: None,
@@ -88,7 +108,7 @@ fn capabilities() -> Capabilities {
         subnets: false,
         name_max: 255,
         limits_per_credential: false,
-        propagation: SignedDuration::from_mins(1),
+        propagation,
         listing_lag: SignedDuration::ZERO,
         create_timeout: CREATE_TIMEOUT,
     }
@@ -114,7 +134,7 @@ enum Login {
 impl Login {
     fn new(data: Option<&LoginData>, endpoint: &TokenEndpoint) -> Result<Self, SetupError> {
         let Some(data) = data else { return Ok(Self::Open) };
-        let login = registry::Login::new(NAME, NEEDS, data);
+        let login = registry::Login::new((NAME, NEEDS), KEYS, data);
         match (login.get("initial_access_token")?, login.get("client_id")?) {
             (Some(_), Some(_)) => {
                 Err(SetupError::Contradiction { one: "initial_access_token", other: "client_id" })
@@ -153,6 +173,11 @@ impl Provider for OauthServer {
         self.login.client_id()
     }
 
+    fn fields(&self, scopes: &[String]) -> BTreeMap<String, String> {
+        let endpoints = self.discovery.known();
+        endpoints.map(|it| self.fields_at(&it.token, joined(scopes))).unwrap_or_default()
+    }
+
     /// An initial access token cannot be tried without using it: there, a server that answers has to do.
     async fn probe(&self) -> Result<(), Failure> {
         match &self.login {
@@ -161,17 +186,19 @@ impl Provider for OauthServer {
         }
     }
 
-    async fn create(&self, request: &CreateRequest) -> Result<Issued, Failure> {
+    async fn create(&self, request: &CreateRequest) -> Result<Issued, NotIssued> {
         if request.expires_at.is_some() || !request.subnets.is_empty() {
             let message = "RFC 7591 registration knows neither a wanted expiry nor subnets";
-            return Err(failure(FailureKind::Rejected, message));
+            return Err(failure(FailureKind::Rejected, message).into());
         }
         let call = Call::create("the registration request");
         let endpoints = call.preparing(self.discovery.endpoints()).await?;
-        let answer = self.register(&call, &endpoints.registration, request).await?.success(&call)?;
-        let registered: Registered = answer.json(&call)?;
-        self.issued(registered, request, &endpoints.registration, &endpoints.token)
-            .map_err(|why| failure(FailureKind::Malformed, why))
+        let answer = self.register(&call, &endpoints.registration, request).await?;
+        if !answer.is_success() {
+            self.discovery.forget_after(&answer).await;
+            return Err(answer.failure_with(&call, self.advice(&answer)).into());
+        }
+        self.issued(answer.json(&call)?, request, &endpoints)
     }
 
     async fn find(&self, _: &str) -> Result<Vec<Found>, Failure> {
@@ -199,7 +226,7 @@ impl Provider for OauthServer {
         let uri = client_uri(&handle.uri, &endpoints.registration).map_err(rejected)?;
         let delete = || self.http.request(Method::DELETE, &uri).bearer_auth(handle.token.expose_secret());
         let answer = self.http.send(&call, delete).await?;
-        match answer.status.as_u16() {
+        match answer.said() {
             // An unknown client is a 401 (RFC 7592, section 2.3), and so is a wrong token: neither proves anything.
             401 | 404 | 410 => Ok(Revocation::NotFound),
             405 => Err(rejected("the server does not let clients be deleted: it answered 405")),
@@ -213,6 +240,33 @@ impl Provider for OauthServer {
 }
 
 impl OauthServer {
+    /// What to look at after a registration that was refused.
+    fn advice(&self, answer: &Answer) -> &'static str {
+        let code = answer.error_code();
+        match (answer.said(), code.as_deref(), &self.login) {
+            (401 | 403, _, Login::Open) => {
+                "the server may want a login for registrations: name one in login.secretRef, best with an \
+                 initial_access_token"
+            }
+            (401, _, Login::InitialAccessToken(_)) => {
+                "the initial_access_token of the login may have expired, or may have been used up"
+            }
+            (403, ..) => {
+                "the login may not register clients, or not with the scopes in spec.scopes: give it that right at the \
+                 server (a client may need a scope, which the key scope of the login Secret asks for)"
+            }
+            (404 | 405 | 410, ..) => {
+                "check oauthRegistration.registrationEndpoint, or the metadata of oauthRegistration.issuer"
+            }
+            (_, Some("invalid_scope"), _) => "correct spec.scopes",
+            (_, Some("invalid_client_metadata"), _) => {
+                "correct oauthRegistration.metadata of the provider, or spec.scopes"
+            }
+            (400 | 422, Some(_), _) => "correct oauthRegistration.metadata of the provider",
+            _ => "check oauthRegistration.metadata of the provider, and spec.scopes",
+        }
+    }
+
     async fn register(&self, call: &Call, url: &Url, request: &CreateRequest) -> Result<Answer, Failure> {
         let method: TokenEndpointAuthMethod = self.tokens.method;
         let scope = joined(&request.scopes);
@@ -230,44 +284,60 @@ impl OauthServer {
         }
     }
 
-    /// The credential that an answer speaks of, if the answer can be true.
+    /// The credential that an answer speaks of. If the answer cannot be true, that is revoked.
     fn issued(
         &self,
         registered: Registered,
         asked: &CreateRequest,
+        endpoints: &Endpoints,
+    ) -> Result<Issued, NotIssued> {
+        let expires_at = expiry(&registered.client_secret_expires_at, &registered.client_id_issued_at);
+        let untrue = self.check(&registered, asked, &endpoints.registration).and(expires_at.map(drop));
+        // What we log in with is no new client.
+        let is_ours = self.login.client_id() != Some(registered.client_id.as_str());
+        let at = registered.registration_client_uri;
+        let uri = at.and_then(|uri| own_client_uri(&uri, &endpoints.registration).ok());
+        let handle = uri.zip(registered.registration_access_token).map(|(uri, token)| Handle { uri, token });
+        let scope = joined(&asked.scopes).or(registered.scope).filter(|scope| !scope.is_empty());
+        let issued = Issued {
+            ids: BTreeMap::new(),
+            client_id: registered.client_id,
+            client_secret: registered.client_secret.unwrap_or_default(),
+            expires_at: expires_at.ok().flatten(),
+            handle: handle.map(|handle| handle.sealed()),
+            fields: self.fields_at(&endpoints.token, scope),
+            secret_aliases: Vec::new(),
+        };
+        NotIssued::unless(untrue, issued, is_ours)
+    }
+
+    /// Checks that an answer to a registration can be true, and the client of use.
+    fn check(
+        &self,
+        registered: &Registered,
+        asked: &CreateRequest,
         registration: &Url,
-        token: &Url,
-    ) -> Result<Issued, &'static str> {
-        let client_secret = registered.client_secret.filter(|secret| is_half(secret.expose_secret()));
-        let client_secret = client_secret.ok_or("the server registered a client without a secret")?;
-        if !is_half(&registered.client_id) {
-            return Err("the server registered a client without an ID");
-        }
+    ) -> Result<(), &'static str> {
         if self.login.client_id() == Some(registered.client_id.as_str()) {
             return Err("the server answered the registration with our own client ID");
         }
+        if !registered.client_secret.as_ref().is_some_and(|secret| is_half(secret.expose_secret())) {
+            return Err("the server registered a client without a secret");
+        }
+        if !is_half(&registered.client_id) {
+            return Err("the server registered a client without an ID");
+        }
         check_scopes(&asked.scopes, registered.scope.as_deref())?;
-        let handle = match registered.registration_client_uri.zip(registered.registration_access_token) {
-            Some((uri, token)) => {
-                client_uri(&uri, registration)?;
-                Some(Handle { uri, token }.sealed())
-            }
-            None => None,
-        };
-        let scope = joined(&asked.scopes).or(registered.scope).filter(|scope| !scope.is_empty());
-        Ok(Issued {
-            ids: BTreeMap::new(),
-            client_id: registered.client_id,
-            client_secret,
-            expires_at: expiry(registered.client_secret_expires_at, registered.client_id_issued_at)?,
-            handle,
-            fields: self.fields(token, scope),
-            secret_aliases: Vec::new(),
-        })
+        if let (Some(uri), Some(_)) =
+            (&registered.registration_client_uri, &registered.registration_access_token)
+        {
+            client_uri(uri, registration)?;
+        }
+        Ok(())
     }
 
     /// What a workload needs besides the pair to ask for a token.
-    fn fields(&self, token: &Url, scope: Option<String>) -> BTreeMap<String, String> {
+    fn fields_at(&self, token: &Url, scope: Option<String>) -> BTreeMap<String, String> {
         let parameters = SHARED_PARAMETERS.into_iter().filter_map(|key| {
             let value = self.tokens.parameters.get(key)?;
             Some((key.to_owned(), value.clone()))
@@ -284,7 +354,8 @@ fn joined(scopes: &[String]) -> Option<String> {
 
 /// A server may change what it registers, but says so (RFC 7591, section 3.2.1): neither more nor less will do.
 fn check_scopes(asked: &[String], registered: Option<&str>) -> Result<(), &'static str> {
-    let asked: BTreeSet<&str> = asked.iter().map(String::as_str).collect();
+    // Somebody may have put several into one entry, as OAuth spells them.
+    let asked: BTreeSet<&str> = asked.iter().flat_map(|it| it.split_ascii_whitespace()).collect();
     let registered: BTreeSet<&str> = registered.unwrap_or_default().split_ascii_whitespace().collect();
     if asked.is_empty() || asked == registered {
         Ok(())
@@ -296,19 +367,27 @@ fn check_scopes(asked: &[String], registered: Option<&str>) -> Result<(), &'stat
 }
 
 /// `client_secret_expires_at`: 0, like its absence, means never.
-fn expiry(expires_at: Option<i64>, issued_at: Option<i64>) -> Result<Option<Timestamp>, &'static str> {
-    let Some(seconds) = expires_at.filter(|seconds| *seconds != 0) else { return Ok(None) };
-    if issued_at.is_some_and(|issued_at| seconds <= issued_at) {
+fn expiry(expires_at: &Value, issued_at: &Value) -> Result<Option<Timestamp>, &'static str> {
+    let impossible = "the server registered a client whose secret expires at no possible time";
+    if expires_at.is_null() {
+        return Ok(None);
+    }
+    let seconds = match lenient::whole(expires_at).ok_or(impossible)? {
+        0 => return Ok(None),
+        seconds => seconds,
+    };
+    if lenient::whole(issued_at).is_some_and(|issued_at| seconds <= issued_at) {
         return Err("the server registered a client whose secret has expired");
     }
-    let expires_at = Timestamp::from_second(seconds).ok().filter(|_| seconds > 0);
-    expires_at.map(Some).ok_or("the server registered a client whose secret expires at no possible time")
+    instant::of_second(seconds).map(Some).ok_or(impossible)
 }
 
-/// The URL that manages a client, if it is at the same place as the registration endpoint: its token goes there.
+/// The URL that manages a client, if it is at the same place as the registration endpoint: its
+/// token goes there. It may be relative to that (RFC 3986, section 5).
 fn client_uri(uri: &str, registration: &Url) -> Result<Url, &'static str> {
-    let url = registry::endpoint_url("registration_client_uri", uri)
-        .map_err(|_| "registration_client_uri in the server's answer is not a usable URL")?;
+    let unusable = "registration_client_uri in the server's answer is not a usable URL";
+    let url = registration.join(uri).map_err(|_| unusable)?;
+    let url = registry::endpoint_url("registration_client_uri", url.as_str()).map_err(|_| unusable)?;
     if url.origin() != registration.origin() {
         return Err(
             "registration_client_uri in the server's answer is elsewhere than the registration endpoint: \
@@ -316,6 +395,17 @@ fn client_uri(uri: &str, registration: &Url) -> Result<Url, &'static str> {
         );
     }
     Ok(url)
+}
+
+/// The same URL at the place of the registration endpoint, wherever the answer puts it: behind a
+/// proxy, the server may name itself otherwise. Its token goes nowhere else.
+fn own_client_uri(uri: &str, registration: &Url) -> Result<String, &'static str> {
+    let unusable = "registration_client_uri in the server's answer is not a usable URL";
+    let elsewhere = registration.join(uri).map_err(|_| unusable)?;
+    let mut own = registration.clone();
+    own.set_path(elsewhere.path());
+    own.set_query(elsewhere.query());
+    client_uri(own.as_str(), registration).map(String::from)
 }
 
 #[cfg(test)]

@@ -36,13 +36,28 @@ fn answered(change: impl FnOnce(&mut Value)) -> Registered {
     serde_json::from_value(answer).unwrap()
 }
 
-fn issued(scopes: &[&str], registered: Registered) -> Result<Issued, &'static str> {
+fn issued(scopes: &[&str], registered: Registered) -> Result<Issued, NotIssued> {
     let login = LoginData::from([
         ("client_id".to_owned(), "own".into()),
         ("client_secret".to_owned(), "secret".into()),
     ]);
-    let token: Url = "https://id.example.com/token".parse().unwrap();
-    server(Some(&login)).issued(registered, &asked(scopes), &REGISTRATION.parse().unwrap(), &token)
+    let url = |text: &str| text.parse::<Url>().unwrap();
+    let endpoints = Endpoints { registration: url(REGISTRATION), token: url("https://id.example.com/token") };
+    server(Some(&login)).issued(registered, &asked(scopes), &endpoints)
+}
+
+#[test]
+fn the_provider_object_leaves_members_out_without_a_null() {
+    let block: OauthRegistration = serde_json::from_value(json!({
+        "issuer": "https://id.example.com",
+        "metadata": { "software_id": "credwright", "redirect_uris": ["https://here.example"] },
+        "metadataWithout": ["response_types", "redirect_uris"],
+    }))
+    .unwrap();
+    let method = TokenEndpointAuthMethod::ClientSecretBasic;
+    let body = wire::registration("orders", None, method, &members(&block));
+    let names: Vec<&str> = body.keys().map(String::as_str).collect();
+    assert_eq!(names, ["client_name", "grant_types", "software_id", "token_endpoint_auth_method"]);
 }
 
 #[test]
@@ -74,28 +89,62 @@ fn without_scopes_none_are_asked_for() {
 }
 
 #[test]
-fn an_answer_is_believed_only_if_it_can_be_true() {
-    let rows: [(&str, Value, &str); 9] = [
-        ("client_secret", json!(""), "without a secret"),
-        ("client_secret", Value::Null, "without a secret"),
-        ("client_id", json!(""), "without an ID"),
-        ("client_id", json!("own"), "our own client ID"),
-        ("scope", json!("read write admin"), "more scopes"),
-        ("scope", json!("read"), "not register all scopes"),
-        ("scope", Value::Null, "not register all scopes"),
-        ("client_secret_expires_at", json!(-1), "at no possible time"),
-        ("registration_client_uri", json!("https://evil.example.com/reg/new"), "elsewhere"),
+fn an_answer_is_believed_only_if_it_can_be_true_and_otherwise_says_what_to_revoke() {
+    let all = Some("https://id.example.com/reg/new");
+    let rows: [(&str, Value, &str, Option<&str>); 13] = [
+        ("client_secret", json!(""), "without a secret", all),
+        ("client_secret", Value::Null, "without a secret", all),
+        ("client_id", json!(""), "without an ID", None),
+        ("client_id", json!("own"), "our own client ID", None),
+        ("scope", json!("read write admin"), "more scopes", all),
+        ("scope", json!("read"), "not register all scopes", all),
+        ("scope", Value::Null, "not register all scopes", all),
+        ("client_secret_expires_at", json!(-1), "at no possible time", all),
+        ("client_secret_expires_at", json!({}), "at no possible time", all),
+        ("client_secret_expires_at", json!(i64::MAX), "at no possible time", all),
+        // The year 9999, and milliseconds.
+        ("client_secret_expires_at", json!(253_402_207_200_i64), "at no possible time", all),
+        ("client_secret_expires_at", json!(1_795_349_520_000_i64), "at no possible time", all),
+        // Its token goes to the registration endpoint's own place only.
+        (
+            "registration_client_uri",
+            json!("https://evil.example.com/reg/new?of=1"),
+            "elsewhere",
+            Some("https://id.example.com/reg/new?of=1"),
+        ),
     ];
-    for (member, value, expected) in rows {
+    for (member, value, expected, revoked_at) in rows {
         let registered = answered(|answer| answer[member] = value.clone());
-        let why = issued(&["read", "write"], registered).map(drop).unwrap_err();
-        assert!(why.contains(expected), "{member} {value}: {why}");
+        let NotIssued { failure, made } = issued(&["read", "write"], registered).map(drop).unwrap_err();
+        assert!(failure.message.contains(expected), "{member} {value}: {}", failure.message);
+        let handle = made.and_then(|made| Handle::opened(&made.handle?));
+        assert_eq!(handle.map(|it| it.uri).as_deref(), revoked_at, "{member} {value}");
+    }
+}
+
+#[test]
+fn what_can_be_understood_is_taken() {
+    let rows = [
+        ("client_secret_expires_at", json!("0")),
+        ("client_secret_expires_at", json!(0.0)),
+        ("client_id_issued_at", json!(1.7e9)),
+        ("client_id_issued_at", json!("yesterday")),
+        ("scope", json!(["write", "read"])),
+        ("registration_client_uri", json!("/reg/new")),
+        ("registration_client_uri", json!("reg/new")),
+        ("registration_client_uri", json!("//id.example.com/reg/new")),
+    ];
+    for (member, value) in rows {
+        let registered = answered(|answer| answer[member] = value.clone());
+        let issued = issued(&["read write"], registered).ok().unwrap();
+        let handle = Handle::opened(&issued.handle.unwrap()).unwrap();
+        assert_eq!(handle.uri, "https://id.example.com/reg/new", "{member} {value}");
     }
 }
 
 #[test]
 fn a_believed_answer_becomes_a_credential() {
-    let issued = issued(&["write", "read"], answered(|_| {})).unwrap();
+    let issued = issued(&["write", "read"], answered(|_| {})).ok().unwrap();
     assert_eq!((issued.client_id.as_str(), issued.expires_at), ("new", None));
     let fields =
         [("audience", "orders"), ("scope", "write read"), ("token_url", "https://id.example.com/token")];
@@ -107,39 +156,41 @@ fn a_believed_answer_becomes_a_credential() {
 
 #[test]
 fn where_no_scopes_are_asked_for_the_servers_default_is_told() {
-    let issued = issued(&[], answered(|_| {})).unwrap();
+    let issued = issued(&[], answered(|_| {})).ok().unwrap();
     assert_eq!(issued.fields["scope"], "read write");
 }
 
 #[test]
 fn a_url_without_its_token_is_no_handle() {
     let registered = answered(|answer| answer["registration_access_token"] = Value::Null);
-    assert!(issued(&["read", "write"], registered).unwrap().handle.is_none());
+    assert!(issued(&["read", "write"], registered).ok().unwrap().handle.is_none());
 }
 
 #[test]
 fn epoch_zero_is_never() {
-    assert_eq!(expiry(None, None), Ok(None));
-    assert_eq!(expiry(Some(0), Some(1_700_000_000)), Ok(None));
+    let absent = Value::Null;
+    assert_eq!(expiry(&absent, &absent), Ok(None));
+    assert_eq!(expiry(&json!(0), &json!(1_700_000_000)), Ok(None));
     assert_eq!(
-        expiry(Some(1_800_000_000), Some(1_700_000_000)),
+        expiry(&json!(1_800_000_000), &json!(1_700_000_000)),
         Ok(Timestamp::from_second(1_800_000_000).ok())
     );
-    assert!(expiry(Some(1_700_000_000), Some(1_700_000_000)).is_err());
-    assert!(expiry(Some(i64::MAX), None).is_err());
+    assert!(expiry(&json!(1_700_000_000), &json!(1_700_000_000)).is_err());
+    assert!(expiry(&json!(i64::MAX), &absent).is_err());
 }
 
 #[test]
 fn a_handle_is_not_taken_elsewhere() {
     let registration = REGISTRATION.parse().unwrap();
-    assert!(client_uri("https://id.example.com:443/x", &registration).is_ok());
+    for uri in ["https://id.example.com:443/x", "/reg/new", "new", ""] {
+        assert!(client_uri(uri, &registration).is_ok(), "{uri}");
+    }
     for uri in [
         "http://id.example.com/reg/new",
         "https://id.example.com:8443/reg/new",
         "https://id.example.com.evil.net/reg/new",
         "https://u:p@id.example.com/reg/new",
-        "/reg/new",
-        "",
+        "//evil.net/reg/new",
     ] {
         assert!(client_uri(uri, &registration).is_err(), "{uri}");
     }
@@ -158,4 +209,38 @@ async fn what_is_ours_or_has_no_handle_is_not_revoked() {
         assert_eq!(failure.kind, FailureKind::Rejected);
         assert!(failure.message.contains(expected), "{}", failure.message);
     }
+}
+
+#[test]
+fn metadata_that_no_answer_could_repeat_is_refused_beforehand() {
+    let with = |length: usize| {
+        let metadata = BTreeMap::from([("contacts".to_owned(), json!(["x".repeat(length)]))]);
+        let block = OauthRegistration {
+            registration_endpoint: Some(REGISTRATION.to_owned()),
+            token_endpoint: Some("https://id.example.com/token".to_owned()),
+            metadata,
+            ..Default::default()
+        };
+        let http =
+            Http::new(&ProviderSettings::default(), &EgressPolicy::default(), Meter::default()).unwrap();
+        driver(&block, None, Arc::new(http)).err().map(|error| error.message())
+    };
+    assert_eq!(with(METADATA_MAX - 100), None);
+    let refused = with(METADATA_MAX).unwrap();
+    assert!(refused.starts_with("metadata is longer than 32768 bytes"), "{refused}");
+}
+
+#[test]
+fn the_provider_object_says_how_long_a_new_client_may_be_refused() {
+    let block = |propagation: Option<&str>| OauthRegistration {
+        issuer: Some("https://id.example.com".to_owned()),
+        propagation: propagation.map(|text| text.parse().unwrap()),
+        ..Default::default()
+    };
+    let http =
+        || Http::new(&ProviderSettings::default(), &EgressPolicy::default(), Meter::default()).unwrap();
+    let wait =
+        |propagation| driver(&block(propagation), None, Arc::new(http())).unwrap().capabilities().propagation;
+    assert_eq!(wait(None), SignedDuration::from_mins(1));
+    assert_eq!(wait(Some("3m")), SignedDuration::from_mins(3));
 }

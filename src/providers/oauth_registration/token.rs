@@ -37,11 +37,15 @@ impl TokenEndpoint {
         if refuses_pair(&answer) {
             return Ok(Verdict::Refused);
         }
+        if let Some(advice) = answer.error_code().and_then(|code| advice(&code, &pair.scopes)) {
+            return Err(answer.failure_with(&call, advice));
+        }
         let asked: Vec<&str> = pair.scopes.iter().map(String::as_str).collect();
         match Token::of(answer, &call)?.lacks(&asked) {
             Some(scope) => {
-                let message =
-                    format!("the server issues tokens to the new pair, but without the scope {scope}");
+                let message = format!(
+                    "the server issues tokens to the new pair, but without the scope {scope}: correct spec.scopes"
+                );
                 Err(failure(FailureKind::Rejected, message))
             }
             None => Ok(Verdict::Accepted),
@@ -55,11 +59,32 @@ impl TokenEndpoint {
         client_secret: &SecretString,
         scope: Option<&str>,
     ) -> Result<Answer, Failure> {
-        let url = &self.discovery.endpoints().await?.token;
-        let Self { http, method, parameters, .. } = self;
+        let endpoints = self.discovery.endpoints().await?;
+        let Self { http, method, parameters, discovery } = self;
         let request = TokenRequest { method: *method, client_id, client_secret, scope, parameters };
-        http.send(call, || request.begin(http, url)).await
+        let answer = http.send(call, || request.begin(http, &endpoints.token)).await?;
+        discovery.forget_after(&answer).await;
+        Ok(answer)
     }
+}
+
+/// What to correct where a token request is refused, but not for the pair's sake.
+fn advice(code: &str, scopes: &[String]) -> Option<&'static str> {
+    Some(match code {
+        "invalid_scope" if scopes.is_empty() => {
+            "the server wants scopes, and none are asked for: set spec.scopes"
+        }
+        "invalid_scope" => "the server knows the pair, but not these scopes: correct spec.scopes",
+        "invalid_target" | "invalid_request" => {
+            "the server knows the pair, but wants other parameters: correct oauthRegistration.tokenParameters of \
+             the provider"
+        }
+        "unauthorized_client" | "unsupported_grant_type" => {
+            "the client may not use the grant client_credentials: correct grant_types in \
+             oauthRegistration.metadata of the provider"
+        }
+        _ => return None,
+    })
 }
 
 /// A client that may register others.

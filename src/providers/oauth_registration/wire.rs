@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::api::TokenEndpointAuthMethod;
+use crate::{api::TokenEndpointAuthMethod, providers::lenient};
 
 /// The body that registers a client: our members, then the provider object's, of which a null takes one of ours away.
 /// No body suits all servers: some demand `response_types: []`, others refuse it.
@@ -35,14 +35,18 @@ pub(super) fn registration(
     body
 }
 
-/// A registered client (RFC 7591, section 3.2.1; RFC 7592, section 3).
+/// A registered client (RFC 7591, section 3.2.1; RFC 7592, section 3). Whatever it cannot be used
+/// with, it has to be read: the client exists, and only this answer holds what deletes it.
 #[derive(Deserialize)]
 pub(super) struct Registered {
     pub(super) client_id: String,
     pub(super) client_secret: Option<SecretString>,
-    pub(super) client_id_issued_at: Option<i64>,
+    #[serde(default)]
+    pub(super) client_id_issued_at: Value,
     /// Seconds since the epoch; 0: never.
-    pub(super) client_secret_expires_at: Option<i64>,
+    #[serde(default)]
+    pub(super) client_secret_expires_at: Value,
+    #[serde(default, deserialize_with = "lenient::words")]
     pub(super) scope: Option<String>,
     pub(super) registration_client_uri: Option<String>,
     pub(super) registration_access_token: Option<SecretString>,

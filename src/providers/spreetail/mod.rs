@@ -14,13 +14,13 @@ use secrecy::{ExposeSecret, SecretString};
 
 use self::wire::{Created, Listed, New};
 use super::{
-    Capabilities, CreateRequest, Failure, FailureKind, Found, Issued, Pair, Provider, Revocation,
+    Capabilities, CreateRequest, Failure, FailureKind, Found, Issued, NotIssued, Pair, Provider, Revocation,
     RevokeRequest, Verdict,
     http::{
         Answer, CREATE_TIMEOUT, Call, Http, Operation, failure,
         token::{Grant, Granted, Tokens},
     },
-    is_half,
+    is_half, is_named_alike,
     registry::{self, LoginData, SetupError, below},
 };
 use crate::{
@@ -31,6 +31,8 @@ use crate::{
 /// The driver's name, as in the spec.
 pub(super) const NAME: &str = "spreetail";
 const NEEDS: &str = "client_id and client_secret";
+/// What is read of a login.
+pub(super) const KEYS: &[&str] = &["client_id", "client_secret"];
 
 const CREDENTIAL_ID: &str = "credentialId";
 
@@ -45,7 +47,7 @@ pub(super) fn driver(
 ) -> Result<Spreetail, SetupError> {
     let base = registry::base_url("spreetail.baseUrl", &block.base_url)?;
     let data = login.ok_or(SetupError::NoLogin { driver: NAME, needs: NEEDS })?;
-    let login = registry::Login::new(NAME, NEEDS, data);
+    let login = registry::Login::new((NAME, NEEDS), KEYS, data);
     let client_id = login.require("client_id")?.expose_secret().to_owned();
     let client_secret = login.require("client_secret")?;
     let endpoint =
@@ -106,13 +108,17 @@ impl Provider for Spreetail {
         Some(&self.client_id)
     }
 
+    fn fields(&self, _scopes: &[String]) -> BTreeMap<String, String> {
+        BTreeMap::from([("token_url".to_owned(), self.endpoint.url.to_string())])
+    }
+
     async fn probe(&self) -> Result<(), Failure> {
         self.tokens.renew().await
     }
 
-    async fn create(&self, request: &CreateRequest) -> Result<Issued, Failure> {
+    async fn create(&self, request: &CreateRequest) -> Result<Issued, NotIssued> {
         if !(request.scopes.is_empty() && request.subnets.is_empty()) {
-            return Err(failure(FailureKind::Rejected, "Spreetail knows neither scopes nor subnets"));
+            return Err(failure(FailureKind::Rejected, "Spreetail knows neither scopes nor subnets").into());
         }
         let call = Call::create("the create request");
         let body = New { name: &request.name, expires: request.expires_at.map(instant) };
@@ -121,20 +127,29 @@ impl Provider for Spreetail {
         };
         let answer = self.tokens.call(&self.http, &call, post).await?.success(&call)?;
         let created: Created = answer.json(&call)?;
-        check(&created, request, &self.client_id).map_err(|why| failure(FailureKind::Malformed, why))?;
-        Ok(Issued {
+        let untrue = check(&created, request, &self.client_id);
+        let is_ours = is_client_id(&created.client_id)
+            && created.client_id != self.client_id
+            && created.name.as_ref().is_some_and(|name| is_named_alike(name, &request.name));
+        let issued = Issued {
             ids: ids(created.credential_id),
             client_id: created.client_id,
             client_secret: created.secret,
             expires_at: created.expires,
             handle: None,
-            fields: BTreeMap::from([("token_url".to_owned(), self.endpoint.url.to_string())]),
+            fields: self.fields(&request.scopes),
             secret_aliases: Vec::new(),
-        })
+        };
+        NotIssued::unless(untrue, issued, is_ours)
     }
 
     async fn find(&self, tag: &str) -> Result<Vec<Found>, Failure> {
-        let call = Call::read(Operation::List, "the list request");
+        let wanted = {
+            let tag = tag.to_owned();
+            move |it: Listed| it.name.is_some_and(|name| name.contains(&tag))
+        };
+        let call =
+            Call::list("the list request", move |entry| serde_json::from_slice(entry).map_or(true, &wanted));
         let get = |token: &SecretString| {
             self.http.request(Method::GET, &self.credentials).bearer_auth(token.expose_secret())
         };
@@ -150,7 +165,7 @@ impl Provider for Spreetail {
     async fn verify(&self, pair: &Pair) -> Result<Verdict, Failure> {
         let call = Call::read(Operation::Verify, "the token request for the new pair");
         let answer = self.endpoint.ask(&call, &pair.client_id, &pair.client_secret).await?;
-        match answer.status.as_u16() {
+        match answer.said() {
             400 | 401 | 403 => Ok(Verdict::Refused),
             _ => granted(&answer.success(&call)?, &call).map(|_| Verdict::Accepted),
         }
@@ -241,15 +256,11 @@ impl TokenEndpoint {
 }
 
 fn granted(answer: &Answer, call: &Call) -> Result<Granted, Failure> {
-    let token: wire::Token = answer.json(call)?;
-    if token.access_token.expose_secret().is_empty() {
-        return Err(failure(
-            FailureKind::Malformed,
-            "Spreetail answered a token request with an empty token",
-        ));
-    }
-    let expires_in = token.expires_in.map(|seconds| Duration::from_secs(seconds.into()));
-    Ok(Granted { token: token.access_token, expires_in })
+    let wire::Token { access_token, expires_in } = answer.json(call)?;
+    let token = access_token.filter(|token| !token.expose_secret().is_empty()).ok_or_else(|| {
+        failure(FailureKind::Malformed, format!("{} without an accessToken", answer.answered(call)))
+    })?;
+    Ok(Granted { token, expires_in: expires_in.map(|seconds| Duration::from_secs(seconds.into())) })
 }
 
 /// What Credwright logs in with.
@@ -263,7 +274,7 @@ impl Grant for Login {
     async fn grant(&self) -> Result<Granted, Failure> {
         let call = Call::read(Operation::Login, "the token request of the login");
         let answer = self.endpoint.ask(&call, &self.client_id, &self.client_secret).await?;
-        if matches!(answer.status.as_u16(), 400 | 401 | 403) {
+        if matches!(answer.said(), 400 | 401 | 403) {
             return Err(Failure { kind: FailureKind::LoginRefused, ..answer.failure(&call) });
         }
         granted(&answer.success(&call)?, &call)

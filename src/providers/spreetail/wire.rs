@@ -4,11 +4,14 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
+use crate::providers::lenient;
+
 /// The token endpoint's answer: camelCase, unlike RFC 6749 (<https://developer.spreetail.com/reference/postapiv0oauthtoken>).
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Token {
-    pub(super) access_token: SecretString,
+    pub(super) access_token: Option<SecretString>,
+    #[serde(default, deserialize_with = "lenient::seconds")]
     pub(super) expires_in: Option<u32>,
 }
 
@@ -25,12 +28,15 @@ pub(super) struct New<'a> {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Created {
     pub(super) credential_id: Option<String>,
+    #[serde(default)]
     pub(super) client_id: String,
     pub(super) name: Option<String>,
+    #[serde(default, deserialize_with = "lenient::instant")]
     pub(super) expires: Option<Timestamp>,
+    #[serde(default, deserialize_with = "lenient::instant")]
     pub(super) created: Option<Timestamp>,
     /// The vendor's prose calls it `clientSecret`, its JSON `secret`.
-    #[serde(alias = "clientSecret")]
+    #[serde(alias = "clientSecret", default)]
     pub(super) secret: SecretString,
 }
 

@@ -177,7 +177,7 @@ impl VonageContactCenter {
             parameters: &BTreeMap::new(),
         };
         let answer = self.http.send(&call, || request.begin(&self.http, &self.token_url)).await?;
-        match (answer.status.as_u16(), answer.error_code().as_deref()) {
+        match (answer.said(), answer.error_code().as_deref()) {
             (401, _) | (400, Some("invalid_client" | "unauthorized_client")) => Ok(Tried::Refused),
             (400, Some("invalid_scope")) => Ok(Tried::ScopeRefused),
             // A 403 is a failure: it is not documented, and the account may lack the whole feature.

@@ -26,22 +26,32 @@ const fn told(name: &'static str, during: During, part: &'static str, tell: fn(&
     }
 }
 
+/// The same where the answer says what was made: that is revoked, and another one is asked for
+/// after an hour.
+const fn unusable(name: &'static str, during: During, part: &'static str, tell: fn(&Faults, &Known)) -> Lie {
+    let ready = match during {
+        Issue => ("Ready", "False", "ProviderProtocolError"),
+        _ => ("Ready", "True", "ProviderProtocolError"),
+    };
+    Lie { creates: (1, 2), says: Some((ready, part)), ..told(name, during, part, tell) }
+}
+
 static LIES: [Lie; 14] = [
-    told("it has expired already", Issue, "expir", |faults, known| {
+    unusable("it has expired already", Issue, "expir", |faults, known| {
         let past = known.now - SignedDuration::from_mins(1);
         let before = known.now - SignedDuration::from_hours(1);
         faults.every(Operation::Create, Fault::edited(&json!({ "expires": past, "created": before })));
     }),
     Lie {
         at: Place::Expereo,
-        ..told("it may do more than was asked for", Renewal, "more scopes", |faults, _| {
+        ..unusable("it may do more than was asked for", Renewal, "more scopes", |faults, _| {
             faults.every(
                 Operation::Create,
                 Fault::edited(&json!({ "scopes": ["BasicRead", "SupportReadWrite"] })),
             );
         })
     },
-    told("its secret is empty", Renewal, "without a secret", |faults, _| {
+    unusable("its secret is empty", Renewal, "without a secret", |faults, _| {
         faults.every(Operation::Create, Fault::edited(&json!({ "secret": "" })));
     }),
     told("its id is one that another ledger holds", Renewal, "someone else", |faults, known| {
@@ -72,10 +82,14 @@ static LIES: [Lie; 14] = [
     told("the answer is no JSON", Renewal, "undocumented", |faults, _| {
         faults.every(Operation::Create, Fault::Malformed);
     }),
-    told("200 with an error inside", Renewal, "undocumented", |faults, _| {
-        let body = json!({ "error": "quota_exceeded", "message": "try later" }).to_string();
-        faults.every(Operation::Create, Fault::Status { code: 200, headers: Vec::new(), body });
-    }),
+    Lie {
+        creates: (1, 2),
+        says: Some((("Ready", "True", "InvalidForProvider"), "with error quota_exceeded")),
+        ..told("200 with an error inside", Renewal, "", |faults, _| {
+            let body = json!({ "error": "quota_exceeded", "message": "try later" }).to_string();
+            faults.every(Operation::Create, Fault::Status { code: 200, headers: Vec::new(), body });
+        })
+    },
     told("504 after the effect", Renewal, "504", |faults, _| {
         faults.every(Operation::Create, Fault::StatusAfterEffect { code: 504, body: String::new() });
     }),

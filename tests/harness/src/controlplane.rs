@@ -9,6 +9,7 @@ mod cluster;
 mod files;
 mod layout;
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -33,6 +34,8 @@ pub struct ControlPlaneOptions {
     pub audit_log: Option<PathBuf>,
     /// Whether Deployments and Jobs get their Pods.
     pub workloads: bool,
+    /// Whether kube-apiserver refuses streamed lists, as one of Kubernetes 1.33 does by default.
+    pub no_streamed_lists: bool,
 }
 
 /// A control plane started by this process and ended with it, whatever the way it ends.
@@ -101,6 +104,21 @@ impl ControlPlane {
     /// The kubeconfig of a cluster administrator (group `system:masters`), usable with kubectl.
     pub fn kubeconfig(&self) -> &Path {
         self.cluster.kubeconfig()
+    }
+
+    /// The administrator's kubeconfig, for a kube-apiserver that is reached by way of `server`, such as
+    /// `http://127.0.0.1:1234`.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn kubeconfig_by_way_of(&self, server: &str) -> Result<String> {
+        let direct = std::fs::read_to_string(self.kubeconfig())?;
+        Ok(direct.replace(&format!("https://{}", self.address()), server))
+    }
+
+    /// Where kube-apiserver listens.
+    pub fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.layout.api_port).into()
     }
 
     /// A new client, as [`Cluster::client`] makes it.

@@ -56,7 +56,7 @@ impl Boundary {
 
         let call = self.provider.identify(copy()).await;
         let visit = self.world.record.traffic.clone().arrive(&call);
-        let faults = self.world.faults.take(&call);
+        let faults = self.world.faults.take(&call, parts.uri.path());
         hold_before(&faults).await;
 
         let fault = faults.iter().find(|fault| fault.is_answer());

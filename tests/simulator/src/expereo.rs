@@ -74,6 +74,9 @@ pub struct Options {
 #[derive(Clone, Debug)]
 pub struct Answers {
     pub client_id: String,
+    /// The member with the number of a client, by which alone it is deleted; none: that is its
+    /// client ID.
+    pub id: Option<String>,
     pub client_secret: String,
     pub name: String,
     /// Nothing but the pair, without the name and the scopes that were asked for.
@@ -132,7 +135,8 @@ impl Default for Answers {
     fn default() -> Self {
         let [client_id, client_secret, name] =
             ["clientId", "clientSecret", "apiClientName"].map(str::to_owned);
-        Self { client_id, client_secret, name, pair_only: false, wrapper: None, items: Some("items".into()) }
+        let items = Some("items".into());
+        Self { client_id, id: None, client_secret, name, pair_only: false, wrapper: None, items }
     }
 }
 
@@ -258,9 +262,12 @@ impl Expereo {
 
     /// A client, as answers show it; the secret at creation only.
     fn view(&self, client: &Credential, secret: Option<&str>) -> Value {
-        let Answers { client_id, client_secret, name, pair_only, wrapper, .. } = &self.options.answers;
+        let Answers { client_id, id, client_secret, name, pair_only, wrapper, .. } = &self.options.answers;
         let mut view = Map::new();
         view.insert(client_id.clone(), json!(client.client_id));
+        if let (Some(id), Ok(number)) = (id, client.id.parse::<u64>()) {
+            view.insert(id.clone(), json!(number));
+        }
         if let Some(secret) = secret {
             view.insert(client_secret.clone(), json!(secret));
         }
@@ -371,8 +378,9 @@ async fn create(
     };
     let client_id = new_client_id();
     lock(&expereo.scopes).insert(client_id.clone(), scopes);
+    let number = expereo.world.record.all().len();
     let client = expereo.world.record.issue(NewCredential {
-        id: client_id.clone(),
+        id: expereo.options.answers.id.as_ref().map_or_else(|| client_id.clone(), |_| number.to_string()),
         client_id,
         secret: new_secret(),
         name: Some(request.api_client_name),
@@ -418,18 +426,16 @@ async fn list(
 }
 
 /// Nothing protects the caller's own.
-async fn remove(
-    State(expereo): State<Arc<Expereo>>,
-    headers: HeaderMap,
-    Path(client_id): Path<String>,
-) -> Response {
+async fn remove(State(expereo): State<Arc<Expereo>>, headers: HeaderMap, Path(id): Path<String>) -> Response {
     if let Some(status) = expereo.options.no_delete {
         return status.into_response();
     }
     if let Err(refusal) = expereo.manager(&headers) {
         return refusal.into_response();
     }
-    if expereo.world.record.revoke(&client_id) {
+    let numbered = expereo.world.record.all().into_iter().find(|it| it.id == id).map(|it| it.client_id);
+    let client_id = if expereo.options.answers.id.is_some() { numbered } else { Some(id) };
+    if client_id.is_some_and(|it| expereo.world.record.revoke(&it)) {
         StatusCode::NO_CONTENT.into_response()
     } else {
         problem(StatusCode::NOT_FOUND, "there is no such client")

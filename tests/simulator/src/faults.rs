@@ -3,9 +3,10 @@
 //! The worst ones come after the effect: the credential exists and the operator does not know. What each looks like
 //! on the wire is in `boundary.rs`.
 
+use std::collections::VecDeque;
 use std::mem::replace;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -40,6 +41,8 @@ pub enum Fault {
     },
     /// 429 without effect.
     RateLimited { retry_after: RetryAfter },
+    /// 429 without effect, where more than so many of these requests came within a second of real time.
+    TooFast { per_second: usize, retry_after: RetryAfter },
     /// The request is worked on only after this much real time, and then even if the client has left.
     Slow { millis: u64 },
     /// 200 after the effect, with JSON that ends in the middle though its length is as announced.
@@ -153,24 +156,51 @@ impl Operation {
 pub struct Rule {
     #[serde(flatten)]
     pub on: Matching,
+    /// The end of the path of the requests that it is for, such as the client ID of the only
+    /// credential that cannot be deleted. None: whatever the path is.
+    #[serde(default)]
+    pub path_end: Option<String>,
     #[serde(default)]
     pub skip: usize,
     /// None: every one until the faults are cleared.
     #[serde(default)]
     pub times: Option<usize>,
+    /// The time on the simulator's clock at which it ends, whether it was suffered or not. None: never.
+    #[serde(default)]
+    pub until: Option<Timestamp>,
     pub fault: Fault,
+}
+
+impl Rule {
+    /// Every matching request suffers `fault`.
+    pub fn every(on: impl Into<Matching>, fault: Fault) -> Self {
+        Self { on: on.into(), path_end: None, skip: 0, times: None, until: None, fault }
+    }
 }
 
 /// The faults of one simulator. Clones are the same faults.
 #[derive(Clone, Debug)]
 pub struct Faults {
     rules: Arc<Mutex<Vec<Rule>>>,
+    /// When the requests of the last second passed that a rate counts.
+    passed: Arc<Mutex<VecDeque<Instant>>>,
     record: Record,
 }
 
 impl Faults {
     pub(crate) fn new(record: Record) -> Self {
-        Self { rules: Arc::default(), record }
+        Self { rules: Arc::default(), passed: Arc::default(), record }
+    }
+
+    /// Whether one more request passes where `per_second` do.
+    fn passes(&self, per_second: usize) -> bool {
+        let (mut passed, now) = (lock(&self.passed), Instant::now());
+        passed.retain(|at| now.duration_since(*at) < Duration::from_secs(1));
+        let passes = passed.len() < per_second;
+        if passes {
+            passed.push_back(now);
+        }
+        passes
     }
 
     /// The next matching request suffers `fault`.
@@ -180,17 +210,17 @@ impl Faults {
 
     /// The next `times` matching requests suffer `fault`.
     pub fn next_n(&self, on: impl Into<Matching>, times: usize, fault: Fault) {
-        self.add(Rule { on: on.into(), skip: 0, times: Some(times), fault });
+        self.add(Rule { times: Some(times), ..Rule::every(on, fault) });
     }
 
     /// `skip` matching requests pass and the one after them suffers `fault`.
     pub fn after(&self, on: impl Into<Matching>, skip: usize, fault: Fault) {
-        self.add(Rule { on: on.into(), skip, times: Some(1), fault });
+        self.add(Rule { skip, times: Some(1), ..Rule::every(on, fault) });
     }
 
     /// Every matching request suffers `fault` until [`Faults::clear`].
     pub fn every(&self, on: impl Into<Matching>, fault: Fault) {
-        self.add(Rule { on: on.into(), skip: 0, times: None, fault });
+        self.add(Rule::every(on, fault));
     }
 
     /// The next matching request stops before it has any effect.
@@ -244,22 +274,31 @@ impl Faults {
         lock(&self.rules).len()
     }
 
-    /// What `call` suffers: whatever holds it up, and at most one fault that decides its answer.
-    pub(crate) fn take(&self, call: &Call) -> Vec<Fault> {
+    /// What `call` to `path` suffers: whatever holds it up, and at most one fault that decides its answer.
+    pub(crate) fn take(&self, call: &Call, path: &str) -> Vec<Fault> {
         let mut taken = Vec::new();
         let mut has_answer = false;
+        let now = self.record.now();
         lock(&self.rules).retain_mut(|rule| {
-            if !rule.on.matches(call) {
+            if rule.until.is_some_and(|until| until <= now) {
+                return false;
+            }
+            if !rule.on.matches(call) || !rule.path_end.as_ref().is_none_or(|end| path.ends_with(end)) {
                 return true;
             }
             if rule.skip > 0 {
                 rule.skip -= 1;
                 return true;
             }
-            if rule.fault.is_answer() && replace(&mut has_answer, true) {
+            let fault = match &rule.fault {
+                Fault::TooFast { per_second, .. } if self.passes(*per_second) => return true,
+                Fault::TooFast { retry_after, .. } => Fault::rate_limited(*retry_after),
+                fault => fault.clone(),
+            };
+            if fault.is_answer() && replace(&mut has_answer, true) {
                 return true;
             }
-            taken.push(rule.fault.clone());
+            taken.push(fault);
             rule.times = rule.times.map(|times| times.saturating_sub(1));
             rule.times != Some(0)
         });

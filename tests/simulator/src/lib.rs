@@ -11,6 +11,7 @@
 //!   answers that are almost right.
 //! * [`spreetail`], [`expereo`], [`cloud_director`], [`cloud_connexa`] and [`vonage`] are providers, and so is every other
 //!   file that implements [`simulator::Provider`]. The last two have a [`portal`] instead of an API for credentials.
+//! * [`hostile`] are servers of tenants who mean harm: as slow as they can be, or with answers of a mebibyte.
 //! * [`oidc`] starts a real registration server, which is not a simulator but is used like one.
 //!
 //! What does not belong here: anything a test could assert through the record instead of a hook in a provider.
@@ -27,6 +28,7 @@ pub mod cloud_director;
 pub mod expereo;
 pub mod faults;
 pub mod gate;
+pub mod hostile;
 pub mod mutation;
 pub mod oidc;
 pub mod portal;

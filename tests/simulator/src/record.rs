@@ -117,6 +117,11 @@ impl Record {
         Self { traffic: Arc::new(Traffic::new(clock.clone())), clock, kept: Arc::default() }
     }
 
+    /// The time on the simulator's clock.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     /// Credentials that were made through the API and would still work. The operator's own login is not among them.
     pub fn live(&self) -> Vec<Credential> {
         let now = self.clock.now();

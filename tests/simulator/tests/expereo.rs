@@ -266,6 +266,7 @@ async fn a_list_may_never_end() {
 async fn answers_may_look_otherwise() {
     let caller = an_expereo(|options| {
         options.answers = Answers {
+            id: None,
             client_id: "id".into(),
             client_secret: "secret".into(),
             name: "label".into(),

@@ -1,7 +1,8 @@
 use super::*;
 
 fn policy(allow: &[&str], private_allowed: bool) -> EgressPolicy {
-    EgressPolicy { allow: allow.iter().map(|range| range.parse().unwrap()).collect(), private_allowed }
+    let allow = allow.iter().map(|range| range.parse().unwrap()).collect();
+    EgressPolicy { allow, private_allowed, more_roots: None }
 }
 
 fn check(policy: &EgressPolicy, address: &str) -> Result<(), String> {

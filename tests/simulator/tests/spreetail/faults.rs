@@ -4,7 +4,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use crate::support::{Caller, a_spreetail, http, noon};
-use credwright_simulator::{Fault, Gate, Operation, Outcome, RetryAfter};
+use credwright_simulator::{Fault, Gate, Operation, Outcome, RetryAfter, Rule};
 use futures::StreamExt;
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -62,6 +62,35 @@ async fn a_connection_torn_before_leaves_nothing() {
     assert_eq!(caller.simulator.record().created_count(), 0);
     caller.create(&token, "next").await;
     assert_eq!(caller.simulator.record().created_count(), 1);
+}
+
+#[tokio::test]
+async fn one_credential_cannot_be_deleted_for_a_while_and_others_can() {
+    let caller = a_spreetail().await;
+    let token = caller.login().await;
+    let (kept, other) = (caller.create(&token, "kept").await, caller.create(&token, "other").await);
+    let (kept, other) = (kept["clientId"].as_str().unwrap(), other["clientId"].as_str().unwrap());
+    caller.simulator.faults().add(Rule {
+        path_end: Some(kept.to_owned()),
+        times: Some(1),
+        ..Rule::every(Operation::Delete, Fault::status(500))
+    });
+    assert_eq!(caller.delete(&token, other).await.status(), 204);
+    assert_eq!(caller.delete(&token, kept).await.status(), 500);
+    assert_eq!(caller.delete(&token, kept).await.status(), 204);
+}
+
+#[tokio::test]
+async fn a_fault_that_has_an_end_is_over_when_the_clock_says_so() {
+    let caller = a_spreetail().await;
+    let token = caller.login().await;
+    let throttled = Fault::rate_limited(RetryAfter::Absent);
+    let until = Some(noon() + Duration::from_secs(10));
+    caller.simulator.faults().add(Rule { until, ..Rule::every(Operation::Create, throttled) });
+    assert_eq!(caller.create_request(&token, "early").send().await.unwrap().status(), 429);
+    caller.simulator.clock().advance(Duration::from_secs(10));
+    assert_eq!(caller.create_request(&token, "late").send().await.unwrap().status(), 200);
+    assert_eq!(caller.simulator.faults().outstanding(), 0);
 }
 
 #[tokio::test]

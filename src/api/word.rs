@@ -1,0 +1,63 @@
+//! Words that a newer version of Credwright wrote.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, PoisonError},
+};
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// How many different words are kept. Versions differ in a few.
+const MOST: usize = 512;
+/// The longest word that is kept, in bytes.
+const LONGEST: usize = 64;
+/// What stands for a word that is not kept.
+const UNKNOWN: &str = "Unknown";
+
+/// A word that this version does not know. It is read, shown and written back as it is: after a roll-back, the word of one object
+/// must not make a whole list unreadable.
+///
+/// Words are kept once for the whole process, so that what holds them can be copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct Word(&'static str);
+
+impl Word {
+    /// The word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        self.0
+    }
+
+    fn kept(text: &str) -> Self {
+        static KEPT: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+        let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = kept.get(text) {
+            return Self(known);
+        }
+        // Who may write a status may write any word: there is an end to what that takes.
+        if kept.len() >= MOST || text.len() > LONGEST {
+            return Self(UNKNOWN);
+        }
+        let word: &'static str = Box::leak(text.into());
+        kept.insert(word);
+        Self(word)
+    }
+}
+
+impl<'de> Deserialize<'de> for Word {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|text| Self::kept(&text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_kept_once_and_words_have_an_end() {
+        let (one, other) = (Word::kept("FromTheFuture"), Word::kept("FromTheFuture"));
+        assert!(std::ptr::eq(one.as_str(), other.as_str()));
+        assert_eq!(Word::kept(&"x".repeat(LONGEST + 1)).as_str(), UNKNOWN);
+    }
+}

@@ -1,0 +1,292 @@
+//! One look at one item of the queue: what is done about it, and when to look again.
+
+use std::collections::HashSet;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
+
+use super::{
+    Operator,
+    boundary::{Task, contained},
+    permits::{Ask, Lane, Permit, Turn},
+    queue::{Item, Retry},
+};
+use crate::{
+    engine::{
+        EngineError, Pass,
+        accounts::COUNT_EVERY,
+        slot::Slot,
+        stores::{Key, ProviderKey},
+        turns::{Turns, Work},
+    },
+    lifecycle::{
+        Urgency, conclude, decide,
+        ledger::Revision,
+        plan::{Plan, Wake},
+        progress::Progress,
+        time::Moved,
+        urgency,
+        world::World,
+    },
+};
+
+/// How many steps one pass may take before it makes room for others.
+const STEPS_IN_A_PASS: usize = 16;
+/// When to look again whether a namespace is known by now.
+const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(1);
+/// A wait for a turn is told to people only when it lasts longer than this, since that is a write.
+const PATIENCE: SignedDuration = SignedDuration::from_secs(10);
+
+/// What an item has for the length of a look.
+struct Look {
+    turn: Turn,
+    slot: Slot,
+}
+
+impl Turns for Look {
+    fn begin(&mut self, work: Work, account: &ProviderKey) -> bool {
+        let (lane, urgency) = match work {
+            Work::Probe => (Lane::Probes, Urgency::Ordinary),
+            Work::List => (Lane::Lists, Urgency::Ordinary),
+            Work::Attempt => (Lane::Steps, Urgency::Deletion),
+        };
+        let ask = Ask { lane, account: account.clone(), urgency, ends: Timestamp::MAX, at_once: 1 };
+        let permit = self.turn.ask(ask, Timestamp::UNIX_EPOCH, Instant::now());
+        permit.map(|permit| self.slot.work_under(permit)).is_ok()
+    }
+
+    fn end(&mut self) {
+        self.slot.work_is_done();
+    }
+}
+
+/// A plan whose step may be taken now.
+struct Admitted {
+    plan: Plan,
+    permit: Option<Permit>,
+    /// Since when the object has waited for its turn at an account, if it does.
+    parked: Option<Timestamp>,
+}
+
+impl Operator {
+    pub(super) async fn look_at(&self, item: Item, slot: Slot) {
+        let since = Instant::now();
+        let look = Look { turn: self.permits.turn(&item), slot };
+        let tended = contained(Task::Item, self.tend_item(&item, look)).await;
+        let failed = !matches!(tended, Ok(Ok(_)));
+        self.engine.metrics.reconciled(item.label(), since.elapsed(), failed);
+        let next = match tended {
+            Ok(Ok(next)) => Ok(next),
+            Ok(Err(error)) => {
+                tracing::warn!(?item, %error, "reconcile failed, retrying");
+                Err(Retry { after: error.retry_after() })
+            }
+            Err(panicked) => {
+                tracing::error!(?item, error = %panicked, "reconcile panicked, retrying");
+                Err(Retry::default())
+            }
+        };
+        self.queue.done(item, next, self.engine.now());
+    }
+
+    async fn tend_item(&self, item: &Item, look: Look) -> Result<Option<Timestamp>, EngineError> {
+        let tended = self.tend_within_rights(item, look).await;
+        if let (Item::Credential(key), Err(error)) = (item, &tended) {
+            self.engine.tell_of(key, error).await;
+        }
+        tended
+    }
+
+    async fn tend_within_rights(&self, item: &Item, look: Look) -> Result<Option<Timestamp>, EngineError> {
+        let namespace = item.namespace();
+        if !self.options.namespaces.iter().any(|bound| bound == namespace) {
+            return self.tend_what(item, look).await;
+        }
+        if !self.has_synced_within(namespace) {
+            return Ok(Some(self.engine.now() + LOOK_AGAIN));
+        }
+        let tended = match self.engine.tend_rights(namespace).await {
+            Ok(()) => self.tend_what(item, look).await,
+            Err(error) => Err(error),
+        };
+        match tended {
+            // Our rights have gone with the namespace, or left before it, and nothing needs them.
+            Err(error) if error.is_refusal() && !self.engine.stores.has_anything_in(namespace) => Ok(None),
+            tended => tended,
+        }
+    }
+
+    async fn tend_what(&self, item: &Item, mut look: Look) -> Result<Option<Timestamp>, EngineError> {
+        match item {
+            Item::Provider(key) => self.tend(key, &mut look).await,
+            Item::Credential(key) => self.reconcile(key, look).await,
+            Item::Abandoned(key) => self.engine.tend_abandoned(key, &mut look).await,
+            Item::Login(key) => self.engine.tend_login(key).await,
+            Item::Rights(_) => Ok(None),
+        }
+    }
+
+    /// One pass: observe, decide, perform, conclude, until there is nothing to do.
+    async fn reconcile(&self, key: &Key, look: Look) -> Result<Option<Timestamp>, EngineError> {
+        if let Some(wake) = self.waits_for_provider(key) {
+            return Ok(wake.instant());
+        }
+        let Look { mut turn, mut slot } = look;
+        let (mut pass, mut progress) = (self.engine.pass(key.clone(), &mut slot), Progress::default());
+        for _ in 0..STEPS_IN_A_PASS {
+            if self.must_rest() {
+                return Ok(Some(self.engine.now()));
+            }
+            match self.step(&mut pass, &mut progress, &mut turn).await {
+                Ok(Some(wake)) => return Ok(wake.instant()),
+                Ok(None) => {}
+                Err(EngineError::Stopping) => return Ok(None),
+                Err(error) if error.is_conflict() => progress.gives_way(&error)?,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Some(self.engine.now() + LOOK_AGAIN))
+    }
+
+    /// One step of a pass or, if there is none to take, rest until the instant that is returned.
+    async fn step(
+        &self,
+        pass: &mut Pass<'_>,
+        progress: &mut Progress,
+        turn: &mut Turn,
+    ) -> Result<Option<Wake>, EngineError> {
+        let key = pass.key().clone();
+        // Each time: what comes with an answer may be what cannot be read.
+        if self.engine.show_unreadable(&key).await? {
+            return Ok(Some(Wake::OnChange));
+        }
+        let mut world = pass.observe().await?;
+        let Admitted { plan, permit, parked } = self.admit(&key, &mut world, turn);
+        let Some(step) = &plan.step else {
+            let told = parked.map(|since| since.later(PATIENCE));
+            if let Some(told) = told.filter(|told| *told > self.engine.now()) {
+                return Ok(Some(plan.wake.or_at(told)));
+            }
+            return pass.rest(&world, &plan).await.map(Some);
+        };
+        tracing::debug!(namespace = %key.namespace, name = %key.name, ?step, reason = plan.reason.as_str(), "step");
+        progress.begins(&world, step)?;
+        if let Some(permit) = permit {
+            pass.slot().work_under(permit);
+        }
+        let outcome = pass.perform(&world, step).await;
+        pass.slot().work_is_done();
+        let report = conclude(&world, step, &outcome?, self.engine.now());
+        if let Some((provider, at)) = pass.conclude(&world, report).await? {
+            self.queue.wake_by(Item::Provider(provider), at);
+        }
+        self.count_soon(&key);
+        Ok(None)
+    }
+
+    /// Decides, and asks for the permit that the step needs. While there is none, the account is
+    /// busy for this object, and what can be done without it is decided: the Secret is kept right,
+    /// and deadlines are met.
+    fn admit(&self, key: &Key, world: &mut World, turn: &mut Turn) -> Admitted {
+        let mut parked: Option<Timestamp> = None;
+        loop {
+            let now = self.engine.now();
+            let plan = decide(world, now);
+            let account = plan.step.as_ref().and_then(|step| step.account(world));
+            let Some(account) = account.map(|it| (it.kind, it.name.clone())) else {
+                return Admitted { plan, permit: None, parked };
+            };
+            let provider = ProviderKey::resolve(account.0, &account.1, &key.namespace);
+            let ask = Ask {
+                lane: Lane::Steps,
+                urgency: urgency(world, &plan, now),
+                ends: self.engine.ends(key),
+                at_once: self.engine.accounts.at_once(&provider),
+                account: provider,
+            };
+            match turn.ask(ask, now, Instant::now()) {
+                Ok(permit) => return Admitted { plan, permit: Some(permit), parked },
+                Err(since) => {
+                    parked = parked.into_iter().chain([since]).min();
+                    if !world.set_busy(&account, since) {
+                        // The step does not need what is busy: no check asks again, so it rests.
+                        return Admitted { plan: Plan { step: None, ..plan }, permit: None, parked };
+                    }
+                }
+            }
+        }
+    }
+
+    /// Returns how long an object waits for its provider, if it does. Nothing is decided, and no
+    /// status written, before the provider has been probed once; then it wakes its credentials. What
+    /// is being deleted waits until its deadline: without the provider it is not known what Credwright
+    /// can revoke there, and what it has to ask a person for.
+    fn waits_for_provider(&self, key: &Key) -> Option<Wake> {
+        let object = self.engine.stores.credentials.get(key)?;
+        let provider = ProviderKey::wanted_by(&object, &key.namespace);
+        if self.engine.stores.providers.get(&provider).is_none() || self.engine.accounts.is_known(&provider) {
+            return None;
+        }
+        let Some(deleted) = &object.metadata.deletion_timestamp else { return Some(Wake::OnChange) };
+        let deadline = deleted.0.later(self.engine.revocation_deadline());
+        (self.engine.now() < deadline).then_some(Wake::At(deadline))
+    }
+
+    /// The providers of this object have other credentials now: they count them, and one that waits to go looks at once.
+    fn count_soon(&self, key: &Key) {
+        let stores = &self.engine.stores;
+        let named = stores.credentials.get(key).map(|object| ProviderKey::wanted_by(&object, &key.namespace));
+        let document = stores.ledgers.get(key).and_then(|entry| entry.document.ok());
+        let listed = document.iter().flat_map(|it| &it.revisions);
+        let listed = listed.map(|it| ProviderKey::of_account(&it.account, &key.namespace));
+        for provider in named.into_iter().chain(listed).collect::<HashSet<_>>() {
+            let pause =
+                if self.engine.is_waiting_to_go(&provider) { SignedDuration::ZERO } else { COUNT_EVERY };
+            self.queue.wake_by(Item::Provider(provider), self.engine.now() + pause);
+        }
+    }
+
+    async fn tend(&self, key: &ProviderKey, look: &mut Look) -> Result<Option<Timestamp>, EngineError> {
+        match self.engine.stores.providers.get(key) {
+            Some(_) => self.permits.know(key),
+            None => self.permits.forget(key),
+        }
+        let before = self.engine.stores.providers.get(key);
+        let tended = self.engine.tend_provider(key, look).await?;
+        if tended.changed {
+            self.wake_dependents(key);
+        }
+        if tended.overtaken {
+            let login = before.and_then(|before| before.login(key));
+            login.into_iter().for_each(|login| self.queue.wake(Item::Login(login)));
+            self.queue.wake(Item::Provider(key.clone()));
+        }
+        if let Some(login) = self.engine.login_is_going(key) {
+            self.queue.wake(Item::Login(login));
+        }
+        tended.strays.into_iter().for_each(|key| self.queue.wake(Item::Credential(key)));
+        // Only now: what cannot be written keeps nobody from using the account.
+        tended.failed.map_or(Ok(tended.wake), Err)
+    }
+
+    fn wake_dependents(&self, provider: &ProviderKey) {
+        let stores = &self.engine.stores;
+        let by_spec = stores.credentials.select(|key, object| {
+            (ProviderKey::wanted_by(object, &key.namespace) == *provider).then(|| key.clone())
+        });
+        let by_ledger = stores.ledgers.select(|key, entry| {
+            let revisions = &entry.document.as_ref().ok()?.revisions;
+            let made = |it: &Revision| ProviderKey::of_account(&it.account, &key.namespace) == *provider;
+            revisions.iter().any(|it| it.state.may_be_alive() && made(it)).then(|| key.clone())
+        });
+        self.wake_all(by_spec.into_iter().chain(by_ledger).collect());
+    }
+
+    /// What ends soonest is looked at first.
+    fn wake_all(&self, mut keys: Vec<Key>) {
+        keys.sort_by_cached_key(|key| self.engine.ends(key));
+        for key in keys {
+            self.queue.wake(Item::Credential(key));
+        }
+    }
+}

@@ -1,0 +1,343 @@
+//! Permits: whose turn it is to work at a provider.
+//!
+//! What is slow, or many, must not keep others waiting. Each kind of work has a lane of its own,
+//! and in each lane the same rules hold:
+//!
+//! - An account has as many permits at once as it takes requests at once, and no more.
+//! - The last quarter of a lane is for accounts and namespaces that have nothing running, and the
+//!   last eighth of those only for accounts that have been quick lately.
+//! - An account is slow once something took longer there than [`SLOW`], until ten others were
+//!   quicker; ten quick ones in a row excuse one stall. All slow accounts together have an eighth.
+//!   What has run for longer than [`SLOW`] counts there, too, and so frees the place that it had.
+//! - The most urgent goes first; among equals the namespace that waited longest, and then the item
+//!   whose credential ends soonest. Every fourth permit goes to another namespace in any case, so
+//!   that the urgent ones of one do not keep the others waiting for ever.
+//!
+//! An item that gets no permit is parked: it is put back, woken when its turn has come, and decides
+//! anew then. `shares.rs` has the rules, this file the waiting.
+
+mod shares;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use self::shares::{Running, Shares};
+use super::queue::{Item, Queue};
+use crate::{engine::stores::ProviderKey, lifecycle::Urgency};
+
+/// The time after which a piece of work counts as slow.
+pub const SLOW: Duration = Duration::from_secs(5);
+
+/// Every so many permits, only the turns of namespaces count.
+const FAIR: u64 = 4;
+
+/// The lowest goes first: urgency, the last turn of the namespace, the end, and since when it waits.
+type Rank = (Urgency, u64, Timestamp, u64);
+
+/// The kinds of work that are counted apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lane {
+    /// A step for one credential.
+    Steps,
+    /// The probe of an account.
+    Probes,
+    /// Listing what an account holds.
+    Lists,
+}
+
+/// What an item asks for.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// The kind of work.
+    pub lane: Lane,
+    /// The account where it is done.
+    pub account: ProviderKey,
+    /// Its urgency.
+    pub urgency: Urgency,
+    /// The end of what the item has now: of the equally urgent, what ends soonest goes first.
+    pub ends: Timestamp,
+    /// How many permits the account may have at once.
+    pub at_once: usize,
+}
+
+/// The right to work at one account, given back when it is dropped.
+#[derive(Debug)]
+pub struct Permit {
+    permits: Arc<Permits>,
+    lane: Lane,
+    account: ProviderKey,
+    number: u64,
+}
+
+/// One look at an item: what it has waited for, and the permit that it was woken with.
+#[derive(Debug)]
+pub struct Turn {
+    permits: Arc<Permits>,
+    item: Item,
+    granted: Option<Permit>,
+    waited: Vec<Wait>,
+}
+
+/// All permits of one process.
+#[derive(Debug)]
+pub struct Permits {
+    queue: Arc<Queue>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    lanes: BTreeMap<Lane, Waiting>,
+    shares: Shares,
+    /// Where each parked item waits.
+    parked: HashMap<Item, Vec<Wait>>,
+    /// Permits that were given to items which have not been looked at since.
+    granted: HashMap<Item, (Lane, ProviderKey, u64)>,
+    /// Counts asks and permits, so that earlier ones have lower numbers.
+    number: u64,
+}
+
+/// Those that wait in one lane, by account.
+#[derive(Debug, Default)]
+struct Waiting {
+    accounts: BTreeMap<ProviderKey, AtAccount>,
+    /// The number of the last permit of each namespace.
+    served: HashMap<String, u64>,
+}
+
+#[derive(Debug, Default)]
+struct AtAccount {
+    at_once: usize,
+    by_namespace: BTreeMap<(Urgency, String), InOrder>,
+}
+
+/// Items of one namespace that are equally urgent: what ends soonest first, then what came first.
+type InOrder = BTreeSet<(Timestamp, u64, Item)>;
+
+#[derive(Clone, Debug)]
+struct Wait {
+    lane: Lane,
+    account: ProviderKey,
+    urgency: Urgency,
+    ends: Timestamp,
+    number: u64,
+    since: Timestamp,
+}
+
+impl Permits {
+    /// Permits for `concurrency` steps at once; probes and lists have pools in proportion.
+    #[must_use]
+    pub fn new(queue: Arc<Queue>, concurrency: usize) -> Arc<Self> {
+        let sizes =
+            [(Lane::Steps, concurrency), (Lane::Probes, concurrency / 2), (Lane::Lists, concurrency / 8)];
+        let state = State {
+            lanes: sizes.iter().map(|(lane, _)| (*lane, Waiting::default())).collect(),
+            shares: Shares::new(
+                sizes.map(|(lane, size)| (lane, size.max(if lane == Lane::Steps { 1 } else { 2 }))).into(),
+            ),
+            parked: HashMap::new(),
+            granted: HashMap::new(),
+            number: 0,
+        };
+        Arc::new(Self { queue, state: Mutex::new(state) })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Learns of an account. A single one may use all of its lane.
+    pub fn know(&self, account: &ProviderKey) {
+        self.state().shares.know(account);
+    }
+
+    /// Forgets an account that is gone.
+    pub fn forget(&self, account: &ProviderKey) {
+        self.state().shares.forget(account);
+    }
+
+    /// Begins a look at `item`: it waits no longer, and has the permit that it was given meanwhile.
+    #[must_use]
+    pub fn turn(self: &Arc<Self>, item: &Item) -> Turn {
+        let mut state = self.state();
+        let waited = state.withdraw(item);
+        let granted = state.granted.remove(item).map(|(lane, account, number)| Permit {
+            permits: self.clone(),
+            lane,
+            account,
+            number,
+        });
+        drop(state);
+        Turn { permits: self.clone(), item: item.clone(), granted, waited }
+    }
+
+    /// Gives permits to those that may have one by now, because others turned out to be slow.
+    /// Returns when the next one turns out to be.
+    pub fn shift(&self, now: Instant) -> Option<Instant> {
+        let mut state = self.state();
+        let woken = [Lane::Steps, Lane::Probes, Lane::Lists].map(|lane| state.grant(lane, now));
+        let next = if state.parked.is_empty() { None } else { state.shares.next_slow(now) };
+        drop(state);
+        woken.into_iter().flatten().for_each(|item| self.queue.wake(item));
+        next
+    }
+
+    fn end(&self, lane: Lane, number: u64, now: Instant) {
+        let mut state = self.state();
+        state.shares.end(number, now);
+        let woken = state.grant(lane, now);
+        drop(state);
+        woken.into_iter().for_each(|item| self.queue.wake(item));
+    }
+
+    /// Returns how many permits are given, and how many items wait for one.
+    #[must_use]
+    pub fn count(&self) -> (usize, usize) {
+        let state = self.state();
+        (state.shares.running(), state.parked.len())
+    }
+}
+
+impl Turn {
+    /// Asks for a permit.
+    ///
+    /// # Errors
+    /// Since when the item has waited, if it has to wait: it is parked, and woken in its turn.
+    pub fn ask(&mut self, ask: Ask, at: Timestamp, now: Instant) -> Result<Permit, Timestamp> {
+        let fits = |it: &Permit| it.lane == ask.lane && it.account == ask.account;
+        if let Some(granted) = self.granted.take().filter(fits) {
+            self.permits.state().shares.begin(granted.number, now);
+            return Ok(granted);
+        }
+        let mut state = self.permits.state();
+        let earlier = self.waited.iter().find(|it| it.lane == ask.lane && it.account == ask.account).cloned();
+        let asked = state.ask(&self.item, &ask, earlier, (at, now));
+        drop(state);
+        let number = asked?;
+        Ok(Permit { permits: self.permits.clone(), lane: ask.lane, account: ask.account, number })
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.permits.end(self.lane, self.number, Instant::now());
+    }
+}
+
+impl State {
+    fn next_number(&mut self) -> u64 {
+        self.number += 1;
+        self.number
+    }
+
+    fn ask(
+        &mut self,
+        item: &Item,
+        ask: &Ask,
+        earlier: Option<Wait>,
+        (at, now): (Timestamp, Instant),
+    ) -> Result<u64, Timestamp> {
+        let namespace = item.namespace();
+        if self.shares.admits((ask.lane, &ask.account, namespace), ask.at_once, now) {
+            return Ok(self.give((ask.lane, &ask.account, namespace), Some(now)));
+        }
+        let (number, since) = match earlier {
+            Some(earlier) => (earlier.number, earlier.since),
+            None => (self.next_number(), at),
+        };
+        let Ask { lane, account, urgency, ends, at_once } = ask.clone();
+        let there = self.lanes.entry(lane).or_default().accounts.entry(account.clone()).or_default();
+        there.at_once = at_once;
+        there.by_namespace.entry((urgency, namespace.to_owned())).or_default().insert((
+            ends,
+            number,
+            item.clone(),
+        ));
+        let wait = Wait { lane, account, urgency, ends, number, since };
+        self.parked.entry(item.clone()).or_default().push(wait);
+        Err(since)
+    }
+
+    /// Gives a permit; its work begins at `since`, or when the item that gets it is looked at.
+    fn give(
+        &mut self,
+        (lane, account, namespace): (Lane, &ProviderKey, &str),
+        since: Option<Instant>,
+    ) -> u64 {
+        let number = self.next_number();
+        let (account, namespace) = (account.clone(), namespace.to_owned());
+        let waiting = self.lanes.entry(lane).or_default();
+        waiting.served.insert(namespace.clone(), number);
+        if waiting.accounts.is_empty() {
+            waiting.served.clear();
+        }
+        self.shares.start(number, Running { lane, account, namespace, since });
+        number
+    }
+
+    /// Takes an item out of all places where it waits.
+    fn withdraw(&mut self, item: &Item) -> Vec<Wait> {
+        let waited = self.parked.remove(item).unwrap_or_default();
+        for wait in &waited {
+            let Some(accounts) = self.lanes.get_mut(&wait.lane).map(|it| &mut it.accounts) else { continue };
+            let Some(there) = accounts.get_mut(&wait.account) else { continue };
+            let key = (wait.urgency, item.namespace().to_owned());
+            if let Some(items) = there.by_namespace.get_mut(&key) {
+                items.remove(&(wait.ends, wait.number, item.clone()));
+                if items.is_empty() {
+                    there.by_namespace.remove(&key);
+                }
+            }
+            if there.by_namespace.is_empty() {
+                accounts.remove(&wait.account);
+            }
+        }
+        waited
+    }
+
+    /// Gives permits while there are some, and returns who is to be woken with one.
+    fn grant(&mut self, lane: Lane, now: Instant) -> Vec<Item> {
+        let mut woken = Vec::new();
+        while let Some((account, item)) = self.next(lane, now) {
+            self.withdraw(&item);
+            let number = self.give((lane, &account, item.namespace()), None);
+            self.granted.insert(item.clone(), (lane, account, number));
+            woken.push(item);
+        }
+        woken
+    }
+
+    /// The one whose turn it is, among those that may have a permit now.
+    fn next(&self, lane: Lane, now: Instant) -> Option<(ProviderKey, Item)> {
+        let waiting = self.lanes.get(&lane)?;
+        let fair = self.number.is_multiple_of(FAIR);
+        let mut best: Option<(Rank, &ProviderKey, &Item)> = None;
+        for (account, there) in &waiting.accounts {
+            if self.shares.has_enough(lane, account, there.at_once) {
+                continue;
+            }
+            for ((urgency, namespace), items) in &there.by_namespace {
+                // An item has one permit at a time.
+                let free = items.iter().find(|(.., item)| !self.granted.contains_key(item));
+                let Some((ends, number, item)) = free else { continue };
+                let served = waiting.served.get(namespace).copied().unwrap_or_default();
+                let urgency = if fair { Urgency::Leaked } else { *urgency };
+                let rank = (urgency, served, *ends, *number);
+                if best.as_ref().is_none_or(|(best, ..)| rank < *best)
+                    && self.shares.admits((lane, account, namespace), there.at_once, now)
+                {
+                    best = Some((rank, account, item));
+                }
+            }
+        }
+        best.map(|(_, account, item)| (account.clone(), item.clone()))
+    }
+}

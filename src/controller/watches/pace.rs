@@ -1,0 +1,81 @@
+//! How long one request of a watch lasts, and how an error of it is waited out.
+//!
+//! A watch on a dead connection looks like one where nothing happens. So the API server is asked to end
+//! each request after a while, and a request that it has not ended shortly after that is given up
+//! (kube-runtime waits 5 s more): what was missed is told by the next one. The server spends a lookup in
+//! its cache on that, and a bookmark before the end keeps the next request from listing again.
+
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    time::Duration,
+};
+
+use kube::{core::Status, runtime::watcher};
+
+use super::Scoped;
+
+/// The shortest and the longest time, in seconds, that a request lasts.
+const LASTS: (u32, u32) = (18, 23);
+/// The longest wait that the API server is obeyed in.
+const OBEYED: Duration = Duration::from_mins(1);
+
+/// The watch's configuration with the time that each of its requests lasts. It differs from watch to
+/// watch, so that they do not all begin anew at once.
+pub(super) fn paced(config: watcher::Config, watch: &Scoped) -> watcher::Config {
+    let mut hasher = DefaultHasher::new();
+    watch.hash(&mut hasher);
+    let (shortest, longest) = LASTS;
+    let more = hasher.finish() % u64::from(longest - shortest + 1);
+    config.timeout(shortest + u32::try_from(more).unwrap_or_default())
+}
+
+/// Waits as long as the API server asked for, besides the backoff.
+pub(super) async fn obey(error: &watcher::Error) {
+    if let Some(after) = status(error).and_then(asked_for) {
+        tokio::time::sleep(after).await;
+    }
+}
+
+fn status(error: &watcher::Error) -> Option<&Status> {
+    use watcher::Error::{InitialListFailed, WatchError, WatchFailed, WatchStartFailed};
+    match error {
+        InitialListFailed(kube::Error::Api(status))
+        | WatchStartFailed(kube::Error::Api(status))
+        | WatchFailed(kube::Error::Api(status))
+        | WatchError(status) => Some(status),
+        _ => None,
+    }
+}
+
+fn asked_for(status: &Status) -> Option<Duration> {
+    let seconds = status.details.as_ref()?.retry_after_seconds;
+    (seconds > 0).then(|| Duration::from_secs(seconds.into()).min(OBEYED))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::controller::watches::Watch;
+
+    #[test]
+    fn each_watch_ends_its_requests_within_the_time_in_which_a_dead_one_has_to_be_noticed() {
+        let lasts = |watch: &Scoped| paced(watcher::Config::default(), watch).timeout.unwrap();
+        let of = |namespace: u32| (Watch::Secrets, Some(format!("shop-{namespace}")));
+        let all: Vec<u32> = (0..100).map(|namespace| lasts(&of(namespace))).collect();
+        assert!(all.iter().all(|it| (LASTS.0..=LASTS.1).contains(it)), "{all:?}");
+        assert!((LASTS.0..=LASTS.1).all(|it| all.contains(&it)), "they are spread: {all:?}");
+        assert_eq!(lasts(&of(1)), lasts(&of(1)));
+    }
+
+    #[test]
+    fn what_the_api_server_asks_for_is_obeyed_within_reason() {
+        let asks = |seconds: u32| {
+            let status = json!({ "code": 429, "details": { "retryAfterSeconds": seconds } });
+            asked_for(&serde_json::from_value(status).unwrap())
+        };
+        let seconds = Duration::from_secs;
+        assert_eq!([asks(0), asks(7), asks(86_400)], [None, Some(seconds(7)), Some(OBEYED)]);
+    }
+}

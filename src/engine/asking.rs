@@ -1,0 +1,80 @@
+//! Asking the provider what is so: what a lost response made, and whether a pair works.
+
+use secrecy::ExposeSecret;
+
+use crate::{
+    lifecycle::{
+        failure::Failure,
+        ledger::Revision,
+        plan::{FoundCredential, Outcome},
+        world::World,
+    },
+    providers::{Pair, Verdict},
+};
+
+use super::{EngineError, Pass, ledger::OpenLedger};
+
+impl Pass<'_> {
+    pub(super) async fn settle(&mut self, world: &World, revision: u32) -> Result<Outcome, EngineError> {
+        let revision = revision_of(world, revision)?;
+        let driver = self.driver(&revision.account)?;
+        let made_under = revision.tag().map_or_else(|| world.tag(), str::to_owned);
+        let found = match driver.find(&made_under).await {
+            Ok(found) => found,
+            Err(failure) => return Ok(Outcome::Failed(failure)),
+        };
+        let own = |it: &str| world.document().and_then(|all| all.sibling(revision, it));
+        let credentials = found.into_iter().map(|it| FoundCredential {
+            held_elsewhere: driver.identity() == Some(&it.client_id)
+                || self.held_elsewhere(&it.client_id, &revision.account)
+                || (it.name == revision.name && own(&it.client_id).is_some()),
+            name: it.name,
+            client_id: it.client_id,
+            ids: it.ids,
+        });
+        Ok(Outcome::Found(credentials.collect()))
+    }
+
+    pub(super) async fn verify(&mut self, revision: u32) -> Result<Outcome, EngineError> {
+        let open = self.open().await?;
+        let tried = self.tried(&open, revision).await;
+        let before = open.document.revision(revision).filter(|it| it.refused_at.is_some()).cloned();
+        self.open = Some(open);
+        Ok(match (tried?, before) {
+            (Ok(Verdict::Accepted), _) => Outcome::Tried { accepted: true },
+            (Ok(Verdict::Refused), None) => Outcome::Tried { accepted: false },
+            // Refused once more: that counts only if the account itself is well.
+            (Ok(Verdict::Refused), Some(it)) => match self.driver(&it.account)?.probe().await {
+                Ok(()) => Outcome::Tried { accepted: false },
+                Err(failure) => Outcome::Failed(failure),
+            },
+            (Err(failure), _) => Outcome::Failed(failure),
+        })
+    }
+
+    pub(super) async fn tried(
+        &self,
+        open: &OpenLedger,
+        revision: u32,
+    ) -> Result<Result<Verdict, Failure>, EngineError> {
+        let it = open.document.revision(revision).ok_or(EngineError::Gone("the revision"))?;
+        let pair = pair_of(open, it).ok_or(EngineError::Gone("the secret"))?;
+        Ok(self.driver(&it.account)?.verify(&pair).await)
+    }
+}
+
+/// The pair of a revision, if its ledger holds the secret.
+pub(super) fn pair_of(open: &OpenLedger, revision: &Revision) -> Option<Pair> {
+    let secrets = open.material.get(revision.revision)?;
+    // An answer that could not be used may have come without one.
+    let has_secret = !secrets.client_secret.expose_secret().is_empty();
+    has_secret.then(|| Pair {
+        client_id: revision.client_id.clone().unwrap_or_default(),
+        client_secret: secrets.client_secret.clone(),
+        scopes: revision.request.scopes.clone(),
+    })
+}
+
+fn revision_of(world: &World, revision: u32) -> Result<&Revision, EngineError> {
+    world.document().and_then(|document| document.revision(revision)).ok_or(EngineError::Gone("the revision"))
+}

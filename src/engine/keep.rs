@@ -1,0 +1,211 @@
+//! The way of an answer into the ledger.
+//!
+//! The secret is only in this process. Waiting for the API server is therefore never given up, but
+//! it is done outside of the slot, so that other objects go on. A refusal is no reason to wait:
+//! then the credential is given back to the provider, or put on record.
+
+use std::{panic::AssertUnwindSafe, time::Duration};
+
+use futures::FutureExt;
+use tokio::time::Instant;
+
+use crate::{
+    api::AbandonedKind,
+    lifecycle::{
+        abandoned::{Abandonment, record_name, to_do},
+        failure::{Failure, FailureKind},
+        ledger::{Answer, Edit, Revision},
+    },
+    ops::metrics::{Outcome, Unwritten},
+    providers::{CreateRequest, Issued, NotIssued, Provider, RevokeRequest},
+};
+
+use super::{
+    EngineError, Pass,
+    ending::end,
+    ledger::OpenLedger,
+    seal::{self, Secrets},
+    stores::ProviderKey,
+};
+
+/// The refusals after which an answer is given back. One alone may be an accident: a role or a
+/// policy that is being changed.
+const REFUSALS: u32 = 5;
+/// The shortest and the longest pause between two attempts.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+/// The time after which the pass leaves its slot.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A credential that was just made, and that no ledger has yet.
+struct Made<'a> {
+    revision: &'a Revision,
+    answer: Answer,
+    secrets: Secrets,
+    driver: &'a dyn Provider,
+}
+
+/// The history of attempts to write something down.
+struct Attempts {
+    since: Instant,
+    count: u32,
+    refusals: u32,
+    /// The pause that the API server has asked for. A longer one than the longest is not made: until
+    /// the answer is written down, it is lost with this process.
+    asked: Option<Duration>,
+    unwritten: Option<Unwritten>,
+}
+
+impl Attempts {
+    fn begin() -> Self {
+        Self { since: Instant::now(), count: 0, refusals: 0, asked: None, unwritten: None }
+    }
+
+    /// Counts a failure. Returns whether another attempt can help.
+    fn go_on_after(&mut self, error: &EngineError) -> bool {
+        self.count += 1;
+        self.refusals += u32::from(error.is_refusal());
+        self.asked = error.retry_after().map(|it| it.unsigned_abs().min(PAUSES.1));
+        let is_final =
+            matches!(error, EngineError::Gone(_) | EngineError::Ledger(_) | EngineError::Illegal(_));
+        !is_final && self.refusals < REFUSALS
+    }
+
+    /// The pause before the next attempt, after what the API server has asked for. Up to a half of it
+    /// is random, because many may wait for the same API server.
+    fn pause(&self) -> Duration {
+        let longest = PAUSES.0.saturating_mul(1 << self.count.saturating_sub(1).min(10)).min(PAUSES.1);
+        let shorter = u32::try_from(seal::entropy() % 512).unwrap_or(0);
+        self.asked.unwrap_or_default() + longest - longest / 1024 * shorter
+    }
+}
+
+impl Pass<'_> {
+    /// Writes an answer down, as what is to be revoked if it `is_doomed`. On a conflict the ledger
+    /// is read again, and the answer is attached to its intent, whatever has become of that.
+    pub(super) async fn keep(
+        &mut self,
+        revision: &Revision,
+        (issued, is_doomed): (Issued, bool),
+        driver: &dyn Provider,
+    ) -> Result<(), EngineError> {
+        let answer = Answer {
+            intent_id: revision.intent.id.clone(),
+            client_id: issued.client_id,
+            ids: issued.ids,
+            fields: issued.fields,
+            secret_aliases: issued.secret_aliases,
+            scopes: revision.request.scopes.clone(),
+            expires_at: issued.expires_at,
+            is_doomed,
+        };
+        let secrets = Secrets { client_secret: issued.client_secret, handle: issued.handle };
+        let made = Made { revision, answer, secrets, driver };
+        let mut attempts = Attempts::begin();
+        let mut open = self.open.take();
+        loop {
+            let error = match self.attach(&made, open.take()).await {
+                Ok(open) => {
+                    self.open = Some(open);
+                    return Ok(());
+                }
+                Err(error) => error,
+            };
+            if !attempts.go_on_after(&error) {
+                return Err(self.give_back(&made, error).await);
+            }
+            tracing::warn!(namespace = %self.key.namespace, name = %self.key.name, %error, "create response not stored, retrying");
+            self.pause(&mut attempts).await;
+        }
+    }
+
+    /// One attempt. Without an open ledger it is read first, since somebody else may have written
+    /// it.
+    async fn attach(&self, made: &Made<'_>, open: Option<OpenLedger>) -> Result<OpenLedger, EngineError> {
+        let open = match open {
+            Some(open) => open,
+            None => self.engine.read_ledger(&self.key).await?.ok_or(EngineError::Gone("the ledger"))?,
+        };
+        let edits = [Edit::Answer(Box::new(made.answer.clone()))];
+        let secrets = Some((made.revision.revision, made.secrets.clone()));
+        self.engine.write_ledger(&self.key, open, &edits, secrets).await
+    }
+
+    /// Waits before the next attempt, and leaves the slot to others once that has taken long.
+    async fn pause(&mut self, attempts: &mut Attempts) {
+        if attempts.since.elapsed() >= PATIENCE {
+            attempts.unwritten.get_or_insert_with(|| self.engine.metrics.unwritten());
+            self.leave_slot();
+        }
+        tokio::time::sleep(attempts.pause()).await;
+    }
+
+    /// No ledger takes the secret, so the credential must not live. Until it is revoked or on
+    /// record, this process is the only one that knows of it. Returns the error that led here.
+    async fn give_back(&mut self, made: &Made<'_>, error: EngineError) -> EngineError {
+        let Made { revision, answer, secrets, driver } = made;
+        let mut attempts = Attempts::begin();
+        loop {
+            let Err(failure) = self.revoke_made(made).await else { return error };
+            let action = to_do(AbandonedKind::NotRevoked, driver.capabilities());
+            let it = given_back(revision, answer, (failure.message, action));
+            let scopes = revision.request.scopes.clone();
+            let Err(why) = self.engine.abandon(&self.key, &it, Some(secrets.clone()), scopes).await else {
+                return error;
+            };
+            let (namespace, name, client) = (&self.key.namespace, &self.key.name, &answer.client_id);
+            tracing::error!(%namespace, %name, %client, %why, "credential without a ledger neither revoked nor on record");
+            if !attempts.go_on_after(&why) {
+                return error;
+            }
+            self.pause(&mut attempts).await;
+        }
+    }
+
+    /// Revokes what was just made.
+    async fn revoke_made(&self, made: &Made<'_>) -> Result<(), Failure> {
+        let Made { revision, answer, secrets, driver } = made;
+        if !driver.capabilities().revoke {
+            let message = "the provider has no call that revokes".to_owned();
+            return Err(Failure { kind: FailureKind::Rejected, retry_after: None, message });
+        }
+        let request = RevokeRequest {
+            client_id: answer.client_id.clone(),
+            ids: answer.ids.clone(),
+            handle: secrets.handle.clone(),
+        };
+        // It was never used, so what the provider says is enough.
+        let revoked = end(*driver, Some(&request), None).await;
+        let meter = self.engine.meter(&ProviderKey::of_account(&revision.account, &self.key.namespace));
+        meter.revoked(revoked.as_ref().map_or_else(|failure| failure.kind.into(), |_| Outcome::Done));
+        revoked.map(drop)
+    }
+}
+
+/// Calls the driver. A defect of it is an answer that was lost: the credential that it may have
+/// made is looked for.
+pub(super) async fn created(driver: &dyn Provider, request: &CreateRequest) -> Result<Issued, NotIssued> {
+    let message =
+        "the create request ended in a defect of Credwright, which is in its log; report it".to_owned();
+    let defect = Failure { kind: FailureKind::Ambiguous, retry_after: None, message };
+    AssertUnwindSafe(driver.create(request)).catch_unwind().await.unwrap_or(Err(defect.into()))
+}
+
+/// The record of a credential that no ledger took. The tag is in its name.
+fn given_back(revision: &Revision, answer: &Answer, (why, action): (String, Option<String>)) -> Abandonment {
+    let tag = revision.tag().unwrap_or(&revision.name);
+    Abandonment {
+        record: record_name(tag, revision.revision),
+        revision: revision.revision,
+        kind: AbandonedKind::NotRevoked,
+        name: revision.name.clone(),
+        client_id: Some(answer.client_id.clone()),
+        ids: answer.ids.clone(),
+        account: revision.account.clone(),
+        expires_at: answer.expires_at,
+        why: format!("it could not be written into its ledger, and revoking it failed: {why}"),
+        action,
+    }
+}
+
+#[cfg(test)]
+mod tests;

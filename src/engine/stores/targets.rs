@@ -1,0 +1,236 @@
+//! The Secrets that workloads read, as far as decisions need them.
+//!
+//! Anybody may put the label on a Secret of theirs, with as many annotations as fit into one. So of each, only what has a bound is
+//! kept; and of those that belong to no object that is known, only the last ones.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use jiff::Timestamp;
+use k8s_openapi::ByteString;
+use kube::{ResourceExt, core::ObjectMeta};
+
+use super::{Key, Store};
+use crate::{
+    api::{
+        DIGEST_ANNOTATION, DRESSED_ANNOTATION, RENDERED_FROM_ANNOTATION, REVISION_ANNOTATION, SecretOutput,
+    },
+    engine::{
+        kubernetes::{owner_uid, version},
+        seal::Sealer,
+        wire::Secret,
+    },
+    lifecycle::world::Rendered,
+};
+
+/// How many targets are kept that no known object owns or names: it may be told of after its Secret.
+pub(super) const UNCLAIMED_MAX: usize = 1024;
+/// The longest UID and name that an owner has.
+const OWNER_MAX: (usize, usize) = (64, 253);
+/// How many labels and annotations a spec may ask for.
+const WORN_MAX: usize = 64;
+
+/// A target, without its secrets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetEntry {
+    /// The Secret's UID.
+    pub uid: String,
+    /// The Secret's version.
+    pub version: u64,
+    /// The UID of the ApiCredential that controls it.
+    pub owner: Option<String>,
+    /// The name of whatever controls it.
+    pub controller: Option<String>,
+    /// What it holds, if that is exactly what Credwright wrote.
+    pub intact: Option<Rendered>,
+    /// Hash of the labels and annotations that it wears because a spec asked for them.
+    pub dress: u64,
+    /// Whether it is immutable.
+    pub immutable: bool,
+    /// Whether it is being deleted.
+    pub terminating: bool,
+    /// When it was created.
+    pub created_at: Option<Timestamp>,
+}
+
+/// A target Secret as it is kept: recognised by its digest, and stripped.
+#[must_use]
+pub fn target_entry(secret: &Secret, sealer: &Sealer) -> TargetEntry {
+    TargetEntry {
+        uid: secret.uid().unwrap_or_default(),
+        version: version(secret),
+        owner: owner_uid(secret).filter(|uid| uid.len() <= OWNER_MAX.0),
+        controller: controller(&secret.metadata),
+        intact: intact(secret, sealer),
+        dress: worn(&secret.metadata),
+        immutable: secret.immutable == Some(true),
+        terminating: secret.metadata.deletion_timestamp.is_some(),
+        created_at: secret.creation_timestamp().map(|time| time.0),
+    }
+}
+
+/// The name of whatever controls an object. The API server takes names that are longer than any object's: they are cut.
+#[must_use]
+pub fn controller(metadata: &ObjectMeta) -> Option<String> {
+    let owner = metadata.owner_references.iter().flatten().find(|owner| owner.controller == Some(true));
+    owner.map(|owner| owner.name.chars().take(OWNER_MAX.1).collect())
+}
+
+fn intact(secret: &Secret, sealer: &Sealer) -> Option<Rendered> {
+    let annotations = secret.annotations();
+    let rendered = Rendered {
+        revision: annotations.get(REVISION_ANNOTATION)?.parse().ok()?,
+        from: annotations.get(RENDERED_FROM_ANNOTATION)?.clone(),
+    };
+    let digest = annotations.get(DIGEST_ANNOTATION)?;
+    (*digest == target_digest(secret, &rendered, sealer)).then_some(rendered)
+}
+
+/// The digest that says: Credwright wrote exactly this, here, from that. Not for whom: a restore takes the owner away, and whose it
+/// is, is seen from the owner reference or from the ledger.
+pub(in crate::engine) fn target_digest(secret: &Secret, rendered: &Rendered, sealer: &Sealer) -> String {
+    let namespace = secret.namespace().unwrap_or_default();
+    let name = secret.name_any();
+    let revision = rendered.revision.to_string();
+    let head = [&namespace, &name, &revision, &rendered.from].map(|text| text.as_bytes());
+    let data =
+        secret.data.iter().flatten().flat_map(|(key, ByteString(value))| [key.as_bytes(), value.as_slice()]);
+    sealer.digest(head.into_iter().chain(data))
+}
+
+/// The labels and annotations that a target wears, by what Credwright wrote down when it put them on.
+fn worn(metadata: &ObjectMeta) -> u64 {
+    let value = |there: &Option<BTreeMap<String, String>>, key: &str| there.as_ref()?.get(key).cloned();
+    let noted = metadata.annotations.iter().flatten().find(|(key, _)| *key == DRESSED_ANNOTATION);
+    let keys = noted.iter().flat_map(|(_, worn)| worn.split(' ')).take(WORN_MAX);
+    let pairs = keys.filter_map(|worn| match worn.split_once(':')? {
+        ("label", key) => Some((false, key.to_owned(), value(&metadata.labels, key)?)),
+        ("annotation", key) => Some((true, key.to_owned(), value(&metadata.annotations, key)?)),
+        _ => None,
+    });
+    hash(pairs.collect())
+}
+
+/// What a target wears that is as a spec asks for.
+pub(in crate::engine) fn asked(output: Option<&SecretOutput>) -> u64 {
+    let Some(output) = output else { return hash(Vec::new()) };
+    let labels = output.labels.iter().map(|(key, value)| (false, key.clone(), value.clone()));
+    let annotations = output.annotations.iter().map(|(key, value)| (true, key.clone(), value.clone()));
+    hash(labels.chain(annotations).collect())
+}
+
+fn hash(mut pairs: Vec<(bool, String, String)>) -> u64 {
+    pairs.sort();
+    let mut hasher = DefaultHasher::new();
+    pairs.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Targets, by their own key.
+#[derive(Default)]
+pub struct Targets {
+    entries: Store<Key, TargetEntry>,
+    /// Kept in step with the entries under this lock.
+    index: Mutex<Index>,
+}
+
+#[derive(Default)]
+struct Index {
+    /// By the UID of their owner.
+    owned: HashMap<String, HashSet<Key>>,
+    /// Those that no known object claims, the oldest first.
+    unclaimed: VecDeque<Key>,
+}
+
+impl Index {
+    fn own(&mut self, key: &Key, entry: &TargetEntry) {
+        if let Some(owner) = &entry.owner {
+            self.owned.entry(owner.clone()).or_default().insert(key.clone());
+        }
+    }
+
+    fn disown(&mut self, key: &Key, entry: &TargetEntry) {
+        let Some(owner) = &entry.owner else { return };
+        if let Some(keys) = self.owned.get_mut(owner) {
+            keys.remove(key);
+            if keys.is_empty() {
+                self.owned.remove(owner);
+            }
+        }
+    }
+}
+
+impl Targets {
+    fn index(&self) -> MutexGuard<'_, Index> {
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is known of `key`.
+    pub fn get(&self, key: &Key) -> Option<TargetEntry> {
+        self.entries.get(key)
+    }
+
+    /// The version of what is known of `key`; 0 if nothing is.
+    pub fn version(&self, key: &Key) -> u64 {
+        self.entries.version(key)
+    }
+
+    /// Everything for which `select` gives a value.
+    pub fn select<T>(&self, select: impl FnMut(&Key, &TargetEntry) -> Option<T>) -> Vec<T> {
+        self.entries.select(select)
+    }
+
+    /// Keeps `entry` unless one at least as new is there. Returns whether it was news.
+    pub(super) fn put(&self, key: &Key, entry: TargetEntry) -> bool {
+        let mut index = self.index();
+        let before = self.entries.get(key);
+        if !self.entries.put(key.clone(), entry.version, entry.clone()) {
+            return false;
+        }
+        if let Some(before) = &before {
+            index.disown(key, before);
+        }
+        index.own(key, &entry);
+        true
+    }
+
+    /// Forgets `key`, unless one newer than `version` is there.
+    pub fn remove(&self, key: &Key, version: u64) -> bool {
+        let mut index = self.index();
+        let Some(before) = self.entries.get(key) else { return false };
+        let removed = self.entries.remove(key, version);
+        if removed {
+            index.disown(key, &before);
+        }
+        removed
+    }
+
+    /// The targets of an object, in its own namespace: anybody may write its UID into an owner reference elsewhere.
+    pub(super) fn of(&self, namespace: &str, owner: &str) -> Vec<(Key, TargetEntry)> {
+        let index = self.index();
+        let keys = index.owned.get(owner).into_iter().flatten().filter(|key| key.namespace == namespace);
+        keys.filter_map(|key| Some((key.clone(), self.entries.get(key)?))).collect()
+    }
+
+    /// Notes targets that no object claims just now. Of too many, the oldest are forgotten, but for those that are `claimed` by now.
+    pub(super) fn unclaimed(&self, keys: Vec<Key>, claimed: impl Fn(&Key, &TargetEntry) -> bool) {
+        let mut index = self.index();
+        index.unclaimed.extend(keys);
+        while index.unclaimed.len() > UNCLAIMED_MAX {
+            let Some(oldest) = index.unclaimed.pop_front() else { return };
+            if let Some(entry) = self.entries.get(&oldest).filter(|entry| !claimed(&oldest, entry)) {
+                self.entries.remove(&oldest, u64::MAX);
+                index.disown(&oldest, &entry);
+            }
+        }
+    }
+
+    /// How many there are.
+    #[cfg(test)]
+    pub(super) fn count(&self) -> (usize, usize) {
+        (self.entries.select(|_, _| Some(())).len(), self.index().owned.len())
+    }
+}

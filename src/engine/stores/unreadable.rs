@@ -1,0 +1,70 @@
+//! The objects whose spec cannot be read: nothing is done by them, and they are named.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use kube::Resource;
+
+use super::Key;
+use crate::engine::wire::{Decoded, Own};
+
+/// Kind, and namespace and name.
+type At = (String, Key);
+
+/// Why the specs of objects cannot be read.
+#[derive(Default)]
+pub struct Unreadable(Mutex<BTreeMap<At, Arc<str>>>);
+
+impl Unreadable {
+    fn all(&self) -> MutexGuard<'_, BTreeMap<At, Arc<str>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes whether an object can be read. It is logged once, and again when the cause is another one.
+    pub fn note<K: Own>(&self, decoded: &Decoded<K>) {
+        let (kind, key) = (K::kind(&()).into_owned(), Key::of(decoded));
+        let Some(why) = &decoded.unreadable else { return self.forget::<K>(&key) };
+        let Key { namespace, name } = key.clone();
+        let before = self.all().insert((kind.clone(), key), why.as_str().into());
+        if before.as_deref() != Some(why) {
+            tracing::warn!(
+                kind,
+                namespace,
+                name,
+                why,
+                "the spec of an object cannot be read: it is left alone"
+            );
+        }
+    }
+
+    /// Forgets an object that is gone.
+    pub fn forget<K: Resource<DynamicType = ()>>(&self, key: &Key) {
+        let mut all = self.all();
+        // Mostly there are none, and then nothing is copied to look for one.
+        if !all.is_empty() {
+            all.remove(&(K::kind(&()).into_owned(), key.clone()));
+        }
+    }
+
+    /// Why the spec of an object cannot be read, if it cannot.
+    #[must_use]
+    pub fn why<K: Resource<DynamicType = ()>>(&self, key: &Key) -> Option<Arc<str>> {
+        let all = self.all();
+        if all.is_empty() {
+            return None;
+        }
+        all.get(&(K::kind(&()).into_owned(), key.clone())).cloned()
+    }
+
+    /// How many there are of each kind.
+    #[must_use]
+    pub fn counts(&self) -> BTreeMap<String, u32> {
+        let mut counts = BTreeMap::new();
+        for (kind, _) in self.all().keys() {
+            *counts.entry(kind.clone()).or_default() += 1;
+        }
+        counts
+    }
+}

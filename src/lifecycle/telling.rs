@@ -1,0 +1,89 @@
+//! How often the same is written into a status again. Somebody else may write it in turn: another operator that knows other times, or
+//! has other words. Each such write is news for both, and without a pause they would go on as fast as the API server answers.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{backoff::doubling, time::Moved};
+
+/// How often in a row the same is written again at once.
+const AT_ONCE: u32 = 3;
+/// The first and the longest pause after that.
+const PAUSES: (SignedDuration, SignedDuration) =
+    (SignedDuration::from_secs(1), SignedDuration::from_mins(10));
+
+/// What was last written into a status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// Hash of what was written.
+    pub what: u64,
+    /// How often it was written again.
+    pub again: u32,
+    /// When last.
+    pub at: Timestamp,
+}
+
+/// When something is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// Now; and this is remembered of it.
+    Now(Told),
+    /// Not before this instant.
+    At(Timestamp),
+}
+
+/// When to write `what` into a status that says something else, after what was `told` last. What is new is written at once, and does
+/// not end the quarrel: the next time it is written again the pause is as long as it was.
+#[must_use]
+pub fn when(told: Option<Told>, what: u64, now: Timestamp) -> When {
+    let Some(before) = told else { return When::Now(Told { what, again: 0, at: now }) };
+    // Who has stopped writing it is forgotten after a while.
+    let calm = now.duration_since(before.at) >= PAUSES.1.saturating_add(PAUSES.1);
+    let so_far = if calm { 0 } else { before.again };
+    if before.what != what {
+        return When::Now(Told { what, again: so_far, at: now });
+    }
+    let pause = match before.again.checked_sub(AT_ONCE) {
+        None => SignedDuration::ZERO,
+        Some(more) => doubling(more.saturating_add(1), PAUSES.0, PAUSES.1),
+    };
+    let due = before.at.later(pause);
+    if due > now { When::At(due) } else { When::Now(Told { what, again: so_far.saturating_add(1), at: now }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_somebody_else_writes_in_turn_is_written_ever_more_seldom() {
+        let mut now: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
+        let (mut told, mut writes) = (None, Vec::new());
+        let began = now;
+        while now < began.later(SignedDuration::from_hours(1)) {
+            match when(told, 7, now) {
+                When::Now(it) => {
+                    told = Some(it);
+                    writes.push(now.duration_since(began).as_secs());
+                }
+                When::At(at) => now = at,
+            }
+        }
+        assert_eq!(writes[..8], [0, 0, 0, 0, 1, 3, 7, 15], "{writes:?}");
+        assert!(writes.len() < 20, "{writes:?}");
+    }
+
+    #[test]
+    fn what_is_new_is_written_at_once_and_the_pause_is_forgotten_when_it_has_been_calm() {
+        let now: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
+        let told = Told { what: 7, again: 50, at: now };
+        assert!(matches!(when(Some(told), 7, now), When::At(_)));
+        assert_eq!(when(Some(told), 8, now), When::Now(Told { what: 8, again: 50, at: now }));
+        assert_eq!(when(None, 8, now), When::Now(Told { what: 8, again: 0, at: now }));
+        let later = now.later(SignedDuration::from_mins(20));
+        assert_eq!(
+            when(Some(told), 7, later),
+            When::Now(Told { what: 7, again: 1, at: later }),
+            "calm since"
+        );
+    }
+}

@@ -1,0 +1,185 @@
+//! The border for what providers tell: nothing longer than any credential needs comes in, and no
+//! instant that is none. The ledger has to take it, and so have the Secret that workloads read and
+//! an AbandonedCredential.
+//!
+//! All drivers are built behind it, so that none can forget it. Their work ends there, too.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use async_trait::async_trait;
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::lifecycle::growth::ANSWER_MAX;
+
+use super::{
+    Capabilities, CreateRequest, Failure, FailureKind, Found, Issued, NotIssued, Pair, Provider, Revocation,
+    RevokeRequest, Verdict,
+    deadline::ending,
+    http::{Http, KEPT_MAX, failure},
+};
+use crate::api::instant;
+
+const CLIENT_ID_MAX: usize = 1024;
+const NAME_MAX: usize = 1024;
+const SECRET_MAX: usize = 16 * 1024;
+const FIELD_MAX: usize = 4 * 1024;
+/// The most ids, fields or aliases, of each.
+const COUNT_MAX: usize = 16;
+
+/// A driver behind the border, and its HTTP.
+struct Bounded<P> {
+    driver: P,
+    http: Arc<Http>,
+}
+
+/// Puts a driver behind the border.
+pub(super) fn bounded(driver: impl Provider + 'static, http: Arc<Http>) -> Arc<dyn Provider> {
+    Arc::new(Bounded { driver, http })
+}
+
+#[async_trait]
+impl<P: Provider> Provider for Bounded<P> {
+    fn capabilities(&self) -> &Capabilities {
+        self.driver.capabilities()
+    }
+
+    fn identity(&self) -> Option<&str> {
+        self.driver.identity()
+    }
+
+    fn fields(&self, scopes: &[String]) -> BTreeMap<String, String> {
+        self.driver.fields(scopes)
+    }
+
+    fn requests_per_minute(&self) -> Option<u32> {
+        self.http.per_minute()
+    }
+
+    async fn probe(&self) -> Result<(), Failure> {
+        ending(self.driver.probe()).await
+    }
+
+    async fn create(&self, request: &CreateRequest) -> Result<Issued, NotIssued> {
+        let answer = self.driver.create(request).await;
+        let own = self.driver.fields(&request.scopes);
+        let is_own = |key: &str, value: &str| {
+            own.get(key).is_some_and(|own| own == value) || value == request.scopes.join(" ")
+        };
+        let believed = answer.and_then(|issued| match check_issued(&issued, is_own) {
+            Ok(()) => Ok(issued),
+            Err(why) => {
+                Err(NotIssued { failure: untrue("create request", &why), made: Some(Box::new(issued)) })
+            }
+        });
+        believed.map_err(|NotIssued { failure, made }| {
+            let made = made.and_then(|made| revocable(*made)).map(Box::new);
+            NotIssued { failure, made }
+        })
+    }
+
+    async fn find(&self, tag: &str) -> Result<Vec<Found>, Failure> {
+        let found = ending(self.driver.find(tag)).await?;
+        check_found(&found).map_err(|why| untrue("list request", &why))?;
+        Ok(found)
+    }
+
+    async fn verify(&self, pair: &Pair) -> Result<Verdict, Failure> {
+        ending(self.driver.verify(pair)).await
+    }
+
+    async fn revoke(&self, target: &RevokeRequest) -> Result<Revocation, Failure> {
+        ending(self.driver.revoke(target)).await
+    }
+}
+
+fn untrue(what: &str, why: &str) -> Failure {
+    failure(FailureKind::Malformed, format!("the provider answered the {what} with {why}"))
+}
+
+/// The sum of what was measured, and the first member that is too long. Members are named, their
+/// values never.
+#[derive(Default)]
+struct Measure {
+    sum: usize,
+    wrong: Option<String>,
+}
+
+impl Measure {
+    fn add(&mut self, member: &str, length: usize, max: usize) {
+        self.sum += length;
+        if length > max && self.wrong.is_none() {
+            self.wrong = Some(format!("{member} of more than {max} bytes"));
+        }
+    }
+
+    fn add_all<'a>(&mut self, member: &str, all: impl Iterator<Item = (&'a str, usize)>) {
+        let mut count = 0;
+        for (key, length) in all {
+            count += 1;
+            self.add(&format!("a key in {member}"), key.len(), NAME_MAX);
+            let key = if key.len() <= NAME_MAX { key } else { "key" };
+            self.add(&format!("{member}.{key}"), length, FIELD_MAX);
+        }
+        if count > COUNT_MAX && self.wrong.is_none() {
+            self.wrong = Some(format!("more than {COUNT_MAX} {member}"));
+        }
+    }
+
+    fn result(self, what: &str, max: usize) -> Result<(), String> {
+        match self.wrong {
+            Some(wrong) => Err(wrong),
+            None if self.sum > max => Err(format!("{what} of more than {max} bytes in all")),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Whether an answer to a create can be true: each of its members is short enough, and it ends at
+/// an instant, if it ends. A field that `is_own` was not told by the provider but follows from the
+/// specs, which have bounds of their own.
+fn check_issued(issued: &Issued, is_own: impl Fn(&str, &str) -> bool) -> Result<(), String> {
+    let Issued { ids, client_id, client_secret, expires_at, handle, fields, secret_aliases } = issued;
+    if expires_at.is_some_and(|at| instant::told(at).is_none()) {
+        return Err(format!("an expiry that is no {}", instant::FORM));
+    }
+    let mut all = Measure::default();
+    all.add("a client ID", client_id.len(), CLIENT_ID_MAX);
+    all.add("a secret", client_secret.expose_secret().len(), SECRET_MAX);
+    let handle = handle.as_ref().map_or(0, |handle| handle.expose_secret().len());
+    all.add("a registration access token with its URI", handle, SECRET_MAX);
+    all.add_all("ids", ids.iter().map(|(key, value)| (key.as_str(), value.len())));
+    let told = fields.iter().filter(|(key, value)| !is_own(key, value));
+    all.add_all("fields", told.map(|(key, value)| (key.as_str(), value.len())));
+    all.add_all("aliases", secret_aliases.iter().map(|alias| (alias.as_str(), 0)));
+    all.result("a credential", ANSWER_MAX)
+}
+
+/// Returns as much of an unusable credential as revoking needs, if that can be kept.
+fn revocable(made: Issued) -> Option<Issued> {
+    let short = |secret: SecretString| {
+        if secret.expose_secret().len() > SECRET_MAX { SecretString::default() } else { secret }
+    };
+    let made = Issued {
+        client_secret: short(made.client_secret),
+        handle: made.handle.map(short).filter(|handle| !handle.expose_secret().is_empty()),
+        expires_at: made.expires_at.and_then(instant::told),
+        fields: BTreeMap::new(),
+        secret_aliases: Vec::new(),
+        ..made
+    };
+    check_issued(&made, |_, _| false).is_ok().then_some(made)
+}
+
+/// Checks that what is listed is short enough.
+fn check_found(found: &[Found]) -> Result<(), String> {
+    let mut all = Measure::default();
+    for Found { name, ids, client_id } in found {
+        all.add("a name", name.len(), NAME_MAX);
+        all.add("a client ID", client_id.len(), CLIENT_ID_MAX);
+        all.add_all("ids", ids.iter().map(|(key, value)| (key.as_str(), value.len())));
+    }
+    all.result("a list", KEPT_MAX)
+}
+
+#[cfg(test)]
+mod tests;

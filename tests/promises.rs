@@ -1,0 +1,270 @@
+//! Each message that promises an effect, or advises something, has a test that follows it.
+//!
+//! "It is tried again when the provider changes" was once untrue for most of a provider's fields.
+//! A new promise needs a row here, and the row needs a test.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+/// Words of a promise or of an advice.
+const WORDS: [&str; 22] = [
+    "tried again",
+    "made anew",
+    "put together again",
+    "as soon as",
+    " at once",
+    "by itself",
+    "until it is",
+    "is tried in",
+    "put right again",
+    "next attempt",
+    "correct ",
+    "check ",
+    "set expereo",
+    "set spec.",
+    "set both",
+    "delete it",
+    "delete or rename",
+    "store a",
+    "store the bearer",
+    "turn on",
+    "raise it",
+    "give it",
+];
+
+/// A part of a message, and the test that does what it says.
+const FOLLOWED: &[(&str, &str)] = &[
+    ("; the next attempt is at {}", "a_final_refusal_is_tried_again_within_the_hour"),
+    ("it is tried again at {}", "an_hour_of_refusals_revokes_nothing_and_heals"),
+    ("it is tried in a few seconds", "every_refusal_is_explained_and_nothing_is_published_or_lost"),
+    (
+        "If that is mended and the pair is right, have it tried again",
+        "every_refusal_is_explained_and_nothing_is_published_or_lost",
+    ),
+    (
+        "it is published as soon as the provider accepts it",
+        "a_credential_is_published_only_once_the_provider_accepts_it",
+    ),
+    (
+        "another one is issued at once",
+        "a_credential_that_was_deleted_at_the_provider_is_found_dead_within_hours_and_replaced",
+    ),
+    (
+        "limits.mintsPerHour allows {limit}: raise it",
+        "limits_that_are_too_low_are_told_before_anything_expires_and_raising_them_is_enough",
+    ),
+    (
+        "limits.requestsPerSecond allows {}: raise it",
+        "limits_that_are_too_low_are_told_before_anything_expires_and_raising_them_is_enough",
+    ),
+    (
+        "It goes on as soon as there is room",
+        "limits_that_are_too_low_are_told_before_anything_expires_and_raising_them_is_enough",
+    ),
+    (
+        "limits.mintsPerHour, which is {limit}: raise it",
+        "short_lifetimes_do_not_get_around_the_limit_of_a_shared_provider",
+    ),
+    ("raise its limits.requestsPerSecond", "every_field_of_a_provider_is_part_of_its_setup"),
+    // The Secret of the workloads, the ledger, and the object.
+    (
+        "exists and is not this object's: delete or rename it",
+        "a_secret_of_someone_else_is_never_overwritten_and_nothing_is_minted_before_it_is_gone",
+    ),
+    ("is immutable: delete it", "an_immutable_secret_is_left_alone_until_it_is_deleted"),
+    (
+        "is being deleted; it is made anew as soon as it is gone",
+        "a_deleted_secret_is_restored_without_a_mint_whether_the_provider_answers_or_not",
+    ),
+    (
+        "it is put right again at {}",
+        "f21_a_secret_that_another_writes_all_the_time_is_put_right_ever_more_seldom",
+    ),
+    (
+        "{error}; correct it, and the Secret is written",
+        "a_template_that_fails_says_so_and_leaves_the_secret_as_it_was",
+    ),
+    (
+        "keeps it from going; it is made anew when it is gone",
+        "a_ledger_that_another_finalizer_holds_is_let_go_once_and_made_anew_when_it_is_gone",
+    ),
+    (
+        "is gone; it is put together again when the provider can be used",
+        "a_ledger_and_a_target_that_are_lost_while_the_provider_cannot_be_used_leave_nothing_behind",
+    ),
+    (
+        "delete the Secret {}: it is then put together again",
+        "without_the_seals_key_a_ledger_says_so_and_is_put_together_when_a_person_deletes_it",
+    ),
+    (
+        "was lost, and put together again from status and target",
+        "a_ledger_that_is_lost_for_good_is_put_together_again_and_mints_nothing",
+    ),
+    (
+        "cannot be put together again",
+        "a_ledger_and_a_target_that_are_lost_while_the_provider_cannot_be_used_leave_nothing_behind",
+    ),
+    (
+        "was deleted and made anew as it was",
+        "a_ledger_that_a_user_deletes_is_made_anew_whenever_the_power_goes",
+    ),
+    (
+        "could not be made anew",
+        "an_object_whose_ledger_cannot_be_read_goes_and_what_its_status_lists_is_revoked",
+    ),
+    (
+        "it is tried again until it is gone",
+        "what_a_provider_that_is_away_for_too_long_keeps_is_on_record_and_revoked_when_it_is_back",
+    ),
+    (
+        "it is tried again there until it is gone",
+        "what_a_provider_that_is_away_for_too_long_keeps_is_on_record_and_revoked_when_it_is_back",
+    ),
+    (
+        "the API server refuses what Credwright needs",
+        "an_object_that_a_quota_keeps_from_its_credential_says_so_and_gets_it_once_there_is_room",
+    ),
+    (
+        "Credwright cannot go on: {why}. It is tried again by itself",
+        "an_object_that_a_quota_keeps_from_its_credential_says_so_and_gets_it_once_there_is_room",
+    ),
+    (
+        "is needed again at once, with nothing changed by it",
+        "f21_a_secret_that_another_writes_all_the_time_is_put_right_ever_more_seldom",
+    ),
+    (
+        "nothing is written until it is false",
+        "while_suspended_nothing_is_called_and_nothing_but_status_is_written",
+    ),
+    (
+        "nothing is issued until it is corrected",
+        "a_template_that_can_never_be_rendered_costs_no_first_credential",
+    ),
+    // The specs.
+    ("set spec.intake.secretName", "a_person_is_asked_and_what_they_make_is_taken"),
+    ("create it, or correct spec.providerRef", "a_provider_corrected_while_its_status_is_written_is_used"),
+    (
+        "the spec cannot be read by this version",
+        "an_object_that_cannot_be_decoded_keeps_nobody_waiting_in_streamed_lists",
+    ),
+    ("its owner has to give it the label", "consent_to_a_login_that_is_withdrawn_is_noticed_at_once"),
+    (
+        "each ledger then has to be put together again",
+        "without_the_seals_key_a_ledger_says_so_and_is_put_together_when_a_person_deletes_it",
+    ),
+    (
+        "Correct the intake Secret, or delete it",
+        "every_refusal_is_explained_and_nothing_is_published_or_lost",
+    ),
+    (
+        "its spec cannot be read by this version",
+        "an_object_that_cannot_be_decoded_keeps_nobody_waiting_in_streamed_lists",
+    ),
+    (
+        "Give it the right to; it is tried again by itself",
+        "rights_that_go_with_their_namespace_go_last_and_are_free_while_nothing_needs_them",
+    ),
+    // The providers: what is corrected there is part of what a failure is about.
+    ("redirects are not followed: check the URL", "every_field_of_a_provider_is_part_of_its_setup"),
+    ("does not speak TLS: check the URL", "every_field_of_a_provider_is_part_of_its_setup"),
+    (
+        "or set spec.intake.verify to Skip",
+        "a_pair_that_cannot_be_tried_from_here_is_taken_as_soon_as_the_spec_skips_the_trial",
+    ),
+    (
+        "turn on Enable API",
+        "a_pair_that_cannot_be_tried_from_here_is_taken_as_soon_as_the_spec_skips_the_trial",
+    ),
+    ("give it that right at the server", "a_login_that_was_given_the_right_is_tried_at_once"),
+    ("check oauthRegistration.registrationEndpoint", "every_field_of_a_provider_is_part_of_its_setup"),
+    ("correct oauthRegistration.metadata", "corrected_registration_metadata_are_tried_at_once"),
+    ("check oauthRegistration.metadata", "corrected_registration_metadata_are_tried_at_once"),
+    (
+        "correct grant_types in oauthRegistration.metadata",
+        "corrected_registration_metadata_are_tried_at_once",
+    ),
+    ("correct oauthRegistration.tokenParameters", "every_field_of_a_provider_is_part_of_its_setup"),
+    ("check the server's public URL", "every_field_of_a_provider_is_part_of_its_setup"),
+    ("correct spec.scopes", "corrected_scopes_are_tried_at_once"),
+    ("set spec.scopes", "corrected_scopes_are_tried_at_once"),
+    ("store the bearer_token of a person", "a_login_that_was_given_the_right_is_tried_at_once"),
+    ("store a fresh one", "a_login_that_is_refused_is_said_and_a_corrected_one_heals"),
+    ("check username and password", "a_login_that_is_refused_is_said_and_a_corrected_one_heals"),
+    ("check expereo.baseUrl and expereo.clientsPath", "a_corrected_path_is_tried_at_once"),
+    ("correct expereo.scopeSpelling", "a_corrected_spelling_is_tried_at_once"),
+    ("set expereo.delete: Disabled", "whatever_is_corrected_ends_the_wait_for_it"),
+    ("set expereo.list: Disabled", "whatever_is_corrected_ends_the_wait_for_it"),
+    ("correct expereo.paging", "whatever_is_corrected_ends_the_wait_for_it"),
+    ("check expereo.paging", "whatever_is_corrected_ends_the_wait_for_it"),
+    ("check expereo.answer.clientId", "whatever_is_corrected_ends_the_wait_for_it"),
+    ("check expereo.answer.clientSecret", "whatever_is_corrected_ends_the_wait_for_it"),
+    ("set expereo.answer", "whatever_is_corrected_ends_the_wait_for_it"),
+];
+
+#[test]
+fn each_promise_of_a_message_is_kept_by_a_test() {
+    let messages: Vec<String> = ["src/lifecycle", "src/engine", "src/providers"]
+        .into_iter()
+        .flat_map(sources)
+        .filter(|(path, _)| !path.contains("/tests"))
+        .flat_map(|(_, text)| literals(&text))
+        .filter(|text| WORDS.iter().any(|word| text.contains(word)))
+        .collect();
+    assert!(messages.len() > 40, "{} messages promise something", messages.len());
+    let is_known = |text: &&String| FOLLOWED.iter().any(|(part, _)| text.contains(part));
+    let unknown: Vec<_> = messages.iter().filter(|text| !is_known(text)).collect();
+    assert!(unknown.is_empty(), "these promise something, and no row names a test: {unknown:#?}");
+    let is_stale = |part: &&str| !messages.iter().any(|text| text.contains(*part));
+    let stale: Vec<_> = FOLLOWED.iter().map(|(part, _)| *part).filter(is_stale).collect();
+    assert!(stale.is_empty(), "no message says this any more: {stale:#?}");
+}
+
+#[test]
+fn each_test_that_keeps_a_promise_exists() {
+    let all: String = ["src", "tests"].into_iter().flat_map(sources).map(|(_, text)| text).collect();
+    let named: BTreeSet<_> = FOLLOWED.iter().map(|(_, test)| *test).collect();
+    let missing: Vec<_> = named.into_iter().filter(|test| !all.contains(&format!("fn {test}("))).collect();
+    assert!(missing.is_empty(), "no such tests: {missing:#?}");
+}
+
+/// The Rust files below a folder, with their paths.
+fn sources(folder: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|it| it == "rs") {
+                let text = fs::read_to_string(&path).unwrap_or_default();
+                found.push((path.to_string_lossy().into_owned(), text));
+            }
+        }
+    }
+    found
+}
+
+/// The texts of a source file, without those of its comments and of its tests.
+fn literals(source: &str) -> Vec<String> {
+    let code = source.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+    let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let code = lines.collect::<Vec<_>>().join("\n").replace("'\"'", "' '");
+    let mut texts = Vec::new();
+    let mut text: Option<String> = None;
+    let mut characters = code.chars().peekable();
+    while let Some(character) = characters.next() {
+        match (&mut text, character) {
+            (None, '"') => text = Some(String::new()),
+            (None, _) => {}
+            (Some(_), '"') => texts.extend(text.take()),
+            (Some(_), '\\') if characters.peek() == Some(&'\n') => {
+                while characters.peek().is_some_and(|next| next.is_whitespace()) {
+                    characters.next();
+                }
+            }
+            (Some(text), '\\') => text.extend(characters.next()),
+            (Some(text), _) => text.push(character),
+        }
+    }
+    texts
+}
