@@ -2,7 +2,7 @@
 
 use std::sync::{
     Mutex,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
+    atomic::{AtomicBool, Ordering},
 };
 
 use credwright::{
@@ -30,8 +30,6 @@ const INTAKE: &str = "orders-intake";
 const OVERLAP: SignedDuration = SignedDuration::from_mins(5);
 /// No story takes longer, by the injected clock.
 const LONGEST: SignedDuration = SignedDuration::from_hours(6);
-/// One in so many looks at the Secret while the operator works; before the clock moves there always is one.
-const LOOK_EVERY: usize = 4;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Story {
@@ -52,7 +50,6 @@ pub(crate) struct Case {
     first: Option<(String, String)>,
     /// Whether workloads have seen a Secret.
     published: AtomicBool,
-    looks: AtomicUsize,
     accepted: Mutex<Option<(String, String)>>,
 }
 
@@ -61,11 +58,11 @@ impl Case {
     pub(crate) async fn new(story: Story, kind: Kind) -> Self {
         let scene = Scene::new("crash").await;
         let account = Account::new(kind, &scene).await;
-        let (published, looks) = (AtomicBool::new(false), AtomicUsize::new(0));
+        let published = AtomicBool::new(false);
         let policy = if story == Story::Retain { "Retain" } else { "Revoke" };
         let accepted = Mutex::default();
         let mut case =
-            Self { scene, account, story: Story::Create, policy, first: None, published, looks, accepted };
+            Self { scene, account, story: Story::Create, policy, first: None, published, accepted };
         case.apply(None, None).await;
         if story == Story::Create {
             return case;
@@ -171,9 +168,7 @@ impl Case {
 
     /// What a workload reads is accepted, from the first time on that there is anything to read.
     async fn look(&self, closely: bool) {
-        if self.story == Story::Delete
-            || !(closely || self.looks.fetch_add(1, Ordering::SeqCst).is_multiple_of(LOOK_EVERY))
-        {
+        if self.story == Story::Delete {
             return;
         }
         let Some(pair) = self.scene.pair(NAME).await else {

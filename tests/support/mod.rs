@@ -10,6 +10,7 @@
 
 pub(crate) mod clock;
 pub(crate) mod logs;
+mod passing;
 pub(crate) mod power;
 pub(crate) mod rights;
 
@@ -51,8 +52,6 @@ pub(crate) use power::{Power, PowerLayer};
 
 /// How long a condition may take in real time. Generous: CI has two cores.
 const DEADLINE: Duration = Duration::from_secs(60);
-/// How long an operator must have been idle before the clock jumps to its next wake: watch events may be under way.
-const CALM: Duration = Duration::from_millis(60);
 
 static COUNTER: AtomicUsize = AtomicUsize::new(0);
 static INSTALLED: OnceCell<()> = OnceCell::const_new();
@@ -362,89 +361,6 @@ impl Scene {
                 .await
                 .unwrap(),
         )
-    }
-
-    /// Waits until `condition` holds, and moves the clock to the operators' next wake whenever they are at rest. Returns whether
-    /// it came to hold; `false` when nothing is due any more, or not before `limit`.
-    pub(crate) async fn reaches(
-        &self,
-        operators: &[&Running],
-        limit: SignedDuration,
-        condition: impl AsyncFn() -> bool,
-    ) -> bool {
-        self.reaches_within(2 * DEADLINE, operators, limit, condition).await
-    }
-
-    /// The same, where Kubernetes' own controllers take longer in real time.
-    pub(crate) async fn reaches_within(
-        &self,
-        patience: Duration,
-        operators: &[&Running],
-        limit: SignedDuration,
-        condition: impl AsyncFn() -> bool,
-    ) -> bool {
-        let began = Instant::now();
-        let until = self.clock.now() + limit;
-        let mut calm_since = Instant::now();
-        loop {
-            // On a busy machine the look takes longer than the calm that it is to find.
-            let has_been_calm = calm_since.elapsed() > CALM;
-            if condition().await {
-                return true;
-            }
-            if began.elapsed() > patience {
-                eprintln!("no end in sight");
-                return false;
-            }
-            if !operators.iter().all(|running| running.operator.is_idle()) {
-                calm_since = Instant::now();
-            } else if has_been_calm {
-                let next = operators.iter().filter_map(|running| running.operator.next_due()).min();
-                match next.filter(|at| *at <= until) {
-                    Some(at) => self.clock.move_to(at),
-                    None => return condition().await,
-                }
-                calm_since = Instant::now();
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    }
-
-    /// Like [`Self::reaches`], and fails with a picture of the object if it does not.
-    pub(crate) async fn run_until(
-        &self,
-        operator: &Running,
-        name: &str,
-        what: &str,
-        condition: impl AsyncFn() -> bool,
-    ) {
-        if !self.reaches(&[operator], SignedDuration::from_hours(24 * 400), condition).await {
-            self.fail(name, what).await;
-        }
-    }
-
-    /// Runs until `name` is Ready and `revision` is published and nothing but it is alive.
-    pub(crate) async fn run_until_only(&self, operator: &Running, name: &str, revision: u32) {
-        self.run_until(operator, name, &format!("only revision {revision} is alive"), async || {
-            self.is_only(name, revision).await
-        })
-        .await;
-    }
-
-    /// Whether `revision` is published, works, and is the only one that may be alive.
-    pub(crate) async fn is_only(&self, name: &str, revision: u32) -> bool {
-        let status = self.get(name).await.status.unwrap_or_default();
-        let Some(document) = self.document(name).await else { return false };
-        let alive: Vec<u32> =
-            document.revisions.iter().filter(|it| it.state.may_be_alive()).map(|it| it.revision).collect();
-        status.revision == Some(revision) && alive == [revision]
-    }
-
-    /// Lets the operators work for so long by the clock, jumping from wake to wake.
-    pub(crate) async fn pass_time(&self, operators: &[&Running], length: SignedDuration) {
-        let until = self.clock.now() + length;
-        self.reaches(operators, length, async || self.clock.now() >= until).await;
-        self.clock.move_to(until);
     }
 
     pub(crate) async fn fail(&self, name: &str, what: &str) -> ! {
