@@ -13,7 +13,7 @@ use super::{
     inherit,
     ledger::{Document, Edit, FailureRecord, Revision, State, StepKind},
     mint::rest_until,
-    pass::Pass,
+    pass::{Pass, settle_from},
     plan::{Plan, Step},
     removal,
     status::to_second,
@@ -271,11 +271,15 @@ fn why(pass: &Pass<'_>, it: &Revision, late: bool, failed: Option<&FailureRecord
 
 /// What was asked for without an answer, and can never be looked for.
 fn cannot_be_confirmed(pass: &Pass<'_>, it: &Revision) -> Option<String> {
-    if it.state != State::Unconfirmed {
-        return None;
-    }
-    if pass.capabilities(it).is_some_and(|capabilities| !capabilities.list) {
-        return Some("its answer was lost, and the provider cannot list what exists".to_owned());
+    let capabilities = pass.capabilities(it);
+    match it.state {
+        State::Unconfirmed if capabilities.is_some_and(|it| !it.list) => {
+            return Some("its answer was lost, and the provider cannot list what exists".to_owned());
+        }
+        State::Unconfirmed => {}
+        // Its caller is gone without a word: it is looked for as well, once nothing can arrive any more.
+        State::Intended if capabilities.is_some_and(|able| settle_from(it, able) <= pass.now) => {}
+        _ => return None,
     }
     let document = pass.document()?;
     let refused = document.failures.get(&StepKind::Settle).filter(|record| {

@@ -13,7 +13,7 @@ use crate::{
     api::{ApiCredential, CLAIM_ANNOTATION, Reason},
     lifecycle::{
         failure::{Failure, FailureKind},
-        ledger::{Document, Edit, Revision},
+        ledger::{Document, Edit, Inheritance, Revision},
         naming,
         plan::{Outcome, Step},
         schedule,
@@ -158,6 +158,7 @@ impl Model {
     pub(super) fn roll_back(&mut self) {
         let Some(Backup { object, ledger, targets }) = self.backup.clone() else { return };
         self.restart();
+        self.rolled_back = true;
         self.lose(|it| (it.object, it.ledger, it.copy, it.targets) = (Some(object), ledger, None, targets));
         self.excuse_the_dead();
     }
@@ -168,6 +169,18 @@ impl Model {
         for client in self.remotes.values_mut().flat_map(|it| &mut it.clients) {
             client.killed |= !client.alive && held.contains(&&client.id);
         }
+    }
+
+    /// Only what was borrowed, or a clone may be using, is left alive.
+    pub(super) fn leave(&mut self, number: u32) {
+        let revision = self.revision(number);
+        if self.document().and_then(|it| it.inheritance(number)) == Some(Inheritance::Borrowed) {
+            return;
+        }
+        if !self.rolled_back {
+            self.fail("what is this cluster's own is left alive");
+        }
+        self.clients_mut().filter(|it| it.is(&revision)).for_each(|it| it.elsewhere = true);
     }
 
     /// A person says that all this is this cluster's.

@@ -103,6 +103,8 @@ pub(super) struct Model {
     /// How many things were made that have an id of their own.
     pub(super) made: u32,
     pub(super) creates: Vec<Timestamp>,
+    /// Whether the cluster was rolled back: then it may be a clone, and what it holds another's.
+    pub(super) rolled_back: bool,
     /// Names of what is on record as abandoned.
     pub(super) abandoned: Vec<String>,
     /// Why it came to rest last.
@@ -142,6 +144,7 @@ impl Model {
             passes: 0,
             made: 0,
             creates: Vec::new(),
+            rolled_back: false,
             abandoned: Vec::new(),
             reason: Reason::FirstIssue,
         }
@@ -310,6 +313,9 @@ impl Model {
         self.made += 1;
         ledger.document.write_id = format!("write-{}", self.made);
         self.ledger = Some(ledger);
+        if let Edit::Leave { revisions } = edit {
+            revisions.iter().for_each(|it| self.leave(*it));
+        }
     }
 
     fn perform(&mut self, step: &Step) -> Performed {

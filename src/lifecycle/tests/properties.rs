@@ -109,6 +109,10 @@ fn lives_that_once_went_wrong_end_well() {
             vec![Overlap(Some(0)), IncludePrevious(true), Request(1), Request(2), Wait(5)],
         ),
         (
+            "the power goes before a call, and the list lacks what somebody else has ended",
+            vec![Lifetime(None), CrashAt(Crash::BeforeCall), SomeoneRevokesWhatIsPublished, Scopes(0)],
+        ),
+        (
             "suspended in the middle of a rotation",
             vec![CrashAt(Crash::BeforeAnswer), Scopes(1), Suspend(true), Wait(90_000)],
         ),
@@ -171,6 +175,10 @@ fn disasters_that_once_went_wrong_end_well() {
             vec![Suspend(true), Backup, Restore, Delete(true)],
         ),
         ("a backup is made right after a ledger was made anew", vec![LedgerDeleted, Backup, Restore]),
+        (
+            "what a rolled-back cluster holds is deleted before anybody says whose it is",
+            vec![Backup, AwayForFortyDays, Wait(20), RollBack, Delete(true)],
+        ),
         (
             "the ledger is lost, and the only Secret has another name than the spec says",
             vec![Suspend(true), LedgerForcedAway, Rename(true)],
