@@ -83,6 +83,8 @@ pub struct ApiCredentialSpec {
     /// Scopes, in the spelling in which the provider creates them. Changing them rotates.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), inner(length(min = 1, max = 256)), extend("x-kubernetes-list-type" = "set"))]
+    #[x_kube(validation = Rule::new("self.all(it, it.matches('^[!-~]([ -~]*[!-~])?$'))")
+        .message("each of scopes takes printable ASCII characters, and begins and ends with one that is no space"))]
     pub scopes: Vec<String>,
 
     /// How long one credential may live; absent: as long as the provider lets it. Changing it rotates.

@@ -44,8 +44,18 @@ fn about_scopes(capabilities: &Capabilities, request: &Request) -> Option<String
         let choice = if known.is_empty() { String::new() } else { format!(": {choice}") };
         return Some(format!("spec.scopes: {title} needs at least one{choice}"));
     }
+    let are_tokens = capabilities.scopes == Scopes::Free && !capabilities.by_hand;
+    if let Some(scope) = request.scopes.iter().find(|scope| are_tokens && !is_token(scope)) {
+        return Some(format!("spec.scopes: \"{scope}\" is no scope; write one scope in each entry"));
+    }
     let unknown = request.scopes.iter().find(|scope| !known.is_empty() && !known.contains(scope))?;
     Some(format!("spec.scopes: {title} does not know {unknown}; it knows {choice}"))
+}
+
+/// Returns whether `scope` is a scope-token (RFC 6749, section 3.3). What only a person reads may have
+/// spaces.
+fn is_token(scope: &str) -> bool {
+    scope.bytes().all(|byte| matches!(byte, b'!' | b'#'..=b'[' | b']'..=b'~'))
 }
 
 fn about_lifetime(capabilities: &Capabilities, request: &Request) -> Option<String> {

@@ -68,6 +68,7 @@ async fn nothing_is_taken_for_ready_before_it_has_been_looked_at() -> Result<()>
 #[tokio::test]
 async fn scopes_and_subnets_are_sets() -> Result<()> {
     credential_rejects("scopes: [read, write, read]", "spec.scopes[2]: Duplicate value").await?;
+    credential_rejects("scopes: [' read']", "each of scopes takes printable ASCII characters").await?;
     credential_rejects("subnets: [10.0.0.0/8, 10.0.0.0/8]", "spec.subnets[1]: Duplicate value").await?;
     let allow = format!(
         "{SPREETAIL}\nallow: {{namespaces: {{names: [a, a]}}, scopes: [b, b], subnets: [10.0.0.0/8, 10.0.0.0/8]}}"

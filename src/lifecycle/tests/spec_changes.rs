@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use super::{builders::*, table::*};
 use crate::{
-    api::{ApiCredentialSpec, DeletionPolicy, Intake, ProviderKind, ProviderRef, Rotation, SecretOutput},
-    lifecycle::decide,
+    api::{
+        ApiCredentialSpec, DeletionPolicy, Intake, ProviderKind, ProviderRef, Reason, Rotation, SecretOutput,
+    },
+    lifecycle::{capability::Scopes, decide},
 };
 
 type Change = fn(&mut ApiCredentialSpec);
@@ -155,4 +157,21 @@ fn nothing_that_a_provider_says_is_mistaken_for_a_change() {
     assert_eq!(in_words(&decide(&active().world(), noon())), NOTHING, "its longest lifetime was asked for");
     let away = active().without_provider();
     assert_eq!(in_words(&decide(&away.world(), noon())), NOTHING, "nor while it is not there to say so");
+}
+
+/// The server would register two scopes, and the answer would not be believed.
+#[test]
+fn two_scopes_in_one_entry_are_refused_before_any_call() {
+    let asked = |scope: &str| a_credential().with_spec(|it| it.scopes = vec![scope.to_owned()]);
+    let plan = decide(&asked("read write").world(), noon());
+    assert_eq!(plan.reason, Reason::InvalidForProvider);
+    assert_eq!(plan.message, r#"spec.scopes: "read write" is no scope; write one scope in each entry"#);
+    check(vec![
+        ("a scope with punctuation", asked("https://acme.example/orders.read"), "mint 1: FirstIssue"),
+        (
+            "where the provider says which it knows, its spelling counts",
+            asked("read all").capable(|it| it.scopes = Scopes::Only(vec!["read all".to_owned()])),
+            "mint 1: FirstIssue",
+        ),
+    ]);
 }
