@@ -192,7 +192,7 @@ pub enum Reason {
     /// again at the latest after ten minutes, and at once when the spec, the provider's spec or its login changes.
     ProviderForbidden,
     /// The provider, or a proxy before it, refuses a request with a status that does not say what is wrong with it: a page
-    /// that is missing, a request that is too large. Nothing was made.
+    /// that is missing, a request that is too large. Or a quota of the account is used up. Nothing was made.
     ///
     /// Nothing: the message says when it is tried again, at the latest after ten minutes, and sooner in the last third of what
     /// is published. Where it stays so, look whether the address in the provider object is right, and whether a proxy or an ingress
@@ -322,9 +322,9 @@ pub enum Reason {
     ///
     /// Nothing: the provider is ready.
     LoginAccepted,
-    /// The provider answers; it needs no login.
+    /// The provider answers. It needs no login, or its login cannot be tried without being used up.
     ///
-    /// Nothing: a person makes its credentials.
+    /// Nothing: the message says whether there is a login that is still to be tried.
     Reachable,
     /// A person has to make a credential and put it into the intake Secret.
     ///

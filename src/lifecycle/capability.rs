@@ -13,6 +13,8 @@ pub struct Capabilities {
     pub portal: Option<Portal>,
     /// Whether a person makes the credentials. Then nothing is created, listed or revoked by calls.
     pub by_hand: bool,
+    /// What it proves that the provider answers.
+    pub login: LoginCheck,
     /// Whether existing credentials can be listed, so that a lost answer can be settled.
     pub list: bool,
     /// Whether credentials can be revoked.
@@ -39,6 +41,17 @@ pub struct Capabilities {
     pub create_timeout: SignedDuration,
 }
 
+/// What a look at a provider proves of our login.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoginCheck {
+    /// The provider has taken it.
+    Tried,
+    /// Nothing: it cannot be tried without being used up.
+    Untried,
+    /// There is no login.
+    None,
+}
+
 /// Where a person goes. All of it is shown to people as it stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Portal {
@@ -50,6 +63,8 @@ pub struct Portal {
     pub scopes_called: &'static str,
     /// What else a person should know before making one: whole sentences.
     pub notes: Vec<String>,
+    /// What else it can mean that a new pair is refused: whole sentences, or nothing.
+    pub when_refused: String,
 }
 
 /// What end of life a provider can enforce by itself.

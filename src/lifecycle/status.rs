@@ -10,7 +10,7 @@ use crate::api::{
 
 use super::{
     EventNote, actions,
-    capability::Capabilities,
+    capability::{Capabilities, LoginCheck},
     deletion,
     ledger::{Document, Revision, State, StepKind},
     mint,
@@ -274,9 +274,18 @@ pub fn going(living: u32) -> String {
 #[must_use]
 pub fn reached(capabilities: &Capabilities) -> (Reason, &'static str) {
     if capabilities.by_hand {
-        (Reason::Reachable, "the provider answers; a person makes its credentials, so no login is needed")
-    } else {
-        (Reason::LoginAccepted, "the provider answers and takes our login")
+        return (
+            Reason::Reachable,
+            "the provider answers; a person makes its credentials, so no login is needed",
+        );
+    }
+    match capabilities.login {
+        LoginCheck::Tried => (Reason::LoginAccepted, "the provider answers and takes our login"),
+        LoginCheck::Untried => (
+            Reason::Reachable,
+            "the provider answers; whether it takes the initial_access_token shows when a credential is made",
+        ),
+        LoginCheck::None => (Reason::Reachable, "the provider answers; it is asked without a login"),
     }
 }
 

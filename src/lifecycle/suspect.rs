@@ -130,8 +130,10 @@ pub fn of_too_many_refusals(
     let last = all.last().map_or(0, |at| at.as_second()) + 1;
     let last = Timestamp::from_second(last).unwrap_or(Timestamp::MAX);
     let command = provider.annotate(REFUSED_ANNOTATION, &last.to_string());
+    // What is being deleted is refused as well, and is not usable any more.
+    let of = if usable >= most { format!(" of {usable}") } else { String::new() };
     Some(format!(
-        "the provider has come to refuse {most} of {usable} credentials within ten minutes, which looks like trouble with the \
+        "the provider has come to refuse {most}{of} credentials within ten minutes, which looks like trouble with the \
          account: nothing is minted or revoked here until it accepts them again, and Secrets stay as they are. Look whether the \
          account was locked, swapped or emptied; if they are gone for good, say so, and they are replaced: {command}"
     ))

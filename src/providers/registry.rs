@@ -26,7 +26,7 @@ pub fn build(
     egress: &EgressPolicy,
     meter: Meter,
 ) -> Result<Arc<dyn Provider>, SetupError> {
-    let http = Arc::new(Http::new(settings, egress, meter)?);
+    let http = Arc::new(Http::new(settings, egress, meter)?.keeping(login));
     if let Some(block) = &settings.expereo {
         Ok(bounded(expereo::driver(block, login, http.clone())?, http))
     } else if let Some(block) = &settings.spreetail {

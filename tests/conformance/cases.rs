@@ -311,13 +311,13 @@ pub(crate) async fn no_failure_shows_a_secret(subject: Subject) -> Result<()> {
     let mut secrets = subject.login_secrets();
     secrets.push(issued.client_secret.expose_secret().to_owned());
     secrets.extend(issued.handle.as_ref().map(|handle| handle.expose_secret().to_owned()));
-    secrets.push("Canary".to_owned());
+    secrets.push("canary-7f3a".to_owned());
     let echo = |code| Fault::Status {
         code,
-        headers: vec![("location".into(), "http://127.0.0.1:9/?secret=Canary".into())],
+        headers: vec![("location".into(), "http://127.0.0.1:9/?secret=canary-7f3a".into())],
         body: format!(
             r#"{{"error":"{0}","error_description":"{0}","message":"{0}","minorErrorCode":"{0}"}}"#,
-            secrets.join(" Canary ")
+            secrets.join(" canary-7f3a ")
         ),
     };
     let mut messages = vec![];

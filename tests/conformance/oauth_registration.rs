@@ -63,12 +63,13 @@ async fn a_server_without_metadata_is_no_verdict_on_anything() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_scope_that_does_not_exist_is_rejected_with_the_servers_code() -> Result<()> {
+async fn a_scope_that_does_not_exist_is_rejected_in_the_servers_words() -> Result<()> {
     let provider = built(|_| {}).await?;
     let failure = provider.created(&request(&["no-such"])).await.err().context("it did not fail")?;
     assert_eq!(failure.kind, FailureKind::Rejected);
-    let advice = "with error invalid_client_metadata: correct oauthRegistration.metadata of the provider, or spec.scopes";
-    assert!(failure.message.ends_with(advice), "{}", failure.message);
+    let said = "with error invalid_client_metadata (in its words: scope must only contain Authorization Server \
+                supported scope values): correct oauthRegistration.metadata of the provider, or spec.scopes";
+    assert!(failure.message.ends_with(said), "{}", failure.message);
     Ok(())
 }
 

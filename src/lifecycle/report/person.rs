@@ -40,9 +40,12 @@ impl Conclusion<'_> {
                 self.report.events.push(EventNote { warning: false, reason: revision.reason, message });
             }
             Outcome::Tried { accepted: false } => {
+                let portal = provider.and_then(|it| it.capabilities.portal.as_ref());
+                let more = portal.map(|it| &*it.when_refused).filter(|it| !it.is_empty());
+                let more = more.map(|it| format!("{it} ")).unwrap_or_default();
                 let message = format!(
                     "{title} refuses the pair of client {client}, so it is not published: the client ID or the secret is \
-                     mistyped, it was removed or has expired, or it may not be used from here. {}",
+                     mistyped, it was removed or has expired, or it may not be used from here. {more}{}",
                     self.how_to_try_again()
                 );
                 let failure =

@@ -14,7 +14,7 @@ use crate::{
     },
     lifecycle::{
         budget::Budget,
-        capability::{Capabilities, Expiry, Scopes},
+        capability::{Capabilities, Expiry, LoginCheck, Scopes},
         ledger::{Account, Document, Inheritance, Inherited, Intent, Renamed, Request, Revision, State},
         plan::FoundCredential,
         render,
@@ -32,6 +32,7 @@ pub(super) fn capabilities() -> Capabilities {
         title: "Acme",
         portal: None,
         by_hand: false,
+        login: LoginCheck::Tried,
         list: true,
         revoke: true,
         verify: true,

@@ -37,6 +37,7 @@ pub(super) fn by_hand() -> Scene {
             remove_at: "the portal, page Old keys".to_owned(),
             scopes_called: "permissions",
             notes: vec!["A key belongs to a person.".to_owned()],
+            when_refused: "Keys of another region are refused, too.".to_owned(),
         });
     });
     scene.with_spec(|it| {
@@ -88,6 +89,15 @@ fn refused(scene: Scene, which: &str) -> Scene {
     scene
         .with_ledger()
         .and(|it| report.edits.iter().for_each(|edit| it.document.apply(edit, noon()).unwrap()))
+}
+
+#[test]
+fn who_gave_a_pair_that_is_refused_is_told_what_else_it_can_mean() {
+    let world = refused(by_hand(), "a").holding(pair("a")).world();
+    let plan = decide(&world, noon());
+    assert_eq!(plan.reason, Reason::IntakeRefused);
+    let said = "it may not be used from here. Keys of another region are refused, too. If that is mended";
+    assert!(plan.message.contains(said), "{}", plan.message);
 }
 
 #[test]

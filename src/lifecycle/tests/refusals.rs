@@ -114,6 +114,8 @@ fn whatever_is_corrected_ends_the_wait_for_it() {
     for kind in [Rejected, Forbidden, Unexplained, Unavailable, Malformed] {
         rows.push(("a create waits", mint(kind), "rest: InvalidForProvider"));
         rows.push(("but not after the provider was corrected", corrected(mint(kind)), "mint 2: FirstIssue"));
+        let shorter = mint(kind).with_spec(|it| it.lifetime = lasting("24h"));
+        rows.push(("nor after the lifetime was", shorter, "mint 2: FirstIssue"));
     }
     check(rows);
 }

@@ -7,6 +7,7 @@ use super::{builders::*, table::*};
 use crate::{
     api::{AbandonedKind, AbandonedStatus, ApiCredentialStatus, ConditionType, Reason},
     lifecycle::{
+        capability::LoginCheck,
         decide,
         failure::FailureKind,
         ledger::{State, StepKind},
@@ -158,6 +159,15 @@ fn published_and_provider_reachable_say_what_they_are_about() {
     );
     assert_eq!(words(broken, ConditionType::Published), "False TemplateInvalid");
     assert_eq!(words(active(), ConditionType::ProviderReachable), "True LoginAccepted");
+    for (login, expected) in [
+        (LoginCheck::Untried, "the provider answers; whether it takes the initial_access_token shows when"),
+        (LoginCheck::None, "the provider answers; it is asked without a login"),
+    ] {
+        let status = status_of(active().capable(|it| it.login = login));
+        let reached = condition(&status, ConditionType::ProviderReachable).unwrap();
+        assert_eq!((reached.status.as_str(), reached.reason.as_str()), ("True", "Reachable"));
+        assert!(reached.message.starts_with(expected), "{}", reached.message);
+    }
     assert_eq!(words(active().paused(), ConditionType::ProviderReachable), "False ProviderUnavailable");
     assert_eq!(words(active().without_provider(), ConditionType::ProviderReachable), "False ProviderMissing");
 }

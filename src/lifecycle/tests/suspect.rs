@@ -193,6 +193,8 @@ fn more_than_three_and_more_than_a_tenth_within_ten_minutes_are_too_many() {
 fn a_person_is_told_what_was_seen_and_what_to_type() {
     let said = of_too_many_refusals(at(&[3, 2, 1, 0]), 4, ACME).unwrap();
     assert!(said.contains("4 of 4 credentials within ten minutes"), "{said}");
+    let said_at_the_end = of_too_many_refusals(at(&[3, 2, 1, 0]), 0, ACME).unwrap();
+    assert!(said_at_the_end.contains("refuse 4 credentials within"), "{said_at_the_end}");
     let line = "kubectl annotate credprov acme --namespace=prod --overwrite credwright.dev/refused=2026-11-21T12:00:01Z";
     assert!(said.contains(line), "{said}");
     let said = of_another_account(7, "abc", Named { kind: ProviderKind::ClusterCredentialProvider, ..ACME });

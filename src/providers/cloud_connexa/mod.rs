@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     api,
-    lifecycle::capability::{Expiry, Portal, Scopes, Term},
+    lifecycle::capability::{Expiry, LoginCheck, Portal, Scopes, Term},
 };
 
 /// The driver's name, as in the spec.
@@ -74,6 +74,10 @@ fn base_url(block: &api::CloudConnexa) -> Result<Url, SetupError> {
     registry::base_url("cloudConnexa.cloudId", &format!("https://{cloud_id}.api.openvpn.com"))
 }
 
+/// The API answers all of this alike, unless `apiDisabledStatus` says how it answers while it is off.
+const WHEN_REFUSED: &str = "It is refused, too, while the switch Enable API at API & Logs > API is off, and where its \
+                            allowed subnets leave Credwright's address out (spec.intake.verify: Skip takes it untried).";
+
 fn capabilities(cloud_id: Option<&str>) -> Capabilities {
     let account = cloud_id.map(|id| format!(" of {id}")).unwrap_or_default();
     let page =
@@ -93,8 +97,10 @@ fn capabilities(cloud_id: Option<&str>) -> Capabilities {
             remove_at: page,
             scopes_called: "permissions",
             notes: notes.map(str::to_owned).to_vec(),
+            when_refused: WHEN_REFUSED.to_owned(),
         }),
         by_hand: true,
+        login: LoginCheck::None,
         list: false,
         revoke: false,
         verify: true,

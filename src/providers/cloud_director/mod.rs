@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     api,
-    lifecycle::capability::{Expiry, Scopes},
+    lifecycle::capability::{Expiry, LoginCheck, Scopes},
 };
 
 /// The driver's name, as in the spec.
@@ -118,6 +118,7 @@ fn capabilities() -> Capabilities {
         title: "Cloud Director",
         portal: None,
         by_hand: false,
+        login: LoginCheck::Tried,
         list: true,
         revoke: true,
         verify: true,
@@ -268,7 +269,7 @@ impl CloudDirector {
     async fn refused(&self, call: &Call, answer: &Answer, name: &str) -> Failure {
         let refusal = answer.failure(call);
         match answer.status {
-            StatusCode::FORBIDDEN => {
+            StatusCode::FORBIDDEN if refusal.kind == FailureKind::Forbidden => {
                 let message = format!(
                     "{}; the user's role needs the right Manage user's own API token, in a rights bundle that is published \
                      to the organization, and the login must not be that of an API token or a service account",

@@ -9,7 +9,7 @@ use super::NAME;
 use crate::{
     api::TokenEndpointAuthMethod::ClientSecretPost,
     providers::{
-        Failure,
+        Failure, FailureKind,
         http::{
             Answer, Call, Http, Operation,
             client_credentials::{Token, TokenRequest},
@@ -73,6 +73,7 @@ impl Login {
         };
         let Failure { kind, message, retry_after } = answer.failure(call);
         let message = match (answer.status.as_u16(), self) {
+            (403, _) if kind != FailureKind::Forbidden => return Ok(answer),
             (403, Self::Client(..)) => format!(
                 "this login may not manage API clients: {message}; store the bearer_token of a person with the permission \
                  Developer Portal (API) instead, or ask Expereo which scope the client needs"
@@ -128,6 +129,10 @@ impl Grant for Client {
     async fn grant(&self) -> Result<Granted, Failure> {
         let call = Call::read(Operation::Login, "the token request of the login");
         let Self { endpoint, client_id, client_secret, scope } = self;
-        Token::of_login(endpoint.ask(&call, client_id, client_secret, scope).await?, &call)
+        Token::of_login(
+            endpoint.ask(&call, client_id, client_secret, scope).await?,
+            &call,
+            "expereo.tokenUrl",
+        )
     }
 }

@@ -35,7 +35,7 @@ use super::{
 };
 use crate::{
     api,
-    lifecycle::capability::{Expiry, Portal, Scopes},
+    lifecycle::capability::{Expiry, LoginCheck, Portal, Scopes},
 };
 
 /// The driver's name, as in the spec.
@@ -88,6 +88,7 @@ fn capabilities(block: &api::Expereo, scopes: Vec<String>) -> Capabilities {
         title: "expereoOne",
         portal: (!(list && revoke)).then(portal),
         by_hand: false,
+        login: LoginCheck::Tried,
         list,
         revoke,
         verify: true,
@@ -111,6 +112,7 @@ fn portal() -> Portal {
         remove_at: place.to_owned(),
         scopes_called: "scopes",
         notes: vec!["Its owner needs the permission Developer Portal (API).".to_owned()],
+        when_refused: String::new(),
     }
 }
 

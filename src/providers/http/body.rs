@@ -96,7 +96,7 @@ async fn entries(mut response: Response, place: &str, wanted: &Wanted) -> Result
 
 fn too_long(place: &str, max: usize, excess: Excess) -> Broken {
     let message = format!("the answer of {place} is longer than {max} bytes");
-    Broken { sent: true, transient: false, excess, message }
+    Broken { sent: true, excess, message, ..Broken::default() }
 }
 
 /// An array that is read bit by bit. What is kept of it is an array of the wanted entries. If it is

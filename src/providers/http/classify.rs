@@ -1,16 +1,20 @@
 //! From what came back, or did not, to a [`Failure`].
 //!
-//! Bodies are never shown: a provider may repeat in them what it was sent. All that is taken from one is the error
-//! code of OAuth, if it looks like one.
+//! Bodies are not shown: a provider may repeat in them what it was sent. All that is taken from one is
+//! the error code of OAuth, if it looks like one, and what can be shown of the sentence beside it.
 
 use jiff::{SignedDuration, Timestamp, fmt::rfc2822::DateTimeParser};
-use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
+use reqwest::{
+    StatusCode,
+    header::{DATE, HeaderMap, RETRY_AFTER},
+};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
     Answer, Call, Effect, Operation,
     client::{Broken, Excess},
+    described::sentence,
 };
 use crate::{
     api::instant,
@@ -47,13 +51,20 @@ pub(super) fn unanswered(call: &Call, broken: Broken) -> Failure {
 
 /// What an answer means that is not a success.
 pub(super) fn refused(call: &Call, answer: &Answer) -> Failure {
-    let Answer { status, place, retry_after, .. } = answer;
+    let Answer { status, place, retry_after, described, .. } = answer;
     let code = error_code(&answer.body).map(|code| format!(" with error {code}")).unwrap_or_default();
-    let hint = if status.is_redirection() { "; redirects are not followed: check the URL" } else { "" };
+    let words = described.as_ref().map(|words| format!(" (in its words: {words})")).unwrap_or_default();
+    let hint = if status.is_redirection() {
+        "; redirects are not followed: check the URL"
+    } else if is_about_a_quota(call.effect, answer) {
+        "; a quota of the account seems to be used up: remove there what nobody uses, or have it raised"
+    } else {
+        ""
+    };
     Failure {
         kind: kind(call.effect, answer),
         retry_after: *retry_after,
-        message: format!("{place} answered {} to {}{code}{hint}", status.as_u16(), call.what),
+        message: format!("{place} answered {} to {}{code}{words}{hint}", status.as_u16(), call.what),
     }
 }
 
@@ -62,6 +73,8 @@ pub(super) fn refused(call: &Call, answer: &Answer) -> Failure {
 /// proxy sends them while the provider may still be at work.
 fn kind(effect: Effect, answer: &Answer) -> FailureKind {
     match (answer.said(), effect) {
+        // It is tried again, because there may be room by then.
+        _ if is_about_a_quota(effect, answer) => FailureKind::Unexplained,
         (401, _) => FailureKind::LoginRefused,
         (403, _) => FailureKind::Forbidden,
         // Elsewhere it is a path that does not exist, which says nothing of any credential.
@@ -75,6 +88,22 @@ fn kind(effect: Effect, answer: &Answer) -> FailureKind {
         (_, Effect::Create) => FailureKind::Ambiguous,
         _ => FailureKind::Unavailable,
     }
+}
+
+/// Returns whether a create was refused because there are too many already. Providers say so with
+/// various statuses.
+pub(super) fn is_about_a_quota(effect: Effect, answer: &Answer) -> bool {
+    if effect != Effect::Create || !matches!(answer.said(), 400 | 402 | 403 | 409 | 422) {
+        return false;
+    }
+    let Ok(Value::Object(body)) = serde_json::from_slice(super::without_mark(&answer.body)) else {
+        return false;
+    };
+    let texts = CODES.iter().filter_map(|name| body.get(*name)?.as_str()).chain(sentence(&body));
+    texts.map(str::to_ascii_lowercase).any(|text| {
+        let has = |part: &str| text.contains(part);
+        has("quota") || has("too many") || has("limit") && (has("exceed") || has("reach"))
+    })
 }
 
 /// Returns whether a refusal has an error code that speaks of the request. A proxy in front of the
@@ -95,8 +124,15 @@ fn is_explained(answer: &Answer) -> bool {
     })
 }
 
+/// Returns the status that an answer means. Some servers report an error with a status of success:
+/// an `error` in the body decides, and means 400.
+pub(super) fn said(status: StatusCode, body: &[u8]) -> u16 {
+    let status = if status.is_success() && reports_error(body) { StatusCode::BAD_REQUEST } else { status };
+    status.as_u16()
+}
+
 /// Returns whether a body is an object with an `error`.
-pub(super) fn reports_error(body: &[u8]) -> bool {
+fn reports_error(body: &[u8]) -> bool {
     #[derive(Deserialize)]
     struct Body {
         error: Option<Value>,

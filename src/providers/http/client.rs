@@ -13,12 +13,14 @@ use reqwest::{
 };
 use rustls::{ClientConfig, client::danger::ServerCertVerifier};
 use rustls_platform_verifier::Verifier;
+use secrecy::SecretString;
 use zeroize::Zeroizing;
 
 use super::{
     Answer,
     body::{self, Bound},
-    classify::retry_after,
+    classify::{retry_after, said},
+    described::described,
     guard::{EgressPolicy, GuardedResolver, Refused},
     roots::{Either, MoreRoots, algorithms},
 };
@@ -37,20 +39,30 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 /// is: it would connect to what the egress guard has not judged.
 const DIRECTLY: &str = " (it is reached directly: a proxy such as HTTPS_PROXY is not used)";
 
+const NO_BUNDLE: &str =
+    "; tls.caBundle (or --ca-file, for all providers) is for servers with an authority of their own";
+const BUNDLE_DOES_NOT_FIT: &str = "; the authorities in tls.caBundle, which are the only ones that are trusted here, did not issue this certificate";
+
 /// The clients of one account. Plain http has one of its own, whose resolver allows next to nothing.
 pub(super) struct Clients {
     secure: Client,
     plain: Client,
     policy: Arc<EgressPolicy>,
+    /// The secrets of the login.
+    login: Vec<SecretString>,
+    /// What to do about a certificate that is not trusted.
+    on_distrust: &'static str,
 }
 
 /// Why there is no answer.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Broken {
     /// Whether the request may have reached the provider.
     pub(super) sent: bool,
     /// Whether it is worth trying again at once.
     pub(super) transient: bool,
+    /// Whether the certificate is not trusted.
+    pub(super) distrusted: bool,
     /// Whether there is more of an answer than is ever believed.
     pub(super) excess: Excess,
     /// A sentence without URL query, header or body.
@@ -58,8 +70,9 @@ pub(super) struct Broken {
 }
 
 /// How an answer is too long, if it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Excess {
+    #[default]
     None,
     /// It said so itself.
     Announced,
@@ -76,8 +89,14 @@ impl Clients {
         };
         // Without roots, which it never needs.
         let plain = builder(&policy, false).tls_certs_only([]);
+        let on_distrust = if ca_bundle.is_some() { BUNDLE_DOES_NOT_FIT } else { NO_BUNDLE };
         let built = |client: ClientBuilder| client.build().map_err(|error| SetupError::Client(chain(&error)));
-        Ok(Self { secure: built(secure)?, plain: built(plain)?, policy })
+        Ok(Self { secure: built(secure)?, plain: built(plain)?, policy, login: Vec::new(), on_distrust })
+    }
+
+    /// Never shows any of these.
+    pub(super) fn keep(&mut self, login: Vec<SecretString>) {
+        self.login = login;
     }
 
     pub(super) fn request(&self, method: Method, url: &Url) -> RequestBuilder {
@@ -93,7 +112,15 @@ impl Clients {
         let place = place(request.url());
         self.policy.check_literal(request.url()).map_err(|refused| refusal(&refused))?;
         let method = request.method().clone();
-        let answer = exchange((&client, request), &place, bound).await;
+        let asked = request.try_clone();
+        let mut answer = exchange((&client, request), &place, bound).await;
+        match &mut answer {
+            Ok(answer) if !answer.is_success() => {
+                answer.described = described(&answer.body, asked.as_ref(), &self.login);
+            }
+            Err(broken) if broken.distrusted => broken.message.push_str(self.on_distrust),
+            _ => {}
+        }
         let status = answer.as_ref().ok().map(|answer| answer.status.as_u16());
         tracing::debug!(%method, place, status, "called a provider");
         answer
@@ -163,7 +190,8 @@ async fn exchange(
         Err(_) if !status.is_success() => Zeroizing::default(),
         Err(broken) => return Err(broken),
     };
-    Ok(Answer { status, retry_after, headers, body, place: place.to_owned() })
+    let said = said(status, &body);
+    Ok(Answer { status, retry_after, headers, body, place: place.to_owned(), said, described: None })
 }
 
 /// `host:port`, all of a URL that is ever shown.
@@ -173,7 +201,7 @@ pub(super) fn place(url: &Url) -> String {
 }
 
 fn refusal(refused: &Refused) -> Broken {
-    Broken { sent: false, transient: false, excess: Excess::None, message: refused.to_string() }
+    Broken { message: refused.to_string(), ..Broken::default() }
 }
 
 /// What an error of reqwest means. Its own text is not used: it may name the URL with its query.
@@ -188,9 +216,6 @@ pub(super) fn broken(error: &reqwest::Error, place: &str) -> Broken {
     } else if let Some(tls) = cause::<rustls::Error>(error) {
         let why: String = tls.to_string().chars().take(200).collect();
         let hint = match tls {
-            rustls::Error::InvalidCertificate(_) => {
-                "; tls.caBundle (or --ca-file, for all providers) is for servers with an authority of their own"
-            }
             rustls::Error::InvalidMessage(_) => "; what answers there does not speak TLS: check the URL",
             _ => "",
         };
@@ -205,7 +230,9 @@ pub(super) fn broken(error: &reqwest::Error, place: &str) -> Broken {
         format!("{place} closed the connection without an answer")
     };
     let transient = !error.is_builder() && !error.is_timeout();
-    Broken { sent: !(error.is_builder() || error.is_connect()), transient, excess: Excess::None, message }
+    let distrusted = matches!(cause::<rustls::Error>(error), Some(rustls::Error::InvalidCertificate(_)));
+    let sent = !(error.is_builder() || error.is_connect());
+    Broken { sent, transient, distrusted, message, ..Broken::default() }
 }
 
 fn unconnected(error: &reqwest::Error, place: &str) -> String {

@@ -79,8 +79,16 @@ impl Token {
         Ok(token)
     }
 
-    /// The token that a login is granted. A 400 is a refusal, too: it may be about the pair or about its scope.
-    pub(in crate::providers) fn of_login(answer: Answer, call: &Call) -> Result<Granted, Failure> {
+    /// The token that a login is granted. A 400 is a refusal, too: it may be about the pair or about its
+    /// scope. `setting` says where tokens are asked for.
+    pub(in crate::providers) fn of_login(
+        answer: Answer,
+        call: &Call,
+        setting: &str,
+    ) -> Result<Granted, Failure> {
+        if matches!(answer.said(), 404 | 405 | 410) {
+            return Err(answer.failure_with(call, &format!("check {setting}")));
+        }
         if matches!(answer.said(), 400 | 401 | 403) {
             return Err(Failure { kind: FailureKind::LoginRefused, ..answer.failure(call) });
         }

@@ -6,6 +6,7 @@ mod body;
 mod classify;
 mod client;
 pub(super) mod client_credentials;
+mod described;
 mod guard;
 mod limit;
 mod roots;
@@ -28,7 +29,10 @@ use self::{
     limit::Gate,
 };
 pub use self::{guard::EgressPolicy, roots::MoreRoots};
-use super::{Failure, FailureKind, RetryAfter, registry::SetupError};
+use super::{
+    Failure, FailureKind, RetryAfter,
+    registry::{LoginData, SetupError},
+};
 pub(super) use crate::ops::metrics::Operation;
 use crate::{
     api::ProviderSettings,
@@ -157,6 +161,10 @@ pub(super) struct Answer {
     headers: HeaderMap,
     body: Zeroizing<Vec<u8>>,
     place: String,
+    /// The status that it means: see [`Answer::said`].
+    said: u16,
+    /// What it says of its error, as far as that can be shown.
+    described: Option<String>,
 }
 
 impl Http {
@@ -171,6 +179,13 @@ impl Http {
             gate: Gate::new(settings.limits.as_ref()),
             meter,
         })
+    }
+
+    /// Never shows any of these, whoever repeats them.
+    pub(super) fn keeping(mut self, login: Option<&LoginData>) -> Self {
+        let secrets = login.into_iter().flatten().filter(|(key, _)| described::is_secret(key));
+        self.clients.keep(secrets.map(|(_, value)| value.clone()).collect());
+        self
     }
 
     /// Begins a request.
@@ -263,10 +278,7 @@ impl Answer {
     /// The status that the answer means. Some servers report an error with a status of success: an
     /// `error` in the body decides, and means 400.
     pub(super) fn said(&self) -> u16 {
-        if self.status.is_success() && classify::reports_error(&self.body) {
-            return StatusCode::BAD_REQUEST.as_u16();
-        }
-        self.status.as_u16()
+        self.said
     }
 
     /// The failure that this answer means.
@@ -277,6 +289,9 @@ impl Answer {
     /// The same, with what to do about it.
     pub(super) fn failure_with(&self, call: &Call, advice: &str) -> Failure {
         let failure = self.failure(call);
+        if classify::is_about_a_quota(call.effect, self) {
+            return failure;
+        }
         Failure { message: format!("{}: {advice}", failure.message), ..failure }
     }
 

@@ -30,7 +30,7 @@ use super::{
 };
 use crate::{
     api::{Duration, OauthRegistration, TokenEndpointAuthMethod, instant},
-    lifecycle::capability::{Expiry, Scopes},
+    lifecycle::capability::{Expiry, LoginCheck, Scopes},
 };
 
 /// The driver's name, as in the spec.
@@ -77,14 +77,10 @@ pub(super) fn driver(
         method: block.token_endpoint_auth_method,
         parameters: block.token_parameters.clone(),
     };
-    Ok(OauthServer {
-        http,
-        discovery,
-        login: Login::new(login, &tokens)?,
-        tokens,
-        metadata: members(block),
-        capabilities: capabilities(block.propagation.map_or(PROPAGATION, Duration::signed)),
-    })
+    let login = Login::new(login, &tokens)?;
+    let propagation = block.propagation.map_or(PROPAGATION, Duration::signed);
+    let capabilities = capabilities(propagation, login.check());
+    Ok(OauthServer { http, discovery, login, tokens, metadata: members(block), capabilities })
 }
 
 /// What is added to the registration, and as a null what is left out of it. Nulls of the spec
@@ -94,11 +90,12 @@ fn members(block: &OauthRegistration) -> BTreeMap<String, Value> {
     block.metadata.clone().into_iter().chain(left_out).collect()
 }
 
-fn capabilities(propagation: SignedDuration) -> Capabilities {
+fn capabilities(propagation: SignedDuration, login: LoginCheck) -> Capabilities {
     Capabilities {
         title: "the registration server",
         portal: None,
         by_hand: false,
+        login,
         list: false,
         revoke: true,
         verify: true,
@@ -155,6 +152,14 @@ impl Login {
         }
     }
 
+    fn check(&self) -> LoginCheck {
+        match self {
+            Self::Open => LoginCheck::None,
+            Self::InitialAccessToken(_) => LoginCheck::Untried,
+            Self::Client(..) => LoginCheck::Tried,
+        }
+    }
+
     fn client_id(&self) -> Option<&str> {
         match self {
             Self::Client(_, client_id) => Some(client_id),
@@ -196,7 +201,8 @@ impl Provider for OauthServer {
         let answer = self.register(&call, &endpoints.registration, request).await?;
         if !answer.is_success() {
             self.discovery.forget_after(&answer).await;
-            return Err(answer.failure_with(&call, self.advice(&answer)).into());
+            let refusal = answer.failure_with(&call, self.advice(&answer));
+            return Err(refusal.into());
         }
         self.issued(answer.json(&call)?, request, &endpoints)
     }

@@ -100,6 +100,10 @@ impl Grant for ClientLogin {
         let call = Call::read(Operation::Login, "the token request of the login");
         let Self { endpoint, client_id, client_secret, scope } = self;
         let answer = endpoint.ask(&call, client_id, client_secret, scope.as_deref()).await?;
-        Token::of_login(answer, &call)
+        Token::of_login(
+            answer,
+            &call,
+            "oauthRegistration.tokenEndpoint, or the metadata of oauthRegistration.issuer",
+        )
     }
 }

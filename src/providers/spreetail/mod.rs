@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     api,
-    lifecycle::capability::{Expiry, Scopes},
+    lifecycle::capability::{Expiry, LoginCheck, Scopes},
 };
 
 /// The driver's name, as in the spec.
@@ -35,6 +35,9 @@ const NEEDS: &str = "client_id and client_secret";
 pub(super) const KEYS: &[&str] = &["client_id", "client_secret"];
 
 const CREDENTIAL_ID: &str = "credentialId";
+
+/// What a path that does not exist means. The base names the account, so it cannot be edited.
+const WRONG_BASE: &str = "spreetail.baseUrl may be wrong; create another provider with the right one";
 
 /// How far an expiry in an answer may be from the one asked for, which is sent in milliseconds.
 const EXPIRY_TOLERANCE: SignedDuration = SignedDuration::from_secs(1);
@@ -71,6 +74,7 @@ fn capabilities() -> Capabilities {
         title: "Spreetail",
         portal: None,
         by_hand: false,
+        login: LoginCheck::Tried,
         list: true,
         revoke: true,
         verify: true,
@@ -125,7 +129,18 @@ impl Provider for Spreetail {
         let post = |token: &SecretString| {
             self.http.request(Method::POST, &self.credentials).bearer_auth(token.expose_secret()).json(&body)
         };
-        let answer = self.tokens.call(&self.http, &call, post).await?.success(&call)?;
+        let answer = self.tokens.call(&self.http, &call, post).await?;
+        let answer = match (answer.said(), &body.expires) {
+            (400 | 422, Some(expires)) => {
+                let advice =
+                    format!("it may refuse the end that was asked for, {expires}: check spec.lifetime");
+                return Err(answer.failure_with(&call, &advice).into());
+            }
+            (404 | 405 | 410, _) => {
+                return Err(answer.failure_with(&call, WRONG_BASE).into());
+            }
+            _ => answer.success(&call)?,
+        };
         let created: Created = answer.json(&call)?;
         let untrue = check(&created, request, &self.client_id);
         let is_ours = is_client_id(&created.client_id)
@@ -276,6 +291,9 @@ impl Grant for Login {
         let answer = self.endpoint.ask(&call, &self.client_id, &self.client_secret).await?;
         if matches!(answer.said(), 400 | 401 | 403) {
             return Err(Failure { kind: FailureKind::LoginRefused, ..answer.failure(&call) });
+        }
+        if matches!(answer.said(), 404 | 405 | 410) {
+            return Err(answer.failure_with(&call, WRONG_BASE));
         }
         granted(&answer.success(&call)?, &call)
     }

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     api::{self, TokenEndpointAuthMethod, VonageHosts, VonageRegion},
-    lifecycle::capability::{Expiry, Portal, Scopes},
+    lifecycle::capability::{Expiry, LoginCheck, Portal, Scopes},
 };
 
 /// The driver's name, as in the spec.
@@ -56,7 +56,7 @@ pub(super) fn driver(
         http,
         token_url: registry::below(&base, &["Auth", "connect", "token"]),
         region: block.region,
-        capabilities: capabilities(),
+        capabilities: capabilities(block.region),
     })
 }
 
@@ -76,7 +76,15 @@ fn subdomain(region: VonageRegion) -> &'static str {
     }
 }
 
-fn capabilities() -> Capabilities {
+/// Every region refuses the credentials of the others.
+fn of_another_region(region: VonageRegion) -> String {
+    format!(
+        "It may also belong to another region than {}, which is vonageContactCenter.region of the provider.",
+        subdomain(region)
+    )
+}
+
+fn capabilities(region: Option<VonageRegion>) -> Capabilities {
     let notes = [
         "The credential belongs to the user who makes it: log in as one who stays, best as a user of its own for this.",
         "That user needs an admin licence. A supervisor sees the page too, but can only choose to read or download \
@@ -91,8 +99,10 @@ fn capabilities() -> Capabilities {
             remove_at: PAGE.to_owned(),
             scopes_called: "scopes",
             notes: notes.map(str::to_owned).to_vec(),
+            when_refused: region.map(of_another_region).unwrap_or_default(),
         }),
         by_hand: true,
+        login: LoginCheck::None,
         list: false,
         revoke: false,
         verify: true,

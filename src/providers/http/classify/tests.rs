@@ -1,11 +1,14 @@
-use reqwest::{StatusCode, header::HeaderValue};
+use reqwest::header::HeaderValue;
 
 use super::*;
 use crate::providers::http::Operation;
 
 fn answer(status: u16, body: &'static str) -> Answer {
+    let status = StatusCode::from_u16(status).unwrap();
     Answer {
-        status: StatusCode::from_u16(status).unwrap(),
+        status,
+        said: said(status, body.as_bytes()),
+        described: None,
         retry_after: None,
         headers: HeaderMap::new(),
         body: body.as_bytes().to_vec().into(),
@@ -63,8 +66,8 @@ fn a_refusal_is_final_only_with_an_error_code_of_the_provider() {
         (400, r#"{"error":{"code":"E17"}}"#, Rejected),
         (400, r#"{"errors":[{"field":"expires"}]}"#, Rejected),
         (400, r#"{"code":17}"#, Rejected),
-        (400, r#"{"errorCode":"QUOTA"}"#, Rejected),
-        (400, r#"{"error_code":"QUOTA"}"#, Rejected),
+        (400, r#"{"errorCode":"TOO_LONG"}"#, Rejected),
+        (400, r#"{"error_code":"TOO_LONG"}"#, Rejected),
         (400, r#"{"minorErrorCode":"BAD_REQUEST"}"#, Rejected),
         (422, r#"{"type":"https://example.com/too-long"}"#, Rejected),
         // No code, or one that only repeats the status.
@@ -92,6 +95,26 @@ fn a_refusal_is_final_only_with_an_error_code_of_the_provider() {
     }
 }
 
+/// A quota is not a name that is taken, nor a right that lacks: there may be room by and by.
+#[test]
+fn a_quota_is_tried_again_and_told_apart_from_names_and_rights() {
+    for (status, body) in [
+        (400, r#"{"minorErrorCode":"QUOTA_EXCEEDED"}"#),
+        (403, r#"{"minorErrorCode":"QUOTA_EXCEEDED","message":"x"}"#),
+        (409, r#"{"error":"conflict","error_description":"The limit of 10 clients is reached"}"#),
+        (422, r#"{"code":17,"message":"too many credentials"}"#),
+    ] {
+        let answer = answer(status, body);
+        assert_eq!(kind(Effect::Create, &answer), FailureKind::Unexplained, "{body}");
+        assert_ne!(kind(Effect::Repeatable, &answer), FailureKind::Unexplained, "{body}");
+        let failure = answer.failure_with(&Call::create("the create request"), "choose another name");
+        assert!(failure.message.ends_with("remove there what nobody uses, or have it raised"), "{failure:?}");
+    }
+    assert_eq!(kind(Effect::Create, &answer(409, r#"{"error":"exists"}"#)), FailureKind::Conflict);
+    let rights = r#"{"message":"rights are limited"}"#;
+    assert_eq!(kind(Effect::Create, &answer(403, rights)), FailureKind::Forbidden);
+}
+
 #[test]
 fn no_answer_is_ambiguous_only_if_a_create_may_have_arrived() {
     for (call, sent, expected) in [
@@ -100,7 +123,7 @@ fn no_answer_is_ambiguous_only_if_a_create_may_have_arrived() {
         (Call::revoke("the delete request"), true, FailureKind::Unavailable),
         (Call::read(Operation::List, "the list request"), true, FailureKind::Unavailable),
     ] {
-        let broken = Broken { sent, transient: true, excess: Excess::None, message: "x".to_owned() };
+        let broken = Broken { sent, transient: true, message: "x".to_owned(), ..Broken::default() };
         assert_eq!(unanswered(&call, broken).kind, expected, "{} {sent}", call.what);
     }
 }
@@ -118,7 +141,7 @@ fn what_is_longer_than_anything_that_is_believed_is_malformed() {
         (Call::read(Operation::Verify, "the token request"), Announced, Unavailable),
         (Call::revoke("the delete request"), Unannounced, Unavailable),
     ] {
-        let broken = Broken { sent: true, transient: false, excess, message: "x".to_owned() };
+        let broken = Broken { sent: true, excess, message: "x".to_owned(), ..Broken::default() };
         assert_eq!(unanswered(&call, broken).kind, expected, "{} {excess:?}", call.what);
     }
 }
