@@ -192,7 +192,7 @@ pub enum Reason {
     /// again at the latest after ten minutes, and at once when the spec, the provider's spec or its login changes.
     ProviderForbidden,
     /// The provider, or a proxy before it, refuses a request with a status that does not say what is wrong with it: a page
-    /// that is missing, a request that is too large. Or a quota of the account is used up. Nothing was made.
+    /// that is missing, a request that is too large. Nothing was made.
     ///
     /// Nothing: the message says when it is tried again, at the latest after ten minutes, and sooner in the last third of what
     /// is published. Where it stays so, look whether the address in the provider object is right, and whether a proxy or an ingress
@@ -213,7 +213,7 @@ pub enum Reason {
     ///
     /// Do: change the field that the message names: `kubectl describe credprov NAME` shows what the provider can do. Any change of the
     /// spec, of the provider's spec or of its login is tried at once. What the provider itself refused is also tried again every hour,
-    /// and more often in the last third of what is published.
+    /// and more often in the last third of what is published. Where the message speaks of a quota, remove there what nobody uses.
     InvalidForProvider,
     /// The provider does not let this namespace have what the spec asks for.
     ///

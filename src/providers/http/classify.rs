@@ -73,8 +73,8 @@ pub(super) fn refused(call: &Call, answer: &Answer) -> Failure {
 /// proxy sends them while the provider may still be at work.
 fn kind(effect: Effect, answer: &Answer) -> FailureKind {
     match (answer.said(), effect) {
-        // It is tried again, because there may be room by then.
-        _ if is_about_a_quota(effect, answer) => FailureKind::Unexplained,
+        // No name is taken, and no right lacks. There may be room in an hour.
+        _ if is_about_a_quota(effect, answer) => FailureKind::Rejected,
         (401, _) => FailureKind::LoginRefused,
         (403, _) => FailureKind::Forbidden,
         // Elsewhere it is a path that does not exist, which says nothing of any credential.

@@ -95,9 +95,8 @@ fn a_refusal_is_final_only_with_an_error_code_of_the_provider() {
     }
 }
 
-/// A quota is not a name that is taken, nor a right that lacks: there may be room by and by.
 #[test]
-fn a_quota_is_tried_again_and_told_apart_from_names_and_rights() {
+fn a_quota_is_no_name_that_is_taken_and_no_right_that_lacks() {
     for (status, body) in [
         (400, r#"{"minorErrorCode":"QUOTA_EXCEEDED"}"#),
         (403, r#"{"minorErrorCode":"QUOTA_EXCEEDED","message":"x"}"#),
@@ -105,10 +104,11 @@ fn a_quota_is_tried_again_and_told_apart_from_names_and_rights() {
         (422, r#"{"code":17,"message":"too many credentials"}"#),
     ] {
         let answer = answer(status, body);
-        assert_eq!(kind(Effect::Create, &answer), FailureKind::Unexplained, "{body}");
-        assert_ne!(kind(Effect::Repeatable, &answer), FailureKind::Unexplained, "{body}");
+        assert_eq!(kind(Effect::Create, &answer), FailureKind::Rejected, "{body}");
         let failure = answer.failure_with(&Call::create("the create request"), "choose another name");
         assert!(failure.message.ends_with("remove there what nobody uses, or have it raised"), "{failure:?}");
+        let told = answer.failure(&Call::revoke("the delete request")).message;
+        assert!(!told.contains("quota of the account"), "{told}");
     }
     assert_eq!(kind(Effect::Create, &answer(409, r#"{"error":"exists"}"#)), FailureKind::Conflict);
     let rights = r#"{"message":"rights are limited"}"#;
