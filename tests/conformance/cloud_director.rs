@@ -9,7 +9,7 @@ use credwright::{
     providers::{Failure, FailureKind, Issued, Revocation, RevokeRequest, Verdict},
 };
 use credwright_simulator::{
-    Clock, Fault, Login, Operation,
+    Clock, Fault, Login, Matching, Operation, Outcome,
     cloud_director::{self, Options, Tasks},
 };
 use http::StatusCode;
@@ -84,6 +84,30 @@ async fn one_session_serves_many_calls_and_is_made_anew_when_it_ends() -> Result
     assert_eq!(arrived(&subject, Operation::Token), 2);
     assert_eq!(arrived(&subject, Operation::Create), 4, "refused, then made");
     assert_eq!(subject.live().await?.len(), 3);
+    Ok(())
+}
+
+/// Some sites limit the sessions of a user: each look once opened another one, and none was ended.
+#[tokio::test]
+async fn a_look_opens_no_session_and_a_new_session_ends_the_one_before() -> Result<()> {
+    let subject = start().await?;
+    let look = async || subject.provider.probe().await.map_err(shown);
+    for _ in 0..3 {
+        look().await?;
+    }
+    assert_eq!(arrived(&subject, Operation::Token), 1);
+    subject.faults().next(Operation::List, Fault::status(401));
+    subject.provider.find("kw").await.map_err(shown)?;
+    assert_eq!(arrived(&subject, Operation::Token), 2);
+    let ended = (Operation::Other, Outcome::Answered(204));
+    assert_eq!(subject.simulator.record().endings().get(&ended), Some(&1));
+    subject.simulator.clock().advance(Duration::from_hours(1));
+    look().await?;
+    assert_eq!(arrived(&subject, Operation::Token), 3, "a session that has ended proves nothing");
+    // After the versions, a server that knows no such page.
+    subject.faults().after(Matching::any(), 1, Fault::status(404));
+    look().await?;
+    assert_eq!(arrived(&subject, Operation::Token), 4);
     Ok(())
 }
 

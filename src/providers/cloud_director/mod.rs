@@ -71,6 +71,7 @@ pub(super) fn driver(
     let site = Arc::new(Site {
         http,
         versions: below(&base, &["api", "versions"]),
+        session: below(&sessions, &["current"]),
         sessions: if is_system { below(&sessions, &["provider"]) } else { sessions },
         org: block.org.clone(),
         org_id: block.org_id.clone(),
@@ -164,8 +165,19 @@ impl Provider for CloudDirector {
         if version.is_empty() { BTreeMap::new() } else { self.fields_of(version) }
     }
 
+    /// A session that works proves the login, so none is opened for each look: they are few at some
+    /// sites, and each is in the audit log.
     async fn probe(&self) -> Result<(), Failure> {
-        self.tokens.renew().await
+        self.site.negotiate().await?;
+        let call = Call::read(Operation::Login, "the request for its session");
+        let get = |token: &SecretString| self.site.current_session(Method::GET, token);
+        let answer = self.tokens.call(&self.site.http, &call, get).await?;
+        match answer.said() {
+            429 | 500.. => answer.success(&call).map(drop),
+            // Whatever is wrong with this request, a login tells whether there is one.
+            400.. => self.tokens.renew().await,
+            _ => Ok(()),
+        }
     }
 
     async fn create(&self, request: &CreateRequest) -> Result<Issued, NotIssued> {

@@ -27,12 +27,16 @@ const AUTH_CONTEXT: HeaderName = HeaderName::from_static("x-vmware-vcloud-auth-c
 /// How long a session is kept whose answer does not say when it ends: the vendor's default. Should it end earlier, the
 /// 401 says so.
 const LIFE: Duration = Duration::from_mins(30);
+/// How long a new session waits for the one before it to be ended.
+const CLOSING: Duration = Duration::from_secs(5);
 
 /// Where an organization is, and how it is spoken to.
 pub(super) struct Site {
     pub(super) http: Arc<Http>,
     pub(super) versions: Url,
     pub(super) sessions: Url,
+    /// Where one asks about the session that one has.
+    pub(super) session: Url,
     pub(super) org: String,
     pub(super) org_id: Option<String>,
     pub(super) api_version: Option<String>,
@@ -45,6 +49,8 @@ pub(super) struct Known {
     pub(super) version: String,
     /// The user's name, as the server spells it.
     pub(super) user: Option<String>,
+    /// The token of the last session.
+    session: Option<SecretString>,
 }
 
 impl Site {
@@ -65,6 +71,26 @@ impl Site {
             Some(id) => request.header(TENANT_CONTEXT, id).header(AUTH_CONTEXT, &self.org),
             None => request,
         }
+    }
+
+    /// Returns what the server says of the session that `token` belongs to, or of ending it.
+    pub(super) fn current_session(&self, method: Method, token: &SecretString) -> RequestBuilder {
+        self.versioned(method, &self.session, "application/json").bearer_auth(token.expose_secret())
+    }
+
+    /// Ends the session before the new one. Sites limit how many a user may have. One that cannot be
+    /// ended is over when it has been idle for long enough.
+    async fn close(&self, token: &SecretString) {
+        let call = Call::read(Operation::Login, "the request that ends the earlier session");
+        let ended = self.http.send(&call, || self.current_session(Method::DELETE, token));
+        let _ = tokio::time::timeout(CLOSING, ended).await;
+    }
+
+    /// Asks the server anew which versions it knows, and speaks the newest from now on.
+    pub(super) async fn negotiate(&self) -> Result<(), Failure> {
+        let version = self.negotiated().await?;
+        self.known().version = version;
+        Ok(())
     }
 
     async fn negotiated(&self) -> Result<String, Failure> {
@@ -125,13 +151,12 @@ pub(super) struct Login {
 impl Grant for Login {
     async fn grant(&self) -> Result<Granted, Failure> {
         let Self { site, credentials } = self;
-        let version = site.negotiated().await?;
-        site.known().version = version;
+        site.negotiate().await?;
         let call = Call::read(Operation::Login, "the login");
         let post =
             || credentials.apply(site.versioned(Method::POST, &site.sessions, "application/json"), &site.org);
         let answer = site.http.send(&call, post).await?;
-        if matches!(answer.status.as_u16(), 400 | 401 | 403) {
+        if matches!(answer.said(), 400 | 401 | 403) {
             let refusal = answer.failure(&call);
             let message = format!("{}; {}", refusal.message, credentials.advice());
             return Err(Failure { kind: FailureKind::LoginRefused, message, ..refusal });
@@ -145,6 +170,11 @@ impl Grant for Login {
         site.known().user = session.user.and_then(|user| user.name);
         let minutes = session.session_idle_timeout_minutes.filter(|minutes| *minutes > 0);
         let expires_in = minutes.map_or(LIFE, |minutes| Duration::from_mins(minutes.into()));
-        Ok(Granted { token: token.to_owned().into(), expires_in: Some(expires_in) })
+        let token = SecretString::from(token);
+        let earlier = site.known().session.replace(token.clone());
+        if let Some(earlier) = earlier {
+            site.close(&earlier).await;
+        }
+        Ok(Granted { token, expires_in: Some(expires_in) })
     }
 }

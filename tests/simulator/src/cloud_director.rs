@@ -158,6 +158,7 @@ impl Provider for CloudDirector {
             .route("/api/task/{id}", get(tokens::task))
             .route(SESSIONS_PATH, post(login::tenant))
             .route(&format!("{SESSIONS_PATH}/provider"), post(login::provider))
+            .route(&format!("{SESSIONS_PATH}/current"), get(login::current).delete(login::end))
             .route("/oauth/tenant/{org}/register", post(oauth::register))
             .route("/oauth/provider/register", post(oauth::register))
             .route("/oauth/tenant/{org}/token", post(oauth::token))
@@ -202,6 +203,14 @@ impl CloudDirector {
     fn session_of(&self, token: &str) -> Option<Session> {
         let session = lock(&self.kept).sessions.get(token)?.clone();
         (self.world.clock.now() < session.expires).then_some(session)
+    }
+
+    /// Ends the session of a bearer token.
+    fn close(&self, headers: &HeaderMap) {
+        let token = headers.get(header::AUTHORIZATION).and_then(|it| it.to_str().ok());
+        if let Some(token) = token.and_then(|it| it.strip_prefix("Bearer ")) {
+            lock(&self.kept).sessions.remove(token);
+        }
     }
 
     /// Who calls: a user, or the API token that opened the session.

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use http::{HeaderMap, header};
+use http::{HeaderMap, StatusCode, header};
 use serde_json::{Value, json};
 
 use super::{CloudDirector, FORBIDDEN, Refusal, SESSION_LIFETIME, UNAUTHORIZED, accept};
@@ -63,6 +63,27 @@ pub(super) async fn provider(
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     if director.is_system() { director.login(&headers) } else { Err(UNAUTHORIZED) }
+}
+
+/// The session of who asks.
+pub(super) async fn current(
+    State(director): State<Arc<CloudDirector>>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    director.version(&headers)?;
+    let session = director.session(&headers).ok_or(UNAUTHORIZED)?;
+    Ok(Json(json!({ "id": "urn:vcloud:session:1", "user": { "name": session.user } })).into_response())
+}
+
+/// Ends it.
+pub(super) async fn end(
+    State(director): State<Arc<CloudDirector>>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    director.version(&headers)?;
+    director.session(&headers).ok_or(UNAUTHORIZED)?;
+    director.close(&headers);
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 impl CloudDirector {
