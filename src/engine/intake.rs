@@ -89,8 +89,12 @@ fn read(secret: &Secret, sealer: &Sealer) -> Result<(IntakeContent, SecretString
     if issued_at.zip(expires_at).is_some_and(|(issued, expires)| expires <= issued) {
         return Err("its expires_at is not after its issued_at".to_owned());
     }
-    if client_id.chars().any(|it| it.is_control() || it.is_whitespace()) {
-        return Err("its client_id has spaces or control characters in it".to_owned());
+    // RFC 6749, appendices A.1 and A.2. Many a server answers anything else with an error of its own.
+    if !client_id.bytes().all(|it| it.is_ascii_graphic()) {
+        return Err("its client_id has spaces in it, or what is no printable ASCII character".to_owned());
+    }
+    if !client_secret.bytes().all(|it| it.is_ascii_graphic() || it == b' ') {
+        return Err("its client_secret has something in it that is no printable ASCII character".to_owned());
     }
     let parts = [client_id.as_bytes(), client_secret.as_bytes()];
     let again = secret.annotations().get(TRY_AGAIN_ANNOTATION).map(String::as_str).unwrap_or_default();

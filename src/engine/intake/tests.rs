@@ -70,6 +70,14 @@ fn what_is_no_pair_is_explained_without_showing_it() {
         ),
         (json!({ "client_id": "acme 1", "client_secret": "Canary" }), "its client_id has spaces"),
         (
+            json!({ "client_id": "acme\u{e9}", "client_secret": "Canary" }),
+            "its client_id has spaces in it, or",
+        ),
+        (
+            json!({ "client_id": "acme-1", "client_secret": "Canary\u{0}" }),
+            "its client_secret has something in it that is no printable ASCII character",
+        ),
+        (
             json!({ "client_id": "acme-1", "client_secret": long }),
             "its key client_secret is longer than 4096 bytes",
         ),
