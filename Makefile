@@ -30,7 +30,7 @@ demo: rust node controlplane npm ## Issue, rotate and revoke credentials of six 
 .PHONY: test
 test: rust node controlplane helm crane npm ## Run all tests, with one real control plane for all of them
 	cargo test --locked --workspace --no-run
-	$(target)/debug/controlplane up -- cargo test --locked --workspace
+	$(target)/debug/controlplane up -- cargo test --locked --workspace --no-fail-fast
 
 .PHONY: lint
 lint: rust $(cargo_deny) ## Check format, lints, dependencies and documentation
