@@ -1,7 +1,7 @@
 //! Condition types and reasons. Conditions are written for people and never read for decisions.
 //!
-//! The first paragraph of each says what it means, and the second what to do about it, beginning with `Do:` or `Nothing:`. The page
-//! docs/reference/conditions.md is made of them.
+//! The first paragraph of each says what it means. The second says what to do, and begins with `Do:` or
+//! `Nothing:`. They become the page docs/reference/conditions.md.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -11,33 +11,36 @@ use super::word::Word;
 /// The condition types. Five that an ApiCredential may carry, two of a provider; not seventeen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
 pub enum ConditionType {
-    /// What workloads read works, as far as is known; of a provider: it can be used.
+    /// Of an ApiCredential: the credential in the Secret works, as far as Credwright knows. Of a
+    /// provider: it can be used.
     ///
-    /// Do: where it is False, do what the table below says of its reason. It stays True through a rotation.
+    /// Do: if it is False, look up its reason in the table below. It stays True during a rotation.
     Ready,
-    /// Of an ApiCredential: the Secret holds the newest credential, as the spec wants it.
+    /// Of an ApiCredential: the Secret has the newest credential, as the spec describes it.
     ///
-    /// Do: where it is False for longer than a minute, do what the table below says of its reason: a new credential waits to be tried or
-    /// written.
+    /// Do: if it is False for longer than a minute, look up its reason in the table below. A new
+    /// credential waits to be verified or written.
     Published,
-    /// Of an ApiCredential: its provider answers and takes our login.
+    /// Of an ApiCredential: its provider answers and accepts Credwright's login.
     ///
-    /// Do: where it is False, do what the table below says of its reason, at the provider object: `kubectl describe credprov NAME`, or
-    /// `clustercredprov`.
+    /// Do: if it is False, look up its reason in the table below, and look at the provider object:
+    /// `kubectl describe credprov NAME`, or `clustercredprov`.
     ProviderReachable,
-    /// Of an ApiCredential: a person has something to do. Absent otherwise.
+    /// Of an ApiCredential: a person has to do something. Absent otherwise.
     ///
-    /// Do: follow what the message says, step by step; the condition goes by itself when it is done.
+    /// Do: follow the steps in the message. The condition clears once they are done.
     ActionRequired,
-    /// Of an ApiCredential: somebody has to act before this can succeed (kstatus). Absent otherwise, and while what stands in the
-    /// way may pass by itself.
+    /// Of an ApiCredential: it cannot succeed before somebody acts (kstatus). Absent otherwise, and
+    /// while the cause may pass by itself.
     ///
-    /// Do: follow what the table below says of its reason. Credwright tries again at the time in the message all the same, and at once
-    /// when what the message names is changed. `helm upgrade --wait` and Flux stop waiting because of this condition.
+    /// Do: look up its reason in the table below. Credwright still tries again at the time in the
+    /// message, and at once when you change what the message names. `helm upgrade --wait` and Flux
+    /// stop waiting because of this condition.
     Stalled,
     /// Of a provider: its limits allow what the schedules of its credentials need.
     ///
-    /// Do: where it is False, raise the limit that the message names, or lengthen `spec.lifetime` of the ApiCredentials.
+    /// Do: if it is False, raise the limit that the message names, or lengthen `spec.lifetime` of
+    /// the ApiCredentials.
     LimitsSuffice,
 }
 
@@ -61,18 +64,20 @@ impl ConditionType {
 pub enum Reason {
     /// The credential is issued, verified and published.
     ///
-    /// Nothing: the message says until when it works and when it is replaced.
+    /// Nothing: the message says when it expires and when it is replaced.
     Issued,
-    /// Event: a replacement has been published.
+    /// Event: a replacement was published.
     ///
-    /// Do: see to it that workloads read the Secret again before `rotation.overlap` is over: files are seen by themselves, environment
-    /// variables only after a restart of the pod.
+    /// Do: make sure that workloads read the Secret again before `rotation.overlap` is over.
+    /// Mounted files are updated by themselves, environment variables only by a restart of the pod.
     Rotated,
-    /// Event: the Secret was put right: it had been deleted or changed, or the spec wants it otherwise.
+    /// Event: the Secret was written again, because it had been deleted or changed, or because the
+    /// spec changed.
     ///
-    /// Nothing: it is right again. Where it happens again and again, somebody else writes to that Secret; find out who.
+    /// Nothing: the Secret is right again. If this happens again and again, another writer changes
+    /// the Secret. Find it with `kubectl get secret NAME --output yaml --show-managed-fields`.
     Restored,
-    /// Event: a credential has been made invalid at the provider.
+    /// Event: a credential was revoked at the provider.
     ///
     /// Nothing: it had been replaced, or its object was deleted.
     Revoked,
@@ -80,243 +85,281 @@ pub enum Reason {
     ///
     /// Nothing: it takes seconds.
     FirstIssue,
-    /// The credential nears the end of its life.
+    /// The credential is close to its expiry and is being replaced.
     ///
-    /// Nothing: `lifetime` and `rotation.renewBefore` say when this is.
+    /// Nothing: `lifetime` and `rotation.renewBefore` determine the time.
     RenewalDue,
-    /// The spec asks for something else than the credential was made with.
+    /// The spec asks for something that the credential was not issued with.
     ///
-    /// Nothing: a change of `providerRef`, `name`, `scopes`, `lifetime` or `subnets` takes a new credential, and the old one works on for
-    /// `rotation.overlap`.
+    /// Nothing: a change of `providerRef`, `name`, `scopes`, `lifetime` or `subnets` issues a new
+    /// credential. The old one works for `rotation.overlap`.
     SpecChanged,
     /// `rotation.request` has a new value.
     ///
-    /// Nothing: it rotates once. Another text rotates again.
+    /// Nothing: the credential rotates once. Another text rotates it again.
     Requested,
-    /// The provider refuses the published credential, though its life is not over.
+    /// The provider refuses the published credential although it has not expired.
     ///
-    /// Do: find out who revoked it at the provider. Another one is issued at once; where a person makes them, `ActionRequired` says what
-    /// to make.
+    /// Do: find out who revoked it at the provider. Credwright issues another one at once. Where a
+    /// person makes the credentials, `ActionRequired` says what to make.
     FoundRevoked,
-    /// `spec.suspend` is true: nothing is called and nothing is written.
+    /// `spec.suspend` is true: Credwright calls no provider and writes nothing.
     ///
-    /// Do: set `spec.suspend` to false when Credwright is to go on. Nothing is renewed meanwhile. A
-    /// credential of a shared provider is still revoked when its life is over; the message says
-    /// when that will be.
+    /// Do: set `spec.suspend` to false to go on. Nothing is renewed meanwhile. A credential of a
+    /// shared provider is still revoked at the end of its life, and the message says when that is.
     Suspended,
-    /// The object is being deleted, and its credentials are being revoked; or those of an earlier object of this name are.
+    /// The object is being deleted and its credentials are being revoked, or those of an earlier
+    /// object with this name are.
     ///
-    /// Nothing: after `--revocation-deadline` it goes, whatever the provider does. Where the message speaks of other finalizers, somebody
-    /// else holds it: `kubectl get apicred NAME --output yaml` shows who.
+    /// Nothing: the deletion finishes after `--revocation-deadline` at the latest, whatever the
+    /// provider answers. If the message mentions other finalizers, another controller keeps the
+    /// object: `kubectl get apicred NAME --output yaml` shows which.
     Deleting,
-    /// A new credential has been issued and is being tried before it is published.
+    /// A new credential is issued, and is being verified before it is published.
     ///
-    /// Nothing: some providers take minutes until they accept what they have issued.
+    /// Nothing: some providers take minutes until they accept a new credential.
     Verifying,
-    /// The provider refused every attempt to use the new credential, which is revoked.
+    /// The provider refused every attempt to use the new credential. The credential is revoked.
     ///
-    /// Do: look at the provider whether what the login makes may be used: an account that is switched off, an address that is not
-    /// allowed. Another one is tried at once, then after an hour, six hours, and daily; a new text in `rotation.request` tries at once.
-    /// Where a person makes them, make another one.
+    /// Do: find out at the provider why new credentials are refused, for example because the
+    /// account is switched off or the address is not allowed. Credwright tries with another
+    /// credential at once, then after an hour, after six hours, and daily. A new text in
+    /// `rotation.request` tries at once. Where a person makes the credentials, make another one.
     NeverAccepted,
-    /// The Secret is being written, or is awaited: somebody deletes the old one, or writes it all the time.
+    /// The Secret is being written, or Credwright waits to write it because another writer deletes
+    /// or changes it all the time.
     ///
-    /// Nothing: it takes seconds. Where it stays so, a finalizer holds the Secret, or somebody else writes it, who is to stop:
-    /// `kubectl get secret NAME --output yaml --show-managed-fields` shows whose and who.
+    /// Nothing: it takes seconds. If it persists, a finalizer blocks the Secret or another
+    /// controller keeps writing to it. `kubectl get secret NAME --output yaml
+    /// --show-managed-fields` shows which.
     Publishing,
-    /// A create was sent and its answer was lost; what it made is being looked for.
+    /// A create request was sent, and its response was lost. Credwright searches for the credential
+    /// that it may have made.
     ///
-    /// Nothing: it is found by its name and revoked. Only where the provider has no list it is put on record: see `Abandoned`. The next
-    /// attempt then waits for ten minutes, an hour, six hours.
+    /// Nothing: the credential is found by its name and revoked. Only where the provider cannot
+    /// list, it is put on record: see `Abandoned`. The next attempt then waits for ten minutes, an
+    /// hour, or six hours.
     Unconfirmed,
     /// The published credential has expired.
     ///
-    /// Do: mend at once what the message says is in the way of a new one. A new text in `rotation.request` ends a wait after failures.
-    /// Meanwhile workloads are refused; a pair made by hand at the provider helps them.
+    /// Do: mend what the message names, at once. A new text in `rotation.request` ends the wait
+    /// after failures. Workloads are refused meanwhile. A credential that you make by hand at the
+    /// provider helps them.
     Expired,
-    /// The published credential is past the end of its life, and its replacement cannot be had. It still works.
+    /// The published credential is past the end of its life, and it could not be replaced. It still
+    /// works.
     ///
-    /// Do: mend what the message says is in the way of a new one.
+    /// Do: mend what the message names.
     Overdue,
-    /// What could not be revoked, or never be confirmed, is on record as an AbandonedCredential: an
-    /// Event, and the record's Ready.
+    /// A credential that could not be revoked or found is on record as an AbandonedCredential.
+    /// Reason of an Event, and of the record's condition Ready.
     ///
-    /// Do: look at `kubectl get abandonedcredentials --all-namespaces --output wide`. Where NEXT ATTEMPT is empty, do at the provider
-    /// what MESSAGE says and delete the record; all others are tried again until they are gone.
+    /// Do: look at `kubectl get abandonedcredentials --all-namespaces --output wide`. If NEXT
+    /// ATTEMPT is empty, do at the provider what MESSAGE says, and delete the record. Credwright
+    /// tries all others again until they are gone.
     Abandoned,
     /// The provider object does not exist.
     ///
-    /// Do: create it, or correct `spec.providerRef`. A CredentialProvider has to be in the same namespace.
+    /// Do: create it, or correct `spec.providerRef`. A CredentialProvider has to be in the same
+    /// namespace.
     ProviderMissing,
-    /// The provider object is being deleted: nothing is minted there any more.
+    /// The provider object is being deleted, so nothing is issued there.
     ///
-    /// Do: point `spec.providerRef` of the ApiCredentials that use it at another provider, or delete them. It goes when the last
-    /// credential made there is gone.
+    /// Do: point `spec.providerRef` of the ApiCredentials that use it at another provider, or
+    /// delete them. The provider object is deleted when the last credential issued there is gone.
     ProviderDeleting,
     /// The provider object has not been checked yet.
     ///
-    /// Nothing: it takes seconds. Where it stays so, no Credwright works: look at `/readyz` of its pods.
+    /// Nothing: it takes seconds. If it persists, no replica of Credwright works: look at `/readyz`
+    /// of its pods.
     ProviderPending,
-    /// The provider object is not usable as it stands.
+    /// The provider object cannot be used as it is.
     ///
-    /// Do: correct the field of the provider, or the key of its login Secret, that the message names.
+    /// Do: correct the field of the provider, or the key of its login Secret, that the message
+    /// names.
     ProviderInvalid,
     /// The provider's login Secret does not exist, lacks the consent label, or lacks a key.
     ///
-    /// Do: create the Secret that `login.secretRef` names, add the key that the message names, or give your consent: `kubectl label
-    /// secret NAME credwright.dev/role=login`. It is seen at once.
+    /// Do: create the Secret that `login.secretRef` names, add the key that the message names, or
+    /// give your consent: `kubectl label secret NAME credwright.dev/role=login`. The change takes
+    /// effect at once.
     LoginMissing,
     /// The provider does not answer.
     ///
-    /// Nothing: it is tried again, at the latest after five minutes, and what is published works on. Where it stays so, look at the
-    /// address in the provider object, DNS, a NetworkPolicy, and `--allow-egress`, which an address that is not public needs.
+    /// Nothing: Credwright tries again within five minutes, and the published credential works on.
+    /// If it persists, check the address in the provider object, DNS, NetworkPolicies, and
+    /// `--allow-egress`, which an address that is not public needs.
     ProviderUnavailable,
     /// The provider is busy with other credentials, and this one waits for its turn.
     ///
-    /// Nothing: it goes on by itself, and what is published works on. If it lasts, raise
+    /// Nothing: it goes on by itself, and the published credential works on. If it lasts, raise
     /// `limits.concurrent` or `limits.requestsPerSecond` of the provider, or `--concurrency` of
     /// Credwright, or find out why the provider answers slowly.
     ProviderBusy,
-    /// The provider asked us to slow down.
+    /// The provider asked Credwright to slow down.
     ///
-    /// Nothing: Credwright waits as long as the provider says. Where it happens often, lower `limits.requestsPerSecond` of the provider,
-    /// or have the quota raised there.
+    /// Nothing: Credwright waits as long as the provider says. If it happens often, lower
+    /// `limits.requestsPerSecond` of the provider, or have the rate limit raised there.
     ProviderRateLimited,
-    /// The provider refuses our login.
+    /// The provider refuses Credwright's login.
     ///
-    /// Do: put the right values into the login Secret: they are tried at once. What is published works on.
+    /// Do: put the right values into the login Secret. Credwright tries them at once. Published
+    /// credentials work on.
     ProviderLoginRefused,
-    /// The login works, but may not do this.
+    /// The login works, but has no right to do this.
     ///
-    /// Do: give the login, at the provider, the right to do what the message names: to create, list or revoke credentials. It is tried
-    /// again at the latest after ten minutes, and at once when the spec, the provider's spec or its login changes.
+    /// Do: give the login, at the provider, the right that the message names: to create, list or
+    /// revoke credentials. Credwright tries again within ten minutes, and at once when you change
+    /// the spec, the provider's spec or its login.
     ProviderForbidden,
-    /// The provider, or a proxy before it, refuses a request with a status that does not say what is wrong with it: a page
-    /// that is missing, a request that is too large. Nothing was made.
+    /// The provider, or a proxy in front of it, refuses a request with a status that does not say
+    /// why, such as a page that does not exist or a request that is too large. No credential was
+    /// made.
     ///
-    /// Nothing: the message says when it is tried again, at the latest after ten minutes, and sooner in the last third of what
-    /// is published. Where it stays so, look whether the address in the provider object is right, and whether a proxy or an ingress
-    /// answers in the provider's place.
+    /// Nothing: the message says when it is tried again, within ten minutes, and sooner in the last
+    /// third of the credential's life. If it persists, check the address in the provider object,
+    /// and whether a proxy or an ingress answers in the provider's place.
     ProviderRefused,
     /// The provider's answer cannot be decoded, or cannot be true.
     ///
-    /// Do: look whether the address is that of the API, and not of a proxy or of a page for people. It is tried again by itself; where it
-    /// stays so, the provider has changed its API: report the message.
+    /// Do: check that the address is that of the API, and not of a proxy or of a web page.
+    /// Credwright tries again by itself. If it persists, the provider has changed its API: report
+    /// the message.
     ProviderProtocolError,
-    /// Too many of an account's credentials are refused at once, or they were made at another account: a person has to look.
+    /// Too many credentials of one account are refused at the same time, or they were issued at
+    /// another account. Credwright issues and revokes nothing until a person has looked.
     ///
-    /// Do: look whether the login was swapped, or the account locked or emptied, and put it right: then all goes on by itself. If it is
-    /// meant to be so, say so by the annotation `credwright.dev/account` or `credwright.dev/refused` of the provider; the message has the
-    /// command. Nothing is minted or revoked meanwhile.
+    /// Do: check whether the login was swapped, or the account locked or emptied, and mend that.
+    /// Everything then goes on by itself. If the change was intended, say so with the annotation
+    /// `credwright.dev/account` or `credwright.dev/refused` on the provider. The message has the
+    /// command.
     ProviderSuspect,
-    /// The provider cannot honour what the spec asks for, or refuses it.
+    /// The provider cannot do what the spec asks for, or refuses it.
     ///
-    /// Do: change the field that the message names: `kubectl describe credprov NAME` shows what the provider can do. Any change of the
-    /// spec, of the provider's spec or of its login is tried at once. What the provider itself refused is also tried again every hour,
-    /// and more often in the last third of what is published. Where the message speaks of a quota, remove there what nobody uses.
+    /// Do: change the field that the message names. `kubectl describe credprov NAME` shows what the
+    /// provider can do. Any change of the spec, of the provider's spec or of its login is tried at
+    /// once. A refusal by the provider is also tried again every hour, and more often in the last
+    /// third of the credential's life. If the message mentions a quota, remove unused credentials
+    /// at the provider.
     InvalidForProvider,
-    /// The provider does not let this namespace have what the spec asks for.
+    /// The provider's owner does not allow this namespace what the spec asks for.
     ///
-    /// Do: ask for less in the field that the message names, or have the provider's owner add to its `spec.allow`.
+    /// Do: ask for less in the field that the message names, or ask the owner to extend
+    /// `spec.allow` of the provider.
     NotAllowed,
     /// The name is taken at the provider.
     ///
-    /// Nothing: the next attempt, at the latest after five minutes, takes another one. Where it goes on, choose another `spec.name`.
+    /// Nothing: the next attempt, within five minutes, uses another name. If it persists, choose
+    /// another `spec.name`.
     NameTaken,
-    /// The provider will not let the credential be revoked.
+    /// The provider refuses to revoke the credential.
     ///
-    /// Nothing: it is tried again, at the latest after ten minutes. Where it goes on, give the login the right to revoke, or remove the
-    /// credential at the provider: the next attempt sees that it is gone.
+    /// Nothing: Credwright tries again within ten minutes. If it persists, give the login the right
+    /// to revoke, or remove the credential at the provider. The next attempt notices that it is
+    /// gone.
     RevocationFailed,
-    /// The Secret's name is taken by a Secret that is not Credwright's.
+    /// The Secret exists already and does not belong to this object.
     ///
-    /// Do: delete or rename that Secret, or choose another `spec.secret.name`. It is never overwritten.
+    /// Do: delete or rename that Secret, or choose another `spec.secret.name`. Credwright never
+    /// overwrites it.
     TargetForeign,
     /// The Secret cannot be written: it is immutable, or the API server refuses it.
     ///
-    /// Do: delete the immutable Secret, and it is made anew at once; or change the quota or the policy that the message names.
+    /// Do: delete the immutable Secret, and Credwright recreates it at once. Otherwise change the
+    /// quota or the policy that the message names.
     TargetRefused,
-    /// `secret.template` cannot be rendered. What can never be rendered is told before a first
-    /// credential is made.
+    /// `secret.template` cannot be rendered. A template that can never be rendered is reported
+    /// before the first credential is issued.
     ///
-    /// Do: correct what the message names, and the Secret is written. `credwright check FILE` says
-    /// beforehand what it can.
+    /// Do: correct what the message names, and the Secret is written. `credwright check FILE` finds
+    /// most mistakes beforehand.
     TemplateInvalid,
-    /// So many credentials were minted within the hour that Credwright stops and asks a person to look.
+    /// So many credentials were issued for this object within an hour that Credwright stops.
     ///
-    /// Do: find out who keeps changing the spec, or why what was issued did not last: the Events tell. The next one is issued at the time
-    /// in the message.
+    /// Do: look at the Events to find out who keeps changing the spec, or why the credentials did
+    /// not last. The next one is issued at the time in the message.
     MintLimit,
-    /// So many credentials of this object wait to be revoked, or may be alive, that its ledger has hardly any room for more. Scheduled
-    /// renewals wait until the last third of the published credential's life; the oldest of those that wait are handed over to
-    /// AbandonedCredentials.
+    /// So many credentials of this object may be alive that its ledger has hardly any room for
+    /// more. Scheduled renewals wait until the last third of the published credential's life. The
+    /// oldest credentials that wait to be revoked are handed over to AbandonedCredentials.
     ///
-    /// Do: find out why the older ones are not revoked: the message says what the provider answered. Where the provider cannot revoke,
-    /// remove them there, and say so as the condition `ActionRequired` tells. If they only wait for their overlap to end, shorten
-    /// `spec.rotation.overlap`.
+    /// Do: find out why they are not revoked: the message says what the provider answered. If the
+    /// provider cannot revoke, remove them there and confirm it as the condition `ActionRequired`
+    /// says. If they only wait for their overlap to end, shorten `spec.rotation.overlap`.
     LedgerFull,
-    /// As many credentials were minted at the provider within the hour as may be; this one waits.
+    /// The account's limit of new credentials within an hour is reached, and this one waits.
     ///
-    /// Nothing: it goes on by itself, and what nears its end does not wait. Where that is too slow,
-    /// raise `limits.mintsPerHour` of the provider. If the message says that renewals wait, too,
-    /// lengthen `spec.lifetime`: the schedules of this namespace need more than half of what a
+    /// Nothing: it goes on by itself, and renewals close to expiry do not wait. If that is too
+    /// slow, raise `limits.mintsPerHour` of the provider. If the message says that renewals wait,
+    /// too, lengthen `spec.lifetime`: the schedules of this namespace need more than half of what a
     /// shared provider allows.
     MintBudget,
     /// A provider's limits allow what its schedules need.
     ///
-    /// Nothing: a fifth is to spare.
+    /// Nothing: at least a fifth is in reserve.
     LimitsSuffice,
     /// A provider's limits are too low for what its schedules need.
     ///
-    /// Do: raise `limits.mintsPerHour` or `limits.requestsPerSecond`, whichever the message names, or lengthen `spec.lifetime`. Otherwise
-    /// renewals come late.
+    /// Do: raise `limits.mintsPerHour` or `limits.requestsPerSecond`, whichever the message names,
+    /// or lengthen `spec.lifetime`. Otherwise renewals are late.
     LimitsTooLow,
-    /// The clock here is not that of the API server, or of the ledger's last writer: nothing is minted and nothing is revoked.
+    /// Credwright's clock differs from that of the API server, or from that of the ledger's last
+    /// writer. Nothing is issued or revoked.
     ///
-    /// Do: set the clock of the node right. If it is right, and that of the last writer was wrong, say so by the annotation
-    /// `credwright.dev/clock-is-right`; the message has the command.
+    /// Do: correct the clock of the node. If it is right, and the last writer's was wrong, say so
+    /// with the annotation `credwright.dev/clock-is-right`. The message has the command.
     ClockSkew,
-    /// The API server refuses a call that Credwright needs: a quota is full, a policy forbids it, or a right is missing.
+    /// The API server refuses a request that Credwright needs: a quota is exceeded, a policy
+    /// forbids it, or a right is missing.
     ///
-    /// Do: have the quota raised, the policy changed, or the right given that the message names. It is tried again by itself; what
-    /// is published works on.
+    /// Do: have the quota raised, the policy changed, or the right granted that the message names.
+    /// Credwright tries again by itself, and the published credential works on.
     ApiServerRefused,
     /// The same attempt fails again and again, and not because of the provider.
     ///
-    /// Nothing: it is tried again by itself. Where it stays so, look whether the API server is well and whether somebody else writes the
-    /// same objects; the message says what fails.
+    /// Nothing: Credwright tries again by itself. If it persists, check whether the API server is
+    /// healthy and whether another controller writes the same objects. The message says what fails.
     NoProgress,
-    /// The ledger is gone though a credential was published; nothing is minted while that may still work.
+    /// The ledger is gone although a credential was published. Nothing is issued while that
+    /// credential may still work.
     ///
-    /// Do: restore the Secret NAME.credwright from a backup, or delete the Secret that workloads read: then a new credential is issued.
-    /// Where the message says so, it waits for the provider only.
+    /// Do: restore the Secret NAME.credwright from a backup, or delete the Secret that workloads
+    /// read, and a new credential is issued. If the message says that it waits for the provider,
+    /// you need not do anything.
     LedgerLost,
-    /// The ledger cannot be read: it was changed by someone else, or its key is lost, or a newer Credwright wrote it.
+    /// The ledger cannot be read: somebody changed it, its key is lost, or a newer version of
+    /// Credwright wrote it.
     ///
-    /// Do: restore the Secret NAME.credwright, or `credwright-seal` in Credwright's namespace, or run the newer Credwright. If that
-    /// cannot be done, delete NAME.credwright: it is put together again from status and from the Secret that workloads read.
+    /// Do: restore the Secret NAME.credwright, or `credwright-seal` in Credwright's namespace, or
+    /// run the newer version. If you cannot, delete NAME.credwright: Credwright rebuilds it from
+    /// status and from the Secret that workloads read.
     LedgerUnreadable,
-    /// Event: the ledger was restored or cloned: what it lists stays published while it works, and is not revoked before a credential
-    /// minted here has replaced it.
+    /// Event: the ledger was restored or cloned. Its credentials stay published while they work,
+    /// and are not revoked before a credential issued here has replaced them.
     ///
-    /// Nothing: it is replaced when that is due; a new text in `rotation.request` does it now. What another cluster made is never revoked
-    /// from here, unless the annotation `credwright.dev/claim` says that it is this cluster's.
+    /// Nothing: they are replaced when that is due. A new text in `rotation.request` replaces them
+    /// now. Credentials that another cluster issued are never revoked from here, unless the
+    /// annotation `credwright.dev/claim` says that they belong to this cluster.
     Inherited,
-    /// The provider holds a credential of this object's that its ledger never asked for: the cluster was rolled back, or it was cloned
-    /// and both are at work. Nothing is minted and nothing is revoked until a person says whose it is.
+    /// The provider has a credential tagged for this object that is not in its ledger: the cluster
+    /// was rolled back, or a clone of it uses the same account. Nothing is issued or revoked until
+    /// a person says whose it is.
     ///
-    /// Do: start the clone's Credwright with another `--cluster-id`, if there is a clone. Then claim it for this cluster by the
-    /// annotation `credwright.dev/claim`; the condition `ActionRequired` has the command.
+    /// Do: if there is a clone, start its Credwright with another `--cluster-id`. Then claim the
+    /// credential for this cluster with the annotation `credwright.dev/claim`. The condition
+    /// `ActionRequired` has the command.
     IdentityClash,
-    /// What was left behind at the provider under our tag is revoked.
+    /// A credential with our tag that was left behind at the provider is revoked.
     ///
-    /// Nothing: a lost answer or an earlier object of this name had made it.
+    /// Nothing: a lost response or an earlier object with this name had made it.
     Stray,
-    /// Event: the ledger was deleted or lost, and made anew from a copy, or from status and the Secret that workloads read.
+    /// Event: the ledger was deleted or lost, and recreated from a copy, or from status and the
+    /// Secret that workloads read.
     ///
-    /// Nothing: all goes on as before. Still, find out who deletes Secrets with the label `credwright.dev/role=ledger`. Where the
-    /// message says that another cluster may have made the credential and that is not so, say so by the annotation
-    /// `credwright.dev/claim`; the message has the command.
+    /// Nothing: everything goes on as before. Find out who deletes Secrets with the label
+    /// `credwright.dev/role=ledger`. If the message says that another cluster may have issued the
+    /// credential, and none did, say so with the annotation `credwright.dev/claim`. The message has
+    /// the command.
     LedgerRebuilt,
     /// The login works.
     ///
@@ -328,31 +371,34 @@ pub enum Reason {
     Reachable,
     /// A person has to make a credential and put it into the intake Secret.
     ///
-    /// Do: follow what the condition `ActionRequired` says, step by step. It is repeated as an Event every day.
+    /// Do: follow the steps in the condition `ActionRequired`. They are repeated as an Event every
+    /// day.
     IntakeAwaited,
-    /// The pair in the intake Secret cannot be taken as it stands.
+    /// The pair in the intake Secret cannot be used as it is.
     ///
-    /// Do: correct what the message names: the keys `client_id` and `client_secret`, the times `issued_at` and `expires_at`, or the label
-    /// `credwright.dev/role=intake`.
+    /// Do: correct what the message names: the keys `client_id` and `client_secret`, the times
+    /// `issued_at` and `expires_at`, or the label `credwright.dev/role=intake`.
     IntakeInvalid,
     /// The provider refuses the pair in the intake Secret.
     ///
-    /// Do: correct the pair: a new content is tried within seconds, the same one again every hour. If the cause was elsewhere and is
-    /// mended, give the intake Secret any new text in the annotation `credwright.dev/try-again`, and it is tried at once.
+    /// Do: correct the pair. A new pair is tried within seconds, the same one again every hour. If
+    /// the cause was elsewhere and is mended, set the annotation `credwright.dev/try-again` of the
+    /// intake Secret to any new text, and the pair is tried at once.
     IntakeRefused,
-    /// A person put a new pair into the intake Secret, or said more about it.
+    /// A person put a new pair into the intake Secret, or added its times.
     ///
-    /// Nothing: it is tried, and published if the provider accepts it.
+    /// Nothing: Credwright tries the pair, and publishes it if the provider accepts it.
     IntakeReplaced,
     /// A person has to remove a credential at the provider.
     ///
-    /// Do: remove the one that the message names. Credwright sees that it is gone where it can; otherwise say so by the annotation
-    /// `credwright.dev/removed`, for which the message has the command.
+    /// Do: remove the credential that the message names. Where Credwright cannot see that it is
+    /// gone, confirm it with the annotation `credwright.dev/removed`. The message has the command.
     RemovalAwaited,
-    /// The spec of the object cannot be read by this version of Credwright: it is too long, or a newer version wrote what this one does
-    /// not know. Nothing is called and nothing is written but this.
+    /// This version of Credwright cannot read the object's spec: it is too long, or a newer version
+    /// wrote something unknown. Credwright calls nothing and writes only this.
     ///
-    /// Do: correct the field that the message names, or upgrade Credwright to the version whose definitions are installed.
+    /// Do: correct the field that the message names, or upgrade Credwright to the version of the
+    /// installed CRDs.
     SpecUnreadable,
     /// A word of a newer version.
     #[serde(untagged)]
