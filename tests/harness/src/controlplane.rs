@@ -88,6 +88,8 @@ impl ControlPlane {
         let mut etcd = Leashed::spawn("etcd", folder.path(), &layout.etcd())?;
         wait_for_port(&mut etcd, layout.etcd_port).await?;
         let mut apiserver = Leashed::spawn("kube-apiserver", folder.path(), &layout.apiserver())?;
+        // The open port alone may be somebody else's.
+        wait_for_file(&mut apiserver, &layout.certificate()).await?;
         wait_for_port(&mut apiserver, layout.api_port).await?;
         files::write_kubeconfig(&layout, token)?;
         let cluster = Cluster::new(layout.kubeconfig(), binaries);
@@ -174,6 +176,15 @@ async fn wait_for_port(process: &mut Leashed, port: u16) -> Result<()> {
         Ok(tokio::net::TcpStream::connect(("127.0.0.1", port)).await.ok())
     });
     waiting.await.map(drop).map_err(|error| process.blame(&error))
+}
+
+async fn wait_for_file(process: &mut Leashed, file: &Path) -> Result<()> {
+    let what = format!("{} to be written", file.display());
+    let waiting = wait::until(&what, READY_DEADLINE, async || {
+        process.ensure_running()?;
+        Ok(file.exists().then_some(()))
+    });
+    waiting.await.map_err(|error| process.blame(&error))
 }
 
 async fn wait_until_ready(cluster: &Cluster, apiserver: &mut Leashed) -> Result<()> {
