@@ -1,5 +1,6 @@
 //! Words of a newer version, in each place where this one reads back what was written.
 
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use crate::{
@@ -53,6 +54,15 @@ fn with_new_words<'a>(value: &'a Value, pointers: &'a [&'a str]) -> impl Iterato
     })
 }
 
+/// A new word at each of these places is read, and written back as it is.
+fn are_kept<T: DeserializeOwned + Serialize>(quoted: &Value, places: &[&'static str]) {
+    for (place, written) in with_new_words(quoted, places) {
+        let read: T =
+            serde_json::from_str(&written.to_string()).unwrap_or_else(|error| panic!("{place}: {error}"));
+        assert_eq!(serde_json::to_value(read).unwrap(), written, "{place}");
+    }
+}
+
 #[test]
 fn a_ledger_with_a_word_of_a_newer_version_is_read_and_written_back_as_it_is() {
     let places = [
@@ -63,12 +73,7 @@ fn a_ledger_with_a_word_of_a_newer_version_is_read_and_written_back_as_it_is() {
         "/failures/Mint/reason",
         "/failures/Mint/kind",
     ];
-    let quoted = document();
-    for (place, written) in with_new_words(&quoted, &places) {
-        let document: Document =
-            serde_json::from_str(&written.to_string()).unwrap_or_else(|error| panic!("{place}: {error}"));
-        assert_eq!(serde_json::to_value(document).unwrap(), written, "{place}");
-    }
+    are_kept::<Document>(&document(), &places);
     let mut written = document();
     written["failures"] = json!({ NEW: written["failures"]["Mint"] });
     let document: Document = serde_json::from_str(&written.to_string()).unwrap();
@@ -111,11 +116,7 @@ fn a_status_with_a_word_of_a_newer_version_is_read_and_written_back_as_it_is() {
         "/lastRotation/reason",
     ];
     let quoted = status();
-    for (place, written) in with_new_words(&quoted, &places) {
-        let status: ApiCredentialStatus =
-            serde_json::from_str(&written.to_string()).unwrap_or_else(|error| panic!("{place}: {error}"));
-        assert_eq!(serde_json::to_value(status).unwrap(), written, "{place}");
-    }
+    are_kept::<ApiCredentialStatus>(&quoted, &places);
     let written = json!({ "conditions": quoted["conditions"], "driver": NEW, "capabilities": { NEW: NEW } });
     let status: ProviderStatus = serde_json::from_value(written.clone()).unwrap();
     assert_eq!(serde_json::to_value(status).unwrap(), written);
