@@ -13,6 +13,7 @@ pub mod instant;
 mod names;
 #[expect(clippy::duplicated_attributes, reason = "columns of one type are no repetition")]
 mod provider;
+mod reason;
 #[cfg(test)]
 mod tests;
 mod word;
@@ -24,6 +25,7 @@ pub use condition::*;
 pub use drivers::*;
 pub use duration::Duration;
 pub use provider::*;
+pub use reason::*;
 pub use word::Word;
 
 /// The API group of all custom resources.
