@@ -96,9 +96,7 @@ pub(super) fn is_about_a_quota(effect: Effect, answer: &Answer) -> bool {
     if effect != Effect::Create || !matches!(answer.said(), 400 | 402 | 403 | 409 | 422) {
         return false;
     }
-    let Ok(Value::Object(body)) = serde_json::from_slice(super::without_mark(&answer.body)) else {
-        return false;
-    };
+    let Some(body) = super::members(&answer.body) else { return false };
     let texts = CODES.iter().filter_map(|name| body.get(*name)?.as_str()).chain(sentence(&body));
     texts.map(str::to_ascii_lowercase).any(|text| {
         let has = |part: &str| text.contains(part);
@@ -109,9 +107,7 @@ pub(super) fn is_about_a_quota(effect: Effect, answer: &Answer) -> bool {
 /// Returns whether a refusal has an error code that speaks of the request. A proxy in front of the
 /// provider answers 4xx as well, but with a page, or with a code that only repeats the status.
 fn is_explained(answer: &Answer) -> bool {
-    let Ok(Value::Object(body)) = serde_json::from_slice(super::without_mark(&answer.body)) else {
-        return false;
-    };
+    let Some(body) = super::members(&answer.body) else { return false };
     let status = u64::from(answer.status.as_u16());
     CODES.iter().filter_map(|code| body.get(*code)).any(|code| match code {
         Value::String(code) => {

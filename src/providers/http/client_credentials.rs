@@ -86,11 +86,8 @@ impl Token {
         call: &Call,
         setting: &str,
     ) -> Result<Granted, Failure> {
-        if matches!(answer.said(), 404 | 405 | 410) {
-            return Err(answer.failure_with(call, &format!("check {setting}")));
-        }
-        if matches!(answer.said(), 400 | 401 | 403) {
-            return Err(Failure { kind: FailureKind::LoginRefused, ..answer.failure(call) });
+        if let Some(refusal) = refused_login(&answer, call, &format!("check {setting}")) {
+            return Err(refusal);
         }
         let answered = answer.answered(call);
         let Self { access_token, expires_in, token_type, .. } = Self::of(answer, call)?;
@@ -107,6 +104,16 @@ impl Token {
     pub(in crate::providers) fn lacks<'a>(&self, scopes: &[&'a str]) -> Option<&'a str> {
         let got: BTreeSet<&str> = self.scope.as_deref()?.split_ascii_whitespace().collect();
         scopes.iter().find(|scope| !got.contains(**scope)).copied()
+    }
+}
+
+/// Returns the failure of a login that was refused, or whose endpoint does not exist; `advice` says
+/// what to do about that.
+pub(in crate::providers) fn refused_login(answer: &Answer, call: &Call, advice: &str) -> Option<Failure> {
+    match answer.said() {
+        404 | 405 | 410 => Some(answer.failure_with(call, advice)),
+        400 | 401 | 403 => Some(Failure { kind: FailureKind::LoginRefused, ..answer.failure(call) }),
+        _ => None,
     }
 }
 

@@ -37,7 +37,7 @@ const SECRET_NAMES: [&str; 6] = ["secret", "password", "token", "assertion", "ke
 
 /// Returns what an answer with an error says about it, if that can be shown.
 pub(super) fn described(body: &[u8], request: Option<&Request>, login: &[SecretString]) -> Option<String> {
-    let Ok(Value::Object(members)) = serde_json::from_slice(super::without_mark(body)) else { return None };
+    let members = super::members(body)?;
     let text = sentence(&members)?;
     let mut sent = Sent::default();
     login.iter().for_each(|secret| sent.keep(secret.expose_secret()));

@@ -18,6 +18,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use reqwest::{Method, RequestBuilder, StatusCode, Url, header::HeaderMap};
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 use tokio::time::{Instant, timeout_at};
 use zeroize::Zeroizing;
 
@@ -336,6 +337,14 @@ impl Answer {
     /// The beginning of a sentence about what it holds.
     pub(super) fn answered(&self, call: &Call) -> String {
         format!("{} answered {}", self.place, call.what)
+    }
+}
+
+/// The members of a body that is a JSON object.
+fn members(body: &[u8]) -> Option<Map<String, Value>> {
+    match serde_json::from_slice(without_mark(body)) {
+        Ok(Value::Object(members)) => Some(members),
+        _ => None,
     }
 }
 

@@ -17,7 +17,9 @@ use super::{
     Capabilities, CreateRequest, Failure, FailureKind, Found, Issued, NotIssued, Pair, Provider, Revocation,
     RevokeRequest, Verdict,
     http::{
-        Answer, CREATE_TIMEOUT, Call, Http, Operation, failure,
+        Answer, CREATE_TIMEOUT, Call, Http, Operation,
+        client_credentials::refused_login,
+        failure,
         token::{Grant, Granted, Tokens},
     },
     is_half, is_named_alike,
@@ -289,11 +291,8 @@ impl Grant for Login {
     async fn grant(&self) -> Result<Granted, Failure> {
         let call = Call::read(Operation::Login, "the token request of the login");
         let answer = self.endpoint.ask(&call, &self.client_id, &self.client_secret).await?;
-        if matches!(answer.said(), 400 | 401 | 403) {
-            return Err(Failure { kind: FailureKind::LoginRefused, ..answer.failure(&call) });
-        }
-        if matches!(answer.said(), 404 | 405 | 410) {
-            return Err(answer.failure_with(&call, WRONG_BASE));
+        if let Some(refusal) = refused_login(&answer, &call, WRONG_BASE) {
+            return Err(refusal);
         }
         granted(&answer.success(&call)?, &call)
     }
