@@ -1,7 +1,9 @@
-//! What outlives an event in the operator's memory, at its largest: the table in docs/threat-model.md, measured.
+//! What outlives an event in the operator's memory, at its largest: the table in
+//! docs/threat-model.md, measured.
 //!
-//! Whoever may write objects may write large ones, and many. What is kept of them together has to fit into the memory that the chart
-//! gives to the operator, or one tenant ends it for all, and again after each start.
+//! Whoever may write objects may write large ones, and many. What is kept of them together has to
+//! fit into the memory that the chart gives to the operator, or one tenant ends it for all, and
+//! again after each start.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::sync::Arc;
@@ -248,8 +250,8 @@ fn keep_ledgers(stores: &Stores, sealer: &Sealer) {
     }
 }
 
-/// The drivers of the largest providers. Each has HTTP clients of its own, so that no account waits for
-/// the connections of another.
+/// The drivers of the largest providers. Each has HTTP clients of its own, so that no account waits
+/// for the connections of another.
 fn build_drivers() -> Vec<Arc<dyn Provider>> {
     let mut whole = largest_provider();
     (whole["spec"]["tls"], whole["spec"]["login"]) = (Value::Null, Value::Null);
@@ -284,7 +286,8 @@ fn the_largest_objects_of_each_kind_five_hundred_times_fit_into_the_memory_of_th
     let grown = before.saturating_sub(began);
     assert!(grown + BESIDES <= LIMIT, "{grown} KiB are kept");
 
-    // More than that in this number is for a larger limit: docs/threat-model.md says what each takes.
+    // More than that in this number is for a larger limit: docs/threat-model.md says what each
+    // takes.
     keep_ledgers(&stores, &sealer);
     before = bounded("genuine ledgers", 290, before);
     let drivers = build_drivers();
@@ -292,8 +295,8 @@ fn the_largest_objects_of_each_kind_five_hundred_times_fit_into_the_memory_of_th
     drop(drivers);
 }
 
-/// Checks how much memory was taken for each object of a kind since there were `before` KiB. Returns how
-/// much there is now.
+/// Checks how much memory was taken for each object of a kind since there were `before` KiB.
+/// Returns how much there is now.
 fn bounded(kind: &str, most: u64, before: u64) -> u64 {
     let now = resident();
     let each = now.saturating_sub(before) / u64::try_from(EACH).unwrap();

@@ -1,9 +1,11 @@
-//! `make soak`: two hundred objects come, change and go, while everything goes wrong at once: operators are killed, the API server is
-//! restarted, etcd stands still, connections die, answers are lost, clocks jump, the provider fails in many ways, and a noisy
-//! tenant does what it can. At the end nothing may be unaccounted for, refused to a workload, or said where it may not be.
+//! `make soak`: two hundred objects come, change and go, while everything goes wrong at once:
+//! operators are killed, the API server is restarted, etcd stands still, connections die, answers
+//! are lost, clocks jump, the provider fails in many ways, and a noisy tenant does what it can. At
+//! the end nothing may be unaccounted for, refused to a workload, or said where it may not be.
 //!
-//! What goes wrong and what is wished for follows from a seed, which is printed: `make soak SEED=…` repeats it. The trouble
-//! lasts for ten minutes, or for `MINUTES=…`, and is followed by at most a quarter of an hour in which everything settles.
+//! What goes wrong and what is wished for follows from a seed, which is printed: `make soak SEED=…`
+//! repeats it. The trouble lasts for ten minutes, or for `MINUTES=…`, and is followed by at most a
+//! quarter of an hour in which everything settles.
 #![expect(clippy::disallowed_methods, reason = "the soak runs on real time, outside of the operator")]
 
 #[path = "../support/build.rs"]

@@ -1,4 +1,5 @@
-//! What goes wrong, and when. All of it is chosen beforehand from the seed, so that the same seed gives the same plan.
+//! What goes wrong, and when. All of it is chosen beforehand from the seed, so that the same seed
+//! gives the same plan.
 
 use std::time::Duration;
 
@@ -84,16 +85,19 @@ pub(crate) enum Trouble {
     PauseEtcd,
     /// Every open connection between the operators and the API server goes silent. New ones work.
     ForgetConnections,
-    /// Requests reach the API server, and one of so many answers is lost, half of them with the connection.
+    /// Requests reach the API server, and one of so many answers is lost, half of them with the
+    /// connection.
     LoseAnswers(usize),
-    /// The API server's `Date` moves by this for so long: to the operator, its own clock has jumped.
+    /// The API server's `Date` moves by this for so long: to the operator, its own clock has
+    /// jumped.
     JumpClock(SignedDuration, Duration),
     /// The provider refuses connections.
     Outage,
     /// The next requests to the provider go wrong.
     Provider(Kind, Matching, usize, Fault),
-    /// The account is throttled for so long, with a `Retry-After` or without one. An end after so many requests would not do: an
-    /// operator that leaves a throttled account alone would not come to it for minutes.
+    /// The account is throttled for so long, with a `Retry-After` or without one. An end after so
+    /// many requests would not do: an operator that leaves a throttled account alone would not come
+    /// to it for minutes.
     Throttle(Matching, RetryAfter, Duration),
     /// So many DELETEs of one credential are answered 500. The number chooses the credential.
     Undeletable(usize, usize),

@@ -10,7 +10,8 @@ use credwright_harness::{operator::Operator, process::Usage};
 
 use super::plan::REPLICAS;
 
-/// The exit code of a Rust process that ended by a panic, and what a shell says of one that aborted.
+/// The exit code of a Rust process that ended by a panic, and what a shell says of one that
+/// aborted.
 const BY_PANIC: [i32; 2] = [101, 134];
 
 /// The replicas, and where their logs are.
@@ -67,7 +68,8 @@ impl Replicas {
         Ok(())
     }
 
-    /// A replica that has ended by itself is started again: while the API server is away none can start.
+    /// A replica that has ended by itself is started again: while the API server is away none can
+    /// start.
     pub(crate) async fn revive(&mut self) -> Result<()> {
         for which in 0..REPLICAS {
             let Some(status) = self.running[which].as_mut().map(Operator::status).transpose()?.flatten()

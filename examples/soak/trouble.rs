@@ -47,7 +47,8 @@ impl Happened {
     }
 }
 
-/// The way from the operators to the API server: a balancer that forgets connections, and behind it a gateway that loses answers.
+/// The way from the operators to the API server: a balancer that forgets connections, and behind it
+/// a gateway that loses answers.
 pub(crate) struct Way {
     balancer: Balancer,
     gateway: Gateway,
@@ -122,7 +123,8 @@ impl Victims<'_> {
         happened: &Happened,
         end: Instant,
     ) -> Result<()> {
-        // What takes longer than planned delays what comes after it, or all of that would come at once.
+        // What takes longer than planned delays what comes after it, or all of that would come at
+        // once.
         let (mut at, mut planned) = (Instant::now(), Duration::ZERO);
         for (after, trouble) in plan {
             at += after - planned;

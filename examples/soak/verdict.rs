@@ -88,8 +88,9 @@ fn is_settled(object: &ApiCredential) -> bool {
         && conditions.any(|it| it.type_ == "Ready" && (it.status == "True" || it.reason == "MintLimit"))
 }
 
-/// Deletes all objects, those of the noisy tenant too, and waits until they are gone, and the credentials of the others with
-/// them. Returns what is there all the same: objects, records and credentials.
+/// Deletes all objects, those of the noisy tenant too, and waits until they are gone, and the
+/// credentials of the others with them. Returns what is there all the same: objects, records and
+/// credentials.
 pub(crate) async fn all_go(
     client: &Client,
     objects: &Api<ApiCredential>,
@@ -99,7 +100,8 @@ pub(crate) async fn all_go(
     objects.delete_collection(&DeleteParams::default(), &ListParams::default()).await?;
     noise.delete_credentials().await?;
     let records: Api<AbandonedCredential> = Api::all(client.clone());
-    // A noisy server's answers cannot be told from lost ones, so what it was asked for stays on record.
+    // A noisy server's answers cannot be told from lost ones, so what it was asked for stays on
+    // record.
     let of_others = |it: &AbandonedCredential| it.spec.credential.namespace == super::NAMESPACE;
     let still_there = async || -> Result<Vec<String>> {
         let left = objects.list_metadata(&ListParams::default()).await?.items;
@@ -158,7 +160,8 @@ fn found(search: &AhoCorasick, place: &str, text: &str) -> usize {
     count
 }
 
-/// The operator logs where a panic happened, and nothing of its text. Before it has set that up, Rust does.
+/// The operator logs where a panic happened, and nothing of its text. Before it has set that up,
+/// Rust does.
 fn panics_in(log: &str) -> usize {
     let is_panic = |line: &&str| line.contains(": panic location=") || line.contains("panicked at");
     log.lines().filter(is_panic).inspect(|line| eprintln!("soak: {line}")).count()

@@ -223,8 +223,8 @@ pub enum DeletionPolicy {
 }
 
 impl DeletionPolicy {
-    /// Whether credentials and Secret outlive their object. A policy that this version does not know may ask for that, and what is
-    /// revoked stays so.
+    /// Whether credentials and Secret outlive their object. A policy that this version does not
+    /// know may ask for that, and what is revoked stays so.
     #[must_use]
     pub fn retains(self) -> bool {
         self != Self::Revoke

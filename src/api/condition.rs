@@ -1,8 +1,8 @@
-//! Condition types; `reason.rs` has the reasons. Conditions are written for people and never read for
-//! decisions.
+//! Condition types; `reason.rs` has the reasons. Conditions are written for people and never read
+//! for decisions.
 //!
-//! The first paragraph of each says what it means. The second says what to do, and begins with `Do:` or
-//! `Nothing:`. They become the page docs/reference/conditions.md.
+//! The first paragraph of each says what it means. The second says what to do, and begins with
+//! `Do:` or `Nothing:`. They become the page docs/reference/conditions.md.
 
 use schemars::JsonSchema;
 

@@ -384,8 +384,8 @@ pub struct OauthRegistration {
     #[schemars(length(max = 16), inner(length(min = 1, max = 64)), extend("x-kubernetes-list-type" = "set"))]
     pub metadata_without: Vec<String>,
 
-    /// How long the server may take until it accepts a client that it has registered, 60s by default. A client that is still refused
-    /// after that is revoked, and another one is tried.
+    /// How long the server may take until it accepts a client that it has registered, 60s by
+    /// default. A client that is still refused after that is revoked, and another one is tried.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = between("propagation", "1s", "1h"))]
     pub propagation: Option<Duration>,
@@ -403,7 +403,8 @@ fn any_object(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({ "type": "object", "maxProperties": 64, "x-kubernetes-preserve-unknown-fields": true })
 }
 
-/// What a schema cannot bound of an object of any form: its bytes of JSON, its values, and how deep it is.
+/// What a schema cannot bound of an object of any form: its bytes of JSON, its values, and how deep
+/// it is.
 const OBJECT_MAX: (usize, usize, usize) = (8 * 1024, 256, 8);
 
 fn bounded<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, Value>, D::Error> {

@@ -18,7 +18,8 @@ pub(super) fn no_ledger(field: &str) -> Rule {
         .message(format!("{field} cannot end in .credwright or .credwright-copy: those are ledgers").as_str())
 }
 
-/// A map of at most so many texts of at most this length. A schema has no bound on the keys: [`longest_key`] is one.
+/// A map of at most so many texts of at most this length. A schema has no bound on the keys:
+/// [`longest_key`] is one.
 pub(super) fn texts(most: usize, longest: usize) -> schemars::Schema {
     schemars::json_schema!({
         "type": "object", "maxProperties": most,

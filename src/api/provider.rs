@@ -263,8 +263,9 @@ pub struct ProviderStatus {
     /// How many credentials the ledgers list at this provider.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials: Option<CredentialCounts>,
-    /// The requests a minute that Credwright sends at the most, while the provider lets fewer pass than `limits` allow: it
-    /// answers the others with 429. Absent otherwise. The number grows again by itself.
+    /// The requests a minute that Credwright sends at the most, while the provider lets fewer pass
+    /// than `limits` allow: it answers the others with 429. Absent otherwise. The number grows
+    /// again by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requests_per_minute: Option<u32>,
 }

@@ -1,5 +1,5 @@
-//! Reasons: of conditions, Events and credentials. Their comments are made into docs as those of the
-//! condition types are.
+//! Reasons: of conditions, Events and credentials. Their comments are made into docs as those of
+//! the condition types are.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

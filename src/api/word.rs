@@ -14,8 +14,8 @@ const LONGEST: usize = 64;
 /// What stands for a word that is not kept.
 const UNKNOWN: &str = "Unknown";
 
-/// A word that this version does not know. It is read, shown and written back as it is: after a roll-back, the word of one object
-/// must not make a whole list unreadable.
+/// A word that this version does not know. It is read, shown and written back as it is: after a
+/// roll-back, the word of one object must not make a whole list unreadable.
 ///
 /// Words are kept once for the whole process, so that what holds them can be copied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]

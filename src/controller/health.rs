@@ -144,7 +144,8 @@ impl Show for Operator {
         })
     }
 
-    /// An API server that does not answer is nobody's defect here, and a process that stands by works, too.
+    /// An API server that does not answer is nobody's defect here, and a process that stands by
+    /// works, too.
     fn hanging(&self) -> Vec<String> {
         let lease = self.candidate.as_ref().and_then(Candidate::hangs);
         let lease = lease.map(|since| {

@@ -1,9 +1,9 @@
 //! One of several operators works: the one that holds the Lease. The others keep their caches warm, and wait.
 //!
-//! The rules are those of client-go's leader election. Who has the Lease renews it every few seconds;
-//! who does not takes it when it is free, or when it has not changed for as long as it lasts, by the
-//! candidate's own clock, so that clocks which differ take it from nobody. Each attempt ends, and what
-//! counts is when the last one began that succeeded.
+//! The rules are those of client-go's leader election. Who has the Lease renews it every few
+//! seconds; who does not takes it when it is free, or when it has not changed for as long as it
+//! lasts, by the candidate's own clock, so that clocks which differ take it from nobody. Each
+//! attempt ends, and what counts is when the last one began that succeeded.
 
 mod claim;
 
@@ -35,13 +35,16 @@ use crate::{
 
 use claim::{Claim, Seen, holder, released, with_our_name};
 
-/// How long a Lease lasts that is not renewed. Whoever dies without giving it back is succeeded after that.
+/// How long a Lease lasts that is not renewed. Whoever dies without giving it back is succeeded
+/// after that.
 const LASTS: Duration = Duration::from_secs(15);
-/// How long this process counts on it: nothing may begin in its last seconds, so there is nothing to lead.
+/// How long this process counts on it: nothing may begin in its last seconds, so there is nothing
+/// to lead.
 const COUNTS: Duration = LASTS.saturating_sub(BELIEVED);
 /// How often it is renewed, and how often another's is looked at.
 const EVERY: Duration = Duration::from_secs(5);
-/// How long one attempt may take, all its calls together: a second and a third one must fit into the time that is left.
+/// How long one attempt may take, all its calls together: a second and a third one must fit into
+/// the time that is left.
 const ATTEMPT: Duration = Duration::from_secs(3);
 /// When to try again after an error.
 const AGAIN: SignedDuration = SignedDuration::from_secs(1);
@@ -49,9 +52,11 @@ const AGAIN: SignedDuration = SignedDuration::from_secs(1);
 const DISTURBANCES: usize = 3;
 /// How long giving it back may take.
 const PARTING: Duration = Duration::from_secs(2);
-/// An attempt ends within seconds, whatever the API server does. If none has for so long, this process hangs.
+/// An attempt ends within seconds, whatever the API server does. If none has for so long, this
+/// process hangs.
 const HANGS: Duration = Duration::from_mins(2);
-/// How long one request of the watch for a Lease that is given back lasts, in seconds; looking every five seconds finds it, too.
+/// How long one request of the watch for a Lease that is given back lasts, in seconds; looking
+/// every five seconds finds it, too.
 const WATCHED: u32 = 20;
 
 /// The Lease is another's now: this process must not go on, and what it remembers is worth nothing.
@@ -105,7 +110,8 @@ impl Candidate {
         self.record().trouble.clone()
     }
 
-    /// Whether the Lease was renewed recently enough to count, whatever became of the task that does so.
+    /// Whether the Lease was renewed recently enough to count, whatever became of the task that
+    /// does so.
     pub(super) fn counts(&self) -> bool {
         self.record().renewed.is_some_and(|at| at.elapsed() < COUNTS)
     }
@@ -115,7 +121,8 @@ impl Candidate {
         hanging(self.record().tried, Instant::now())
     }
 
-    /// Takes the Lease when it may be taken, and renews it; says to `leads` whether it counts. Ends once another process has it.
+    /// Takes the Lease when it may be taken, and renews it; says to `leads` whether it counts. Ends
+    /// once another process has it.
     pub(super) async fn stand(&self, leads: &watch::Sender<bool>) -> LeaseLost {
         leads.send_replace(false);
         self.record().tried = Some(Instant::now());
@@ -148,8 +155,9 @@ impl Candidate {
         }
     }
 
-    /// Renews the Lease until it is another's. While that fails for longer than it counts, this process does not lead; nobody
-    /// else has in the meantime if it is still in our name afterwards.
+    /// Renews the Lease until it is another's. While that fails for longer than it counts, this
+    /// process does not lead; nobody else has in the meantime if it is still in our name
+    /// afterwards.
     async fn renew(&self, leads: &watch::Sender<bool>) {
         let mut pause = EVERY;
         loop {
@@ -282,7 +290,8 @@ impl Candidate {
     }
 }
 
-/// For how long no attempt has ended, if that is too long; where none are made, there is nothing to wait for.
+/// For how long no attempt has ended, if that is too long; where none are made, there is nothing to
+/// wait for.
 fn hanging(tried: Option<Instant>, now: Instant) -> Option<Duration> {
     let since = now.saturating_duration_since(tried?);
     (since > HANGS).then_some(since)
@@ -328,7 +337,8 @@ mod tests {
         assert_eq!(hanging(None, tried + longer), None, "it has lost the Lease, and finishes");
     }
 
-    /// What is left after a failure is enough for another attempt, so that one dead connection costs nobody the Lease.
+    /// What is left after a failure is enough for another attempt, so that one dead connection
+    /// costs nobody the Lease.
     #[test]
     fn two_attempts_may_fail_before_the_lease_does_not_count() {
         let once_more = ATTEMPT + 2 * AGAIN.unsigned_abs();

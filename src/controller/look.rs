@@ -218,9 +218,9 @@ impl Operator {
     }
 
     /// Returns how long an object waits for its provider, if it does. Nothing is decided, and no
-    /// status written, before the provider has been probed once; then it wakes its credentials. What
-    /// is being deleted waits until its deadline: without the provider it is not known what Credwright
-    /// can revoke there, and what it has to ask a person for.
+    /// status written, before the provider has been probed once; then it wakes its credentials.
+    /// What is being deleted waits until its deadline: without the provider it is not known what
+    /// Credwright can revoke there, and what it has to ask a person for.
     fn waits_for_provider(&self, key: &Key) -> Option<Wake> {
         let object = self.engine.stores.credentials.get(key)?;
         let provider = ProviderKey::wanted_by(&object, &key.namespace);
@@ -232,7 +232,8 @@ impl Operator {
         (self.engine.now() < deadline).then_some(Wake::At(deadline))
     }
 
-    /// The providers of this object have other credentials now: they count them, and one that waits to go looks at once.
+    /// The providers of this object have other credentials now: they count them, and one that waits
+    /// to go looks at once.
     fn count_soon(&self, key: &Key) {
         let stores = &self.engine.stores;
         let named = stores.credentials.get(key).map(|object| ProviderKey::wanted_by(&object, &key.namespace));

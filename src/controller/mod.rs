@@ -38,7 +38,8 @@ use watches::{Scoped, Watch};
 
 /// When to try again to begin.
 const RETRY: Duration = Duration::from_secs(1);
-/// How long what was sent as the Lease was lost may take to end and to be written down: longer than any call at a provider.
+/// How long what was sent as the Lease was lost may take to end and to be written down: longer than
+/// any call at a provider.
 const FINISHING: Duration = Duration::from_mins(3);
 
 /// The operator: one per process, and several of them are safe.
@@ -75,8 +76,8 @@ pub struct Options {
     pub concurrency: usize,
     /// Whether lists are streamed (Kubernetes 1.34 and later); otherwise they come in small pages.
     pub streaming_lists: bool,
-    /// The time after which the process counts as hanging: items have been ready, none was taken up and
-    /// none has ended. Five minutes; shorter only in tests.
+    /// The time after which the process counts as hanging: items have been ready, none was taken up
+    /// and none has ended. Five minutes; shorter only in tests.
     pub hang_after: Duration,
 }
 
@@ -130,8 +131,9 @@ impl Operator {
         self
     }
 
-    /// Runs until `shutdown`, or until another process has taken the Lease. Both end alike: nothing is begun any more, the steps
-    /// that have begun are finished, and what came of them is written down. Then the Lease is given back, if it is ours.
+    /// Runs until `shutdown`, or until another process has taken the Lease. Both end alike: nothing
+    /// is begun any more, the steps that have begun are finished, and what came of them is written
+    /// down. Then the Lease is given back, if it is ours.
     ///
     /// # Errors
     /// If another process has taken the Lease: this one has to begin anew.
@@ -149,7 +151,8 @@ impl Operator {
         lost.into_inner().map_or(Ok(()), Err)
     }
 
-    /// Stands for the Lease, if there is one. Ends a while after it was lost, if what has begun then has not ended by itself.
+    /// Stands for the Lease, if there is one. Ends a while after it was lost, if what has begun
+    /// then has not ended by itself.
     async fn stand(&self, lost: &OnceLock<LeaseLost>) {
         let Some(candidate) = &self.candidate else { return std::future::pending().await };
         let error = self.stand_as(candidate).await;

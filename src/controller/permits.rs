@@ -39,7 +39,8 @@ pub const SLOW: Duration = Duration::from_secs(5);
 /// Every so many permits, only the turns of namespaces count.
 const FAIR: u64 = 4;
 
-/// The lowest goes first: urgency, the last turn of the namespace, the end, and since when it waits.
+/// The lowest goes first: urgency, the last turn of the namespace, the end, and since when it
+/// waits.
 type Rank = (Urgency, u64, Timestamp, u64);
 
 /// The kinds of work that are counted apart.

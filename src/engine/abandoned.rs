@@ -385,8 +385,8 @@ fn bytes(text: &SecretString) -> ByteString {
     ByteString(text.expose_secret().as_bytes().to_vec())
 }
 
-/// A refusal of what retrying needs stops no deletion: the record alone says what a person has to do
-/// once its provider has gone.
+/// A refusal of what retrying needs stops no deletion: the record alone says what a person has to
+/// do once its provider has gone.
 fn go_without(supplied: Result<(), EngineError>, record: &str) -> Result<(), EngineError> {
     match supplied {
         Err(error) if error.is_refusal() => {

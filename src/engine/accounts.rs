@@ -254,7 +254,8 @@ pub struct Tended {
     pub changed: bool,
     /// Whose tag something carries there that is in no ledger.
     pub strays: Vec<Key>,
-    /// Whether its object was changed while its status was written, which no watch may tell of any more.
+    /// Whether its object was changed while its status was written, which no watch may tell of any
+    /// more.
     pub overtaken: bool,
     /// What could not be written to its object. The account can be used all the same.
     pub failed: Option<EngineError>,
@@ -321,8 +322,8 @@ impl Engine {
         Ok(Tended { wake, changed: probed && news, strays, overtaken, failed })
     }
 
-    /// Probes an account if that is due. Returns whether nothing is left to do: it was not due, or it was done, or nothing can be
-    /// probed; otherwise it waits for its turn.
+    /// Probes an account if that is due. Returns whether nothing is left to do: it was not due, or
+    /// it was done, or nothing can be probed; otherwise it waits for its turn.
     async fn probe(&self, key: &ProviderKey, turns: &mut dyn Turns) -> bool {
         let now = self.now();
         let due = self.accounts.with(key, |it| it.driver_to_probe(now)).flatten();

@@ -30,8 +30,8 @@ use crate::clock::Clock;
 
 /// The longest wait for a connection.
 const CONNECT: Duration = Duration::from_secs(5);
-/// The longest silence on a connection, in use or not. Watches are never silent for so long: see the
-/// controller's `watches::pace`.
+/// The longest silence on a connection, in use or not. Watches are never silent for so long: see
+/// the controller's `watches::pace`.
 const SILENCE: Duration = Duration::from_secs(30);
 /// The longest wait for a watch to begin.
 const BEGIN: Duration = Duration::from_secs(10);
@@ -84,8 +84,8 @@ pub fn connect(config: Config, clock: Arc<dyn Clock>) -> kube::Result<Client> {
 /// The configuration of a connection whose waits end.
 #[must_use]
 pub fn bounded(mut config: Config) -> Config {
-    // After a 504 the client's own retry of a write conflicts with its own success; the engine reads
-    // back instead.
+    // After a 504 the client's own retry of a write conflicts with its own success; the engine
+    // reads back instead.
     config.default_retry = false;
     config.connect_timeout = Some(CONNECT);
     config.read_timeout = Some(SILENCE);
@@ -95,8 +95,8 @@ pub fn bounded(mut config: Config) -> Config {
     config
 }
 
-/// A layer under the Kubernetes client that bounds the wait for a watch to begin, and turns an answer
-/// that has its `Retry-After` in the header only into an error that tells it.
+/// A layer under the Kubernetes client that bounds the wait for a watch to begin, and turns an
+/// answer that has its `Retry-After` in the header only into an error that tells it.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounded {
     begin: Duration,
@@ -155,8 +155,8 @@ where
     }
 }
 
-/// What an answer without a Status says by its `Retry-After`: an API server that is too busy sends the
-/// header and a line of text, before anything is looked at.
+/// What an answer without a Status says by its `Retry-After`: an API server that is too busy sends
+/// the header and a line of text, before anything is looked at.
 fn told_by_header(status: StatusCode, headers: &HeaderMap) -> Option<Status> {
     let busy = [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE].contains(&status);
     let is_json = headers

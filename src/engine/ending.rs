@@ -1,8 +1,8 @@
 //! The one door through which a credential is ended: revoking it, and trying its pair afterwards.
 //!
-//! The provider's word alone proves nothing: "not found" may be a wrong path, and a success may have
-//! had no effect. Nor does its refusal: a person may have removed the credential there, and then only
-//! the pair tells.
+//! The provider's word alone proves nothing: "not found" may be a wrong path, and a success may
+//! have had no effect. Nor does its refusal: a person may have removed the credential there, and
+//! then only the pair tells.
 
 use crate::{
     lifecycle::failure::Failure,
@@ -18,7 +18,8 @@ pub(super) struct Ended {
     pub(super) still_accepted: Option<bool>,
 }
 
-/// Ends a credential. Without a `request` the provider lists no such thing; without a `pair` nothing can be tried.
+/// Ends a credential. Without a `request` the provider lists no such thing; without a `pair`
+/// nothing can be tried.
 ///
 /// # Errors
 /// If the provider fails or refuses, and the pair is not known to be dead.
@@ -50,7 +51,8 @@ fn judged(
             said: answer == Revocation::Revoked,
             still_accepted: Some(verdict == Verdict::Accepted),
         }),
-        // A provider that says so is believed where the pair cannot be tried just now; "not found" is not.
+        // A provider that says so is believed where the pair cannot be tried just now; "not found"
+        // is not.
         (Ok(Revocation::Revoked), Some(Err(_))) => Ok(Ended { said: true, still_accepted: None }),
         (Ok(Revocation::NotFound), Some(Err(failure))) => Err(failure),
         // A person has removed it.

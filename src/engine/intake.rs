@@ -89,7 +89,8 @@ fn read(secret: &Secret, sealer: &Sealer) -> Result<(IntakeContent, SecretString
     if issued_at.zip(expires_at).is_some_and(|(issued, expires)| expires <= issued) {
         return Err("its expires_at is not after its issued_at".to_owned());
     }
-    // RFC 6749, appendices A.1 and A.2. Many a server answers anything else with an error of its own.
+    // RFC 6749, appendices A.1 and A.2. Many a server answers anything else with an error of its
+    // own.
     if !client_id.bytes().all(|it| it.is_ascii_graphic()) {
         return Err("its client_id has spaces in it, or what is no printable ASCII character".to_owned());
     }

@@ -49,8 +49,8 @@ struct Attempts {
     since: Instant,
     count: u32,
     refusals: u32,
-    /// The pause that the API server has asked for. A longer one than the longest is not made: until
-    /// the answer is written down, it is lost with this process.
+    /// The pause that the API server has asked for. A longer one than the longest is not made:
+    /// until the answer is written down, it is lost with this process.
     asked: Option<Duration>,
     unwritten: Option<Unwritten>,
 }
@@ -70,8 +70,8 @@ impl Attempts {
         !is_final && self.refusals < REFUSALS
     }
 
-    /// The pause before the next attempt, after what the API server has asked for. Up to a half of it
-    /// is random, because many may wait for the same API server.
+    /// The pause before the next attempt, after what the API server has asked for. Up to a half of
+    /// it is random, because many may wait for the same API server.
     fn pause(&self) -> Duration {
         let longest = PAUSES.0.saturating_mul(1 << self.count.saturating_sub(1).min(10)).min(PAUSES.1);
         let shorter = u32::try_from(seal::entropy() % 512).unwrap_or(0);

@@ -93,8 +93,8 @@ impl EngineError {
         self.status().is_some_and(Status::is_already_exists)
     }
 
-    /// Whether the API server refused for good: no retry of the same request can succeed. It says so by 403 or 422, of what is too
-    /// large by 413, and a webhook or a policy may say it by 400.
+    /// Whether the API server refused for good: no retry of the same request can succeed. It says
+    /// so by 403 or 422, of what is too large by 413, and a webhook or a policy may say it by 400.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
         self.status().is_some_and(|status| {

@@ -13,7 +13,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Engine, EngineError, kubernetes::call};
 
-/// How long a look at the Lease counts: much shorter than it lasts, and long enough that a crowd of mints asks once.
+/// How long a look at the Lease counts: much shorter than it lasts, and long enough that a crowd of
+/// mints asks once.
 pub const BELIEVED: Duration = Duration::from_secs(2);
 
 /// The Lease that the one of several operators holds that works.
@@ -30,17 +31,20 @@ pub struct LeaseHolder {
 pub(super) struct Seen(Mutex<Option<Instant>>);
 
 impl Engine {
-    /// Begins nothing at a provider any more once `shutdown` is cancelled; what has been sent is waited for, and written down.
+    /// Begins nothing at a provider any more once `shutdown` is cancelled; what has been sent is
+    /// waited for, and written down.
     pub fn end_with(&self, shutdown: &CancellationToken) {
         let _ = self.ending.set(shutdown.child_token());
     }
 
-    /// What is cancelled when this process ends: by a stop, or by whoever cancels it because the Lease is lost.
+    /// What is cancelled when this process ends: by a stop, or by whoever cancels it because the
+    /// Lease is lost.
     pub fn ending(&self) -> &CancellationToken {
         self.ending.get_or_init(CancellationToken::new)
     }
 
-    /// That this process may change something at a provider; where there is no Lease, it may until it stops.
+    /// That this process may change something at a provider; where there is no Lease, it may until
+    /// it stops.
     ///
     /// # Errors
     /// If this process ends, or the Lease is not ours any more, or cannot be read. Then nothing may be sent.

@@ -47,8 +47,8 @@ impl Pass<'_> {
         Ok(matters && self.uninstalling == Some(true))
     }
 
-    /// Whatever has the name of the object's target. A Secret that is not ours is not watched, so before a first publication, and once
-    /// in a pass, the API server is asked.
+    /// Whatever has the name of the object's target. A Secret that is not ours is not watched, so
+    /// before a first publication, and once in a pass, the API server is asked.
     async fn look_at_target(&mut self, object: &ApiCredential) -> Result<Option<TargetView>, EngineError> {
         let (wanted, owner) = (wanted_target(&self.key, object), object.uid().unwrap_or_default());
         let known = self.engine.stores.targets.get(&wanted).is_some();

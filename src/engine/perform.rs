@@ -116,7 +116,8 @@ impl Pass<'_> {
         Ok(Outcome::Done)
     }
 
-    /// Writes down what a step came to. Returns when the account that it concerned is to be looked at.
+    /// Writes down what a step came to. Returns when the account that it concerned is to be looked
+    /// at.
     ///
     /// # Errors
     /// If the ledger cannot be written.
@@ -211,8 +212,8 @@ impl Pass<'_> {
         Ok(())
     }
 
-    /// Makes sure, before what cannot be undone, that it would still be decided on: the watch may be behind, and the answer to the
-    /// read shows whether the clock was set meanwhile.
+    /// Makes sure, before what cannot be undone, that it would still be decided on: the watch may
+    /// be behind, and the answer to the read shows whether the clock was set meanwhile.
     async fn confirm_decision(&mut self, world: &World, step: &Step) -> Result<(), EngineError> {
         let is_final = matches!(step, Step::Mint(_) | Step::Record(Edit::StartRevoking { .. }));
         if let Some(object) = world.subject.object.as_deref().filter(|_| is_final) {
@@ -362,7 +363,8 @@ impl Pass<'_> {
         Some(format!("the provider answered with client {client_id}, which is {} already", own.name))
     }
 
-    /// Whether another object has this client at the same account. At another one the same ID is another client.
+    /// Whether another object has this client at the same account. At another one the same ID is
+    /// another client.
     pub(super) fn held_elsewhere(&self, client_id: &str, account: &Account) -> bool {
         self.engine.stores.ledgers.held_by_another(client_id, &account.fingerprint, &self.key)
     }

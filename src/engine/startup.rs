@@ -54,8 +54,9 @@ pub async fn cluster_id(client: &Client) -> Result<String, EngineError> {
     Ok(system.uid().unwrap_or_default())
 }
 
-/// The sealer with the key in Credwright's namespace, which is made if there is none and no ledger that was sealed with one. Two
-/// replicas that start together agree on one, because only one write can succeed.
+/// The sealer with the key in Credwright's namespace, which is made if there is none and no ledger
+/// that was sealed with one. Two replicas that start together agree on one, because only one write
+/// can succeed.
 ///
 /// # Errors
 /// If the key can neither be read nor made, is not one, or is missing though there are ledgers `within` these namespaces (none means
@@ -148,8 +149,8 @@ async fn some_ledger(client: &Client, within: &[String]) -> Result<Option<String
 }
 
 impl Engine {
-    /// Puts our label back on ledgers that somebody took it off while no operator was there to see it: no watch tells of those, and
-    /// their credentials would be forgotten with their objects.
+    /// Puts our label back on ledgers that somebody took it off while no operator was there to see
+    /// it: no watch tells of those, and their credentials would be forgotten with their objects.
     ///
     /// # Errors
     /// If ledgers cannot be listed or written.

@@ -44,14 +44,16 @@ impl Engine {
         self.stores.credentials.put(Key::of(&*object), version(&*object), object)
     }
 
-    /// Keeps the answer to a write of an object's status. Returns whether somebody else's change came with it.
+    /// Keeps the answer to a write of an object's status. Returns whether somebody else's change
+    /// came with it.
     fn see_answer(&self, decoded: Decoded<ApiCredential>, based_on: &Arc<ApiCredential>) -> bool {
         self.stores.unreadable.note(&decoded);
         let object = shrunk(decoded.object);
         self.stores.credentials.put_answer(Key::of(&*object), version(&*object), based_on, object)
     }
 
-    /// Says in the status of an object that its spec cannot be read. What else is there stays: it was true when it was written.
+    /// Says in the status of an object that its spec cannot be read. What else is there stays: it
+    /// was true when it was written.
     ///
     /// # Errors
     /// If the API server cannot be written.
@@ -104,7 +106,8 @@ impl Engine {
         if overtaken { Err(EngineError::Conflict("the object")) } else { Ok(plan.wake) }
     }
 
-    /// Has the object say what keeps it from being looked after. That it cannot be told either is only logged.
+    /// Has the object say what keeps it from being looked after. That it cannot be told either is
+    /// only logged.
     pub async fn tell_of(&self, key: &Key, error: &EngineError) {
         let failed = self.remembered(key).failed.saturating_add(1);
         self.remember(key, Memory { failed, ..self.remembered(key) });
@@ -210,7 +213,8 @@ impl Engine {
     }
 }
 
-/// What an error is for people; `None` if it is nothing to be told: another process works, or somebody else was first.
+/// What an error is for people; `None` if it is nothing to be told: another process works, or
+/// somebody else was first.
 fn obstacle(error: &EngineError) -> Option<Obstacle> {
     match error {
         EngineError::NotLeading | EngineError::Stopping | EngineError::Conflict(_) | EngineError::Gone(_) => {

@@ -158,7 +158,8 @@ impl Engine {
         if self.let_go(key, &secret.metadata).await? {
             self.stores.ledgers.remove(key, version(&secret));
         } else if let Some(left) = call("reading the ledger", api.get_opt(&name)).await? {
-            // Others hold it, too: that ours is off has to be known, or it would be taken off without end.
+            // Others hold it, too: that ours is off has to be known, or it would be taken off
+            // without end.
             self.stores.ledgers.put(key.clone(), ledger_entry(&left, &self.sealer));
         }
         Ok(())

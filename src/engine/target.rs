@@ -39,8 +39,9 @@ impl Engine {
         Api::namespaced(self.client.clone(), namespace)
     }
 
-    /// One look at what has the target's name, for Secrets that the watch does not see because they are not ours. One that says it is a
-    /// target, and was forgotten because no object claimed it, is read into the stores again.
+    /// One look at what has the target's name, for Secrets that the watch does not see because they
+    /// are not ours. One that says it is a target, and was forgotten because no object claimed it,
+    /// is read into the stores again.
     pub(super) async fn inspect_target(
         &self,
         key: &Key,
@@ -68,8 +69,8 @@ impl Engine {
         }))
     }
 
-    /// Writes the target of `object`: a create if none was seen, otherwise a replacement of the version that was seen, if that may be
-    /// written.
+    /// Writes the target of `object`: a create if none was seen, otherwise a replacement of the
+    /// version that was seen, if that may be written.
     pub(super) async fn write_target(
         &self,
         object: &ApiCredential,

@@ -1,9 +1,11 @@
-//! Objects as they come over the wire, decoded so that none of them can stand in the way of another.
+//! Objects as they come over the wire, decoded so that none of them can stand in the way of
+//! another.
 //!
-//! Whoever may write an object may write things into it that a strict decoder refuses: a time of the year 9999 in
-//! `managedFields`, a value nested 130 deep, a word of a newer version. A list that is decoded as a whole is then lost with that
-//! one object, and the client library writes the body of each answer that it cannot decode, Secrets included, into the log. So
-//! everything that is read from the API server has a type from here:
+//! Whoever may write an object may write things into it that a strict decoder refuses: a time of
+//! the year 9999 in `managedFields`, a value nested 130 deep, a word of a newer version. A list
+//! that is decoded as a whole is then lost with that one object, and the client library writes the
+//! body of each answer that it cannot decode, Secrets included, into the log. So everything that is
+//! read from the API server has a type from here:
 //!
 //! - [`Secret`], and [`Partial`] for metadata of whatever kind: what is never looked at is not decoded.
 //! - [`Decoded`] for our own kinds: what cannot be read of one is said beside it.

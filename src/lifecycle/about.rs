@@ -1,8 +1,8 @@
 //! What a failure is about. Once that changes, the failure holds nothing back any more.
 //!
-//! It covers all that can be the cause: the request, every field of the provider's spec, the content
-//! of its login, and what a person set. A cause that is missing here leaves an object waiting after
-//! it was corrected.
+//! It covers all that can be the cause: the request, every field of the provider's spec, the
+//! content of its login, and what a person set. A cause that is missing here leaves an object
+//! waiting after it was corrected.
 
 use crate::api::Intake;
 

@@ -36,8 +36,8 @@ pub(super) fn outstanding(pass: &Pass<'_>, plan: &Plan) -> Vec<(Reason, String)>
 }
 
 /// Returns what people are told of a revocation that the provider refuses, or that fails again and
-/// again: the credential lives on. It is tried again until it succeeds, or until the pair is refused
-/// because a person has removed the credential.
+/// again: the credential lives on. It is tried again until it succeeds, or until the pair is
+/// refused because a person has removed the credential.
 fn refused_revocation(pass: &Pass<'_>) -> Option<String> {
     let record = pass.document()?.failures.get(&StepKind::Revoke)?;
     let refuses =

@@ -89,7 +89,8 @@ pub fn doubling(count: u32, first: SignedDuration, longest: SignedDuration) -> S
     first.checked_mul(factor).unwrap_or(longest).min(longest)
 }
 
-/// A part of `whole` that `seed` chooses, always the same one, so that those who failed together do not come back together.
+/// A part of `whole` that `seed` chooses, always the same one, so that those who failed together do
+/// not come back together.
 #[must_use]
 pub fn part_of(whole: SignedDuration, seed: impl Hash) -> SignedDuration {
     let mut hasher = DefaultHasher::new();

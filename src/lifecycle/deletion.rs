@@ -117,7 +117,8 @@ pub(super) fn predecessor(pass: &Pass<'_>) -> Option<Plan> {
         let message = "the ledger of an earlier object of this name is finished first".to_owned();
         Some(pass.rest(Reason::Deleting, message))
     };
-    // One that is not held and not being deleted was let go in the middle of a deletion, or restored: nobody else removes it.
+    // One that is not held and not being deleted was let go in the middle of a deletion, or
+    // restored: nobody else removes it.
     match (document.closed, *held || terminating.is_none()) {
         (true, true) => pass.step(Step::ReleaseLedger, Reason::Deleting),
         (true, false) => waiting(),
@@ -222,7 +223,8 @@ fn first_look_by(pass: &Pass<'_>) -> Timestamp {
     pass.world.operator.started.later(LONGEST_CALL)
 }
 
-/// Since when a ledger is finished without its object. Not since it was last written: each attempt that fails writes it.
+/// Since when a ledger is finished without its object. Not since it was last written: each attempt
+/// that fails writes it.
 fn ending_since(pass: &Pass<'_>) -> Option<Timestamp> {
     match &pass.world.ledger {
         LedgerView::Present { terminating, document, .. } => {
@@ -277,7 +279,8 @@ fn cannot_be_confirmed(pass: &Pass<'_>, it: &Revision) -> Option<String> {
             return Some("its answer was lost, and the provider cannot list what exists".to_owned());
         }
         State::Unconfirmed => {}
-        // Its caller is gone without a word: it is looked for as well, once nothing can arrive any more.
+        // Its caller is gone without a word: it is looked for as well, once nothing can arrive any
+        // more.
         State::Intended if capabilities.is_some_and(|able| settle_from(it, able) <= pass.now) => {}
         _ => return None,
     }

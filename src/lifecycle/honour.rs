@@ -52,8 +52,8 @@ fn about_scopes(capabilities: &Capabilities, request: &Request) -> Option<String
     Some(format!("spec.scopes: {title} does not know {unknown}; it knows {choice}"))
 }
 
-/// Returns whether `scope` is a scope-token (RFC 6749, section 3.3). What only a person reads may have
-/// spaces.
+/// Returns whether `scope` is a scope-token (RFC 6749, section 3.3). What only a person reads may
+/// have spaces.
 fn is_token(scope: &str) -> bool {
     scope.bytes().all(|byte| matches!(byte, b'!' | b'#'..=b'[' | b']'..=b'~'))
 }

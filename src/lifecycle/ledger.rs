@@ -48,7 +48,8 @@ pub struct Document {
     /// Nothing is left to do: the object is, or is about to be, gone.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub closed: bool,
-    /// Since when it is finished without its object, which is gone: from then on the deadline of the deletion counts.
+    /// Since when it is finished without its object, which is gone: from then on the deadline of
+    /// the deletion counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub orphaned_at: Option<Timestamp>,
     /// Where the older ones of its credentials come from, if not from this object on this cluster.

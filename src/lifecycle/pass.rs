@@ -112,7 +112,8 @@ impl<'a> Pass<'a> {
         })
     }
 
-    /// Whether the provider has accepted `revision` of late. What could not be published since then is tried again before it is.
+    /// Whether the provider has accepted `revision` of late. What could not be published since then
+    /// is tried again before it is.
     pub(super) fn is_verified(&self, revision: &Revision) -> bool {
         let verified = self.world.memory.verified.filter(|(which, _)| *which == revision.revision);
         verified.is_some_and(|(_, at)| self.now < at.later(VERIFIED_FOR))

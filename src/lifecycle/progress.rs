@@ -1,8 +1,10 @@
-//! Whether a pass gets anywhere. A step that is wanted again at once, though nothing has changed since it was done, would be wanted for
-//! ever, as fast as the API server answers; and so would one that somebody else gets in the way of each time. Both end the pass as
-//! an error, which is retried with backoff.
+//! Whether a pass gets anywhere. A step that is wanted again at once, though nothing has changed
+//! since it was done, would be wanted for ever, as fast as the API server answers; and so would one
+//! that somebody else gets in the way of each time. Both end the pass as an error, which is retried
+//! with backoff.
 //!
-//! What is wanted later (polling) is no such thing: then the plan rests, and the next pass begins with nothing done.
+//! What is wanted later (polling) is no such thing: then the plan rests, and the next pass begins
+//! with nothing done.
 
 use std::mem::{Discriminant, discriminant};
 
@@ -12,8 +14,8 @@ use super::{
     world::{IntakeView, LedgerView, Memory, TargetView, World},
 };
 
-/// How many steps of one pass others may get in the way of: each of them leaves the newest state behind, so the next attempt is as
-/// good as any.
+/// How many steps of one pass others may get in the way of: each of them leaves the newest state
+/// behind, so the next attempt is as good as any.
 const CONFLICTS: u32 = 5;
 
 /// How far one pass has come.

@@ -33,7 +33,8 @@ pub fn view(world: &World, object: &ApiCredential, plan: &Plan, now: Timestamp) 
     let pass = Pass { world, now };
     let active = world.active();
     let times = active.and_then(|it| pass.schedule(it));
-    // A lost ledger is put together from status, so status lists no credential of an earlier object.
+    // A lost ledger is put together from status, so status lists no credential of an earlier
+    // object.
     let own = world.document().filter(|_| !deletion::is_of_a_predecessor(world));
     let newest = own.and_then(Document::newest_issued);
     if let (LedgerView::Unreadable { .. } | LedgerView::Absent, Some(before)) =

@@ -79,8 +79,9 @@ fn held_by_others(pass: &Pass<'_>) -> Plan {
     pass.rest(Reason::LedgerLost, message)
 }
 
-/// A ledger that was made with a credential in it does not know its own UID, and so could not be told from a backup of itself; and
-/// of one whose label was taken off, no watch tells. Both are mended by writing it once more.
+/// A ledger that was made with a credential in it does not know its own UID, and so could not be
+/// told from a backup of itself; and of one whose label was taken off, no watch tells. Both are
+/// mended by writing it once more.
 pub(super) fn unidentified_ledger(pass: &Pass<'_>) -> Option<Plan> {
     let document = pass.document()?;
     let unknown =

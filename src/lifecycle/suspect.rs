@@ -70,9 +70,9 @@ pub fn hides(
 /// The time after a person's judgement in which refusals belong to it, if the credential is older.
 const JUDGED_FOR: SignedDuration = SignedDuration::from_hours(1);
 
-/// Returns whether a person's judgement of the account at `judged` covers a refusal at `refused` of a
-/// credential that was issued at `issued`. All credentials are looked at after a judgement, so more
-/// of the same is found within minutes.
+/// Returns whether a person's judgement of the account at `judged` covers a refusal at `refused` of
+/// a credential that was issued at `issued`. All credentials are looked at after a judgement, so
+/// more of the same is found within minutes.
 #[must_use]
 pub fn is_judged(judged: Option<Timestamp>, issued: Option<Timestamp>, refused: Timestamp) -> bool {
     judged.is_some_and(|judged| {

@@ -1,5 +1,6 @@
-//! How often the same is written into a status again. Somebody else may write it in turn: another operator that knows other times, or
-//! has other words. Each such write is news for both, and without a pause they would go on as fast as the API server answers.
+//! How often the same is written into a status again. Somebody else may write it in turn: another
+//! operator that knows other times, or has other words. Each such write is news for both, and
+//! without a pause they would go on as fast as the API server answers.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -31,8 +32,9 @@ pub enum When {
     At(Timestamp),
 }
 
-/// When to write `what` into a status that says something else, after what was `told` last. What is new is written at once, and does
-/// not end the quarrel: the next time it is written again the pause is as long as it was.
+/// When to write `what` into a status that says something else, after what was `told` last. What is
+/// new is written at once, and does not end the quarrel: the next time it is written again the
+/// pause is as long as it was.
 #[must_use]
 pub fn when(told: Option<Told>, what: u64, now: Timestamp) -> When {
     let Some(before) = told else { return When::Now(Told { what, again: 0, at: now }) };

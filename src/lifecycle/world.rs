@@ -178,7 +178,8 @@ pub struct UsableProvider {
     pub fields: BTreeMap<String, String>,
     /// Hash of its identifying fields and of our login there.
     pub fingerprint: String,
-    /// Hash of its whole spec and of the content of its login: a failure there is over when it changes.
+    /// Hash of its whole spec and of the content of its login: a failure there is over when it
+    /// changes.
     pub setup: String,
     /// Who may use it: `None` for a provider in the object's own namespace.
     pub allow: Option<Allow>,

@@ -100,7 +100,8 @@ impl Metrics {
         self.counts.ready.set(ready.into());
     }
 
-    /// Shows one more answer that cannot be written into its ledger, until the returned guard is dropped.
+    /// Shows one more answer that cannot be written into its ledger, until the returned guard is
+    /// dropped.
     #[must_use]
     pub fn unwritten(&self) -> Unwritten {
         self.counts.unwritten.inc();

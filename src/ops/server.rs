@@ -1,5 +1,5 @@
-//! Probes and metrics, over plain HTTP: `/livez` says that the process works, whatever the cluster does, or what in it hangs;
-//! `/readyz` says what is missing.
+//! Probes and metrics, over plain HTTP: `/livez` says that the process works, whatever the cluster
+//! does, or what in it hangs; `/readyz` says what is missing.
 
 use std::{
     io,
@@ -29,7 +29,8 @@ pub trait Show: Send + Sync + 'static {
     /// Whether it is ready, and what is in the way.
     fn readiness(&self) -> Readiness;
 
-    /// What in the process hangs, a sentence each, so that only a restart helps; nothing as long as it works.
+    /// What in the process hangs, a sentence each, so that only a restart helps; nothing as long as
+    /// it works.
     fn hanging(&self) -> Vec<String>;
 
     /// The metrics, in the text format of OpenMetrics.

@@ -46,7 +46,8 @@ pub trait Provider: Send + Sync {
         BTreeMap::new()
     }
 
-    /// The requests a minute that the account is asked at the most, while it lets fewer pass than its limits allow.
+    /// The requests a minute that the account is asked at the most, while it lets fewer pass than
+    /// its limits allow.
     fn requests_per_minute(&self) -> Option<u32> {
         None
     }
@@ -104,8 +105,8 @@ pub struct CreateRequest {
     pub subnets: Vec<String>,
 }
 
-/// What a provider made. Like all that holds a secret, not `Debug`. None of it is long: `border.rs` sees
-/// to that for all drivers.
+/// What a provider made. Like all that holds a secret, not `Debug`. None of it is long: `border.rs`
+/// sees to that for all drivers.
 pub struct Issued {
     /// Provider-side ids by name (`credentialId`, …), whatever `revoke` needs besides the client ID. Not secret.
     pub ids: BTreeMap<String, String>,

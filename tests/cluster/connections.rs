@@ -1,5 +1,5 @@
-//! A load balancer before the API server that forgets its connections without a word: the real binary notices, says whether it
-//! leads, and goes on by itself.
+//! A load balancer before the API server that forgets its connections without a word: the real
+//! binary notices, says whether it leads, and goes on by itself.
 
 use std::{
     path::PathBuf,
@@ -34,7 +34,8 @@ struct Balanced {
 }
 
 impl Balanced {
-    /// A replica that leads, and has issued `orders`, with a load balancer between it and the API server.
+    /// A replica that leads, and has issued `orders`, with a load balancer between it and the API
+    /// server.
     async fn leading(name: &str) -> Self {
         let control_plane = ControlPlane::start(ControlPlaneOptions::default()).await.unwrap();
         install_crds(&control_plane.client().await.unwrap()).await;

@@ -1,5 +1,5 @@
-//! Somebody changes an object between our look at it and our write of its status, and no watch tells of it: the change comes with the
-//! answer to our write, and is acted on.
+//! Somebody changes an object between our look at it and our write of its status, and no watch
+//! tells of it: the change comes with the answer to our write, and is acted on.
 
 use std::{
     future::Future,
@@ -20,7 +20,8 @@ use crate::{
     support::{Power, Running, Scene, power::Line},
 };
 
-/// Has `change` happen right before the next write of the status at `path`, of which the watches tell nothing, now or later.
+/// Has `change` happen right before the next write of the status at `path`, of which the watches
+/// tell nothing, now or later.
 fn before_status(operator: &Running, path: &'static str, change: impl Future<Output = ()> + Send + 'static) {
     let (power, change) = (operator.power.clone(), std::sync::Mutex::new(Some(Box::pin(change))));
     let done = AtomicBool::new(false);
@@ -41,7 +42,8 @@ fn merge(api: &Api<ApiCredential>, name: &'static str, patch: Value) -> impl Fut
     }
 }
 
-/// An operator whose watches tell nothing, with an object whose renewal is due: that is what wakes it.
+/// An operator whose watches tell nothing, with an object whose renewal is due: that is what wakes
+/// it.
 async fn renewing_unseen(scene: &Scene, change: impl Future<Output = ()> + Send + 'static) -> Running {
     let operator = scene.operator().await;
     scene.issue("orders", json!({ "lifetime": "720h" })).await;

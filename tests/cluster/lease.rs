@@ -1,4 +1,5 @@
-//! The Lease is lost, deleted, or given back in the middle of a step: what was sent is written down, and nothing is begun.
+//! The Lease is lost, deleted, or given back in the middle of a step: what was sent is written
+//! down, and nothing is begun.
 
 use std::sync::{
     Arc,
@@ -75,7 +76,8 @@ async fn what_was_asked_for_before_the_lease_was_lost_is_written_down_after_it()
     assert_eq!(scene.made().len(), 1);
 }
 
-/// Applies `orders`, and holds the operator up between its intent and the call, until what is returned is notified.
+/// Applies `orders`, and holds the operator up between its intent and the call, until what is
+/// returned is notified.
 async fn held_before_the_call(scene: &Scene, operator: &Running) -> Arc<Notify> {
     let release = Arc::new(Notify::new());
     let held = release.clone();
@@ -140,7 +142,8 @@ async fn a_call_is_not_made_too_late_because_reading_the_lease_took_long() {
     let scene = Scene::new("late-lease").await;
     let operator = leader(&scene).await;
     let release = held_before_the_call(&scene, &operator).await;
-    // What was read of the Lease before the intent counts no more; and the Lease is as new as the clock.
+    // What was read of the Lease before the intent counts no more; and the Lease is as new as the
+    // clock.
     tokio::time::sleep(BELIEVED).await;
     scene.clock.advance(SignedDuration::from_secs(15));
     let renewed = async || {

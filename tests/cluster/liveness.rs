@@ -17,8 +17,8 @@ use crate::{
     support::{Scene, eventually, power::Line},
 };
 
-/// The time after which an operator hangs. A call of the API server is given up after 15 s, which has
-/// to be longer.
+/// The time after which an operator hangs. A call of the API server is given up after 15 s, which
+/// has to be longer.
 const HANGS: Duration = Duration::from_secs(2);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,4 +1,5 @@
-//! What any tenant can write and a strict decoder refuses: it is that object's trouble, and nobody else's.
+//! What any tenant can write and a strict decoder refuses: it is that object's trouble, and nobody
+//! else's.
 
 mod matrix;
 
@@ -69,7 +70,8 @@ async fn nobody_is_kept_waiting(scene: &Scene, streaming_lists: bool) {
         })
         .await;
     is_ready(&operator).await;
-    // What can be read of a status is believed: it lists a first revision, whose ledger is not there.
+    // What can be read of a status is believed: it lists a first revision, whose ledger is not
+    // there.
     for (name, revision) in [("orders", 1), ("odd", 2)] {
         is_published(scene, name, revision).await;
     }

@@ -1,5 +1,6 @@
-//! The API server is in the way: it refuses what Credwright needs, or others write the same objects. People are told, nothing is tried
-//! without a pause, and it goes on once the obstacle is gone.
+//! The API server is in the way: it refuses what Credwright needs, or others write the same
+//! objects. People are told, nothing is tried without a pause, and it goes on once the obstacle is
+//! gone.
 
 use credwright::{api::CredentialProvider, engine::seal::random_id};
 use jiff::SignedDuration;

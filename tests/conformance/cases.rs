@@ -75,7 +75,8 @@ pub(crate) async fn a_wrong_login_is_refused(subject: Subject) -> Result<()> {
     Ok(())
 }
 
-/// A delay in seconds, and a long one in hours: those that follow from a date differ by how long the test takes.
+/// A delay in seconds, and a long one in hours: those that follow from a date differ by how long
+/// the test takes.
 fn rounded(asked: RetryAfter) -> i64 {
     match asked {
         RetryAfter::Delay(delay) if delay.as_hours() > 1 => delay.as_hours(),
@@ -86,7 +87,8 @@ fn rounded(asked: RetryAfter) -> i64 {
 
 pub(crate) async fn a_429_is_obeyed_with_its_delay(subject: Subject) -> Result<()> {
     let instant: Timestamp = "2030-01-01T00:00:00Z".parse()?;
-    // A date is read by the clock of who wrote it, which the answer's `Date` tells: here the real one.
+    // A date is read by the clock of who wrote it, which the answer's `Date` tells: here the real
+    // one.
     let by_date = instant.duration_since(Timestamp::now());
     let able = subject.provider.capabilities();
     for (asked, understood) in [

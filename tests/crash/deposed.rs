@@ -1,6 +1,7 @@
-//! The Lease is lost at every call: before each one that the operator makes to the API server, and while each request to the
-//! provider is under way, before and after its effect. Who has lost it writes down what comes of it and ends; nothing is made in
-//! vain, and nobody has to look for anything.
+//! The Lease is lost at every call: before each one that the operator makes to the API server, and
+//! while each request to the provider is under way, before and after its effect. Who has lost it
+//! writes down what comes of it and ends; nothing is made in vain, and nobody has to look for
+//! anything.
 
 use std::{
     io::Write,
@@ -115,8 +116,8 @@ async fn told(story: Story, kind: Kind, point: Point, what: &str) -> bool {
     true
 }
 
-/// Resolves once there has been nothing to do for a while. The clock stands still: a Lease is renewed in real time, and would be
-/// long over by a clock that jumps.
+/// Resolves once there has been nothing to do for a while. The clock stands still: a Lease is
+/// renewed in real time, and would be long over by a clock that jumps.
 async fn rests(operator: &Running) {
     let mut calm_since = Instant::now();
     while calm_since.elapsed() < CALM {
@@ -156,7 +157,8 @@ fn depose_before(k: usize, power: &Power, scene: &Scene, lost: &Arc<Notify>) {
         }
         let (leases, lost) = (leases.clone(), lost.clone());
         let first = async move {
-            // The write that takes the Lease may still be under way: whoever loses it before has never led, and does not die.
+            // The write that takes the Lease may still be under way: whoever loses it before has
+            // never led, and does not die.
             while holder(&leases).await.as_deref() != Some(FIRST) {
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }

@@ -93,8 +93,8 @@ impl Honest {
         all
     }
 
-    /// How late each renewal was that came due between two instants; what has not come by `until` is as
-    /// late as that.
+    /// How late each renewal was that came due between two instants; what has not come by `until`
+    /// is as late as that.
     async fn lateness(&self, since: Timestamp, until: Timestamp) -> Lateness {
         let mut late = Vec::new();
         for (object, document) in self.documents().await {
@@ -114,8 +114,8 @@ impl Honest {
         Lateness(late)
     }
 
-    /// Waits for a phase, with its renewals, and says how late they were. What comes due at its very end
-    /// has a little more time.
+    /// Waits for a phase, with its renewals, and says how late they were. What comes due at its
+    /// very end has a little more time.
     async fn phase(&self, what: &str) -> Lateness {
         let began = Timestamp::now();
         tokio::time::sleep(PHASE).await;

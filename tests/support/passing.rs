@@ -1,5 +1,5 @@
-//! How time passes for a scene: the operators work until they are at rest, and then the clock jumps to
-//! their next wake.
+//! How time passes for a scene: the operators work until they are at rest, and then the clock jumps
+//! to their next wake.
 
 use std::time::{Duration, Instant};
 
@@ -7,15 +7,17 @@ use jiff::SignedDuration;
 
 use super::{DEADLINE, Running, Scene};
 
-/// How long an operator must have been idle before the clock jumps to its next wake: watch events may be under way.
+/// How long an operator must have been idle before the clock jumps to its next wake: watch events
+/// may be under way.
 const CALM: Duration = Duration::from_millis(60);
-/// The pause between two looks at what the test waits for. Each asks the API server, which works for all
-/// tests at once.
+/// The pause between two looks at what the test waits for. Each asks the API server, which works
+/// for all tests at once.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 impl Scene {
-    /// Waits until `condition` holds, and moves the clock to the operators' next wake whenever they are at rest. Returns whether
-    /// it came to hold; `false` when nothing is due any more, or not before `limit`.
+    /// Waits until `condition` holds, and moves the clock to the operators' next wake whenever they
+    /// are at rest. Returns whether it came to hold; `false` when nothing is due any more, or not
+    /// before `limit`.
     pub(crate) async fn reaches(
         &self,
         operators: &[&Running],

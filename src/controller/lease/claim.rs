@@ -15,8 +15,8 @@ use super::LASTS;
 pub(super) enum Claim<'a> {
     /// To have the Lease, if nobody has it.
     Take(&'a mut Seen),
-    /// To keep it. One that is free now may have been another's in between, so it counts as lost; one that was deleted is made
-    /// anew.
+    /// To keep it. One that is free now may have been another's in between, so it counts as lost;
+    /// one that was deleted is made anew.
     Renew,
 }
 

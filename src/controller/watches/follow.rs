@@ -19,8 +19,8 @@ use crate::controller::{Operator, health::Trouble};
 struct NoStreams;
 
 impl Operator {
-    /// Follows one watch for ever. Errors are retried with backoff. Where lists are not streamed they come in pages: the feature gate
-    /// WatchList is off by default up to Kubernetes 1.33.
+    /// Follows one watch for ever. Errors are retried with backoff. Where lists are not streamed
+    /// they come in pages: the feature gate WatchList is off by default up to Kubernetes 1.33.
     pub(super) async fn follow<K>(
         &self,
         watch: &Scoped,
@@ -73,7 +73,8 @@ impl Operator {
 
     fn failed(&self, watch: &Scoped, trouble: Trouble) {
         let why = trouble.advice();
-        // An API server that starts asks everybody to wait: no failure, and a line a second would hide one.
+        // An API server that starts asks everybody to wait: no failure, and a line a second would
+        // hide one.
         if trouble.is_a_request_to_wait() {
             tracing::debug!(?watch, why, "watch delayed");
         } else {

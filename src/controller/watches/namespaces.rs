@@ -15,7 +15,8 @@ use super::{Change, Item, Listing, Operator, Watch};
 /// How much is kept of the labels of one namespace, in bytes.
 const LABELS_MAX: usize = 16 * 1024;
 
-/// The labels that are kept: all, or none if there are more than any namespace needs. Such a namespace is then admitted by name only.
+/// The labels that are kept: all, or none if there are more than any namespace needs. Such a
+/// namespace is then admitted by name only.
 fn kept(labels: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let bytes: usize = labels.iter().map(|(key, value)| key.len() + value.len()).sum();
     if bytes > LABELS_MAX { BTreeMap::new() } else { labels.clone() }

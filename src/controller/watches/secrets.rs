@@ -1,4 +1,5 @@
-//! The watch of Secrets: ledgers and their copies, targets, logins and intakes, each told by its label.
+//! The watch of Secrets: ledgers and their copies, targets, logins and intakes, each told by its
+//! label.
 
 use kube::{Api, ResourceExt, core::ObjectMeta, runtime::watcher};
 
@@ -54,7 +55,8 @@ impl Operator {
         }
     }
 
-    /// Opening a ledger takes some work, so the echo of a write of ours is told by its version first.
+    /// Opening a ledger takes some work, so the echo of a write of ours is told by its version
+    /// first.
     fn see_ledger(&self, secret: &Secret) {
         if let Some(owner) = owner_by_suffix(&Key::of(secret), COPY_SUFFIX) {
             let entry = copy_entry(secret, &owner.name, self.engine.sealer());

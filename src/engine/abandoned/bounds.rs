@@ -47,8 +47,8 @@ pub(super) fn counts_others(record: &AbandonedCredential) -> bool {
 }
 
 impl Engine {
-    /// Tells whether the providers of this namespace have so many records that another credential is
-    /// counted only.
+    /// Tells whether the providers of this namespace have so many records that another credential
+    /// is counted only.
     pub(super) fn has_too_many_records(&self, provider: &ProviderKey, record: &str) -> bool {
         let own = Key { namespace: self.settings.namespace.clone(), name: record.to_owned() };
         if provider.kind != ProviderKind::CredentialProvider || self.stores.abandoned.get(&own).is_some() {

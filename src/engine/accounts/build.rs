@@ -70,7 +70,8 @@ impl Engine {
         Ok(self.new_account(object, built_from, setup))
     }
 
-    /// An account whose login Credwright may not read: it is known, and says so, and whatever needs no call goes on.
+    /// An account whose login Credwright may not read: it is known, and says so, and whatever needs
+    /// no call goes on.
     pub(super) fn without_login(&self, object: &ProviderObject, refusal: &EngineError) -> Account {
         let why = refusal.status().map(|status| status.message.as_str()).unwrap_or_default();
         let message = format!(

@@ -176,8 +176,8 @@ impl Health {
     }
 
     /// Pauses the account. A login that works while nothing else does must not make it look well
-    /// each time: what comes soon after a recovery is a relapse, and counts on. An account that only
-    /// asks to slow down, and answers in between, has none.
+    /// each time: what comes soon after a recovery is a relapse, and counts on. An account that
+    /// only asks to slow down, and answers in between, has none.
     fn troubled(&mut self, failure: &Failure, now: Timestamp) {
         let only_too_fast = failure.kind == FailureKind::RateLimited && self.succeeded;
         let relapse = self.recovered.filter(|(at, _)| now.duration_since(*at) < RELAPSE && !only_too_fast);

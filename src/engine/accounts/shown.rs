@@ -32,7 +32,8 @@ impl Accounts {
         Some((holds, reason))
     }
 
-    /// The requests a minute that an account is asked at the most, while that is less than its limits allow.
+    /// The requests a minute that an account is asked at the most, while that is less than its
+    /// limits allow.
     pub(in crate::engine) fn requests_per_minute(&self, key: &ProviderKey) -> Option<u32> {
         self.driver(key)?.requests_per_minute()
     }

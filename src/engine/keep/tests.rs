@@ -13,7 +13,8 @@ fn answered(code: u16, reason: &str) -> EngineError {
     }
 }
 
-/// The number of attempts that are made while each ends in `error`; `None` if there is no end of them.
+/// The number of attempts that are made while each ends in `error`; `None` if there is no end of
+/// them.
 fn attempts(error: impl Fn() -> EngineError) -> Option<u32> {
     let mut attempts = Attempts::begin();
     (1..=1000).find(|_| !attempts.go_on_after(&error()))

@@ -1,5 +1,6 @@
-//! Answers to our own writes. A write without a resourceVersion goes on top of whatever is there by then, and its answer brings that
-//! along: it is the echo of the write only if nothing else came with it.
+//! Answers to our own writes. A write without a resourceVersion goes on top of whatever is there by
+//! then, and its answer brings that along: it is the echo of the write only if nothing else came
+//! with it.
 
 use std::{hash::Hash, sync::Arc};
 
@@ -11,7 +12,8 @@ use super::Store;
 
 /// An object that others change and Credwright adds to.
 pub trait Asks {
-    /// Whether both ask for the same: they differ in what Credwright itself writes there, if at all.
+    /// Whether both ask for the same: they differ in what Credwright itself writes there, if at
+    /// all.
     fn asks_the_same(&self, other: &Self) -> bool;
 }
 
@@ -27,18 +29,20 @@ impl Asks for Arc<AbandonedCredential> {
     }
 }
 
-/// Whether two versions of an object differ in their status at most: any other change shows in the metadata, a change of the spec
-/// by its generation.
+/// Whether two versions of an object differ in their status at most: any other change shows in the
+/// metadata, a change of the spec by its generation.
 fn same_but_for_status(one: &ObjectMeta, other: &ObjectMeta) -> bool {
     let theirs = |it: &ObjectMeta| ObjectMeta { resource_version: None, managed_fields: None, ..it.clone() };
     theirs(one) == theirs(other)
 }
 
 impl<K: Clone + Eq + Hash, V: Clone> Store<K, V> {
-    /// Keeps the answer to a write of ours that was sent without a resourceVersion. Returns whether somebody else's change came
-    /// with it: the watch tells of no version up to this one any more, so whoever wrote has to look again.
+    /// Keeps the answer to a write of ours that was sent without a resourceVersion. Returns whether
+    /// somebody else's change came with it: the watch tells of no version up to this one any more,
+    /// so whoever wrote has to look again.
     ///
-    /// A write that names the version it was based on needs only [`Self::put`]: the API server refuses it after any other change.
+    /// A write that names the version it was based on needs only [`Self::put`]: the API server
+    /// refuses it after any other change.
     #[must_use]
     pub fn put_answer(&self, key: K, version: u64, based_on: &V, answer: V) -> bool
     where

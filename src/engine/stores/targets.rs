@@ -1,7 +1,8 @@
 //! The Secrets that workloads read, as far as decisions need them.
 //!
-//! Anybody may put the label on a Secret of theirs, with as many annotations as fit into one. So of each, only what has a bound is
-//! kept; and of those that belong to no object that is known, only the last ones.
+//! Anybody may put the label on a Secret of theirs, with as many annotations as fit into one. So of
+//! each, only what has a bound is kept; and of those that belong to no object that is known, only
+//! the last ones.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet, VecDeque},
@@ -26,7 +27,8 @@ use crate::{
     lifecycle::world::Rendered,
 };
 
-/// How many targets are kept that no known object owns or names: it may be told of after its Secret.
+/// How many targets are kept that no known object owns or names: it may be told of after its
+/// Secret.
 pub(super) const UNCLAIMED_MAX: usize = 1024;
 /// The longest UID and name that an owner has.
 const OWNER_MAX: (usize, usize) = (64, 253);
@@ -72,7 +74,8 @@ pub fn target_entry(secret: &Secret, sealer: &Sealer) -> TargetEntry {
     }
 }
 
-/// The name of whatever controls an object. The API server takes names that are longer than any object's: they are cut.
+/// The name of whatever controls an object. The API server takes names that are longer than any
+/// object's: they are cut.
 #[must_use]
 pub fn controller(metadata: &ObjectMeta) -> Option<String> {
     let owner = metadata.owner_references.iter().flatten().find(|owner| owner.controller == Some(true));
@@ -89,8 +92,8 @@ fn intact(secret: &Secret, sealer: &Sealer) -> Option<Rendered> {
     (*digest == target_digest(secret, &rendered, sealer)).then_some(rendered)
 }
 
-/// The digest that says: Credwright wrote exactly this, here, from that. Not for whom: a restore takes the owner away, and whose it
-/// is, is seen from the owner reference or from the ledger.
+/// The digest that says: Credwright wrote exactly this, here, from that. Not for whom: a restore
+/// takes the owner away, and whose it is, is seen from the owner reference or from the ledger.
 pub(in crate::engine) fn target_digest(secret: &Secret, rendered: &Rendered, sealer: &Sealer) -> String {
     let namespace = secret.namespace().unwrap_or_default();
     let name = secret.name_any();
@@ -101,7 +104,8 @@ pub(in crate::engine) fn target_digest(secret: &Secret, rendered: &Rendered, sea
     sealer.digest(head.into_iter().chain(data))
 }
 
-/// The labels and annotations that a target wears, by what Credwright wrote down when it put them on.
+/// The labels and annotations that a target wears, by what Credwright wrote down when it put them
+/// on.
 fn worn(metadata: &ObjectMeta) -> u64 {
     let value = |there: &Option<BTreeMap<String, String>>, key: &str| there.as_ref()?.get(key).cloned();
     let noted = metadata.annotations.iter().flatten().find(|(key, _)| *key == DRESSED_ANNOTATION);
@@ -208,14 +212,16 @@ impl Targets {
         removed
     }
 
-    /// The targets of an object, in its own namespace: anybody may write its UID into an owner reference elsewhere.
+    /// The targets of an object, in its own namespace: anybody may write its UID into an owner
+    /// reference elsewhere.
     pub(super) fn of(&self, namespace: &str, owner: &str) -> Vec<(Key, TargetEntry)> {
         let index = self.index();
         let keys = index.owned.get(owner).into_iter().flatten().filter(|key| key.namespace == namespace);
         keys.filter_map(|key| Some((key.clone(), self.entries.get(key)?))).collect()
     }
 
-    /// Notes targets that no object claims just now. Of too many, the oldest are forgotten, but for those that are `claimed` by now.
+    /// Notes targets that no object claims just now. Of too many, the oldest are forgotten, but for
+    /// those that are `claimed` by now.
     pub(super) fn unclaimed(&self, keys: Vec<Key>, claimed: impl Fn(&Key, &TargetEntry) -> bool) {
         let mut index = self.index();
         index.unclaimed.extend(keys);

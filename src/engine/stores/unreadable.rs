@@ -22,7 +22,8 @@ impl Unreadable {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes whether an object can be read. It is logged once, and again when the cause is another one.
+    /// Notes whether an object can be read. It is logged once, and again when the cause is another
+    /// one.
     pub fn note<K: Own>(&self, decoded: &Decoded<K>) {
         let (kind, key) = (K::kind(&()).into_owned(), Key::of(decoded));
         let Some(why) = &decoded.unreadable else { return self.forget::<K>(&key) };

@@ -12,7 +12,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeStru
 
 use crate::api::instant;
 
-/// The metadata that are read. `managedFields` are not: they may hold times that no instant here can be.
+/// The metadata that are read. `managedFields` are not: they may hold times that no instant here
+/// can be.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Slim {

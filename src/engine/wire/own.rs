@@ -1,4 +1,5 @@
-//! Objects of our own kinds: each is decoded by itself, and what cannot be read of it is said beside it.
+//! Objects of our own kinds: each is decoded by itself, and what cannot be read of it is said
+//! beside it.
 
 use std::{collections::BTreeMap, fmt, ops::Deref};
 
@@ -13,11 +14,14 @@ use crate::api::{
     CredentialProviderSpec, ProviderStatus,
 };
 
-/// The longest spec that is kept, in bytes of JSON. What the schema allows is shorter, but for texts of long characters.
+/// The longest spec that is kept, in bytes of JSON. What the schema allows is shorter, but for
+/// texts of long characters.
 const SPEC_MAX: usize = 160 * 1024;
-/// The longest status that is read. A longer one was not written by Credwright, and is written anew.
+/// The longest status that is read. A longer one was not written by Credwright, and is written
+/// anew.
 const STATUS_MAX: usize = 64 * 1024;
-/// The longest member that is kept of a spec that cannot be read whole: nothing is done by it, but its login stays held.
+/// The longest member that is kept of a spec that cannot be read whole: nothing is done by it, but
+/// its login stays held.
 const MEMBER_MAX: usize = 4 * 1024;
 /// How much of the finalizers and of our own annotations of an object is kept.
 const METADATA_MAX: usize = 8 * 1024;
@@ -108,8 +112,8 @@ impl<'de, K: Own> Deserialize<'de> for Decoded<K> {
     }
 }
 
-/// Takes out of an object's metadata what nothing here looks at: whoever may write the object may fill it. Says why the object is to
-/// be left alone, if even the rest is too much.
+/// Takes out of an object's metadata what nothing here looks at: whoever may write the object may
+/// fill it. Says why the object is to be left alone, if even the rest is too much.
 fn trim(metadata: &mut ObjectMeta) -> Option<String> {
     (metadata.labels, metadata.owner_references, metadata.generate_name) = (None, None, None);
     let annotations = metadata.annotations.take().unwrap_or_default();
@@ -133,7 +137,8 @@ fn read<T: DeserializeOwned>(spec: &RawValue) -> Result<T, String> {
     serde_json::from_str(spec.get()).map_err(|error| error.to_string().chars().take(WHY_MAX).collect())
 }
 
-/// What can be read: all, or those members that are no longer than this and can be read by themselves.
+/// What can be read: all, or those members that are no longer than this and can be read by
+/// themselves.
 fn readable<T: DeserializeOwned>(raw: &RawValue, longest: usize) -> Option<T> {
     if raw.get().len() <= longest
         && let Ok(whole) = serde_json::from_str(raw.get())

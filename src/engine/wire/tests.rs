@@ -38,7 +38,8 @@ fn deep(object: &Value, marker: &str) -> String {
     object.to_string().replace(&format!("\"{marker}\""), &nested)
 }
 
-/// Decodes `text` as the one page of a list and as an event of a watch, between two objects that are well.
+/// Decodes `text` as the one page of a list and as an event of a watch, between two objects that
+/// are well.
 fn beside_others<K>(text: &str, well: &Value) -> [K; 2]
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned,
@@ -197,7 +198,8 @@ fn an_object_that_is_being_deleted_is_so_whatever_its_time_says() {
     }
 }
 
-/// What is written back is what was there, but for `managedFields`, which the API server then keeps as they are.
+/// What is written back is what was there, but for `managedFields`, which the API server then keeps
+/// as they are.
 #[test]
 fn a_secret_is_written_as_it_was_read() {
     let mut secret =

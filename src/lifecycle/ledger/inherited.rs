@@ -31,8 +31,8 @@ fn is_none(revision: &u32) -> bool {
 }
 
 impl Inherited {
-    /// The revisions up to this one are another cluster's, which may be using them. So may those be that came in a way that this
-    /// version does not know.
+    /// The revisions up to this one are another cluster's, which may be using them. So may those be
+    /// that came in a way that this version does not know.
     #[must_use]
     pub fn borrowed(&self) -> u32 {
         let ours = matches!(self.how, Inheritance::Adopted | Inheritance::Rebuilt);

@@ -32,8 +32,8 @@ const FUEL: u64 = 50_000;
 /// How many names, values and signs may stand between one `{{` or `{%` and its end.
 const TAG_MAX: usize = 1000;
 
-/// The stack of the thread: four times what the worst template in the tests needs in a build without
-/// optimizations. Memory is only taken for what is used.
+/// The stack of the thread: four times what the worst template in the tests needs in a build
+/// without optimizations. Memory is only taken for what is used.
 const STACK: usize = 256 * 1024 * 1024;
 
 /// Renders templates by their keys.

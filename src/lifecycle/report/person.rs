@@ -69,7 +69,8 @@ impl Conclusion<'_> {
         }
     }
 
-    /// The same content is seldom tried again, so a person has to say when something else was mended.
+    /// The same content is seldom tried again, so a person has to say when something else was
+    /// mended.
     fn how_to_try_again(&self) -> String {
         let intake = self.world.subject.object.as_ref().and_then(|object| object.spec.intake.as_ref());
         let name = intake.map_or("", |intake| intake.secret_name.as_str());

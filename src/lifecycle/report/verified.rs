@@ -1,5 +1,5 @@
-//! What follows from trying a pair: a new one that is not accepted yet, or never; a published one that
-//! is refused.
+//! What follows from trying a pair: a new one that is not accepted yet, or never; a published one
+//! that is refused.
 
 use crate::{
     api::Reason,
@@ -35,7 +35,8 @@ impl Conclusion<'_> {
         };
         self.remember_try(number, published);
         self.forget(StepKind::Verify);
-        // Workloads may use it from a Secret of an earlier name, or from one that is just being restored.
+        // Workloads may use it from a Secret of an earlier name, or from one that is just being
+        // restored.
         let in_use = self.world.active().is_some_and(|it| it.revision == number)
             || self.world.held().any(|held| held == number)
             || self.world.document().is_some_and(|it| it.inheritance(number).is_some());
@@ -59,7 +60,8 @@ impl Conclusion<'_> {
         *(if published { &mut memory.checked } else { &mut memory.tried }) = Some((revision, self.now));
     }
 
-    /// A new credential may be refused until it has propagated; after that it never will be accepted.
+    /// A new credential may be refused until it has propagated; after that it never will be
+    /// accepted.
     fn refused_so_far(&mut self, revision: &Revision) {
         let since = revision.issued_at.unwrap_or(self.now);
         let view = self.provider_view(revision).and_then(ProviderView::usable);
@@ -77,8 +79,8 @@ impl Conclusion<'_> {
         self.fail(StepKind::Mint, revision, about, (Reason::NeverAccepted, message, &failure));
     }
 
-    /// Dead is what is refused twice, a settle time apart, while the account's probe passes (the second refusal comes with one)
-    /// and its other credentials are accepted.
+    /// Dead is what is refused twice, a settle time apart, while the account's probe passes (the
+    /// second refusal comes with one) and its other credentials are accepted.
     fn refused_though_in_use(&mut self, revision: &Revision) {
         let number = revision.revision;
         let Some(first) = revision.refused_at else {

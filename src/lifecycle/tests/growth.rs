@@ -10,7 +10,8 @@ use crate::lifecycle::{
     world::{LedgerView, World},
 };
 
-/// `orders`, whose provider cannot revoke, with so many older credentials that are not revoked, and one published for so long.
+/// `orders`, whose provider cannot revoke, with so many older credentials that are not revoked, and
+/// one published for so long.
 fn after(unrevoked: usize, published: jiff::SignedDuration) -> Scene {
     let older = (0..unrevoked).fold(a_credential(), |scene, _| scene.revoking());
     older

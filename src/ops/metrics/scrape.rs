@@ -43,7 +43,8 @@ pub struct AccountFacts {
     pub abandoned: u32,
     /// How it stands with its limits; `None` where there are none: a person makes its credentials, or it is gone.
     pub mints: Option<MintFacts>,
-    /// The requests a minute that it is asked at the most, while that is less than its limits allow.
+    /// The requests a minute that it is asked at the most, while that is less than its limits
+    /// allow.
     pub requests_per_minute: Option<u32>,
 }
 

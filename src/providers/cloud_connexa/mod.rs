@@ -74,7 +74,8 @@ fn base_url(block: &api::CloudConnexa) -> Result<Url, SetupError> {
     registry::base_url("cloudConnexa.cloudId", &format!("https://{cloud_id}.api.openvpn.com"))
 }
 
-/// The API answers all of this alike, unless `apiDisabledStatus` says how it answers while it is off.
+/// The API answers all of this alike, unless `apiDisabledStatus` says how it answers while it is
+/// off.
 const WHEN_REFUSED: &str = "It is refused, too, while the switch Enable API at API & Logs > API is off, and where its \
                             allowed subnets leave Credwright's address out (spec.intake.verify: Skip takes it untried).";
 

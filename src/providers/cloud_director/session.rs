@@ -78,8 +78,8 @@ impl Site {
         self.versioned(method, &self.session, "application/json").bearer_auth(token.expose_secret())
     }
 
-    /// Ends the session before the new one. Sites limit how many a user may have. One that cannot be
-    /// ended is over when it has been idle for long enough.
+    /// Ends the session before the new one. Sites limit how many a user may have. One that cannot
+    /// be ended is over when it has been idle for long enough.
     async fn close(&self, token: &SecretString) {
         let call = Call::read(Operation::Login, "the request that ends the earlier session");
         let ended = self.http.send(&call, || self.current_session(Method::DELETE, token));

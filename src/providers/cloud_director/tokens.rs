@@ -27,8 +27,9 @@ const FIRST_LOOK: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 impl CloudDirector {
-    /// The API tokens of our own user that are `wanted`, by URN. A page may lose an entry to one before it while others
-    /// come and go, so a list that changed while it was read is not believed.
+    /// The API tokens of our own user that are `wanted`, by URN. A page may lose an entry to one
+    /// before it while others come and go, so a list that changed while it was read is not
+    /// believed.
     pub(super) async fn list(
         &self,
         wanted: impl Fn(&str, Option<&str>) -> bool,

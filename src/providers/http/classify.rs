@@ -1,7 +1,8 @@
 //! From what came back, or did not, to a [`Failure`].
 //!
-//! Bodies are not shown: a provider may repeat in them what it was sent. All that is taken from one is
-//! the error code of OAuth, if it looks like one, and what can be shown of the sentence beside it.
+//! Bodies are not shown: a provider may repeat in them what it was sent. All that is taken from one
+//! is the error code of OAuth, if it looks like one, and what can be shown of the sentence beside
+//! it.
 
 use jiff::{SignedDuration, Timestamp, fmt::rfc2822::DateTimeParser};
 use reqwest::{
@@ -165,8 +166,8 @@ pub(in crate::providers) fn error_code(body: &[u8]) -> Option<String> {
     error.filter(|code| is_code(code, u8::is_ascii_lowercase)).or_else(minor)
 }
 
-/// `Retry-After`: whole seconds or an HTTP date (RFC 9110, section 10.2.3). A date is read by the clock of who wrote it: the
-/// answer's own `Date`, if there is one.
+/// `Retry-After`: whole seconds or an HTTP date (RFC 9110, section 10.2.3). A date is read by the
+/// clock of who wrote it: the answer's own `Date`, if there is one.
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<RetryAfter> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {

@@ -79,8 +79,8 @@ impl Token {
         Ok(token)
     }
 
-    /// The token that a login is granted. A 400 is a refusal, too: it may be about the pair or about its
-    /// scope. `setting` says where tokens are asked for.
+    /// The token that a login is granted. A 400 is a refusal, too: it may be about the pair or
+    /// about its scope. `setting` says where tokens are asked for.
     pub(in crate::providers) fn of_login(
         answer: Answer,
         call: &Call,

@@ -43,8 +43,8 @@ impl Gate {
         self.throttle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for one of the slots, which is held until the permit is dropped. It comes before [`Self::turn`], so that a
-    /// request that waits for it has not used up a part of the rate.
+    /// Waits for one of the slots, which is held until the permit is dropped. It comes before
+    /// [`Self::turn`], so that a request that waits for it has not used up a part of the rate.
     pub(super) async fn slot(&self) -> Option<SemaphorePermit<'_>> {
         self.slots.acquire().await.ok()
     }
@@ -66,13 +66,15 @@ impl Gate {
         self.throttle().answered(Instant::now());
     }
 
-    /// Takes note of a 429. A request is worth sending again in its next turn if others are answered meanwhile: then this
-    /// returns how many were so far, and takes the number of its last time as `before`.
+    /// Takes note of a 429. A request is worth sending again in its next turn if others are
+    /// answered meanwhile: then this returns how many were so far, and takes the number of its last
+    /// time as `before`.
     pub(super) fn limited(&self, asked: Option<Duration>, before: Option<u64>) -> Option<u64> {
         self.throttle().limited((asked, before), Instant::now())
     }
 
-    /// Returns how many requests a minute the account is asked at the most, while that is less than its limits allow.
+    /// Returns how many requests a minute the account is asked at the most, while that is less than
+    /// its limits allow.
     pub(super) fn per_minute(&self) -> Option<u32> {
         self.throttle().per_minute()
     }

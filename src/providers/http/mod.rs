@@ -95,8 +95,8 @@ impl Call {
         Self { of_one_credential: true, ..self }
     }
 
-    /// A call that lists in one array whatever there is, of which only `wanted` entries are kept. It has
-    /// to want what it cannot read.
+    /// A call that lists in one array whatever there is, of which only `wanted` entries are kept.
+    /// It has to want what it cannot read.
     pub(super) fn list(what: &'static str, wanted: impl Fn(&[u8]) -> bool + Send + Sync + 'static) -> Self {
         Self { bound: Bound::entries(wanted), ..Self::read(Operation::List, what) }
     }
@@ -113,8 +113,9 @@ impl Call {
         Self { effect: Effect::Create, begin_by, ..Self::read(Operation::Create, what) }
     }
 
-    /// Waits for what must be there before the call, but no longer than the call has. If that fails,
-    /// the call was not sent: kinds that speak of the call itself are mapped to `Unavailable`.
+    /// Waits for what must be there before the call, but no longer than the call has. If that
+    /// fails, the call was not sent: kinds that speak of the call itself are mapped to
+    /// `Unavailable`.
     pub(super) async fn preparing<T>(
         &self,
         needed: impl Future<Output = Result<T, Failure>>,
@@ -194,9 +195,9 @@ impl Http {
         self.clients.request(method, url)
     }
 
-    /// Sends a request when it is its turn. Any status is an answer. What changes nothing is sent a second time if the
-    /// connection failed; whatever met a 429, which says that nothing was done, is sent again in its next turn while others
-    /// are answered.
+    /// Sends a request when it is its turn. Any status is an answer. What changes nothing is sent a
+    /// second time if the connection failed; whatever met a 429, which says that nothing was done,
+    /// is sent again in its next turn while others are answered.
     pub(super) async fn send(
         &self,
         call: &Call,
@@ -247,7 +248,8 @@ impl Http {
         came
     }
 
-    /// How many requests a minute the account is asked at the most, while that is less than its limits allow.
+    /// How many requests a minute the account is asked at the most, while that is less than its
+    /// limits allow.
     pub(super) fn per_minute(&self) -> Option<u32> {
         self.gate.per_minute()
     }

@@ -66,7 +66,8 @@ impl Throttle {
         turn
     }
 
-    /// Returns whether the provider has asked for a pause that is not over. Turns that were taken before it do not count.
+    /// Returns whether the provider has asked for a pause that is not over. Turns that were taken
+    /// before it do not count.
     pub(super) fn is_closed(&self, now: Instant) -> bool {
         self.slowed.as_ref().is_some_and(|it| it.closed_until > now)
     }
@@ -148,8 +149,8 @@ mod tests {
         }
     }
 
-    /// Sends `count` requests as fast as the throttle allows, and each again that meets a 429. Returns how many met one, and how
-    /// long it took.
+    /// Sends `count` requests as fast as the throttle allows, and each again that meets a 429.
+    /// Returns how many met one, and how long it took.
     fn send(
         count: usize,
         throttle: &mut Throttle,

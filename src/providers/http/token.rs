@@ -35,8 +35,8 @@ impl<G: Grant> Tokens<G> {
         Self { grant, cache: Cache::builder().max_capacity(1).expire_after(MostOfItsLife).build() }
     }
 
-    /// Makes an authorized call. A refusal of the token proves that the call had no effect, so it is
-    /// made once more with a fresh token.
+    /// Makes an authorized call. A refusal of the token proves that the call had no effect, so it
+    /// is made once more with a fresh token.
     pub(in crate::providers) async fn call(
         &self,
         http: &Http,
@@ -97,8 +97,8 @@ impl<G: Grant> Tokens<G> {
     }
 }
 
-/// Returns whether the token was refused. The status should be 401 (RFC 6750, section 3.1), but some
-/// servers send the error code with another one.
+/// Returns whether the token was refused. The status should be 401 (RFC 6750, section 3.1), but
+/// some servers send the error code with another one.
 fn refuses_token(answer: &Answer) -> bool {
     answer.status == StatusCode::UNAUTHORIZED || answer.error_code().as_deref() == Some("invalid_token")
 }

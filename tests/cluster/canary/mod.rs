@@ -222,7 +222,8 @@ async fn until_it_behaves(scene: &Scene, operator: &Running, parrot: &Parrot) {
     scene.fail("bird", &format!("it is asked until these are used up: {:?}", parrot.left())).await;
 }
 
-/// A look panics with a secret in its hands; and a ledger that a person has made unreadable is looked at.
+/// A look panics with a secret in its hands; and a ledger that a person has made unreadable is
+/// looked at.
 #[expect(clippy::panic, reason = "the panic is what is looked at")]
 async fn seen_by_a_crash(scene: &Scene, metrics: &mut Vec<Named>) -> Vec<Named> {
     scene.provider.start_again().await.unwrap();

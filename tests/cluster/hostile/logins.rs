@@ -26,7 +26,8 @@ static LIES: [Lie; 7] = [
     told("429 to all but the login, without Retry-After", (1, 30), |faults, _| {
         but_for_the_login(faults, &Fault::rate_limited(RetryAfter::Absent));
     }),
-    // How often a create is sent again in its turn depends on how busy the machine is: 18 to 21 in all.
+    // How often a create is sent again in its turn depends on how busy the machine is: 18 to 21 in
+    // all.
     told("429 to all but the login, to be tried again at once", (1, 30), |faults, _| {
         but_for_the_login(faults, &Fault::rate_limited(RetryAfter::Seconds(0)));
     }),

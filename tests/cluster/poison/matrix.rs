@@ -1,6 +1,6 @@
 //! Each place where a tenant can write what Credwright decodes, with each value that a decoder may
-//! stumble over. The API server refuses the value, or the object says that it is not Ready, or nothing
-//! changes. The rotation of another object is never late.
+//! stumble over. The API server refuses the value, or the object says that it is not Ready, or
+//! nothing changes. The rotation of another object is never late.
 
 use std::time::{Duration, Instant};
 
@@ -33,8 +33,8 @@ enum Comes {
 
 use Comes::{Shown, Works};
 
-/// A place: what is patched, with what, and what comes of it. `VALUE` stands for a value, `TEXT` for a
-/// string of its JSON, `BYTES` for that in base64.
+/// A place: what is patched, with what, and what comes of it. `VALUE` stands for a value, `TEXT`
+/// for a string of its JSON, `BYTES` for that in base64.
 struct Place {
     what: &'static str,
     at: String,

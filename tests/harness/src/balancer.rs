@@ -1,4 +1,5 @@
-//! A load balancer before a server on loopback, which can forget its connections, as some do to idle ones.
+//! A load balancer before a server on loopback, which can forget its connections, as some do to
+//! idle ones.
 #![expect(clippy::disallowed_methods, reason = "its tasks end with it")]
 
 use std::{net::SocketAddr, sync::Arc};
@@ -58,8 +59,8 @@ impl Balancer {
         self.address
     }
 
-    /// Forgets every connection that is open: the server's end is closed, and the client is told nothing. What it sends is
-    /// taken, and never answered. New connections work.
+    /// Forgets every connection that is open: the server's end is closed, and the client is told
+    /// nothing. What it sends is taken, and never answered. New connections work.
     pub fn forget(&self) {
         self.mood.send_modify(|mood| mood.forgotten += 1);
     }

@@ -108,8 +108,8 @@ impl ControlPlane {
         self.cluster.kubeconfig()
     }
 
-    /// The administrator's kubeconfig, for a kube-apiserver that is reached by way of `server`, such as
-    /// `http://127.0.0.1:1234`.
+    /// The administrator's kubeconfig, for a kube-apiserver that is reached by way of `server`,
+    /// such as `http://127.0.0.1:1234`.
     ///
     /// # Errors
     /// If the file cannot be read.

@@ -18,7 +18,8 @@ const AT_ONCE: usize = 8;
 /// The kinds that it creates, in the order in which they are removed.
 const KINDS: [&str; 3] = ["apicredentials", "secrets", "credentialproviders"];
 
-/// A tenant that means harm. Of what it creates, each has a number, and they are spread over its namespaces.
+/// A tenant that means harm. Of what it creates, each has a number, and they are spread over its
+/// namespaces.
 pub struct Tenant {
     client: Client,
     namespaces: Vec<String>,
@@ -43,8 +44,8 @@ impl Tenant {
         .await
     }
 
-    /// Creates the provider objects that [`slow`](Self::slow) and [`talkative`](Self::talkative) need, in the first
-    /// `count` namespaces.
+    /// Creates the provider objects that [`slow`](Self::slow) and [`talkative`](Self::talkative)
+    /// need, in the first `count` namespaces.
     ///
     /// # Errors
     /// If the API server refuses one.
@@ -61,7 +62,8 @@ impl Tenant {
         Ok(())
     }
 
-    /// Creates credentials whose pairs a person has made, to be tried with 64 scopes at the provider `slow`.
+    /// Creates credentials whose pairs a person has made, to be tried with 64 scopes at the
+    /// provider `slow`.
     ///
     /// # Errors
     /// If the API server refuses one.
@@ -85,8 +87,8 @@ impl Tenant {
         .await
     }
 
-    /// Creates an object of each watched kind that a strict decoder cannot read, and a Secret whose pair a person will
-    /// have made at the end of the year 9999.
+    /// Creates an object of each watched kind that a strict decoder cannot read, and a Secret whose
+    /// pair a person will have made at the end of the year 9999.
     ///
     /// # Errors
     /// If the API server refuses one.

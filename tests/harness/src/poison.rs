@@ -31,9 +31,9 @@ pub async fn depth(client: &Client, path: &str) -> Result<()> {
     managed(client, path, poison, "f:deep").await
 }
 
-/// Edits each entry of `managedFields`. Alone that would be reverted, so an annotation changes with it, and by another manager,
-/// whose own entry is the true one.
-/// The operator may write the object meanwhile, so a conflict is tried again.
+/// Edits each entry of `managedFields`. Alone that would be reverted, so an annotation changes with
+/// it, and by another manager, whose own entry is the true one. The operator may write the object
+/// meanwhile, so a conflict is tried again.
 async fn managed(client: &Client, path: &str, poison: impl Fn(&mut Value), sign: &str) -> Result<()> {
     for _ in 0..5 {
         if managed_once(client, path, &poison, sign).await.is_ok() {
@@ -55,7 +55,8 @@ async fn managed_once(client: &Client, path: &str, poison: impl Fn(&mut Value), 
     Ok(())
 }
 
-/// Writes a status with words that the operator does not know and times that no instant can be into an ApiCredential.
+/// Writes a status with words that the operator does not know and times that no instant can be into
+/// an ApiCredential.
 ///
 /// # Errors
 /// If the API server refuses it.

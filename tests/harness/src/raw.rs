@@ -8,8 +8,8 @@ use kube::Client;
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 
-/// The path of the objects of a kind in a namespace, or in all of them. `plural` names the kind: one of the operator's, or one
-/// of the core group.
+/// The path of the objects of a kind in a namespace, or in all of them. `plural` names the kind:
+/// one of the operator's, or one of the core group.
 #[must_use]
 pub fn collection(namespace: Option<&str>, plural: &str) -> String {
     let ours = plural.contains("credential");
@@ -36,7 +36,8 @@ pub async fn text(client: &Client, method: Method, path: &str, body: Option<&Val
     client.request_text(request).await.with_context(|| path.to_owned())
 }
 
-/// Sends a request, with a body or none. Returns the answer, without `managedFields` that are nested too deep to be read.
+/// Sends a request, with a body or none. Returns the answer, without `managedFields` that are
+/// nested too deep to be read.
 ///
 /// # Errors
 /// If the API server refuses or cannot be reached.

@@ -41,7 +41,8 @@ pub enum Fault {
     },
     /// 429 without effect.
     RateLimited { retry_after: RetryAfter },
-    /// 429 without effect, where more than so many of these requests came within a second of real time.
+    /// 429 without effect, where more than so many of these requests came within a second of real
+    /// time.
     TooFast { per_second: usize, retry_after: RetryAfter },
     /// The request is worked on only after this much real time, and then even if the client has left.
     Slow { millis: u64 },
@@ -165,7 +166,8 @@ pub struct Rule {
     /// None: every one until the faults are cleared.
     #[serde(default)]
     pub times: Option<usize>,
-    /// The time on the simulator's clock at which it ends, whether it was suffered or not. None: never.
+    /// The time on the simulator's clock at which it ends, whether it was suffered or not. None:
+    /// never.
     #[serde(default)]
     pub until: Option<Timestamp>,
     pub fault: Fault,
@@ -274,7 +276,8 @@ impl Faults {
         lock(&self.rules).len()
     }
 
-    /// What `call` to `path` suffers: whatever holds it up, and at most one fault that decides its answer.
+    /// What `call` to `path` suffers: whatever holds it up, and at most one fault that decides its
+    /// answer.
     pub(crate) fn take(&self, call: &Call, path: &str) -> Vec<Fault> {
         let mut taken = Vec::new();
         let mut has_answer = false;

@@ -54,7 +54,8 @@ fn fields(schema: &Value, above: &[String]) -> Vec<Vec<String>> {
         .collect()
 }
 
-/// `spec` with all that the field at `path` needs round it, and the field itself if there is a value.
+/// `spec` with all that the field at `path` needs round it, and the field itself if there is a
+/// value.
 fn with(schema: &Value, path: &[String], value: Option<&Value>) -> Value {
     let mut spec = minimal(schema);
     let (mut at, mut of) = (&mut spec, schema);

@@ -38,7 +38,8 @@ impl Model {
         let held = |number: &u32| {
             self.targets.iter().filter(|it| it.view.ours).any(|it| {
                 let Some(rendered) = &it.view.intact else { return false };
-                // The previous pair is a service to the overlap, and leaves with it; but only the current Secret is rendered.
+                // The previous pair is a service to the overlap, and leaves with it; but only the
+                // current Secret is rendered.
                 rendered.revision == *number
                     || it.previous == Some(*number) && Some(&it.view.name) == wanted.as_ref()
             })
@@ -71,7 +72,8 @@ impl Model {
         }
     }
 
-    /// Whether one of our Secrets holds what the provider has, or what somebody else has ended there.
+    /// Whether one of our Secrets holds what the provider has, or what somebody else has ended
+    /// there.
     pub(super) fn a_secret_works(&self) -> bool {
         let intact = self.targets.iter().filter(|it| it.view.ours && it.view.intact.is_some());
         intact.filter_map(|it| it.client_id.as_ref()).any(|id| {

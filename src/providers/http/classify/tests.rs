@@ -128,7 +128,8 @@ fn no_answer_is_ambiguous_only_if_a_create_may_have_arrived() {
     }
 }
 
-/// A lost response is given up when the list cannot be relied on, but waits for a provider that is away.
+/// A lost response is given up when the list cannot be relied on, but waits for a provider that is
+/// away.
 #[test]
 fn what_is_longer_than_anything_that_is_believed_is_malformed() {
     use Excess::{Announced, Unannounced};

@@ -29,8 +29,8 @@ pub(super) fn write_credentials(layout: &Layout) -> Result<String> {
     Ok(token)
 }
 
-/// Writes the administrator's kubeconfig. The certificate that kube-apiserver has generated holds the leaf
-/// and the authority that signed it.
+/// Writes the administrator's kubeconfig. The certificate that kube-apiserver has generated holds
+/// the leaf and the authority that signed it.
 pub(super) fn write_kubeconfig(layout: &Layout, token: &str) -> Result<()> {
     let certificate = layout.certificate();
     let authority = fs::read(&certificate).with_context(|| certificate.display().to_string())?;
