@@ -247,7 +247,7 @@ const TIMES: &[&str] = &[
     "timestamp",
 ];
 
-/// Whether a statement adds to a time, by what stands on either side of a sign.
+/// Returns whether a statement adds to a time, by what stands on either side of a sign.
 fn adds_times(statement: &str) -> bool {
     [" + ", " - ", " += ", " -= "].iter().any(|sign| {
         statement.match_indices(sign).any(|(index, _)| {

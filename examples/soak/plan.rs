@@ -10,9 +10,9 @@ use jiff::SignedDuration;
 /// How many operators run side by side.
 pub(crate) const REPLICAS: usize = 2;
 
-/// How long etcd stands still.
+/// The time that etcd stands still.
 pub(crate) const PAUSE: Duration = Duration::from_secs(20);
-/// How long the provider is down.
+/// The time that the provider is down.
 pub(crate) const OUTAGE: Duration = Duration::from_secs(15);
 
 /// How often each kind of trouble comes in ten minutes, and its name in the table.
@@ -65,7 +65,7 @@ impl Kind {
         MIX.iter().find(|(kind, _, _)| *kind == self).map_or("", |(_, _, name)| name)
     }
 
-    /// How long it holds up what comes after it, on a machine that is not busy.
+    /// Returns how long it holds up what comes after it, on a machine that is not busy.
     pub(crate) fn takes(self) -> Duration {
         match self {
             Self::PauseEtcd => PAUSE,

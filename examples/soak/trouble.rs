@@ -22,9 +22,9 @@ use super::{
     replicas::Replicas,
 };
 
-/// How long the API server drops answers.
+/// The time that the API server drops answers.
 const LOSS: Duration = Duration::from_secs(10);
-/// How long a tenant with 64 scopes waits for a token.
+/// The time that a tenant with 64 scopes waits for a token.
 const SLOW: Duration = Duration::from_secs(9);
 
 /// How often each happened.

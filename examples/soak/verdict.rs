@@ -123,7 +123,7 @@ pub(crate) async fn all_go(
     Ok(left)
 }
 
-/// How many secrets are where none may be, and how often an operator logged a panic.
+/// Returns how many secrets are where none may be, and how often an operator logged a panic.
 pub(crate) async fn canaries_and_panics(
     client: &Client,
     provider: &Simulator,

@@ -64,7 +64,7 @@ impl Trouble {
         }
     }
 
-    /// Whether the API server only asks for patience, as it does while it starts.
+    /// Returns whether the API server only asks for patience, as it does while it starts.
     pub(super) fn is_a_request_to_wait(&self) -> bool {
         matches!(self, Self::Answered(429, _))
     }

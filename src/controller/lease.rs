@@ -35,16 +35,16 @@ use crate::{
 
 use claim::{Claim, Seen, holder, released, with_our_name};
 
-/// How long a Lease lasts that is not renewed. Whoever dies without giving it back is succeeded
-/// after that.
+/// The time that a Lease lasts that is not renewed. Whoever dies without giving it back is
+/// succeeded after that.
 const LASTS: Duration = Duration::from_secs(15);
-/// How long this process counts on it: nothing may begin in its last seconds, so there is nothing
-/// to lead.
+/// The time that this process counts on it: nothing may begin in its last seconds, so there is
+/// nothing to lead.
 const COUNTS: Duration = LASTS.saturating_sub(BELIEVED);
 /// How often it is renewed, and how often another's is looked at.
 const EVERY: Duration = Duration::from_secs(5);
-/// How long one attempt may take, all its calls together: a second and a third one must fit into
-/// the time that is left.
+/// The time that one attempt may take, all its calls together: a second and a third one must fit
+/// into the time that is left.
 const ATTEMPT: Duration = Duration::from_secs(3);
 /// When to try again after an error.
 const AGAIN: SignedDuration = SignedDuration::from_secs(1);
@@ -55,7 +55,7 @@ const PARTING: Duration = Duration::from_secs(2);
 /// An attempt ends within seconds, whatever the API server does. If none has for so long, this
 /// process hangs.
 const HANGS: Duration = Duration::from_mins(2);
-/// How long one request of the watch for a Lease that is given back lasts, in seconds; looking
+/// The time that one request of the watch for a Lease that is given back lasts, in seconds; looking
 /// every five seconds finds it, too.
 const WATCHED: u32 = 20;
 
@@ -110,8 +110,8 @@ impl Candidate {
         self.record().trouble.clone()
     }
 
-    /// Whether the Lease was renewed recently enough to count, whatever became of the task that
-    /// does so.
+    /// Returns whether the Lease was renewed recently enough to count, whatever became of the task
+    /// that does so.
     pub(super) fn counts(&self) -> bool {
         self.record().renewed.is_some_and(|at| at.elapsed() < COUNTS)
     }

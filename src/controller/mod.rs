@@ -38,8 +38,8 @@ use watches::{Scoped, Watch};
 
 /// When to try again to begin.
 const RETRY: Duration = Duration::from_secs(1);
-/// How long what was sent as the Lease was lost may take to end and to be written down: longer than
-/// any call at a provider.
+/// The time that what was sent as the Lease was lost may take to end and to be written down: longer
+/// than any call at a provider.
 const FINISHING: Duration = Duration::from_mins(3);
 
 /// The operator: one per process, and several of them are safe.
@@ -197,7 +197,7 @@ impl Operator {
         *self.leads.borrow() && self.candidate.as_ref().is_none_or(Candidate::counts)
     }
 
-    /// Whether nothing may be begun: this process ends, or does not lead.
+    /// Returns whether nothing may be begun: this process ends, or does not lead.
     fn must_rest(&self) -> bool {
         self.engine.ending().is_cancelled() || !*self.leads.borrow()
     }

@@ -35,7 +35,8 @@ pub struct Retry {
 }
 
 impl Retry {
-    /// How long `item` waits after so many failures in a row, where so many items are `in_error`.
+    /// Returns how long `item` waits after so many failures in a row, where so many items are
+    /// `in_error`.
     fn pause(self, item: &Item, failures: u32, in_error: usize) -> SignedDuration {
         let wait = backoff::doubling(failures, RETRIES.0, RETRIES.1);
         let all = FOR_EACH * i32::try_from(in_error).unwrap_or(i32::MAX);

@@ -57,9 +57,9 @@ struct Account {
     deleting: bool,
     setup: Result<Usable, (Reason, String)>,
     health: Health,
-    /// Whether it was slowed down when a step last succeeded there.
+    /// True if it was slowed down when a step last succeeded there.
     slowed: bool,
-    /// Whether it has been probed since it was built; where nothing can be probed, it counts as if.
+    /// True if it has been probed since it was built; where nothing can be probed, it counts as if.
     probed: bool,
     /// When what it holds of ours was last listed.
     listed: Option<Timestamp>,
@@ -254,7 +254,7 @@ pub struct Tended {
     pub changed: bool,
     /// Whose tag something carries there that is in no ledger.
     pub strays: Vec<Key>,
-    /// Whether its object was changed while its status was written, which no watch may tell of any
+    /// True if its object was changed while its status was written, which no watch may tell of any
     /// more.
     pub overtaken: bool,
     /// What could not be written to its object. The account can be used all the same.

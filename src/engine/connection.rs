@@ -155,8 +155,8 @@ where
     }
 }
 
-/// What an answer without a Status says by its `Retry-After`: an API server that is too busy sends
-/// the header and a line of text, before anything is looked at.
+/// Returns what an answer without a Status says by its `Retry-After`: an API server that is too
+/// busy sends the header and a line of text, before anything is looked at.
 fn told_by_header(status: StatusCode, headers: &HeaderMap) -> Option<Status> {
     let busy = [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE].contains(&status);
     let is_json = headers

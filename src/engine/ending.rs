@@ -12,7 +12,7 @@ use crate::{
 /// A credential that the provider was asked to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ended {
-    /// Whether the provider said that it has ended it.
+    /// True if the provider said that it has ended it.
     pub(super) said: bool,
     /// Whether it accepts the pair all the same; `None` if that cannot be tried.
     pub(super) still_accepted: Option<bool>,

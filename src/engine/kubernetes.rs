@@ -74,7 +74,8 @@ impl EngineError {
         }
     }
 
-    /// How long the API server asks to wait before the next attempt, if it says so, within reason.
+    /// Returns how long the API server asks to wait before the next attempt, if it says so, within
+    /// reason.
     #[must_use]
     pub fn retry_after(&self) -> Option<SignedDuration> {
         let seconds = self.status()?.details.as_ref()?.retry_after_seconds;
@@ -93,8 +94,9 @@ impl EngineError {
         self.status().is_some_and(Status::is_already_exists)
     }
 
-    /// Whether the API server refused for good: no retry of the same request can succeed. It says
-    /// so by 403 or 422, of what is too large by 413, and a webhook or a policy may say it by 400.
+    /// Returns whether the API server refused for good: no retry of the same request can succeed.
+    /// It says so by 403 or 422, of what is too large by 413, and a webhook or a policy may say it
+    /// by 400.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
         self.status().is_some_and(|status| {

@@ -13,8 +13,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Engine, EngineError, kubernetes::call};
 
-/// How long a look at the Lease counts: much shorter than it lasts, and long enough that a crowd of
-/// mints asks once.
+/// The time that a look at the Lease counts: much shorter than it lasts, and long enough that a
+/// crowd of mints asks once.
 pub const BELIEVED: Duration = Duration::from_secs(2);
 
 /// The Lease that the one of several operators holds that works.
@@ -37,8 +37,8 @@ impl Engine {
         let _ = self.ending.set(shutdown.child_token());
     }
 
-    /// What is cancelled when this process ends: by a stop, or by whoever cancels it because the
-    /// Lease is lost.
+    /// Returns what is cancelled when this process ends: by a stop, or by whoever cancels it
+    /// because the Lease is lost.
     pub fn ending(&self) -> &CancellationToken {
         self.ending.get_or_init(CancellationToken::new)
     }

@@ -75,7 +75,8 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Where a driver may connect to; `private_allowed` for a provider that an administrator made.
+    /// Returns where a driver may connect to; `private_allowed` for a provider that an
+    /// administrator made.
     fn egress(&self, private_allowed: bool) -> EgressPolicy {
         EgressPolicy {
             allow: self.allow_egress.clone(),
@@ -134,7 +135,7 @@ impl Engine {
         &self.settings.namespace
     }
 
-    /// How long the deletion of an object waits for its credentials to be revoked.
+    /// Returns how long the deletion of an object waits for its credentials to be revoked.
     #[must_use]
     pub fn revocation_deadline(&self) -> jiff::SignedDuration {
         self.settings.revocation_deadline

@@ -36,7 +36,8 @@ impl Pass<'_> {
         Ok(self.engine.world_of(&self.key, object, ledger, looked))
     }
 
-    /// Whether our definitions are being deleted: asked once in a pass, and only where it matters.
+    /// Returns whether our definitions are being deleted: asked once in a pass, and only where it
+    /// matters.
     async fn uninstalling(&mut self, object: Option<&ApiCredential>) -> Result<bool, EngineError> {
         let matters = object.is_some_and(|object| {
             object.metadata.deletion_timestamp.is_some() && carries(object, CREDENTIAL_FINALIZER)
@@ -74,7 +75,7 @@ fn wanted_target(key: &Key, object: &ApiCredential) -> Key {
 }
 
 impl Engine {
-    /// What the stores tell of an object.
+    /// Returns what the stores tell of an object.
     pub(super) fn world(&self, key: &Key, looked: Looked) -> World {
         let (object, ledger) = (self.stores.credentials.get(key), self.stores.ledgers.get(key));
         self.world_of(key, object, ledger, looked)
@@ -235,7 +236,7 @@ fn target_view(
     }
 }
 
-/// Whether a Secret is this object's to write: its own, or inherited.
+/// Returns whether a Secret is this object's to write: its own, or inherited.
 pub(super) fn is_ours(
     key: &Key,
     entry: &TargetEntry,

@@ -363,8 +363,8 @@ impl Pass<'_> {
         Some(format!("the provider answered with client {client_id}, which is {} already", own.name))
     }
 
-    /// Whether another object has this client at the same account. At another one the same ID is
-    /// another client.
+    /// Returns whether another object has this client at the same account. At another one the same
+    /// ID is another client.
     pub(super) fn held_elsewhere(&self, client_id: &str, account: &Account) -> bool {
         self.engine.stores.ledgers.held_by_another(client_id, &account.fingerprint, &self.key)
     }

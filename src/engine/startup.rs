@@ -103,14 +103,14 @@ fn new_key(metadata: ObjectMeta) -> Secret {
     }
 }
 
-/// Whether a person has made the key's Secret to say that there is no key any more.
+/// Returns whether a person has made the key's Secret to say that there is no key any more.
 fn is_said_to_be_lost(secret: &Secret) -> bool {
     let data = secret.data.as_ref();
     secret.type_.as_deref() == Some(SEAL_TYPE)
         && data.is_some_and(|data| data.contains_key(LOST) && !data.contains_key(KEY))
 }
 
-/// What a person has to do where the key is missing.
+/// Returns what a person has to do where the key is missing.
 fn lost_key(namespace: &str, ledger: &str) -> String {
     format!(
         "the Secret {SEAL_NAME} in the namespace {namespace}, which holds the key that seals ledgers, is missing, and there are ledgers \

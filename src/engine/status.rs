@@ -213,8 +213,8 @@ impl Engine {
     }
 }
 
-/// What an error is for people; `None` if it is nothing to be told: another process works, or
-/// somebody else was first.
+/// Returns what an error is for people; `None` if it is nothing to be told: another process works,
+/// or somebody else was first.
 fn obstacle(error: &EngineError) -> Option<Obstacle> {
     match error {
         EngineError::NotLeading | EngineError::Stopping | EngineError::Conflict(_) | EngineError::Gone(_) => {

@@ -122,7 +122,7 @@ pub enum ProviderObject {
 pub struct LedgerEntry {
     /// Whether it belongs to an ApiCredential.
     pub owned: bool,
-    /// Whether it carries our label.
+    /// True if it carries our label.
     pub labelled: bool,
     /// The Secret's UID.
     pub uid: String,
@@ -298,7 +298,7 @@ impl Stores {
         self.targets.unclaimed(keys, |key, target| self.claims(key, target));
     }
 
-    /// Whether an ApiCredential that is known owns a target, or names it.
+    /// Returns whether an ApiCredential that is known owns a target, or names it.
     fn claims(&self, key: &Key, target: &TargetEntry) -> bool {
         let owner = target
             .controller

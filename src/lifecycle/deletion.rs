@@ -304,7 +304,7 @@ pub(super) fn never_confirmed(pass: &Pass<'_>) -> Option<Plan> {
     pass.step(Step::Abandon(Box::new(abandonment)), Reason::Abandoned)
 }
 
-/// Why something that waits to be revoked has not been.
+/// Returns why something that waits to be revoked has not been.
 pub(super) fn why_not_revoked(pass: &Pass<'_>, it: &Revision) -> String {
     let failed = pass.document().and_then(|document| document.failures.get(&StepKind::Revoke));
     why(pass, it, true, failed).unwrap_or_default()

@@ -340,7 +340,7 @@ pub(super) fn last_third(pass: &Pass<'_>) -> Option<Timestamp> {
     last_third_of(pass.world.active()?).map(|(third, _)| third)
 }
 
-/// When the last third of a life begins, and when it ends.
+/// Returns when the last third of a life begins, and when it ends.
 fn last_third_of(revision: &Revision) -> Option<(Timestamp, Timestamp)> {
     let end = schedule::end(revision)?;
     Some((end.earlier(end.duration_since(revision.issued_at?).part(3)), end))

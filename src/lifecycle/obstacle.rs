@@ -25,8 +25,8 @@ pub enum Obstacle {
     Failed(String),
 }
 
-/// What people are told of an obstacle that was met `attempts` times in a row; `None` if that is
-/// too early. What is waited for meanwhile is not in it: the next attempt is the queue's.
+/// Returns what people are told of an obstacle that was met `attempts` times in a row; `None` if
+/// that is too early. What is waited for meanwhile is not in it: the next attempt is the queue's.
 #[must_use]
 pub fn plan(world: &World, obstacle: &Obstacle, attempts: u32) -> Option<Plan> {
     let (reason, message, action) = match obstacle {

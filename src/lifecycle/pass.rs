@@ -112,8 +112,8 @@ impl<'a> Pass<'a> {
         })
     }
 
-    /// Whether the provider has accepted `revision` of late. What could not be published since then
-    /// is tried again before it is.
+    /// Returns whether the provider has accepted `revision` of late. What could not be published
+    /// since then is tried again before it is.
     pub(super) fn is_verified(&self, revision: &Revision) -> bool {
         let verified = self.world.memory.verified.filter(|(which, _)| *which == revision.revision);
         verified.is_some_and(|(_, at)| self.now < at.later(VERIFIED_FOR))
@@ -258,8 +258,8 @@ impl<'a> Pass<'a> {
         })
     }
 
-    /// When a revision that waits for acceptance is next tried: soon after it was issued or after
-    /// the cause of a failure was corrected, then ever more seldom.
+    /// Returns when a revision that waits for acceptance is next tried: soon after it was issued or
+    /// after the cause of a failure was corrected, then ever more seldom.
     pub(super) fn verify_due(&self, revision: &Revision) -> Option<Timestamp> {
         let issued = revision.issued_at?;
         let tried = self.world.memory.tried.filter(|(which, _)| *which == revision.revision);

@@ -32,7 +32,7 @@ pub enum RenderError {
         key: String,
         /// What is wrong, without any value.
         why: String,
-        /// Whether it is so whatever the values are.
+        /// True if it is so whatever the values are.
         certain: bool,
     },
     /// Two keys have the same name.

@@ -27,8 +27,9 @@ pub fn is_wrong(skew: SignedDuration) -> bool {
     skew.unsigned_abs() > TOLERANCE.unsigned_abs()
 }
 
-/// Whether a step that was decided on by a clock that seemed right must not be done by one that is
-/// ahead by so much: exactly where `check` would hold it back, had it known. Deletion goes on.
+/// Returns whether a step that was decided on by a clock that seemed right must not be done by one
+/// that is ahead by so much: exactly where `check` would hold it back, had it known. Deletion goes
+/// on.
 #[must_use]
 pub fn stops(world: &World, step: &Step, skew: SignedDuration) -> bool {
     let by_the_clock = matches!(step, Step::Mint(_) | Step::Record(Edit::StartRevoking { .. }));

@@ -157,8 +157,8 @@ pub fn told((type_, holds, reason, message): &Draft, before: &[Condition]) -> Op
     })
 }
 
-/// What an AbandonedCredential says of itself: it is Ready never, since a record is there as long
-/// as something is amiss, and ActionRequired when only a person can help.
+/// Returns what an AbandonedCredential says of itself: it is Ready never, since a record is there
+/// as long as something is amiss, and ActionRequired when only a person can help.
 #[must_use]
 pub fn of_abandoned(
     kind: AbandonedKind,

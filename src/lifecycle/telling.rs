@@ -32,9 +32,9 @@ pub enum When {
     At(Timestamp),
 }
 
-/// When to write `what` into a status that says something else, after what was `told` last. What is
-/// new is written at once, and does not end the quarrel: the next time it is written again the
-/// pause is as long as it was.
+/// Returns when to write `what` into a status that says something else, after what was `told` last.
+/// What is new is written at once, and does not end the quarrel: the next time it is written again
+/// the pause is as long as it was.
 #[must_use]
 pub fn when(told: Option<Told>, what: u64, now: Timestamp) -> When {
     let Some(before) = told else { return When::Now(Told { what, again: 0, at: now }) };

@@ -65,7 +65,7 @@ pub enum LedgerView {
     Unreadable {
         /// Why.
         why: String,
-        /// Whether our finalizer holds it.
+        /// True if our finalizer holds it.
         held: bool,
         /// Whether it is being deleted.
         terminating: bool,
@@ -84,7 +84,7 @@ pub enum LedgerView {
         terminating: Option<Timestamp>,
         /// Whether it belongs to an object.
         owned: bool,
-        /// Whether it carries our label: without that, no watch tells of it.
+        /// True if it carries our label: without that, no watch tells of it.
         labelled: bool,
     },
 }

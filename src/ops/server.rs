@@ -29,8 +29,8 @@ pub trait Show: Send + Sync + 'static {
     /// Whether it is ready, and what is in the way.
     fn readiness(&self) -> Readiness;
 
-    /// What in the process hangs, a sentence each, so that only a restart helps; nothing as long as
-    /// it works.
+    /// Returns what in the process hangs, a sentence each, so that only a restart helps; nothing as
+    /// long as it works.
     fn hanging(&self) -> Vec<String>;
 
     /// The metrics, in the text format of OpenMetrics.

@@ -134,9 +134,9 @@ impl Measure {
     }
 }
 
-/// Whether an answer to a create can be true: each of its members is short enough, and it ends at
-/// an instant, if it ends. A field that `is_own` was not told by the provider but follows from the
-/// specs, which have bounds of their own.
+/// Returns whether an answer to a create can be true: each of its members is short enough, and it
+/// ends at an instant, if it ends. A field that `is_own` was not told by the provider but follows
+/// from the specs, which have bounds of their own.
 fn check_issued(issued: &Issued, is_own: impl Fn(&str, &str) -> bool) -> Result<(), String> {
     let Issued { ids, client_id, client_secret, expires_at, handle, fields, secret_aliases } = issued;
     if expires_at.is_some_and(|at| instant::told(at).is_none()) {

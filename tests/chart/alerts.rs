@@ -39,7 +39,7 @@ fn alerts() -> BTreeSet<String> {
 
 /// What the Prometheus operator makes of the rendered ServiceMonitor.
 pub(crate) struct Scrape {
-    /// Whether the labels of a metric win over those of its target.
+    /// True if the labels of a metric win over those of its target.
     pub(crate) honor_labels: bool,
     /// The labels of each target.
     pub(crate) target: BTreeMap<&'static str, &'static str>,

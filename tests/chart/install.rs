@@ -361,7 +361,7 @@ async fn a_namespace_on_the_list_that_has_gone_keeps_nobody_from_working_startin
     cluster.nothing_was_forbidden(Some(&web.namespace));
 }
 
-/// What `kubectl` prints, given `input`.
+/// Returns what `kubectl` prints, given `input`.
 async fn kubectl(cluster: &Cluster, arguments: &[&str], input: &str) -> String {
     let mut command = tokio::process::Command::from(cluster.control_plane.kubectl());
     let piped = || std::process::Stdio::piped();

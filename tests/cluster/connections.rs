@@ -69,7 +69,7 @@ impl Balanced {
         spec.renew_time.is_some_and(|renewed| renewed.0 > at)
     }
 
-    /// Whether it says everywhere that it does not lead.
+    /// Returns whether it says everywhere that it does not lead.
     async fn says_that_it_does_not_lead(&self) -> bool {
         let metrics = self.replica.probe("/metrics").await.unwrap().1;
         metrics.lines().any(|line| line == "credwright_leader 0") && self.replica.says("the Lease").await

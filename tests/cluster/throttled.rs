@@ -51,7 +51,7 @@ async fn a_provider_that_lets_three_a_second_pass_issues_fifteen_objects_without
     }
 }
 
-/// How many requests were answered with 429.
+/// Returns how many requests were answered with 429.
 fn too_fast(metrics: &str) -> u64 {
     let counted = metrics.lines().filter(|line| {
         line.starts_with("credwright_provider_requests_total") && line.contains("outcome=\"rate_limited\"")

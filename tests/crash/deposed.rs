@@ -34,7 +34,7 @@ use crate::{
 const LEASE: &str = "credwright";
 /// The identity of the operator that loses it.
 const FIRST: &str = "first";
-/// How long an operator has been idle before nothing is under way to it.
+/// The time that an operator has been idle before nothing is under way to it.
 const CALM: Duration = Duration::from_millis(500);
 /// No story makes more calls.
 const MOST: usize = 200;

@@ -93,8 +93,8 @@ impl Honest {
         all
     }
 
-    /// How late each renewal was that came due between two instants; what has not come by `until`
-    /// is as late as that.
+    /// Returns how late each renewal was that came due between two instants; what has not come by
+    /// `until` is as late as that.
     async fn lateness(&self, since: Timestamp, until: Timestamp) -> Lateness {
         let mut late = Vec::new();
         for (object, document) in self.documents().await {

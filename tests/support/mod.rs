@@ -335,7 +335,7 @@ impl Scene {
         Running { operator, power, shutdown, task }
     }
 
-    /// What an operator says that cannot start.
+    /// Returns what an operator says that cannot start.
     pub(crate) async fn fails_to_start(&self) -> String {
         let (settings, options) = self.setup();
         let started =

@@ -7,8 +7,8 @@ use jiff::SignedDuration;
 
 use super::{DEADLINE, Running, Scene};
 
-/// How long an operator must have been idle before the clock jumps to its next wake: watch events
-/// may be under way.
+/// The time that an operator must have been idle before the clock jumps to its next wake: watch
+/// events may be under way.
 const CALM: Duration = Duration::from_millis(60);
 /// The pause between two looks at what the test waits for. Each asks the API server, which works
 /// for all tests at once.
@@ -89,7 +89,7 @@ impl Scene {
         .await;
     }
 
-    /// Whether `revision` is published, works, and is the only one that may be alive.
+    /// Returns whether `revision` is published, works, and is the only one that may be alive.
     pub(crate) async fn is_only(&self, name: &str, revision: u32) -> bool {
         let status = self.get(name).await.status.unwrap_or_default();
         let Some(document) = self.document(name).await else { return false };

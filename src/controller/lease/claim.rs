@@ -25,7 +25,7 @@ pub(super) enum Claim<'a> {
 pub(super) struct Seen(Option<(LeaseSpec, Instant)>);
 
 impl Claim<'_> {
-    /// Whether the Lease, as it is `now`, may be put in the name of `identity`.
+    /// Returns whether the Lease, as it is `now`, may be put in the name of `identity`.
     pub(super) fn may(&mut self, there: Option<&Lease>, identity: &str, now: Instant) -> bool {
         let Some(lease) = there else { return true };
         match (holder(lease.spec.as_ref()), self) {
@@ -38,7 +38,7 @@ impl Claim<'_> {
 }
 
 impl Seen {
-    /// Whether the Lease has stayed as it is for as long as it lasts.
+    /// Returns whether the Lease has stayed as it is for as long as it lasts.
     fn has_run_out(&mut self, spec: Option<&LeaseSpec>, now: Instant) -> bool {
         let spec = spec.cloned().unwrap_or_default();
         if self.0.as_ref().is_none_or(|(before, _)| *before != spec) {
@@ -47,7 +47,7 @@ impl Seen {
         self.left(now).is_zero()
     }
 
-    /// How long it is still valid unless it changes.
+    /// Returns how long it is still valid unless it changes.
     pub(super) fn left(&self, now: Instant) -> Duration {
         let Some((spec, since)) = &self.0 else { return LASTS };
         let lasts = spec.lease_duration_seconds.and_then(|it| u64::try_from(it).ok());
@@ -55,7 +55,7 @@ impl Seen {
     }
 }
 
-/// Who holds a Lease.
+/// Returns who holds a Lease.
 pub(super) fn holder(spec: Option<&LeaseSpec>) -> Option<&str> {
     spec?.holder_identity.as_deref().filter(|holder| !holder.is_empty())
 }

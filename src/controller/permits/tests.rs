@@ -48,7 +48,7 @@ impl Stage {
         got
     }
 
-    /// How many of `count` items of a namespace get a permit at once.
+    /// Returns how many of `count` items of a namespace get a permit at once.
     fn many(&self, namespace: &str, account: &ProviderKey, count: usize) -> Vec<Permit> {
         (0..count).filter_map(|number| self.gets(namespace, &number.to_string(), account)).collect()
     }
@@ -58,7 +58,7 @@ impl Stage {
         std::mem::forget(permit);
     }
 
-    /// Who is woken, in order.
+    /// Returns who is woken, in order.
     fn woken(&self) -> Vec<Item> {
         let taken: Vec<Item> = std::iter::from_fn(|| self.queue.take(AT)).collect();
         taken.iter().for_each(|item| self.queue.done(item.clone(), Ok(None), AT));

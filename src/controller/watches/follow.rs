@@ -91,7 +91,8 @@ where
     watcher(api, config).default_backoff()
 }
 
-/// Whether the API server does not know, or does not allow, a watch that begins with a list.
+/// Returns whether the API server does not know, or does not allow, a watch that begins with a
+/// list.
 fn refuses_streams(error: &Error) -> bool {
     match error {
         Error::WatchStartFailed(kube::Error::Api(status)) => matches!(status.code, 400 | 422),

@@ -46,7 +46,7 @@ pub(super) struct Health {
     /// The objects whose steps failed lately, and when.
     failed: Vec<(Key, Timestamp)>,
     half_down: Option<HalfDown>,
-    /// Whether a step has succeeded since the last trouble.
+    /// True if a step has succeeded since the last trouble.
     succeeded: bool,
     probe_at: Timestamp,
 }
@@ -63,7 +63,7 @@ struct HalfDown {
     count: u32,
     /// When the next step may be tried.
     next: Timestamp,
-    /// Whether those that wait have been told so.
+    /// True if those that wait have been told so.
     open: bool,
 }
 

@@ -41,8 +41,8 @@ impl Strays {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What was found at `account` and carries the tag of `key`: what an earlier provider of that
-    /// object holds is none of this one's.
+    /// Returns what was found at `account` and carries the tag of `key`: what an earlier provider
+    /// of that object holds is none of this one's.
     pub(super) fn of(&self, key: &Key, account: &ProviderKey) -> Vec<FoundCredential> {
         let all = self.all();
         all.get(key).filter(|(at, _)| at == account).map(|(_, found)| found.clone()).unwrap_or_default()

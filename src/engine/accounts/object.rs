@@ -54,7 +54,7 @@ impl ProviderObject {
         uid.unwrap_or_default()
     }
 
-    /// Why its spec cannot be read, if it cannot.
+    /// Returns why its spec cannot be read, if it cannot.
     pub(in crate::engine) fn unreadable(&self) -> Option<&str> {
         match self {
             Self::Namespaced(it) => it.unreadable.as_deref(),

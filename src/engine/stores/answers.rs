@@ -12,8 +12,8 @@ use super::Store;
 
 /// An object that others change and Credwright adds to.
 pub trait Asks {
-    /// Whether both ask for the same: they differ in what Credwright itself writes there, if at
-    /// all.
+    /// Returns whether both ask for the same: they differ in what Credwright itself writes there,
+    /// if at all.
     fn asks_the_same(&self, other: &Self) -> bool;
 }
 
@@ -29,8 +29,8 @@ impl Asks for Arc<AbandonedCredential> {
     }
 }
 
-/// Whether two versions of an object differ in their status at most: any other change shows in the
-/// metadata, a change of the spec by its generation.
+/// Returns whether two versions of an object differ in their status at most: any other change shows
+/// in the metadata, a change of the spec by its generation.
 fn same_but_for_status(one: &ObjectMeta, other: &ObjectMeta) -> bool {
     let theirs = |it: &ObjectMeta| ObjectMeta { resource_version: None, managed_fields: None, ..it.clone() };
     theirs(one) == theirs(other)

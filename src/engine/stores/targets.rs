@@ -50,9 +50,9 @@ pub struct TargetEntry {
     pub intact: Option<Rendered>,
     /// Hash of the labels and annotations that it wears because a spec asked for them.
     pub dress: u64,
-    /// Whether it is immutable.
+    /// True if it is immutable.
     pub immutable: bool,
-    /// Whether it is being deleted.
+    /// True if it is being deleted.
     pub terminating: bool,
     /// When it was created.
     pub created_at: Option<Timestamp>,
@@ -118,7 +118,7 @@ fn worn(metadata: &ObjectMeta) -> u64 {
     hash(pairs.collect())
 }
 
-/// What a target wears that is as a spec asks for.
+/// Returns what a target wears that is as a spec asks for.
 pub(in crate::engine) fn asked(output: Option<&SecretOutput>) -> u64 {
     let Some(output) = output else { return hash(Vec::new()) };
     let labels = output.labels.iter().map(|(key, value)| (false, key.clone(), value.clone()));
@@ -172,7 +172,7 @@ impl Targets {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is known of `key`.
+    /// Returns what is known of `key`.
     pub fn get(&self, key: &Key) -> Option<TargetEntry> {
         self.entries.get(key)
     }

@@ -49,7 +49,7 @@ impl Unreadable {
         }
     }
 
-    /// Why the spec of an object cannot be read, if it cannot.
+    /// Returns why the spec of an object cannot be read, if it cannot.
     #[must_use]
     pub fn why<K: Resource<DynamicType = ()>>(&self, key: &Key) -> Option<Arc<str>> {
         let all = self.all();
@@ -59,7 +59,7 @@ impl Unreadable {
         all.get(&(K::kind(&()).into_owned(), key.clone())).cloned()
     }
 
-    /// How many there are of each kind.
+    /// Returns how many there are of each kind.
     #[must_use]
     pub fn counts(&self) -> BTreeMap<String, u32> {
         let mut counts = BTreeMap::new();

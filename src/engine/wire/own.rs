@@ -137,7 +137,7 @@ fn read<T: DeserializeOwned>(spec: &RawValue) -> Result<T, String> {
     serde_json::from_str(spec.get()).map_err(|error| error.to_string().chars().take(WHY_MAX).collect())
 }
 
-/// What can be read: all, or those members that are no longer than this and can be read by
+/// Returns what can be read: all, or those members that are no longer than this and can be read by
 /// themselves.
 fn readable<T: DeserializeOwned>(raw: &RawValue, longest: usize) -> Option<T> {
     if raw.get().len() <= longest

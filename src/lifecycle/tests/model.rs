@@ -103,7 +103,7 @@ pub(super) struct Model {
     /// How many things were made that have an id of their own.
     pub(super) made: u32,
     pub(super) creates: Vec<Timestamp>,
-    /// Whether the cluster was rolled back: then it may be a clone, and what it holds another's.
+    /// True if the cluster was rolled back: then it may be a clone, and what it holds another's.
     pub(super) rolled_back: bool,
     /// Names of what is on record as abandoned.
     pub(super) abandoned: Vec<String>,

@@ -60,7 +60,7 @@ impl Scene {
         self
     }
 
-    /// What a failed step is about; a mint is set by [`Self::about_minting`].
+    /// Returns what a failed step is about; a mint is set by [`Self::about_minting`].
     fn about(&self, step: StepKind, of: Option<&Revision>) -> String {
         match (step, of) {
             (StepKind::Settle | StepKind::Verify | StepKind::Revoke, Some(of)) => {
@@ -70,7 +70,7 @@ impl Scene {
         }
     }
 
-    /// What a failure to mint for its request would be about.
+    /// Returns what a failure to mint for its request would be about.
     pub(super) fn about_minting(&self) -> String {
         let provider = self.world.providers.values().find_map(ProviderView::usable).unwrap();
         about::minting(&self.document.revisions.last().unwrap().request, provider)

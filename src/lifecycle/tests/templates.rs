@@ -73,7 +73,7 @@ fn in_one_tag(times: usize) -> Vec<String> {
     chains.chain(pairs.into_iter().map(|it| nested(times, "{{ ", it, " }}"))).collect()
 }
 
-/// What is short in each of its tags, and yet deep.
+/// Returns what is short in each of its tags, and yet deep.
 fn in_many_tags() -> Vec<String> {
     let blocks = [
         ("{% if 1 %}", "x", "{% endif %}"),

@@ -26,7 +26,7 @@ pub trait Source: Send + Sync + 'static {
     /// All provider accounts.
     fn accounts(&self) -> Vec<AccountFacts>;
 
-    /// How many objects there are, by kind, whose spec cannot be read.
+    /// Returns how many objects there are, by kind, whose spec cannot be read.
     fn unreadable(&self) -> BTreeMap<String, u32>;
 }
 

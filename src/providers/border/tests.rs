@@ -16,7 +16,7 @@ fn long(length: usize) -> String {
     "CANARY".repeat(length / 6 + 1)[..length].to_owned()
 }
 
-/// What is said of an answer that was changed.
+/// Returns what is said of an answer that was changed.
 fn said(change: impl Fn(&mut Issued)) -> String {
     let mut issued = issued();
     change(&mut issued);

@@ -27,7 +27,7 @@ const AUTH_CONTEXT: HeaderName = HeaderName::from_static("x-vmware-vcloud-auth-c
 /// How long a session is kept whose answer does not say when it ends: the vendor's default. Should it end earlier, the
 /// 401 says so.
 const LIFE: Duration = Duration::from_mins(30);
-/// How long a new session waits for the one before it to be ended.
+/// The time that a new session waits for the one before it to be ended.
 const CLOSING: Duration = Duration::from_secs(5);
 
 /// Where an organization is, and how it is spoken to.

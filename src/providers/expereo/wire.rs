@@ -74,7 +74,7 @@ pub(super) struct Page {
     pub(super) ids: BTreeMap<String, String>,
     /// How many there are in all, if it says so.
     pub(super) total: Option<u64>,
-    /// How long it was.
+    /// The length of the page, in bytes.
     pub(super) length: usize,
 }
 

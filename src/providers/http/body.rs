@@ -108,7 +108,7 @@ struct Entries<'a> {
     at: At,
     depth: usize,
     size: usize,
-    /// Whether an entry has to follow, because a comma came before.
+    /// True if an entry has to follow, because a comma came before.
     follows: bool,
 }
 

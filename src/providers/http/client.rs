@@ -61,7 +61,7 @@ pub(super) struct Broken {
     pub(super) sent: bool,
     /// Whether it is worth trying again at once.
     pub(super) transient: bool,
-    /// Whether the certificate is not trusted.
+    /// True if the certificate is not trusted.
     pub(super) distrusted: bool,
     /// Whether there is more of an answer than is ever believed.
     pub(super) excess: Excess,

@@ -120,7 +120,8 @@ impl Sent {
     }
 }
 
-/// What stands between words. Quotes are left out with it, and so is all that a terminal obeys.
+/// Returns what stands between words. Quotes are left out with it, and so is all that a terminal
+/// obeys.
 fn is_between(it: char) -> bool {
     it.is_whitespace()
         || it.is_control()

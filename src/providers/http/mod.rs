@@ -79,7 +79,7 @@ pub(super) struct Call {
     effect: Effect,
     begin_by: Option<Instant>,
     bound: Bound,
-    /// Whether a 429 is about one credential, and says nothing of the account.
+    /// True if a 429 is about one credential, and says nothing of the account.
     of_one_credential: bool,
 }
 
@@ -248,8 +248,8 @@ impl Http {
         came
     }
 
-    /// How many requests a minute the account is asked at the most, while that is less than its
-    /// limits allow.
+    /// Returns how many requests a minute the account is asked at the most, while that is less than
+    /// its limits allow.
     pub(super) fn per_minute(&self) -> Option<u32> {
         self.gate.per_minute()
     }

@@ -65,8 +65,9 @@ impl MoreRoots {
         }
     }
 
-    /// What judges by the roots of the file as it is now. While it cannot be used, those that were
-    /// read last go on counting: a file that is being replaced may be missing for a moment.
+    /// Returns what judges by the roots of the file as it is now. While it cannot be used, those
+    /// that were read last go on counting: a file that is being replaced may be missing for a
+    /// moment.
     fn verifier(&self) -> Option<Arc<WebPkiServerVerifier>> {
         let path = &self.0.path;
         let mut known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);

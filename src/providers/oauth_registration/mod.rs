@@ -40,7 +40,7 @@ const NEEDS: &str = "initial_access_token, or client_id and client_secret, or no
 /// What is read of a login.
 pub(super) const KEYS: &[&str] = &["initial_access_token", "client_id", "client_secret", "scope"];
 
-/// How long a server may take to accept a new client, where the provider object does not say.
+/// The time that a server may take to accept a new client, where the provider object does not say.
 const PROPAGATION: SignedDuration = SignedDuration::from_mins(1);
 
 /// What the provider object may not put into a registration: it is checked, or would be a secret in a spec.
@@ -83,8 +83,8 @@ pub(super) fn driver(
     Ok(OauthServer { http, discovery, login, tokens, metadata: members(block), capabilities })
 }
 
-/// What is added to the registration, and as a null what is left out of it. Nulls of the spec
-/// itself do not survive a client-side apply, so it has a list of those.
+/// Returns what is added to the registration, and as a null what is left out of it. Nulls of the
+/// spec itself do not survive a client-side apply, so it has a list of those.
 fn members(block: &OauthRegistration) -> BTreeMap<String, Value> {
     let left_out = block.metadata_without.iter().map(|member| (member.clone(), Value::Null));
     block.metadata.clone().into_iter().chain(left_out).collect()
@@ -246,7 +246,7 @@ impl Provider for OauthServer {
 }
 
 impl OauthServer {
-    /// What to look at after a registration that was refused.
+    /// Returns what to look at after a registration that was refused.
     fn advice(&self, answer: &Answer) -> &'static str {
         let code = answer.error_code();
         match (answer.said(), code.as_deref(), &self.login) {

@@ -68,7 +68,7 @@ impl TokenEndpoint {
     }
 }
 
-/// What to correct where a token request is refused, but not for the pair's sake.
+/// Returns what to correct where a token request is refused, but not for the pair's sake.
 fn advice(code: &str, scopes: &[String]) -> Option<&'static str> {
     Some(match code {
         "invalid_scope" if scopes.is_empty() => {

@@ -17,7 +17,7 @@ use tokio::{
 struct Mood {
     /// How often it has forgotten what was open.
     forgotten: u64,
-    /// Whether it forgets what is opened, too.
+    /// True if it forgets what is opened, too.
     deaf: bool,
 }
 
@@ -53,7 +53,7 @@ impl Balancer {
         Ok(Self { address, mood, task })
     }
 
-    /// Where it listens.
+    /// Returns where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address

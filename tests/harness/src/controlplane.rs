@@ -34,7 +34,7 @@ pub struct ControlPlaneOptions {
     pub audit_log: Option<PathBuf>,
     /// Whether Deployments and Jobs get their Pods.
     pub workloads: bool,
-    /// Whether kube-apiserver refuses streamed lists, as one of Kubernetes 1.33 does by default.
+    /// True if kube-apiserver refuses streamed lists, as one of Kubernetes 1.33 does by default.
     pub no_streamed_lists: bool,
 }
 
@@ -118,7 +118,7 @@ impl ControlPlane {
         Ok(direct.replace(&format!("https://{}", self.address()), server))
     }
 
-    /// Where kube-apiserver listens.
+    /// Returns where kube-apiserver listens.
     pub fn address(&self) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.layout.api_port).into()
     }

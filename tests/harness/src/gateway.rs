@@ -98,7 +98,7 @@ impl Gateway {
         Ok(Self { address, state, task })
     }
 
-    /// Where it listens.
+    /// Returns where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -114,7 +114,7 @@ impl Gateway {
         self.change(|state| state.shift = Some((shift, until)));
     }
 
-    /// What it has done so far.
+    /// Returns what it has done so far.
     #[must_use]
     pub fn meddled(&self) -> Meddled {
         self.change(|state| state.meddled)

@@ -12,8 +12,8 @@ use tempfile::TempDir;
 
 use crate::{leash::Leashed, wait};
 
-/// How long the operator may take to finish the steps in flight: the grace period that the chart
-/// gives it.
+/// The time that the operator may take to finish the steps in flight: the grace period that the
+/// chart gives it.
 const STOP_DEADLINE: Duration = Duration::from_secs(60);
 
 /// A running operator. Dropping it kills it.

@@ -194,7 +194,7 @@ impl Faults {
         Self { rules: Arc::default(), passed: Arc::default(), record }
     }
 
-    /// Whether one more request passes where `per_second` do.
+    /// Returns whether one more request passes where `per_second` do.
     fn passes(&self, per_second: usize) -> bool {
         let (mut passed, now) = (lock(&self.passed), Instant::now());
         passed.retain(|at| now.duration_since(*at) < Duration::from_secs(1));
@@ -276,8 +276,8 @@ impl Faults {
         lock(&self.rules).len()
     }
 
-    /// What `call` to `path` suffers: whatever holds it up, and at most one fault that decides its
-    /// answer.
+    /// Returns what `call` to `path` suffers: whatever holds it up, and at most one fault that
+    /// decides its answer.
     pub(crate) fn take(&self, call: &Call, path: &str) -> Vec<Fault> {
         let mut taken = Vec::new();
         let mut has_answer = false;

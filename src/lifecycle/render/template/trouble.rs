@@ -17,7 +17,7 @@ use crate::lifecycle::render::OPTIONAL;
 pub(super) struct Trouble {
     /// A sentence without any value.
     pub(super) why: String,
-    /// Whether it is so whatever the values are.
+    /// True if it is so whatever the values are.
     pub(super) certain: bool,
 }
 
@@ -60,7 +60,7 @@ const KEYWORDS: &[&str] = &[
 ];
 
 impl Trouble {
-    /// What an error of `template` means, which was rendered with values of these names.
+    /// Returns what an error of `template` means, which was rendered with values of these names.
     pub(super) fn of(error: &Error, template: (&str, &SyntaxConfig), values: &[&str]) -> Self {
         let place = error.line().map(|line| format!(" in line {line}")).unwrap_or_default();
         let named = |prefix: &str| {
@@ -91,7 +91,8 @@ impl Trouble {
     }
 }
 
-/// Whether something was done with a value that is not there: it was shown, or given to a filter.
+/// Returns whether something was done with a value that is not there: it was shown, or given to a
+/// filter.
 fn is_about_nothing(error: &Error) -> bool {
     let given = error.detail().is_some_and(|it| it.starts_with("cannot convert undefined"));
     error.kind() == ErrorKind::UndefinedError || (error.kind() == ErrorKind::InvalidOperation && given)
@@ -146,13 +147,14 @@ fn unknown_names(
     wanted.map(|(_, name)| (*name).to_owned()).collect()
 }
 
-/// Whether it is asked of the name at `index` if it is there, or said what stands for it otherwise.
+/// Returns whether it is asked of the name at `index` if it is there, or said what stands for it
+/// otherwise.
 fn is_guarded(tokens: &[(Token<'_>, Span)], index: usize) -> bool {
     let after = (tokens.get(index + 1).map(|it| &it.0), tokens.get(index + 2).map(|it| &it.0));
     matches!(after, (Some(Token::Ident("is")), _) | (Some(Token::Pipe), Some(Token::Ident("default" | "d"))))
 }
 
-/// Whether the name at `index` follows `is not`.
+/// Returns whether the name at `index` follows `is not`.
 fn is_test(tokens: &[(Token<'_>, Span)], index: usize) -> bool {
     index.checked_sub(2).is_some_and(|it| matches!(tokens[it].0, Token::Ident("is")))
 }

@@ -94,7 +94,7 @@ impl Scene {
         self
     }
 
-    /// What the ledger lists was come by so.
+    /// Makes everything in the ledger come by so.
     pub(in crate::lifecycle::tests) fn inherited(mut self, how: Inheritance) -> Self {
         let through = self.document.next_revision() - 1;
         let (tags, objects) = (vec![OLD_TAG.to_owned()], vec!["uid-0".to_owned()]);

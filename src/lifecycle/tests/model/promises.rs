@@ -72,8 +72,8 @@ impl Model {
         }
     }
 
-    /// Whether one of our Secrets holds what the provider has, or what somebody else has ended
-    /// there.
+    /// Returns whether one of our Secrets holds what the provider has, or what somebody else has
+    /// ended there.
     pub(super) fn a_secret_works(&self) -> bool {
         let intact = self.targets.iter().filter(|it| it.view.ours && it.view.intact.is_some());
         intact.filter_map(|it| it.client_id.as_ref()).any(|id| {

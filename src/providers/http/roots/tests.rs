@@ -60,7 +60,7 @@ fn clients(more_roots: Option<MoreRoots>) -> Clients {
     Clients::new(&EgressPolicy { allow, private_allowed: false, more_roots }, None).unwrap()
 }
 
-/// Whether a server is believed; if it is not, the message has to say why.
+/// Returns whether a server is believed; if it is not, the message has to say why.
 async fn trusts(clients: &Clients, server: &Url) -> bool {
     let bound = Bound::of(Operation::Verify);
     match clients.exchange(clients.request(Method::GET, server), &bound).await {
