@@ -170,7 +170,7 @@ async fn stop_on(mut interrupt: Signal, mut terminate: Signal, shutdown: &Cancel
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
-    tracing::info!("stopping: the steps in flight are finished first");
+    tracing::info!("stopping: nothing new is begun, and creates that were sent are waited for");
     shutdown.cancel();
     std::future::pending().await
 }

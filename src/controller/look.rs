@@ -73,10 +73,11 @@ impl Operator {
         let since = Instant::now();
         let look = Look { turn: self.permits.turn(&item), slot };
         let tended = contained(Task::Item, self.tend_item(&item, look)).await;
-        let failed = !matches!(tended, Ok(Ok(_)));
+        let failed = !matches!(tended, Ok(Ok(_) | Err(EngineError::Stopping)));
         self.engine.metrics.reconciled(item.label(), since.elapsed(), failed);
         let next = match tended {
             Ok(Ok(next)) => Ok(next),
+            Ok(Err(EngineError::Stopping)) => Ok(None),
             Ok(Err(error)) => {
                 tracing::warn!(?item, %error, "reconcile failed, retrying");
                 Err(Retry { after: error.retry_after() })
@@ -118,11 +119,28 @@ impl Operator {
 
     async fn tend_what(&self, item: &Item, mut look: Look) -> Result<Option<Timestamp>, EngineError> {
         match item {
-            Item::Provider(key) => self.tend(key, &mut look).await,
+            Item::Provider(key) => self.unless_stopping(self.tend(key, &mut look)).await,
             Item::Credential(key) => self.reconcile(key, look).await,
-            Item::Abandoned(key) => self.engine.tend_abandoned(key, &mut look).await,
-            Item::Login(key) => self.engine.tend_login(key).await,
+            Item::Abandoned(key) => self.unless_stopping(self.engine.tend_abandoned(key, &mut look)).await,
+            Item::Login(key) => self.unless_stopping(self.engine.tend_login(key)).await,
             Item::Rights(_) => Ok(None),
+        }
+    }
+
+    /// Gives up what the next process can repeat, some seconds after this process began to stop: a
+    /// slow provider must not use up the time in which the answer to a create can be kept.
+    async fn unless_stopping<T>(
+        &self,
+        repeatable: impl Future<Output = Result<T, EngineError>>,
+    ) -> Result<T, EngineError> {
+        let stopping = async {
+            self.engine.ending().cancelled().await;
+            tokio::time::sleep(self.options.wind_down).await;
+        };
+        tokio::select! {
+            biased;
+            done = repeatable => done,
+            () = stopping => Err(EngineError::Stopping),
         }
     }
 
@@ -140,7 +158,6 @@ impl Operator {
             match self.step(&mut pass, &mut progress, &mut turn).await {
                 Ok(Some(wake)) => return Ok(wake.instant()),
                 Ok(None) => {}
-                Err(EngineError::Stopping) => return Ok(None),
                 Err(error) if error.is_conflict() => progress.gives_way(&error)?,
                 Err(error) => return Err(error),
             }
@@ -174,7 +191,9 @@ impl Operator {
         if let Some(permit) = permit {
             pass.slot().work_under(permit);
         }
-        let outcome = pass.perform(&world, step).await;
+        let performed = pass.perform(&world, step);
+        let outcome =
+            if step.is_repeatable() { self.unless_stopping(performed).await } else { performed.await };
         pass.slot().work_is_done();
         let report = conclude(&world, step, &outcome?, self.engine.now());
         if let Some((provider, at)) = pass.conclude(&world, report).await? {

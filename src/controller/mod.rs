@@ -79,6 +79,9 @@ pub struct Options {
     /// The time after which the process counts as hanging: items have been ready, none was taken up
     /// and none has ended. Five minutes; shorter only in tests.
     pub hang_after: Duration,
+    /// The time that steps which the next process can repeat have after a stop, before they are
+    /// given up. Ten seconds; shorter only in tests.
+    pub wind_down: Duration,
 }
 
 impl Default for Options {
@@ -89,6 +92,7 @@ impl Default for Options {
             concurrency: 32,
             streaming_lists: true,
             hang_after: Duration::from_mins(5),
+            wind_down: Duration::from_secs(10),
         }
     }
 }
@@ -132,8 +136,8 @@ impl Operator {
     }
 
     /// Runs until `shutdown`, or until another process has taken the Lease. Both end alike: nothing
-    /// is begun any more, the steps that have begun are finished, and what came of them is written
-    /// down. Then the Lease is given back, if it is ours.
+    /// is begun any more, a create that was sent is waited for and its answer written down, and what
+    /// can be repeated has [`Options::wind_down`] to end. Then the Lease is given back, if it is ours.
     ///
     /// # Errors
     /// If another process has taken the Lease: this one has to begin anew.

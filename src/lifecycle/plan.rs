@@ -169,6 +169,13 @@ impl Step {
             | Self::ReleaseLedger => None,
         }
     }
+
+    /// Returns whether another process loses nothing by taking the step once more: all but a
+    /// create, whose answer comes once.
+    #[must_use]
+    pub fn is_repeatable(&self) -> bool {
+        !matches!(self, Self::Mint(_))
+    }
 }
 
 /// What came of a step.

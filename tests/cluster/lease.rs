@@ -1,9 +1,12 @@
 //! The Lease is lost, deleted, or given back in the middle of a step: what was sent is written
 //! down, and nothing is begun.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use credwright::{
@@ -123,18 +126,39 @@ async fn no_mint_begins_after_a_stop_though_its_intent_is_written() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_pass_ends_at_the_next_step_when_the_operator_stops() {
+async fn a_stop_waits_for_a_create_but_not_for_what_can_be_repeated() {
     let scene = Scene::new("stopped-amid").await;
-    let gate = scene.provider.faults().gate_after(Operation::Create);
-    let operator = scene.operator().await;
+    let operator = scene.operator_as(|_, options| options.wind_down = Duration::ZERO).await;
+    scene.issue("old", json!({})).await;
+    let revoking = scene.provider.faults().gate_before(Operation::Delete);
+    scene.delete("old").await;
+    revoking.wait_arrived().await;
+    let creating = scene.provider.faults().gate_after(Operation::Create);
     scene.apply("orders", json!({ "lifetime": "720h" })).await;
-    gate.wait_arrived().await;
+    creating.wait_arrived().await;
+
+    let looks = {
+        let shown = operator.operator.clone();
+        move || {
+            let text = shown.metrics().text();
+            let count = r#"credwright_reconcile_duration_seconds_count{item="credential"} "#;
+            text.lines().find_map(|line| line.strip_prefix(count)).map(ToOwned::to_owned)
+        }
+    };
+    let before = looks();
     let mut stopping = Box::pin(operator.stop());
     assert!(futures::poll!(&mut stopping).is_pending());
-    gate.release();
+    eventually("revoking is given up", async || looks() != before).await;
+    assert!(futures::poll!(&mut stopping).is_pending());
+    creating.release();
     stopping.await;
     assert_eq!(first(&scene).await.unwrap().state, State::Issued, "the answer is written down");
     assert!(scene.secret("orders").await.is_none(), "and the next step is another process's");
+
+    let operator = scene.operator().await;
+    scene.goes("old").await;
+    assert_eq!(scene.provider.record().live().len(), 1, "the next process revokes it");
+    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
