@@ -5,12 +5,16 @@ use std::collections::BTreeMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::KubeSchema;
 use kube::core::{Selector, SelectorExt};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::duration::{Duration, between};
+use super::{
+    duration::{Duration, between},
+    word::Word,
+};
 
 /// The rules for using a cluster-scoped provider. A credential that is not allowed is never minted.
-/// One that was minted before lives to its end, and is then revoked.
+/// What becomes of one that was minted before, `onWithdrawal` says.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Allow {
@@ -32,6 +36,28 @@ pub struct Allow {
     #[schemars(length(max = 64), inner(length(max = 64)), extend("x-kubernetes-list-type" = "set"))]
     #[x_kube(validation = Rule::new("self.all(s, isCIDR(s))").message("subnets must be CIDRs, such as 203.0.113.0/24 or 2001:db8::/48"))]
     pub subnets: Option<Vec<String>>,
+    /// Whether credentials may outlive their objects (`deletionPolicy: Retain`, or a deletion that
+    /// orphans). Where they may not, an object that asks for it gets no first credential, and what
+    /// was made is revoked when the object is deleted.
+    #[serde(default)]
+    pub retain: bool,
+    /// What becomes of a credential whose namespace is not allowed any more.
+    #[serde(default)]
+    pub on_withdrawal: OnWithdrawal,
+}
+
+/// What becomes of a credential whose namespace is not allowed any more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum OnWithdrawal {
+    /// It lives to its end, and is then revoked. One without an end lives on.
+    #[default]
+    Keep,
+    /// It is revoked at once.
+    Revoke,
+    /// A word of a newer version.
+    #[serde(untagged)]
+    #[schemars(skip, !untagged)]
+    Other(Word),
 }
 
 /// Namespaces by name, by label, or both: one that either of them admits is admitted.

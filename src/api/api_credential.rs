@@ -214,7 +214,8 @@ pub enum DeletionPolicy {
     /// Its credentials are revoked, and the Secret goes.
     #[default]
     Revoke,
-    /// The credential lives on, and the Secret stays.
+    /// The credential lives on, and the Secret stays. The owner of a shared provider has to allow
+    /// it (`allow.retain`).
     Retain,
     /// A word of a newer version.
     #[serde(untagged)]

@@ -70,8 +70,9 @@ pub const LEDGER_FINALIZER: &str = "credwright.dev/ledger";
 /// Finalizer on the RoleBinding that gives Credwright its rights in a namespace: what is there can only be ended with them.
 pub const RIGHTS_FINALIZER: &str = "credwright.dev/rights";
 
-/// Annotation on an ApiCredential: client IDs or names, separated by commas, of credentials that a person says are gone from a
-/// provider where Credwright can neither remove nor look for them.
+/// Annotation with the client IDs or names, separated by commas, of credentials that a person says
+/// are gone from a provider where Credwright can neither remove nor look for them. It is on the
+/// ApiCredential or, where the provider is shared, on the provider: its owner says so there.
 pub const REMOVED_ANNOTATION: &str = "credwright.dev/removed";
 /// Annotation on a provider: the fingerprint of the account that it now stands for, by which a person says that it is the one where
 /// earlier credentials were made.

@@ -104,6 +104,7 @@ struct Essence {
     suspicion: Option<String>,
     alarmed: bool,
     judged: Option<Timestamp>,
+    removed: Option<String>,
 }
 
 impl Account {
@@ -148,7 +149,8 @@ impl Account {
             Err((reason, _)) => (Some(*reason), None),
             Ok(usable) => (trouble, Some((usable.fingerprint.clone(), usable.setup.clone()))),
         };
-        let Standing { confirmed, suspicion, sibling_refused_at, judged, usable: _ } = self.standing.clone();
+        let Standing { confirmed, suspicion, sibling_refused_at, judged, removed, usable: _ } =
+            self.standing.clone();
         Essence {
             trouble,
             built,
@@ -157,6 +159,7 @@ impl Account {
             suspicion,
             alarmed: sibling_refused_at.is_some(),
             judged,
+            removed,
         }
     }
 }

@@ -1,12 +1,13 @@
 //! The rules of a shared provider's owner for a namespace. They are asked before a mint, and never
-//! before revoking. They also say how long a credential lives that is not renewed.
+//! before revoking. They also say how long a credential lives that is not renewed, and whether it
+//! may outlive its object.
 
 use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net};
 use jiff::Timestamp;
 
-use crate::api::{Allow, ApiCredential, Reason};
+use crate::api::{Allow, ApiCredential, OnWithdrawal, Reason};
 
 use super::{
     checks::{revoke_one, target_is_taken},
@@ -18,7 +19,7 @@ use super::{
     plan::{Plan, Step},
     schedule, skew,
     time::Moved,
-    world::{ProviderView, UsableProvider},
+    world::{ProviderView, UsableProvider, World},
 };
 
 /// What a shared provider does not let this namespace have. Leaving a restriction out is no way round it.
@@ -27,7 +28,8 @@ pub(super) fn not_allowed(pass: &Pass<'_>, provider: &UsableProvider, request: &
     let complaint = about_namespace(pass, allow)
         .or_else(|| about_scopes(allow, request))
         .or_else(|| about_lifetime(allow, request))
-        .or_else(|| about_subnets(allow, request));
+        .or_else(|| about_subnets(allow, request))
+        .or_else(|| about_retaining(pass, allow));
     complaint.map(|message| pass.rest(Reason::NotAllowed, message))
 }
 
@@ -55,13 +57,17 @@ pub(super) fn outlived(pass: &Pass<'_>) -> Option<Plan> {
 }
 
 /// Returns when a credential of a shared provider is revoked at the latest if it may not be
-/// renewed. Its own lifetime counts: it was within what was allowed when it was made, and an owner
+/// renewed: at once, that is from when it was issued, where the owner says so of namespaces that
+/// are not admitted any more. Its own lifetime counts: it was within what was allowed when it was made, and an owner
 /// who lowers `maxLifetime` ends nothing at once.
 pub(super) fn end(pass: &Pass<'_>, it: &Revision) -> Option<Timestamp> {
     let may_be_alive = it.state.is_usable() || it.state == State::Revoking;
     let provider =
         pass.world.provider(&it.account).and_then(ProviderView::usable).filter(|_| may_be_alive)?;
     let allow = provider.allow.as_ref()?;
+    if allow.on_withdrawal == OnWithdrawal::Revoke && !is_admitted(pass, allow) {
+        return it.issued_at;
+    }
     let latest = || Some(it.issued_at?.later(allow.max_lifetime?.signed()));
     let bound = allow.max_lifetime.is_some() || !is_admitted(pass, allow);
     schedule::end(it).or_else(latest).filter(|_| bound)
@@ -132,6 +138,24 @@ fn about_subnets(allow: &Allow, request: &Request) -> Option<String> {
     let within = |net: &IpNet| ranges.iter().any(|range| range.contains(net));
     let outside = request.subnets.iter().find(|asked| !meant(asked).is_some_and(|net| within(&net)))?;
     Some(format!("spec.subnets: {outside} does not lie within the provider's spec.allow.subnets"))
+}
+
+/// A renewal is not kept back by this: what is published must not end because its owner begins to
+/// ask for more. It is revoked with its object.
+fn about_retaining(pass: &Pass<'_>, allow: &Allow) -> Option<String> {
+    let asked = pass.object()?.spec.deletion_policy.retains();
+    let first = !pass.revisions().any(|it| it.state.is_usable());
+    (asked && first && !allow.retain).then(|| {
+        "spec.deletionPolicy: the provider does not allow that credentials outlive their objects (spec.allow.retain); set it to Revoke"
+            .to_owned()
+    })
+}
+
+/// Returns whether the owner of the provider lets a credential outlive its object. Where what the
+/// owner says is not known, nothing could be revoked either.
+pub(super) fn may_retain(world: &World, it: &Revision) -> bool {
+    let provider = world.provider(&it.account).and_then(ProviderView::usable);
+    provider.and_then(|provider| provider.allow.as_ref()).is_none_or(|allow| allow.retain)
 }
 
 /// The network that a CIDR means, whatever bits of the host are set, and however it is spelt: one of IPv4-mapped addresses is

@@ -8,6 +8,7 @@ use crate::api::{AbandonedKind, Reason};
 
 use super::{
     abandoned::{Abandonment, record_name, to_do},
+    allowed,
     checks::{revoke, settle},
     failure::FailureKind,
     inherit,
@@ -133,18 +134,29 @@ pub(super) fn is_of_a_predecessor(world: &World) -> bool {
     world.document().is_some_and(|it| it.object_uid != world.object_uid() && (it.closed || !restored))
 }
 
-/// Whether the credential that workloads use is left alone.
+/// Returns whether the credential that workloads use is left alone: somebody asks for it, and the
+/// owner of a shared provider allows it.
 pub(super) fn retains(world: &World) -> bool {
+    let may = |document: &Document| {
+        // Dead or not, the last one tells: the answer must not change while a deletion goes on.
+        let last = document.revisions.iter().rev().find(|it| it.issued_at.is_some());
+        let usable = document.revisions.iter().filter(|it| it.state.is_usable());
+        usable.chain(last).all(|it| allowed::may_retain(world, it))
+    };
+    world.uninstalling || is_asked_to_retain(world) && world.document().or(world.copied()).is_none_or(may)
+}
+
+fn is_asked_to_retain(world: &World) -> bool {
     let own = |document: &&Document| document.object_uid != world.object_uid();
-    let record = world.document().filter(|it| world.subject.object.is_none() || own(it));
+    let record = world.document().or(world.copied()).filter(|it| world.subject.object.is_none() || own(it));
     if let Some(document) = record {
-        return document.deletion_policy.retains() || world.uninstalling;
+        return document.deletion_policy.retains();
     }
     let Some(object) = &world.subject.object else { return false };
     // The garbage collector takes the owner off what an orphaning deletion leaves, and then its own finalizer, maybe before we look.
     let orphaned = object.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == "orphan")
         || matches!(world.ledger, LedgerView::Present { owned: false, .. });
-    object.spec.deletion_policy.retains() || orphaned || world.uninstalling
+    object.spec.deletion_policy.retains() || orphaned
 }
 
 fn release_target(pass: &Pass<'_>, retain: bool) -> Option<Plan> {

@@ -5,7 +5,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::api::{REMOVED_ANNOTATION, Reason};
+use crate::api::{ProviderKind, REMOVED_ANNOTATION, Reason};
 
 use super::{
     capability::Capabilities,
@@ -22,19 +22,33 @@ const LOOKS: (SignedDuration, SignedDuration) =
 
 /// A person says that something is gone which Credwright can neither remove nor look for.
 pub(super) fn said_to_be_gone(pass: &Pass<'_>) -> Option<Plan> {
-    let annotations = pass.object()?.metadata.annotations.as_ref()?;
-    let gone: Vec<&str> = annotations.get(REMOVED_ANNOTATION)?.split(',').map(str::trim).collect();
-    let named = |it: &&Revision| {
-        gone.contains(&it.name.as_str()) || it.client_id.as_deref().is_some_and(|id| gone.contains(&id))
-    };
-    let (edit, revision) = pass.revisions().filter(named).find_map(|it| match it.state {
-        State::Revoking if cannot(pass, it, |capabilities| pass.can_revoke(it, capabilities)) => {
-            Some((Edit::Revoked { revision: it.revision }, it))
-        }
-        _ => None,
+    let gone = pass.revisions().find(|it| {
+        it.state == State::Revoking
+            && cannot(pass, it, |capabilities| pass.can_revoke(it, capabilities))
+            && is_named(it, said_of(pass, it))
     })?;
-    let message = format!("a person says that {} is gone", revision.name);
+    let message = format!("a person says that {} is gone", gone.name);
+    let edit = Edit::Revoked { revision: gone.revision };
     Some(Plan { message, ..pass.step(Step::Record(edit), Reason::Revoked)? })
+}
+
+/// Returns what is said to be gone by whoever answers for the account: at a shared provider its
+/// owner, and not the tenant, who could keep a living credential that way.
+fn said_of<'a>(pass: &'a Pass<'_>, it: &Revision) -> Option<&'a str> {
+    if is_shared(it) {
+        let provider = pass.world.provider(&it.account)?.usable()?;
+        return provider.standing.removed.as_deref();
+    }
+    pass.object()?.metadata.annotations.as_ref()?.get(REMOVED_ANNOTATION).map(String::as_str)
+}
+
+fn is_named(it: &Revision, said: Option<&str>) -> bool {
+    let is_it = |said: &str| said == it.name || it.client_id.as_deref() == Some(said);
+    said.into_iter().flat_map(|said| said.split(',')).any(|said| is_it(said.trim()))
+}
+
+fn is_shared(it: &Revision) -> bool {
+    it.account.kind == ProviderKind::ClusterCredentialProvider
 }
 
 /// Whether the provider is known not to have something, or not known at all.
@@ -111,7 +125,7 @@ pub(super) fn to_remove(pass: &Pass<'_>, it: &Revision, capabilities: &Capabilit
         "remove {} (client {client}) at {}: {why}. {seen}: {}",
         it.name,
         place(capabilities),
-        annotate(pass, it.client_id.as_deref().unwrap_or(&it.name))
+        annotate(pass, it)
     )
 }
 
@@ -120,10 +134,13 @@ pub(super) fn place(capabilities: &Capabilities) -> &str {
     capabilities.portal.as_ref().map_or(capabilities.title, |portal| portal.remove_at.as_str())
 }
 
-fn annotate(pass: &Pass<'_>, what: &str) -> String {
+fn annotate(pass: &Pass<'_>, it: &Revision) -> String {
     let subject = &pass.world.subject;
-    format!(
-        "kubectl annotate apicred {} --namespace={} --overwrite {REMOVED_ANNOTATION}='{what}'",
-        subject.name, subject.namespace
-    )
+    let annotated = if is_shared(it) {
+        format!("clustercredentialprovider {}", it.account.name)
+    } else {
+        format!("apicred {} --namespace={}", subject.name, subject.namespace)
+    };
+    let what = it.client_id.as_deref().unwrap_or(&it.name);
+    format!("kubectl annotate {annotated} --overwrite {REMOVED_ANNOTATION}='{what}'")
 }

@@ -39,6 +39,8 @@ pub struct Standing {
     pub sibling_refused_at: Option<Timestamp>,
     /// Up to when a person has judged what is refused: it is gone for good.
     pub judged: Option<Timestamp>,
+    /// The names or client IDs, by commas, of what the owner of the provider says is gone.
+    pub removed: Option<String>,
 }
 
 /// What is wrong with a list that does not show a credential which works, under the same tag: what it lacks proves nothing. What is

@@ -118,6 +118,7 @@ fn providers(namespace: &str) -> Vec<(&'static str, Value)> {
         ("exists-not", expression("plan", "DoesNotExist", json!([]))),
         ("scoped", json!({ "namespaces": own, "scopes": ["read", "list"] })),
         ("short", json!({ "namespaces": own, "maxLifetime": "48h" })),
+        ("outlived", json!({ "namespaces": own, "retain": true })),
         ("netted", json!({ "namespaces": own, "subnets": ["203.0.113.0/24", "2001:db8::/32"] })),
     ]
 }
@@ -144,6 +145,9 @@ fn wishes() -> Vec<(&'static str, Value, Option<&'static str>)> {
         ("short", json!({}), None),
         ("short", json!({ "lifetime": "48h" }), None),
         ("short", json!({ "lifetime": "48h1s" }), Some("allows at most 48h")),
+        ("ours", json!({ "deletionPolicy": "Retain" }), Some("credentials outlive their objects")),
+        ("ours", json!({ "deletionPolicy": "Revoke" }), None),
+        ("outlived", json!({ "deletionPolicy": "Retain" }), None),
         ("netted", json!({ "subnets": ["203.0.113.128/25", "2001:db8:1::/48"] }), None),
         ("netted", json!({ "subnets": ["203.0.113.0/24", "198.51.100.0/24"] }), Some("what lies within")),
         ("netted", json!({ "subnets": ["0.0.0.0/1", "128.0.0.0/1"] }), Some("what lies within")),
@@ -177,7 +181,6 @@ async fn what_a_shared_provider_does_not_allow_is_refused_at_admission_and_may_s
     let change = async |spec: &Value| api.patch("orders", &dry, &Patch::Merge(json!({ "spec": spec }))).await;
     for harmless in [
         json!({ "suspend": true }),
-        json!({ "deletionPolicy": "Retain" }),
         json!({ "secret": { "name": "renamed" } }),
         json!({ "rotation": { "overlap": "1h" } }),
     ] {
@@ -188,6 +191,7 @@ async fn what_a_shared_provider_does_not_allow_is_refused_at_admission_and_may_s
         json!({ "lifetime": "48h" }),
         json!({ "name": "another" }),
         json!({ "rotation": { "request": "now" } }),
+        json!({ "deletionPolicy": "Retain" }),
     ] {
         let why = change(&new).await.unwrap_err().to_string();
         assert!(why.contains("does not allow namespace"), "{new}: {why}");

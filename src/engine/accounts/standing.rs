@@ -2,7 +2,7 @@
 
 use super::Account;
 use crate::{
-    api::{ACCOUNT_ANNOTATION, ProviderKind, REFUSED_ANNOTATION, instant},
+    api::{ACCOUNT_ANNOTATION, ProviderKind, REFUSED_ANNOTATION, REMOVED_ANNOTATION, instant},
     engine::{
         Engine,
         stores::{Key, ProviderKey, ProviderObject, Tally},
@@ -70,7 +70,13 @@ impl Engine {
         let confirmed = object.annotation(ACCOUNT_ANNOTATION) == Some(fingerprint);
         let known = object.annotation(REFUSED_ANNOTATION).and_then(instant::parsed);
         let named = Named { kind: key.kind, namespace: &key.namespace, name: &key.name };
-        let judged = self.stores.ledgers.of(key, |tally: &Tally| {
+        let said = Standing {
+            confirmed,
+            judged: known,
+            removed: object.annotation(REMOVED_ANNOTATION).map(ToOwned::to_owned),
+            ..Standing::default()
+        };
+        let counted = self.stores.ledgers.of(key, |tally: &Tally| {
             let elsewhere = if confirmed { 0 } else { tally.made_elsewhere(fingerprint) };
             let refusals = || tally.refusals(known, self.now());
             let suspicion = if elsewhere > 0 {
@@ -79,14 +85,13 @@ impl Engine {
                 of_too_many_refusals(refusals().map(|(at, _)| at), tally.usable, named)
             };
             let sibling = refusals().rev().find(|(_, key)| Some(*key) != of).map(|(at, _)| at);
-            Standing {
-                confirmed,
-                suspicion,
-                usable: tally.usable,
-                sibling_refused_at: sibling,
-                judged: known,
-            }
+            (suspicion, tally.usable, sibling)
         });
-        judged.unwrap_or(Standing { confirmed, judged: known, ..Standing::default() })
+        match counted {
+            Some((suspicion, usable, sibling_refused_at)) => {
+                Standing { suspicion, usable, sibling_refused_at, ..said }
+            }
+            None => said,
+        }
     }
 }

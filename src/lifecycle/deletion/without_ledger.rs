@@ -3,7 +3,7 @@
 //! record, so that the object goes and nothing is forgotten.
 
 use crate::{
-    api::{AbandonedKind, CredentialStatus, DeletionPolicy, Reason, ledger_name},
+    api::{AbandonedKind, CredentialStatus, Reason, ledger_name},
     lifecycle::{
         abandoned::{Abandonment, record_name},
         inherit::foreign,
@@ -86,10 +86,9 @@ fn by_copy(pass: &Pass<'_>) -> Option<Plan> {
 
 /// The object is gone, too.
 pub(super) fn only_a_copy(pass: &Pass<'_>) -> Option<Plan> {
-    let retain = |document: &Document| document.deletion_policy == DeletionPolicy::Retain;
     let copied = pass.world.copied();
     copied
-        .and_then(|document| put_on_record(pass, document, (retain(document), None), NO_LEDGER))
+        .and_then(|document| put_on_record(pass, document, (retains(pass.world), None), NO_LEDGER))
         .or_else(|| remove_copy(pass))
 }
 

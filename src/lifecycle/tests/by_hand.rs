@@ -2,7 +2,7 @@
 
 use super::{builders::*, table::*};
 use crate::{
-    api::{ConditionType, Intake, IntakeVerify, Reason},
+    api::{ConditionType, Intake, IntakeVerify, ProviderKind, Reason},
     lifecycle::{
         capability::{Expiry, Portal, Scopes, Term},
         conclude, decide,
@@ -291,7 +291,23 @@ fn what_a_person_is_to_remove_is_looked_for_until_it_is_gone() {
             it.object.metadata.annotations = Some([annotation].into());
         })
     };
+    let shared = |scene: Scene, said: Option<&str>| {
+        let removed = said.map(ToOwned::to_owned);
+        let kind = ProviderKind::ClusterCredentialProvider;
+        let scene = scene.with_spec(|it| it.provider_ref.kind = kind).and(|it| {
+            it.document.revisions.iter_mut().for_each(|it| it.account.kind = kind);
+            let known = std::mem::take(&mut it.world.providers);
+            it.world.providers = known.into_iter().map(|((_, name), it)| ((kind, name), it)).collect();
+        });
+        scene.provider(|it| it.standing.removed = removed)
+    };
     check(vec![
+        (
+            "at a shared provider its owner says so",
+            shared(left(), Some("client-7, client-1")),
+            "record Revoked { revision: 1 }",
+        ),
+        ("and not the tenant", shared(said("client-1"), None), "CheckRemoval { revision: 1, beside: 2 }"),
         ("at once", left(), "CheckRemoval { revision: 1, beside: 2 }"),
         ("then within the hour", looked(minutes(59)), "rest: Issued"),
         ("every hour", looked(hours(1)), "CheckRemoval { revision: 1, beside: 2 }"),

@@ -2,7 +2,7 @@
 
 use super::{builders::*, table::*};
 use crate::{
-    api::{DeletionPolicy, Reason},
+    api::{Allow, DeletionPolicy, Reason},
     lifecycle::{
         decide,
         failure::FailureKind,
@@ -94,6 +94,30 @@ fn deletion() {
             a_credential().issued(days(9)).next(State::Revoked).retained().deleting(),
             "record Close",
         ),
+    ]);
+}
+
+#[test]
+fn a_credential_of_a_shared_provider_outlives_its_object_only_if_the_owner_allows_it() {
+    let shared = |retain: bool, scene: Scene| {
+        scene.provider(|it| it.allow = Some(Allow { retain, ..Allow::default() })).deleting()
+    };
+    let orphaned = |scene: Scene| {
+        scene.and(|it| it.object.metadata.finalizers.as_mut().unwrap().push("orphan".to_owned()))
+    };
+    let uninstalling = |scene: Scene| scene.and(|it| it.world.uninstalling = true);
+    let over = || active().retained().and(|it| it.it().state = State::Revoked);
+    let released = "ReleaseTarget { name: \"orders\" }";
+    check(vec![
+        ("allowed", shared(true, active().retained()), released),
+        ("not allowed", shared(false, active().retained()), "record StartRevoking [1]"),
+        (
+            "an orphan finalizer is no way round it",
+            shared(false, orphaned(active())),
+            "record StartRevoking [1]",
+        ),
+        ("what is revoked is not left in the Secret", shared(false, over()), "record Close"),
+        ("whoever removes the definitions owns all", shared(false, uninstalling(active())), released),
     ]);
 }
 

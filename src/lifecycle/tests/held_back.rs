@@ -2,7 +2,7 @@
 
 use super::{builders::*, table::*};
 use crate::{
-    api::{Allow, AllowedNamespaces},
+    api::{Allow, AllowedNamespaces, DeletionPolicy},
     lifecycle::{
         capability::Scopes,
         conclude, decide,
@@ -139,6 +139,16 @@ fn what_holds_a_mint_back() {
             allow(|it| it.subnets = Some(vec!["10.1.0.0/16".to_owned()]))
                 .with_spec(|it| it.subnets = vec!["10.0.0.0/8".to_owned()]),
             "rest: NotAllowed",
+        ),
+        (
+            "an object that asks to be outlived",
+            allow(|_| ()).with_spec(|it| it.deletion_policy = DeletionPolicy::Retain),
+            "rest: NotAllowed",
+        ),
+        (
+            "where its owner allows that",
+            allow(|it| it.retain = true).with_spec(|it| it.deletion_policy = DeletionPolicy::Retain),
+            "mint 1: FirstIssue",
         ),
         (
             "another's Secret of its name",

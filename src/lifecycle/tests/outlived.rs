@@ -2,7 +2,7 @@
 
 use super::{builders::*, table::*};
 use crate::{
-    api::{Allow, AllowedNamespaces, Reason},
+    api::{Allow, AllowedNamespaces, DeletionPolicy, OnWithdrawal, Reason},
     lifecycle::{
         conclude, decide,
         failure::FailureKind,
@@ -62,12 +62,30 @@ fn a_credential_that_may_not_be_renewed_is_revoked_at_the_end_of_its_life() {
             over,
         ),
         (
+            "and the owner lets nothing live on",
+            checked(shared(1, |it| {
+                it.namespaces.names.clear();
+                it.on_withdrawal = OnWithdrawal::Revoke;
+            })),
+            over,
+        ),
+        (
+            "which is not said of a namespace that is allowed",
+            checked(shared(1, |it| it.on_withdrawal = OnWithdrawal::Revoke)),
+            "rest: Issued",
+        ),
+        (
             "a lower bound ends nothing at once",
             checked(shared(80, |it| it.max_lifetime = lasting("24h"))),
             "rest: NotAllowed",
         ),
         ("but nothing lives beyond its own end", shared(91, |it| it.max_lifetime = lasting("24h")), over),
         ("scopes that are not allowed", shared(91, |it| it.scopes = Some(vec!["write".to_owned()])), over),
+        (
+            "but an object that begins to ask to be outlived is renewed",
+            checked(bounded(91)).with_spec(|it| it.deletion_policy = DeletionPolicy::Retain),
+            "record Policy { policy: Retain }",
+        ),
         ("a target that is taken", bounded(91).with_target(|it| it.ours = false), over),
         ("a request that the provider refuses", rejected(bounded(91)), over),
         (
