@@ -11,6 +11,8 @@ NODE_NEEDED := 20
 CARGO_DENY_VERSION := 0.20.2
 
 target := $(or $(CARGO_TARGET_DIR),target)
+# Tests wait for servers most of the time: two for each core keep the cores busy.
+test_threads := $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
 cargo_deny := target/tools/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
 oidc := tests/oidc/node_modules/.package-lock.json
 
@@ -30,7 +32,7 @@ demo: rust node controlplane npm ## Issue, rotate and revoke credentials of six 
 .PHONY: test
 test: rust node controlplane helm crane npm ## Run all tests, with one real control plane for all of them
 	cargo test --locked --workspace --no-run
-	$(target)/debug/controlplane up -- cargo test --locked --workspace --no-fail-fast
+	RUST_TEST_THREADS=$(test_threads) $(target)/debug/controlplane up -- cargo test --locked --workspace --no-fail-fast
 
 .PHONY: lint
 lint: rust $(cargo_deny) ## Check format, lints, dependencies and documentation

@@ -8,7 +8,7 @@ use std::{
 };
 
 use credwright_simulator::{Fault, Gate, Matching};
-use futures::{FutureExt, StreamExt, stream};
+use futures::{FutureExt, StreamExt, future::join_all, stream};
 use tokio::sync::Semaphore;
 
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// How many cases run at once, over all stories.
-static ROOM: Semaphore = Semaphore::const_new(10);
+static ROOM: Semaphore = Semaphore::const_new(16);
 
 /// All the cuts that were made.
 static CUTS: AtomicUsize = AtomicUsize::new(0);
@@ -119,9 +119,8 @@ pub(crate) async fn sweep(story: Story, kind: Kind, doubles: Doubles) {
     }
     let cases = stream::iter(plans).map(|plan| tell(story, kind, plan)).buffer_unordered(16);
     let mut ran: Vec<Ran> = cases.collect().await;
-    for (lane, length) in LANES.iter().zip(lengths) {
-        ran.extend(beyond(story, kind, *lane, length + MARGIN).await);
-    }
+    let beyond = LANES.iter().zip(lengths).map(|(lane, length)| beyond(story, kind, *lane, length + MARGIN));
+    ran.extend(join_all(beyond).await.into_iter().flatten());
     let of = |cuts: usize| ran.iter().filter(|it| it.cuts == cuts).count();
     let in_vain: usize = ran.iter().map(|it| it.in_vain).sum();
     let so_far = CUTS.fetch_add(of(1) + 2 * of(2), Ordering::Relaxed) + of(1) + 2 * of(2);
