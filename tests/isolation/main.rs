@@ -54,7 +54,7 @@ const PHASE: Duration = Duration::from_secs(90);
 /// How much later than without an attack the 99th percentile may be.
 const LATER: f64 = 2.0;
 /// The chart's memory limit.
-const LIMIT_KIB: u64 = 256 * 1024;
+const LIMIT_KIB: u64 = 512 * 1024;
 /// The name of an object whose first credential cannot be deleted at the provider.
 const UNDELETABLE: &str = "undeletable";
 
