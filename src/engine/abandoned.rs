@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::ByteString;
 use kube::{
     Api, Resource, ResourceExt,
-    api::{DeleteParams, Patch, PatchParams},
+    api::{Patch, PatchParams},
     core::ObjectMeta,
 };
 use secrecy::{ExposeSecret, SecretString};
@@ -285,20 +285,18 @@ impl Engine {
         }
     }
 
-    /// Removes a record and what is beside it. The garbage collector would remove the second, in its own time.
+    /// Removes a record, and then the Secret beside it, without waiting for the garbage collector.
     async fn remove_abandoned(&self, record: &AbandonedCredential) -> Result<(), EngineError> {
-        let name = record.name_any();
+        let (name, api) = (record.name_any(), self.own_secrets());
+        let beside = call("reading what retrying needs", api.get_opt(&name)).await?.filter(|secret| {
+            secret.owner_references().iter().any(|owner| Some(&owner.uid) == record.metadata.uid.as_ref())
+        });
         let (records, only_this) = (self.records(), only(record.uid()));
         let deleted = call("removing an abandoned credential", records.delete(&name, &only_this)).await;
         ignore_absence(deleted.map(drop))?;
         self.stores.abandoned.remove(&Key::of(record), version(record));
-        let api = self.own_secrets();
-        let Some(secret) = call("reading what retrying needs", api.get_opt(&name)).await? else {
-            return Ok(());
-        };
-        if secret.owner_references().iter().any(|owner| Some(&owner.uid) == record.metadata.uid.as_ref()) {
-            let params = DeleteParams::default();
-            let deleted = call("removing what retrying needs", api.delete(&name, &params)).await;
+        if let Some(secret) = beside {
+            let deleted = call("removing what retrying needs", api.delete(&name, &only(secret.uid()))).await;
             ignore_absence(deleted.map(drop))?;
         }
         Ok(())

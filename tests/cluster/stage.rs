@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use crate::support::{Running, Scene};
 
 /// How long a condition may take in real time.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(120);
 /// How long an operator is idle when it is at rest: watch events may be under way.
 const CALM: Duration = Duration::from_millis(100);
 
