@@ -54,6 +54,8 @@ pub const ABANDONED_TYPE: &str = "credwright.dev/abandoned";
 pub const SEAL_TYPE: &str = "credwright.dev/seal";
 /// Name of the Secret with the key that seals ledgers, in Credwright's own namespace.
 pub const SEAL_NAME: &str = "credwright-seal";
+/// Name of the Secret with the sealing key before that one, which only opens what it has sealed.
+pub const PREVIOUS_SEAL_NAME: &str = "credwright-seal-previous";
 /// The ConfigMap in Credwright's own namespace that tells what was minted for objects that have gone within the last hour.
 pub const MINTS_NAME: &str = "credwright-mints";
 /// What a ledger's name has after the ApiCredential's.

@@ -45,6 +45,7 @@ pub struct IntakeEntry {
 pub struct IntakeContent {
     client_id: String,
     pair: String,
+    pair_before: Option<String>,
     content: String,
     issued_at: Option<Timestamp>,
     expires_at: Option<Timestamp>,
@@ -103,6 +104,7 @@ fn read(secret: &Secret, sealer: &Sealer) -> Result<(IntakeContent, SecretString
     let content = IntakeContent {
         client_id: client_id.to_owned(),
         pair: sealer.digest(parts),
+        pair_before: sealer.previous_digest(parts),
         content: sealer.digest(parts.into_iter().chain([times.as_bytes(), again.as_bytes()])),
         issued_at,
         expires_at,
@@ -123,6 +125,7 @@ impl Engine {
                 held_elsewhere: self.stores.ledgers.held_by_another(&it.client_id, &account, of),
                 client_id: it.client_id,
                 pair: it.pair,
+                pair_before: it.pair_before,
                 content: it.content,
                 issued_at: it.issued_at,
                 expires_at: it.expires_at,

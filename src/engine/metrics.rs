@@ -7,6 +7,7 @@ use std::{
 
 use super::{
     Accounts, Engine,
+    seal::Sealer,
     stores::{ProviderKey, ProviderObject, Stores, Tally},
 };
 use crate::{
@@ -21,6 +22,7 @@ pub(super) struct Seen {
     pub(super) stores: Arc<Stores>,
     pub(super) accounts: Arc<Accounts>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) sealer: Arc<Sealer>,
 }
 
 impl Source for Seen {
@@ -30,6 +32,15 @@ impl Source for Seen {
 
     fn unreadable(&self) -> BTreeMap<String, u32> {
         self.stores.unreadable.counts()
+    }
+
+    fn sealed_before(&self) -> BTreeMap<&'static str, u32> {
+        // Before all is known, a count of zero would mislead.
+        if !self.sealer.has_previous() || !self.stores.has_settled() {
+            return BTreeMap::new();
+        }
+        let ledgers = self.stores.ledgers.select(|_, entry| (!entry.up_to_date).then_some(()));
+        [("ledger", u32::try_from(ledgers.len()).unwrap_or(u32::MAX))].into()
     }
 
     fn accounts(&self) -> Vec<AccountFacts> {

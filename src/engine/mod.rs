@@ -111,13 +111,19 @@ impl Engine {
     #[must_use]
     pub fn new(client: Client, clock: Arc<dyn Clock>, settings: Settings, sealer: seal::Sealer) -> Self {
         let (stores, accounts) = (Arc::<Stores>::default(), Arc::<Accounts>::default());
-        let seen = metrics::Seen { stores: stores.clone(), accounts: accounts.clone(), clock: clock.clone() };
+        let sealer = Arc::new(sealer);
+        let seen = metrics::Seen {
+            stores: stores.clone(),
+            accounts: accounts.clone(),
+            clock: clock.clone(),
+            sealer: sealer.clone(),
+        };
         Self {
             client,
             clock,
             settings,
             started: OnceLock::new(),
-            sealer: Arc::new(sealer),
+            sealer,
             stores,
             accounts,
             metrics: Metrics::over(seen),

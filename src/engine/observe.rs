@@ -205,8 +205,15 @@ fn ledger_view(entry: Option<LedgerEntry>) -> LedgerView {
             LedgerView::Unreadable { why, held, terminating: terminating.is_some() }
         }
         Some(LedgerEntry {
-            document: Ok(document), sealed, owned, labelled, uid, held, terminating, ..
-        }) => LedgerView::Present { document, sealed, uid, held, terminating, owned, labelled },
+            document: Ok(document),
+            sealed,
+            owned,
+            up_to_date,
+            uid,
+            held,
+            terminating,
+            ..
+        }) => LedgerView::Present { document, sealed, uid, held, terminating, owned, up_to_date },
     }
 }
 

@@ -4,7 +4,7 @@
 //! namespace can neither read it nor change the document unnoticed nor move it elsewhere. A target carries a keyed digest of
 //! its content, so that Credwright recognises its own work without keeping any of it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, iter};
 
 use aws_lc_rs::{
     aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey},
@@ -40,8 +40,14 @@ struct Plain(String, Option<String>);
 #[error("it was not sealed by this Credwright, or it was changed since")]
 pub struct SealError;
 
-/// Holds the key.
+/// Holds the key that everything is sealed with, and the one before it, which only opens.
 pub struct Sealer {
+    current: Keys,
+    previous: Option<Keys>,
+}
+
+/// What follows from one sealing key.
+struct Keys {
     aead: RandomizedNonceKey,
     mac: hmac::Key,
 }
@@ -124,13 +130,19 @@ impl Sealer {
     /// # Errors
     /// If the key does not have [`KEY_LEN`] bytes.
     pub fn new(key: &[u8]) -> Result<Self, SealError> {
-        if key.len() != KEY_LEN {
-            return Err(SealError);
-        }
-        let derived = |purpose: &[u8]| hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), purpose);
-        let aead =
-            RandomizedNonceKey::new(&AES_256_GCM, derived(b"ledger").as_ref()).map_err(|_| SealError)?;
-        Ok(Self { aead, mac: hmac::Key::new(hmac::HMAC_SHA256, derived(b"target").as_ref()) })
+        Ok(Self { current: Keys::new(key)?, previous: None })
+    }
+
+    /// The same, which also opens and recognises what was sealed with `key` before.
+    ///
+    /// # Errors
+    /// If the key does not have [`KEY_LEN`] bytes.
+    pub fn after(self, key: &[u8]) -> Result<Self, SealError> {
+        Ok(Self { previous: Some(Keys::new(key)?), ..self })
+    }
+
+    fn keys(&self) -> impl Iterator<Item = &Keys> {
+        iter::once(&self.current).chain(&self.previous)
     }
 
     /// A new random key.
@@ -151,7 +163,7 @@ impl Sealer {
     pub fn seal(&self, material: &Material, place: Place<'_>) -> Result<Vec<u8>, SealError> {
         let mut buffer = material.to_plain();
         let aad = Aad::from(place.associated_data());
-        let nonce = self.aead.seal_in_place_append_tag(aad, &mut *buffer).map_err(|_| SealError)?;
+        let nonce = self.current.aead.seal_in_place_append_tag(aad, &mut *buffer).map_err(|_| SealError)?;
         let mut sealed = nonce.as_ref().to_vec();
         sealed.append(&mut buffer);
         Ok(sealed)
@@ -162,6 +174,46 @@ impl Sealer {
     /// # Errors
     /// If it was made by another key, or for another place, or was changed.
     pub fn open(&self, sealed: &[u8], place: Place<'_>) -> Result<Material, SealError> {
+        self.keys().find_map(|keys| keys.open(sealed, place).ok()).ok_or(SealError)
+    }
+
+    /// Returns whether there is a key before the current one.
+    #[must_use]
+    pub fn has_previous(&self) -> bool {
+        self.previous.is_some()
+    }
+
+    /// Returns whether the current key opens it. Where there is no other one, whatever opens does.
+    #[must_use]
+    pub fn is_current(&self, sealed: &[u8], place: Place<'_>) -> bool {
+        self.previous.is_none() || self.current.open(sealed, place).is_ok()
+    }
+
+    /// Returns a digest of `parts` that only the holder of the key can make.
+    #[must_use]
+    pub fn digest<'a>(&self, parts: impl IntoIterator<Item = &'a [u8]>) -> String {
+        self.current.digest(parts)
+    }
+
+    /// Returns the digest that the key before would have made, if there is one.
+    #[must_use]
+    pub fn previous_digest<'a>(&self, parts: impl IntoIterator<Item = &'a [u8]>) -> Option<String> {
+        self.previous.as_ref().map(|keys| keys.digest(parts))
+    }
+}
+
+impl Keys {
+    fn new(key: &[u8]) -> Result<Self, SealError> {
+        if key.len() != KEY_LEN {
+            return Err(SealError);
+        }
+        let derived = |purpose: &[u8]| hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), purpose);
+        let aead =
+            RandomizedNonceKey::new(&AES_256_GCM, derived(b"ledger").as_ref()).map_err(|_| SealError)?;
+        Ok(Self { aead, mac: hmac::Key::new(hmac::HMAC_SHA256, derived(b"target").as_ref()) })
+    }
+
+    fn open(&self, sealed: &[u8], place: Place<'_>) -> Result<Material, SealError> {
         let (nonce, ciphertext) = sealed.split_at_checked(NONCE_LEN).ok_or(SealError)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| SealError)?;
         let mut buffer = Zeroizing::new(ciphertext.to_vec());
@@ -170,9 +222,7 @@ impl Sealer {
         Material::from_plain(plain)
     }
 
-    /// A digest of `parts` that only the holder of the key can make.
-    #[must_use]
-    pub fn digest<'a>(&self, parts: impl IntoIterator<Item = &'a [u8]>) -> String {
+    fn digest<'a>(&self, parts: impl IntoIterator<Item = &'a [u8]>) -> String {
         let mut context = hmac::Context::with_key(&self.mac);
         for part in parts {
             context.update(&(part.len() as u64).to_be_bytes());

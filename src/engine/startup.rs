@@ -12,7 +12,7 @@ use kube::{
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use crate::api::{LEDGER_TYPE, ROLE_LABEL, ROLE_LEDGER, SEAL_NAME, SEAL_TYPE};
+use crate::api::{LEDGER_TYPE, PREVIOUS_SEAL_NAME, ROLE_LABEL, ROLE_LEDGER, SEAL_NAME, SEAL_TYPE};
 
 use super::{
     Engine, EngineError,
@@ -54,15 +54,38 @@ pub async fn cluster_id(client: &Client) -> Result<String, EngineError> {
     Ok(system.uid().unwrap_or_default())
 }
 
-/// The sealer with the key in Credwright's namespace, which is made if there is none and no ledger
-/// that was sealed with one. Two replicas that start together agree on one, because only one write
-/// can succeed.
+/// The sealer with the key in Credwright's namespace. The key is made if there is none, and either no
+/// ledger that was sealed with one or the key before, which opens them. Two replicas that start
+/// together agree on one, because only one write can succeed.
 ///
 /// # Errors
 /// If the key can neither be read nor made, is not one, or is missing though there are ledgers `within` these namespaces (none means
 /// all): another one would open none of them, and be in the way of the right one.
 pub async fn sealer(client: &Client, namespace: &str, within: &[String]) -> Result<Sealer, EngineError> {
     let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
+    let Some(before) = call("reading the sealing key before", secrets.get_opt(PREVIOUS_SEAL_NAME)).await?
+    else {
+        return current(client, &secrets, Some(within)).await.and_then(|key| sealed_with(&key, SEAL_NAME));
+    };
+    let key = current(client, &secrets, None).await?;
+    let before = key_of(before, PREVIOUS_SEAL_NAME)?;
+    if *before == *key {
+        let message = format!(
+            "the Secrets {SEAL_NAME} and {PREVIOUS_SEAL_NAME} hold the same key: delete {SEAL_NAME}, and a new key is made"
+        );
+        return Err(EngineError::Ledger(message));
+    }
+    sealed_with(&key, SEAL_NAME)?.after(&before).map_err(|_| no_key(PREVIOUS_SEAL_NAME))
+}
+
+/// The current key. Where it is missing it is made, unless there are ledgers `within` these
+/// namespaces that only it opens.
+async fn current(
+    client: &Client,
+    secrets: &Api<Secret>,
+    within: Option<&[String]>,
+) -> Result<Zeroizing<Vec<u8>>, EngineError> {
+    let namespace = secrets.namespace().unwrap_or_default();
     let there = call("reading the sealing key", secrets.get_opt(SEAL_NAME)).await?;
     let made = match there {
         Some(secret) if is_said_to_be_lost(&secret) => {
@@ -70,9 +93,11 @@ pub async fn sealer(client: &Client, namespace: &str, within: &[String]) -> Resu
             let secret = new_key(secret.metadata);
             call("making the sealing key", secrets.replace(SEAL_NAME, &post(), &secret)).await
         }
-        Some(secret) => return from_secret(secret),
+        Some(secret) => return key_of(secret, SEAL_NAME),
         None => {
-            if let Some(ledger) = some_ledger(client, within).await? {
+            if let Some(within) = within
+                && let Some(ledger) = some_ledger(client, within).await?
+            {
                 return Err(EngineError::Ledger(lost_key(namespace, &ledger)));
             }
             let metadata = ObjectMeta {
@@ -84,11 +109,11 @@ pub async fn sealer(client: &Client, namespace: &str, within: &[String]) -> Resu
         }
     };
     match made {
-        Ok(secret) => from_secret(secret),
+        Ok(secret) => key_of(secret, SEAL_NAME),
         Err(error)
             if error.is_already_exists() || error.status().is_some_and(kube::core::Status::is_conflict) =>
         {
-            from_secret(call("reading the sealing key", secrets.get(SEAL_NAME)).await?)
+            key_of(call("reading the sealing key", secrets.get(SEAL_NAME)).await?, SEAL_NAME)
         }
         Err(error) => Err(error),
     }
@@ -192,13 +217,17 @@ impl Engine {
     }
 }
 
-fn from_secret(secret: Secret) -> Result<Sealer, EngineError> {
-    let key =
-        secret.data.and_then(|mut data| data.remove(KEY)).map(|ByteString(bytes)| Zeroizing::new(bytes));
-    let sealer = key.and_then(|key| Sealer::new(&key).ok());
-    sealer.ok_or_else(|| {
-        let message =
-            format!("the Secret {SEAL_NAME} holds no sealing key of 32 bytes; restore it from a backup");
-        EngineError::Ledger(message)
-    })
+fn key_of(secret: Secret, name: &str) -> Result<Zeroizing<Vec<u8>>, EngineError> {
+    let key = secret.data.and_then(|mut data| data.remove(KEY));
+    key.map(|ByteString(bytes)| Zeroizing::new(bytes)).ok_or_else(|| no_key(name))
+}
+
+fn sealed_with(key: &[u8], name: &str) -> Result<Sealer, EngineError> {
+    Sealer::new(key).map_err(|_| no_key(name))
+}
+
+fn no_key(name: &str) -> EngineError {
+    EngineError::Ledger(format!(
+        "the Secret {name} holds no sealing key of 32 bytes; restore it from a backup"
+    ))
 }

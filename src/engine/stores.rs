@@ -122,8 +122,8 @@ pub enum ProviderObject {
 pub struct LedgerEntry {
     /// Whether it belongs to an ApiCredential.
     pub owned: bool,
-    /// True if it carries our label.
-    pub labelled: bool,
+    /// True if it carries our label, and is sealed with the current key.
+    pub up_to_date: bool,
     /// The Secret's UID.
     pub uid: String,
     /// The Secret's version.
@@ -294,6 +294,12 @@ impl Stores {
         }
     }
 
+    /// Returns whether everything was known once.
+    #[must_use]
+    pub fn has_settled(&self) -> bool {
+        self.settled.load(Ordering::Acquire)
+    }
+
     fn unclaimed(&self, keys: Vec<Key>) {
         self.targets.unclaimed(keys, |key, target| self.claims(key, target));
     }
@@ -318,7 +324,7 @@ impl Stores {
 pub fn ledger_entry(secret: &Secret, sealer: &Sealer) -> LedgerEntry {
     LedgerEntry {
         owned: owner_uid(secret).is_some(),
-        labelled: secret.labels().get(ROLE_LABEL).is_some_and(|role| role == ROLE_LEDGER),
+        up_to_date: is_up_to_date(secret, sealer),
         uid: secret.uid().unwrap_or_default(),
         version: version(secret),
         held: carries(secret, LEDGER_FINALIZER),
@@ -326,6 +332,17 @@ pub fn ledger_entry(secret: &Secret, sealer: &Sealer) -> LedgerEntry {
         sealed: secret.data.as_ref().and_then(|data| data.get(SEALED_KEY)).map_or(0, |it| it.0.len()),
         document: open_ledger(secret, sealer).map(|(document, _)| Arc::new(document)),
     }
+}
+
+fn is_up_to_date(secret: &Secret, sealer: &Sealer) -> bool {
+    let data =
+        |key: &str| secret.data.as_ref().and_then(|data| data.get(key)).map(|bytes| bytes.0.as_slice());
+    let (namespace, name) = (secret.namespace().unwrap_or_default(), secret.name_any());
+    let current = |(document, sealed)| {
+        sealer.is_current(sealed, Place { namespace: &namespace, name: &name, document })
+    };
+    secret.labels().get(ROLE_LABEL).is_some_and(|role| role == ROLE_LEDGER)
+        && data(DOCUMENT_KEY).zip(data(SEALED_KEY)).is_none_or(current)
 }
 
 /// A copy of the ledger of `credential` as it is kept. It is sealed for the ledger's place, not for its own.

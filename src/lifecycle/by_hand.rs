@@ -102,7 +102,8 @@ fn offer<'a>(pass: &Pass<'a>, request: &Request) -> Option<Offer<'a>> {
         IntakeView::Unusable(why) => return wrong(why.clone()),
         IntakeView::Holds(pair) => pair,
     };
-    if let Some(known) = pass.revisions().rev().find(|it| it.pair.as_ref() == Some(&pair.pair)) {
+    let is_it = |it: &&Revision| it.pair.as_ref().is_some_and(|known| pair.has_hash(known));
+    if let Some(known) = pass.revisions().rev().find(is_it) {
         let restated = restated(pass, known, pair).map(|plan| Offer::Restated(Box::new(plan)));
         return Some(restated.unwrap_or(Offer::Known(known)));
     }
@@ -116,14 +117,19 @@ fn offer<'a>(pass: &Pass<'a>, request: &Request) -> Option<Offer<'a>> {
     Some(Offer::Fresh(pair))
 }
 
-/// What a person learns later about a pair, or mistyped, counts from then on.
+/// What a person learns later about a pair, or mistyped, counts from then on. A hash by the sealing
+/// key before becomes one by the current key.
 fn restated(pass: &Pass<'_>, known: &Revision, pair: &IntakePair) -> Option<Plan> {
-    let issued_at = pair.issued_at.or(known.issued_at);
-    let expires_at = pair.expires_at.or(known.expires_at);
-    if known.state != State::Issued || (known.issued_at, known.expires_at) == (issued_at, expires_at) {
+    let (mut issued_at, mut expires_at) = (known.issued_at, known.expires_at);
+    if known.state == State::Issued {
+        (issued_at, expires_at) = (pair.issued_at.or(issued_at), pair.expires_at.or(expires_at));
+    }
+    let same_times = (known.issued_at, known.expires_at) == (issued_at, expires_at);
+    if same_times && known.pair.as_ref() == Some(&pair.pair) {
         return None;
     }
-    let restate = Edit::Restate { revision: known.revision, issued_at, expires_at };
+    let pair = pair.pair.clone();
+    let restate = Edit::Restate { revision: known.revision, issued_at, expires_at, pair };
     pass.step(Step::Record(restate), Reason::IntakeReplaced)
 }
 

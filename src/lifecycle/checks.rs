@@ -42,7 +42,7 @@ const CHECKS: &[Check] = &[
     suspended,
     object_is_not_held,
     surgery::deleted_ledger,
-    surgery::unidentified_ledger,
+    surgery::outdated_ledger,
     surgery::lost_ledger,
     note_policy,
     follow_the_provider,
@@ -74,6 +74,10 @@ fn suspended(pass: &Pass<'_>) -> Option<Plan> {
     // deleted.
     if !pass.world.object_is_held() && pass.document().is_some_and(|it| it.living().next().is_some()) {
         return pass.step(Step::HoldObject, Reason::Suspended);
+    }
+    // It has to open whenever the object goes on, or goes.
+    if let Some(plan) = surgery::outdated_ledger(pass) {
+        return Some(plan);
     }
     let ends = pass.revisions().filter_map(|it| allowed::end(pass, it)).filter(|end| *end > pass.now).min();
     let unless = ends.map(|at| {

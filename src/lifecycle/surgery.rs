@@ -79,15 +79,15 @@ fn held_by_others(pass: &Pass<'_>) -> Plan {
     pass.rest(Reason::LedgerLost, message)
 }
 
-/// A ledger that was made with a credential in it does not know its own UID, and so could not be
-/// told from a backup of itself; and of one whose label was taken off, no watch tells. Both are
-/// mended by writing it once more.
-pub(super) fn unidentified_ledger(pass: &Pass<'_>) -> Option<Plan> {
+/// Writes a ledger once more: one that was made with a credential in it does not know its own UID,
+/// and could not be told from a backup of itself; no watch tells of one whose label was taken off;
+/// and one that is sealed with the key before cannot be read once a person has removed that key.
+pub(super) fn outdated_ledger(pass: &Pass<'_>) -> Option<Plan> {
     let document = pass.document()?;
     let unknown =
         || document.ledger_uid.is_none() && document.revisions.iter().any(|it| it.state.is_usable());
-    let unlabelled = matches!(pass.world.ledger, LedgerView::Present { labelled: false, .. });
-    if !unlabelled && !unknown() {
+    let outdated = matches!(pass.world.ledger, LedgerView::Present { up_to_date: false, .. });
+    if !outdated && !unknown() {
         return None;
     }
     pass.step(Step::Record(Edit::Identify), Reason::LedgerRebuilt)

@@ -84,8 +84,9 @@ pub enum LedgerView {
         terminating: Option<Timestamp>,
         /// Whether it belongs to an object.
         owned: bool,
-        /// True if it carries our label: without that, no watch tells of it.
-        labelled: bool,
+        /// True if it carries our label, without which no watch tells of it, and is sealed with the
+        /// current key.
+        up_to_date: bool,
     },
 }
 
@@ -142,6 +143,8 @@ pub struct IntakePair {
     pub client_id: String,
     /// Keyed hash of the pair.
     pub pair: String,
+    /// The same by the sealing key before, if there is one.
+    pub pair_before: Option<String>,
     /// Keyed hash of all that the Secret says.
     pub content: String,
     /// When it was made, if the person says so.
@@ -152,6 +155,14 @@ pub struct IntakePair {
     pub since: Timestamp,
     /// Whether another ledger holds this client ID.
     pub held_elsewhere: bool,
+}
+
+impl IntakePair {
+    /// Returns whether the pair has this hash, by either key.
+    #[must_use]
+    pub fn has_hash(&self, hash: &str) -> bool {
+        self.pair == hash || self.pair_before.as_deref() == Some(hash)
+    }
 }
 
 /// A provider, as it was found.

@@ -271,7 +271,7 @@ fn pages() -> Vec<book::Page> {
     let mut book = Book::new();
     let _counts = Counts::new(&mut book);
     // Writing down what there is cannot fail.
-    let _ = write_all(&[], &[], &BTreeMap::new(), &mut book);
+    let _ = write_all(&[], &[], (&BTreeMap::new(), &BTreeMap::new()), &mut book);
     book.pages
 }
 

@@ -10,7 +10,7 @@ use kube::{
 use serde_json::json;
 
 use crate::stage::hours;
-use crate::support::{Power, Scene, power::Cut};
+use crate::support::{Power, Scene, eventually, power::Cut};
 
 impl Scene {
     /// Deletes the ledger of `orders`, as a curious user would.
@@ -176,6 +176,52 @@ async fn without_the_seals_key_a_ledger_says_so_and_is_put_together_when_a_perso
     scene.jump(&operator, hours(30)).await;
     assert_eq!((scene.pair("orders").await, scene.made().len()), (pair, 1));
     assert_eq!(scene.provider.record().live().len(), 1);
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_sealing_key_takes_over_everything_and_then_the_one_before_can_go() {
+    let scene = Scene::new("seal-new").await;
+    let operator = scene.operator().await;
+    for name in ["orders", "paused"] {
+        scene.issue(name, json!({ "lifetime": "720h" })).await;
+    }
+    scene.merge("paused", json!({ "spec": { "suspend": true } })).await;
+    scene.says("paused", ("Ready", "True", "Suspended")).await;
+    let pairs = async || (scene.pair("orders").await, scene.pair("paused").await);
+    let before = pairs().await;
+    operator.stop().await;
+
+    // As docs/operations.md says.
+    let key = async || scene.secret("credwright-seal").await.unwrap().data.unwrap()["key"].clone();
+    let first = key().await;
+    let copy = json!({
+        "metadata": { "name": "credwright-seal-previous" }, "type": "credwright.dev/seal", "data": { "key": first },
+    });
+    scene.put_secret(copy).await;
+    let same = scene.fails_to_start().await;
+    assert!(same.contains("hold the same key: delete credwright-seal"), "{same}");
+    scene.delete_secret("credwright-seal").await;
+    let operator = scene.operator().await;
+    let left = || {
+        let text = operator.operator.metrics().text();
+        let series = "credwright_sealed_before{kind=\"ledger\"} ";
+        text.lines().find_map(|line| line.strip_prefix(series)).map(ToOwned::to_owned)
+    };
+    eventually("nothing needs the key before", async || left().as_deref() == Some("0")).await;
+    assert_ne!(key().await, first, "Credwright has made another key");
+    operator.stop().await;
+
+    scene.delete_secret("credwright-seal-previous").await;
+    let operator = scene.operator().await;
+    scene.merge("orders", json!({ "spec": { "secret": { "labels": { "seen": "yes" } } } })).await;
+    scene.rest(&operator).await;
+    scene.says("orders", ("Ready", "True", "Issued")).await;
+    assert_eq!(pairs().await, before);
+    assert_eq!((scene.made().len(), scene.provider.record().live().len()), (2, 2), "nothing was minted");
+    scene.delete("orders").await;
+    scene.goes("orders").await;
+    assert_eq!(scene.provider.record().live().len(), 1, "its ledger still tells what to revoke");
     operator.stop().await;
 }
 

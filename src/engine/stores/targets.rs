@@ -58,6 +58,9 @@ pub struct TargetEntry {
     pub created_at: Option<Timestamp>,
 }
 
+/// What a target is said to be rendered from that carries a digest by the sealing key before.
+const SEALED_BEFORE: &str = "sealed-before";
+
 /// A target Secret as it is kept: recognised by its digest, and stripped.
 #[must_use]
 pub fn target_entry(secret: &Secret, sealer: &Sealer) -> TargetEntry {
@@ -89,19 +92,30 @@ fn intact(secret: &Secret, sealer: &Sealer) -> Option<Rendered> {
         from: annotations.get(RENDERED_FROM_ANNOTATION)?.clone(),
     };
     let digest = annotations.get(DIGEST_ANNOTATION)?;
-    (*digest == target_digest(secret, &rendered, sealer)).then_some(rendered)
+    if *digest == target_digest(secret, &rendered, sealer) {
+        return Some(rendered);
+    }
+    // It is rendered again, since nobody recognises it once a person has removed the key before.
+    let before = sealer.previous_digest(parts(&head(secret, &rendered), secret));
+    (before.as_ref() == Some(digest)).then(|| Rendered { from: SEALED_BEFORE.to_owned(), ..rendered })
 }
 
 /// The digest that says: Credwright wrote exactly this, here, from that. Not for whom: a restore
 /// takes the owner away, and whose it is, is seen from the owner reference or from the ledger.
 pub(in crate::engine) fn target_digest(secret: &Secret, rendered: &Rendered, sealer: &Sealer) -> String {
-    let namespace = secret.namespace().unwrap_or_default();
-    let name = secret.name_any();
-    let revision = rendered.revision.to_string();
-    let head = [&namespace, &name, &revision, &rendered.from].map(|text| text.as_bytes());
-    let data =
-        secret.data.iter().flatten().flat_map(|(key, ByteString(value))| [key.as_bytes(), value.as_slice()]);
-    sealer.digest(head.into_iter().chain(data))
+    let head = head(secret, rendered);
+    sealer.digest(parts(&head, secret))
+}
+
+fn head(secret: &Secret, rendered: &Rendered) -> [String; 4] {
+    let place = (secret.namespace().unwrap_or_default(), secret.name_any());
+    [place.0, place.1, rendered.revision.to_string(), rendered.from.clone()]
+}
+
+fn parts<'a>(head: &'a [String], secret: &'a Secret) -> impl Iterator<Item = &'a [u8]> {
+    let data = secret.data.iter().flatten();
+    let data = data.flat_map(|(key, ByteString(value))| [key.as_bytes(), value.as_slice()]);
+    head.iter().map(String::as_bytes).chain(data)
 }
 
 /// The labels and annotations that a target wears, by what Credwright wrote down when it put them

@@ -23,6 +23,8 @@ pub enum Edit {
         issued_at: Option<Timestamp>,
         /// When it ends.
         expires_at: Option<Timestamp>,
+        /// Keyed hash of the pair, by the current key.
+        pair: String,
     },
     /// The fields that its provider tells workloads besides the pair have changed.
     Follow {
@@ -218,9 +220,10 @@ impl Document {
                 self.add(revision)?;
                 self.failures.remove(&StepKind::Mint);
             }
-            Edit::Restate { revision, issued_at, expires_at } => {
+            Edit::Restate { revision, issued_at, expires_at, pair } => {
                 let it = self.find(*revision)?;
                 (it.issued_at, it.expires_at) = (*issued_at, *expires_at);
+                it.pair = Some(pair.clone());
             }
             Edit::Follow { revision, fields } => {
                 let it = self.find(*revision)?;

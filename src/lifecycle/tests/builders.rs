@@ -70,7 +70,7 @@ pub(super) struct Scene {
     has_ledger: bool,
     ledger_uid: String,
     ledger_held: bool,
-    ledger_labelled: bool,
+    ledger_up_to_date: bool,
     ledger_deleted: bool,
     published: Vec<(String, u32)>,
 }
@@ -129,7 +129,7 @@ pub(super) fn a_credential() -> Scene {
         has_ledger: false,
         ledger_uid: "ledger-uid-1".to_owned(),
         ledger_held: true,
-        ledger_labelled: true,
+        ledger_up_to_date: true,
         ledger_deleted: false,
         published: Vec::new(),
     }
@@ -341,7 +341,7 @@ impl Scene {
             let document = Arc::new(self.document);
             world.ledger = LedgerView::Present {
                 owned: true,
-                labelled: self.ledger_labelled,
+                up_to_date: self.ledger_up_to_date,
                 document,
                 sealed: 0,
                 uid: self.ledger_uid,

@@ -49,6 +49,7 @@ pub(super) fn by_hand() -> Scene {
 pub(super) fn pair(which: &str) -> IntakePair {
     IntakePair {
         client_id: format!("client of {which}"),
+        pair_before: None,
         pair: format!("hash of {which}"),
         content: format!("content {which}"),
         issued_at: None,
@@ -279,6 +280,23 @@ fn left() -> Scene {
         .taken("b", days(2))
         .published()
         .with_empty_intake()
+}
+
+#[test]
+fn a_pair_is_known_by_the_sealing_key_before_and_from_then_on_by_the_current_one() {
+    for state in [State::Issued, State::Revoked] {
+        let mut scene = by_hand().taken("a", days(2)).published();
+        scene.it().state = state;
+        let pair_before = scene.it().pair.clone();
+        let times = (scene.it().issued_at, scene.it().expires_at);
+        let current = "by the current key".to_owned();
+        let held = IntakePair { pair: current.clone(), pair_before, ..pair("a") };
+        let plan = decide(&scene.holding(held).world(), noon());
+        let Some(Step::Record(Edit::Restate { issued_at, expires_at, pair, .. })) = plan.step else {
+            panic!("{state:?}: {plan:?}")
+        };
+        assert_eq!((pair, (issued_at, expires_at)), (current, times), "{state:?}");
+    }
 }
 
 #[test]

@@ -37,7 +37,7 @@ fn a_life_without_trouble() {
         ),
         (
             "a ledger whose label was taken off is written again, with it",
-            active().unlabelled_ledger(),
+            active().outdated_ledger(),
             "record Identify",
         ),
         ("what is published and fits is left alone", active(), "rest: Issued"),

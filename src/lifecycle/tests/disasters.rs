@@ -46,7 +46,7 @@ impl Ledger {
             held: true,
             terminating,
             owned: true,
-            labelled: true,
+            up_to_date: true,
         }
     }
 

@@ -28,6 +28,10 @@ pub trait Source: Send + Sync + 'static {
 
     /// Returns how many objects there are, by kind, whose spec cannot be read.
     fn unreadable(&self) -> BTreeMap<String, u32>;
+
+    /// Returns how many ledgers still need the sealing key before, by kind. Empty if there is no such
+    /// key.
+    fn sealed_before(&self) -> BTreeMap<&'static str, u32>;
 }
 
 /// What is known of an account.
@@ -79,7 +83,7 @@ impl<S> fmt::Debug for Scrape<S> {
 impl<S: Source> Collector for Scrape<S> {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let (credentials, accounts) = (self.0.credentials(), self.0.accounts());
-        write_all(&credentials, &accounts, &self.0.unreadable(), &mut encoder)
+        write_all(&credentials, &accounts, (&self.0.unreadable(), &self.0.sealed_before()), &mut encoder)
     }
 }
 
@@ -106,7 +110,7 @@ impl Sink for DescriptorEncoder<'_> {
 pub(super) fn write_all(
     credentials: &[Arc<ApiCredential>],
     accounts: &[AccountFacts],
-    unreadable: &BTreeMap<String, u32>,
+    (unreadable, sealed_before): (&BTreeMap<String, u32>, &BTreeMap<&'static str, u32>),
     sink: &mut impl Sink,
 ) -> fmt::Result {
     times(credentials, sink)?;
@@ -119,6 +123,15 @@ pub(super) fn write_all(
             "unreadable_objects",
             None,
             "Objects whose spec cannot be read: they are left alone, and the log names them",
+        ),
+        of_kind,
+    )?;
+    let of_kind = sealed_before.iter().map(|(kind, count)| (Kind(kind), i64::from(*count)));
+    sink.gauge(
+        (
+            "sealed_before",
+            None,
+            "Ledgers that still need the key in the Secret credwright-seal-previous, which can be deleted when this is 0; absent if there is no such Secret",
         ),
         of_kind,
     )

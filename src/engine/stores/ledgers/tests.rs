@@ -34,7 +34,7 @@ fn entry(version: u64, clients: &[&str]) -> LedgerEntry {
     }
     LedgerEntry {
         owned: true,
-        labelled: true,
+        up_to_date: true,
         uid: "ledger".to_owned(),
         version,
         held: true,

@@ -108,8 +108,8 @@ impl Scene {
     }
 
     /// Someone took the label off it.
-    pub(in crate::lifecycle::tests) fn unlabelled_ledger(mut self) -> Self {
-        self.ledger_labelled = false;
+    pub(in crate::lifecycle::tests) fn outdated_ledger(mut self) -> Self {
+        self.ledger_up_to_date = false;
         self
     }
 }
