@@ -21,7 +21,7 @@ oidc := tests/oidc/node_modules/.package-lock.json
 .PHONY: help
 help: ## List the targets
 	@awk -F ':.*## ' '/^##@/ { printf("%s%s\n", gap, substr($$0, 5)); gap = "\n" } \
-		/^[a-z]+:.*## / { printf("  make %-13s %s\n", $$1, $$2) }' $(MAKEFILE_LIST)
+		/^[a-z-]+:.*## / { printf("  make %-13s %s\n", $$1, $$2) }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: rust node controlplane npm ## Issue, rotate and revoke credentials of six providers before your eyes (in KUBECONFIG's cluster, if it is set)
@@ -34,10 +34,16 @@ test: rust node controlplane helm crane npm ## Run all tests, with one real cont
 	cargo test --locked --workspace --no-run
 	RUST_TEST_THREADS=$(test_threads) $(target)/debug/controlplane up -- cargo test --locked --workspace --no-fail-fast
 
+# Not a part of `make test`: a shallow clone does not have the commit of the earlier version.
+.PHONY: test-upgrade
+test-upgrade: rust node controlplane npm earlier ## Upgrade from an earlier version and go back, with a credential of each kind
+	cargo test --locked --workspace --test upgrade
+
 .PHONY: lint
 lint: rust $(cargo_deny) ## Check format, lints, dependencies and documentation
 	cargo fmt --all -- --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo clippy --locked --workspace --test upgrade -- -D warnings
 	$(cargo_deny) --locked --workspace check --hide-inclusion-graph bans licenses sources
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
 
@@ -96,12 +102,16 @@ helm: ## Build helm and kubeconform for the tests of the chart (three minutes, o
 crane: ## Build crane, which assembles and pushes images (half a minute, once; see tests/crane)
 	@tests/crane/build.sh >/dev/null
 
+.PHONY: earlier
+earlier: rust ## Build the earlier version that the test of upgrades begins with (ten minutes, once; see tests/upgrade)
+	@tests/upgrade/build.sh >/dev/null
+
 .PHONY: npm
 npm: node $(oidc) ## Install the registration server that tests speak to
 	@:
 
 .PHONY: clean
-clean: ## Remove what was built, but for the control plane, helm, crane and the tools
+clean: ## Remove what was built, but for the control plane, helm, crane, the earlier version and the tools
 	rm -rf $(target)/debug $(target)/release $(target)/dist $(target)/image $(target)/chart $(target)/tmp $(target)/doc tests/oidc/node_modules
 
 # The release build is one for everything that the example starts, so that nothing is compiled twice.
