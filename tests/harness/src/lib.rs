@@ -1,11 +1,13 @@
 //! What tests, benchmarks and the demo need around the product: a real Kubernetes control plane,
 //! what can go wrong between it and the operator, hostile tenants, the product's binary as a
-//! process, free ports, random numbers that can be repeated, and a way to wait for a condition.
+//! process, servers of other projects, free ports, random numbers that can be repeated, and a way to
+//! wait for a condition.
 //!
 //! This crate never imports the product: it would otherwise have to be rebuilt with it, and a harness that
 //! shares code with what it checks shares its mistakes.
 
 pub mod balancer;
+pub mod build;
 pub mod controlplane;
 pub mod gateway;
 pub mod hostile;
@@ -16,4 +18,5 @@ pub mod port;
 pub mod process;
 pub mod random;
 pub mod raw;
+pub mod server;
 pub mod wait;

@@ -1,10 +1,10 @@
 //! Where the control plane's binaries are.
 
-use std::path::PathBuf;
-use std::process::Stdio;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
-use tokio::process::Command;
+use anyhow::Result;
+
+use crate::build;
 
 /// Names a folder with ready binaries; set by `controlplane up` for the command it runs.
 pub(super) const FOLDER_VARIABLE: &str = "CREDWRIGHT_CONTROLPLANE";
@@ -17,10 +17,5 @@ pub(super) async fn locate() -> Result<PathBuf> {
     if let Some(folder) = std::env::var_os(FOLDER_VARIABLE) {
         return Ok(folder.into());
     }
-    let build = Command::new(BUILD_SCRIPT).stdin(Stdio::null()).stderr(Stdio::inherit()).output();
-    let output = build.await.context(BUILD_SCRIPT)?;
-    ensure!(output.status.success(), "building the control plane failed with {}", output.status);
-    let stdout = String::from_utf8(output.stdout)?;
-    let folder = stdout.lines().last().context("the build named no folder")?;
-    Ok(folder.into())
+    build::folder_of(Path::new(BUILD_SCRIPT)).await
 }
