@@ -30,7 +30,7 @@ demo: rust node controlplane npm ## Issue, rotate and revoke credentials of six 
 ##@ Check
 
 .PHONY: test
-test: rust node controlplane helm crane npm ## Run all tests, with one real control plane for all of them
+test: rust node controlplane helm crane hydra npm ## Run all tests, with one real control plane for all of them
 	cargo test --locked --workspace --no-run
 	RUST_TEST_THREADS=$(test_threads) $(target)/debug/controlplane up -- cargo test --locked --workspace --no-fail-fast
 
@@ -106,12 +106,16 @@ crane: ## Build crane, which assembles and pushes images (half a minute, once; s
 earlier: rust ## Build the earlier version that the test of upgrades begins with (ten minutes, once; see tests/upgrade)
 	@tests/upgrade/build.sh >/dev/null
 
+.PHONY: hydra
+hydra: ## Build Ory Hydra, a registration server that tests speak to (three minutes, once; see tests/hydra)
+	@tests/hydra/build.sh >/dev/null
+
 .PHONY: npm
-npm: node $(oidc) ## Install the registration server that tests speak to
+npm: node $(oidc) ## Install oidc-provider, a registration server that tests speak to
 	@:
 
 .PHONY: clean
-clean: ## Remove what was built, but for the control plane, helm, crane, the earlier version and the tools
+clean: ## Remove what was built, but for the control plane, helm, crane, Hydra, the earlier version and the tools
 	rm -rf $(target)/debug $(target)/release $(target)/dist $(target)/image $(target)/chart $(target)/tmp $(target)/doc tests/oidc/node_modules
 
 # The release build is one for everything that the example starts, so that nothing is compiled twice.

@@ -6,7 +6,8 @@
 # complete: what is there is finished.
 #
 # The script that sources this sets `what`, the thing that is built, and defines
-# `package BINARY`, `usual_time BINARY` and `linker_flags`.
+# `package BINARY`, `usual_time BINARY` and `linker_flags`. It may set `tags`, and
+# `cgo=1` where a part is written in C.
 
 here=$(cd "$(dirname "${BASH_SOURCE[1]}")" && pwd -P)
 name=$(basename "$here")
@@ -33,7 +34,7 @@ build() {
     flags="-s -w $(linker_flags)"
     echo "[$step] $binary ($(usual_time "$binary") the first time; cached afterwards)" >&2
     rm -f "$partial"
-    if ! (cd "$here" && CGO_ENABLED=0 GOWORK=off go build -trimpath -buildvcs=false \
+    if ! (cd "$here" && CGO_ENABLED=${cgo:-0} GOWORK=off go build -trimpath -buildvcs=false -tags "${tags:-}" \
         -ldflags "$flags" -o "$partial" "$(package "$binary")") >"$log" 2>&1; then
         tail -n 30 "$log" >&2
         fail "$binary could not be built; the whole output is in $log"

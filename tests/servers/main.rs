@@ -1,0 +1,10 @@
+//! One list of cases for the registration servers that docs/providers/oauth-registration.md describes,
+//! each with the settings of its section there: oidc-provider and Ory Hydra.
+#![expect(clippy::disallowed_methods, reason = "tests have HTTP clients of their own")]
+
+#[macro_use]
+mod cases;
+mod child;
+mod hydra;
+mod oidc_provider;
+mod subject;
