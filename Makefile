@@ -39,11 +39,16 @@ test: rust node controlplane helm crane hydra npm ## Run all tests, with one rea
 test-upgrade: rust node controlplane npm earlier ## Upgrade from an earlier version and go back, with a credential of each kind
 	cargo test --locked --workspace --test upgrade
 
+# Two of the servers need Java, and minutes, so `make test` has only the other two.
+.PHONY: test-servers
+test-servers: rust node hydra npm keycloak spring ## Test the driver oauthRegistration at four real servers, two of which need Java
+	cargo test --locked --workspace --test servers --test jvm_servers --no-fail-fast
+
 .PHONY: lint
 lint: rust $(cargo_deny) ## Check format, lints, dependencies and documentation
 	cargo fmt --all -- --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
-	cargo clippy --locked --workspace --test upgrade -- -D warnings
+	cargo clippy --locked --workspace --test upgrade --test jvm_servers -- -D warnings
 	$(cargo_deny) --locked --workspace check --hide-inclusion-graph bans licenses sources
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
 
@@ -110,12 +115,20 @@ earlier: rust ## Build the earlier version that the test of upgrades begins with
 hydra: ## Build Ory Hydra, a registration server that tests speak to (three minutes, once; see tests/hydra)
 	@tests/hydra/build.sh >/dev/null
 
+.PHONY: keycloak
+keycloak: ## Fetch Keycloak, a registration server that test-servers speaks to (three minutes, once; see tests/keycloak)
+	@tests/keycloak/build.sh >/dev/null
+
+.PHONY: spring
+spring: ## Build a Spring Authorization Server that test-servers speaks to (half a minute, once; see tests/spring)
+	@tests/spring/build.sh >/dev/null
+
 .PHONY: npm
 npm: node $(oidc) ## Install oidc-provider, a registration server that tests speak to
 	@:
 
 .PHONY: clean
-clean: ## Remove what was built, but for the control plane, helm, crane, Hydra, the earlier version and the tools
+clean: ## Remove what was built, but for the control plane, helm, crane, the servers, the earlier version and the tools
 	rm -rf $(target)/debug $(target)/release $(target)/dist $(target)/image $(target)/chart $(target)/tmp $(target)/doc tests/oidc/node_modules
 
 # The release build is one for everything that the example starts, so that nothing is compiled twice.

@@ -11,7 +11,7 @@ use anyhow::Result;
 use credwright_harness::{build, port, server};
 
 /// Generous, because a server that ends early is noticed at once: only a crowded machine waits this long.
-const READY_DEADLINE: Duration = Duration::from_secs(240);
+const READY_DEADLINE: Duration = Duration::from_secs(600);
 
 /// A server that answers.
 pub(crate) struct Child {
