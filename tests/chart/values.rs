@@ -109,7 +109,7 @@ fn is_plain(text: &str) -> bool {
 
 /// The README's table.
 pub(crate) fn table() -> String {
-    let mut text = "| value | default | what it is |\n|---|---|---|\n".to_owned();
+    let mut text = "| value | default | description |\n|---|---|---|\n".to_owned();
     write_rows(&mut text, &schema().properties, "");
     text
 }
