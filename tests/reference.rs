@@ -12,7 +12,7 @@ mod file;
 #[test]
 fn the_page_on_fields_is_the_generated_one() {
     let mut page = String::from(
-        "# Fields\n\nThe custom resources, as `kubectl explain` knows them. Group and version are `credwright.dev/v1alpha1`. This page is generated from the code: \
+        "# Fields\n\nThe fields of the custom resources, as in `kubectl explain`. Group and version are `credwright.dev/v1alpha1`. This page is generated from the code: \
          `make generate` writes it.\n",
     );
     for definition in crds::all() {
@@ -20,7 +20,7 @@ fn the_page_on_fields_is_the_generated_one() {
         let schema = version.schema.as_ref().and_then(|it| it.open_api_v3_schema.as_ref());
         let schema = serde_json::to_value(schema).expect("a schema is plain data");
         let _ = writeln!(page, "\n## {}\n\n{}\n", definition.spec.names.kind, line(&schema["description"]));
-        page.push_str("| field | type | what it is |\n|---|---|---|\n");
+        page.push_str("| field | type | description |\n|---|---|---|\n");
         for part in ["spec", "status"] {
             fields(part, &schema["properties"][part], &mut page);
         }
@@ -73,15 +73,15 @@ fn words(text: &str) -> String {
 #[test]
 fn the_page_on_conditions_is_the_generated_one() {
     let mut page = String::from(
-        "# Conditions and reasons\n\n`kubectl describe` shows them, each with a message that names fields, times and commands. A reason is that of a condition, of an \
-         Event, or of a credential in `status.credentials`. This page is generated from the code: `make generate` writes it.\n",
+        "# Conditions and reasons\n\n`kubectl describe` shows them, each with a message that names fields, times and commands. A reason belongs to a condition, to an \
+         Event, or to a credential in `status.credentials`. This page is generated from the code: `make generate` writes it.\n",
     );
     for (title, schema) in
         [("Conditions", schemars::schema_for!(ConditionType)), ("Reasons", schemars::schema_for!(Reason))]
     {
         let _ = writeln!(
             page,
-            "\n## {title}\n\n| {} | what it means | what to do |\n|---|---|---|",
+            "\n## {title}\n\n| {} | meaning | action |\n|---|---|---|",
             title.to_lowercase().trim_end_matches('s')
         );
         for (name, [meaning, todo]) in described(&schema) {
@@ -153,14 +153,14 @@ fn a_condition_or_reason_without_what_to_do_is_noticed() {
 #[test]
 fn the_page_on_the_command_line_is_the_generated_one() {
     let mut page = String::from(
-        "# Command line\n\nEvery flag has an environment twin; the flag decides. This page is generated from the code: `make generate` writes it.\n",
+        "# Command line\n\nEvery flag has an environment variable. The flag overrides it. This page is generated from the code: `make generate` writes it.\n",
     );
     for command in credwright::cli::command().get_subcommands() {
         let about = command.get_about().map(ToString::to_string).unwrap_or_default();
         let _ = writeln!(page, "\n## credwright {}\n\n{about}.", command.get_name());
         let arguments: Vec<&Arg> = command.get_arguments().collect();
         if !arguments.is_empty() {
-            page.push_str("\n| flag | environment | default | what it is |\n|---|---|---|---|\n");
+            page.push_str("\n| flag | environment | default | description |\n|---|---|---|---|\n");
         }
         arguments.iter().for_each(|argument| row(argument, &mut page));
     }

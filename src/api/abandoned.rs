@@ -1,4 +1,5 @@
-//! `AbandonedCredential`: a credential that may live at a provider, and that no ApiCredential accounts for any more.
+//! `AbandonedCredential`: a credential that may still exist at a provider, and that no
+//! ApiCredential manages any more.
 
 use std::collections::BTreeMap;
 
@@ -13,9 +14,10 @@ use super::{
     instant,
 };
 
-/// A credential that could not be revoked in time, or of which it is not known whether it exists. Credwright makes this record, in
-/// its own namespace, tries again until the credential is gone, and then removes the record. Deleting it means that a person
-/// has looked.
+/// A credential that could not be revoked in time, or that may or may not exist. Credwright creates
+/// this record in its own namespace. It retries the revocation until the credential is gone, and
+/// then deletes the record. Deleting the record by hand means that a person has checked the
+/// credential.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[kube(
     group = "credwright.dev",
@@ -27,7 +29,7 @@ use super::{
     derive = "Default",
     shortname = "abandonedcred",
     category = "credwright",
-    doc = "A credential that may live at a provider, and that no ApiCredential accounts for any more. Deleting this record means that a person has looked.",
+    doc = "A credential that may still exist at a provider, and that no ApiCredential manages any more. Deleting this record means that a person has checked the credential.",
     printcolumn(name = "KIND", type_ = "string", json_path = ".spec.kind"),
     printcolumn(name = "PROVIDER", type_ = "string", json_path = ".spec.provider.name"),
     printcolumn(name = "NAME THERE", type_ = "string", json_path = ".spec.name"),
@@ -44,38 +46,38 @@ use super::{
 )]
 #[serde(rename_all = "camelCase")]
 pub struct AbandonedCredentialSpec {
-    /// `NotRevoked`: it exists, and could not be revoked. `Unconfirmed`: it may exist.
+    /// `NotRevoked`: the credential exists and could not be revoked. `Unconfirmed`: it may exist.
     pub kind: AbandonedKind,
-    /// The provider object that it was made at.
+    /// The provider object that the credential was made at.
     pub provider: AbandonedProvider,
-    /// The ApiCredential that it was made for.
+    /// The ApiCredential that the credential was made for.
     pub credential: AbandonedOwner,
-    /// Its name at the provider.
+    /// The credential's name at the provider.
     pub name: String,
-    /// The public half of the pair, if it is known.
+    /// The client ID, if it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_id: Option<String>,
-    /// The provider's own ids for it.
+    /// The provider's own IDs of the credential.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub ids: BTreeMap<String, String>,
-    /// When the provider ends it by itself.
+    /// The time at which the credential expires at the provider.
     #[serde(default, deserialize_with = "instant::deserialize", skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "date_time")]
     pub expires_at: Option<Timestamp>,
-    /// Since when it is abandoned.
+    /// The time at which the credential was abandoned.
     #[schemars(schema_with = "date_time")]
     pub since: Timestamp,
-    /// What was in the way.
+    /// The reason why the credential could not be revoked or confirmed.
     pub why: String,
 }
 
-/// Why a credential is abandoned.
+/// The reason why a credential is abandoned.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum AbandonedKind {
-    /// It could not be revoked.
+    /// The credential could not be revoked.
     #[default]
     NotRevoked,
-    /// It was asked for without an answer, and cannot be looked for.
+    /// The credential was requested, the response was lost, and Credwright cannot search for it.
     Unconfirmed,
 }
 
@@ -89,45 +91,45 @@ pub struct AbandonedProvider {
     pub namespace: Option<String>,
     /// The provider object's name.
     pub name: String,
-    /// Hash of the account: the provider's identifying fields and who logs in there.
+    /// Hash of the account: the provider's identifying fields and the identity of the login.
     pub account: String,
 }
 
-/// Whose credential it was.
+/// The ApiCredential that the credential belonged to.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct AbandonedOwner {
     /// The ApiCredential's namespace.
     pub namespace: String,
     /// The ApiCredential's name.
     pub name: String,
-    /// Which of its credentials.
+    /// The revision of the ApiCredential.
     pub revision: u32,
 }
 
-/// What has become of an abandoned credential.
+/// The observed state of an abandoned credential.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AbandonedStatus {
-    /// The generation that this status speaks of; -1 before the first.
+    /// The generation that this status describes; -1 before the first reconcile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// `Ready`, which is False as long as there is a record, and `ActionRequired` where only a
-    /// person can help.
+    /// `Ready` is False as long as the record exists. `ActionRequired` is present if a person has
+    /// to act.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
-    /// How often it was tried in vain to revoke it.
+    /// The number of failed attempts to revoke the credential.
     #[serde(default)]
     pub attempts: u32,
-    /// When it was last tried.
+    /// The time of the last attempt.
     #[serde(default, deserialize_with = "instant::deserialize", skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "date_time")]
     pub last_attempt: Option<Timestamp>,
-    /// When it is tried next; absent where only a person can help.
+    /// The time of the next attempt. Absent if a person has to act.
     #[serde(default, deserialize_with = "instant::deserialize", skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "date_time")]
     pub next_attempt: Option<Timestamp>,
-    /// What is so, and what to do about it.
+    /// A message that says what happened and what to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
 }

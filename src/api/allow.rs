@@ -1,4 +1,5 @@
-//! Who may use a provider that namespaces share, and what they may ask for.
+//! The rules for a provider that namespaces share: which of them may use it, and what they may
+//! request.
 
 use std::collections::BTreeMap;
 
@@ -13,62 +14,65 @@ use super::{
     word::Word,
 };
 
-/// The rules for using a cluster-scoped provider. A credential that is not allowed is never minted.
-/// What becomes of one that was minted before, `onWithdrawal` says.
+/// The rules for using a cluster-scoped provider. A credential that is not allowed is never issued.
+/// `onWithdrawal` decides what happens to a credential that was issued before.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Allow {
-    /// Which namespaces may refer to this provider.
+    /// The namespaces that may refer to this provider.
     pub namespaces: AllowedNamespaces,
-    /// The scopes that may be asked for. Where it is set, leaving scopes out is refused.
+    /// The scopes that may be requested. If it is set, an ApiCredential without scopes is rejected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256), inner(length(min = 1, max = 256)), extend("x-kubernetes-list-type" = "set"))]
     pub scopes: Option<Vec<String>>,
-    /// The longest lifetime. A credential without a lifetime gets this one. A credential that may
-    /// not be renewed, because its object is suspended or asks for what is not allowed, is revoked
-    /// at the end of its lifetime. Without this field, credentials without a lifetime never end,
-    /// even if their namespace is not allowed any more.
+    /// The longest lifetime. A credential that requests no lifetime gets this one. A credential
+    /// that may not be renewed, because its object is suspended or requests something that is not
+    /// allowed, is revoked at the end of its lifetime. Without this field, credentials without a
+    /// lifetime never expire, even if their namespace is no longer allowed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = between("maxLifetime", "10s", "87600h"))]
     pub max_lifetime: Option<Duration>,
-    /// The ranges that a credential's subnets must lie in. Where it is set, leaving subnets out is refused.
+    /// The ranges that contain a credential's subnets. If it is set, an ApiCredential without
+    /// subnets is rejected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64), inner(length(max = 64)), extend("x-kubernetes-list-type" = "set"))]
     #[x_kube(validation = Rule::new("self.all(s, isCIDR(s))").message("subnets must be CIDRs, such as 203.0.113.0/24 or 2001:db8::/48"))]
     pub subnets: Option<Vec<String>>,
-    /// Whether credentials may outlive their objects (`deletionPolicy: Retain`, or a deletion that
-    /// orphans). Where they may not, an object that asks for it gets no first credential, and what
-    /// was made is revoked when the object is deleted.
+    /// If true, credentials may outlive their objects (`deletionPolicy: Retain`, or a deletion that
+    /// orphans). If false, an object that requests this gets no first credential, and its existing
+    /// credentials are revoked when the object is deleted.
     #[serde(default)]
     pub retain: bool,
-    /// What becomes of a credential whose namespace is not allowed any more.
+    /// The effect on a credential whose namespace is no longer allowed.
     #[serde(default)]
     pub on_withdrawal: OnWithdrawal,
 }
 
-/// What becomes of a credential whose namespace is not allowed any more.
+/// The effect on a credential whose namespace is no longer allowed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum OnWithdrawal {
-    /// It lives to its end, and is then revoked. One without an end lives on.
+    /// The credential works until it expires, and is then revoked. One without an expiry keeps
+    /// working.
     #[default]
     Keep,
-    /// It is revoked at once.
+    /// The credential is revoked at once.
     Revoke,
-    /// A word of a newer version.
+    /// A value of a newer version.
     #[serde(untagged)]
     #[schemars(skip, !untagged)]
     Other(Word),
 }
 
-/// Namespaces by name, by label, or both: one that either of them admits is admitted.
+/// Namespaces by name, by label, or both. A namespace that matches one of them is allowed.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AllowedNamespaces {
-    /// The namespaces' names.
+    /// The names of the namespaces.
     #[serde(default)]
     #[schemars(length(max = 1024), inner(length(min = 1, max = 63)), extend("x-kubernetes-list-type" = "set"))]
     pub names: Vec<String>,
-    /// The labels of the namespaces. An empty selector admits all of them. Whoever may label a namespace may let it in.
+    /// A selector for the labels of the namespaces. An empty one allows all namespaces. Anyone who
+    /// may label a namespace can thereby allow it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "label_selector")]
     #[x_kube(
@@ -79,8 +83,8 @@ pub struct AllowedNamespaces {
 }
 
 impl AllowedNamespaces {
-    /// Whether a namespace of this name and with these labels is admitted. One whose labels are not known is admitted by name
-    /// only, and a selector that cannot be understood admits nobody.
+    /// Returns whether a namespace with this name and these labels is allowed. If its labels are
+    /// unknown, only its name counts. An invalid selector allows no namespace.
     #[must_use]
     pub fn admit(&self, name: &str, labels: Option<&BTreeMap<String, String>>) -> bool {
         self.names.iter().any(|it| it == name)
@@ -98,12 +102,12 @@ fn label_selector(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         "type": "object",
         "properties": {
             "matchLabels": {
-                "description": "Labels that the namespace must carry, each with this value.",
+                "description": "Labels that the namespace must have, with their values.",
                 "type": "object", "maxProperties": 32,
                 "additionalProperties": { "type": "string", "maxLength": 63, "pattern": value }
             },
             "matchExpressions": {
-                "description": "Requirements that must all be met.",
+                "description": "Requirements. The namespace must meet all of them.",
                 "type": "array", "maxItems": 32, "x-kubernetes-list-type": "atomic",
                 "items": {
                     "type": "object",
@@ -111,7 +115,7 @@ fn label_selector(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
                     "properties": {
                         "key": { "description": "The label's key.", "type": "string", "maxLength": 317, "pattern": key },
                         "operator": {
-                            "description": "How the label's value relates to the values.",
+                            "description": "The relation between the label's value and `values`.",
                             "type": "string", "enum": ["In", "NotIn", "Exists", "DoesNotExist"]
                         },
                         "values": {

@@ -1,4 +1,4 @@
-//! `ApiCredential`: a credential that a team wants, and what has become of it.
+//! `ApiCredential`: a credential that a team requests, and its state.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use super::{
     word::Word,
 };
 
-/// What is wanted: which credential, from which provider, how it is rotated and where it is published.
+/// The desired credential: its provider, its properties, its rotation, and the Secret with it.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[kube(
     group = "credwright.dev",
@@ -72,43 +72,45 @@ pub struct ApiCredentialSpec {
     /// The provider that issues the credential.
     pub provider_ref: ProviderRef,
 
-    /// The name at the provider, to which Credwright adds a tag that makes it unique. Default: namespace and name of
-    /// this object. Changing it rotates.
+    /// The credential's name at the provider. Credwright appends a tag that makes it unique.
+    /// Default: namespace and name of this object. A change issues a new credential.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 120))]
     #[x_kube(validation = Rule::new("self.matches('^[A-Za-z0-9]([A-Za-z0-9 ._-]*[A-Za-z0-9])?$')")
         .message("name takes letters, digits, spaces, dots, underscores and dashes, and begins and ends with a letter or digit"))]
     pub name: Option<String>,
 
-    /// Scopes, in the spelling in which the provider creates them. Changing them rotates.
+    /// Scopes, in the spelling that the provider uses for creation. A change issues a new
+    /// credential.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), inner(length(min = 1, max = 256)), extend("x-kubernetes-list-type" = "set"))]
     #[x_kube(validation = Rule::new("self.all(it, it.matches('^[!-~]([ -~]*[!-~])?$'))")
         .message("each of scopes takes printable ASCII characters, and begins and ends with one that is no space"))]
     pub scopes: Vec<String>,
 
-    /// How long one credential may live; absent: as long as the provider lets it. Changing it rotates.
+    /// The longest life of one credential. Default: as long as the provider allows. A change issues
+    /// a new credential.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = between("lifetime", "10s", "87600h"))]
     pub lifetime: Option<Duration>,
 
-    /// The subnets that the credential may be used from. Changing them rotates.
+    /// The subnets from which the credential may be used. A change issues a new credential.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), inner(length(max = 64)), extend("x-kubernetes-list-type" = "set"))]
     #[x_kube(validation = Rule::new("self.all(s, isCIDR(s))").message("subnets must be CIDRs, such as 203.0.113.0/24 or 2001:db8::/48"))]
     pub subnets: Vec<String>,
 
-    /// When and how the credential is replaced.
+    /// The time and manner of replacement.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rotation: Option<Rotation>,
 
-    /// While true, nothing is called and nothing is written; status says so. A credential of a
-    /// shared provider that limits lifetimes, or does not allow this namespace any more, is still
+    /// If true, Credwright calls no provider and writes nothing; status shows this. A credential of
+    /// a shared provider that limits lifetimes, or that no longer allows this namespace, is still
     /// revoked at the end of its life.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub suspend: bool,
 
-    /// What deleting this object does to the credential at the provider.
+    /// The effect on the credential at the provider when this object is deleted.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,
 
@@ -116,8 +118,8 @@ pub struct ApiCredentialSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<SecretOutput>,
 
-    /// Where a person puts the pair that they made. Only for providers that have no API for their credentials; there it is
-    /// required.
+    /// The Secret into which a person puts the pair that they created. It is only for providers
+    /// without an API for their credentials, and is required there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub intake: Option<Intake>,
 }
@@ -126,33 +128,35 @@ pub struct ApiCredentialSpec {
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Intake {
-    /// The Secret's name. It holds `client_id`, `client_secret` and, if they are known, `issued_at` and `expires_at` (RFC 3339),
-    /// and carries the label `credwright.dev/role: intake`: that is its owner's consent.
+    /// The Secret's name. The Secret has `client_id`, `client_secret` and, if they are known,
+    /// `issued_at` and `expires_at` (RFC 3339). It must have the label `credwright.dev/role:
+    /// intake`, with which its owner consents to this use.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = no_ledger("intake.secretName"), validation = is_name("intake.secretName"))]
     pub secret_name: String,
 
-    /// Whether a pair is tried at the provider before it is published.
+    /// Verification of a pair at the provider before it is published.
     #[serde(default)]
     pub verify: IntakeVerify,
 }
 
-/// Whether a pair from an intake is tried.
+/// Verification of a pair from an intake.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum IntakeVerify {
-    /// It is, and published only if the provider accepts it.
+    /// The pair is verified, and published only if the provider accepts it.
     #[default]
     Always,
-    /// It is published untried: for a pair that only works from subnets that Credwright is not in.
+    /// The pair is published without verification. Use this for a pair that works only from subnets
+    /// that Credwright is not in.
     Skip,
-    /// A word of a newer version.
+    /// A value of a newer version.
     #[serde(untagged)]
     #[schemars(skip, !untagged)]
     Other(Word),
 }
 
-/// A rule about `lifetime` and parts of `rotation`, where all of them are given and durations: that one of them is none
-/// has been said already.
+/// Returns a rule about `lifetime` and parts of `rotation`. It applies only if all of them are
+/// valid durations: another rule rejects an invalid one.
 fn where_given(parts: &[&str], holds: &str) -> Rule {
     let given = |path: &&str| format!("has(self.{path}) && self.{path}.matches('{FORM}')");
     let given: Vec<_> = ["lifetime"].iter().chain(parts).map(given).collect();
@@ -176,63 +180,68 @@ pub struct ProviderRef {
     Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 pub enum ProviderKind {
-    /// In the same namespace.
+    /// A provider in the same namespace.
     #[default]
     CredentialProvider,
-    /// Shared by namespaces.
+    /// A provider that namespaces share.
     ClusterCredentialProvider,
-    /// A word of a newer version.
+    /// A value of a newer version.
     #[serde(untagged)]
     #[schemars(skip, !untagged)]
     Other(Word),
 }
 
-/// When and how a credential is replaced.
+/// The time and manner of a credential's replacement.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Rotation {
-    /// How long before the end of its life a credential is replaced. Default: a third of its life.
+    /// The time before the end of its life at which a credential is replaced. Default: a third of
+    /// its life.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = between("renewBefore", "1s", "87600h"))]
     pub renew_before: Option<Duration>,
 
-    /// How long the old credential works on after the new one is published. Default: 24h, but no longer than the old one
-    /// has left or the next renewal. Below two minutes, workloads that read mounted files may see the old one too long.
+    /// The time for which the old credential still works after the new one is published. Default:
+    /// 24h, but no longer than the rest of the old one's life or the time to the next renewal. With
+    /// less than two minutes, workloads that read mounted files may use the old credential after it
+    /// is revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = between("overlap", "0s", "87600h"))]
     pub overlap: Option<Duration>,
 
-    /// Any text; each new value rotates once. Safe to keep in Git. The value present at first issue counts as handled.
+    /// Any text. Each new value rotates the credential once. It can be kept in Git. The value at
+    /// the first issue counts as handled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
     pub request: Option<String>,
 }
 
-/// What deleting an ApiCredential does outside.
+/// The effect of deleting an ApiCredential outside of Kubernetes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum DeletionPolicy {
-    /// Its credentials are revoked, and the Secret goes.
+    /// The credentials are revoked, and the Secret is deleted.
     #[default]
     Revoke,
-    /// The credential lives on, and the Secret stays. The owner of a shared provider has to allow
-    /// it (`allow.retain`).
+    /// The credential keeps working, and the Secret stays. The owner of a shared provider has to
+    /// allow it (`allow.retain`).
     Retain,
-    /// A word of a newer version.
+    /// A value of a newer version.
     #[serde(untagged)]
     #[schemars(skip, !untagged)]
     Other(Word),
 }
 
 impl DeletionPolicy {
-    /// Whether credentials and Secret outlive their object. A policy that this version does not
-    /// know may ask for that, and what is revoked stays so.
+    /// Returns whether credentials and Secret outlive their object. A policy that this version does
+    /// not know may ask for that, and a revocation cannot be undone.
     #[must_use]
     pub fn retains(self) -> bool {
         self != Self::Revoke
     }
 }
 
-/// The Secret that workloads read. Changing anything here renders it again and mints nothing.
+/// The Secret that workloads read. A change of these fields renders the Secret again and issues no
+/// credential.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SecretOutput {
@@ -253,8 +262,8 @@ pub struct SecretOutput {
     ).message("secret.type cannot be a service account token, a bootstrap token or one of Credwright's own types"))]
     pub type_: Option<String>,
 
-    /// New names for the default keys (client_id, client_secret, token_url, scope, expires_at and the driver's own); an
-    /// empty name leaves the key out.
+    /// New names for the default keys (client_id, client_secret, token_url, scope, expires_at and
+    /// the driver's own). An empty name leaves the key out.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 32), schema_with = "key_names")]
     #[x_kube(validation = longest_key("keys", 253))]
@@ -278,14 +287,14 @@ pub struct SecretOutput {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub include_previous: bool,
 
-    /// Labels for the Secret. Nothing is copied from this object.
+    /// Labels for the Secret. Those of this object are not copied.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 32), schema_with = "label_values")]
     #[x_kube(validation = longest_key("labels", 317))]
     #[x_kube(validation = Rule::new("self.all(k, !k.startsWith('credwright.dev/'))").message("labels under credwright.dev/ are Credwright's own"))]
     pub labels: BTreeMap<String, String>,
 
-    /// Annotations for the Secret. Nothing is copied from this object.
+    /// Annotations for the Secret. Those of this object are not copied.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 32), schema_with = "annotation_values")]
     #[x_kube(validation = longest_key("annotations", 317))]
@@ -312,33 +321,34 @@ fn bounded_templates(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     texts(16, TEMPLATE_MAX)
 }
 
-/// What has become of an ApiCredential. Everything here can be rebuilt from the ledger; nothing here is secret.
+/// The observed state of an ApiCredential. It contains no secret, and can be rebuilt from the
+/// ledger.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ApiCredentialStatus {
-    /// The generation that this status speaks of; -1 before the first.
+    /// The generation that this status describes; -1 before the first reconcile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// `Ready`, `Published`, `ProviderReachable`, and `ActionRequired` (which says what a person has to do) or `Stalled` where
-    /// they apply.
+    /// `Ready`, `Published` and `ProviderReachable`; and, if they apply, `ActionRequired` (a person
+    /// has to follow the steps in its message) and `Stalled`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
-    /// The client ID that is published now.
+    /// The published client ID.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_id: Option<String>,
-    /// The revision that is published now.
+    /// The published revision.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<u32>,
-    /// When the published credential ends, by the provider's clock or by `lifetime`.
+    /// The time at which the published credential expires, at the provider or by `lifetime`.
     #[serde(default, deserialize_with = "instant::deserialize", skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "date_time")]
     pub expires_at: Option<Timestamp>,
-    /// When it will be replaced.
+    /// The time at which the published credential is replaced.
     #[serde(default, deserialize_with = "instant::deserialize", skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "date_time")]
     pub renewal_time: Option<Timestamp>,
-    /// The credentials that are alive and the last two that are not, newest first.
+    /// The live credentials and the last two that ended, newest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["revision"]))]
     pub credentials: Vec<CredentialStatus>,
@@ -358,31 +368,31 @@ pub(super) fn date_time(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CredentialStatus {
-    /// Credwright's count of this object's credentials.
+    /// The number of the credential, counted for this object.
     pub revision: u32,
-    /// What it is now.
+    /// The credential's state.
     pub state: String,
-    /// Its name at the provider.
+    /// The credential's name at the provider.
     pub name: String,
-    /// The provider that it was made at.
+    /// The provider that issued the credential.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider_ref: Option<ProviderRef>,
-    /// Its client ID, once there is one.
+    /// The credential's client ID, once there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_id: Option<String>,
-    /// When it was issued.
+    /// The time at which the credential was issued.
     #[serde(default, deserialize_with = "instant::deserialize", skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "date_time")]
     pub issued_at: Option<Timestamp>,
-    /// When it ends.
+    /// The time at which the credential expires.
     #[serde(default, deserialize_with = "instant::deserialize", skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "date_time")]
     pub expires_at: Option<Timestamp>,
-    /// When it will be revoked.
+    /// The time at which the credential is revoked.
     #[serde(default, deserialize_with = "instant::deserialize", skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "date_time")]
     pub revoke_at: Option<Timestamp>,
-    /// Why it was issued.
+    /// The reason why the credential was issued.
     #[schemars(with = "String")]
     pub reason: crate::api::Reason,
 }
@@ -391,10 +401,10 @@ pub struct CredentialStatus {
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LastRotation {
-    /// When the new credential was issued.
+    /// The time at which the new credential was issued.
     #[schemars(schema_with = "date_time")]
     pub at: Timestamp,
-    /// Why it was made.
+    /// The reason for the rotation.
     #[schemars(with = "String")]
     pub reason: crate::api::Reason,
     /// The value of `rotation.request` that has been handled.
@@ -410,7 +420,7 @@ pub struct Binding {
 }
 
 impl ApiCredentialSpec {
-    /// The name of the Secret that workloads read.
+    /// Returns the name of the Secret that workloads read.
     #[must_use]
     pub fn target_name<'a>(&'a self, object_name: &'a str) -> &'a str {
         self.secret.as_ref().and_then(|secret| secret.name.as_deref()).unwrap_or(object_name)

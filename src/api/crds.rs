@@ -1,4 +1,4 @@
-//! The custom resource definitions: what is derived from the types, and what a derive cannot say.
+//! The CRDs: the part that is derived from the types, and the part that a derive cannot express.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSON, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{AbandonedCredential, ApiCredential, ClusterCredentialProvider, CredentialProvider};
 
-/// Every definition, in the order in which they are printed.
+/// Returns all CRDs in the order in which they are printed.
 #[must_use]
 pub fn all() -> Vec<CustomResourceDefinition> {
     [
@@ -32,17 +32,18 @@ fn finished(mut definition: CustomResourceDefinition) -> CustomResourceDefinitio
     definition
 }
 
-/// Whoever waits for an object compares `observedGeneration` with `metadata.generation`. Without this default there is
-/// nothing to compare while nobody has looked at the object, and some then take it for ready.
+/// Sets the default of `observedGeneration`. Tools that wait for an object compare it with
+/// `metadata.generation`. Without a default there is nothing to compare before the first reconcile,
+/// and some tools then take the object for ready.
 fn never_taken_for_ready(status: &mut JSONSchemaProps) {
     status.default = Some(JSON(json!({ "observedGeneration": -1 })));
-    // The derive lets status be null, and a null would beat the default.
+    // The derive makes status nullable, and a null would override the default.
     status.nullable = None;
 }
 
-/// Takes out what Rust needs and Kubernetes does not.
+/// Removes what Rust needs and Kubernetes does not.
 fn tidy(schema: &mut JSONSchemaProps) {
-    // `kubectl explain` wraps text itself; the line ends of a doc comment would stay in the middle of its lines.
+    // `kubectl explain` wraps text itself, and would keep the line breaks of a doc comment.
     schema.description = schema.description.take().map(|text| one_line_per_paragraph(&text));
     // The API server warns about a format that it does not know.
     if schema.format.as_deref() == Some("uint32") {

@@ -1,5 +1,5 @@
-//! The driver blocks of a provider: which account, and how to speak to it. What a vendor's public documentation does not
-//! say is a setting here, with the likeliest answer as its default.
+//! The driver blocks of a provider: the account, and how to call its API. Each fact that a vendor's
+//! public documentation leaves out is a setting, with the likeliest value as its default.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use super::{
     names::{longest_key, texts},
 };
 
-/// A login in a URL would end up in places that are no Secrets.
+/// Rejects user, query and fragment: a login in a URL would end up in places other than Secrets.
 fn without_query(field: &str) -> Rule {
     Rule::new("isURL(self) && self.matches('^https?://[^/?#@]+(/[^?#]*)?$')").message(
         format!(
@@ -24,7 +24,7 @@ fn without_query(field: &str) -> Rule {
     )
 }
 
-/// As [`without_query`], but RFC 6749 lets endpoints have a query.
+/// Like [`without_query`], but accepts a query, which RFC 6749 allows for endpoints.
 fn endpoint(field: &str) -> Rule {
     Rule::new("isURL(self) && self.matches('^https?://[^/?#@]+([/?][^#]*)?$')").message(
         format!(
@@ -34,23 +34,23 @@ fn endpoint(field: &str) -> Rule {
     )
 }
 
-/// The account's address, which ledgers remember.
+/// Makes the account's address immutable, because ledgers store it.
 fn fixed(field: &str) -> Rule {
     Rule::new("self == oldSelf")
         .message(format!("{field} names the account and cannot be changed: create another provider").as_str())
 }
 
-/// Something that an API may have or not.
+/// An optional feature of an API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Switch {
-    /// It has.
+    /// The API has the feature.
     Enabled,
-    /// It has not.
+    /// The API does not have the feature.
     Disabled,
 }
 
 impl Switch {
-    /// Whether it has.
+    /// Returns whether the feature is enabled.
     #[must_use]
     pub fn is_enabled(self) -> bool {
         self == Self::Enabled
@@ -65,19 +65,20 @@ impl Switch {
     }
 }
 
-/// expereoOne API V2 (<https://expereo.helpjuice.com/en_US/expereoone-api-document-hub/onboarding-guide-api-v2>). The login
-/// Secret holds `client_id`, `client_secret` and `scope`, or `bearer_token`: a token of a person who may use the Developer
-/// Portal (API).
+/// The expereoOne API V2
+/// (<https://expereo.helpjuice.com/en_US/expereoone-api-document-hub/onboarding-guide-api-v2>). The
+/// login Secret has `client_id`, `client_secret` and `scope`, or `bearer_token`: a token of a
+/// person who may use the Developer Portal (API).
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Expereo {
-    /// Where the API is. The guide does not print the host of V2; the default is that of V1.
+    /// The URL of the API. The guide does not name the host of V2; the default is that of V1.
     #[serde(default = "expereo_base_url")]
     #[schemars(length(max = 512))]
     #[x_kube(validation = fixed("baseUrl"), validation = without_query("baseUrl"))]
     pub base_url: String,
 
-    /// Where tokens are asked for. The guide does not print it for V2; the default is that of V1.
+    /// The token endpoint's URL. The guide does not name it for V2; the default is that of V1.
     #[serde(default = "expereo_token_url")]
     #[schemars(length(max = 512))]
     #[x_kube(validation = endpoint("tokenUrl"))]
@@ -90,26 +91,26 @@ pub struct Expereo {
         .message("clientsPath must be an absolute path without a query, such as /v2/api-clients"))]
     pub clients_path: String,
 
-    /// How the token endpoint spells the scopes, by how creation spells them; added to BasicRead, SupportRead,
-    /// SupportReadWrite and BillingRead, or in place of them.
+    /// A map from a scope's spelling at creation to that at the token endpoint. It extends or
+    /// overrides the entries for BasicRead, SupportRead, SupportReadWrite and BillingRead.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 64), schema_with = "spellings")]
     #[x_kube(validation = longest_key("scopeSpelling", 256))]
     pub scope_spelling: BTreeMap<String, String>,
 
-    /// Whether API clients can be listed. Without a list, a lost answer may leave a client behind, which is recorded.
+    /// `Enabled` if clients can be listed. If not, the client of a lost response is only recorded.
     #[serde(default = "Switch::enabled")]
     pub list: Switch,
 
-    /// Whether API clients can be deleted, which is not documented. Without it, a person removes what is retired.
+    /// `Enabled` if clients can be deleted, which is undocumented. If not, a person removes them.
     #[serde(default = "Switch::disabled")]
     pub delete: Switch,
 
-    /// What the members of an answer are called, which is not documented.
+    /// The names of the members of a response, which are undocumented.
     #[serde(default)]
     pub answer: ExpereoAnswer,
 
-    /// How a page of a list is asked for, which is not documented.
+    /// The query parameters for a page of a list, which are undocumented.
     #[serde(default)]
     pub paging: ExpereoPaging,
 }
@@ -129,14 +130,14 @@ impl Default for Expereo {
     }
 }
 
-/// The members of expereoOne's answers: names, or JSON pointers (RFC 6901) when they begin with a slash.
+/// The members of expereoOne's responses. A leading slash makes one a JSON pointer (RFC 6901).
 #[derive(JsonSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ExpereoAnswer {
     /// The client ID. Default: clientId.
     #[schemars(length(min = 1, max = 128))]
     pub client_id: String,
-    /// The member that names a client when it is deleted. Default, when empty: its client ID.
+    /// The member that identifies a client in a deletion. Default, when empty: the client ID.
     #[schemars(length(max = 128))]
     pub id: String,
     /// The client secret. Default: clientSecret.
@@ -145,7 +146,8 @@ pub struct ExpereoAnswer {
     /// The client's name. Default: apiClientName.
     #[schemars(length(min = 1, max = 128))]
     pub name: String,
-    /// What holds the clients in a list. Default, when empty: the answer itself or one of items, data, values and results.
+    /// The member with the clients of a list. Default, when empty: the response itself, or one of
+    /// items, data, values and results.
     #[schemars(length(max = 128))]
     pub items: String,
 }
@@ -158,14 +160,15 @@ impl Default for ExpereoAnswer {
     }
 }
 
-/// The query parameters of expereoOne's lists. One that is empty is not sent.
+/// The query parameters of expereoOne's lists. An empty one is not sent.
 #[derive(JsonSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ExpereoPaging {
-    /// The number of the page. Default: page. When empty, the first answer is the whole list.
+    /// The parameter for the page number. Default: page. When empty, the first response is the
+    /// whole list.
     #[schemars(length(max = 64))]
     pub page: String,
-    /// How many clients a page may hold. Default: pageSize.
+    /// The parameter for the number of clients on a page. Default: pageSize.
     #[schemars(length(max = 64))]
     pub page_size: String,
 }
@@ -189,11 +192,12 @@ fn expereo_clients_path() -> String {
     "/v2/api-clients".to_owned()
 }
 
-/// Spreetail (<https://developer.spreetail.com>). The login Secret holds `client_id` and `client_secret`.
+/// Spreetail (<https://developer.spreetail.com>). The login Secret has `client_id` and
+/// `client_secret`.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Spreetail {
-    /// Where the API is.
+    /// The URL of the API.
     #[serde(default = "spreetail_base_url")]
     #[schemars(length(max = 512))]
     #[x_kube(
@@ -207,38 +211,40 @@ fn spreetail_base_url() -> String {
     "https://api.spreetail.com".to_owned()
 }
 
-/// VMware Cloud Director: API tokens of the user who logs in. The login Secret holds `username` and `password`, or `id_token`
-/// of the organization's identity provider; a session that an API token has opened may not make further ones.
+/// VMware Cloud Director: API tokens of the user who logs in. The login Secret has `username` and
+/// `password`, or `id_token` of the organization's identity provider. A session that was opened
+/// with an API token cannot create further tokens.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CloudDirector {
-    /// Where Cloud Director is, such as `https://vcd.example.com`.
+    /// The URL of Cloud Director, such as `https://vcd.example.com`.
     #[schemars(length(max = 512))]
     #[x_kube(validation = fixed("baseUrl"), validation = without_query("baseUrl"))]
     pub base_url: String,
 
-    /// The organization's name; System for the provider's own.
+    /// The organization's name. `System` is the provider's own organization.
     #[schemars(length(min = 1, max = 128))]
     #[x_kube(validation = fixed("org"), validation = Rule::new("self.matches('^[A-Za-z0-9._ -]+$')")
         .message("org must be the organization's name as it stands in the portal's address"))]
     pub org: String,
 
-    /// The organization's UUID, for a system administrator who acts inside of it (tenant context).
+    /// The organization's UUID, for a system administrator who works inside it (tenant context).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = Rule::new("self.matches('^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$')")
         .message("orgId must be a bare UUID, without urn:vcloud:org: before it"))]
     #[schemars(length(max = 64))]
     pub org_id: Option<String>,
 
-    /// The API version to speak, such as 37.0; absent: one that the server offers and Credwright knows. API tokens need 36.1.
+    /// The API version, such as 37.0. Default: a version that both the server and Credwright
+    /// support. API tokens need 36.1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = Rule::new("self.matches('^[0-9]+[.][0-9]+$')").message("apiVersion must be a number such as 37.0"))]
     #[schemars(length(max = 16))]
     pub api_version: Option<String>,
 }
 
-/// OpenVPN CloudConnexa. It has no API for its credentials: a person makes them in the administration portal, and no login is
-/// needed.
+/// OpenVPN CloudConnexa. It has no API for its credentials: a person creates them in the
+/// administration portal. No login is needed.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
@@ -249,21 +255,21 @@ pub struct CloudDirector {
     .message("cloudId and baseUrl name the account and cannot be changed: create another provider")
 )]
 pub struct CloudConnexa {
-    /// The account's Cloud ID: the API is at `https://CLOUD-ID.api.openvpn.com`.
+    /// The account's Cloud ID. The URL of the API is `https://CLOUD-ID.api.openvpn.com`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63))]
     #[x_kube(validation = Rule::new("self.matches('^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$')")
         .message("cloudId must be letters, digits and dashes: the first part of CLOUD-ID.api.openvpn.com"))]
     pub cloud_id: Option<String>,
 
-    /// Where the API is, instead of `cloudId`.
+    /// The URL of the API, instead of `cloudId`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
     #[x_kube(validation = without_query("baseUrl"))]
     pub base_url: Option<String>,
 
-    /// The status that the token endpoint answers with while the account's Enable API switch is off. It is not documented;
-    /// default 403.
+    /// The token endpoint's status while the account's Enable API switch is off (undocumented).
+    /// Default: 403.
     #[serde(default = "forbidden")]
     #[schemars(range(min = 400, max = 599), extend("format" = "int32"))]
     pub api_disabled_status: u16,
@@ -279,7 +285,8 @@ impl Default for CloudConnexa {
     }
 }
 
-/// Vonage Contact Center. It has no API for its credentials: a person makes them in the portal, and no login is needed.
+/// Vonage Contact Center. It has no API for its credentials: a person creates them in the portal.
+/// No login is needed.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
@@ -294,13 +301,13 @@ pub struct VonageContactCenter {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<VonageRegion>,
 
-    /// Where the authentication API is, instead of `region`.
+    /// The URL of the authentication API, instead of `region`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
     #[x_kube(validation = without_query("baseUrl"))]
     pub base_url: Option<String>,
 
-    /// Which family of hosts serves the region.
+    /// The family of hosts that serves the region.
     #[serde(default)]
     pub hosts: VonageHosts,
 }
@@ -323,12 +330,13 @@ pub enum VonageHosts {
     /// `https://REGION.cc.vonage.com`
     #[default]
     Vonage,
-    /// `https://REGION.newvoicemedia.com`, from before the name changed.
+    /// `https://REGION.newvoicemedia.com`, the hosts from before the product was renamed.
     NewVoiceMedia,
 }
 
-/// A server with RFC 7591 registration. The login Secret is absent (open registration), or holds
-/// `initial_access_token`, or `client_id`, `client_secret` and `scope` of a client that may register others.
+/// A server with RFC 7591 registration. For open registration there is no login Secret. Otherwise
+/// it has `initial_access_token`, or `client_id`, `client_secret` and `scope` of a client that may
+/// register others.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
@@ -342,25 +350,26 @@ pub enum VonageHosts {
     .message("issuer and registrationEndpoint name the account and cannot be changed: create another provider")
 )]
 pub struct OauthRegistration {
-    /// The issuer, whose metadata names the endpoints (RFC 8414, or OpenID Connect discovery).
+    /// The issuer. Its metadata (RFC 8414, or OpenID Connect discovery) name the endpoints.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
     #[x_kube(validation = without_query("issuer"))]
     pub issuer: Option<String>,
 
-    /// Where clients are registered, instead of `issuer`.
+    /// The URL of the registration endpoint, instead of `issuer`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
     #[x_kube(validation = endpoint("registrationEndpoint"))]
     pub registration_endpoint: Option<String>,
 
-    /// Where tokens are issued, instead of `issuer`.
+    /// The URL of the token endpoint, instead of `issuer`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
     #[x_kube(validation = endpoint("tokenEndpoint"))]
     pub token_endpoint: Option<String>,
 
-    /// How clients authenticate at the token endpoint. Registered with the client, since servers refuse the other one.
+    /// The authentication method at the token endpoint. Credwright registers it with the client,
+    /// because servers refuse the other method.
     #[serde(default)]
     pub token_endpoint_auth_method: TokenEndpointAuthMethod,
 
@@ -370,22 +379,22 @@ pub struct OauthRegistration {
     #[x_kube(validation = longest_key("tokenParameters", 128))]
     pub token_parameters: BTreeMap<String, String>,
 
-    /// Members added to the registration request, or put in the place of Credwright's own. Servers
-    /// differ in what they demand and refuse, for example `response_types: []`. At most 8 KiB of
-    /// JSON with 256 values, nested at most 8 deep.
+    /// Members that are added to the registration request, or that replace Credwright's own.
+    /// Servers differ in what they require and reject, for example `response_types: []`. At most 8
+    /// KiB of JSON with 256 values, nested at most 8 deep.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "bounded")]
     #[schemars(schema_with = "any_object")]
     pub metadata: BTreeMap<String, Value>,
 
     /// Members that are left out of the registration request, such as Credwright's own
-    /// `response_types` and `redirect_uris` where a server refuses them. A null in `metadata` does
+    /// `response_types` and `redirect_uris` where a server rejects them. A null in `metadata` does
     /// the same, but `kubectl apply` drops it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(min = 1, max = 64)), extend("x-kubernetes-list-type" = "set"))]
     pub metadata_without: Vec<String>,
 
-    /// How long the server may take until it accepts a client that it has registered, 60s by
-    /// default. A client that is still refused after that is revoked, and another one is tried.
+    /// The time in which the server has to accept a client that it has registered. Default: 60s. A
+    /// client that is still refused after that is revoked, and another one is tried.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = between("propagation", "1s", "1h"))]
     pub propagation: Option<Duration>,
@@ -403,8 +412,7 @@ fn any_object(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({ "type": "object", "maxProperties": 64, "x-kubernetes-preserve-unknown-fields": true })
 }
 
-/// What a schema cannot bound of an object of any form: its bytes of JSON, its values, and how deep
-/// it is.
+/// The limits of an object of any form that a schema cannot express: bytes, values and depth.
 const OBJECT_MAX: (usize, usize, usize) = (8 * 1024, 256, 8);
 
 fn bounded<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, Value>, D::Error> {
@@ -422,7 +430,7 @@ fn bounded<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String
     Ok(object)
 }
 
-/// How many values there are in one, itself included, and how deep it is.
+/// Returns the number of values in `value`, itself included, and its depth.
 fn extent(value: &Value) -> (usize, usize) {
     let inner: Vec<&Value> = match value {
         Value::Array(items) => items.iter().collect(),
@@ -443,6 +451,6 @@ pub enum TokenEndpointAuthMethod {
     /// HTTP Basic, with id and secret form-encoded first (RFC 6749, section 2.3.1).
     #[default]
     ClientSecretBasic,
-    /// Both in the form body.
+    /// Client ID and secret in the form body.
     ClientSecretPost,
 }

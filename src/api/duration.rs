@@ -1,4 +1,5 @@
-//! Durations as people write them in manifests: Go's notation, hours at the most (`720h`, `1h30m`, `10s`).
+//! Durations as people write them in manifests: Go's notation, with hours as the largest unit
+//! (`720h`, `1h30m`, `10s`).
 
 use std::{borrow::Cow, fmt, str::FromStr};
 
@@ -7,12 +8,13 @@ use kube::core::Rule;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-/// What the notation looks like. The API server's own parser says no in words that help nobody, so nothing else may get
-/// to it: neither other units (`30d`) nor numbers that would overflow.
+/// The pattern of the notation. The API server's own parser rejects other texts with a message that
+/// helps nobody. So other units (`30d`) and numbers that would overflow must not reach it.
 pub(super) const FORM: &str =
     "^([0-9]{1,6}([.][0-9]+)?h|[0-9]{1,7}([.][0-9]+)?m|[0-9]{1,9}([.][0-9]+)?s|[0-9]{1,9}ms)+$";
 
-/// The rule that every field of this type needs: it has the form, and lies between two lengths (or on one of them).
+/// Returns the rule that every field of this type needs: the value has the form, and lies between
+/// two durations, both included.
 pub(super) fn between(field: &str, shortest: &str, longest: &str) -> Rule {
     let rule = format!(
         "self.matches('{FORM}') && duration(self) >= duration('{shortest}') && duration(self) <= duration('{longest}')"
@@ -27,19 +29,19 @@ pub(super) fn between(field: &str, shortest: &str, longest: &str) -> Rule {
 ///
 /// Each field of this type has a rule made by `between`.
 ///
-/// It keeps the length, not the text: `24h` and `1440m` are the same.
+/// The type stores the length and not the text: `24h` and `1440m` are equal.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Duration(kube::core::Duration);
 
 impl Duration {
-    /// A duration of whole seconds.
+    /// Returns a duration of whole seconds.
     #[must_use]
     pub fn from_secs(seconds: u64) -> Self {
         Self(std::time::Duration::from_secs(seconds).into())
     }
 
-    /// The length as signed time arithmetic wants it.
+    /// Returns the length for signed time arithmetic.
     #[must_use]
     pub fn signed(self) -> SignedDuration {
         let length =
@@ -62,7 +64,7 @@ impl fmt::Debug for Duration {
     }
 }
 
-/// As people write it: `24h`, `1h30m`, `45s`.
+/// The notation that people write: `24h`, `1h30m`, `45s`.
 impl fmt::Display for Duration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let length = std::time::Duration::from(self.0);

@@ -1,41 +1,41 @@
-//! Instants that others tell: people in an intake or an annotation, providers in an answer, and
-//! whoever wrote a status that was restored.
+//! Times from outside: written by people in an intake or an annotation, by providers in a response,
+//! or in a status that was restored.
 //!
-//! An instant outside of 1970 to 2200 is no instant there. It is a mistyped year, milliseconds that
-//! were taken for seconds, or somebody's attempt to bring the schedule to the end of time.
+//! A time outside of 1970 to 2200 is not accepted. It is a mistyped year, milliseconds that were
+//! read as seconds, or an attempt to move the schedule to the end of time.
 
 use std::borrow::Cow;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 
-/// The form of an instant, as it follows the words "it is no".
+/// The form of a time, for a message that begins with "it is no".
 pub const FORM: &str = "time between 1970-01-01 and 2200-01-01, like 2026-11-22T12:00:00Z (RFC 3339)";
 
 const EARLIEST: Timestamp = Timestamp::UNIX_EPOCH;
 /// 2200-01-01T00:00:00Z.
 const LATEST: Timestamp = Timestamp::constant(7_258_118_400, 0);
 
-/// Returns an instant that was told, if it can be one.
+/// Returns the time if it is within the accepted range.
 #[must_use]
 pub fn told(at: Timestamp) -> Option<Timestamp> {
     (EARLIEST..=LATEST).contains(&at).then_some(at)
 }
 
-/// Reads an instant in the form of RFC 3339.
+/// Parses a time in the form of RFC 3339.
 #[must_use]
 pub fn parsed(text: &str) -> Option<Timestamp> {
     text.parse().ok().and_then(told)
 }
 
-/// Reads an instant that is told in seconds since 1970.
+/// Reads a time given in seconds since 1970.
 #[must_use]
 pub fn of_second(seconds: i64) -> Option<Timestamp> {
     Timestamp::from_second(seconds).ok().and_then(told)
 }
 
-/// Reads an instant that may be absent. What is none is taken as absent, so that one field that
-/// somebody has spoilt does not make the whole object unreadable.
+/// Reads a time that may be absent. An invalid time counts as absent, so that one bad field does
+/// not make the whole object unreadable.
 pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::Error> {
     let text: Option<Cow<'de, str>> = Option::deserialize(from)?;
     Ok(text.as_deref().and_then(parsed))

@@ -1,8 +1,10 @@
-//! `CredentialProvider` and `ClusterCredentialProvider`: an account at a provider, and who may use it.
+//! `CredentialProvider` and `ClusterCredentialProvider`: an account at a provider, and the
+//! namespaces that may use it.
 //!
-//! Both kinds share [`ProviderSettings`]. Fields that identify the account are immutable, because a ledger entry
-//! names the account it was made at: pointing an existing provider somewhere else would make Credwright look for
-//! credentials, and revoke them, at the wrong place.
+//! Both kinds share [`ProviderSettings`]. Fields that identify the account are immutable, because a
+//! ledger entry names the account that its credential was made at. If an existing provider could
+//! point to another account, Credwright would look for credentials, and revoke them, in the wrong
+//! place.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +19,7 @@ use super::{
     names::{is_name, no_ledger, texts},
 };
 
-/// Which account at which provider this is, and how Credwright uses it.
+/// The account at the provider, and the settings with which Credwright uses it.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[kube(
     group = "credwright.dev",
@@ -49,16 +51,17 @@ use super::{
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = exactly_one_driver(), validation = the_same_driver())]
 pub struct CredentialProviderSpec {
-    /// Which provider this is, and how to speak to it.
+    /// The driver and its settings.
     #[serde(flatten)]
     pub settings: ProviderSettings,
 
-    /// How Credwright logs in at the provider. Some providers need none.
+    /// The login at the provider. Some providers need none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub login: Option<Login>,
 }
 
-/// Which account at which provider this is, how Credwright uses it, and who may.
+/// The account at the provider, the settings with which Credwright uses it, and the namespaces that
+/// may use it.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[kube(
     group = "credwright.dev",
@@ -89,20 +92,20 @@ pub struct CredentialProviderSpec {
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = exactly_one_driver(), validation = the_same_driver())]
 pub struct ClusterCredentialProviderSpec {
-    /// Which provider this is, and how to speak to it.
+    /// The driver and its settings.
     #[serde(flatten)]
     pub settings: ProviderSettings,
 
-    /// How Credwright logs in at the provider. Some providers need none.
+    /// The login at the provider. Some providers need none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub login: Option<ClusterLogin>,
 
-    /// Who may use this provider. Without it, nobody may.
+    /// The rules for using this provider. Without this field, no namespace may use it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allow: Option<Allow>,
 }
 
-/// The driver blocks, of which a provider has one.
+/// The driver blocks. A provider has exactly one of them.
 const DRIVERS: [&str; 6] =
     ["expereo", "spreetail", "cloudDirector", "cloudConnexa", "vonageContactCenter", "oauthRegistration"];
 
@@ -120,48 +123,51 @@ fn the_same_driver() -> Rule {
     )
 }
 
-/// What both kinds of provider have in common: the driver with its settings, TLS and limits.
+/// The settings that both kinds of provider share: the driver, TLS and limits.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ProviderSettings {
-    /// expereoOne, by its API V2.
+    /// The expereoOne API V2.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expereo: Option<Expereo>,
 
-    /// Spreetail, by its client-credentials API.
+    /// Spreetail's client-credentials API.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spreetail: Option<Spreetail>,
 
-    /// VMware Cloud Director, by the API tokens of one user: Expedient's Enterprise Cloud and others.
+    /// VMware Cloud Director, for example Expedient's Enterprise Cloud. Credentials are API tokens
+    /// of one user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cloud_director: Option<CloudDirector>,
 
-    /// OpenVPN CloudConnexa, where a person makes the credentials.
+    /// OpenVPN CloudConnexa. A person creates the credentials.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cloud_connexa: Option<CloudConnexa>,
 
-    /// Vonage Contact Center, where a person makes the credentials.
+    /// Vonage Contact Center. A person creates the credentials.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vonage_contact_center: Option<VonageContactCenter>,
 
-    /// Any server with OAuth 2.0 Dynamic Client Registration (RFC 7591) and its management (RFC 7592).
+    /// Any server with OAuth 2.0 Dynamic Client Registration (RFC 7591) and its management protocol
+    /// (RFC 7592).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oauth_registration: Option<OauthRegistration>,
 
-    /// How the provider's certificate is checked.
+    /// The settings for checking the provider's TLS certificate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<Tls>,
 
-    /// How much Credwright may ask of this account.
+    /// The limits on requests and new credentials for this account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<Limits>,
 }
 
-/// How Credwright logs in.
+/// The login at the provider.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Login {
-    /// The Secret with the login. It must carry the label `credwright.dev/role: login`: that is its owner's consent.
+    /// The Secret with the login. It must have the label `credwright.dev/role: login`, with which
+    /// its owner consents to this use.
     pub secret_ref: SecretRef,
 }
 
@@ -174,11 +180,12 @@ pub struct SecretRef {
     pub name: String,
 }
 
-/// How Credwright logs in, for a cluster-scoped provider.
+/// The login of a cluster-scoped provider.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ClusterLogin {
-    /// The Secret with the login. It must carry the label `credwright.dev/role: login`: that is its owner's consent.
+    /// The Secret with the login. It must have the label `credwright.dev/role: login`, with which
+    /// its owner consents to this use.
     pub secret_ref: NamespacedSecretRef,
 }
 
@@ -199,41 +206,41 @@ pub struct NamespacedSecretRef {
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Tls {
-    /// PEM certificates, base64: trusted in place of the built-in roots.
+    /// PEM certificates, base64-encoded. They are trusted instead of the built-in roots.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 65536))]
     pub ca_bundle: Option<String>,
 }
 
-/// How much Credwright may ask of an account. All its credentials share these.
+/// The limits of an account. All its credentials share them.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Limits {
-    /// Requests per second; default 5.
+    /// Requests per second. Default: 5.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 10000))]
     pub requests_per_second: Option<u32>,
-    /// Requests at the same time; default 4.
+    /// Concurrent requests. Default: 4.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1000))]
     pub concurrent: Option<u32>,
-    /// New credentials within an hour; default 100, or twice what the schedules need if that is
-    /// more. What is in the last third of its life is renewed nevertheless. Of a shared provider, a
-    /// namespace gets no more than is left for all the others; its renewals wait, too, if its
-    /// schedules need more than half of the limit.
+    /// New credentials per hour. Default: 100, or twice what the schedules need if that is more. A
+    /// credential in the last third of its life is renewed regardless of this limit. On a shared
+    /// provider, a namespace may use at most as much as it leaves for all the others. If the
+    /// schedules of a namespace need more than half of the limit, its renewals wait, too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1000000))]
     pub mints_per_hour: Option<u32>,
 }
 
 impl Limits {
-    /// Requests per second where nothing is said.
+    /// The default of `requestsPerSecond`.
     pub const REQUESTS_PER_SECOND: u32 = 5;
-    /// Requests at the same time where nothing is said.
+    /// The default of `concurrent`.
     pub const CONCURRENT: u32 = 4;
 
-    /// Returns how many steps may be under way at once: one for each request, and no more than the
-    /// rate lets begin within a second, so that none of them only waits.
+    /// Returns how many steps may run at once: one for each concurrent request, and no more than
+    /// the rate limit starts within a second. A further step would only wait.
     #[must_use]
     pub fn at_once(limits: Option<&Self>) -> usize {
         let concurrent = limits.and_then(|it| it.concurrent).unwrap_or(Self::CONCURRENT);
@@ -242,42 +249,43 @@ impl Limits {
     }
 }
 
-/// What Credwright sees of a provider.
+/// The observed state of a provider.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ProviderStatus {
-    /// The generation that this status speaks of; -1 before the first.
+    /// The generation that this status describes; -1 before the first reconcile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// `Ready`: the login works. `LimitsSuffice`: `limits` allow what the schedules of its credentials need.
+    /// `Ready`: the login works. `LimitsSuffice`: `limits` allow what the schedules of its
+    /// credentials need.
     #[serde(default)]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
     /// The driver's name, as in the spec.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub driver: Option<String>,
-    /// What the provider can do, in words: one sentence for each.
+    /// The capabilities of the provider, with a sentence for each.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "capability_words")]
     pub capabilities: BTreeMap<String, String>,
-    /// How many credentials the ledgers list at this provider.
+    /// The number of credentials at this provider, according to the ledgers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials: Option<CredentialCounts>,
-    /// The requests a minute that Credwright sends at the most, while the provider lets fewer pass
-    /// than `limits` allow: it answers the others with 429. Absent otherwise. The number grows
-    /// again by itself.
+    /// The most requests per minute that Credwright sends. Present only while the provider accepts
+    /// fewer requests than `limits` allow, and answers the others with 429. The number rises again
+    /// by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requests_per_minute: Option<u32>,
 }
 
-/// Credentials at a provider, by state.
+/// The credentials at a provider, by state.
 #[derive(KubeSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CredentialCounts {
-    /// Issued, and not retiring.
+    /// Issued and not retiring.
     pub active: u32,
-    /// Replaced, and still working for the overlap.
+    /// Replaced, and still working during the overlap.
     pub retiring: u32,
-    /// Asked for without an answer, and not yet settled.
+    /// Requested without a response, and not settled yet.
     pub unconfirmed: u32,
 }
 

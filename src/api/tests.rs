@@ -1,5 +1,5 @@
-//! The rules of the definitions as they are printed, tried by kube's own evaluator. `tests/api` tries them on a real
-//! API server; what only that one checks (types, lengths, sets, defaults) is not here.
+//! The rules of the printed CRDs, evaluated by kube's own evaluator. `tests/api` tests them on a
+//! real API server, together with what only that server checks: types, lengths, sets and defaults.
 
 mod definitions;
 mod naming;
@@ -11,7 +11,7 @@ use super::crds;
 
 const NONE: &str = "";
 
-/// A spec, and how the message begins with which it is refused.
+/// A spec, and the beginning of the message with which it is rejected.
 const CREDENTIALS: &[(&str, &str)] = &[
     ("{}", NONE),
     ("name: orders-prod", NONE),
@@ -117,7 +117,7 @@ const SPREETAIL: &str = "spreetail: {baseUrl: 'https://api.example.com'}";
 const ISSUER: &str = "oauthRegistration: {issuer: 'https://id.example.com'}";
 const ENDPOINTS: &str = "oauthRegistration: {registrationEndpoint: 'https://id.example.com/reg', tokenEndpoint: 'https://id.example.com/token'}";
 
-/// Refused by both kinds of provider.
+/// Rejected by both kinds of provider.
 const PROVIDERS: &[(&str, &str)] = &[
     (EXPEREO, NONE),
     (SPREETAIL, NONE),
@@ -419,7 +419,7 @@ fn parsed(yaml: &str) -> Value {
     serde_saphyr::from_str(yaml).unwrap()
 }
 
-/// What the rules of this kind say of an object.
+/// Returns what the rules of this kind say about an object.
 fn complaints(kind: &str, object: &Value, old: Option<&Value>) -> Vec<String> {
     let definition = crds::all().into_iter().find(|definition| definition.spec.names.kind == kind).unwrap();
     let schema =

@@ -1,4 +1,4 @@
-//! Words that a newer version of Credwright wrote.
+//! Values that a newer version of Credwright wrote.
 
 use std::{
     collections::BTreeSet,
@@ -7,22 +7,22 @@ use std::{
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// How many different words are kept. Versions differ in a few.
+/// The most words that are kept. Versions differ in a few.
 const MOST: usize = 512;
 /// The longest word that is kept, in bytes.
 const LONGEST: usize = 64;
-/// What stands for a word that is not kept.
+/// The placeholder for a word that is not kept.
 const UNKNOWN: &str = "Unknown";
 
-/// A word that this version does not know. It is read, shown and written back as it is: after a
-/// roll-back, the word of one object must not make a whole list unreadable.
+/// A word that this version does not know. It is read, shown and written back unchanged. Otherwise,
+/// after a rollback, the word of one object would make a whole list unreadable.
 ///
-/// Words are kept once for the whole process, so that what holds them can be copied.
+/// Each word is stored once per process, so that types with a word can be `Copy`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Word(&'static str);
 
 impl Word {
-    /// The word.
+    /// Returns the word.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         self.0
@@ -34,7 +34,7 @@ impl Word {
         if let Some(known) = kept.get(text) {
             return Self(known);
         }
-        // Who may write a status may write any word: there is an end to what that takes.
+        // Anyone who may write a status may write any word, so the memory for them is bounded.
         if kept.len() >= MOST || text.len() > LONGEST {
             return Self(UNKNOWN);
         }

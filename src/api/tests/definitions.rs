@@ -1,4 +1,4 @@
-//! What a definition can do wrong that no rule of its fields shows.
+//! Mistakes in a CRD that no rule of its fields shows.
 
 use std::collections::BTreeSet;
 
@@ -6,10 +6,11 @@ use serde_json::Value;
 
 use crate::api::crds;
 
-/// What a secret may be called.
+/// Names of secrets.
 const SECRETS: [&str; 8] = ["secret", "password", "token", "key", "private", "credential", "handle", "login"];
 
-/// Fields that sound like a secret, and hold something else: where one is, what it is called there, how many there are.
+/// Fields that sound like a secret but contain something else: the place of a secret, its name
+/// there, or a number.
 const HARMLESS: [&str; 16] = [
     "AbandonedCredential.spec.credential",
     "ApiCredential.spec.intake.secretName",
@@ -29,12 +30,12 @@ const HARMLESS: [&str; 16] = [
     "CredentialProvider.status.credentials",
 ];
 
-/// What a status holds besides fields: what is called by its users, not by us.
+/// Parts of a status that are no fields of ours: their names come from users.
 fn is_free(schema: &Value) -> bool {
     schema["x-kubernetes-preserve-unknown-fields"] == true || schema["additionalProperties"].is_object()
 }
 
-/// All fields below `path`.
+/// Returns all fields below `path`.
 fn fields<'a>(schema: &'a Value, path: &str, found: &mut Vec<(String, &'a Value)>) {
     for (name, field) in schema["properties"].as_object().into_iter().flatten() {
         let path = format!("{path}.{name}");
@@ -94,7 +95,7 @@ fn every_field_explains_itself() {
     assert_eq!(silent, [""; 0], "kubectl explain has nothing to say of these");
 }
 
-/// The fields below `path` without a description.
+/// Returns the fields below `path` without a description.
 fn silent_in(path: &str, schema: &Value, silent: &mut Vec<String>) {
     for (name, field) in schema["properties"].as_object().into_iter().flatten() {
         let path = format!("{path}.{name}");

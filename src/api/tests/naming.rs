@@ -1,4 +1,4 @@
-//! Fields that name other objects: each is one that a tenant may try to reach another tenant by.
+//! Fields that name other objects. A tenant may try to reach another tenant with each of them.
 
 use serde_json::Value;
 
@@ -20,7 +20,8 @@ const KNOWN_NAMES: [&str; 12] = [
     "CredentialProvider.login.secretRef.name",
 ];
 
-/// The fields that may name another object, by their paths: what a tenant writes there must not reach what is another tenant's.
+/// The fields that may name another object, by their paths. A tenant's value there must not reach
+/// the objects of another tenant.
 fn naming(schema: &Value, path: &str, found: &mut Vec<String>) {
     let last = path.rsplit('.').next().unwrap_or_default().to_lowercase();
     let names =
@@ -37,7 +38,8 @@ fn naming(schema: &Value, path: &str, found: &mut Vec<String>) {
     }
 }
 
-/// Whoever adds a field that names something adds it here, and to the attempts of a second tenant in tests/cluster/tenancy.rs.
+/// A new field that names something belongs here, and into the attempts of a second tenant in
+/// tests/cluster/tenancy.rs.
 #[test]
 fn f37_every_field_that_can_name_another_object_is_known() {
     let mut found = Vec::new();
@@ -45,7 +47,7 @@ fn f37_every_field_that_can_name_another_object_is_known() {
         let definition = serde_json::to_value(&definition).unwrap();
         let kind = definition["spec"]["names"]["kind"].as_str().unwrap().to_owned();
         let spec = &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"];
-        // What is abandoned is written by Credwright, in a namespace of its own.
+        // AbandonedCredentials are written by Credwright, in its own namespace.
         if kind != "AbandonedCredential" {
             naming(spec, &kind, &mut found);
         }
