@@ -1,5 +1,5 @@
-//! `credwright check`: what the API server would say of manifests, without one: types, unknown fields, and every rule of the
-//! definitions.
+//! `credwright check`: validates manifests as the API server would, without one: types, unknown
+//! fields, and every rule of the CRDs.
 
 use std::{
     collections::HashMap,
@@ -19,10 +19,10 @@ use crate::{
     lifecycle::render,
 };
 
-/// What to check.
+/// The manifests to check.
 #[derive(Args, Debug)]
 pub(super) struct Arguments {
-    /// Files with manifests, of which those that are not Credwright's are passed over; - is standard input.
+    /// Files with manifests; - is standard input. Manifests that are not Credwright's are skipped.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 }
@@ -50,8 +50,8 @@ pub(super) fn main(arguments: &Arguments) -> ExitCode {
         }
     }
     eprint!("{complaints}");
-    let passed_over = if foreign > 0 { format!("; {foreign} passed over") } else { String::new() };
-    println!("{good} good{passed_over}");
+    let skipped = if foreign > 0 { format!("; {foreign} skipped") } else { String::new() };
+    println!("{good} good{skipped}");
     if complaints.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
@@ -72,7 +72,7 @@ fn named(document: &Value) -> String {
     format!("{} {}", text(&document["kind"]), text(&document["metadata"]["name"]))
 }
 
-/// The kinds that are checked, with what their definitions say.
+/// The kinds that are checked, with the schemas and rules of their CRDs.
 struct Kinds(HashMap<(String, String), Kind>);
 
 struct Kind {
@@ -82,7 +82,8 @@ struct Kind {
 
 impl Kinds {
     /// # Panics
-    /// Never: the definitions are our own data, and their schemas are schemas.
+    ///
+    /// Never: the CRDs are our own data, and their schemas are valid.
     fn new() -> Self {
         let mut kinds = HashMap::new();
         for definition in crds::all() {
@@ -91,7 +92,7 @@ impl Kinds {
                 let rules = serde_json::to_value(schema).expect("a schema is plain data");
                 let mut types = rules.clone();
                 close(&mut types);
-                // What every object has.
+                // Every object has these members.
                 for key in ["apiVersion", "kind"] {
                     types["properties"][key] = json!({ "type": "string" });
                 }
@@ -104,7 +105,7 @@ impl Kinds {
         Self(kinds)
     }
 
-    /// What is wrong with a document; `None` if it is not Credwright's.
+    /// Returns the mistakes in a document; `None` if it is not Credwright's.
     fn check(&self, document: &Value) -> Option<Vec<String>> {
         let text = |key: &str| document[key].as_str().unwrap_or_default().to_owned();
         let (version, kind) = (text("apiVersion"), text("kind"));
@@ -119,7 +120,7 @@ impl Kinds {
         let mut found: Vec<String> = wrong
             .map(|error| located(&error.instance_path().to_string().replace('/', "."), &error.to_string()))
             .collect();
-        // A rule cannot be asked about what is not of its type.
+        // A rule can only be evaluated for an object of the right type.
         if found.is_empty() {
             let broken = cel::Validator::new().validate(&known.rules, &defaulted, None).err();
             let broken = broken.iter().flat_map(|errors| errors.as_slice());
@@ -130,7 +131,7 @@ impl Kinds {
     }
 }
 
-/// What is wrong with the templates of an ApiCredential: they are rendered with made-up values.
+/// Returns the mistake in the templates of an ApiCredential. They are rendered with made-up values.
 fn templates(document: &Value) -> Option<String> {
     let secret = document.get("spec")?.get("secret")?;
     let output: SecretOutput = serde_json::from_value(secret.clone()).ok()?;
@@ -144,7 +145,7 @@ fn located(path: &str, message: &str) -> String {
     }
 }
 
-/// Refuses members that the schema does not name, as `kubectl apply` does.
+/// Makes the schema reject members that it does not name, as `kubectl apply` does.
 fn close(schema: &mut Value) {
     match schema {
         Value::Object(members) => {

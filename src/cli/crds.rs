@@ -1,14 +1,14 @@
-//! `credwright crds`: prints the custom resource definitions, ready for `kubectl apply -f -`.
+//! `credwright crds`: prints the CRDs, ready for `kubectl apply -f -`.
 
 use serde_json::Value;
 
 use crate::api::crds;
 
-/// All definitions as one YAML stream, in a stable order.
+/// Returns all CRDs as one YAML stream, in a stable order.
 ///
 /// # Panics
 ///
-/// Never: the definitions are our own data, without a map whose keys are not text.
+/// Never: the CRDs are our own data, without a map whose keys are not text.
 #[must_use]
 pub fn yaml() -> String {
     let mut definitions = serde_json::to_value(crds::all()).expect("a definition is plain data");
@@ -17,8 +17,8 @@ pub fn yaml() -> String {
     serde_saphyr::to_string_multiple(documents).expect("a definition is plain data")
 }
 
-/// Writes 1 for 1.0: bounds are floats in the type, but the API server gives them back as it would write them itself,
-/// and whoever compares the two would see a difference that is none.
+/// Writes 1 for 1.0. Bounds are floats in the type, but the API server returns whole numbers
+/// without a fraction. A tool that compares the two would report a difference.
 fn whole_numbers(value: &mut Value) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(whole_numbers),

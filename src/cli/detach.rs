@@ -1,4 +1,5 @@
-//! `credwright detach`: takes Credwright's hold off everything, before it is uninstalled.
+//! `credwright detach`: removes Credwright's finalizers and owner references from everything,
+//! before it is uninstalled.
 
 use std::{process::ExitCode, time::Duration};
 
@@ -11,16 +12,17 @@ use crate::engine::{
     detach::{Detached, detach, stop},
 };
 
-/// How long an operator that is still running gets to take hold again, so that it is noticed.
+/// The time in which an operator that still runs would add them again, and be noticed.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
-/// What to let go of.
+/// The objects to detach.
 #[derive(Args, Debug)]
 pub(super) struct Arguments {
     #[command(flatten)]
     place: Place,
 
-    /// The Deployment that runs the operator, in --operator-namespace: it is scaled to 0 first, and its pods are waited for.
+    /// The Deployment of the operator in --operator-namespace. It is scaled to 0 first, and detach
+    /// waits until its pods are gone.
     #[arg(long, env = "CREDWRIGHT_STOP_DEPLOYMENT", value_name = "NAME")]
     stop_deployment: Option<String>,
 }
@@ -29,10 +31,11 @@ pub(super) fn main(arguments: &Arguments) -> ExitCode {
     super::block_on(run(arguments))
 }
 
-/// A second look tells whether an operator is still there: it would put back what was taken off.
+/// Detaches twice: if there is something to detach the second time, an operator still runs and has
+/// added it again.
 async fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let place = &arguments.place;
-    // No answer that was lost matters here: whatever is done twice is done once.
+    // A lost response does no harm here, because every write can be repeated.
     let mut config = bounded(configuration().await?);
     config.default_retry = true;
     let client = Client::try_from(config)?;
@@ -40,24 +43,24 @@ async fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn std::error::Erro
         stop(&client, &place.operator_namespace, name).await?;
         println!("stopped the Deployment {name}");
     }
-    let let_go = || detach(&client, &place.namespace, &place.role_binding);
-    let Detached { secrets, credentials, providers, role_bindings, skipped } = let_go().await?;
+    let detached = || detach(&client, &place.namespace, &place.role_binding);
+    let Detached { secrets, credentials, providers, role_bindings, skipped } = detached().await?;
     if !skipped.is_empty() {
-        println!("no rights in {}: nothing was looked for there", skipped.join(", "));
+        println!("no rights in {}: skipped", skipped.join(", "));
     }
     println!(
-        "let go of {secrets} Secrets, {credentials} ApiCredentials, {providers} providers and {role_bindings} RoleBindings"
+        "detached {secrets} Secrets, {credentials} ApiCredentials, {providers} providers and {role_bindings} RoleBindings"
     );
     tokio::time::sleep(LOOK_AGAIN).await;
-    if let_go().await?.is_nothing() {
+    if detached().await?.is_nothing() {
         println!(
             "Every Secret and every credential is as it was. Nothing rotates or revokes them from now on."
         );
         return Ok(ExitCode::SUCCESS);
     }
     eprintln!(
-        "credwright: some were held again at once, so an operator is still running: stop it (scale its Deployment to 0), \
-         then run this again"
+        "credwright: some finalizers were added again at once, so an operator is still running: stop it (scale its Deployment \
+         to 0), then run this again"
     );
     Ok(ExitCode::FAILURE)
 }

@@ -1,4 +1,4 @@
-//! The log: what is written at which level, and what never is.
+//! The log: its levels, and what it never contains.
 
 use std::io::IsTerminal;
 
@@ -10,7 +10,7 @@ use tracing_subscriber::{
     layer::SubscriberExt,
 };
 
-/// Writes what `filter` lets through to `writer`.
+/// Returns a subscriber that writes the lines that pass `filter` to `writer`.
 pub(super) fn subscriber<W>(filter: &str, json: bool, writer: W) -> impl tracing::Subscriber + Send + Sync
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
@@ -23,8 +23,9 @@ where
     Registry::default().with(lines.with_filter(asked.and(filter_fn(holds_no_body))))
 }
 
-/// Whether a line cannot hold what was sent or received. Below info, libraries write headers and frames; and the Kubernetes client
-/// writes the body of each answer that it cannot decode, at warn. Whatever is asked for, no secret is to be found in a log.
+/// Returns whether a line is sure to contain no request or response. Below info, libraries write
+/// headers and frames. The Kubernetes client writes the body of each response that it cannot
+/// decode, at warn. No filter may bring a secret into the log.
 fn holds_no_body(line: &Metadata<'_>) -> bool {
     let of = |library: &str| {
         line.target().strip_prefix(library).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))

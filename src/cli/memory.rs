@@ -1,7 +1,8 @@
-//! What is in this process's memory stays there.
+//! Protection of the process's memory.
 //!
-//! Secrets are wiped where they are ours to wipe, but TLS, HTTP and the Kubernetes client have buffers of their own. So nobody
-//! gets to see the memory: a crash writes no core, and no other process of the same user may attach.
+//! Credwright wipes its own copies of secrets, but TLS, HTTP and the Kubernetes client have buffers
+//! of their own. So nobody may read the memory: a crash writes no core dump, and no other process
+//! of the same user may attach.
 
 use std::io;
 
@@ -10,7 +11,7 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 /// Switches core dumps off for good: the hard limit cannot be raised again.
 pub(super) fn keep_private() -> io::Result<()> {
     setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
-    // The limit does not bind where the kernel hands cores to a program.
+    // The limit has no effect where the kernel passes core dumps to a program.
     #[cfg(target_os = "linux")]
     rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)?;
     Ok(())

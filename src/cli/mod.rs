@@ -24,24 +24,24 @@ struct Arguments {
 enum Command {
     /// Run the operator until it is told to stop.
     Run(run::Arguments),
-    /// Print the custom resource definitions, for `kubectl apply --server-side -f -`.
+    /// Print the CRDs, for `kubectl apply --server-side -f -`.
     Crds,
-    /// Check manifests without a cluster: types, unknown fields, and every rule of the definitions.
+    /// Check manifests without a cluster: types, unknown fields, and every rule of the CRDs.
     Check(check::Arguments),
-    /// Take finalizers and owner references off everything, so that Credwright can be uninstalled and every Secret and credential
-    /// stays. Stop the operator first.
+    /// Remove finalizers and owner references from everything, so that Credwright can be
+    /// uninstalled and every Secret and credential stays. Stop the operator first.
     Detach(detach::Arguments),
     /// Print the version.
     Version,
 }
 
-/// The command line, for its page of documentation.
+/// Returns the command line, for its page of documentation.
 #[must_use]
 pub fn command() -> clap::Command {
     Arguments::command()
 }
 
-/// Parses the command line, does what it says, and says how that ended.
+/// Parses the command line, runs the command, and returns its exit code.
 #[must_use]
 pub fn main() -> ExitCode {
     match Arguments::parse().command {
@@ -59,8 +59,8 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Runs a command to its end, and says how that was. One TLS stack serves the whole process; a second installation is the only way
-/// that can fail.
+/// Runs a command to its end, and returns its exit code. One TLS provider serves the whole process.
+/// Installing it can fail only if one was installed before.
 fn block_on(command: impl Future<Output = Result<ExitCode, Box<dyn std::error::Error>>>) -> ExitCode {
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         tracing::warn!("a TLS provider was installed before");

@@ -1,8 +1,8 @@
-//! Where Credwright is: what `run` and `detach` are told alike.
+//! The flags that `run` and `detach` share: where Credwright runs and works.
 
 use clap::Args;
 
-/// Its own namespace, those that it works in, and by what right.
+/// Its own namespace, the namespaces that it works in, and the source of its rights there.
 #[derive(Args, Debug)]
 pub(super) struct Place {
     /// Credwright's own namespace, where its sealing key is kept.
@@ -14,12 +14,14 @@ pub(super) struct Place {
     )]
     pub(super) operator_namespace: String,
 
-    /// A namespace to work in; repeatable. Providers that are shared by namespaces are then left alone. [default: all namespaces]
+    /// A namespace to work in; repeatable. Providers that namespaces share are ignored then.
+    /// [default: all namespaces]
     #[arg(long, env = "CREDWRIGHT_NAMESPACE", value_name = "NAME", value_delimiter = ',')]
     pub(super) namespace: Vec<String>,
 
-    /// With --namespace: the RoleBinding in each of them that gives Credwright its rights. It is held by a finalizer while there is
-    /// anything that can only be ended with these rights.
+    /// With --namespace: the RoleBinding in each of these namespaces that gives Credwright its
+    /// rights. A finalizer keeps it while something is left that can only be cleaned up with these
+    /// rights.
     #[arg(long, env = "CREDWRIGHT_ROLE_BINDING", default_value = "credwright", value_name = "NAME")]
     pub(super) role_binding: String,
 }

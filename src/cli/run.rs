@@ -1,4 +1,4 @@
-//! `credwright run`: from flags to a running operator.
+//! `credwright run`: turns flags into a running operator.
 
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc};
 
@@ -23,46 +23,48 @@ use crate::{
     providers::registry::MoreRoots,
 };
 
-/// How the operator runs. Every flag has an environment twin.
+/// The flags of the operator. Every flag has an environment variable.
 #[derive(Args, Debug)]
 pub(super) struct Arguments {
     #[command(flatten)]
     place: Place,
 
-    /// The cluster's id, part of every name at a provider; two clusters that share a provider account need different ones.
-    /// [default: the UID of kube-system]
+    /// The cluster's ID, part of every name at a provider. Two clusters that share a provider
+    /// account need different IDs. [default: the UID of kube-system]
     #[arg(long, env = "CREDWRIGHT_CLUSTER_ID", value_name = "ID")]
     cluster_id: Option<String>,
 
-    /// A range that providers may be in besides public addresses, such as 10.0.0.0/8; also allows plain http there. Repeatable.
+    /// A range that providers may be in besides public addresses, such as 10.0.0.0/8. Plain http is
+    /// allowed there, too. Repeatable.
     #[arg(long, env = "CREDWRIGHT_ALLOW_EGRESS", value_name = "CIDR", value_delimiter = ',')]
     allow_egress: Vec<IpNet>,
 
-    /// A file of certificates (PEM) of authorities that may vouch for all providers, besides those
-    /// of the system, such as a company's own. It is read again when it has changed.
+    /// A file with PEM certificates of CAs that are trusted for all providers, besides those of the
+    /// system, such as a company's own. It is read again when it changes.
     #[arg(long, env = "CREDWRIGHT_CA_FILE", value_name = "FILE")]
     ca_file: Option<PathBuf>,
 
-    /// How long the deletion of an object waits for its credentials to be revoked; what is left then is put on record as an
-    /// AbandonedCredential, and revoked when that is possible.
+    /// The time that the deletion of an object waits until its credentials are revoked. Those that
+    /// are left then are recorded as AbandonedCredentials, and revoked as soon as that is possible.
     #[arg(long, env = "CREDWRIGHT_REVOCATION_DEADLINE", default_value = "10m", value_name = "DURATION")]
     revocation_deadline: crate::api::Duration,
 
-    /// Where to serve /livez, /readyz and /metrics, such as [::]:8080 for all addresses of both
-    /// families. [default: nowhere]
+    /// The address for /livez, /readyz and /metrics, such as [::]:8080 for all addresses of both
+    /// families. [default: none]
     #[arg(long, env = "CREDWRIGHT_LISTEN", value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
 
-    /// A Lease in --operator-namespace: of several operators only the one that holds it works, and the others stand by. [default: none;
-    /// several may then work at once, which is safe, and costs them twice the calls]
+    /// A Lease in --operator-namespace, for several replicas: only the one that holds it works, and
+    /// the others stand by. [default: none; several replicas may then work at once, which is safe,
+    /// but doubles the calls]
     #[arg(long, env = "CREDWRIGHT_LEASE", value_name = "NAME")]
     lease: Option<String>,
 
-    /// Who this process is in the Lease, such as its pod's name. [default: random text]
+    /// The name of this process in the Lease, such as the name of its pod. [default: random text]
     #[arg(long, env = "CREDWRIGHT_IDENTITY", value_name = "NAME")]
     identity: Option<String>,
 
-    /// How many objects are looked at at once.
+    /// The number of objects that are reconciled at once.
     #[arg(long, env = "CREDWRIGHT_CONCURRENCY", default_value_t = 32, value_name = "COUNT")]
     concurrency: usize,
 
@@ -70,11 +72,12 @@ pub(super) struct Arguments {
     #[arg(long, env = "CREDWRIGHT_PAGED_LISTS")]
     paged_lists: bool,
 
-    /// How log lines are written.
+    /// The format of log lines.
     #[arg(long, env = "CREDWRIGHT_LOG_FORMAT", default_value = "text", value_name = "FORMAT")]
     log_format: LogFormat,
 
-    /// What is logged, such as info or credwright=debug. Of libraries, nothing below info is: it could hold what was sent.
+    /// The log filter, such as info or credwright=debug. Libraries log nothing below info, because
+    /// it could contain what was sent.
     #[arg(long, env = "CREDWRIGHT_LOG", default_value = "info", value_name = "FILTER")]
     log: String,
 }
@@ -99,7 +102,7 @@ fn log_to_stderr(arguments: &Arguments) {
     super::log::subscriber(&arguments.log, json, std::io::stderr).init();
 }
 
-/// Logs where a panic happened. Its text is left out: it may quote a value, and that may be secret.
+/// Logs the place of a panic. The message is left out, because it may quote a secret value.
 fn log_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let location = panic.location().map(ToString::to_string);
@@ -122,7 +125,7 @@ async fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn std::error::Erro
     Ok(ExitCode::SUCCESS)
 }
 
-/// Ends only with an error.
+/// Serves probes and metrics, and ends only with an error.
 async fn served(listen: Option<SocketAddr>, shown: Arc<Operator>) -> Result<(), String> {
     let Some(address) = listen else { return std::future::pending().await };
     let failed = |error| format!("--listen {address}: {error}");
@@ -135,7 +138,7 @@ async fn operator(arguments: &Arguments) -> Result<Operator, Box<dyn std::error:
     let config = configuration().await?;
     let clock = Arc::new(SystemClock::default());
     let client = connect(config.clone(), clock.clone())?;
-    // The Lease is renewed over a connection of its own, which waits for nothing else.
+    // The Lease is renewed over a connection of its own, so that it waits for no other request.
     let lease_client = connect(config, clock.clone())?;
     let cluster_id = match &arguments.cluster_id {
         Some(id) => id.clone(),
@@ -164,7 +167,7 @@ async fn operator(arguments: &Arguments) -> Result<Operator, Box<dyn std::error:
     Ok(Operator::new(client, clock, settings, options).await?.renewing_over(lease_client))
 }
 
-/// Does not end: what it begins, the operator finishes.
+/// Starts the shutdown on a signal, and never returns: the operator finishes what is running.
 async fn stop_on(mut interrupt: Signal, mut terminate: Signal, shutdown: &CancellationToken) {
     tokio::select! {
         _ = interrupt.recv() => {}

@@ -37,7 +37,7 @@ async fn what_is_detached_stays_and_is_taken_up_again_without_a_mint() {
     let output = detach(kubeconfig, &scene.namespace).await;
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
-    assert!(said.contains("let go of 3 Secrets, 1 ApiCredentials, 1 providers and 1 RoleBindings"), "{said}");
+    assert!(said.contains("detached 3 Secrets, 1 ApiCredentials, 1 providers and 1 RoleBindings"), "{said}");
     for secret in scene.api::<Secret>().list(&ListParams::default()).await.unwrap().items {
         let held = !secret.finalizers().is_empty() || !secret.owner_references().is_empty();
         assert!(!held, "{} is held", secret.name_any());
