@@ -1,7 +1,7 @@
-//! Metrics: what happens is counted where it happens, and what is so is read when somebody asks.
+//! Metrics: events are counted where they happen, and states are read when somebody asks.
 //!
-//! Counting touches an atomic, and never fails. What is counted of a provider is forgotten with the last driver of it, so that
-//! nobody makes this grow by making providers and deleting them.
+//! Counting touches an atomic, and never fails. A provider's counters are dropped with its last
+//! driver, so creating and deleting providers cannot grow memory.
 
 mod book;
 mod labels;
@@ -31,9 +31,9 @@ pub use self::{
 };
 use crate::api::Reason;
 
-/// What all names begin with.
+/// The prefix of all names.
 const PREFIX: &str = "credwright";
-/// Up to the longest that a request may take.
+/// Buckets up to the longest duration of a request.
 const REQUEST_SECONDS: [f64; 8] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
 const RECONCILE_SECONDS: [f64; 8] = [0.001, 0.01, 0.05, 0.25, 1.0, 5.0, 30.0, 120.0];
 
@@ -46,7 +46,7 @@ pub struct Metrics {
 
 type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
 
-/// What is counted.
+/// The counters and gauges of this process.
 struct Counts {
     mints: Family<(Provider, Outcome), Counter>,
     revocations: Family<(Provider, Outcome), Counter>,
@@ -61,7 +61,7 @@ struct Counts {
     unwritten: Gauge,
     working: Gauge,
     parked: Gauge,
-    /// Whoever counts for a provider.
+    /// The live meters, by provider.
     meters: Mutex<HashMap<Provider, Weak<Metered>>>,
 }
 
@@ -72,7 +72,7 @@ impl fmt::Debug for Metrics {
 }
 
 impl Metrics {
-    /// Metrics that read from `source` what is not counted.
+    /// Creates metrics that read from `source` what is not counted.
     #[must_use]
     pub fn over(source: impl Source) -> Self {
         let mut book = Book::new();
@@ -81,26 +81,26 @@ impl Metrics {
         Self { registry: Arc::new(book.registry), counts }
     }
 
-    /// All of them, in the text format of OpenMetrics.
+    /// Returns all metrics in the text format of OpenMetrics.
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = String::new();
-        // Only the writer can fail, and a String takes everything.
+        // Only the writer can fail, and a String accepts everything.
         let _ = text::encode(&mut text, &self.registry);
         text
     }
 
-    /// Whether this process is the leader.
+    /// Sets whether this process is the leader.
     pub fn set_leader(&self, leader: bool) {
         self.counts.leader.set(leader.into());
     }
 
-    /// Whether this process is ready.
+    /// Sets whether this process is ready.
     pub fn set_ready(&self, ready: bool) {
         self.counts.ready.set(ready.into());
     }
 
-    /// Shows one more answer that cannot be written into its ledger, until the returned guard is
+    /// Shows one more response that cannot be stored in its ledger, until the returned guard is
     /// dropped.
     #[must_use]
     pub fn unwritten(&self) -> Unwritten {
@@ -108,19 +108,19 @@ impl Metrics {
         Unwritten(self.counts.unwritten.clone())
     }
 
-    /// How many items work at a provider, and how many are parked until it is their turn.
+    /// Sets the number of items that work at a provider, and of those that wait for a permit.
     pub fn set_permits(&self, working: usize, parked: usize) {
         let gauge = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         self.counts.working.set(gauge(working));
         self.counts.parked.set(gauge(parked));
     }
 
-    /// Counts a rotation: why, and how it ended.
+    /// Counts a rotation, with its reason and its outcome.
     pub fn rotated(&self, why: Reason, outcome: RotationOutcome) {
         self.counts.rotations.get_or_create(&(Why(why), outcome)).inc();
     }
 
-    /// Counts a pass.
+    /// Counts a reconcile.
     pub fn reconciled(&self, item: Item, took: Duration, failed: bool) {
         self.counts.reconcile_durations.get_or_create(&item).observe(took.as_secs_f64());
         if failed {
@@ -128,7 +128,7 @@ impl Metrics {
         }
     }
 
-    /// What counts for a provider.
+    /// Returns the meter of a provider.
     #[must_use]
     pub fn meter(&self, provider: &Provider) -> Meter {
         let mut meters = self.counts.meters();
@@ -144,21 +144,21 @@ impl Metrics {
 
 impl Counts {
     fn new(book: &mut Book) -> Self {
-        let mints = "Credentials that the provider was asked for, by what came of it";
-        let revocations = "Attempts to make a credential invalid at the provider, by what came of it";
-        let rotations = "Replacements of a published credential, by why and by how the attempt ended";
-        let requests = "HTTP requests to the provider, by what for and by how they ended";
-        let durations = "How long the provider took to answer a request";
-        let waits = "How long requests have waited for their turn, because of the provider's own limits";
-        let reconciles = "How long a look at an object took, with all that it did";
-        let errors = "Looks at an object that failed because of Kubernetes, and are made again";
-        let working = "Items that work at a provider just now: a step, a probe or a list";
+        let mints = "Requests for a new credential to the provider, by outcome";
+        let revocations = "Attempts to revoke a credential at the provider, by outcome";
+        let rotations = "Replacements of a published credential, by reason and outcome";
+        let requests = "HTTP requests to the provider, by operation and outcome";
+        let durations = "Time from a request to the provider's response";
+        let waits = "Time that requests have waited for their turn, because of the limits of their provider";
+        let reconciles = "Duration of the reconcile of an object, with all its requests";
+        let errors = "Reconciles that failed because of Kubernetes, and are retried";
+        let working = "Items that are working at a provider now: a step, a probe or a list";
         let parked =
-            "Items that have no permit to work at their provider yet, because others have their turn";
-        let unwritten = "New credentials that the API server has not taken into a ledger for 30 seconds; each is retried until it is stored, revoked or on record, and is lost if the process ends before";
+            "Items that wait for a permit to work at their provider, because it is the turn of others";
+        let unwritten = "New credentials that could not be stored in a ledger for 30 seconds, because of the API server. Each write is retried until the credential is stored, revoked or recorded. If the process ends before that, the credential is lost";
         let buckets: fn() -> Histogram = || Histogram::new(REQUEST_SECONDS);
         let longer: fn() -> Histogram = || Histogram::new(RECONCILE_SECONDS);
-        book.put(("build", None, "The version that runs; always 1"), Info::new(Version));
+        book.put(("build", None, "The running version; always 1"), Info::new(Version));
         Self {
             mints: book.add(("mints", None, mints), Family::default()),
             revocations: book.add(("revocations", None, revocations), Family::default()),
@@ -173,11 +173,13 @@ impl Counts {
                 .add(("reconcile_duration", Some(Seconds), reconciles), Family::new_with_constructor(longer)),
             reconcile_errors: book.add(("reconcile_errors", None, errors), Family::default()),
             leader: book.add(
-                ("leader", None, "Whether this process is the leader, the only one that works"),
+                ("leader", None, "1 if this process is the leader, the only one that works; 0 otherwise"),
                 Gauge::default(),
             ),
-            ready: book
-                .add(("ready", None, "Whether this process is ready, as /readyz says"), Gauge::default()),
+            ready: book.add(
+                ("ready", None, "1 if this process is ready, as in /readyz; 0 otherwise"),
+                Gauge::default(),
+            ),
             unwritten: book.add(("answers_unwritten", None, unwritten), Gauge::default()),
             working: book.add(("permits", None, working), Gauge::default()),
             parked: book.add(("parked", None, parked), Gauge::default()),
@@ -204,7 +206,7 @@ impl Counts {
     }
 }
 
-/// Counts for one provider; the default one counts nowhere.
+/// Counts for one provider. The default meter counts nowhere.
 #[derive(Clone, Default)]
 pub struct Meter(Option<Arc<Metered>>);
 
@@ -216,7 +218,7 @@ struct Metered {
 impl Drop for Metered {
     fn drop(&mut self) {
         let mut meters = self.counts.meters();
-        // Somebody may count for it anew by now.
+        // A new meter of the same provider may exist by now.
         if meters.get(&self.provider).is_some_and(|it| it.strong_count() == 0) {
             meters.remove(&self.provider);
             self.counts.forget(&self.provider);
@@ -232,13 +234,13 @@ impl Meter {
         counts.request_durations.get_or_create(&(provider.clone(), operation)).observe(took.as_secs_f64());
     }
 
-    /// Counts how long a request has waited for its turn.
+    /// Counts the time that a request has waited for its turn.
     pub fn waited(&self, took: Duration) {
         let Some(Metered { provider, counts }) = self.0.as_deref() else { return };
         counts.waits.get_or_create(provider).inc_by(took.as_secs_f64());
     }
 
-    /// Counts a credential that was asked for.
+    /// Counts a request for a new credential.
     pub fn minted(&self, outcome: Outcome) {
         let Some(Metered { provider, counts }) = self.0.as_deref() else { return };
         counts.mints.get_or_create(&(provider.clone(), outcome)).inc();
@@ -251,7 +253,7 @@ impl Meter {
     }
 }
 
-/// An answer that cannot be written into its ledger, shown for as long as this lives.
+/// A response that cannot be stored in its ledger, shown as long as this value lives.
 #[derive(Debug)]
 pub struct Unwritten(Gauge);
 
@@ -261,7 +263,7 @@ impl Drop for Unwritten {
     }
 }
 
-/// What docs/metrics.md says.
+/// Returns the text of docs/metrics.md.
 #[must_use]
 pub fn documentation() -> String {
     book::written(pages())
@@ -270,7 +272,7 @@ pub fn documentation() -> String {
 fn pages() -> Vec<book::Page> {
     let mut book = Book::new();
     let _counts = Counts::new(&mut book);
-    // Writing down what there is cannot fail.
+    // Writing the documentation cannot fail.
     let _ = write_all(&[], &[], (&BTreeMap::new(), &BTreeMap::new()), &mut book);
     book.pages
 }

@@ -1,4 +1,5 @@
-//! What those who run Credwright see of it: metrics and probes. Whoever does something tells it here; nothing here asks back.
+//! Metrics and probes, for those who run Credwright. Every layer may report to this one, and it
+//! calls none of them.
 
 pub mod metrics;
 pub mod server;

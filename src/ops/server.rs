@@ -1,5 +1,5 @@
-//! Probes and metrics, over plain HTTP: `/livez` says that the process works, whatever the cluster
-//! does, or what in it hangs; `/readyz` says what is missing.
+//! Probes and metrics over plain HTTP. `/livez` succeeds while the process works, whatever the
+//! state of the cluster, and otherwise says what hangs. `/readyz` says what is missing.
 
 use std::{
     io,
@@ -15,32 +15,33 @@ use axum::{
 };
 use tokio::net::TcpListener;
 
-/// Whether an operator is ready.
+/// The readiness of an operator.
 #[derive(Debug)]
 pub struct Readiness {
-    /// What keeps it from working or from standing by, a sentence each; nothing if it is ready.
+    /// The obstacles to working or standing by, a sentence each. Empty if the operator is ready.
     pub missing: Vec<String>,
-    /// What it leaves alone meanwhile, a sentence each, though it may well be ready.
+    /// The objects that it ignores meanwhile, a sentence each. It may be ready all the same.
     pub left_alone: Vec<String>,
 }
 
-/// What is shown.
+/// The source of what the server shows.
 pub trait Show: Send + Sync + 'static {
-    /// Whether it is ready, and what is in the way.
+    /// Returns whether the operator is ready, and the obstacles if it is not.
     fn readiness(&self) -> Readiness;
 
-    /// Returns what in the process hangs, a sentence each, so that only a restart helps; nothing as
-    /// long as it works.
+    /// Returns the parts of the process that hang and need a restart, a sentence each. Empty while
+    /// it works.
     fn hanging(&self) -> Vec<String>;
 
-    /// The metrics, in the text format of OpenMetrics.
+    /// Returns the metrics in the text format of OpenMetrics.
     fn metrics(&self) -> String;
 }
 
-/// Listens at an address. `[::]` is all addresses of both families; on a node without IPv6, those
-/// of IPv4.
+/// Listens at an address. `[::]` stands for all addresses of both families; on a node without IPv6,
+/// for those of IPv4.
 ///
 /// # Errors
+///
 /// If it cannot listen there.
 pub async fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     match TcpListener::bind(address).await {
@@ -55,8 +56,8 @@ fn is_every_v6(address: SocketAddr) -> bool {
     matches!(address.ip(), IpAddr::V6(ip) if ip.is_unspecified())
 }
 
-/// A kernel without IPv6 knows no such sockets (EAFNOSUPPORT), one where it is switched off no such
-/// addresses.
+/// Recognizes the errors of a kernel without IPv6 sockets (EAFNOSUPPORT), and of one where IPv6
+/// addresses are switched off.
 fn is_without_v6(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::AddrNotAvailable
         || error.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error())

@@ -1,4 +1,4 @@
-//! The documentation, from what is registered and read: nothing is written twice.
+//! The documentation of the metrics, generated from the same data as the metrics themselves.
 
 use std::{
     fmt::{self, Write},
@@ -24,24 +24,30 @@ use super::{
 const INTRODUCTION: &str = "\
 # Metrics
 
-Credwright serves these at `/metrics`, in the text format of OpenMetrics. Whatever is said of one ApiCredential or one provider is gone when
-that object is gone. A label is a name of one of these objects, or one of the words that are listed here; it never holds an error, a URL, a
-client ID or a scope. Counters begin at zero with each start, and are about what this process did; what is said of ApiCredentials, and how many
-credentials there are, is read from the objects and is the same in every replica; whether a provider can be used is known to the one that works.
+Credwright serves its metrics at `/metrics`, in the text format of OpenMetrics.
 
-The label `namespace` is that of the object. Prometheus has to be told to keep it (`honor_labels: true`, or `honorLabels: true` in a ServiceMonitor, as
-in the chart's), or it puts Credwright's own namespace in its place.
+| kind of metric | source |
+|---|---|
+| counters and histograms | this process. They begin at zero with each start |
+| ApiCredentials, and numbers of credentials | the objects. The values are the same in every replica |
+| usability of a provider | the replica that works |
+
+The series of an ApiCredential or a provider disappear when the object is deleted. A label is the name of such an object, or one of the words that
+this page lists. It never contains an error, a URL, a client ID or a scope.
+
+The label `namespace` is that of the object. Tell Prometheus to keep it: `honor_labels: true`, or `honorLabels: true` in a ServiceMonitor, as in
+the chart's. Otherwise Prometheus replaces it with Credwright's own namespace.
 
 This page is generated from the code: `make generate` writes it.
 ";
 
-/// A registry that keeps a page of each metric.
+/// A registry that keeps a page of documentation for each metric.
 pub(super) struct Book {
     pub(super) registry: Registry,
     pub(super) pages: Vec<Page>,
 }
 
-/// What is said of a metric.
+/// The documentation of a metric.
 pub(super) struct Page {
     pub(super) name: String,
     pub(super) kind: MetricType,
@@ -49,7 +55,7 @@ pub(super) struct Page {
     pub(super) labels: Vec<Label>,
 }
 
-/// A metric that can tell its labels.
+/// A metric with documented labels.
 pub(super) trait Labelled: Metric {
     fn labels() -> Vec<Label>;
 }
@@ -142,12 +148,12 @@ impl Page {
     }
 }
 
-/// The page of documentation.
+/// Returns the page of documentation.
 pub(super) fn written(mut pages: Vec<Page>) -> String {
     pages.sort_by(|one, other| one.name.cmp(&other.name));
     let mut text = INTRODUCTION.to_owned();
     for page in pages {
-        // A String takes everything.
+        // A String accepts everything.
         let _ = page.write(&mut text);
     }
     text

@@ -1,4 +1,5 @@
-//! Labels: enums of ours, and names of our own objects. Never what somebody else wrote: no error, URL, client ID or scope.
+//! Labels: our own enums, and the names of our own objects. No label contains text from others: no
+//! error, URL, client ID or scope.
 
 use std::{fmt, sync::Arc};
 
@@ -6,21 +7,21 @@ use prometheus_client::encoding::{EncodeLabel, EncodeLabelSet, LabelSetEncoder};
 
 use crate::api::{ProviderKind, Reason};
 
-/// A label, for its documentation.
+/// A label and its documentation.
 pub(super) struct Label {
     pub(super) name: &'static str,
     pub(super) says: Says,
 }
 
-/// What a label can say.
+/// The values of a label.
 pub(super) enum Says {
-    /// Something that a sentence describes.
+    /// A value that a sentence describes.
     This(&'static str),
-    /// One of these, each with its meaning.
+    /// One of these values, each with its meaning.
     OneOf(&'static [(&'static str, &'static str)]),
 }
 
-/// Labels that can tell which ones they are.
+/// Labels with documentation.
 pub(super) trait Labels: EncodeLabelSet {
     fn describe() -> Vec<Label>;
 }
@@ -35,7 +36,7 @@ fn put(encoder: &mut LabelSetEncoder<'_>, name: &str, value: &str) -> fmt::Resul
     (name, value).encode(encoder.encode_label())
 }
 
-/// An enum that is the value of a label. The doc comments of its variants are what the documentation says of them.
+/// An enum with the values of a label. The doc comments of its variants become their documentation.
 macro_rules! label {
     ($(#[$about:meta])* $type:ident is $label:literal { $(#[doc = $what:literal] $variant:ident = $text:literal,)+ }) => {
         $(#[$about])*
@@ -66,45 +67,45 @@ macro_rules! label {
 }
 
 label! {
-    /// What a request is for.
+    /// The purpose of a request.
     Operation is "operation" {
-        /// A token or a session for our own login, or a look at whether the provider is there.
+        /// A token or a session for Credwright's own login, or a probe of the provider.
         Login = "login",
-        /// What the server says of itself.
+        /// The server's metadata.
         Discover = "discover",
-        /// Making a credential.
+        /// Creating a credential.
         Create = "create",
-        /// Listing what exists.
+        /// Listing the credentials.
         List = "list",
-        /// Trying a pair.
+        /// Verifying a pair.
         Verify = "verify",
-        /// Making a credential invalid.
+        /// Revoking a credential.
         Revoke = "revoke",
     }
 }
 
 label! {
-    /// How a request ended.
+    /// The outcome of a request.
     RequestOutcome is "outcome" {
         /// A success (2xx).
         Ok = "ok",
-        /// The login, or the pair that was tried, is refused (401, 403).
+        /// The login, or the pair that was verified, is refused (401, 403).
         Refused = "refused",
-        /// The provider asks us to slow down (429).
+        /// The provider applies a rate limit (429).
         RateLimited = "rate_limited",
-        /// Any other answer that is neither a success nor a fault of the server (3xx, 4xx).
+        /// Any other response that is neither a success nor a server error (3xx, 4xx).
         Rejected = "rejected",
-        /// A fault of the server (5xx).
+        /// A server error (5xx).
         ServerError = "server_error",
-        /// It was sent, and no answer came that could be read.
+        /// The request was sent, and no readable response came back.
         Unanswered = "unanswered",
-        /// It could not be sent: no connection, or none that is allowed.
+        /// The request could not be sent: no connection was possible or allowed.
         NotSent = "not_sent",
     }
 }
 
 impl RequestOutcome {
-    /// What an HTTP status means.
+    /// Returns the outcome that an HTTP status stands for.
     #[must_use]
     pub fn of_status(status: u16) -> Self {
         match status {
@@ -118,63 +119,63 @@ impl RequestOutcome {
 }
 
 label! {
-    /// What came of asking for a credential, or for its end.
+    /// The outcome of a request for a credential or for its revocation.
     Outcome is "outcome" {
-        /// It is done.
+        /// The request succeeded.
         Done = "done",
-        /// The provider does not know such a thing.
+        /// The provider does not know the credential.
         NotFound = "not_found",
-        /// The provider says that it is revoked, and takes it all the same.
+        /// The provider reports the credential as revoked but still accepts it.
         StillAccepted = "still_accepted",
-        /// The provider is down.
+        /// The provider is unavailable.
         Unavailable = "unavailable",
-        /// The provider asks us to slow down.
+        /// The provider applies a rate limit.
         RateLimited = "rate_limited",
-        /// Our login is refused.
+        /// The provider refuses the login.
         LoginRefused = "login_refused",
-        /// The login may not do this.
+        /// The login has no right to do this.
         Forbidden = "forbidden",
-        /// The provider refuses the request as it stands.
+        /// The provider rejects the request as it is.
         Rejected = "rejected",
-        /// The provider, or a proxy before it, refuses the request without saying why.
+        /// The provider, or a proxy before it, rejects the request without a reason.
         Unexplained = "unexplained",
-        /// The name is taken.
+        /// The name is already in use.
         Conflict = "conflict",
-        /// It was sent and its answer was lost: it may have been done.
+        /// The request was sent and the response was lost: it may have taken effect.
         Ambiguous = "ambiguous",
-        /// The answer cannot be decoded, or cannot be true.
+        /// The response cannot be decoded, or cannot be true.
         Malformed = "malformed",
-        /// Nothing was sent: other requests of ours took all turns.
+        /// The request was not sent: other requests of Credwright took all turns.
         Busy = "busy",
     }
 }
 
 label! {
-    /// How a rotation ended.
+    /// The outcome of a rotation.
     RotationOutcome is "outcome" {
         /// The replacement is published.
         Done = "done",
-        /// The attempt failed; the old one stays published, and it is tried again.
+        /// The attempt failed. The old credential stays published, and the rotation is retried.
         Failed = "failed",
     }
 }
 
 label! {
-    /// Where credentials stand, as in a provider's `status.credentials`.
+    /// The state of credentials, as in a provider's `status.credentials`.
     Standing is "state" {
-        /// Issued, and not retiring.
+        /// Issued and not retiring.
         Active = "active",
-        /// Replaced, and still working for the overlap, or being revoked.
+        /// Replaced, and still working during the overlap, or being revoked.
         Retiring = "retiring",
-        /// Asked for, and not answered or not settled yet.
+        /// Requested, and not answered or not settled yet.
         Unconfirmed = "unconfirmed",
-        /// On record as an AbandonedCredential.
+        /// Recorded as an AbandonedCredential.
         Abandoned = "abandoned",
     }
 }
 
 label! {
-    /// What a pass looked at.
+    /// The kind of object that was reconciled.
     Item is "item" {
         /// A provider.
         Provider = "provider",
@@ -194,7 +195,7 @@ label! {
 pub struct Provider(Arc<(ProviderKind, String, String)>);
 
 impl Provider {
-    /// Kind, namespace (empty for one that is shared) and name.
+    /// Creates the name from kind, namespace (empty for a shared provider) and name.
     #[must_use]
     pub fn new(kind: ProviderKind, namespace: &str, name: &str) -> Self {
         Self(Arc::new((kind, namespace.to_owned(), name.to_owned())))
@@ -218,7 +219,7 @@ impl EncodeLabelSet for Provider {
 impl Labels for Provider {
     fn describe() -> Vec<Label> {
         let kinds = "`CredentialProvider` or `ClusterCredentialProvider`";
-        let namespace = "the provider object's namespace; empty for one that is shared";
+        let namespace = "the provider object's namespace; empty for a shared provider";
         vec![
             Label { name: "provider_kind", says: Says::This(kinds) },
             Label { name: "provider_namespace", says: Says::This(namespace) },
@@ -264,7 +265,7 @@ impl Labels for Object<'_> {
     }
 }
 
-/// A reason, as conditions have it.
+/// A reason, as in conditions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Why(pub(super) Reason);
 
@@ -276,7 +277,7 @@ impl EncodeLabelSet for Why {
 
 impl Labels for Why {
     fn describe() -> Vec<Label> {
-        vec![Label { name: "reason", says: Says::This("the reason, one of those that conditions have") }]
+        vec![Label { name: "reason", says: Says::This("the reason, as in conditions") }]
     }
 }
 

@@ -1,4 +1,5 @@
-//! What is read from the objects when somebody asks, and kept nowhere: it costs nothing at rest, and cannot outlive its object.
+//! Metrics that are read from the objects at each scrape. They are stored nowhere, so they cost
+//! nothing at rest and cannot outlive their object.
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
@@ -18,15 +19,15 @@ use serde::{
 use super::labels::{Kind, Labels, Object, Provider, Standing, Why};
 use crate::api::{ApiCredential, ApiCredentialStatus, ConditionType, CredentialCounts, Reason};
 
-/// Where it is read from. It holds no lock when it returns.
+/// The source of the metrics. It holds no lock when it returns.
 pub trait Source: Send + Sync + 'static {
-    /// All ApiCredentials.
+    /// Returns all ApiCredentials.
     fn credentials(&self) -> Vec<Arc<ApiCredential>>;
 
-    /// All provider accounts.
+    /// Returns all provider accounts.
     fn accounts(&self) -> Vec<AccountFacts>;
 
-    /// Returns how many objects there are, by kind, whose spec cannot be read.
+    /// Returns the number of objects with an unreadable spec, by kind.
     fn unreadable(&self) -> BTreeMap<String, u32>;
 
     /// Returns how many ledgers still need the sealing key before, by kind. Empty if there is no such
@@ -34,39 +35,40 @@ pub trait Source: Send + Sync + 'static {
     fn sealed_before(&self) -> BTreeMap<&'static str, u32>;
 }
 
-/// What is known of an account.
+/// The known facts about an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccountFacts {
     /// Its provider object.
     pub provider: Provider,
-    /// Whether it can be used, and why or why not; `None` before it has been looked at.
+    /// Whether the account can be used, and the reason; `None` before its first probe.
     pub ready: Option<(bool, Reason)>,
-    /// Its credentials by state.
+    /// The account's credentials by state.
     pub counts: CredentialCounts,
-    /// How many of its credentials are on record as AbandonedCredentials.
+    /// The number of its credentials that are recorded as AbandonedCredentials.
     pub abandoned: u32,
-    /// How it stands with its limits; `None` where there are none: a person makes its credentials, or it is gone.
+    /// The use of its limits; `None` for an account without limits: a person creates its
+    /// credentials, or it was deleted.
     pub mints: Option<MintFacts>,
-    /// The requests a minute that it is asked at the most, while that is less than its limits
-    /// allow.
+    /// The most requests per minute that it is sent, while that is less than its limits allow.
     pub requests_per_minute: Option<u32>,
 }
 
-/// How an account stands with its limits.
+/// The use of an account's limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MintFacts {
-    /// How many credentials were asked for within the hour.
+    /// The credentials that were requested within the last hour.
     pub recent: u32,
-    /// How many may be.
+    /// The most that may be requested within an hour.
     pub limit: u32,
     /// Whether its limits allow what the schedules need.
     pub suffice: bool,
 }
 
-/// A metric that is read: its name without prefix and unit, its unit, and its help without the full stop.
+/// A metric that is read: its name without prefix and unit, its unit, and its help without the full
+/// stop.
 pub(super) type About = (&'static str, Option<Unit>, &'static str);
 
-/// What the series go into: the text of a scrape, or the documentation.
+/// The destination of the series: the text of a scrape, or the documentation.
 pub(super) trait Sink {
     fn gauge<L: Labels>(&mut self, about: About, rows: impl Iterator<Item = (L, i64)>) -> fmt::Result;
 }
@@ -106,7 +108,7 @@ impl Sink for DescriptorEncoder<'_> {
     }
 }
 
-/// Everything that is read, into `sink`.
+/// Writes all metrics that are read into `sink`.
 pub(super) fn write_all(
     credentials: &[Arc<ApiCredential>],
     accounts: &[AccountFacts],
@@ -122,7 +124,7 @@ pub(super) fn write_all(
         (
             "unreadable_objects",
             None,
-            "Objects whose spec cannot be read: they are left alone, and the log names them",
+            "Objects with an unreadable spec. They are ignored, and the log names them",
         ),
         of_kind,
     )?;
@@ -137,7 +139,7 @@ pub(super) fn write_all(
     )
 }
 
-/// A row for each object of which `value` knows one.
+/// Returns a row for each object for which `value` returns one.
 fn rows<'a, T>(
     credentials: &'a [Arc<ApiCredential>],
     value: impl Fn(&'a ApiCredentialStatus) -> Option<T>,
@@ -154,7 +156,7 @@ fn times(credentials: &[Arc<ApiCredential>], sink: &mut impl Sink) -> fmt::Resul
         (
             "credential_expiry_timestamp",
             Some(Seconds),
-            "When the published credential ends; absent if it never does",
+            "Time at which the published credential expires; absent if it never expires",
         ),
         rows(credentials, |status| status.expires_at.map(Timestamp::as_second)),
     )?;
@@ -162,7 +164,7 @@ fn times(credentials: &[Arc<ApiCredential>], sink: &mut impl Sink) -> fmt::Resul
         (
             "credential_renewal_timestamp",
             Some(Seconds),
-            "When the published credential is to be replaced, which is over when it lies in the past; absent if it never is",
+            "Time at which the published credential is renewed. A time in the past means that the renewal is overdue. Absent if the credential is never renewed",
         ),
         rows(credentials, |status| status.renewal_time.map(Timestamp::as_second)),
     )?;
@@ -170,7 +172,7 @@ fn times(credentials: &[Arc<ApiCredential>], sink: &mut impl Sink) -> fmt::Resul
         (
             "credential_successor",
             None,
-            "Whether a newer credential than the published one has been issued, and is about to take its place",
+            "1 if a newer credential than the published one has been issued and is about to replace it; 0 otherwise",
         ),
         rows(credentials, |status| {
             let published = status.revision?;
@@ -190,7 +192,7 @@ fn conditions(credentials: &[Arc<ApiCredential>], sink: &mut impl Sink) -> fmt::
         (
             "credential_ready",
             None,
-            "Whether the published credential works, as the condition Ready says, and what is going on with it",
+            "1 if the published credential works, as in the condition Ready; 0 otherwise. The reason says why",
         ),
         all(ConditionType::Ready),
     )?;
@@ -198,7 +200,7 @@ fn conditions(credentials: &[Arc<ApiCredential>], sink: &mut impl Sink) -> fmt::
         (
             "credential_stalled",
             None,
-            "1 while only a person can help, as the condition Stalled says; absent otherwise",
+            "1 while only a person can help, as in the condition Stalled; absent otherwise",
         ),
         holding(ConditionType::Stalled),
     )?;
@@ -206,13 +208,14 @@ fn conditions(credentials: &[Arc<ApiCredential>], sink: &mut impl Sink) -> fmt::
         (
             "credential_action_required",
             None,
-            "1 while a person has something to do, as the condition ActionRequired says; absent otherwise",
+            "1 while a person has to act, as in the condition ActionRequired; absent otherwise",
         ),
         holding(ConditionType::ActionRequired),
     )
 }
 
-/// Whether a condition holds, and why. Whoever may write status may write any reason there: only one of ours becomes a label.
+/// Returns whether a condition holds, and its reason. Anyone who may write status may write any
+/// reason there, so only a reason of ours becomes a label.
 fn state_of(type_: ConditionType, conditions: &[Condition]) -> Option<(bool, Why)> {
     let condition = conditions.iter().find(|it| it.type_ == type_.as_str())?;
     let reason: value::StrDeserializer<'_, value::Error> = condition.reason.as_str().into_deserializer();
@@ -230,13 +233,13 @@ fn provider_counts(accounts: &[AccountFacts], sink: &mut impl Sink) -> fmt::Resu
         ];
         counts.map(|(state, count)| ((it.provider.clone(), state), count.into()))
     });
-    sink.gauge(("credentials", None, "Credentials at the provider, by where they stand"), by_state)?;
+    sink.gauge(("credentials", None, "Credentials at the provider, by state"), by_state)?;
     let mints = || accounts.iter().filter_map(|it| Some((it.provider.clone(), it.mints?)));
     sink.gauge(
         (
             "provider_recent_mints",
             None,
-            "How many credentials the provider was asked for within the last hour, by all operators that ever ran",
+            "New credentials that were requested from the provider within the last hour, by every operator that ran in that time",
         ),
         mints().map(|(provider, it)| (provider, it.recent.into())),
     )?;
@@ -244,7 +247,7 @@ fn provider_counts(accounts: &[AccountFacts], sink: &mut impl Sink) -> fmt::Resu
         (
             "provider_mint_limit",
             None,
-            "How many credentials the provider may be asked for within an hour; at this number everything but urgent renewals waits",
+            "New credentials that may be requested from the provider within an hour. At this number everything but urgent renewals waits",
         ),
         mints().map(|(provider, it)| (provider, it.limit.into())),
     )?;
@@ -252,7 +255,7 @@ fn provider_counts(accounts: &[AccountFacts], sink: &mut impl Sink) -> fmt::Resu
         (
             "provider_limits_suffice",
             None,
-            "Whether the provider's limits allow what the schedules of its credentials need, as its condition LimitsSuffice says",
+            "1 if the provider's limits allow what the schedules of its credentials need, as in its condition LimitsSuffice; 0 otherwise",
         ),
         mints().map(|(provider, it)| (provider, it.suffice.into())),
     )
@@ -264,7 +267,7 @@ fn provider_states(accounts: &[AccountFacts], sink: &mut impl Sink) -> fmt::Resu
         (
             "provider_ready",
             None,
-            "Whether the provider can be used; while it is 0 nothing is asked of it but a probe, and the reason says why",
+            "1 if the provider can be used; 0 otherwise. While it is 0, Credwright sends only probes, and the reason says why",
         ),
         known().map(|(provider, (ready, why))| ((provider, Why(why)), ready.into())),
     )?;
@@ -272,7 +275,7 @@ fn provider_states(accounts: &[AccountFacts], sink: &mut impl Sink) -> fmt::Resu
         (
             "provider_login_accepted",
             None,
-            "0 while the provider refuses our login, or there is none to offer; 1 otherwise, also while it cannot be asked",
+            "0 while the provider refuses the login, or the login is missing; 1 otherwise, also while the provider is unreachable",
         ),
         known().map(|(provider, (_, why))| {
             let refused = matches!(why, Reason::ProviderLoginRefused | Reason::LoginMissing);
@@ -283,7 +286,7 @@ fn provider_states(accounts: &[AccountFacts], sink: &mut impl Sink) -> fmt::Resu
         (
             "provider_requests_per_minute",
             None,
-            "How many requests a minute the provider is sent at the most, while it answers more of them with 429; absent otherwise",
+            "Most requests per minute that the provider is sent, while it answers more of them with 429; absent otherwise",
         ),
         accounts.iter().filter_map(|it| Some((it.provider.clone(), it.requests_per_minute?.into()))),
     )
