@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::word::Word;
 
-/// Why something is as it is: the reason of a condition, of an Event, or of a rotation.
+/// The reason of a condition, of an Event, or of a rotation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum Reason {
     /// The credential is issued, verified and published.

@@ -22,7 +22,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the operator until it is told to stop.
+    /// Run the operator until a signal stops it.
     Run(run::Arguments),
     /// Print the CRDs, for `kubectl apply --server-side -f -`.
     Crds,

@@ -40,7 +40,7 @@ pub trait Source: Send + Sync + 'static {
 pub struct AccountFacts {
     /// Its provider object.
     pub provider: Provider,
-    /// Whether the account can be used, and the reason; `None` before its first probe.
+    /// The usability of the account, and the reason; `None` before its first probe.
     pub ready: Option<(bool, Reason)>,
     /// The account's credentials by state.
     pub counts: CredentialCounts,
@@ -60,7 +60,7 @@ pub struct MintFacts {
     pub recent: u32,
     /// The most that may be requested within an hour.
     pub limit: u32,
-    /// Whether its limits allow what the schedules need.
+    /// True if its limits allow what the schedules need.
     pub suffice: bool,
 }
 
