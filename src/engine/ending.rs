@@ -1,13 +1,26 @@
 //! The one door through which a credential is ended: revoking it, and trying its pair afterwards.
 //!
-//! The provider's word alone proves nothing: "not found" may be a wrong path, and a success may
-//! have had no effect. Nor does its refusal: a person may have removed the credential there, and
-//! then only the pair tells.
+//! The provider's word alone proves nothing: "not found" may be a wrong path or a restart, and a
+//! success may have had no effect. Nor does its refusal: a person may have removed the credential
+//! there. The pair tells. Where there is none, as after a lost response, the list tells.
 
 use crate::{
-    lifecycle::failure::Failure,
+    lifecycle::{
+        failure::{Failure, FailureKind},
+        naming,
+    },
     providers::{Pair, Provider, Revocation, RevokeRequest, Verdict},
 };
+
+/// A credential that is to be ended.
+pub(super) struct Doomed<'a> {
+    /// Its name at the provider.
+    pub(super) name: &'a str,
+    /// The call that revokes it; `None` if the provider lists no such credential.
+    pub(super) request: Option<RevokeRequest>,
+    /// Its pair, if that is kept.
+    pub(super) pair: Option<Pair>,
+}
 
 /// A credential that the provider was asked to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,81 +31,104 @@ pub(super) struct Ended {
     pub(super) still_accepted: Option<bool>,
 }
 
-/// Ends a credential. Without a `request` the provider lists no such thing; without a `pair`
-/// nothing can be tried.
+/// The evidence for an answer.
+enum Proof {
+    /// There is none.
+    Nothing,
+    /// The pair was tried.
+    Tried(Result<Verdict, Failure>),
+    /// The provider was asked whether it lists the credential.
+    Listed(Result<bool, Failure>),
+}
+
+/// Ends a credential.
 ///
 /// # Errors
-/// If the provider fails or refuses, and the pair is not known to be dead.
-pub(super) async fn end(
-    driver: &dyn Provider,
-    request: Option<&RevokeRequest>,
-    pair: Option<&Pair>,
-) -> Result<Ended, Failure> {
-    let answer = match request {
+/// If the provider fails or refuses, and the credential is not known to be dead.
+pub(super) async fn end(driver: &dyn Provider, it: &Doomed<'_>) -> Result<Ended, Failure> {
+    let answer = match &it.request {
         Some(request) => driver.revoke(request).await,
         None => Ok(Revocation::NotFound),
     };
     let worth_trying = answer.as_ref().map_or_else(|failure| failure.kind.is_of_one_credential(), |_| true);
-    let tried = match pair.filter(|_| worth_trying && driver.capabilities().verify) {
-        Some(pair) => Some(driver.verify(pair).await),
-        None => None,
+    let capabilities = driver.capabilities();
+    let proof = match (&it.pair, &it.request) {
+        (Some(pair), _) if worth_trying && capabilities.verify => Proof::Tried(driver.verify(pair).await),
+        (_, Some(request)) if capabilities.list && matches!(answer, Ok(Revocation::NotFound)) => {
+            Proof::Listed(is_listed(driver, it.name, &request.client_id).await)
+        }
+        _ => Proof::Nothing,
     };
-    judged(answer, tried)
+    judged(answer, proof)
 }
 
-/// Returns what follows from the answer and from the pair that was tried afterwards.
-fn judged(
-    answer: Result<Revocation, Failure>,
-    tried: Option<Result<Verdict, Failure>>,
-) -> Result<Ended, Failure> {
-    match (answer, tried) {
-        (Ok(answer), None) => Ok(Ended { said: answer == Revocation::Revoked, still_accepted: None }),
-        (Ok(answer), Some(Ok(verdict))) => Ok(Ended {
+async fn is_listed(driver: &dyn Provider, name: &str, client_id: &str) -> Result<bool, Failure> {
+    let tag = naming::parts(name).map_or(name, |(tag, _)| tag);
+    Ok(driver.find(tag).await?.iter().any(|it| it.client_id == client_id))
+}
+
+/// Returns what follows from the answer and its proof.
+fn judged(answer: Result<Revocation, Failure>, proof: Proof) -> Result<Ended, Failure> {
+    match (answer, proof) {
+        (Ok(_), Proof::Listed(Ok(true))) => Err(Failure {
+            kind: FailureKind::Unexplained,
+            retry_after: None,
+            message: "the provider answers that there is no such credential, and lists it".to_owned(),
+        }),
+        (Ok(_), Proof::Listed(Err(failure))) => Err(failure),
+        (Ok(answer), Proof::Nothing | Proof::Listed(Ok(false))) => {
+            Ok(Ended { said: answer == Revocation::Revoked, still_accepted: None })
+        }
+        (Ok(answer), Proof::Tried(Ok(verdict))) => Ok(Ended {
             said: answer == Revocation::Revoked,
             still_accepted: Some(verdict == Verdict::Accepted),
         }),
         // A provider that says so is believed where the pair cannot be tried just now; "not found"
         // is not.
-        (Ok(Revocation::Revoked), Some(Err(_))) => Ok(Ended { said: true, still_accepted: None }),
-        (Ok(Revocation::NotFound), Some(Err(failure))) => Err(failure),
+        (Ok(Revocation::Revoked), Proof::Tried(Err(_))) => Ok(Ended { said: true, still_accepted: None }),
+        (Ok(Revocation::NotFound), Proof::Tried(Err(failure))) => Err(failure),
         // A person has removed it.
-        (Err(_), Some(Ok(Verdict::Refused))) => Ok(Ended { said: false, still_accepted: Some(false) }),
+        (Err(_), Proof::Tried(Ok(Verdict::Refused))) => {
+            Ok(Ended { said: false, still_accepted: Some(false) })
+        }
         (Err(failure), _) => Err(failure),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::lifecycle::failure::FailureKind;
+    use super::{Proof::*, *};
 
     fn failed(kind: FailureKind) -> Failure {
         Failure { kind, retry_after: None, message: String::new() }
     }
 
     #[test]
-    fn only_the_pair_proves_that_a_credential_is_dead() {
+    fn only_the_pair_or_the_list_proves_that_a_credential_is_dead() {
         use Revocation::{NotFound, Revoked};
         use Verdict::{Accepted, Refused};
         let refusal = || Err(failed(FailureKind::Forbidden));
-        let down = || Some(Err(failed(FailureKind::Unavailable)));
+        let down = || Tried(Err(failed(FailureKind::Unavailable)));
         let rows = [
-            (Ok(Revoked), None, Some((true, None))),
-            (Ok(NotFound), None, Some((false, None))),
-            (Ok(Revoked), Some(Ok(Refused)), Some((true, Some(false)))),
-            (Ok(Revoked), Some(Ok(Accepted)), Some((true, Some(true)))),
-            (Ok(NotFound), Some(Ok(Refused)), Some((false, Some(false)))),
-            (Ok(NotFound), Some(Ok(Accepted)), Some((false, Some(true)))),
+            (Ok(Revoked), Nothing, Some((true, None))),
+            (Ok(NotFound), Nothing, Some((false, None))),
+            (Ok(Revoked), Tried(Ok(Refused)), Some((true, Some(false)))),
+            (Ok(Revoked), Tried(Ok(Accepted)), Some((true, Some(true)))),
+            (Ok(NotFound), Tried(Ok(Refused)), Some((false, Some(false)))),
+            (Ok(NotFound), Tried(Ok(Accepted)), Some((false, Some(true)))),
             (Ok(Revoked), down(), Some((true, None))),
             (Ok(NotFound), down(), None),
-            (refusal(), Some(Ok(Refused)), Some((false, Some(false)))),
-            (refusal(), Some(Ok(Accepted)), None),
+            (refusal(), Tried(Ok(Refused)), Some((false, Some(false)))),
+            (refusal(), Tried(Ok(Accepted)), None),
             (refusal(), down(), None),
-            (refusal(), None, None),
+            (refusal(), Nothing, None),
+            (Ok(NotFound), Listed(Ok(false)), Some((false, None))),
+            (Ok(NotFound), Listed(Ok(true)), None),
+            (Ok(NotFound), Listed(Err(failed(FailureKind::Unavailable))), None),
         ];
-        for (answer, tried, expected) in rows {
-            let what = format!("{answer:?} {tried:?}");
-            let ended = judged(answer, tried).ok().map(|it| (it.said, it.still_accepted));
+        for (number, (answer, proof, expected)) in rows.into_iter().enumerate() {
+            let what = format!("row {number}: {answer:?}");
+            let ended = judged(answer, proof).ok().map(|it| (it.said, it.still_accepted));
             assert_eq!(ended, expected, "{what}");
         }
     }

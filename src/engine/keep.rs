@@ -22,7 +22,7 @@ use crate::{
 
 use super::{
     EngineError, Pass,
-    ending::end,
+    ending::{Doomed, end},
     ledger::OpenLedger,
     seal::{self, Secrets},
     stores::ProviderKey,
@@ -173,11 +173,17 @@ impl Pass<'_> {
             ids: answer.ids.clone(),
             handle: secrets.handle.clone(),
         };
-        // It was never used, so what the provider says is enough.
-        let revoked = end(*driver, Some(&request), None).await;
+        // Its pair need not be accepted yet, nor be listed: only the provider's word can be had, and
+        // "not found" is none about what it has just made.
+        let doomed = Doomed { name: &revision.name, request: Some(request), pair: None };
+        let revoked = end(*driver, &doomed).await.and_then(|ended| {
+            let message = "the provider does not know what it has just made".to_owned();
+            let unknown = Failure { kind: FailureKind::Unexplained, retry_after: None, message };
+            if ended.said { Ok(()) } else { Err(unknown) }
+        });
         let meter = self.engine.meter(&ProviderKey::of_account(&revision.account, &self.key.namespace));
         meter.revoked(revoked.as_ref().map_or_else(|failure| failure.kind.into(), |_| Outcome::Done));
-        revoked.map(drop)
+        revoked
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
 use super::{
     EngineError, Pass,
     asking::pair_of,
-    ending::{Ended, end},
+    ending::{Doomed, Ended, end},
     ledger::OpenLedger,
     metrics,
     stores::{Key, ProviderKey},
@@ -41,7 +41,7 @@ impl Pass<'_> {
         let handle = open.material.get(revision).and_then(|secrets| secrets.handle.clone());
         let pair = pair_of(&open, it);
         let ended = match self.to_revoke(&open, it, (client_id, handle), driver.as_ref()).await {
-            Ok(request) => end(driver.as_ref(), request.as_ref(), pair.as_ref()).await,
+            Ok(request) => end(driver.as_ref(), &Doomed { name: &it.name, request, pair }).await,
             Err(failure) => Err(failure),
         };
         let outcome = match ended {

@@ -53,6 +53,23 @@ async fn an_hour_of_lost_answers_costs_few_credentials_and_all_leftovers_are_rev
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_404_for_a_moment_hides_no_credential_of_a_lost_response() {
+    let scene = Scene::new("not-found").await;
+    let faults = scene.provider.faults();
+    faults.next(Operation::Create, Fault::StatusAfterEffect { code: 504, body: String::new() });
+    faults.next(Operation::Delete, Fault::status(404));
+    let operator = scene.operator().await;
+    scene.apply("orders", json!({ "lifetime": "720h" })).await;
+    scene.run_until_one(&operator, "orders").await;
+    scene.rest(&operator).await;
+    scene.jump(&operator, hours(25)).await;
+    assert_eq!((scene.made().len(), scene.provider.record().live().len()), (2, 1), "{:#?}", scene.made());
+    assert_eq!(scene.provider.record().arrived(Operation::Delete), 2);
+    assert!(scene.secret_works("orders").await);
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_hour_of_refusals_revokes_nothing_and_heals() {
     let scene = Scene::new("refusals").await;
     let operator = scene.operator().await;

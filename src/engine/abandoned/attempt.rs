@@ -20,7 +20,7 @@ use crate::{
 use super::{Caller, Supplies};
 use crate::engine::{
     Engine,
-    ending::{Ended, end},
+    ending::{Doomed, Ended, end},
     stores::{Key, ProviderKey},
     turns::Turns,
 };
@@ -135,7 +135,8 @@ impl Engine {
         let handle = secrets.and_then(|secrets| secrets.handle.clone());
         let request = RevokeRequest { client_id: client_id.clone(), ids, handle };
         let pair = supplies.and_then(|supplies| pair_of(client_id, supplies));
-        let (attempt, outcome) = match end(caller.driver.as_ref(), Some(&request), pair.as_ref()).await {
+        let doomed = Doomed { name: &spec.name, request: Some(request), pair };
+        let (attempt, outcome) = match end(caller.driver.as_ref(), &doomed).await {
             Ok(Ended { said, still_accepted: Some(true) }) => {
                 (Attempt::Failed(yet_accepted(said, "it")), Outcome::StillAccepted)
             }
