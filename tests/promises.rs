@@ -6,16 +6,18 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 /// Words of a promise or of an advice.
-const WORDS: [&str; 22] = [
+const WORDS: [&str; 24] = [
     "tried again",
-    "made anew",
+    "Credwright retries",
     "put together again",
+    "recreate",
+    "rebuil",
     "as soon as",
     " at once",
     "by itself",
     "until it is",
     "is tried in",
-    "put right again",
+    "restores it",
     "next attempt",
     "correct ",
     "check ",
@@ -34,10 +36,11 @@ const WORDS: [&str; 22] = [
 /// A part of a message, and the test that does what it says.
 const FOLLOWED: &[(&str, &str)] = &[
     ("; the next attempt is at {}", "a_final_refusal_is_tried_again_within_the_hour"),
+    ("Credwright retries at {}", "an_hour_of_refusals_revokes_nothing_and_heals"),
     ("it is tried again at {}", "an_hour_of_refusals_revokes_nothing_and_heals"),
     ("it is tried in a few seconds", "every_refusal_is_explained_and_nothing_is_published_or_lost"),
     (
-        "If that is mended and the pair is right, have it tried again",
+        "If that is fixed and the pair is right, have it tried again",
         "every_refusal_is_explained_and_nothing_is_published_or_lost",
     ),
     (
@@ -57,7 +60,7 @@ const FOLLOWED: &[(&str, &str)] = &[
         "limits_that_are_too_low_are_told_before_anything_expires_and_raising_them_is_enough",
     ),
     (
-        "It goes on as soon as there is room",
+        "It continues as soon as the limit allows",
         "limits_that_are_too_low_are_told_before_anything_expires_and_raising_them_is_enough",
     ),
     (
@@ -67,16 +70,16 @@ const FOLLOWED: &[(&str, &str)] = &[
     ("raise its limits.requestsPerSecond", "every_field_of_a_provider_is_part_of_its_setup"),
     // The Secret of the workloads, the ledger, and the object.
     (
-        "exists and is not this object's: delete or rename it",
+        "so it is not overwritten: delete or rename it",
         "a_secret_of_someone_else_is_never_overwritten_and_nothing_is_minted_before_it_is_gone",
     ),
     ("is immutable: delete it", "an_immutable_secret_is_left_alone_until_it_is_deleted"),
     (
-        "is being deleted; it is made anew as soon as it is gone",
+        "is being deleted; it is recreated as soon as it is gone",
         "a_deleted_secret_is_restored_without_a_mint_whether_the_provider_answers_or_not",
     ),
     (
-        "it is put right again at {}",
+        "Credwright restores it at {}",
         "f21_a_secret_that_another_writes_all_the_time_is_put_right_ever_more_seldom",
     ),
     (
@@ -84,31 +87,35 @@ const FOLLOWED: &[(&str, &str)] = &[
         "a_template_that_fails_says_so_and_leaves_the_secret_as_it_was",
     ),
     (
-        "keeps it from going; it is made anew when it is gone",
+        "finalizer blocks that; it is recreated when it is gone",
         "a_ledger_that_another_finalizer_holds_is_let_go_once_and_made_anew_when_it_is_gone",
     ),
     (
-        "is gone; it is put together again when the provider can be used",
+        "is gone; it is rebuilt when the provider can be used",
         "a_ledger_and_a_target_that_are_lost_while_the_provider_cannot_be_used_leave_nothing_behind",
     ),
     (
-        "delete the Secret {}: it is then put together again",
+        "delete the Secret {}: Credwright then rebuilds it",
         "without_the_seals_key_a_ledger_says_so_and_is_put_together_when_a_person_deletes_it",
     ),
     (
-        "was lost, and put together again from status and target",
+        "was lost and has been rebuilt from the object's status",
         "a_ledger_that_is_lost_for_good_is_put_together_again_and_mints_nothing",
     ),
     (
-        "cannot be put together again",
+        "cannot be rebuilt: {}",
         "a_ledger_and_a_target_that_are_lost_while_the_provider_cannot_be_used_leave_nothing_behind",
     ),
     (
-        "was deleted and made anew as it was",
+        "it cannot be rebuilt, because the Secret that workloads read has no keys",
+        "every_life_ends_well_once_faults_stop",
+    ),
+    (
+        "was deleted and has been recreated unchanged",
         "a_ledger_that_a_user_deletes_is_made_anew_whenever_the_power_goes",
     ),
     (
-        "could not be made anew",
+        "could not be recreated",
         "an_object_whose_ledger_cannot_be_read_goes_and_what_its_status_lists_is_revoked",
     ),
     (
@@ -116,23 +123,23 @@ const FOLLOWED: &[(&str, &str)] = &[
         "what_a_provider_that_is_away_for_too_long_keeps_is_on_record_and_revoked_when_it_is_back",
     ),
     (
-        "it is tried again there until it is gone",
+        "Credwright retries until it is gone",
         "what_a_provider_that_is_away_for_too_long_keeps_is_on_record_and_revoked_when_it_is_back",
     ),
     (
-        "the API server refuses what Credwright needs",
+        "the API server refuses a request that Credwright needs",
         "an_object_that_a_quota_keeps_from_its_credential_says_so_and_gets_it_once_there_is_room",
     ),
     (
-        "Credwright cannot go on: {why}. It is tried again by itself",
+        "Credwright cannot continue: {why}. It retries by itself",
         "an_object_that_a_quota_keeps_from_its_credential_says_so_and_gets_it_once_there_is_room",
     ),
     (
-        "is needed again at once, with nothing changed by it",
+        "changed nothing and is needed again at once",
         "f21_a_secret_that_another_writes_all_the_time_is_put_right_ever_more_seldom",
     ),
     (
-        "nothing is written until it is false",
+        "writes nothing until it is false",
         "while_suspended_nothing_is_called_and_nothing_but_status_is_written",
     ),
     (

@@ -48,7 +48,8 @@ fn refused_revocation(pass: &Pass<'_>) -> Option<String> {
     }
     let capabilities = pass.capabilities(revision)?;
     Some(format!(
-        "{}; it may still be used. Remove {} (client {}) at {}; it is tried again at {}, and seen to be gone then",
+        "{}; it may still be used. Remove {} (client {}) at {}. Credwright retries at {}, and then \
+         notices that it is gone",
         record.message,
         revision.name,
         revision.client_id.as_deref().unwrap_or("unknown"),

@@ -102,7 +102,8 @@ fn about_namespace(pass: &Pass<'_>, allow: &Allow) -> Option<String> {
         return None;
     }
     let by_label = allow.namespaces.selector.is_some();
-    let or_label = if by_label { ", or the namespace be given the labels of its selector" } else { "" };
+    let or_label =
+        if by_label { ", or somebody has to give the namespace the labels of its selector" } else { "" };
     Some(format!(
         "the provider does not allow namespace {}: its owner has to add it to spec.allow.namespaces.names{or_label}",
         subject.namespace
@@ -113,7 +114,8 @@ fn about_scopes(allow: &Allow, request: &Request) -> Option<String> {
     let allowed = allow.scopes.as_ref()?;
     if request.scopes.is_empty() {
         return Some(
-            "spec.scopes: leaving them out is not allowed by the provider's spec.allow.scopes".to_owned(),
+            "spec.scopes: at least one is required, because the provider limits them in spec.allow.scopes"
+                .to_owned(),
         );
     }
     let scope = request.scopes.iter().find(|scope| !allowed.contains(scope))?;
@@ -130,14 +132,14 @@ fn about_subnets(allow: &Allow, request: &Request) -> Option<String> {
     let ranges = allow.subnets.as_deref()?;
     if request.subnets.is_empty() {
         return Some(
-            "spec.subnets: the provider limits them in spec.allow.subnets, so at least one must be given"
+            "spec.subnets: at least one is required, because the provider limits them in spec.allow.subnets"
                 .to_owned(),
         );
     }
     let ranges: Vec<IpNet> = ranges.iter().filter_map(|range| meant(range)).collect();
     let within = |net: &IpNet| ranges.iter().any(|range| range.contains(net));
     let outside = request.subnets.iter().find(|asked| !meant(asked).is_some_and(|net| within(&net)))?;
-    Some(format!("spec.subnets: {outside} does not lie within the provider's spec.allow.subnets"))
+    Some(format!("spec.subnets: {outside} is not within the provider's spec.allow.subnets"))
 }
 
 /// A renewal is not kept back by this: what is published must not end because its owner begins to
@@ -146,7 +148,8 @@ fn about_retaining(pass: &Pass<'_>, allow: &Allow) -> Option<String> {
     let asked = pass.object()?.spec.deletion_policy.retains();
     let first = !pass.revisions().any(|it| it.state.is_usable());
     (asked && first && !allow.retain).then(|| {
-        "spec.deletionPolicy: the provider does not allow that credentials outlive their objects (spec.allow.retain); set it to Revoke"
+        "spec.deletionPolicy: the provider does not let credentials outlive their objects \
+         (spec.allow.retain); set it to Revoke"
             .to_owned()
     })
 }

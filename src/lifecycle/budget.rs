@@ -114,9 +114,9 @@ pub fn share_too_low(limits: Option<&Limits>, needed: u64, most: Option<(&str, u
     let limit = limit(limits, needed);
     let (namespace, most) = most.filter(|(_, most)| most * 5 / 2 > u64::from(limit) * MILLIONTHS)?;
     Some(format!(
-        "the schedules of namespace {namespace} need about {} new credentials an hour, and a namespace gets at most half of \
-         limits.mintsPerHour, which is {limit}: raise it, or lengthen the lifetimes; otherwise renewals in this namespace come \
-         late",
+        "the schedules of namespace {namespace} need about {} new credentials an hour, but a namespace \
+         may use at most half of limits.mintsPerHour, which is {limit}: raise it, or lengthen the \
+         lifetimes. Otherwise renewals in this namespace are late",
         (most + MILLIONTHS / 2) / MILLIONTHS
     ))
 }
@@ -127,8 +127,8 @@ pub fn too_low(limits: Option<&Limits>, needed: u64, usable: u32) -> Option<Stri
     let limit = limit(limits, needed);
     if needed > u64::from(limit) * MILLIONTHS * 4 / 5 {
         return Some(format!(
-            "the schedules need about {} new credentials an hour, and limits.mintsPerHour allows {limit}: raise it, or lengthen the \
-             lifetimes; otherwise renewals come late and nothing else is issued",
+            "the schedules need about {} new credentials an hour, but limits.mintsPerHour allows {limit}: \
+             raise it, or lengthen the lifetimes. Otherwise renewals are late and nothing else is issued",
             (needed + MILLIONTHS / 2) / MILLIONTHS
         ));
     }
@@ -139,8 +139,8 @@ pub fn too_low(limits: Option<&Limits>, needed: u64, usable: u32) -> Option<Stri
     );
     (requests > rate * 3600 * 4 / 5).then(|| {
         format!(
-            "the schedules need about {requests} requests an hour, and limits.requestsPerSecond allows {}: raise it, or lengthen the \
-             lifetimes; otherwise renewals come late",
+            "the schedules need about {requests} requests an hour, but limits.requestsPerSecond allows \
+             {}: raise it, or lengthen the lifetimes. Otherwise renewals are late",
             rate * 3600
         )
     })
@@ -154,17 +154,18 @@ pub(super) fn used_up(pass: &Pass<'_>, provider: &UsableProvider, why: Reason) -
         return None;
     }
     let whose = if unfair {
-        "this namespace has asked for as many credentials within the hour as are left for all others"
+        "this namespace has requested as many credentials within the hour as remain for all other namespaces"
     } else {
-        "as many credentials were asked for at this provider within the hour as it may be"
+        "the provider's limit of new credentials within an hour is reached"
     };
     let renewals = if renewals_wait {
         "renewals wait, too, because the schedules of this namespace need more than half of that: lengthen spec.lifetime"
     } else {
-        "what nears its end does not wait"
+        "renewals close to expiry do not wait"
     };
     let message = format!(
-        "{whose}: limits.mintsPerHour of the provider is {limit}. It goes on as soon as there is room; {renewals}"
+        "{whose}: limits.mintsPerHour of the provider is {limit}. It continues as soon as the limit \
+         allows; {renewals}"
     );
     let share = i64::from(schedule::spread(pass.world.object_uid(), pass.next_revision()));
     let wait = SignedDuration::from_millis(share * SPREAD.as_secs() * 1000 / i64::from(u16::MAX));

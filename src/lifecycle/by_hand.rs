@@ -57,7 +57,7 @@ pub(super) fn needed(
         Offer::Restated(plan) => Some(*plan),
         Offer::Known(it) => {
             let held = format!("the intake Secret {intake} still holds the pair of revision {}", it.revision);
-            ask(Reason::IntakeAwaited, format!("{why}; a person has to make another, {held}"))
+            ask(Reason::IntakeAwaited, format!("{why}; a person has to make another one, because {held}"))
         }
         Offer::Wrong(problem) => ask(Reason::IntakeInvalid, problem),
         Offer::Fresh(pair) => {
@@ -75,7 +75,9 @@ pub(super) fn needed(
 /// No new credential is needed, but a person may have made one all the same.
 pub(super) fn replaced(pass: &Pass<'_>, provider: &UsableProvider, request: &Request) -> Option<Plan> {
     let correct = |plan: Plan| Plan {
-        action: Some("Correct the intake Secret, or delete it: what is published works on".to_owned()),
+        action: Some(
+            "Correct the intake Secret, or delete it: the published credential keeps working".to_owned(),
+        ),
         ..plan
     };
     match offer(pass, request)? {
@@ -96,7 +98,7 @@ fn intake_name<'a>(pass: &Pass<'a>) -> Option<&'a str> {
 
 fn offer<'a>(pass: &Pass<'a>, request: &Request) -> Option<Offer<'a>> {
     let name = intake_name(pass)?;
-    let wrong = |why: String| Some(Offer::Wrong(format!("the intake Secret {name} cannot be taken: {why}")));
+    let wrong = |why: String| Some(Offer::Wrong(format!("the intake Secret {name} cannot be used: {why}")));
     let pair = match pass.world.intake.as_ref()? {
         IntakeView::Missing => return Some(Offer::Nothing),
         IntakeView::Unusable(why) => return wrong(why.clone()),
@@ -112,7 +114,7 @@ fn offer<'a>(pass: &Pass<'a>, request: &Request) -> Option<Offer<'a>> {
         return wrong(format!("client {client} belongs to another ApiCredential"));
     }
     if let Some(end) = end(pair, request).filter(|end| *end <= pass.now) {
-        return wrong(format!("the life of client {client} was over at {}", to_second(end)));
+        return wrong(format!("client {client} expired at {}", to_second(end)));
     }
     Some(Offer::Fresh(pair))
 }
@@ -150,7 +152,7 @@ fn take(
 ) -> Option<Plan> {
     let still = pair.since.later(STILL_FOR);
     if still > pass.now {
-        let message = "there is a new pair in the intake Secret; it is tried in a few seconds".to_owned();
+        let message = "the intake Secret has a new pair; it is tried in a few seconds".to_owned();
         return Some(mint::rest_until(pass, still, Reason::Verifying, message));
     }
     let intake = pass.object()?.spec.intake.as_ref();

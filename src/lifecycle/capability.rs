@@ -141,12 +141,14 @@ impl Capabilities {
         let list = match (self.list, self.by_hand) {
             (true, _) => "yes",
             (false, true) => "no",
-            (false, false) => "no: a lost answer may leave a credential behind, which is recorded",
+            (false, false) => "no: a lost response may leave a credential behind, which is recorded",
         };
         let revoke = match (&self.portal, self.revoke) {
             (_, true) => "yes".to_owned(),
-            (Some(portal), false) => format!("no: a person removes what is retired: {}", portal.remove_at),
-            (None, false) => "no: a person has to remove what is retired".to_owned(),
+            (Some(portal), false) => {
+                format!("no: a person removes retired credentials: {}", portal.remove_at)
+            }
+            (None, false) => "no: a person has to remove retired credentials".to_owned(),
         };
         let yes_no = |yes: &str, it: bool| if it { yes } else { "no" }.to_owned();
         [

@@ -82,12 +82,12 @@ fn suspended(pass: &Pass<'_>) -> Option<Plan> {
     let ends = pass.revisions().filter_map(|it| allowed::end(pass, it)).filter(|end| *end > pass.now).min();
     let unless = ends.map(|at| {
         format!(
-            ", but a credential of a shared provider is revoked when its life is over, at {}",
+            ", but a credential of a shared provider is revoked at the end of its life, at {}",
             to_second(at)
         )
     });
     let message = format!(
-        "spec.suspend is true: nothing is called and nothing is written until it is false{}",
+        "spec.suspend is true: Credwright calls no provider and writes nothing until it is false{}",
         unless.unwrap_or_default()
     );
     Some(pass.rest(Reason::Suspended, message))
@@ -193,14 +193,14 @@ pub(super) fn target_is_taken(pass: &Pass<'_>) -> Option<Plan> {
         (
             Reason::TargetForeign,
             format!(
-                "the Secret {name} exists and is not this object's: delete or rename it, or choose another spec.secret.name; \
-                 it is not overwritten"
+                "the Secret {name} exists and does not belong to this object, so it is not overwritten: \
+                 delete or rename it, or choose another spec.secret.name"
             ),
         )
     } else if target.immutable {
         (
             Reason::TargetRefused,
-            format!("the Secret {name} is immutable: delete it, and it is made anew at once"),
+            format!("the Secret {name} is immutable: delete it, and Credwright recreates it at once"),
         )
     } else {
         return None;

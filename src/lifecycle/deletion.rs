@@ -115,7 +115,8 @@ pub(super) fn predecessor(pass: &Pass<'_>) -> Option<Plan> {
         return None;
     }
     let waiting = || {
-        let message = "the ledger of an earlier object of this name is finished first".to_owned();
+        let message =
+            "waiting until the credentials of a deleted object with this name are revoked".to_owned();
         Some(pass.rest(Reason::Deleting, message))
     };
     // One that is not held and not being deleted was let go in the middle of a deletion, or
@@ -197,7 +198,8 @@ fn end(pass: &Pass<'_>, document: &Document, kept: Option<&Revision>) -> Option<
     let why = pass.suspicion(first).or(failed).map(|why| format!(": {why}")).unwrap_or_default();
     let by = next.unwrap_or(Timestamp::MAX);
     let message = format!(
-        "waiting for {} to be revoked{why}; if that cannot be done, it is put on record at {} and this object goes",
+        "waiting for {} to be revoked{why}. If it cannot be revoked by {}, an AbandonedCredential records \
+         it and this object is deleted",
         first.name,
         to_second(by)
     );
@@ -280,7 +282,11 @@ fn why(pass: &Pass<'_>, it: &Revision, late: bool, failed: Option<&FailureRecord
         None => Some(format!("{:?} {} did not answer", it.account.kind, it.account.name)),
     };
     let failed = failed.map(|record| record.message.clone());
-    Some(unusable.or(failed).unwrap_or_else(|| "there was no time for it".to_owned()))
+    Some(
+        unusable
+            .or(failed)
+            .unwrap_or_else(|| "the deadline passed before the revocation could be tried".to_owned()),
+    )
 }
 
 /// What was asked for without an answer, and can never be looked for.
@@ -288,7 +294,10 @@ fn cannot_be_confirmed(pass: &Pass<'_>, it: &Revision) -> Option<String> {
     let capabilities = pass.capabilities(it);
     match it.state {
         State::Unconfirmed if capabilities.is_some_and(|it| !it.list) => {
-            return Some("its answer was lost, and the provider cannot list what exists".to_owned());
+            return Some(
+                "the response to its create request was lost, and the provider cannot list its credentials"
+                    .to_owned(),
+            );
         }
         State::Unconfirmed => {}
         // Its caller is gone without a word: it is looked for as well, once nothing can arrive any
@@ -306,7 +315,10 @@ fn cannot_be_confirmed(pass: &Pass<'_>, it: &Revision) -> Option<String> {
         record.revision.and_then(|it| document.revision(it)).is_some_and(|of| of.account == it.account)
             && record.count >= enough
     })?;
-    Some(format!("its answer was lost, and what the provider lists cannot be relied on: {}", refused.message))
+    Some(format!(
+        "the response to its create request was lost, and the provider's list is not reliable: {}",
+        refused.message
+    ))
 }
 
 /// Outside deletion, too: what can never be confirmed is put on record, so that the ledger does not carry it for ever.

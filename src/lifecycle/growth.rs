@@ -44,7 +44,7 @@ pub(super) fn hand_over(pass: &Pass<'_>) -> Option<Plan> {
         return None;
     }
     let why = deletion::why_not_revoked(pass, oldest);
-    let why = format!("its ledger has no room for more that is not revoked: {why}");
+    let why = format!("its ledger has no room for more unrevoked credentials: {why}");
     pass.step(Step::Abandon(Box::new(deletion::not_revoked(pass, oldest, why))), Reason::Abandoned)
 }
 
@@ -55,7 +55,7 @@ pub(super) fn holds(pass: &Pass<'_>, request: &Request, reason: Reason) -> Optio
     if length(document).saturating_add(next) > DOCUMENT_MAX
         || sealed(pass).saturating_add(2 * ANSWER_MAX) > SEALED_MAX
     {
-        let what = "the ledger of this object is full, and takes no more credentials".to_owned();
+        let what = "the ledger of this object is full, so no more credentials are issued".to_owned();
         return Some(pass.rest(Reason::LedgerFull, with_advice(pass, what)));
     }
     let count = |is: fn(State) -> bool| document.living().filter(|it| is(it.state)).count();
@@ -64,8 +64,8 @@ pub(super) fn holds(pass: &Pass<'_>, request: &Request, reason: Reason) -> Optio
         Reason::RenewalDue if unrevoked >= UNREVOKED_MAX => {
             let until = last_third(pass).filter(|at| *at > pass.now)?;
             let what = format!(
-                "{unrevoked} credentials of this object are not revoked, as many as its ledger may list, so the renewal \
-                 waits until {}",
+                "{unrevoked} credentials of this object are not revoked, and its ledger has room for no \
+                 more, so the renewal waits until {}",
                 to_second(until)
             );
             Some(rest_until(pass, until, Reason::LedgerFull, with_advice(pass, what)))
@@ -73,7 +73,8 @@ pub(super) fn holds(pass: &Pass<'_>, request: &Request, reason: Reason) -> Optio
         Reason::Requested | Reason::SpecChanged
             if count(State::may_be_alive) >= LIVING_MAX || is_half_full(pass) =>
         {
-            let what = "so many credentials of this object may be alive that only scheduled renewals go on";
+            let what =
+                "so many credentials of this object may still work that only scheduled renewals continue";
             Some(pass.rest(Reason::LedgerFull, with_advice(pass, what.to_owned())))
         }
         _ => None,

@@ -31,8 +31,8 @@ fn about_scopes(capabilities: &Capabilities, request: &Request) -> Option<String
     let known = match &capabilities.scopes {
         Scopes::None if !request.scopes.is_empty() => {
             return Some(format!(
-                "spec.scopes: {title} knows no scopes, every credential of it may do everything; remove spec.scopes if \
-                 that is acceptable"
+                "spec.scopes: {title} has no scopes, and each of its credentials may do everything; \
+                 remove spec.scopes if that is acceptable"
             ));
         }
         Scopes::Only(known) => known.as_slice(),
@@ -46,7 +46,7 @@ fn about_scopes(capabilities: &Capabilities, request: &Request) -> Option<String
     }
     let are_tokens = capabilities.scopes == Scopes::Free && !capabilities.by_hand;
     if let Some(scope) = request.scopes.iter().find(|scope| are_tokens && !is_token(scope)) {
-        return Some(format!("spec.scopes: \"{scope}\" is no scope; write one scope in each entry"));
+        return Some(format!("spec.scopes: \"{scope}\" is not a scope; write one scope in each entry"));
     }
     let unknown = request.scopes.iter().find(|scope| !known.is_empty() && !known.contains(scope))?;
     Some(format!("spec.scopes: {title} does not know {unknown}; it knows {choice}"))

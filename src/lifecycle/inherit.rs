@@ -101,13 +101,14 @@ fn clashing<'a>(pass: &Pass<'a>) -> impl Iterator<Item = &'a FoundCredential> {
 pub(super) fn identity_clash(pass: &Pass<'_>) -> Option<Plan> {
     let stray = clashing(pass).next()?;
     let message = format!(
-        "the provider holds {} (client {}), which carries this object's tag and is not in its ledger: the cluster was rolled back, or \
-         a clone of it uses the same account. Nothing is minted and nothing is revoked",
+        "the provider has {} (client {}), which is tagged for this object and is not in its ledger: the \
+         cluster was rolled back, or a clone of it uses the same account. Nothing is issued or revoked \
+         until a person says whose it is",
         stray.name, stray.client_id
     );
     let action = format!(
-        "if a clone is at work, start its Credwright with another --cluster-id; then, or after a roll-back, claim it for this \
-         cluster: {}",
+        "if there is a clone, start its Credwright with another --cluster-id. Then, or after a roll-back, \
+         claim the credential for this cluster: {}",
         claim_command(pass.world)
     );
     Some(Plan { action: Some(action), ..pass.rest(Reason::IdentityClash, message) })

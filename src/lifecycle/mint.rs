@@ -39,7 +39,7 @@ pub(super) fn check(pass: &Pass<'_>) -> Option<Plan> {
         }
         (None, _) => {
             return Some(
-                pass.rest(Reason::ProviderPending, "the provider has not been looked at yet".to_owned()),
+                pass.rest(Reason::ProviderPending, "the provider has not been checked yet".to_owned()),
             );
         }
     };
@@ -138,13 +138,16 @@ fn waiting_to_be_published(pass: &Pass<'_>, newest: &Revision) -> Need {
     }
     if let Some(target) = pass.world.target().filter(|target| target.terminating) {
         let message =
-            format!("the Secret {} is being deleted; it is made anew as soon as it is gone", target.name);
+            format!("the Secret {} is being deleted; it is recreated as soon as it is gone", target.name);
         return Need::Wait(pass.rest(Reason::Publishing, message));
     }
-    if let Some(at) = pass.repair_due() {
+    if let (Some(at), Some(object)) = (pass.repair_due(), pass.object()) {
         let message = format!(
-            "somebody else changes the Secret all the time; it is put right again at {}. Find out who writes it",
-            to_second(at)
+            "another writer keeps changing the Secret; Credwright restores it at {}. Find the writer: \
+             kubectl get secret {} --namespace={} --output=yaml --show-managed-fields",
+            to_second(at),
+            object.spec.target_name(&pass.world.subject.name),
+            pass.world.subject.namespace
         );
         return Need::Wait(pass.rest(Reason::Publishing, message));
     }
@@ -247,7 +250,7 @@ fn satisfied(pass: &Pass<'_>) -> Plan {
         }
         None => {
             let end = if by_hand {
-                "it is not known when the credential ends"
+                "the end of the credential's life is not known"
             } else {
                 "the credential never expires"
             };
@@ -255,10 +258,10 @@ fn satisfied(pass: &Pass<'_>) -> Plan {
         }
     };
     if by_hand && newest.is_some_and(|it| !pass.verifies(it)) {
-        message.push_str("; it was published untried, because spec.intake.verify is Skip");
+        message.push_str("; it was published unverified, because spec.intake.verify is Skip");
     }
     if !by_hand && pass.object().is_some_and(|object| object.spec.intake.is_some()) && provider.is_some() {
-        message.push_str("; spec.intake is not used, since the provider makes its credentials itself");
+        message.push_str("; spec.intake is not used, because the provider makes its credentials itself");
     }
     if too_long {
         message
@@ -302,7 +305,8 @@ fn unsettled(pass: &Pass<'_>, provider: &UsableProvider) -> Option<Plan> {
         format!("; {}", with_next_attempt(&it.message, again))
     });
     let message = format!(
-        "the answer to creating {} {lost}; it is being looked for at the provider, at the latest until {}{}",
+        "the response to the create request for {} {lost}; Credwright searches for the credential at the \
+         provider until {} at the latest{}",
         first.name,
         to_second(until),
         search.unwrap_or_default()
@@ -352,10 +356,10 @@ fn breaker(pass: &Pass<'_>, object: &ApiCredential) -> Option<Plan> {
     let mints = listed.iter().chain(&pass.world.minted_before).copied();
     let opens = backoff::breaker_opens(mints, limit, pass.now)?;
     let failed = pass.document().and_then(|document| document.failures.get(&StepKind::Mint));
-    let why = failed.map_or("look at its events for why they did not last", |record| &record.message);
+    let why = failed.map_or("its Events say why they did not last", |record| &record.message);
     let message = format!(
-        "{limit} credentials were asked for within the hour, which is more than this object can need; the next one is at \
-         {}: {why}",
+        "{limit} credentials were requested within the hour, more than this object can need; the next one \
+         is requested at {}: {why}",
         to_second(opens)
     );
     Some(rest_until(pass, opens, Reason::MintLimit, message))
@@ -370,8 +374,8 @@ fn is_going(pass: &Pass<'_>, provider: &UsableProvider) -> Option<Plan> {
 /// What people are told of a provider that is being deleted.
 pub(super) fn going(provider: &str) -> String {
     format!(
-        "the provider {provider} is being deleted: nothing is minted there any more; point spec.providerRef at another provider, \
-         or delete this object"
+        "the provider {provider} is being deleted, so nothing is issued there any more; point \
+         spec.providerRef at another provider, or delete this object"
     )
 }
 

@@ -32,16 +32,18 @@ pub fn plan(world: &World, obstacle: &Obstacle, attempts: u32) -> Option<Plan> {
     let (reason, message, action) = match obstacle {
         Obstacle::Refused { what, why } => {
             let message = format!(
-                "the API server refuses what Credwright needs, {what}: {why}. It is tried again by itself"
+                "the API server refuses a request that Credwright needs, {what}: {why}. Credwright \
+                 retries by itself"
             );
             let action = format!(
-                "have the quota raised, the policy changed or the right given that these words name, in the namespace {}",
+                "have the quota raised, the policy changed or the right granted that this message names, \
+                 in the namespace {}",
                 world.subject.namespace
             );
             (Reason::ApiServerRefused, message, Some(action))
         }
         Obstacle::Failed(why) if attempts >= TOLD_AFTER => {
-            let message = format!("Credwright cannot go on: {why}. It is tried again by itself");
+            let message = format!("Credwright cannot continue: {why}. It retries by itself");
             (Reason::NoProgress, message, None)
         }
         Obstacle::Failed(_) => return None,

@@ -29,10 +29,10 @@ pub struct Progress {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Stuck {
     /// A step changes nothing.
-    #[error("{0} has been done and is needed again at once, with nothing changed by it")]
+    #[error("{0} succeeded, changed nothing and is needed again at once")]
     Repeated(String),
     /// Others get in the way.
-    #[error("others got in the way {CONFLICTS} times in a row, last: {0}")]
+    #[error("{CONFLICTS} write conflicts in a row, the last: {0}")]
     Conflicts(String),
 }
 

@@ -27,7 +27,7 @@ pub(super) fn said_to_be_gone(pass: &Pass<'_>) -> Option<Plan> {
             && cannot(pass, it, |capabilities| pass.can_revoke(it, capabilities))
             && is_named(it, said_of(pass, it))
     })?;
-    let message = format!("a person says that {} is gone", gone.name);
+    let message = format!("a person confirmed that {} is gone", gone.name);
     let edit = Edit::Revoked { revision: gone.revision };
     Some(Plan { message, ..pass.step(Step::Record(edit), Reason::Revoked)? })
 }
@@ -117,9 +117,9 @@ pub(super) fn to_remove(pass: &Pass<'_>, it: &Revision, capabilities: &Capabilit
         None => "it is not used".to_owned(),
     };
     let seen = if pass.published().is_some_and(|beside| can_be_seen(pass, it, beside)) {
-        "Credwright sees when it is gone; to say so yourself"
+        "Credwright notices when it is gone. To confirm it yourself"
     } else {
-        "then say that it is gone"
+        "Then confirm that it is gone"
     };
     format!(
         "remove {} (client {client}) at {}: {why}. {seen}: {}",

@@ -39,7 +39,7 @@ pub enum RenderError {
     #[error("spec.secret: two keys are named {0}")]
     DuplicateKey(String),
     /// Nothing is wrong with the templates.
-    #[error("spec.secret.template cannot be rendered just now: no thread could be started for it ({0})")]
+    #[error("spec.secret.template cannot be rendered now: no thread could be started for it ({0})")]
     NoThread(std::io::ErrorKind),
     /// It is too large.
     #[error("spec.secret: the Secret would be larger than 512 KiB")]

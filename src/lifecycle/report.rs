@@ -205,8 +205,10 @@ impl<'a> Conclusion<'a> {
     /// asked for after long pauses, or when something is corrected.
     fn unusable(&mut self, intended: &Revision, failure: &Failure) {
         let about = self.about_minting(intended);
-        let message =
-            format!("a credential was made that cannot be used, and is revoked: {}", failure.message);
+        let message = format!(
+            "the provider created a credential that cannot be used, so it is revoked: {}",
+            failure.message
+        );
         let failure = Failure { kind: FailureKind::Rejected, ..failure.clone() };
         self.fail(StepKind::Mint, intended, about, (Reason::ProviderProtocolError, message, &failure));
     }
@@ -215,7 +217,8 @@ impl<'a> Conclusion<'a> {
     fn never_answered(&mut self, revision: &Revision) {
         let about = self.about_minting(revision);
         let message = format!(
-            "{} may have been created, and the provider cannot list what exists: look there for that name and remove it",
+            "{} may have been created, and the provider cannot list its credentials: look there for that \
+             name and remove it",
             revision.name
         );
         let failure = Failure { kind: FailureKind::Ambiguous, retry_after: None, message: String::new() };
@@ -227,7 +230,7 @@ impl<'a> Conclusion<'a> {
         let found = match outcome {
             Outcome::Found(found) => found,
             Outcome::Failed(failure) => {
-                let message = format!("looking for {} failed: {}", revision.name, failure.message);
+                let message = format!("searching for {} failed: {}", revision.name, failure.message);
                 return self.call_failed(
                     StepKind::Settle,
                     revision,
@@ -403,8 +406,8 @@ impl<'a> Conclusion<'a> {
 
 fn left_behind(revision: &Revision, why: &str) -> String {
     format!(
-        "the answer to creating {} cannot be used ({why}), and the provider cannot list what exists: look there for that name and \
-         remove it",
+        "the response to the create request for {} cannot be used ({why}), and the provider cannot list \
+         its credentials: look there for that name and remove it",
         revision.name
     )
 }

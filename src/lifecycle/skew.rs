@@ -59,8 +59,8 @@ fn by_the_api_server(pass: &Pass<'_>) -> Option<String> {
         let seconds = std::time::Duration::from_secs(skew.unsigned_abs().as_secs());
         let seconds = SignedDuration::try_from(seconds).unwrap_or(SignedDuration::MAX);
         format!(
-            "the clock here is {seconds:#} {direction} that of the API server: nothing is minted or revoked until the clocks of the \
-             nodes agree"
+            "the clock of this node is {seconds:#} {direction} that of the API server: nothing is issued \
+             or revoked until the clocks agree"
         )
     })
 }
@@ -74,8 +74,9 @@ fn by_the_ledger(pass: &Pass<'_>) -> Option<String> {
     }
     let (subject, now) = (&pass.world.subject, to_second(pass.now));
     Some(format!(
-        "it is {now} by the clock here, and the ledger was last written at {written}: nothing is minted or revoked until the clock of \
-         this node is right. If it is, and that of the last writer was wrong: kubectl annotate apicred {} --namespace={} --overwrite \
+        "it is {now} by the clock of this node, but the ledger was last written at {written}: nothing is \
+         issued or revoked until the clock is right. If it is, and the clock of the last writer was \
+         wrong, say so: kubectl annotate apicred {} --namespace={} --overwrite \
          {CLOCK_ANNOTATION}={written}",
         subject.name, subject.namespace
     ))

@@ -202,8 +202,8 @@ fn ready(pass: &Pass<'_>, plan: &Plan) -> Draft {
         }
         Some(it) if let Some(first) = refused_twice(pass, it) => {
             let message = format!(
-                "the provider refuses the published credential since {}; whether it alone is refused is being found out, and \
-                 then it is replaced",
+                "the provider has refused the published credential since {}; Credwright checks that it is \
+                 the only one, and then replaces it",
                 to_second(first)
             );
             (false, Reason::FoundRevoked, message)
@@ -215,7 +215,7 @@ fn ready(pass: &Pass<'_>, plan: &Plan) -> Draft {
         }
         Some(it) if schedule::end(it).is_some_and(|at| at <= pass.now) => {
             let message =
-                format!("the published credential is past its lifetime, but works; {}", plan.message);
+                format!("the published credential is past its lifetime, but still works; {}", plan.message);
             (true, Reason::Overdue, message)
         }
         Some(_) => (true, plan.reason, plan.message.clone()),
@@ -258,7 +258,7 @@ fn provider_reachable(pass: &Pass<'_>) -> Draft {
             }
         },
         Some(ProviderView::Unusable { reason, message }) => (type_, false, *reason, message.clone()),
-        None => (type_, false, Reason::ProviderPending, "the provider has not been looked at yet".to_owned()),
+        None => (type_, false, Reason::ProviderPending, "the provider has not been checked yet".to_owned()),
     }
 }
 
@@ -266,8 +266,9 @@ fn provider_reachable(pass: &Pass<'_>) -> Draft {
 #[must_use]
 pub fn going(living: u32) -> String {
     format!(
-        "it is being deleted, and stays until the credentials that were made at it are gone ({living} of them may be alive); nothing \
-         is minted meanwhile. To do: delete the ApiCredentials that use it, or point their providerRef at another"
+        "it is being deleted, and stays until the credentials that were issued there are gone ({living} \
+         of them may still work); nothing is issued meanwhile. To do: delete the ApiCredentials that use \
+         it, or point their providerRef at another"
     )
 }
 
@@ -281,12 +282,12 @@ pub fn reached(capabilities: &Capabilities) -> (Reason, &'static str) {
         );
     }
     match capabilities.login {
-        LoginCheck::Tried => (Reason::LoginAccepted, "the provider answers and takes our login"),
+        LoginCheck::Tried => (Reason::LoginAccepted, "the provider answers and accepts Credwright's login"),
         LoginCheck::Untried => (
             Reason::Reachable,
-            "the provider answers; whether it takes the initial_access_token shows when a credential is made",
+            "the provider answers; the initial_access_token is first tried when a credential is created",
         ),
-        LoginCheck::None => (Reason::Reachable, "the provider answers; it is asked without a login"),
+        LoginCheck::None => (Reason::Reachable, "the provider answers; Credwright uses no login there"),
     }
 }
 

@@ -72,9 +72,9 @@ pub(super) fn deleted_ledger(pass: &Pass<'_>) -> Option<Plan> {
 fn held_by_others(pass: &Pass<'_>) -> Plan {
     let (name, namespace) = (ledger_name(&pass.world.subject.name), &pass.world.subject.namespace);
     let message = format!(
-        "the ledger {name} is being deleted, and a finalizer that is not Credwright's keeps it from going; it is made anew when it is \
-         gone, and until then nothing is minted or revoked. Find out whose finalizer it is: kubectl get secret {name} \
-         --namespace={namespace} --output=yaml"
+        "the ledger {name} is being deleted, but another controller's finalizer blocks that; it is \
+         recreated when it is gone, and nothing is issued or revoked until then. Find out whose finalizer \
+         it is: kubectl get secret {name} --namespace={namespace} --output=yaml"
     );
     pass.rest(Reason::LedgerLost, message)
 }
@@ -102,8 +102,8 @@ pub(super) fn unreadable_ledger(pass: &Pass<'_>) -> Option<Plan> {
         (false, _) => {}
     }
     let message = format!(
-        "{why}. If that cannot be done, delete the Secret {}: it is then put together again from status and from the Secret that \
-         workloads read",
+        "{why}. If that is not possible, delete the Secret {}: Credwright then rebuilds it from status \
+         and from the Secret that workloads read",
         ledger_name(&pass.world.subject.name)
     );
     Some(pass.rest(Reason::LedgerUnreadable, message))
@@ -127,17 +127,17 @@ pub(super) fn lost_ledger(pass: &Pass<'_>) -> Option<Plan> {
     }
     let ledger = ledger_name(&pass.world.subject.name);
     let Some(ProviderView::Usable(provider)) = pass.world.desired_provider() else {
-        let message =
-            format!("the ledger {ledger} is gone; it is put together again when the provider can be used");
+        let message = format!("the ledger {ledger} is gone; it is rebuilt when the provider can be used");
         return Some(pass.rest(Reason::LedgerLost, message));
     };
     if let Some(again) =
         pass.world.memory.unrecoverable.map(|at| at.later(TRY_AGAIN)).filter(|at| *at > pass.now)
     {
         let message = format!(
-            "the ledger {ledger} is gone, and the Secret that workloads read does not hold the pair under keys by which it could be \
-             taken back; nothing is minted while that may still work. Restore the ledger from a backup, or delete that Secret: then \
-             a new credential is issued"
+            "the ledger {ledger} is gone, and it cannot be rebuilt, because the Secret that workloads \
+             read has no keys with the client ID and the secret; nothing is issued while that credential \
+             may still work. Restore the ledger from a backup, or delete that Secret: then a new \
+             credential is issued"
         );
         return Some(mint::rest_until(pass, again, Reason::LedgerLost, message));
     }

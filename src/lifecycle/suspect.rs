@@ -64,7 +64,7 @@ pub fn hides(
             && !is_listed(&it.name)
     })?;
     Some(format!(
-        "the provider's list does not show {}, which it should: what it lacks proves nothing",
+        "the provider's list lacks {}, which exists, so nothing can be concluded from the list",
         hidden.name
     ))
 }
@@ -111,9 +111,9 @@ impl Named<'_> {
 pub fn of_another_account(count: u32, fingerprint: &str, provider: Named<'_>) -> String {
     let command = provider.annotate(ACCOUNT_ANNOTATION, fingerprint);
     format!(
-        "{count} live credentials were made at another account than this one, by its address or by who logs in: nothing is minted \
-         or revoked here, and Secrets stay as they are. Put the earlier login back; or, if it is the same account after all, say \
-         so: {command}"
+        "{count} live credentials were issued at a different account, judging by its address or its \
+         login: nothing is issued or revoked here, and Secrets stay as they are. Restore the earlier \
+         login; or, if it is the same account after all, say so: {command}"
     )
 }
 
@@ -135,9 +135,10 @@ pub fn of_too_many_refusals(
     // What is being deleted is refused as well, and is not usable any more.
     let of = if usable >= most { format!(" of {usable}") } else { String::new() };
     Some(format!(
-        "the provider has come to refuse {most}{of} credentials within ten minutes, which looks like trouble with the \
-         account: nothing is minted or revoked here until it accepts them again, and Secrets stay as they are. Look whether the \
-         account was locked, swapped or emptied; if they are gone for good, say so, and they are replaced: {command}"
+        "the provider began to refuse {most}{of} credentials within ten minutes, which suggests a problem \
+         with the account: nothing is issued or revoked here until it accepts them again, and Secrets \
+         stay as they are. Look whether the account was locked, swapped or emptied; if the credentials \
+         are gone for good, say so, and they are replaced: {command}"
     ))
 }
 

@@ -96,7 +96,7 @@ impl World {
     /// which is no failure. Returns `false` if it was so before, or cannot be called at all.
     pub fn set_busy(&mut self, (kind, name): &(ProviderKind, String), since: Timestamp) -> bool {
         let message = format!(
-            "the provider {name} is busy with other work; this waits for its turn since {}",
+            "the provider {name} is busy with other credentials; this one has waited for its turn since {}",
             to_second(since)
         );
         match self.providers.get_mut(&(*kind, name.clone())) {

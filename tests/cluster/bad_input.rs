@@ -151,7 +151,7 @@ async fn a_provider_that_takes_connections_and_never_answers() {
 async fn scopes_and_subnets_at_a_provider_that_knows_none() {
     let scene = Scene::new("cannot").await;
     let operator = scene.operator().await;
-    let parts = ["spec.scopes: Spreetail knows no scopes", "remove spec.scopes if that is acceptable"];
+    let parts = ["spec.scopes: Spreetail has no scopes", "remove spec.scopes if that is acceptable"];
     refused(&scene, json!({ "scopes": ["read"] }), "InvalidForProvider", &parts).await;
     let parts = ["spec.subnets: Spreetail cannot limit", "remove spec.subnets if that is acceptable"];
     refused(&scene, json!({ "subnets": ["203.0.113.0/24"] }), "InvalidForProvider", &parts).await;

@@ -46,7 +46,7 @@ async fn a_tenant_who_flips_requests_and_makes_objects_again_does_not_starve_oth
     }
     let message = greedy.says("orders-8", ("Ready", "False", "MintBudget")).await;
     assert!(
-        message.contains("as are left for all others")
+        message.contains("as remain for all other namespaces")
             && message.contains("mintsPerHour of the provider is 12"),
         "{message}"
     );
@@ -197,7 +197,7 @@ async fn limits_that_are_too_low_are_told_before_anything_expires_and_raising_th
         scene.rest(&operator).await;
     }
     let message = scene.says("stock", ("Ready", "False", "MintBudget")).await;
-    assert!(message.contains("as many credentials were asked for at this provider"), "{message}");
+    assert!(message.contains("limit of new credentials within an hour is reached"), "{message}");
     let limits = async || {
         let status = scene.provider_status("narrow").await.unwrap_or_default();
         status.conditions.into_iter().find(|it| it.type_ == "LimitsSuffice")
@@ -207,7 +207,7 @@ async fn limits_that_are_too_low_are_told_before_anything_expires_and_raising_th
     assert!(scene.reaches(&[&operator], minutes(1), too_low).await);
     let message = limits().await.unwrap().message;
     assert!(
-        message.contains("about 3 new credentials an hour, and limits.mintsPerHour allows 2: raise it"),
+        message.contains("about 3 new credentials an hour, but limits.mintsPerHour allows 2: raise it"),
         "{message}"
     );
     assert_eq!(scene.made().len(), 2);

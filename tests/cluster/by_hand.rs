@@ -267,7 +267,7 @@ async fn every_refusal_is_explained_and_nothing_is_published_or_lost() {
     desk.put(&pair, json!({ "expires_at": (desk.now() - hours(1)).to_string() })).await;
     let said = desk.asked("IntakeInvalid").await;
     desk.wait("orders", "it has expired", async || {
-        desk.condition("orders", "ActionRequired").await.unwrap().2.contains("was over at")
+        desk.condition("orders", "ActionRequired").await.unwrap().2.contains("expired at")
     })
     .await;
     assert!(desk.secret("orders").await.is_none(), "{said}");

@@ -108,9 +108,9 @@ async fn each_example_with_an_api_gives_a_credential() {
     for (provider, words) in [
         ("spreetail", "expiry: any instant, enforced by the provider"),
         ("expereo", "scopes: BasicRead, BillingRead, SupportRead, SupportReadWrite; at least one is needed"),
-        ("expereo", "revoke: no: a person removes what is retired: "),
+        ("expereo", "revoke: no: a person removes retired credentials: "),
         ("cloud-director", "creation: by its API"),
-        ("login-server", "list: no: a lost answer may leave a credential behind, which is recorded"),
+        ("login-server", "list: no: a lost response may leave a credential behind, which is recorded"),
     ] {
         let said = capabilities(&scene, provider).await;
         assert!(said.contains(words), "{provider}: {said}");

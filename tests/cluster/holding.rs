@@ -61,7 +61,7 @@ async fn a_provider_and_its_login_that_are_deleted_stay_until_what_was_made_ther
     scene.delete_provider("spreetail").await;
     scene.delete_secret(LOGIN).await;
     let message = scene.provider_says("ProviderDeleting").await;
-    assert!(message.contains("(1 of them may be alive)"), "{message}");
+    assert!(message.contains("(1 of them may still work)"), "{message}");
     scene.jump(&operator, minutes(60)).await;
     assert!(scene.has_provider().await && scene.login_is_held().await);
     assert!(scene.secret_works("orders").await);

@@ -65,7 +65,7 @@ async fn tables_and_descriptions_read_well() {
     for part in [
         "the credential works until",
         "the Secret holds revision 1",
-        "the provider answers and takes our login",
+        "the provider answers and accepts Credwright's login",
         "State:",
         "Active",
         "Binding:",
@@ -75,7 +75,7 @@ async fn tables_and_descriptions_read_well() {
         assert!(described.contains(part), "{part}");
     }
     let described = kubectl(&scene, &["describe", "apicred", "stock"]).await;
-    for part in ["spec.scopes: Spreetail knows no scopes", "Stalled", "InvalidForProvider"] {
+    for part in ["spec.scopes: Spreetail has no scopes", "Stalled", "InvalidForProvider"] {
         assert!(described.contains(part), "{part}");
     }
     let providers = kubectl(&scene, &["get", "credprov"]).await;

@@ -342,7 +342,7 @@ async fn where_two_clusters_use_one_identity_neither_mints_nor_revokes_until_a_p
 
     let operator = scene.operator().await;
     let message = scene.says("orders", ("Ready", "True", "IdentityClash")).await;
-    assert!(message.contains("carries this object's tag"), "{message}");
+    assert!(message.contains("is tagged for this object"), "{message}");
     scene.jump(&operator, hours(600)).await;
     scene.says("orders", ("Stalled", "True", "IdentityClash")).await;
     assert_eq!((scene.made().len(), scene.provider.record().live().len()), (2, 2), "renewal was due");

@@ -96,9 +96,9 @@ async fn a_shared_provider_gives_a_namespace_what_its_owner_allows_and_nothing_e
     share(&scene, json!({ "namespaces": own, "maxLifetime": "24h" })).await;
     refused("the provider allows at most 24h").await;
     share(&scene, json!({ "namespaces": own, "subnets": ["203.0.113.0/24"] })).await;
-    refused("at least one must be given").await;
+    refused("spec.subnets: at least one is required").await;
     share(&scene, json!({ "namespaces": own, "scopes": ["read"] })).await;
-    refused("leaving them out is not allowed").await;
+    refused("spec.scopes: at least one is required").await;
 
     share(&scene, json!({ "namespaces": own, "maxLifetime": "48h" })).await;
     scene.apply("orders", spec(json!({}))).await;
@@ -136,7 +136,7 @@ async fn a_credential_that_its_owner_suspends_is_revoked_at_the_end_of_its_life(
     scene.issue("orders", shared(&scene, json!({}))).await;
     scene.apply("orders", shared(&scene, json!({ "suspend": true }))).await;
     let message = scene.says("orders", ("Ready", "True", "Suspended")).await;
-    assert!(message.contains("is revoked when its life is over"), "{message}");
+    assert!(message.contains("is revoked at the end of its life"), "{message}");
     scene.jump(&operator, hours(47)).await;
     assert_eq!(scene.provider.record().arrived(Operation::Delete), 0, "its life is not over");
     scene.jump(&operator, hours(2)).await;

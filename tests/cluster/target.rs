@@ -110,7 +110,7 @@ async fn f21_a_secret_that_another_writes_all_the_time_is_put_right_ever_more_se
     }
     edit().await;
     let message = scene.says("orders", ("Published", "False", "Publishing")).await;
-    assert!(message.contains("somebody else changes the Secret"), "{message}");
+    assert!(message.contains("another writer keeps changing the Secret"), "{message}");
     scene.rest(&operator).await;
     assert!(!is_right().await, "it is not put right at once any more");
     scene.jump(&operator, seconds(2)).await;

@@ -21,7 +21,7 @@ use crate::{
 use super::{abandonment, deadline, lives_on, release_target, retains};
 
 /// The reason for putting on record the credentials that a copy lists.
-const NO_LEDGER: &str = "its ledger was deleted and could not be made anew";
+const NO_LEDGER: &str = "its ledger was deleted and could not be recreated";
 
 /// The object is being deleted and its ledger cannot be had.
 pub(in crate::lifecycle) fn check(pass: &Pass<'_>) -> Option<Plan> {
@@ -135,7 +135,8 @@ fn by_status(pass: &Pass<'_>, why: &str) -> Option<Plan> {
     let lost = matches!(pass.world.ledger, LedgerView::Absent);
     if at > pass.now && !(lost && next.is_none()) {
         let message = format!(
-            "{why}. Until {} it is waited for; then what status lists is put on record and this object goes",
+            "{why}. Credwright waits for it until {}. Then AbandonedCredentials record the credentials in \
+             status, and this object is deleted",
             to_second(at)
         );
         let again = surgery::lost_ledger(pass).filter(|plan| lost && plan.step.is_some());

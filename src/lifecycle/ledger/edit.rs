@@ -180,7 +180,7 @@ pub enum IllegalEdit {
     #[error("the ledger has no revision {0}")]
     NoRevision(u32),
     /// No such intent.
-    #[error("the ledger has no intent for this answer")]
+    #[error("the ledger has no intent for this response")]
     NoIntent,
     /// No such arrow.
     #[error("revision {revision} cannot go from {from:?} to {to:?}")]

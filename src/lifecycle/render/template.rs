@@ -99,7 +99,8 @@ fn too_long(template: &str, syntax: &SyntaxConfig) -> Option<String> {
         if parts > TAG_MAX {
             let line = span.start_line;
             return Some(format!(
-                "a tag in line {line} has more than {TAG_MAX} names, values and signs: make it of several with {{% set %}}"
+                "a tag in line {line} has more than {TAG_MAX} names, values and signs: split it with {{% \
+                 set %}}"
             ));
         }
     }

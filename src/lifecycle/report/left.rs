@@ -22,11 +22,11 @@ impl Conclusion<'_> {
         let client = it.client_id.as_deref().unwrap_or("unknown");
         let what = match it.kind {
             AbandonedKind::NotRevoked => "was not revoked",
-            AbandonedKind::Unconfirmed => "may have been made",
+            AbandonedKind::Unconfirmed => "may have been created",
         };
-        let next = it.action.as_deref().unwrap_or("it is tried again there until it is gone");
+        let next = it.action.as_deref().unwrap_or("Credwright retries until it is gone");
         let message = format!(
-            "{} (client {client}) {what}: {}; it is on record as the AbandonedCredential {}: {next}",
+            "{} (client {client}) {what}: {}; it is recorded as the AbandonedCredential {}: {next}",
             it.name, it.why, it.record
         );
         self.report.events.push(EventNote { warning: true, reason: Reason::Abandoned, message });

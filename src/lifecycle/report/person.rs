@@ -75,8 +75,8 @@ impl Conclusion<'_> {
         let intake = self.world.subject.object.as_ref().and_then(|object| object.spec.intake.as_ref());
         let name = intake.map_or("", |intake| intake.secret_name.as_str());
         format!(
-            "If that is mended and the pair is right, have it tried again: kubectl annotate secret {name} --namespace={} \
-             --overwrite {TRY_AGAIN_ANNOTATION}=\"$(date)\"",
+            "If that is fixed and the pair is right, have it tried again: kubectl annotate secret {name} \
+             --namespace={} --overwrite {TRY_AGAIN_ANNOTATION}=\"$(date)\"",
             self.world.subject.namespace
         )
     }
@@ -116,7 +116,8 @@ impl Conclusion<'_> {
         let Some(it) = self.world.active().filter(|it| revisions.contains(&it.revision)) else { return };
         let Some(end) = allowed::end(&pass, it).filter(|end| *end <= self.now) else { return };
         let message = format!(
-            "{}, which is published, is being revoked: its life at the shared provider {} was over at {}, and it may not be renewed",
+            "the published credential {} is being revoked: its life at the shared provider {} ended at \
+             {}, and it may not be renewed",
             it.name,
             it.account.name,
             to_second(end)

@@ -18,13 +18,14 @@ impl Conclusion<'_> {
         let ledger = ledger_name(&self.world.subject.name);
         let message = match inherited.how {
             Inheritance::Borrowed | Inheritance::Other(_) => format!(
-                "the ledger {ledger} was written on another cluster: its credential stays published while it works, and is never \
-                 revoked from here; this cluster issues its own when that is due. If it is this cluster's, say so: {}",
+                "the ledger {ledger} was written on another cluster: its credential stays published while \
+                 it works, and is never revoked from here. This cluster issues its own when a renewal is \
+                 due. If the credential belongs to this cluster, claim it: {}",
                 inherit::claim_command(self.world)
             ),
             Inheritance::Adopted | Inheritance::Rebuilt => format!(
-                "the ledger {ledger} was restored or put back: its credential stays published while it works, and nothing is \
-                 revoked before one that is issued from now on has replaced it"
+                "the ledger {ledger} was restored: its credential stays published while it works, and \
+                 nothing is revoked until a newly issued credential has replaced it"
             ),
         };
         self.tell(Reason::Inherited, message);
@@ -38,23 +39,25 @@ impl Conclusion<'_> {
         self.report.memory.unrecoverable = None;
         let kept = match &recovery.published {
             Some(published) if published.revision <= recovery.inherited.borrowed() => format!(
-                "the credential in the Secret {} is kept, and never revoked from here, for another cluster made it, or may have made it. \
-                 If it is this cluster's, say so: {}",
+                "the credential in the Secret {} is kept and never revoked from here, because another \
+                 cluster issued it, or may have issued it. If it belongs to this cluster, claim it: {}",
                 published.target,
                 inherit::claim_command(self.world)
             ),
             Some(published) => format!("the credential in the Secret {} is kept", published.target),
             None => "no Secret holds its credential, so a new one is issued".to_owned(),
         };
-        let message =
-            format!("the ledger {ledger} was lost, and put together again from status and target: {kept}");
+        let message = format!(
+            "the ledger {ledger} was lost and has been rebuilt from the object's status and the published \
+             Secret: {kept}"
+        );
         self.tell(Reason::LedgerRebuilt, message);
     }
 
     fn not_made_again(&mut self, failure: &Failure) {
         self.report.memory.unrecoverable = Some(self.now);
         let ledger = ledger_name(&self.world.subject.name);
-        let message = format!("the ledger {ledger} cannot be put together again: {}", failure.message);
+        let message = format!("the ledger {ledger} cannot be rebuilt: {}", failure.message);
         self.tell(Reason::LedgerLost, message);
     }
 
@@ -64,7 +67,8 @@ impl Conclusion<'_> {
         }
         let ledger = ledger_name(&self.world.subject.name);
         let message = format!(
-            "the ledger {ledger} was deleted and made anew as it was: it is Credwright's record, and is only removed with its object"
+            "the ledger {ledger} was deleted and has been recreated unchanged: it is Credwright's record, \
+             and is only removed with its object"
         );
         self.tell(Reason::LedgerRebuilt, message);
     }

@@ -17,7 +17,7 @@ use super::Conclusion;
 #[must_use]
 pub fn yet_accepted(said: bool, what: &str) -> String {
     let says = if said { "says that it has revoked" } else { "does not know" };
-    format!("the provider {says} {what}, and yet accepts it")
+    format!("the provider {says} {what}, but still accepts it")
 }
 
 impl Conclusion<'_> {

@@ -72,7 +72,7 @@ impl Conclusion<'_> {
         self.report.edits.push(Edit::StartRevoking { revisions: vec![revision.revision] });
         let next = match view {
             Some(provider) if provider.capabilities.by_hand => "a person has to make another one",
-            _ => "it is revoked and another one is tried",
+            _ => "it is revoked, and another one is tried",
         };
         let message = format!("the provider never accepted {}; {next}", revision.name);
         let failure = Failure { kind: FailureKind::Malformed, retry_after: None, message: String::new() };
@@ -94,7 +94,7 @@ impl Conclusion<'_> {
                 Some(provider) if provider.capabilities.by_hand => "a person has to make another one",
                 _ => "another one is issued at once",
             };
-            let message = format!("the provider refuses {}, which is published; {next}", revision.name);
+            let message = format!("the provider refuses the published credential {}; {next}", revision.name);
             self.report.events.push(EventNote { warning: true, reason: Reason::FoundRevoked, message });
         }
     }

@@ -64,12 +64,12 @@ fn limits_that_are_too_low_for_the_schedules_are_told_beforehand() {
     assert_eq!(judged(limits(Some(10), None), 8, 100), None);
     let mints = judged(limits(Some(10), None), 9, 100).unwrap();
     assert!(
-        mints.contains("about 9 new credentials an hour, and limits.mintsPerHour allows 10: raise it"),
+        mints.contains("about 9 new credentials an hour, but limits.mintsPerHour allows 10: raise it"),
         "{mints}"
     );
     assert_eq!(judged(limits(None, Some(1)), 100, 2300), None);
     let rate = judged(limits(None, Some(1)), 100, 2500).unwrap();
-    assert!(rate.contains("about 3000 requests an hour, and limits.requestsPerSecond allows 3600"), "{rate}");
+    assert!(rate.contains("about 3000 requests an hour, but limits.requestsPerSecond allows 3600"), "{rate}");
     assert_eq!(judged(limits(None, None), 100, 2500), None, "five each second");
 }
 

@@ -97,7 +97,7 @@ fn who_gave_a_pair_that_is_refused_is_told_what_else_it_can_mean() {
     let world = refused(by_hand(), "a").holding(pair("a")).world();
     let plan = decide(&world, noon());
     assert_eq!(plan.reason, Reason::IntakeRefused);
-    let said = "it may not be used from here. Keys of another region are refused, too. If that is mended";
+    let said = "it may not be used from here. Keys of another region are refused, too. If that is fixed";
     assert!(plan.message.contains(said), "{}", plan.message);
 }
 
@@ -354,11 +354,11 @@ fn what_a_person_is_to_remove_is_looked_for_until_it_is_gone() {
     assert!(asked(looked(minutes(1))).starts_with(
         "RemovalAwaited: remove prod-orders-kwtag-1abcd (client client-1) at the portal, page Old keys: it was replaced at 2026-11-19T12:00:00Z"
     ));
-    assert!(asked(looked(minutes(1))).contains("Credwright sees when it is gone"));
+    assert!(asked(looked(minutes(1))).contains("Credwright notices when it is gone"));
     let elsewhere =
         looked(minutes(1)).and(|it| it.document.revisions[1].account.fingerprint = "other".to_owned());
     assert!(
-        asked(elsewhere).contains("then say that it is gone"),
+        asked(elsewhere).contains("Then confirm that it is gone"),
         "what is published says nothing of that account"
     );
     let anew = looked(minutes(1)).and(|it| it.document.revisions[0].client_id = Some("client-2".to_owned()));
@@ -421,7 +421,7 @@ fn what_a_provider_cannot_honour_is_named_with_the_provider() {
         ),
         (
             with(|it| it.scopes = Scopes::None),
-            "spec.scopes: Acme knows no scopes, every credential of it may do everything; remove spec.scopes if that is acceptable",
+            "spec.scopes: Acme has no scopes, and each of its credentials may do everything; remove spec.scopes if that is acceptable",
         ),
         (
             by_hand().capable(|it| it.scopes = known()),

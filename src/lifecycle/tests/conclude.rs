@@ -50,7 +50,10 @@ fn what_was_made_and_cannot_be_used_is_told_and_not_asked_for_again_at_once() {
     assert_eq!(document.revisions[0].state, State::Intended, "the answer was written down with the outcome");
     let record = &document.failures[&StepKind::Mint];
     assert_eq!(record.reason, Reason::ProviderProtocolError);
-    assert_eq!(record.message, "a credential was made that cannot be used, and is revoked: more scopes");
+    assert_eq!(
+        record.message,
+        "the provider created a credential that cannot be used, so it is revoked: more scopes"
+    );
     assert_eq!(again(&document, StepKind::Mint), Some(hours(1)));
     assert_eq!(document.mints.len(), 1);
     assert_eq!(report.events.len(), 1);
@@ -354,8 +357,12 @@ fn what_is_put_on_record_leaves_the_ledger_and_people_are_told() {
     assert_eq!(report.edits, [Edit::Abandon { revision: 1 }]);
     let note = &report.events[0];
     assert!(note.warning && note.reason == Reason::Abandoned);
-    let told =
-        ["prod-orders-kwtag-1abcd", "the provider does not answer", "AbandonedCredential kw", "tried again"];
+    let told = [
+        "prod-orders-kwtag-1abcd",
+        "the provider does not answer",
+        "AbandonedCredential kw",
+        "Credwright retries",
+    ];
     assert!(told.iter().all(|it| note.message.contains(it)), "{}", note.message);
     let asked = abandoned(late(), Some("remove it at Acme"));
     assert!(asked.events[0].message.contains("remove it at Acme"), "{}", asked.events[0].message);

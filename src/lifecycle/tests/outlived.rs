@@ -119,7 +119,7 @@ fn a_suspended_object_does_not_keep_what_is_being_revoked_beyond_its_end() {
 #[test]
 fn people_are_told_when_a_published_credential_will_be_and_is_revoked() {
     let plan = decide(&bounded(89).suspended().world(), noon());
-    assert!(plan.message.contains("is revoked when its life is over, at 2"), "{}", plan.message);
+    assert!(plan.message.contains("is revoked at the end of its life, at 2"), "{}", plan.message);
     assert!(matches!(plan.wake, Wake::At(_)), "nothing else would end it");
     let own = decide(&a_credential().issued(days(89)).published().suspended().world(), noon());
     assert!(!own.message.contains("revoked"), "{}", own.message);

@@ -272,7 +272,9 @@ fn a_search_says_what_was_wrong_with_the_answer_and_with_the_list() {
         plan.message
     };
     let message = said(FailureKind::Malformed);
-    for part in [cause, list, "it is being looked for at the provider", "; the next attempt is at "] {
+    for part in
+        [cause, list, "Credwright searches for the credential at the provider", "; the next attempt is at "]
+    {
         assert!(message.contains(part), "{part}: {message}");
     }
 }

@@ -210,7 +210,7 @@ fn a_message_names_the_filter_or_the_value_and_what_there_is() {
         ("{% set a = client_id %}{{ a ~ nobody }}", "there is no value nobody in line 1; "),
         (
             "{{ previous_client_id }}",
-            "previous_client_id has no value in line 1; where a credential may be without it, write {% if previous_client_id is defined %}",
+            "previous_client_id has no value in line 1; if a credential may lack it, write {% if previous_client_id is defined %}",
         ),
         ("{{ client_id is base64 }}", "there is no test base64 in line 1"),
         ("{{ lookup(client_id) }}", "there is no function lookup in line 1"),

@@ -165,7 +165,7 @@ fn two_scopes_in_one_entry_are_refused_before_any_call() {
     let asked = |scope: &str| a_credential().with_spec(|it| it.scopes = vec![scope.to_owned()]);
     let plan = decide(&asked("read write").world(), noon());
     assert_eq!(plan.reason, Reason::InvalidForProvider);
-    assert_eq!(plan.message, r#"spec.scopes: "read write" is no scope; write one scope in each entry"#);
+    assert_eq!(plan.message, r#"spec.scopes: "read write" is not a scope; write one scope in each entry"#);
     check(vec![
         ("a scope with punctuation", asked("https://acme.example/orders.read"), "mint 1: FirstIssue"),
         (

@@ -143,7 +143,7 @@ fn a_revocation_that_is_refused_is_a_persons_business_until_it_is_over() {
     assert_eq!(action(doomed()), "none");
     let status = status_of(failed(FailureKind::Forbidden, 1));
     let message = &condition(&status, ConditionType::ActionRequired).unwrap().message;
-    assert!(message.contains("Remove ") && message.contains("it is tried again at"), "{message}");
+    assert!(message.contains("Remove ") && message.contains("Credwright retries at"), "{message}");
 }
 
 #[test]
@@ -160,8 +160,8 @@ fn published_and_provider_reachable_say_what_they_are_about() {
     assert_eq!(words(broken, ConditionType::Published), "False TemplateInvalid");
     assert_eq!(words(active(), ConditionType::ProviderReachable), "True LoginAccepted");
     for (login, expected) in [
-        (LoginCheck::Untried, "the provider answers; whether it takes the initial_access_token shows when"),
-        (LoginCheck::None, "the provider answers; it is asked without a login"),
+        (LoginCheck::Untried, "the provider answers; the initial_access_token is first tried when"),
+        (LoginCheck::None, "the provider answers; Credwright uses no login there"),
     ] {
         let status = status_of(active().capable(|it| it.login = login));
         let reached = condition(&status, ConditionType::ProviderReachable).unwrap();

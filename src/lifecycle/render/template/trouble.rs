@@ -99,14 +99,14 @@ fn is_about_nothing(error: &Error) -> bool {
 }
 
 fn no_filter(name: String) -> String {
-    format!("there is no filter {name}; there are {}, and more of MiniJinja's", filters::NAMES.join(", "))
+    format!("there is no filter {name}; there are {}, and MiniJinja's own", filters::NAMES.join(", "))
 }
 
 fn no_value(unknown: &[String], values: &[&str]) -> Option<String> {
     let name = unknown.first()?;
     if OPTIONAL.contains(&name.as_str()) {
         return Some(format!(
-            "{name} has no value; where a credential may be without it, write {{% if {name} is defined %}} around \
+            "{name} has no value; if a credential may lack it, write {{% if {name} is defined %}} around \
              it, or {{{{ {name} | default('') }}}}"
         ));
     }
