@@ -198,7 +198,7 @@ const FOLLOWED: &[(&str, &str)] = &[
     ("check username and password", "a_login_that_is_refused_is_said_and_a_corrected_one_heals"),
     ("check {setting}", "every_field_of_a_provider_is_part_of_its_setup"),
     (
-        "it may refuse the end that was asked for, {expires}: check spec.lifetime",
+        "it may refuse the requested expiry, {expires}: check spec.lifetime",
         "whatever_is_corrected_ends_the_wait_for_it",
     ),
     ("check expereo.baseUrl and expereo.clientsPath", "a_corrected_path_is_tried_at_once"),

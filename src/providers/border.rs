@@ -140,7 +140,7 @@ impl Measure {
 fn check_issued(issued: &Issued, is_own: impl Fn(&str, &str) -> bool) -> Result<(), String> {
     let Issued { ids, client_id, client_secret, expires_at, handle, fields, secret_aliases } = issued;
     if expires_at.is_some_and(|at| instant::told(at).is_none()) {
-        return Err(format!("an expiry that is no {}", instant::FORM));
+        return Err(format!("an expiry that is not a {}", instant::FORM));
     }
     let mut all = Measure::default();
     all.add("a client ID", client_id.len(), CLIENT_ID_MAX);

@@ -18,7 +18,7 @@ pub(super) fn no_login(driver: &'static str, login: Option<&LoginData>) -> Resul
 
 /// Whether the provider answers. What it says to a GET of its token endpoint does not matter: that is no token request.
 pub(super) async fn probe(http: &Http, token_url: &Url) -> Result<(), Failure> {
-    let call = Call::read(Operation::Login, "the look at its token endpoint");
+    let call = Call::read(Operation::Login, "the probe of its token endpoint");
     let answer = http.send(&call, || http.request(Method::GET, token_url)).await?;
     if answer.status.is_server_error() || answer.status == StatusCode::TOO_MANY_REQUESTS {
         return Err(answer.failure(&call));

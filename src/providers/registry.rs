@@ -114,7 +114,8 @@ pub enum SetupError {
     },
     /// `spec.login` is given where there is nothing to log in to.
     #[error(
-        "spec.login has no use with {driver}: a person makes its credentials, and Credwright does not log in; remove it"
+        "spec.login is not used with {driver}: a person makes its credentials, and Credwright does not \
+         log in; remove it"
     )]
     UnwantedLogin {
         /// The driver's name.
@@ -132,7 +133,8 @@ pub enum SetupError {
     },
     /// A value ends in a line break.
     #[error(
-        "the login Secret's {key} ends in a line break, which was hardly meant: store it without (printf instead of echo)"
+        "the login Secret's {key} ends in a line break, which is probably a mistake: store it without \
+         (printf instead of echo)"
     )]
     LineBreak {
         /// The value's key.

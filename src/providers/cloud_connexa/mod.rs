@@ -76,8 +76,9 @@ fn base_url(block: &api::CloudConnexa) -> Result<Url, SetupError> {
 
 /// The API answers all of this alike, unless `apiDisabledStatus` says how it answers while it is
 /// off.
-const WHEN_REFUSED: &str = "It is refused, too, while the switch Enable API at API & Logs > API is off, and where its \
-                            allowed subnets leave Credwright's address out (spec.intake.verify: Skip takes it untried).";
+const WHEN_REFUSED: &str = "It is also refused while the switch Enable API at API & Logs > API is off, \
+                            and while its allowed subnets exclude Credwright's address \
+                            (spec.intake.verify: Skip takes it untried).";
 
 fn capabilities(cloud_id: Option<&str>) -> Capabilities {
     let account = cloud_id.map(|id| format!(" of {id}")).unwrap_or_default();
@@ -87,7 +88,7 @@ fn capabilities(cloud_id: Option<&str>) -> Capabilities {
         "Pick the lifetime yourself: which one is preselected has changed over time.",
         "Copy the client ID with its prefix. The secret is shown only once.",
         "The switch Enable API on the same page has to be on, or no credential of the account works.",
-        "With allowed subnets, let Credwright's own address be in one of them, or set spec.intake.verify to Skip.",
+        "If you set allowed subnets, include Credwright's own address, or set spec.intake.verify to Skip.",
         "If support has raised the rate limit of the credential that is replaced, ask for it again: a limit belongs to \
          one credential.",
     ];
@@ -180,9 +181,9 @@ impl Provider for CloudConnexa {
 /// It says nothing about the pair: good and bad ones get this answer.
 fn switched_off(status: u16) -> Failure {
     let message = format!(
-        "CloudConnexa answered {status} to the token request for the pair: turn on Enable API at API & Logs > API in the \
-         Administration portal, or, if it is on, check whether the credential is limited to subnets that Credwright's \
-         address is not in (spec.intake.verify: Skip takes it untried)"
+        "CloudConnexa answered {status} to the token request for the pair: turn on Enable API at API & \
+         Logs > API in the Administration portal, or, if it is on, check whether the credential is \
+         limited to subnets without Credwright's address (spec.intake.verify: Skip takes it untried)"
     );
     failure(FailureKind::Forbidden, message)
 }

@@ -36,7 +36,7 @@ impl Paces {
         if left.is_zero() {
             return Ok(());
         }
-        let message = "CloudConnexa has no call left for this credential; none was made";
+        let message = "CloudConnexa allows no more calls with this credential for now; none was made";
         Err(Failure {
             kind: FailureKind::RateLimited,
             retry_after: Some(delay(left)),

@@ -108,7 +108,7 @@ fn credentials(login: &registry::Login<'_>) -> Result<Credentials, SetupError> {
     }
     let username = login.require("username")?.expose_secret().to_owned();
     if username.contains(':') {
-        let why = "no user name with a colon can be sent (RFC 7617)";
+        let why = "a user name with a colon cannot be sent (RFC 7617)";
         return Err(SetupError::Unusable { key: "username", why });
     }
     Ok(Credentials::Password { username, password: login.require("password")? })
@@ -183,7 +183,7 @@ impl Provider for CloudDirector {
     async fn create(&self, request: &CreateRequest) -> Result<Issued, NotIssued> {
         if !(request.scopes.is_empty() && request.subnets.is_empty()) {
             return Err(
-                failure(FailureKind::Rejected, "Cloud Director knows neither scopes nor subnets").into()
+                failure(FailureKind::Rejected, "Cloud Director has neither scopes nor subnets").into()
             );
         }
         let registered = self.register(&request.name).await?;
@@ -383,7 +383,7 @@ fn check(registered: &wire::Registered, asked: &str) -> Result<(), &'static str>
     }
     match &registered.client_name {
         Some(name) if name != asked => {
-            Err("Cloud Director answered the register request with another name than asked for")
+            Err("Cloud Director answered the register request with another name than requested")
         }
         _ => Ok(()),
     }

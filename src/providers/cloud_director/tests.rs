@@ -59,7 +59,7 @@ fn a_login_is_a_password_or_a_token_of_the_identity_provider() {
         ),
         (
             vec![("username", "me:you"), ("password", "x")],
-            "the login Secret's username cannot be used: no user name with a colon can be sent (RFC 7617)",
+            "the login Secret's username cannot be used: a user name with a colon cannot be sent (RFC 7617)",
         ),
     ] {
         assert_eq!(identity(&login), Err(message.to_owned()));

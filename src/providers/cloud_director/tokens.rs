@@ -134,7 +134,7 @@ impl CloudDirector {
     }
 
     async fn done(&self, task: &Url) -> Result<Revocation, Failure> {
-        let call = Call::read(Operation::Revoke, "the look at the task that deletes the API token");
+        let call = Call::read(Operation::Revoke, "the request for the task that deletes the API token");
         // The older API, which has the tasks, answers in XML unless it is asked.
         let get = |token: &SecretString| {
             let request = self.site.request(Method::GET, task, "application/*+json");

@@ -82,7 +82,7 @@ impl Login {
                 "this login may not manage API clients: {message}; the token's owner needs the permission Developer Portal (API)"
             ),
             (401, Self::Bearer(_)) => {
-                format!("{message}: the bearer_token has run out or was never valid; store a fresh one")
+                format!("{message}: the bearer_token has expired or was never valid; store a fresh one")
             }
             _ => return Ok(answer),
         };

@@ -168,7 +168,7 @@ impl Provider for Expereo {
     async fn create(&self, request: &CreateRequest) -> Result<Issued, NotIssued> {
         let rejected = |message: &str| Err(failure(FailureKind::Rejected, message).into());
         if !request.subnets.is_empty() {
-            return rejected("expereoOne knows no subnets");
+            return rejected("expereoOne has no subnets");
         }
         if request.scopes.is_empty() || !request.scopes.iter().all(|it| self.spelling.contains_key(it)) {
             return rejected("expereoOne needs a scope, and the token endpoint's spelling of each");
@@ -361,11 +361,11 @@ impl Expereo {
             ),
             (
                 created.name.as_ref().is_some_and(|name| *name != asked.name),
-                "expereoOne answered the create request with another name than asked for",
+                "expereoOne answered the create request with another name than requested",
             ),
             (
                 !created.scopes.iter().flatten().all(is_asked),
-                "expereoOne answered the create request with more scopes than asked for",
+                "expereoOne answered the create request with more scopes than requested",
             ),
         ];
         wrong.into_iter().find(|(is_wrong, _)| *is_wrong).map_or(Ok(()), |(_, why)| Err(why))

@@ -95,7 +95,7 @@ async fn entries(mut response: Response, place: &str, wanted: &Wanted) -> Result
 }
 
 fn too_long(place: &str, max: usize, excess: Excess) -> Broken {
-    let message = format!("the answer of {place} is longer than {max} bytes");
+    let message = format!("the response of {place} is longer than {max} bytes");
     Broken { sent: true, excess, message, ..Broken::default() }
 }
 

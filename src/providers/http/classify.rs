@@ -58,7 +58,7 @@ pub(super) fn refused(call: &Call, answer: &Answer) -> Failure {
     let hint = if status.is_redirection() {
         "; redirects are not followed: check the URL"
     } else if is_about_a_quota(call.effect, answer) {
-        "; a quota of the account seems to be used up: remove there what nobody uses, or have it raised"
+        "; a quota of the account seems to be used up: remove unused credentials there, or have it raised"
     } else {
         ""
     };

@@ -39,9 +39,10 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 /// is: it would connect to what the egress guard has not judged.
 const DIRECTLY: &str = " (it is reached directly: a proxy such as HTTPS_PROXY is not used)";
 
-const NO_BUNDLE: &str =
-    "; tls.caBundle (or --ca-file, for all providers) is for servers with an authority of their own";
-const BUNDLE_DOES_NOT_FIT: &str = "; the authorities in tls.caBundle, which are the only ones that are trusted here, did not issue this certificate";
+const NO_BUNDLE: &str = "; if the server has an authority of its own, put it into tls.caBundle, or into \
+                         --ca-file for all providers";
+const BUNDLE_DOES_NOT_FIT: &str =
+    "; only the authorities in tls.caBundle are trusted here, and none of them issued this certificate";
 
 /// The clients of one account. Plain http has one of its own, whose resolver allows next to nothing.
 pub(super) struct Clients {
@@ -210,13 +211,15 @@ pub(super) fn broken(error: &reqwest::Error, place: &str) -> Broken {
         return Broken { message: format!("{place}: {refused}"), ..refusal(refused) };
     }
     let message = if error.is_builder() {
-        "the request cannot be built: a login value or name holds characters that no header takes".to_owned()
+        "the request cannot be built: a login value or name contains characters that are not allowed in a \
+         header"
+            .to_owned()
     } else if error.is_dns() {
         format!("the host name of {place} cannot be resolved{DIRECTLY}")
     } else if let Some(tls) = cause::<rustls::Error>(error) {
         let why: String = tls.to_string().chars().take(200).collect();
         let hint = match tls {
-            rustls::Error::InvalidMessage(_) => "; what answers there does not speak TLS: check the URL",
+            rustls::Error::InvalidMessage(_) => "; the server there does not speak TLS: check the URL",
             _ => "",
         };
         format!("no TLS connection to {place}: {why}{hint}")
@@ -225,9 +228,9 @@ pub(super) fn broken(error: &reqwest::Error, place: &str) -> Broken {
     } else if error.is_timeout() {
         format!("{place} did not answer in time")
     } else if error.is_body() || error.is_decode() {
-        format!("the answer of {place} broke off")
+        format!("the response of {place} was cut off")
     } else {
-        format!("{place} closed the connection without an answer")
+        format!("{place} closed the connection without a response")
     };
     let transient = !error.is_builder() && !error.is_timeout();
     let distrusted = matches!(cause::<rustls::Error>(error), Some(rustls::Error::InvalidCertificate(_)));

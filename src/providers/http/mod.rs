@@ -138,8 +138,8 @@ impl Call {
 
     fn not_its_turn(&self) -> Failure {
         let message = format!(
-            "{} was not sent: other requests of Credwright to this provider took all turns for {} s; raise its \
-             limits.requestsPerSecond or limits.concurrent if it can take more",
+            "{} was not sent: other requests of Credwright to this provider used up its limits for {} s; \
+             raise its limits.requestsPerSecond or limits.concurrent if the provider can take more",
             self.what,
             TURN.as_secs()
         );
@@ -148,7 +148,7 @@ impl Call {
 
     fn not_begun(&self) -> Failure {
         let message = format!(
-            "{} was not sent: what comes before it took longer than {} s",
+            "{} was not sent: its preparation took longer than {} s",
             self.what,
             PREPARATION.as_secs()
         );
@@ -330,8 +330,10 @@ impl Answer {
     pub(super) fn json<T: DeserializeOwned>(&self, call: &Call) -> Result<T, Failure> {
         serde_json::from_slice(without_mark(&self.body)).map_err(|error| {
             let (line, column) = (error.line(), error.column());
-            let message =
-                format!("{} with something undocumented: line {line}, column {column}", self.answered(call));
+            let message = format!(
+                "{} with an undocumented response: line {line}, column {column}",
+                self.answered(call)
+            );
             failure(FailureKind::Malformed, message)
         })
     }

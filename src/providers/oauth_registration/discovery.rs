@@ -151,7 +151,7 @@ impl Discovery {
             Place::Spec(endpoints) => &endpoints.token,
         };
         // A token request is a POST (RFC 6749, section 3.2): this has no effect, and any refusal is a sign of life.
-        let call = Call::read(Operation::Login, "a look at the token endpoint");
+        let call = Call::read(Operation::Login, "a probe of the token endpoint");
         let answer = self.http.send(&call, || self.http.request(Method::GET, token)).await?;
         if answer.status.is_server_error() || answer.status == StatusCode::TOO_MANY_REQUESTS {
             return Err(answer.failure(&call));
@@ -219,8 +219,8 @@ impl Issuer {
         let shown = Url::parse(other).ok().filter(|_| other.len() <= ISSUER_SHOWN);
         let is = shown.map(|_| format!(", which calls itself {other}")).unwrap_or_default();
         let message = format!(
-            "the metadata of {} are another issuer's{is}: oauthRegistration.issuer must be what the server calls itself, \
-             to the letter; it cannot be changed, so delete this provider and make another",
+            "the metadata of {} are another issuer's{is}: oauthRegistration.issuer must be exactly what \
+             the server calls itself; it cannot be changed, so delete this provider and create another",
             self.text
         );
         failure(FailureKind::Malformed, message)
@@ -231,8 +231,9 @@ impl Issuer {
         let endpoint = |name: &'static str, text: Option<String>| {
             let Some(text) = text else {
                 let message = format!(
-                    "the server's metadata have no {name}: delete this provider and make another, with \
-                     oauthRegistration.registrationEndpoint and oauthRegistration.tokenEndpoint in place of issuer"
+                    "the server's metadata have no {name}: delete this provider and create another, with \
+                     oauthRegistration.registrationEndpoint and oauthRegistration.tokenEndpoint in place \
+                     of issuer"
                 );
                 return Err(failure(FailureKind::Rejected, message));
             };

@@ -193,7 +193,7 @@ impl Provider for OauthServer {
 
     async fn create(&self, request: &CreateRequest) -> Result<Issued, NotIssued> {
         if request.expires_at.is_some() || !request.subnets.is_empty() {
-            let message = "RFC 7591 registration knows neither a wanted expiry nor subnets";
+            let message = "RFC 7591 registration has neither a requested expiry nor subnets";
             return Err(failure(FailureKind::Rejected, message).into());
         }
         let call = Call::create("the registration request");
@@ -251,8 +251,8 @@ impl OauthServer {
         let code = answer.error_code();
         match (answer.said(), code.as_deref(), &self.login) {
             (401 | 403, _, Login::Open) => {
-                "the server may want a login for registrations: name one in login.secretRef, best with an \
-                 initial_access_token"
+                "the server may require a login for registrations: name one in login.secretRef, best with \
+                 an initial_access_token"
             }
             (401, _, Login::InitialAccessToken(_)) => {
                 "the initial_access_token of the login may have expired, or may have been used up"
@@ -366,15 +366,15 @@ fn check_scopes(asked: &[String], registered: Option<&str>) -> Result<(), &'stat
     if asked.is_empty() || asked == registered {
         Ok(())
     } else if asked.is_subset(&registered) {
-        Err("the server registered more scopes than asked for")
+        Err("the server registered more scopes than requested")
     } else {
-        Err("the server did not register all scopes that were asked for")
+        Err("the server did not register all requested scopes")
     }
 }
 
 /// `client_secret_expires_at`: 0, like its absence, means never.
 fn expiry(expires_at: &Value, issued_at: &Value) -> Result<Option<Timestamp>, &'static str> {
-    let impossible = "the server registered a client whose secret expires at no possible time";
+    let impossible = "the server registered a client whose secret expires at an impossible time";
     if expires_at.is_null() {
         return Ok(None);
     }
@@ -396,8 +396,8 @@ fn client_uri(uri: &str, registration: &Url) -> Result<Url, &'static str> {
     let url = registry::endpoint_url("registration_client_uri", url.as_str()).map_err(|_| unusable)?;
     if url.origin() != registration.origin() {
         return Err(
-            "registration_client_uri in the server's answer is elsewhere than the registration endpoint: \
-                    check the server's public URL",
+            "registration_client_uri in the server's answer has another origin than the registration \
+             endpoint: check the server's public URL",
         );
     }
     Ok(url)

@@ -97,19 +97,19 @@ fn an_answer_is_believed_only_if_it_can_be_true_and_otherwise_says_what_to_revok
         ("client_id", json!(""), "without an ID", None),
         ("client_id", json!("own"), "our own client ID", None),
         ("scope", json!("read write admin"), "more scopes", all),
-        ("scope", json!("read"), "not register all scopes", all),
-        ("scope", Value::Null, "not register all scopes", all),
-        ("client_secret_expires_at", json!(-1), "at no possible time", all),
-        ("client_secret_expires_at", json!({}), "at no possible time", all),
-        ("client_secret_expires_at", json!(i64::MAX), "at no possible time", all),
+        ("scope", json!("read"), "not register all requested scopes", all),
+        ("scope", Value::Null, "not register all requested scopes", all),
+        ("client_secret_expires_at", json!(-1), "at an impossible time", all),
+        ("client_secret_expires_at", json!({}), "at an impossible time", all),
+        ("client_secret_expires_at", json!(i64::MAX), "at an impossible time", all),
         // The year 9999, and milliseconds.
-        ("client_secret_expires_at", json!(253_402_207_200_i64), "at no possible time", all),
-        ("client_secret_expires_at", json!(1_795_349_520_000_i64), "at no possible time", all),
+        ("client_secret_expires_at", json!(253_402_207_200_i64), "at an impossible time", all),
+        ("client_secret_expires_at", json!(1_795_349_520_000_i64), "at an impossible time", all),
         // Its token goes to the registration endpoint's own place only.
         (
             "registration_client_uri",
             json!("https://evil.example.com/reg/new?of=1"),
-            "elsewhere",
+            "another origin",
             Some("https://id.example.com/reg/new?of=1"),
         ),
     ];

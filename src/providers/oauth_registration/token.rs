@@ -72,12 +72,12 @@ impl TokenEndpoint {
 fn advice(code: &str, scopes: &[String]) -> Option<&'static str> {
     Some(match code {
         "invalid_scope" if scopes.is_empty() => {
-            "the server wants scopes, and none are asked for: set spec.scopes"
+            "the server requires scopes, and none are requested: set spec.scopes"
         }
         "invalid_scope" => "the server knows the pair, but not these scopes: correct spec.scopes",
         "invalid_target" | "invalid_request" => {
-            "the server knows the pair, but wants other parameters: correct oauthRegistration.tokenParameters of \
-             the provider"
+            "the server knows the pair, but requires other parameters: correct \
+             oauthRegistration.tokenParameters of the provider"
         }
         "unauthorized_client" | "unsupported_grant_type" => {
             "the client may not use the grant client_credentials: correct grant_types in \

@@ -40,7 +40,7 @@ fn what_a_login_lacks_is_said() {
         ),
         (
             Some(login(&[pair[0], ("client_secret", "secret\n")])),
-            "the login Secret's client_secret ends in a line break, which was hardly meant: \
+            "the login Secret's client_secret ends in a line break, which is probably a mistake: \
              store it without (printf instead of echo)",
         ),
     ] {

@@ -124,7 +124,7 @@ impl Provider for Spreetail {
 
     async fn create(&self, request: &CreateRequest) -> Result<Issued, NotIssued> {
         if !(request.scopes.is_empty() && request.subnets.is_empty()) {
-            return Err(failure(FailureKind::Rejected, "Spreetail knows neither scopes nor subnets").into());
+            return Err(failure(FailureKind::Rejected, "Spreetail has neither scopes nor subnets").into());
         }
         let call = Call::create("the create request");
         let body = New { name: &request.name, expires: request.expires_at.map(instant) };
@@ -134,8 +134,7 @@ impl Provider for Spreetail {
         let answer = self.tokens.call(&self.http, &call, post).await?;
         let answer = match (answer.said(), &body.expires) {
             (400 | 422, Some(expires)) => {
-                let advice =
-                    format!("it may refuse the end that was asked for, {expires}: check spec.lifetime");
+                let advice = format!("it may refuse the requested expiry, {expires}: check spec.lifetime");
                 return Err(answer.failure_with(&call, &advice).into());
             }
             (404 | 405 | 410, _) => {
@@ -239,9 +238,9 @@ fn check(created: &Created, asked: &CreateRequest, own_client_id: &str) -> Resul
         (created.client_id == own_client_id, "Spreetail answered the create request with our own client ID"),
         (
             created.name.as_ref() != Some(&asked.name),
-            "Spreetail answered the create request with another name than asked for",
+            "Spreetail answered the create request with another name than requested",
         ),
-        (!as_asked, "Spreetail answered the create request with another expiry than asked for"),
+        (!as_asked, "Spreetail answered the create request with another expiry than requested"),
         (born_dead, "Spreetail answered the create request with an expiry that has passed"),
     ];
     wrong.into_iter().find(|(is_wrong, _)| *is_wrong).map_or(Ok(()), |(_, why)| Err(why))

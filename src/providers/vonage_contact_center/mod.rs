@@ -86,7 +86,8 @@ fn of_another_region(region: VonageRegion) -> String {
 
 fn capabilities(region: Option<VonageRegion>) -> Capabilities {
     let notes = [
-        "The credential belongs to the user who makes it: log in as one who stays, best as a user of its own for this.",
+        "The credential belongs to the user who makes it: log in as a user who stays, best as one created \
+         for this.",
         "That user needs an admin licence. A supervisor sees the page too, but can only choose to read or download \
          interaction content and to read user details.",
         "If the page has tabs, choose Users. The page shows scopes as sentences, such as View agent availability.",

@@ -106,7 +106,10 @@ fn a_quota_is_no_name_that_is_taken_and_no_right_that_lacks() {
         let answer = answer(status, body);
         assert_eq!(kind(Effect::Create, &answer), FailureKind::Rejected, "{body}");
         let failure = answer.failure_with(&Call::create("the create request"), "choose another name");
-        assert!(failure.message.ends_with("remove there what nobody uses, or have it raised"), "{failure:?}");
+        assert!(
+            failure.message.ends_with("remove unused credentials there, or have it raised"),
+            "{failure:?}"
+        );
         let told = answer.failure(&Call::revoke("the delete request")).message;
         assert!(!told.contains("quota of the account"), "{told}");
     }

@@ -66,7 +66,7 @@ async fn trusts(clients: &Clients, server: &Url) -> bool {
     match clients.exchange(clients.request(Method::GET, server), &bound).await {
         Ok(answer) => answer.status.is_success(),
         Err(broken) => {
-            assert!(broken.message.contains("or --ca-file, for all providers"), "{}", broken.message);
+            assert!(broken.message.contains("or into --ca-file for all providers"), "{}", broken.message);
             false
         }
     }
