@@ -6,10 +6,9 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 /// Words of a promise or of an advice.
-const WORDS: [&str; 24] = [
+const WORDS: [&str; 23] = [
     "tried again",
     "Credwright retries",
-    "put together again",
     "recreate",
     "rebuil",
     "as soon as",
@@ -37,7 +36,6 @@ const WORDS: [&str; 24] = [
 const FOLLOWED: &[(&str, &str)] = &[
     ("; the next attempt is at {}", "a_final_refusal_is_tried_again_within_the_hour"),
     ("Credwright retries at {}", "an_hour_of_refusals_revokes_nothing_and_heals"),
-    ("it is tried again at {}", "an_hour_of_refusals_revokes_nothing_and_heals"),
     ("it is tried in a few seconds", "every_refusal_is_explained_and_nothing_is_published_or_lost"),
     (
         "If that is fixed and the pair is right, have it tried again",
@@ -119,10 +117,6 @@ const FOLLOWED: &[(&str, &str)] = &[
         "an_object_whose_ledger_cannot_be_read_goes_and_what_its_status_lists_is_revoked",
     ),
     (
-        "it is tried again until it is gone",
-        "what_a_provider_that_is_away_for_too_long_keeps_is_on_record_and_revoked_when_it_is_back",
-    ),
-    (
         "Credwright retries until it is gone",
         "what_a_provider_that_is_away_for_too_long_keeps_is_on_record_and_revoked_when_it_is_back",
     ),
@@ -155,7 +149,7 @@ const FOLLOWED: &[(&str, &str)] = &[
     ),
     ("its owner has to give it the label", "consent_to_a_login_that_is_withdrawn_is_noticed_at_once"),
     (
-        "each ledger then has to be put together again",
+        "each ledger then has to be rebuilt",
         "without_the_seals_key_a_ledger_says_so_and_is_put_together_when_a_person_deletes_it",
     ),
     (
@@ -167,7 +161,7 @@ const FOLLOWED: &[(&str, &str)] = &[
         "an_object_that_cannot_be_decoded_keeps_nobody_waiting_in_streamed_lists",
     ),
     (
-        "Give it the right to; it is tried again by itself",
+        "Give it the right to; Credwright retries by itself",
         "rights_that_go_with_their_namespace_go_last_and_are_free_while_nothing_needs_them",
     ),
     // The providers: what is corrected there is part of what a failure is about.

@@ -137,7 +137,7 @@ impl Engine {
             go_without(supplied, &it.record)?;
         }
         let (namespace, name) = (&key.namespace, &key.name);
-        tracing::warn!(%namespace, %name, record = %it.record, why = %it.why, "a credential was abandoned");
+        tracing::warn!(%namespace, %name, record = %it.record, why = %it.why, "credential abandoned");
         Ok(())
     }
 
@@ -206,9 +206,9 @@ impl Engine {
         let name = record.name_any();
         let secret = beside(record, data);
         let api = self.own_secrets();
-        match call("keeping what retrying needs", api.create(&post(), &secret)).await {
+        match call("storing the data for retries", api.create(&post(), &secret)).await {
             Err(error) if error.is_already_exists() => {
-                call("keeping what retrying needs", api.replace(&name, &post(), &secret)).await.map(drop)
+                call("storing the data for retries", api.replace(&name, &post(), &secret)).await.map(drop)
             }
             made => made.map(drop),
         }
@@ -217,7 +217,7 @@ impl Engine {
     /// What is beside a record; `None` if there is nothing that retrying could use.
     async fn supplies(&self, record: &AbandonedCredential) -> Result<Option<Supplies>, EngineError> {
         let api = self.own_secrets();
-        let secret = call("reading what retrying needs", api.get_opt(&record.name_any())).await?;
+        let secret = call("reading the data for retries", api.get_opt(&record.name_any())).await?;
         let Some(secret) = secret.filter(|it| it.type_.as_deref() == Some(ABANDONED_TYPE)) else {
             return Ok(None);
         };
@@ -288,7 +288,7 @@ impl Engine {
     /// Removes a record, and then the Secret beside it, without waiting for the garbage collector.
     async fn remove_abandoned(&self, record: &AbandonedCredential) -> Result<(), EngineError> {
         let (name, api) = (record.name_any(), self.own_secrets());
-        let beside = call("reading what retrying needs", api.get_opt(&name)).await?.filter(|secret| {
+        let beside = call("reading the data for retries", api.get_opt(&name)).await?.filter(|secret| {
             secret.owner_references().iter().any(|owner| Some(&owner.uid) == record.metadata.uid.as_ref())
         });
         let (records, only_this) = (self.records(), only(record.uid()));
@@ -296,7 +296,7 @@ impl Engine {
         ignore_absence(deleted.map(drop))?;
         self.stores.abandoned.remove(&Key::of(record), version(record));
         if let Some(secret) = beside {
-            let deleted = call("removing what retrying needs", api.delete(&name, &only(secret.uid()))).await;
+            let deleted = call("removing the data for retries", api.delete(&name, &only(secret.uid()))).await;
             ignore_absence(deleted.map(drop))?;
         }
         Ok(())
@@ -333,14 +333,14 @@ impl Engine {
             Err(message) => AbandonedStatus { next_attempt: None, message: Some(message), ..before },
             Ok(_) if before.next_attempt.is_none() => AbandonedStatus {
                 next_attempt: Some(to_second(next_attempt(1, now))),
-                message: Some("it is tried again until it is gone".to_owned()),
+                message: Some("Credwright retries until it is gone".to_owned()),
                 ..before
             },
             Ok(_) if !turns.begin(Work::Attempt, &attempt::provider_of(&record)) => return Ok(None),
             Ok(caller) => match self.end_one(&record, &caller, supplies.as_ref(), turns).await {
                 attempt::Attempt::Gone => {
                     let (namespace, name) = (&record.spec.credential.namespace, &record.spec.name);
-                    tracing::info!(%namespace, credential = %name, "an abandoned credential is gone");
+                    tracing::info!(%namespace, credential = %name, "abandoned credential gone");
                     self.remove_abandoned(&record).await?;
                     return Ok(None);
                 }
@@ -388,7 +388,7 @@ fn bytes(text: &SecretString) -> ByteString {
 fn go_without(supplied: Result<(), EngineError>, record: &str) -> Result<(), EngineError> {
     match supplied {
         Err(error) if error.is_refusal() => {
-            tracing::warn!(record, %error, "what retrying a revocation needs not stored");
+            tracing::warn!(record, %error, "data for retries of a revocation not stored");
             Ok(())
         }
         supplied => supplied,

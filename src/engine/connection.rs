@@ -144,7 +144,7 @@ where
         Box::pin(async move {
             let longest = if watches { begin } else { Duration::MAX };
             let Ok(answer) = tokio::time::timeout(longest, answer).await else {
-                return Err(format!("the API server did not begin a watch within {begin:?}").into());
+                return Err(format!("the API server did not start a watch within {begin:?}").into());
             };
             let answer = answer.map_err(Into::into)?;
             match told_by_header(answer.status(), answer.headers()) {
@@ -222,7 +222,7 @@ mod tests {
         let ask = |uri: &str| bounded.layer(silent).call(Request::builder().uri(uri).body(()).unwrap());
         tokio::select! {
             begun = ask("/api/v1/secrets?watch=true&timeoutSeconds=20") => {
-                assert!(begun.unwrap_err().to_string().contains("did not begin a watch"));
+                assert!(begun.unwrap_err().to_string().contains("did not start a watch"));
             }
             _ = ask("/api/v1/secrets?limit=10") => panic!("nobody answers"),
         }

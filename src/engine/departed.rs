@@ -40,7 +40,7 @@ impl Engine {
     /// If it cannot be read.
     pub async fn recall_departed(&self) -> Result<(), EngineError> {
         let api = self.config_maps();
-        let there = call("reading what was minted before", api.get_opt(MINTS_NAME)).await?;
+        let there = call("reading the mints of deleted objects", api.get_opt(MINTS_NAME)).await?;
         let kept = there.map(|it| listed(&it)).unwrap_or_default();
         self.stores.ledgers.set_stored(recent(kept, self.now()));
         Ok(())
@@ -82,16 +82,20 @@ impl Engine {
         };
         self.stores.ledgers.set_departed(with(Vec::new()));
         for _ in 0..ATTEMPTS {
-            let there = call("reading what was minted before", api.get_opt(MINTS_NAME)).await?;
+            let there = call("reading the mints of deleted objects", api.get_opt(MINTS_NAME)).await?;
             let all = with(there.as_ref().map(listed).unwrap_or_default());
             let written = match there {
                 Some(there) => {
                     let map = config_map(there.metadata, &all);
-                    call("keeping what was minted", api.replace(MINTS_NAME, &post(), &map)).await
+                    call("storing the mints of deleted objects", api.replace(MINTS_NAME, &post(), &map)).await
                 }
                 None => {
                     let metadata = ObjectMeta { name: Some(MINTS_NAME.to_owned()), ..ObjectMeta::default() };
-                    call("keeping what was minted", api.create(&post(), &config_map(metadata, &all))).await
+                    call(
+                        "storing the mints of deleted objects",
+                        api.create(&post(), &config_map(metadata, &all)),
+                    )
+                    .await
                 }
             };
             match written {
@@ -104,7 +108,7 @@ impl Engine {
                 Err(error) => return Err(error),
             }
         }
-        Err(EngineError::Conflict("what was minted"))
+        Err(EngineError::Conflict("the mints of deleted objects"))
     }
 
     fn config_maps(&self) -> Api<ConfigMap> {

@@ -134,7 +134,7 @@ where
     let mut params = params.limit(PAGE);
     let mut freed = 0;
     loop {
-        let page = call("listing what Credwright holds", listed.list(&params)).await?;
+        let page = call("listing objects with Credwright's finalizer", listed.list(&params)).await?;
         for object in page.items {
             freed += usize::from(free(&of(&object.metadata), &object.metadata).await?);
         }

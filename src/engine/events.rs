@@ -16,7 +16,7 @@ const NAME_MAX: usize = 200;
 /// The longest note that the API server takes, in bytes.
 const NOTE_MAX: usize = 1024;
 /// What a note ends with that was longer.
-const CUT: &str = "… (the whole of it is in the status)";
+const CUT: &str = "… (the full text is in the status)";
 
 impl Engine {
     /// Publishes `note` on `object`. An Event that is lost is only a note that is lost: failures are logged.
@@ -41,7 +41,7 @@ impl Engine {
         let api: Api<Event> = Api::namespaced(self.client.clone(), &namespace);
         let event = self.event(regarding, &namespace, note);
         if let Err(error) = call("publishing an Event", api.create(&PostParams::default(), &event)).await {
-            tracing::warn!(%namespace, %name, %error, "an Event could not be published");
+            tracing::warn!(%namespace, %name, %error, "publishing an Event failed");
         }
     }
 

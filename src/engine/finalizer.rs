@@ -44,7 +44,7 @@ impl Change<'_> {
                     "metadata": { "name": name, "uid": uid, "finalizers": [finalizer] },
                 }));
                 let params = PatchParams::apply(MANAGER).force();
-                call("putting a finalizer on", api.patch(name, &params, &patch)).await.map(drop)
+                call("adding a finalizer", api.patch(name, &params, &patch)).await.map(drop)
             }
             // Who comes in between has often done the same.
             Self::Off => match take_off(finalizer, api, name).await {
@@ -61,11 +61,11 @@ async fn take_off<K>(finalizer: &str, api: &Api<Partial<K>>, name: &str) -> Resu
 where
     K: Resource<DynamicType = ()> + Clone + 'static,
 {
-    let there = call("looking at finalizers", api.get_opt(name)).await?;
+    let there = call("reading finalizers", api.get_opt(name)).await?;
     let Some(there) = there.filter(|it| carries(it, finalizer)) else {
         return Ok(());
     };
     let (patch, _) = without(finalizer, there.finalizers(), there.resource_version());
-    let patched = call("taking a finalizer off", api.patch(name, &PatchParams::default(), &patch)).await;
+    let patched = call("removing a finalizer", api.patch(name, &PatchParams::default(), &patch)).await;
     ignore_absence(patched.map(drop))
 }

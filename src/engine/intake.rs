@@ -82,7 +82,7 @@ fn read(secret: &Secret, sealer: &Sealer) -> Result<(IntakeContent, SecretString
     let required = |key: &str| text(key)?.ok_or_else(|| format!("its key {key} is missing or empty"));
     let read = |key: &str| -> Result<Option<Timestamp>, String> {
         let Some(text) = text(key)? else { return Ok(None) };
-        let at = instant::parsed(text).ok_or_else(|| format!("its key {key} is no {}", instant::FORM))?;
+        let at = instant::parsed(text).ok_or_else(|| format!("its key {key} is not a {}", instant::FORM))?;
         Ok(Some(at))
     };
     let (client_id, client_secret) = (required("client_id")?, required("client_secret")?);
@@ -93,10 +93,10 @@ fn read(secret: &Secret, sealer: &Sealer) -> Result<(IntakeContent, SecretString
     // RFC 6749, appendices A.1 and A.2. Many a server answers anything else with an error of its
     // own.
     if !client_id.bytes().all(|it| it.is_ascii_graphic()) {
-        return Err("its client_id has spaces in it, or what is no printable ASCII character".to_owned());
+        return Err("its client_id contains spaces, or characters other than printable ASCII".to_owned());
     }
     if !client_secret.bytes().all(|it| it.is_ascii_graphic() || it == b' ') {
-        return Err("its client_secret has something in it that is no printable ASCII character".to_owned());
+        return Err("its client_secret contains characters other than printable ASCII".to_owned());
     }
     let parts = [client_id.as_bytes(), client_secret.as_bytes()];
     let again = secret.annotations().get(TRY_AGAIN_ANNOTATION).map(String::as_str).unwrap_or_default();

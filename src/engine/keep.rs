@@ -153,7 +153,10 @@ impl Pass<'_> {
                 return error;
             };
             let (namespace, name, client) = (&self.key.namespace, &self.key.name, &answer.client_id);
-            tracing::error!(%namespace, %name, %client, %why, "credential without a ledger neither revoked nor on record");
+            tracing::error!(
+                %namespace, %name, %client, %why,
+                "credential without a ledger neither revoked nor recorded"
+            );
             if !attempts.go_on_after(&why) {
                 return error;
             }
@@ -191,7 +194,7 @@ impl Pass<'_> {
 /// made is looked for.
 pub(super) async fn created(driver: &dyn Provider, request: &CreateRequest) -> Result<Issued, NotIssued> {
     let message =
-        "the create request ended in a defect of Credwright, which is in its log; report it".to_owned();
+        "a bug of Credwright ended the create request; please report it with the panic in the log".to_owned();
     let defect = Failure { kind: FailureKind::Ambiguous, retry_after: None, message };
     AssertUnwindSafe(driver.create(request)).catch_unwind().await.unwrap_or(Err(defect.into()))
 }

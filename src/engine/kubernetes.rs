@@ -18,7 +18,7 @@ const OBEYED: SignedDuration = SignedDuration::from_mins(5);
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// Someone else wrote first; look again.
-    #[error("{0} was changed by someone else")]
+    #[error("{0} was changed by another writer")]
     Conflict(&'static str),
     /// The API server refused, or the call failed.
     #[error("{what}: {source}")]
@@ -42,7 +42,7 @@ pub enum EngineError {
     #[error("this process does not hold the Lease")]
     NotLeading,
     /// Another process goes on in our place.
-    #[error("this process is stopping, and begins nothing more")]
+    #[error("this process is stopping and starts nothing new")]
     Stopping,
     /// Nothing is wrong with the templates; this machine cannot render them just now.
     #[error(transparent)]

@@ -345,7 +345,7 @@ impl Pass<'_> {
         let untrue = if issued.client_id.is_empty() || issued.client_secret.expose_secret().is_empty() {
             Err("the provider answered with an empty client ID or secret")
         } else if issued.expires_at.is_some_and(|at| at <= self.engine.now()) {
-            Err("the provider answered with a credential that has expired already")
+            Err("the provider answered with a credential that has already expired")
         } else {
             Ok(())
         };
@@ -360,7 +360,7 @@ impl Pass<'_> {
             ));
         }
         let own = self.open.as_ref().and_then(|open| open.document.sibling(revision, client_id))?;
-        Some(format!("the provider answered with client {client_id}, which is {} already", own.name))
+        Some(format!("the provider answered with client {client_id}, which is already {}", own.name))
     }
 
     /// Returns whether another object has this client at the same account. At another one the same
@@ -398,8 +398,9 @@ impl Pass<'_> {
             Ok(Published::Foreign) => {
                 self.inspected = None;
                 let name = object.spec.target_name(&self.key.name);
-                let message =
-                    format!("the Secret {name} exists and is not this object's; it is not overwritten");
+                let message = format!(
+                    "the Secret {name} exists and does not belong to this object; it is not overwritten"
+                );
                 Ok(Outcome::NotPublished { reason: Reason::TargetForeign, message })
             }
             Err(error) if error.is_refusal() => {

@@ -38,7 +38,7 @@ impl Engine {
         }
         let bindings: Api<Partial<RoleBinding>> = Api::namespaced(self.client.clone(), namespace);
         match call("reading the RoleBinding", bindings.get_opt(name)).await? {
-            None => tracing::info!(namespace, name, "no such RoleBinding is there to be held"),
+            None => tracing::info!(namespace, name, "the RoleBinding does not exist"),
             Some(_) if !needed => Change::Off.of(RIGHTS_FINALIZER, &bindings, name).await?,
             Some(binding) if carries(&binding, RIGHTS_FINALIZER) => {}
             Some(binding) => {

@@ -29,7 +29,7 @@ impl Engine {
     /// Whether the definition of ApiCredentials is being deleted. Who may not look at it does not know, and says no.
     pub(super) async fn definition_is_going(&self) -> Result<bool, EngineError> {
         let definitions: Api<Partial<CustomResourceDefinition>> = Api::all(self.client.clone());
-        match call("reading our definition", definitions.get_opt(DEFINITION)).await {
+        match call("reading Credwright's CRD", definitions.get_opt(DEFINITION)).await {
             Ok(there) => Ok(there.is_none_or(|it| it.metadata.deletion_timestamp.is_some())),
             Err(error) if error.is_refusal() => Ok(false),
             Err(error) => Err(error),
@@ -89,9 +89,9 @@ async fn current(
     let there = call("reading the sealing key", secrets.get_opt(SEAL_NAME)).await?;
     let made = match there {
         Some(secret) if is_said_to_be_lost(&secret) => {
-            tracing::warn!(namespace, name = SEAL_NAME, "sealing key said to be lost, making another");
+            tracing::warn!(namespace, name = SEAL_NAME, "sealing key declared lost, creating another");
             let secret = new_key(secret.metadata);
-            call("making the sealing key", secrets.replace(SEAL_NAME, &post(), &secret)).await
+            call("creating the sealing key", secrets.replace(SEAL_NAME, &post(), &secret)).await
         }
         Some(secret) => return key_of(secret, SEAL_NAME),
         None => {
@@ -105,7 +105,7 @@ async fn current(
                 namespace: Some(namespace.to_owned()),
                 ..ObjectMeta::default()
             };
-            call("making the sealing key", secrets.create(&post(), &new_key(metadata))).await
+            call("creating the sealing key", secrets.create(&post(), &new_key(metadata))).await
         }
     };
     match made {
@@ -138,10 +138,11 @@ fn is_said_to_be_lost(secret: &Secret) -> bool {
 /// Returns what a person has to do where the key is missing.
 fn lost_key(namespace: &str, ledger: &str) -> String {
     format!(
-        "the Secret {SEAL_NAME} in the namespace {namespace}, which holds the key that seals ledgers, is missing, and there are ledgers \
-         that only it opens, such as {ledger}. Restore it from a backup. Only if it is lost for good, say so, and another key is made: \
-         kubectl create secret generic {SEAL_NAME} --namespace={namespace} --type={SEAL_TYPE} --from-literal={LOST}=yes; each ledger \
-         then has to be put together again, as the condition LedgerUnreadable says"
+        "the Secret {SEAL_NAME} in the namespace {namespace}, which holds the key that seals ledgers, is \
+         missing, and there are ledgers that only it opens, such as {ledger}. Restore it from a backup. \
+         Only if it is lost for good, say so, and Credwright creates another key: kubectl create secret \
+         generic {SEAL_NAME} --namespace={namespace} --type={SEAL_TYPE} --from-literal={LOST}=yes; each \
+         ledger then has to be rebuilt, as the condition LedgerUnreadable says"
     )
 }
 
@@ -160,7 +161,7 @@ fn everywhere(client: &Client, within: &[String]) -> Vec<Api<Partial<Secret>>> {
 /// One ledger, if there is any. A namespace where Credwright may not look has none for it.
 async fn some_ledger(client: &Client, within: &[String]) -> Result<Option<String>, EngineError> {
     for api in everywhere(client, within) {
-        match call("looking for ledgers", api.list(&ledgers().limit(1))).await {
+        match call("listing ledgers", api.list(&ledgers().limit(1))).await {
             Ok(found) => {
                 if let Some(it) = found.items.first() {
                     return Ok(Some(format!("{}/{}", it.namespace().unwrap_or_default(), it.name_any())));
@@ -183,7 +184,7 @@ impl Engine {
         for everywhere in everywhere(&self.client, within) {
             let mut page = ledgers().labels(&format!("{ROLE_LABEL}!={ROLE_LEDGER}")).limit(PAGE);
             loop {
-                let found = match call("looking for ledgers", everywhere.list(&page)).await {
+                let found = match call("listing ledgers", everywhere.list(&page)).await {
                     Err(error) if error.is_refusal() && !within.is_empty() => break,
                     found => found?,
                 };
@@ -203,13 +204,13 @@ impl Engine {
     /// must not keep the others from being worked in.
     async fn label_ledger(&self, ledger: &Partial<Secret>) -> Result<(), EngineError> {
         let (namespace, name) = (ledger.namespace().unwrap_or_default(), ledger.name_any());
-        tracing::warn!(%namespace, %name, "label {ROLE_LABEL} missing on a ledger, putting it back");
+        tracing::warn!(%namespace, %name, "label {ROLE_LABEL} missing on a ledger, adding it");
         let patch = Patch::Merge(json!({ "metadata": { "labels": { ROLE_LABEL: ROLE_LEDGER } } }));
         let api: Api<Partial<Secret>> = Api::namespaced(self.client.clone(), &namespace);
         let patched = call("labelling a ledger", api.patch(&name, &PatchParams::default(), &patch)).await;
         match patched.map(drop) {
             Err(error) if error.is_refusal() => {
-                tracing::warn!(%namespace, %name, %error, "label of a ledger refused, leaving it out");
+                tracing::warn!(%namespace, %name, %error, "labelling a ledger refused, skipping it");
                 Ok(())
             }
             patched => ignore_absence(patched),

@@ -155,7 +155,7 @@ impl Engine {
 
     /// Makes sure that there is no such object. The watch may not have told of it yet.
     pub(super) async fn confirm_absence(&self, key: &Key) -> Result<(), EngineError> {
-        match call("looking for the object", self.credentials(&key.namespace).get_opt(&key.name)).await? {
+        match call("reading the object", self.credentials(&key.namespace).get_opt(&key.name)).await? {
             None => Ok(()),
             Some(there) => {
                 self.see_credential(there);

@@ -405,9 +405,12 @@ pub(super) fn open_as(
         ));
     }
     let namespace = secret.namespace().unwrap_or_default();
-    let material = sealer
-        .open(sealed, Place { namespace: &namespace, name, document })
-        .map_err(|error| format!("the ledger {name} does not open: {error}; restore it, or the key it was sealed with, from a backup"))?;
+    let material = sealer.open(sealed, Place { namespace: &namespace, name, document }).map_err(|error| {
+        format!(
+            "the ledger {name} cannot be opened: {error}; restore it, or the key it was sealed with, from \
+             a backup"
+        )
+    })?;
     let decoded = serde_json::from_slice::<Document>(document);
     // A newer Credwright may have written what this one cannot decode.
     let schema = match &decoded {

@@ -173,7 +173,7 @@ impl Engine {
         let mut data = copy.data.unwrap_or_default();
         let mut part = |key: &str| data.remove(key).unwrap_or_default();
         let secret = ledger_secret(ledger_metadata(object), part(DOCUMENT_KEY), part(SEALED_KEY));
-        match call("making the ledger anew", api.create(&post(), &secret)).await {
+        match call("recreating the ledger", api.create(&post(), &secret)).await {
             Ok(made) => {
                 self.stores.ledgers.put(key, ledger_entry(&made, &self.sealer));
                 Ok(())

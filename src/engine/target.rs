@@ -48,7 +48,7 @@ impl Engine {
         owner: &str,
     ) -> Result<Option<TargetView>, EngineError> {
         let api: Api<Partial<Secret>> = Api::namespaced(self.client.clone(), &key.namespace);
-        let looked = match call("looking at the Secret", api.get_with(&key.name, &GetParams::any())).await {
+        let looked = match call("reading the Secret", api.get_with(&key.name, &GetParams::any())).await {
             Err(error) if error.is_not_found() => None,
             looked => Some(looked?),
         };

@@ -99,8 +99,13 @@ async fn a_host_where_nobody_listens() {
     scene.create_provider("other", scene.spreetail("http://127.0.0.1:1", "spreetail-admin")).await;
     let operator = scene.operator().await;
     let spec = json!({ "providerRef": { "name": "other" } });
-    refused(&scene, spec, "ProviderUnavailable", &["127.0.0.1:1 refuses connections", "tried again at"])
-        .await;
+    refused(
+        &scene,
+        spec,
+        "ProviderUnavailable",
+        &["127.0.0.1:1 refuses connections", "Credwright retries at"],
+    )
+    .await;
     heals_elsewhere(&scene, &operator).await;
     operator.stop().await;
 }

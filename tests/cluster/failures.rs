@@ -102,7 +102,7 @@ async fn a_provider_that_asks_for_patience_is_left_alone_for_so_long() {
         let operator = scene.operator().await;
         scene.apply("orders", json!({ "lifetime": "720h" })).await;
         let message = scene.says("orders", ("Ready", "False", "ProviderRateLimited")).await;
-        assert!(message.contains("it is tried again at"), "{message}");
+        assert!(message.contains("Credwright retries at"), "{message}");
         let asked = scene.provider.record().requests().len();
         scene.jump_to(&operator, until - SignedDuration::from_secs(2)).await;
         assert_eq!(scene.provider.record().requests().len(), asked);
@@ -121,7 +121,10 @@ async fn a_provider_that_is_down_is_waited_for() {
     let operator = scene.operator().await;
     scene.apply("orders", json!({ "lifetime": "720h" })).await;
     let message = scene.says("orders", ("Ready", "False", "ProviderUnavailable")).await;
-    assert!(message.contains("refuses connections") && message.contains("tried again at"), "{message}");
+    assert!(
+        message.contains("refuses connections") && message.contains("Credwright retries at"),
+        "{message}"
+    );
     scene.says("orders", ("ProviderReachable", "False", "ProviderUnavailable")).await;
     assert_eq!(scene.condition("orders", "Stalled").await, None, "waiting may help");
     scene.jump(&operator, hours(3)).await;

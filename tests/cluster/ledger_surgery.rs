@@ -243,17 +243,17 @@ async fn a_ledger_that_a_tenant_edits_is_not_acted_on() {
         (
             "another's client ID",
             edit(document.replace(&own.0, &victims.0), &genuine["sealed"]),
-            "does not open",
+            "cannot be opened",
         ),
         (
             "another state",
             edit(document.replace("\"Issued\"", "\"Revoking\""), &genuine["sealed"]),
-            "does not open",
+            "cannot be opened",
         ),
-        ("another's document and secrets", json!({ "data": victim }), "does not open"),
-        ("another's secrets", edit(document.clone(), &victim["sealed"]), "does not open"),
-        ("a schema of its own", edit(newer(&document), &genuine["sealed"]), "does not open"),
-        ("no JSON", edit("{".to_owned(), &genuine["sealed"]), "does not open"),
+        ("another's document and secrets", json!({ "data": victim }), "cannot be opened"),
+        ("another's secrets", edit(document.clone(), &victim["sealed"]), "cannot be opened"),
+        ("a schema of its own", edit(newer(&document), &genuine["sealed"]), "cannot be opened"),
+        ("no JSON", edit("{".to_owned(), &genuine["sealed"]), "cannot be opened"),
         ("300 KiB", edit(" ".repeat(300 * 1024), &genuine["sealed"]), "larger than"),
         ("nothing", json!({ "data": { "document": null } }), "has no key document"),
     ];

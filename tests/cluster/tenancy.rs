@@ -334,13 +334,13 @@ async fn forged_secrets(tenants: &Tenants) {
     let (victim, thief) = (&tenants.victim, &tenants.thief);
     let plain = json!({ "spec": { "providerRef": { "name": "spreetail" }, "lifetime": "720h" } });
 
-    // A ledger of another namespace does not open here; nor does one of another object.
+    // A ledger of another namespace cannot be opened here; nor does one of another object.
     tenants.copied("orders.credwright", "stolen.credwright", |_| ()).await;
     tenants.copied("orders.credwright", "orders.credwright", |_| ()).await;
     for name in ["stolen", "orders"] {
         tenants.write(name, &plain).await.unwrap();
         let said = thief.says(name, ("Ready", "False", "LedgerUnreadable")).await;
-        assert!(said.contains("does not open"), "{said}");
+        assert!(said.contains("cannot be opened"), "{said}");
     }
 
     // A target of another namespace, with its digest, given to an object here: it is written over before it is used.

@@ -50,7 +50,8 @@ impl Engine {
         let action = match &caller {
             Some(caller) => to_do(record.spec.kind, caller.driver.capabilities()),
             None => Some(
-                "its provider, or the login for that, is gone, so Credwright cannot revoke it: look for it there and remove it"
+                "its provider or the provider's login no longer exists, so Credwright cannot revoke it: \
+                 look for it at the provider and remove it"
                     .to_owned(),
             ),
         };

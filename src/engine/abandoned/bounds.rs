@@ -69,7 +69,7 @@ impl Engine {
         provider: &ProviderKey,
     ) -> Result<(), EngineError> {
         let name = format!("{COUNT_PREFIX}{}", naming::fingerprint(&[provider.namespace.as_str()]));
-        let why = format!("{RECORDS_MAX} credentials of this namespace's providers are on record already");
+        let why = format!("{RECORDS_MAX} credentials of this namespace's providers are recorded already");
         let count = Abandonment {
             record: name.clone(),
             kind: AbandonedKind::NotRevoked,
@@ -102,7 +102,11 @@ impl Engine {
         record: &Arc<AbandonedCredential>,
         before: AbandonedStatus,
     ) -> Result<Option<Timestamp>, EngineError> {
-        let secret = call("reading what is counted", self.own_secrets().get_opt(&record.name_any())).await?;
+        let secret = call(
+            "reading the count of unrecorded credentials",
+            self.own_secrets().get_opt(&record.name_any()),
+        )
+        .await?;
         let count = secret.and_then(|it| text(&it, COUNT_KEY)).unwrap_or_else(|| "1".to_owned());
         let (name, own) = (record.name_any(), &self.settings.namespace);
         let namespace = record.spec.provider.namespace.as_deref().unwrap_or_default();
@@ -131,7 +135,7 @@ impl Engine {
         }
         let now = to_second(self.now());
         let secret =
-            call("reading what retrying needs", self.own_secrets().get_opt(&record.name_any())).await?;
+            call("reading the data for retries", self.own_secrets().get_opt(&record.name_any())).await?;
         let since = secret.and_then(|it| instant::parsed(&text(&it, GONE_SINCE_KEY)?));
         let Some(since) = since else {
             let note = |data: &mut BTreeMap<String, ByteString>| {
@@ -144,14 +148,17 @@ impl Engine {
         }
         let (name, spec) = (record.name_any(), &record.spec);
         let client = spec.client_id.as_deref().unwrap_or("unknown");
-        tracing::warn!(record = %name, %namespace, credential = %spec.name, %client, "abandoned credential forgotten, its provider and namespace are gone for 30 days");
+        tracing::warn!(
+            record = %name, %namespace, credential = %spec.name, %client,
+            "abandoned credential given up, its provider and namespace gone for 30 days"
+        );
         Ok(true)
     }
 
     /// Tells whether a namespace exists, or may exist.
     async fn is_there(&self, namespace: &str) -> Result<bool, EngineError> {
         let api: Api<Partial<Namespace>> = Api::all(self.client.clone());
-        match call("looking for a namespace", api.get_opt(namespace)).await {
+        match call("reading a namespace", api.get_opt(namespace)).await {
             Ok(there) => Ok(there.is_some()),
             // Our rights in a namespace go with it.
             Err(error) if error.is_refusal() => Ok(self.stores.has_anything_in(namespace)),
@@ -167,16 +174,16 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let (api, name) = (self.own_secrets(), record.name_any());
         for _ in 0..ATTEMPTS {
-            let there = call("reading what is beside a record", api.get_opt(&name)).await?;
+            let there = call("reading the Secret of a record", api.get_opt(&name)).await?;
             let written = match there {
                 Some(mut secret) => {
                     change(secret.data.get_or_insert_default());
-                    call("writing what is beside a record", api.replace(&name, &post(), &secret)).await
+                    call("writing the Secret of a record", api.replace(&name, &post(), &secret)).await
                 }
                 None => {
                     let mut data = BTreeMap::new();
                     change(&mut data);
-                    call("writing what is beside a record", api.create(&post(), &beside(record, data))).await
+                    call("writing the Secret of a record", api.create(&post(), &beside(record, data))).await
                 }
             };
             match written {
@@ -185,7 +192,7 @@ impl Engine {
                 written => return written.map(drop),
             }
         }
-        Err(EngineError::Conflict("what is beside a record"))
+        Err(EngineError::Conflict("the Secret of a record"))
     }
 }
 

@@ -34,7 +34,7 @@ impl Engine {
             None => None,
             Some(at) => {
                 let api: Api<Partial<Secret>> = Api::namespaced(self.client.clone(), &at.namespace);
-                call("looking at the login Secret", api.get_opt(&at.name)).await?
+                call("reading the login Secret's metadata", api.get_opt(&at.name)).await?
             }
         };
         let login_version = looked.as_ref().map_or(0, version);
@@ -75,7 +75,8 @@ impl Engine {
     pub(super) fn without_login(&self, object: &ProviderObject, refusal: &EngineError) -> Account {
         let why = refusal.status().map(|status| status.message.as_str()).unwrap_or_default();
         let message = format!(
-            "Credwright may not read the login Secret: {why}. Give it the right to; it is tried again by itself"
+            "Credwright may not read the login Secret: {why}. Give it the right to; Credwright retries by \
+             itself"
         );
         let built_from = BuiltFrom { object: (object.uid(), object.generation()), login: 0, content: None };
         self.new_account(object, built_from, Err((Reason::LoginMissing, message)))

@@ -108,7 +108,7 @@ impl Health {
     /// Returns why nobody calls the account until its probe is over, if that is so.
     pub(super) fn busy(&self) -> Option<Pause> {
         let (_, why) = self.suspected.as_ref()?;
-        let message = format!("{why}; whether the provider is down is being found out");
+        let message = format!("{why}; Credwright is checking whether the provider is down");
         Some(Pause { reason: Reason::ProviderBusy, message })
     }
 
@@ -153,7 +153,8 @@ impl Health {
             let count = self.half_down.as_ref().map_or(1, |it| it.count.saturating_add(1));
             let next = now.later(backoff::doubling(count, PAUSES.0, PAUSES.1));
             let message = format!(
-                "{}; calls for several objects failed like this, though the login works, so one is tried at {}",
+                "{}; calls for several objects failed this way although the login works, so a single one \
+                 is tried at {}",
                 failure.message,
                 to_second(next)
             );
@@ -191,7 +192,7 @@ impl Health {
             asked => asked.map_or(by_backoff, |asked| asked.max(by_backoff)),
         };
         self.succeeded = false;
-        let message = format!("{}; it is tried again at {}", failure.message, to_second(self.probe_at));
+        let message = format!("{}; Credwright retries at {}", failure.message, to_second(self.probe_at));
         self.trouble = Some(Trouble { pause: Pause { reason: reason(failure.kind), message }, count });
     }
 }

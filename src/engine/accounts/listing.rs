@@ -102,7 +102,10 @@ impl Engine {
                 self.accounts.strays.replace(key, strays)
             }
             Err(failure) => {
-                tracing::warn!(provider = %key.name, why = %failure.message, "what the account holds cannot be listed");
+                tracing::warn!(
+                    provider = %key.name, why = %failure.message,
+                    "listing the account's credentials failed, retrying"
+                );
                 account.listed = Some(now.earlier(CHECK_EVERY).later(TRY_AGAIN));
                 Vec::new()
             }

@@ -68,14 +68,14 @@ fn what_is_no_pair_is_explained_without_showing_it() {
             json!({ "client_id": "acme-1", "client_secret": "\n" }),
             "its key client_secret is missing or empty",
         ),
-        (json!({ "client_id": "acme 1", "client_secret": "Canary" }), "its client_id has spaces"),
+        (json!({ "client_id": "acme 1", "client_secret": "Canary" }), "its client_id contains spaces"),
         (
             json!({ "client_id": "acme\u{e9}", "client_secret": "Canary" }),
-            "its client_id has spaces in it, or",
+            "its client_id contains spaces, or",
         ),
         (
             json!({ "client_id": "acme-1", "client_secret": "Canary\u{0}" }),
-            "its client_secret has something in it that is no printable ASCII character",
+            "its client_secret contains characters other than printable ASCII",
         ),
         (
             json!({ "client_id": "acme-1", "client_secret": long }),
@@ -83,23 +83,23 @@ fn what_is_no_pair_is_explained_without_showing_it() {
         ),
         (
             json!({ "client_id": "acme-1", "client_secret": "Canary", "expires_at": "next year" }),
-            "its key expires_at is no time between 1970-01-01 and 2200-01-01, like 2026-11-22T12:00:00Z",
+            "its key expires_at is not a time between 1970-01-01 and 2200-01-01, like 2026-11-22T12:00:00Z",
         ),
         (
             json!({ "client_id": "acme-1", "client_secret": "Canary", "issued_at": "9999-12-30T22:00:00Z" }),
-            "its key issued_at is no time between 1970-01-01 and 2200-01-01, like 2026-11-22T12:00:00Z",
+            "its key issued_at is not a time between 1970-01-01 and 2200-01-01, like 2026-11-22T12:00:00Z",
         ),
         (
             json!({ "client_id": "acme-1", "client_secret": "Canary", "issued_at": "9999-12-31T23:59:59Z" }),
-            "its key issued_at is no time between",
+            "its key issued_at is not a time between",
         ),
         (
             json!({ "client_id": "acme-1", "client_secret": "Canary", "expires_at": "2200-01-02T00:00:00Z" }),
-            "its key expires_at is no time between",
+            "its key expires_at is not a time between",
         ),
         (
             json!({ "client_id": "acme-1", "client_secret": "Canary", "issued_at": "1969-12-31T23:59:59Z" }),
-            "its key issued_at is no time between",
+            "its key issued_at is not a time between",
         ),
         (
             json!({ "client_id": "a", "client_secret": "Canary", "issued_at": "2027-01-01T00:00:00Z", "expires_at": "2026-01-01T00:00:00Z" }),

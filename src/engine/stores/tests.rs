@@ -214,7 +214,7 @@ fn a_ledger_that_cannot_be_used_says_why() {
     let why = |data| ledger_entry(&secret(data), &sealer()).document.unwrap_err();
     assert!(why(json!({})).contains("has no key document"));
     assert!(why(json!({ "document": "e30=" })).contains("has no key sealed"));
-    assert!(why(json!({ "document": "e30=", "sealed": "e30=" })).contains("does not open"));
+    assert!(why(json!({ "document": "e30=", "sealed": "e30=" })).contains("cannot be opened"));
 }
 
 #[test]

@@ -30,13 +30,7 @@ impl Unreadable {
         let Key { namespace, name } = key.clone();
         let before = self.all().insert((kind.clone(), key), why.as_str().into());
         if before.as_deref() != Some(why) {
-            tracing::warn!(
-                kind,
-                namespace,
-                name,
-                why,
-                "the spec of an object cannot be read: it is left alone"
-            );
+            tracing::warn!(kind, namespace, name, why, "spec of an object not readable, skipping it");
         }
     }
 
