@@ -32,7 +32,7 @@ pub struct Panicked(pub Task);
 impl fmt::Display for Panicked {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(
-            "it panicked, which is a defect of Credwright: please report it with the line that the log names",
+            "a panic, which is a bug of Credwright: please report it with the panic's line in the log",
         )
     }
 }

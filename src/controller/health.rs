@@ -71,8 +71,8 @@ impl Trouble {
 
     pub(super) fn advice(&self) -> String {
         match self {
-            Self::Unknown => "the API server does not know them; install Credwright's definitions".to_owned(),
-            Self::Refused => "they may not be listed; give Credwright's ServiceAccount its roles".to_owned(),
+            Self::Unknown => "the API server does not know this resource; install Credwright's CRDs".to_owned(),
+            Self::Refused => "listing is forbidden; give Credwright's ServiceAccount its roles".to_owned(),
             Self::Answered(401, _) => {
                 "the API server does not accept Credwright's token (401); give the pod a token of its ServiceAccount".to_owned()
             }
@@ -82,7 +82,7 @@ impl Trouble {
                 "the API server refuses the request ({code}: {said}); if it streams no lists, run Credwright with --paged-lists"
             ),
             Self::Answered(code, said) => format!("the API server refuses the request ({code}: {said})"),
-            Self::Malformed => "the API server's answer cannot be read; look at what is between it and Credwright".to_owned(),
+            Self::Malformed => "the API server's answer cannot be read; check any proxy between it and Credwright".to_owned(),
             Self::Unanswered => "the API server does not answer".to_owned(),
         }
     }
@@ -126,7 +126,7 @@ impl Standing {
                     standing.missing.push(format!("{}: {}", described(watch), trouble.advice()));
                 }
                 (_, None) if !synced.complete.contains(watch) => {
-                    standing.missing.push(format!("{}: the list is awaited", described(watch)));
+                    standing.missing.push(format!("{}: waiting for the list", described(watch)));
                 }
                 (_, None) => {}
             }
@@ -139,7 +139,7 @@ impl Show for Operator {
     /// A process that stands by is ready: it would take over at once.
     fn readiness(&self) -> Readiness {
         contained_now(Task::Scrape, || self.ready()).unwrap_or_else(|panicked| Readiness {
-            missing: vec![format!("whether the operator is ready could not be found out: {panicked}")],
+            missing: vec![format!("readiness could not be determined: {panicked}")],
             left_alone: Vec::new(),
         })
     }
@@ -150,14 +150,17 @@ impl Show for Operator {
         let lease = self.candidate.as_ref().and_then(Candidate::hangs);
         let lease = lease.map(|since| {
             format!(
-                "for {} s no attempt to take or renew the Lease has ended: the process hangs",
+                "no attempt to take or renew the Lease has ended for {} s: the process hangs",
                 since.as_secs()
             )
         });
         let answered = !self.must_rest() && self.readiness().missing.is_empty();
         let items = self.queue.stuck_for().filter(|it| answered && *it > self.options.hang_after);
         let items = items.map(|since| {
-            format!("for {} s no item was taken up though some are ready: the process hangs", since.as_secs())
+            format!(
+                "no item was processed for {} s although some are ready: the process hangs",
+                since.as_secs()
+            )
         });
         lease.into_iter().chain(items).collect()
     }
@@ -176,12 +179,13 @@ impl Operator {
         if let Some(trouble) = self.candidate.as_ref().and_then(|it| it.trouble()) {
             missing.push(format!("the Lease can be neither taken nor renewed: {trouble}"));
         } else if *self.leads.borrow() && !self.leads() {
-            missing.push("the Lease was not renewed in time, and nothing is begun until it is".to_owned());
+            missing.push("the Lease was not renewed in time, and nothing is started until it is".to_owned());
         }
         let sentence = |namespace| {
             format!(
-                "the namespace {namespace} is left alone, for nothing may be listed there: give Credwright's ServiceAccount its roles in it, \
-                 or take it off the list if it has gone"
+                "the namespace {namespace} is skipped, because listing is forbidden there: give \
+                 Credwright's ServiceAccount its roles in it, or remove it from the list if it was \
+                 deleted"
             )
         };
         Readiness { missing, left_alone: closed.into_iter().map(sentence).collect() }

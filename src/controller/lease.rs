@@ -127,7 +127,7 @@ impl Candidate {
         leads.send_replace(false);
         self.record().tried = Some(Instant::now());
         self.take().await;
-        tracing::info!(lease = self.holder.lease, identity = self.holder.identity, "this process leads");
+        tracing::info!(lease = self.holder.lease, identity = self.holder.identity, "lease acquired, leading");
         leads.send_replace(true);
         self.renew(leads).await;
         leads.send_replace(false);
@@ -172,7 +172,7 @@ impl Candidate {
                     leads.send_replace(false);
                     tracing::error!(
                         lease = self.holder.lease,
-                        "the Lease was not renewed in time: this process does not lead, and begins nothing until it is renewed"
+                        "lease not renewed in time, starting nothing until it is"
                     );
                     Err(Duration::ZERO)
                 }
@@ -180,10 +180,7 @@ impl Candidate {
             pause = match attempt {
                 Ok(Turn::Ours) => {
                     if !leads.send_replace(true) {
-                        tracing::info!(
-                            lease = self.holder.lease,
-                            "the Lease is renewed: this process leads again"
-                        );
+                        tracing::info!(lease = self.holder.lease, "lease renewed, leading again");
                     }
                     EVERY
                 }
@@ -210,11 +207,7 @@ impl Candidate {
             Ok(Err(error)) => (error.to_string(), asked_for(&error)),
             Err(_) => (format!("the API server did not answer within {ATTEMPT:?}"), Duration::ZERO),
         };
-        tracing::warn!(
-            lease = self.holder.lease,
-            error,
-            "the Lease can be neither taken nor renewed; it is tried again"
-        );
+        tracing::warn!(lease = self.holder.lease, error, "lease neither taken nor renewed, retrying");
         let mut record = self.record();
         record.tried = Some(Instant::now());
         record.trouble = Some(error);
@@ -266,11 +259,7 @@ impl Candidate {
             Ok(Err(error)) => error.to_string(),
             Err(_) => format!("the API server did not answer within {PARTING:?}"),
         };
-        tracing::warn!(
-            lease = self.holder.lease,
-            failure,
-            "the Lease was not given back, and runs out by itself"
-        );
+        tracing::warn!(lease = self.holder.lease, failure, "lease not released, it expires by itself");
     }
 
     async fn give_back(&self) -> kube::Result<()> {

@@ -160,12 +160,12 @@ impl Operator {
     async fn stand(&self, lost: &OnceLock<LeaseLost>) {
         let Some(candidate) = &self.candidate else { return std::future::pending().await };
         let error = self.stand_as(candidate).await;
-        tracing::warn!(%error, "this process finishes what it has sent, and ends");
+        tracing::warn!(%error, "lease lost, finishing the requests already sent");
         self.engine.ending().cancel();
         let _ = lost.set(error);
         tokio::time::sleep(FINISHING).await;
         tracing::error!(
-            "what was sent has not ended within {FINISHING:?}; it is looked for by the process that leads now"
+            "requests not finished within {FINISHING:?}, the next leader searches for their effects"
         );
     }
 
@@ -175,7 +175,7 @@ impl Operator {
             match contained(Task::Lease, candidate.stand(&self.leads)).await {
                 Ok(error) => return error,
                 Err(panicked) => {
-                    tracing::error!(error = %panicked, "standing for the Lease panicked, beginning again");
+                    tracing::error!(error = %panicked, "lease election panicked, restarting");
                 }
             }
             self.leads.send_replace(false);

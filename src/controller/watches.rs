@@ -114,7 +114,7 @@ impl Operator {
                 Watch::Abandoned => self.watch_abandoned(namespace).boxed(),
             };
             if let Err(panicked) = contained(Task::Watch, followed).await {
-                tracing::error!(watch = ?scoped, error = %panicked, "watch panicked, beginning again");
+                tracing::error!(watch = ?scoped, error = %panicked, "watch panicked, restarting");
             }
             tokio::time::sleep(RETRY).await;
         }

@@ -352,7 +352,7 @@ async fn a_namespace_on_the_list_that_has_gone_keeps_nobody_from_working_startin
     let answers = cluster.kubelet.answers("/readyz").await;
     assert_eq!(answers.len(), 2);
     for (status, text) in answers {
-        let said = format!("the namespace {} is left alone", web.namespace);
+        let said = format!("the namespace {} is skipped", web.namespace);
         assert!(status == 200 && text.starts_with("ok\n") && text.contains(&said), "{status} {text}");
         assert!(!text.contains(&scene.namespace), "{text}");
     }

@@ -204,7 +204,7 @@ async fn without_its_definitions_it_says_so_and_waits_for_them() {
     let replica = Replica::start(&home, control_plane.kubeconfig(), &folder, "only").await;
     eventually("it misses them", async || {
         replica
-            .says("ApiCredentials: the API server does not know them; install Credwright's definitions")
+            .says("ApiCredentials: the API server does not know this resource; install Credwright's CRDs")
             .await
     })
     .await;

@@ -59,7 +59,7 @@ async fn livez_fails_while_items_wait_and_none_ends_and_only_then() {
     scene.apply("other", json!({})).await;
     eventually("it says that it hangs", async || {
         let (code, said) = asked("livez").await;
-        code == 503 && said.contains("no item was taken up")
+        code == 503 && said.contains("no item was processed")
     })
     .await;
     assert_eq!(asked("readyz").await.0, 200, "the API server answers");

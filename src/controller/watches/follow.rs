@@ -34,7 +34,7 @@ impl Operator {
         let (pages, streams) = (config.clone().page_size(10), config.streaming_lists());
         if self.options.streaming_lists {
             let NoStreams = self.listen(watch, events(api.clone(), streams), true, &mut tell).await;
-            tracing::info!(?watch, "the API server streams no lists: they are read in pages");
+            tracing::info!(?watch, "streaming lists not supported, reading lists in pages");
         }
         self.listen(watch, events(api, pages), false, &mut tell).await;
     }
