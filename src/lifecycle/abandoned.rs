@@ -1,4 +1,4 @@
-//! What is handed over to an AbandonedCredential, and when that is looked at again.
+//! Credentials that are handed over to AbandonedCredentials, and the times of their next attempts.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use crate::api::AbandonedKind;
 
 use super::{backoff, capability::Capabilities, ledger::Account, removal, time::Moved};
 
-/// The first and the longest wait between attempts to revoke what was abandoned.
+/// The first and the longest wait between attempts to revoke an abandoned credential.
 const RETRIES: (SignedDuration, SignedDuration) =
     (SignedDuration::from_mins(1), SignedDuration::from_hours(1));
 
@@ -17,9 +17,9 @@ const RETRIES: (SignedDuration, SignedDuration) =
 pub struct Abandonment {
     /// The record's name: the same each time, so that a repetition finds its own.
     pub record: String,
-    /// Which revision.
+    /// The revision.
     pub revision: u32,
-    /// Whether it could not be revoked, or it is not known whether it exists.
+    /// The kind: it could not be revoked, or it is not known whether it exists.
     pub kind: AbandonedKind,
     /// Its name at the provider.
     pub name: String,
@@ -29,11 +29,11 @@ pub struct Abandonment {
     pub ids: BTreeMap<String, String>,
     /// The account that it was made at.
     pub account: Account,
-    /// When the provider ends it.
+    /// The time at which the provider ends it.
     pub expires_at: Option<Timestamp>,
-    /// Why, as a sentence without any secret.
+    /// The cause, as a sentence without any secret.
     pub why: String,
-    /// What a person has to do, if Credwright never can.
+    /// The steps for a person, if Credwright can never do it.
     pub action: Option<String>,
 }
 
@@ -43,13 +43,13 @@ pub fn record_name(tag: &str, revision: u32) -> String {
     format!("{tag}-{revision}")
 }
 
-/// When an abandoned credential is tried again after so many attempts in vain.
+/// Returns the time of the next attempt at an abandoned credential, after `attempts` that failed.
 #[must_use]
 pub fn next_attempt(attempts: u32, now: Timestamp) -> Timestamp {
     now.later(backoff::doubling(attempts.max(1), RETRIES.0, RETRIES.1))
 }
 
-/// What a person has to do where Credwright never can.
+/// Returns the steps for a person, where Credwright can never do it.
 #[must_use]
 pub fn to_do(kind: AbandonedKind, capabilities: &Capabilities) -> Option<String> {
     let place = removal::place(capabilities);

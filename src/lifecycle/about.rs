@@ -1,8 +1,9 @@
-//! What a failure is about. Once that changes, the failure holds nothing back any more.
+//! Fingerprints of what a failure is about. Once the fingerprint changes, the failure holds nothing
+//! back any more.
 //!
-//! It covers all that can be the cause: the request, every field of the provider's spec, the
-//! content of its login, and what a person set. A cause that is missing here leaves an object
-//! waiting after it was corrected.
+//! The fingerprint covers all possible causes: the request, every field of the provider's spec, the
+//! content of its login, and the annotations of a person. A cause that is missing here leaves an
+//! object waiting after it was corrected.
 
 use crate::api::Intake;
 
@@ -46,7 +47,7 @@ pub(super) fn calling(step: StepKind, revision: &Revision, provider: Option<&Usa
     naming::fingerprint(&[&account, which, provider.map_or("", |it| &it.setup)])
 }
 
-/// Returns whether a failure is still about what is there now.
+/// Returns whether a failure is still about the current request, provider and content.
 pub(super) fn is_current(pass: &Pass<'_>, step: StepKind, record: &FailureRecord) -> bool {
     match step {
         StepKind::Mint | StepKind::Other(_) => true,

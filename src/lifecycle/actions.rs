@@ -1,4 +1,4 @@
-//! What people have to do, all together: for the condition ActionRequired and for the daily reminder.
+//! All steps that wait for a person: for the condition ActionRequired and for the daily reminder.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -14,13 +14,13 @@ use super::{
     status::to_second,
 };
 
-/// How often people are reminded.
+/// The pause between two reminders.
 const REMIND_EVERY: SignedDuration = SignedDuration::from_hours(24);
 
-/// The number of failures of a revocation in a row after which people are told.
+/// The number of failures of a revocation in a row after which a message is published.
 pub(super) const TOLD_AFTER: u32 = 3;
 
-/// What a person has to do, the most important first: why, and what is so and what to do about it.
+/// Returns what a person has to do, the most important first: each with its reason and its steps.
 pub(super) fn outstanding(pass: &Pass<'_>, plan: &Plan) -> Vec<(Reason, String)> {
     let silent = matches!(
         plan.reason,
@@ -35,9 +35,9 @@ pub(super) fn outstanding(pass: &Pass<'_>, plan: &Plan) -> Vec<(Reason, String)>
     asked.into_iter().chain(removals).chain(refused).collect()
 }
 
-/// Returns what people are told of a revocation that the provider refuses, or that fails again and
-/// again: the credential lives on. It is tried again until it succeeds, or until the pair is
-/// refused because a person has removed the credential.
+/// Returns the message about a revocation that the provider refuses, or that fails again and again:
+/// the credential still works. Credwright retries until it succeeds, or until the pair is refused
+/// because a person has removed the credential.
 fn refused_revocation(pass: &Pass<'_>) -> Option<String> {
     let record = pass.document()?.failures.get(&StepKind::Revoke)?;
     let refuses =
@@ -75,8 +75,8 @@ pub(super) fn with_reminder(pass: &Pass<'_>, plan: Plan) -> Plan {
     Plan { wake: plan.wake.or_at(next), ..plan }
 }
 
-/// The reminder that was due last, if there was one, and the next. They come whole days after the object was made: the same
-/// for every process, so that a restart reminds nobody.
+/// The reminder that was due last, if there was one, and the next. They come whole days after the
+/// object was created: the same for every process, so that a restart sends no reminder.
 fn reminders(pass: &Pass<'_>) -> Option<(Option<Timestamp>, Timestamp)> {
     let made = pass.object()?.metadata.creation_timestamp.as_ref()?.0;
     let days = pass.now.duration_since(made).as_hours().max(0) / REMIND_EVERY.as_hours();

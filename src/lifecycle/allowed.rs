@@ -1,6 +1,6 @@
-//! The rules of a shared provider's owner for a namespace. They are asked before a mint, and never
-//! before revoking. They also say how long a credential lives that is not renewed, and whether it
-//! may outlive its object.
+//! The rules of a shared provider's owner for a namespace. They are checked before a mint, and
+//! never before a revocation. They also say how long a credential lives that is not renewed, and
+//! whether it may outlive its object.
 
 use std::net::IpAddr;
 
@@ -22,7 +22,8 @@ use super::{
     world::{ProviderView, UsableProvider, World},
 };
 
-/// What a shared provider does not let this namespace have. Leaving a restriction out is no way round it.
+/// Returns what a shared provider does not let this namespace have. Leaving a restriction out is no
+/// way round it.
 pub(super) fn not_allowed(pass: &Pass<'_>, provider: &UsableProvider, request: &Request) -> Option<Plan> {
     let allow = provider.allow.as_ref()?;
     let complaint = about_namespace(pass, allow)
@@ -56,9 +57,9 @@ pub(super) fn outlived(pass: &Pass<'_>) -> Option<Plan> {
     if object.spec.suspend { revoke_one(pass, over) } else { None }
 }
 
-/// Returns when a credential of a shared provider is revoked at the latest if it may not be
-/// renewed: at once, that is from when it was issued, where the owner says so of namespaces that
-/// are not admitted any more. Its own lifetime counts: it was within what was allowed when it was made, and an owner
+/// Returns the latest time at which a credential of a shared provider is revoked if it may not be
+/// renewed. That is at once (from when it was issued) if the owner says so of namespaces that are
+/// not admitted any more. Its own lifetime counts: it was allowed when it was issued, and an owner
 /// who lowers `maxLifetime` ends nothing at once.
 pub(super) fn end(pass: &Pass<'_>, it: &Revision) -> Option<Timestamp> {
     let may_be_alive = it.state.is_usable() || it.state == State::Revoking;
@@ -73,8 +74,8 @@ pub(super) fn end(pass: &Pass<'_>, it: &Revision) -> Option<Timestamp> {
     schedule::end(it).or_else(latest).filter(|_| bound)
 }
 
-/// Returns whether a decision of the tenant, or of the owner of the provider, keeps `it` from being
-/// replaced.
+/// Returns whether a decision of the tenant, or of the owner of the provider, prevents the
+/// replacement of `it`.
 fn may_not_be_renewed(pass: &Pass<'_>, object: &ApiCredential, it: &Revision) -> bool {
     let wanted = &object.spec.provider_ref;
     if object.spec.suspend || (wanted.kind, &wanted.name) != (it.account.kind, &it.account.name) {
@@ -142,8 +143,8 @@ fn about_subnets(allow: &Allow, request: &Request) -> Option<String> {
     Some(format!("spec.subnets: {outside} is not within the provider's spec.allow.subnets"))
 }
 
-/// A renewal is not kept back by this: what is published must not end because its owner begins to
-/// ask for more. It is revoked with its object.
+/// A renewal is not held back by this: the published credential must not end because its owner
+/// begins to ask for more. It is revoked with its object.
 fn about_retaining(pass: &Pass<'_>, allow: &Allow) -> Option<String> {
     let asked = pass.object()?.spec.deletion_policy.retains();
     let first = !pass.revisions().any(|it| it.state.is_usable());
@@ -154,15 +155,15 @@ fn about_retaining(pass: &Pass<'_>, allow: &Allow) -> Option<String> {
     })
 }
 
-/// Returns whether the owner of the provider lets a credential outlive its object. Where what the
-/// owner says is not known, nothing could be revoked either.
+/// Returns whether the owner of the provider lets a credential outlive its object. If the owner's
+/// rules are not known, nothing could be revoked either.
 pub(super) fn may_retain(world: &World, it: &Revision) -> bool {
     let provider = world.provider(&it.account).and_then(ProviderView::usable);
     provider.and_then(|provider| provider.allow.as_ref()).is_none_or(|allow| allow.retain)
 }
 
-/// The network that a CIDR means, whatever bits of the host are set, and however it is spelt: one of IPv4-mapped addresses is
-/// the IPv4 network.
+/// The network that a CIDR means, whatever bits of the host are set, and however it is spelt: one
+/// of IPv4-mapped addresses is the IPv4 network.
 fn meant(cidr: &str) -> Option<IpNet> {
     let net = cidr.parse::<IpNet>().ok()?.trunc();
     let IpAddr::V6(address) = net.addr() else { return Some(net) };
@@ -200,7 +201,7 @@ mod tests {
             (&["203.0.113.0/24"], &["0.0.0.0/0"], false),
             (&["203.0.113.0/24"], &["0.0.0.0/1", "128.0.0.0/1"], false),
             (&["203.0.113.0/24"], &["::/0"], false),
-            // Bits of the host: what is meant is the network.
+            // The host bits are ignored: the network counts.
             (&["203.0.113.9/24"], &["203.0.113.200/25"], true),
             (&["203.0.113.0/24"], &["203.0.113.1/8"], false),
             (&["203.0.113.0/24"], &["203.0.113.1/0"], false),
@@ -215,7 +216,7 @@ mod tests {
             (&["::ffff:10.0.0.0/104"], &["10.1.0.0/16"], true),
             (&["2001:db8::/32"], &["2001:DB8:0:0::1/64"], true),
             (&["2001:db8::/32"], &["2001:db8::/31"], false),
-            // What is no CIDR is in none, and allows none.
+            // An invalid CIDR lies in no range, and as a range allows nothing.
             (&["203.0.113.0/24"], &["203.0.113.7"], false),
             (&["203.0.113.0/24"], &["203.0.113.0/024"], false),
             (&["203.0.113.0/24"], &["0313.0.113.0/24"], false),

@@ -1,5 +1,5 @@
-//! Spacing after failures, and the limit on new credentials. Both are functions of the ledger's history, so that neither a
-//! restart nor a new leader resets them.
+//! Spacing after failures, and the limit on new credentials. Both are functions of the ledger's
+//! history, so that neither a restart nor a new leader resets them.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -20,7 +20,8 @@ const MINTS_AT_LEAST: u32 = 5;
 
 const FIVE_SECONDS: SignedDuration = SignedDuration::from_secs(5);
 const TEN_SECONDS: SignedDuration = SignedDuration::from_secs(10);
-/// Part of what is left of a life after which a failed renewal is tried again in its last third.
+/// The fraction of the remaining life after which a failed renewal is tried again in its last
+/// third.
 const PART_OF_THE_REST: u16 = 12;
 
 const HALF_A_MINUTE: SignedDuration = SignedDuration::from_secs(30);
@@ -51,7 +52,8 @@ pub fn next_attempt(step: StepKind, record: &FailureRecord) -> Timestamp {
             doubling(record.count, FIVE_SECONDS, FIVE_MINUTES)
         }
         (_, _, Some(FailureKind::Forbidden | FailureKind::Rejected)) => TEN_MINUTES,
-        // One answer that cannot be read may be a proxy's; what stays so is a change of the provider's API.
+        // One answer that cannot be read may be a proxy's; if it persists, the provider's API has
+        // changed.
         (_, _, Some(FailureKind::Malformed | FailureKind::Unexplained)) => {
             nth(record.count, &[TEN_SECONDS, MINUTE, TEN_MINUTES])
         }
@@ -61,9 +63,9 @@ pub fn next_attempt(step: StepKind, record: &FailureRecord) -> Timestamp {
     record.at.later(wait)
 }
 
-/// Returns when a renewal that failed may be tried again, if what is published ends at `end` and
-/// its last third begins at `third`: then sooner than `again`, at least half a minute after the
-/// failed attempt at `failed`. What has ended already is not in a hurry any more.
+/// Returns when a renewal that failed may be tried again, if the published credential ends at `end`
+/// and its last third begins at `third`: then sooner than `again`, at least half a minute after the
+/// failed attempt at `failed`. After the end there is no hurry any more.
 #[must_use]
 pub fn before_the_end(
     again: Timestamp,
@@ -99,18 +101,19 @@ pub fn part_of(whole: SignedDuration, seed: impl Hash) -> SignedDuration {
     whole.checked_mul(share).map_or(SignedDuration::ZERO, |product| product / (1 << 16))
 }
 
-/// How often in a row a Secret that others change is put right at once.
+/// The number of repairs in a row, of a Secret that others change, that are made without a pause.
 pub const REPAIRS_AT_ONCE: u32 = 20;
-/// After so long without a repair they are counted anew.
+/// After so long without a repair, the count starts at zero.
 const REPAIRS_FORGOTTEN: SignedDuration = SignedDuration::from_mins(10);
 
-/// How many repairs in a row the next one makes, after those that `repaired` tells of.
+/// Returns the number of repairs in a row, including the next one, after those in `repaired`.
 #[must_use]
 pub fn repairs(repaired: Option<(u32, Timestamp)>, now: Timestamp) -> u32 {
     repaired.filter(|(_, at)| now.duration_since(*at) < REPAIRS_FORGOTTEN).map_or(1, |(count, _)| count + 1)
 }
 
-/// When a Secret may be put right again: two who write it in turn do not do so without a pause.
+/// Returns the time of the next repair of a Secret: two writers that undo each other must not do so
+/// without a pause.
 #[must_use]
 pub fn next_repair((count, at): (u32, Timestamp)) -> Timestamp {
     match count.checked_sub(REPAIRS_AT_ONCE) {
@@ -119,9 +122,10 @@ pub fn next_repair((count, at): (u32, Timestamp)) -> Timestamp {
     }
 }
 
-/// How many credentials an object may have minted within an hour: five, or three times what its lifetime needs, or that for
-/// which what it uses was made (a longer one comes with the next credential). What the *provider* says of expiry does not
-/// count, or a provider that answers with short lives could drive the limit up.
+/// Returns the number of credentials that an object may have minted within an hour: five, or three
+/// times what its lifetime needs, or the lifetime of the credential that it uses (a longer one
+/// comes with the next credential). The *provider's* expiry does not count, or a provider that
+/// answers with short lives could drive the limit up.
 #[must_use]
 pub fn mint_limit(spec: &ApiCredentialSpec, used: Option<&Revision>) -> u32 {
     let lifetimes = [spec.lifetime, used.and_then(|it| it.request.lifetime)];
@@ -133,15 +137,15 @@ pub fn mint_limit(spec: &ApiCredentialSpec, used: Option<&Revision>) -> u32 {
     MINTS_AT_LEAST.max(needed.saturating_mul(3))
 }
 
-/// Returns whether a mint counts among those of the last hour. One in the future does not before
-/// its time: a clock that was wrong wrote it down, and it would hold back all others until then.
-/// Clocks may differ a little.
+/// Returns whether a mint counts among those of the last hour. One in the future does not count
+/// before its time: a wrong clock recorded it, and it would hold back all others until then. Clocks
+/// may differ a little.
 #[must_use]
 pub fn counts(mint: Timestamp, now: Timestamp) -> bool {
     now.duration_since(mint) < MINT_WINDOW && mint.duration_since(now) <= TOLERANCE
 }
 
-/// When the mint breaker lets the next credential through, or `None` if it does now.
+/// Returns when the mint breaker lets the next credential through, or `None` if it does now.
 #[must_use]
 pub fn breaker_opens(
     mints: impl Iterator<Item = Timestamp>,

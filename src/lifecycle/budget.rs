@@ -1,11 +1,10 @@
-//! How many credentials an account may be asked for within an hour, and who may ask for the next one.
+//! The budget of new credentials of an account within an hour, and whose turn the next one is.
 //!
-//! Mints are counted from the ledgers, so that neither a restart nor another replica begins anew. A
-//! renewal close to the end of its credential is not held back by the budget; everything else
-//! waits. Of a provider that namespaces share, one of them gets no more than is left for all the
-//! others, so that there is always something left for who has not asked yet. There, renewals do not
-//! wait only as long as the schedules of their namespace fit into its share: a credential that
-//! lives for seconds is always close to its end.
+//! Mints are counted from the ledgers, so that neither a restart nor another replica resets the
+//! count. A renewal close to the end of its credential is not held back by the budget; everything
+//! else waits. On a shared provider, one namespace may use at most half of what remains, so that
+//! the others are never starved. There, renewals are exempt only as long as the schedules of their
+//! namespace fit into its share: a credential that lives for seconds is always close to its end.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -22,40 +21,41 @@ use super::{
     world::UsableProvider,
 };
 
-/// What an account may be asked for within an hour where its owner does not say so, if its schedules need less than half.
+/// The budget of an account within an hour where its owner sets none, and its schedules need less
+/// than half of this.
 const MINTS_AT_LEAST: u32 = 100;
-/// Over which time those that wait look again, so that they do not all do it at once.
+/// The time over which waiting objects look again, so that they do not all do it at once.
 const SPREAD: SignedDuration = SignedDuration::from_mins(5);
-/// Requests that one rotation takes: the login, create, verify, revoke, and one in vain.
+/// Requests that one rotation takes: the login, create, verify, revoke, and one that fails.
 const REQUESTS_OF_A_ROTATION: u64 = 5;
-/// What schedules count in.
+/// The unit in which schedules count credentials.
 pub const MILLIONTHS: u64 = 1_000_000;
 
-/// What is left of an account's budget for one namespace.
+/// The share of an account's budget that remains for one namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Budget {
-    /// How many credentials may be asked for within an hour.
+    /// The number of new credentials that are allowed within an hour.
     pub limit: u32,
-    /// When the next one may be, if not now.
+    /// The time at which the next one is allowed, if it is not allowed now.
     pub opens: Option<Timestamp>,
-    /// Whether it is this namespace alone that has to wait.
+    /// True if only this namespace has to wait.
     pub unfair: bool,
     /// Renewals close to their end wait, too: the schedules of this namespace need more than its
     /// share.
     pub renewals_wait: bool,
 }
 
-/// What was asked for at an account within the hour.
+/// The mints requested at an account within the hour.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Asked {
     /// By all namespaces, in order of time.
     pub by_all: Vec<Timestamp>,
-    /// By one of them, in order of time; `None` where a provider is not shared.
+    /// Those of the namespace, in order of time; `None` if the provider is not shared.
     pub by_one: Option<Vec<Timestamp>>,
 }
 
 impl Budget {
-    /// What is left of `limit` for a namespace after what was `asked` for.
+    /// Returns the share of `limit` that remains for a namespace, after the mints in `asked`.
     #[must_use]
     pub fn after(limit: u32, asked: &Asked, now: Timestamp) -> Self {
         let Asked { by_all, by_one } = asked;
@@ -74,21 +74,24 @@ fn has_room(limit: u32, by_all: &[Timestamp], by_one: Option<&[Timestamp]>, at: 
     is_left(limit, count(by_all), by_one.map(count))
 }
 
-/// Whether something of `limit` is left after so many credentials, so many of them for who asks.
+/// Returns whether anything of `limit` remains after the mints of all, and of the namespace that
+/// asks.
 #[must_use]
 pub fn is_left(limit: u32, by_all: usize, by_one: Option<usize>) -> bool {
     let left = (limit as usize).saturating_sub(by_all);
     left > 0 && by_one.is_none_or(|one| one == 0 || one < left)
 }
 
-/// What an account may be asked for within an hour: what its owner says, or twice what the schedules need.
+/// Returns the budget of an account within an hour: what its owner sets, or twice what the
+/// schedules need.
 #[must_use]
 pub fn limit(limits: Option<&Limits>, needed: u64) -> u32 {
     let twice = u32::try_from(2 * needed.div_ceil(MILLIONTHS)).unwrap_or(u32::MAX);
     limits.and_then(|limits| limits.mints_per_hour).unwrap_or(MINTS_AT_LEAST.max(twice))
 }
 
-/// How many millionths of a credential a revision's schedule needs within an hour: it is replaced after two thirds of its life.
+/// Returns the millionths of a credential that a revision's schedule needs within an hour: it is
+/// replaced after two thirds of its life.
 #[must_use]
 pub fn needed(revision: &Revision) -> u64 {
     if revision.state != State::Issued {
@@ -121,7 +124,8 @@ pub fn share_too_low(limits: Option<&Limits>, needed: u64, most: Option<(&str, u
     ))
 }
 
-/// Why the limits of an account are too low for what its schedules need, with a fifth to spare; `None` if they are not.
+/// Returns why the limits of an account are too low for its schedules, with a fifth to spare;
+/// `None` if they are not.
 #[must_use]
 pub fn too_low(limits: Option<&Limits>, needed: u64, usable: u32) -> Option<String> {
     let limit = limit(limits, needed);
@@ -174,7 +178,7 @@ pub(super) fn used_up(pass: &Pass<'_>, provider: &UsableProvider, why: Reason) -
     Some(rest_until(pass, urgent.min(opens.later(wait)), Reason::MintBudget, message))
 }
 
-/// Whether workloads would be without a credential soon, or are already.
+/// Returns whether workloads would be without a credential soon, or are already.
 fn is_urgent(pass: &Pass<'_>, why: Reason) -> bool {
     match why {
         Reason::FoundRevoked => true,

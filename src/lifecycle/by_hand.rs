@@ -1,7 +1,8 @@
-//! Credentials that a person makes: the portal is the API, the person is the driver, and all the rest is as ever.
+//! Credentials that a person makes: the portal is the API, the person is the driver, and all the
+//! rest is as ever.
 //!
-//! The person is told what to make and where to put it. What is put into the intake Secret is tried once, taken into the
-//! ledger as the next revision, and published like any other.
+//! The person is told what to make and where to put it. The pair in the intake Secret is tried
+//! once, added to the ledger as the next revision, and published like any other.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -19,10 +20,10 @@ use super::{
     world::{IntakePair, IntakeView, UsableProvider},
 };
 
-/// How long an intake must have been as it is: people save, look, and save again.
+/// The time for which an intake must be unchanged: people save, look, and save again.
 const STILL_FOR: SignedDuration = SignedDuration::from_secs(5);
 
-/// What the intake has for us.
+/// The content of the intake, from the object's point of view.
 enum Offer<'a> {
     /// Nothing, or not yet.
     Nothing,
@@ -64,7 +65,7 @@ pub(super) fn needed(
             let plan = take(pass, provider, request, pair, (reason, why))?;
             match plan.reason {
                 Reason::IntakeRefused => ask(plan.reason, plan.message),
-                // Nobody has to make another pair, but somebody has to do what the message says.
+                // No other pair is needed, but somebody has to do what the message says.
                 Reason::ProviderForbidden => Some(Plan { action: Some(plan.message.clone()), ..plan }),
                 _ => Some(plan),
             }
@@ -119,8 +120,8 @@ fn offer<'a>(pass: &Pass<'a>, request: &Request) -> Option<Offer<'a>> {
     Some(Offer::Fresh(pair))
 }
 
-/// What a person learns later about a pair, or mistyped, counts from then on. A hash by the sealing
-/// key before becomes one by the current key.
+/// Applies times that a person adds later, or corrects, to the revision made from the same pair.
+/// Also replaces a hash by the previous sealing key with one by the current key.
 fn restated(pass: &Pass<'_>, known: &Revision, pair: &IntakePair) -> Option<Plan> {
     let (mut issued_at, mut expires_at) = (known.issued_at, known.expires_at);
     if known.state == State::Issued {
@@ -135,14 +136,14 @@ fn restated(pass: &Pass<'_>, known: &Revision, pair: &IntakePair) -> Option<Plan
     pass.step(Step::Record(restate), Reason::IntakeReplaced)
 }
 
-/// When a pair ends, as far as the person and the spec say.
+/// Returns when a pair ends, as far as the person and the spec say.
 fn end(pair: &IntakePair, request: &Request) -> Option<Timestamp> {
     let by_lifetime = request.lifetime.and_then(|it| pair.issued_at?.checked_add(it.signed()).ok());
     [pair.expires_at, by_lifetime].into_iter().flatten().min()
 }
 
-/// One attempt at once for each content, and then with pauses: most of what was refused is refused
-/// again, until somebody changes or touches it.
+/// One attempt at once for each content, and then with pauses: most refused pairs are refused
+/// again, until somebody changes or touches the Secret.
 fn take(
     pass: &Pass<'_>,
     provider: &UsableProvider,
@@ -241,7 +242,8 @@ fn undocumented(capabilities: &Capabilities, request: &Request) -> Option<String
     })
 }
 
-/// Makes the intake Secret, or replaces what it holds. The secret comes by standard input, so that no shell remembers it.
+/// Returns the command that creates the intake Secret, or replaces its content. The secret comes by
+/// standard input, so that no shell history keeps it.
 fn kubectl_line(pass: &Pass<'_>, object: &ApiCredential) -> Option<String> {
     let (name, namespace) = (&object.spec.intake.as_ref()?.secret_name, &pass.world.subject.namespace);
     Some(format!(

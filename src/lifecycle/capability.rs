@@ -1,47 +1,51 @@
-//! What a provider can do, as data. The lifecycle knows capabilities, never a provider's name.
+//! The capabilities of providers, as data. The lifecycle knows capabilities, never a provider's
+//! name.
 
 use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 
-/// What a driver's provider can do. The lifecycle decides by it, and refuses beforehand what it cannot honour.
+/// The capabilities of a driver's provider. The lifecycle decides by them, and refuses in advance
+/// anything that the provider cannot honour.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Capabilities {
-    /// What people call the provider.
+    /// The provider's name, as people know it.
     pub title: &'static str,
-    /// Where a person makes or removes credentials, if there is something that only a person can do.
+    /// The place where a person creates or removes credentials, if anything can only be done by a
+    /// person.
     pub portal: Option<Portal>,
-    /// Whether a person makes the credentials. Then nothing is created, listed or revoked by calls.
+    /// True if a person makes the credentials. Then nothing is created, listed or revoked by calls.
     pub by_hand: bool,
-    /// What it proves that the provider answers.
+    /// The proof that a probe of the provider gives about our login.
     pub login: LoginCheck,
-    /// Whether existing credentials can be listed, so that a lost answer can be settled.
+    /// True if existing credentials can be listed, so that a lost response can be settled.
     pub list: bool,
-    /// Whether credentials can be revoked.
+    /// True if credentials can be revoked.
     pub revoke: bool,
-    /// Whether an issued pair can be tried at the provider.
+    /// True if an issued pair can be tried at the provider.
     pub verify: bool,
-    /// What end of life the provider can enforce.
+    /// The ends of life that the provider can enforce.
     pub expiry: Expiry,
-    /// What scopes it knows.
+    /// The scopes that the provider knows.
     pub scopes: Scopes,
-    /// Whether a credential must have scopes.
+    /// True if a credential must have scopes.
     pub scopes_required: bool,
-    /// Whether a credential can be limited to subnets.
+    /// True if a credential can be limited to subnets.
     pub subnets: bool,
     /// The longest name it takes, in characters.
     pub name_max: usize,
-    /// Whether being asked to slow down concerns one credential, not the whole account.
+    /// True if a rate limit (429) concerns one credential, not the whole account.
     pub limits_per_credential: bool,
-    /// How long a new pair may be refused before it works everywhere.
+    /// The time for which a new pair may be refused before it works everywhere.
     pub propagation: SignedDuration,
-    /// How long a listing may lag behind a create or a delete: what is not listed after that does not exist.
+    /// The time by which a listing may lag behind a create or a delete: a credential that is not
+    /// listed after that does not exist.
     pub listing_lag: SignedDuration,
-    /// The longest that one create call can take. Nobody settles an intent before that is over.
+    /// The longest time of one create call. An intent is not settled before that is over.
     pub create_timeout: SignedDuration,
 }
 
-/// What a look at a provider proves of our login.
+/// The proof that a probe of a provider gives about our login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LoginCheck {
     /// The provider has taken it.
@@ -52,22 +56,22 @@ pub enum LoginCheck {
     None,
 }
 
-/// Where a person goes. All of it is shown to people as it stands.
+/// The place where a person works. All of it is shown to people verbatim.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Portal {
-    /// Where a credential is made, as it follows the word "open".
+    /// The page where a credential is created, as it follows the word "open".
     pub create_at: String,
-    /// Where one is removed, as it follows the words "remove it at".
+    /// The page where a credential is removed, as it follows the words "remove it at".
     pub remove_at: String,
-    /// What scopes are called there.
+    /// The portal's word for scopes.
     pub scopes_called: &'static str,
-    /// What else a person should know before making one: whole sentences.
+    /// Further notes for a person who creates one: whole sentences.
     pub notes: Vec<String>,
-    /// What else it can mean that a new pair is refused: whole sentences, or nothing.
+    /// Other causes for which a new pair is refused: whole sentences, or nothing.
     pub when_refused: String,
 }
 
-/// What end of life a provider can enforce by itself.
+/// The ends of life that a provider can enforce by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expiry {
     /// None that can be asked for: Credwright's clock is the only one.
@@ -81,7 +85,7 @@ pub enum Expiry {
 /// One of a provider's fixed lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Term {
-    /// What it is called there.
+    /// The portal's words for it.
     pub words: &'static str,
     /// The longest lifetime that it is chosen for.
     pub covers: SignedDuration,
@@ -89,12 +93,12 @@ pub struct Term {
     pub at_least: SignedDuration,
 }
 
-/// What scopes a provider knows.
+/// The scopes that a provider knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scopes {
     /// None at all.
     None,
-    /// Whatever the account defines.
+    /// Any scope that the account defines.
     Free,
     /// These and no others.
     Only(Vec<String>),
@@ -103,8 +107,8 @@ pub enum Scopes {
 }
 
 impl Expiry {
-    /// The shortest term that covers `lifetime`; the longest there is where no lifetime is asked for. `None` also where no
-    /// term is long enough.
+    /// Returns the shortest term that covers `lifetime`, or the longest if no lifetime is
+    /// requested. `None` also if no term is long enough.
     #[must_use]
     pub fn term(self, lifetime: Option<SignedDuration>) -> Option<Term> {
         let Self::OneOf(terms) = self else { return None };

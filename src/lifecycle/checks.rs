@@ -1,4 +1,5 @@
-//! The ordered, named checks. The first that speaks wins; read from top to bottom, they are the specification.
+//! The ordered, named checks. The first that returns a plan wins; read from top to bottom, they are
+//! the specification.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -70,7 +71,7 @@ fn suspended(pass: &Pass<'_>) -> Option<Plan> {
     if !pass.object()?.spec.suspend {
         return None;
     }
-    // A restored object is not held any more. It has to be: nothing would be revoked when it is
+    // A restored object has lost its finalizer. It needs one: nothing would be revoked when it is
     // deleted.
     if !pass.world.object_is_held() && pass.document().is_some_and(|it| it.living().next().is_some()) {
         return pass.step(Step::HoldObject, Reason::Suspended);
@@ -107,8 +108,8 @@ fn note_policy(pass: &Pass<'_>) -> Option<Plan> {
     pass.step(Step::Record(Edit::Policy { policy }), Reason::SpecChanged)
 }
 
-/// Lets the fields beside the pair follow the provider: endpoints move, and settings change.
-/// No credential is made for that.
+/// Updates the fields beside the pair when the provider's change: endpoints move, and settings
+/// change. No credential is made for that.
 fn follow_the_provider(pass: &Pass<'_>) -> Option<Plan> {
     let moved = |it: &Revision| pass.fields_now(it).filter(|fields| *fields != it.fields);
     let usable = pass.revisions().filter(|it| it.state.is_usable());
@@ -116,7 +117,8 @@ fn follow_the_provider(pass: &Pass<'_>) -> Option<Plan> {
     pass.step(Step::Record(Edit::Follow { revision, fields }), Reason::Publishing)
 }
 
-/// Workloads' Secret is put right before anything else, provider up or down: deleted, edited, renamed, another template.
+/// Restores the Secret of workloads before anything else, provider up or down: if it was deleted,
+/// edited or renamed, or has another template.
 pub(super) fn render_what_is_active(pass: &Pass<'_>) -> Option<Plan> {
     let active = pass.world.active()?;
     let (previous, from) = pass.source(active);
@@ -185,7 +187,7 @@ fn publish(pass: &Pass<'_>) -> Option<Plan> {
     pass.step(Step::Publish { revision: newest.revision, previous, from }, Reason::Publishing)
 }
 
-/// Why the target cannot be written, if it cannot.
+/// Returns why the target cannot be written, if it cannot.
 pub(super) fn target_is_taken(pass: &Pass<'_>) -> Option<Plan> {
     let target = pass.world.target()?;
     let name = &target.name;
@@ -271,8 +273,8 @@ fn note_renaming(pass: &Pass<'_>) -> Option<Plan> {
     pass.step(Step::Record(Edit::Rename { to }), Reason::SpecChanged)
 }
 
-/// The Secret of an earlier `secret.name` stays for the overlap, so that workloads can be moved to the new one; but no longer
-/// than what it holds works.
+/// Deletes the Secret of an earlier `secret.name` after the overlap, so that workloads can be moved
+/// to the new one, but no later than the end of the credential in it.
 fn remove_renamed_target(pass: &Pass<'_>) -> Option<Plan> {
     let newest = pass.published()?;
     let old = pass.renamed_target()?;
@@ -285,7 +287,8 @@ fn remove_renamed_target(pass: &Pass<'_>) -> Option<Plan> {
 }
 
 fn try_what_is_published(pass: &Pass<'_>) -> Option<Plan> {
-    // Where a person has to replace it, what seemed dead may come back: an account that was switched off is switched on.
+    // If a person has to replace it, a credential that seemed dead may come back: an account that
+    // was switched off is switched on.
     let by_hand = |it: &Revision| pass.capabilities(it).is_some_and(|capabilities| capabilities.by_hand);
     let published = pass.published().filter(|it| it.dead_at.is_none() || by_hand(it))?;
     let due = pass.check_due(published) <= pass.now && !pass.trying_is_held_back(published);

@@ -1,4 +1,5 @@
-//! Deletion ends: what can be revoked is, what cannot be within the deadline is put on record elsewhere, and the object goes.
+//! Deletion always finishes: revokes what can be revoked, records the rest once the deadline has
+//! passed, and then lets the object be deleted.
 
 pub(super) mod without_ledger;
 
@@ -22,9 +23,9 @@ use super::{
     world::{LONGEST_CALL, LedgerView, World},
 };
 
-/// How often a provider may refuse to list before a lost answer is given up.
+/// The number of refusals to list after which a lost response is given up.
 const REFUSALS: u32 = 3;
-/// How often its list may be one that cannot be relied on.
+/// The number of unreliable lists after which a lost response is given up.
 const UNRELIABLE: u32 = 4;
 
 /// The object is being deleted.
@@ -50,7 +51,7 @@ pub(super) fn check(pass: &Pass<'_>) -> Option<Plan> {
     if !doomed.is_empty() {
         return pass.step(Step::Record(Edit::StartRevoking { revisions: doomed }), Reason::Deleting);
     }
-    // Only now: which revision workloads use is seen in the Secret while it is ours.
+    // Only now: the Secret shows which revision workloads use, while it is ours.
     if let Some(plan) = release_target(pass, retain) {
         return Some(plan);
     }
@@ -60,7 +61,7 @@ pub(super) fn check(pass: &Pass<'_>) -> Option<Plan> {
         .or_else(|| end(pass, document, kept))
 }
 
-/// The object is gone, or another one has its name by now: its ledger is finished by its own record.
+/// The object was deleted or replaced: closes its ledger using only what the ledger says.
 fn finish(pass: &Pass<'_>, document: &Document) -> Option<Plan> {
     let usable = |it: &&Revision| it.state.is_usable();
     let doomed: Vec<u32> = document.revisions.iter().filter(usable).map(|it| it.revision).collect();
@@ -79,7 +80,8 @@ fn finish(pass: &Pass<'_>, document: &Document) -> Option<Plan> {
     settle(pass).or_else(|| revoke(pass)).or_else(|| end(pass, document, None))
 }
 
-/// The object is gone. What it left is finished, but a ledger that was restored waits for its object to be restored, too.
+/// The object was deleted. Closes its ledger, except a restored one, which waits for its object to
+/// be restored, too.
 pub(super) fn without_its_object(pass: &Pass<'_>) -> Option<Plan> {
     if pass.world.subject.object.is_some() {
         return None;
@@ -108,7 +110,7 @@ pub(super) fn without_its_object(pass: &Pass<'_>) -> Option<Plan> {
     }
 }
 
-/// The ledger of an earlier object of this name is finished and let go before this one gets its own.
+/// Finishes the ledger of an earlier object with this name before this object gets its own.
 pub(super) fn predecessor(pass: &Pass<'_>) -> Option<Plan> {
     let LedgerView::Present { document, held, terminating, .. } = &pass.world.ledger else { return None };
     if !is_of_a_predecessor(pass.world) {
@@ -119,8 +121,8 @@ pub(super) fn predecessor(pass: &Pass<'_>) -> Option<Plan> {
             "waiting until the credentials of a deleted object with this name are revoked".to_owned();
         Some(pass.rest(Reason::Deleting, message))
     };
-    // One that is not held and not being deleted was let go in the middle of a deletion, or
-    // restored: nobody else removes it.
+    // A ledger without our finalizer that is not terminating was released in the middle of a
+    // deletion, or restored: nobody else removes it.
     match (document.closed, *held || terminating.is_none()) {
         (true, true) => pass.step(Step::ReleaseLedger, Reason::Deleting),
         (true, false) => waiting(),
@@ -128,18 +130,18 @@ pub(super) fn predecessor(pass: &Pass<'_>) -> Option<Plan> {
     }
 }
 
-/// Returns whether the ledger is that of an earlier object of this name. A restored one is taken
-/// over instead.
+/// Returns whether the ledger is that of an earlier object with this name. A restored one is
+/// inherited instead.
 pub(super) fn is_of_a_predecessor(world: &World) -> bool {
     let restored = inherit::foreign(&world.ledger, &world.operator.cluster_id).is_some();
     world.document().is_some_and(|it| it.object_uid != world.object_uid() && (it.closed || !restored))
 }
 
-/// Returns whether the credential that workloads use is left alone: somebody asks for it, and the
+/// Returns whether the credential that workloads use is retained: somebody asks for it, and the
 /// owner of a shared provider allows it.
 pub(super) fn retains(world: &World) -> bool {
     let may = |document: &Document| {
-        // Dead or not, the last one tells: the answer must not change while a deletion goes on.
+        // Dead or not, the last one decides: the answer must not change during a deletion.
         let last = document.revisions.iter().rev().find(|it| it.issued_at.is_some());
         let usable = document.revisions.iter().filter(|it| it.state.is_usable());
         usable.chain(last).all(|it| allowed::may_retain(world, it))
@@ -154,7 +156,8 @@ fn is_asked_to_retain(world: &World) -> bool {
         return document.deletion_policy.retains();
     }
     let Some(object) = &world.subject.object else { return false };
-    // The garbage collector takes the owner off what an orphaning deletion leaves, and then its own finalizer, maybe before we look.
+    // After an orphaning deletion, the garbage collector removes the owner and then its own
+    // finalizer, maybe before our pass.
     let orphaned = object.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == "orphan")
         || matches!(world.ledger, LedgerView::Present { owned: false, .. });
     object.spec.deletion_policy.retains() || orphaned
@@ -165,7 +168,8 @@ fn release_target(pass: &Pass<'_>, retain: bool) -> Option<Plan> {
     pass.step(Step::ReleaseTarget { name: target.name.clone() }, Reason::Deleting)
 }
 
-/// Our part is done. Where the object goes only after what it owns (foreground deletion), its ledger must not wait for it.
+/// Our part is done. With foreground deletion, the object is deleted only after its dependents, so
+/// its ledger must not wait for it.
 fn released(pass: &Pass<'_>) -> Option<Plan> {
     match &pass.world.ledger {
         LedgerView::Present { document, held: true, .. }
@@ -177,11 +181,13 @@ fn released(pass: &Pass<'_>) -> Option<Plan> {
     }
 }
 
-/// Waits for what may still be revoked, gives up what cannot be, and closes the ledger when it accounts for nothing any more.
+/// Waits for revisions that may still be revoked, gives up the others, and closes the ledger when
+/// it accounts for nothing any more.
 fn end(pass: &Pass<'_>, document: &Document, kept: Option<&Revision>) -> Option<Plan> {
     let left: Vec<&Revision> =
         document.revisions.iter().filter(|it| it.state.may_be_alive() && !lives_on(it, kept)).collect();
-    // With the definitions gone there is nowhere to put a record; `conclude` tells people when the ledger is closed.
+    // With the CRDs deleted, a record cannot be created; `conclude` publishes an Event when the
+    // ledger is closed.
     let told = |it: &&&Revision| pass.world.uninstalling && until(pass, it) <= pass.now;
     let Some(first) = left.iter().find(|it| !told(it)) else {
         return pass.step(Step::Record(Edit::Close), Reason::Deleting);
@@ -206,7 +212,8 @@ fn end(pass: &Pass<'_>, document: &Document, kept: Option<&Revision>) -> Option<
     Some(rest_until(pass, by, Reason::Deleting, message))
 }
 
-/// Whether it is what is kept. A secret that was made anew for the same client lives and ends with it.
+/// Returns whether this revision is retained: it is the kept one, or shares its client ID. A
+/// recreated secret of the same client lives and ends with it.
 fn lives_on(it: &Revision, kept: Option<&Revision>) -> bool {
     kept.is_some_and(|kept| {
         let same = || kept.client_id.as_deref().is_some_and(|client| it.is_client(client, &kept.account));
@@ -214,7 +221,7 @@ fn lives_on(it: &Revision, kept: Option<&Revision>) -> bool {
     })
 }
 
-/// Until when the deletion of the object waits.
+/// Returns the deadline of the object's deletion.
 fn deadline(pass: &Pass<'_>) -> Timestamp {
     let object = pass.object().filter(|_| !is_of_a_predecessor(pass.world));
     let of_object = object.and_then(|object| object.metadata.deletion_timestamp.as_ref()).map(|it| it.0);
@@ -223,22 +230,22 @@ fn deadline(pass: &Pass<'_>) -> Timestamp {
     if waits_for_a_first_look(pass) { deadline.max(first_look_by(pass)) } else { deadline }
 }
 
-/// Returns whether a provider that is needed exists and this process has not looked at it yet. A
-/// process that begins after the deadline has tried nothing: it must not give up what one call
-/// would revoke.
+/// Returns whether a provider that is needed exists and this process has not checked it yet. A
+/// process that starts after the deadline has tried nothing: it must not give up a credential that
+/// one call would revoke.
 fn waits_for_a_first_look(pass: &Pass<'_>) -> bool {
     let made_there = |it: &Revision| it.state.may_be_alive() && pass.world.provider(&it.account).is_none();
     let wanted = pass.object().is_some() && pass.world.desired_provider().is_none();
     wanted || pass.revisions().any(made_there)
 }
 
-/// By when this process has looked at every provider that answers.
+/// Returns the time by which this process has checked every provider that answers.
 fn first_look_by(pass: &Pass<'_>) -> Timestamp {
     pass.world.operator.started.later(LONGEST_CALL)
 }
 
-/// Since when a ledger is finished without its object. Not since it was last written: each attempt
-/// that fails writes it.
+/// Returns when finishing the ledger without its object began. Not when it was last written: each
+/// failed attempt writes it.
 fn ending_since(pass: &Pass<'_>) -> Option<Timestamp> {
     match &pass.world.ledger {
         LedgerView::Present { terminating, document, .. } => {
@@ -248,7 +255,8 @@ fn ending_since(pass: &Pass<'_>) -> Option<Timestamp> {
     }
 }
 
-/// Until when it waits for one revision: never less than a call that may be under way can take.
+/// Returns the deadline for one revision: never less than the time that a call in progress can
+/// take.
 fn until(pass: &Pass<'_>, it: &Revision) -> Timestamp {
     let deadline = deadline(pass);
     if it.state == State::Intended { deadline.max(it.intent.call_by.later(LONGEST_CALL)) } else { deadline }
@@ -269,7 +277,8 @@ fn give_up(pass: &Pass<'_>, it: &Revision) -> Option<Abandonment> {
     Some(abandonment(pass, it, kind, why))
 }
 
-/// Why a revision is given up: at once where the provider cannot revoke at all, and otherwise when the deadline is over.
+/// Returns why a revision is given up: at once if the provider cannot revoke at all, and otherwise
+/// when the deadline has passed.
 fn why(pass: &Pass<'_>, it: &Revision, late: bool, failed: Option<&FailureRecord>) -> Option<String> {
     if it.state == State::Revoking && pass.capabilities(it).is_some_and(|able| !pass.can_revoke(it, able)) {
         return Some("the provider has no call that revokes".to_owned());
@@ -289,7 +298,7 @@ fn why(pass: &Pass<'_>, it: &Revision, late: bool, failed: Option<&FailureRecord
     )
 }
 
-/// What was asked for without an answer, and can never be looked for.
+/// Returns why an unanswered create can never be looked for, if that is so.
 fn cannot_be_confirmed(pass: &Pass<'_>, it: &Revision) -> Option<String> {
     let capabilities = pass.capabilities(it);
     match it.state {
@@ -300,8 +309,8 @@ fn cannot_be_confirmed(pass: &Pass<'_>, it: &Revision) -> Option<String> {
             );
         }
         State::Unconfirmed => {}
-        // Its caller is gone without a word: it is looked for as well, once nothing can arrive any
-        // more.
+        // Its caller has ended without an answer: it is searched as well, once nothing can arrive
+        // any more.
         State::Intended if capabilities.is_some_and(|able| settle_from(it, able) <= pass.now) => {}
         _ => return None,
     }
@@ -321,7 +330,8 @@ fn cannot_be_confirmed(pass: &Pass<'_>, it: &Revision) -> Option<String> {
     ))
 }
 
-/// Outside deletion, too: what can never be confirmed is put on record, so that the ledger does not carry it for ever.
+/// Records a credential that can never be confirmed, outside deletion, too, so that the ledger does
+/// not list it for ever.
 pub(super) fn never_confirmed(pass: &Pass<'_>) -> Option<Plan> {
     let (it, why) = pass.revisions().find_map(|it| Some((it, cannot_be_confirmed(pass, it)?)))?;
     let abandonment = abandonment(pass, it, AbandonedKind::Unconfirmed, why);

@@ -1,4 +1,4 @@
-//! What can go wrong with a call to a provider, in the terms that policy needs.
+//! The failures of a call to a provider, in the terms that policy needs.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -22,7 +22,7 @@ pub enum FailureKind {
     /// A 4xx without such a code: it may be a proxy's, or of a path that is missing for a moment. A
     /// create that got it was not carried out.
     Unexplained,
-    /// What was named does not exist.
+    /// The object that the call names does not exist.
     NotFound,
     /// The name is taken.
     Conflict,
@@ -30,8 +30,8 @@ pub enum FailureKind {
     Ambiguous,
     /// The answer cannot be decoded, or cannot be true.
     Malformed,
-    /// Nothing was sent, because our own requests to the account took all its turns. No failure of
-    /// anybody: it is not recorded, and asked again in its turn.
+    /// Nothing was sent, because our own requests to the account took all its turns. This is no
+    /// failure: it is not recorded, and retried in its turn.
     Busy,
     /// A word of a newer version.
     #[serde(untagged)]
@@ -39,8 +39,8 @@ pub enum FailureKind {
 }
 
 impl FailureKind {
-    /// Returns whether the provider said this of the credential in question, rather than of the
-    /// account or of the connection.
+    /// Returns whether the provider said this about the credential in question, not about the
+    /// account or the connection.
     #[must_use]
     pub fn is_of_one_credential(self) -> bool {
         !matches!(
@@ -50,12 +50,13 @@ impl FailureKind {
     }
 }
 
-/// A failed call: what kind, how long the provider asks us to wait, and a sentence that is safe to show.
+/// A failed call: what kind, how long the provider asks us to wait, and a sentence that is safe to
+/// show.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Failure {
-    /// What went wrong.
+    /// The kind of failure.
     pub kind: FailureKind,
-    /// What the provider asked for (`Retry-After`).
+    /// The pause that the provider asks for (`Retry-After`).
     pub retry_after: Option<RetryAfter>,
     /// A sentence without any secret, URL query or body.
     pub message: String,

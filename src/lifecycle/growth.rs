@@ -1,9 +1,9 @@
 //! The bounds of a ledger: how much it may list, and how large it may become.
 //!
-//! Where a provider cannot revoke, or refuses to, each renewal leaves a credential that has to be
-//! accounted for. A ledger that listed them all would one day be larger than its Secret may be, and
-//! the renewal that meets that limit would be the last one. So renewals slow down first, and the
-//! oldest credentials are handed over to records of their own.
+//! Limits for ledgers that fill up. If a provider cannot revoke, or refuses to, each renewal leaves
+//! a credential that has to be accounted for. A ledger that listed them all would one day be larger
+//! than its Secret may be, and the renewal that meets that limit would be the last one. So renewals
+//! slow down first, and the oldest credentials are handed over to records of their own.
 
 use std::io;
 
@@ -48,7 +48,7 @@ pub(super) fn hand_over(pass: &Pass<'_>) -> Option<Plan> {
     pass.step(Step::Abandon(Box::new(deletion::not_revoked(pass, oldest, why))), Reason::Abandoned)
 }
 
-/// Says why no credential is minted, if the ledger lists too much already.
+/// Returns why no credential is minted, if the ledger lists too much already.
 pub(super) fn holds(pass: &Pass<'_>, request: &Request, reason: Reason) -> Option<Plan> {
     let document = pass.document()?;
     let next = REVISION_MAX.saturating_add(length(request).saturating_mul(2)).saturating_add(ANSWER_MAX);

@@ -1,7 +1,9 @@
-//! How long a login must stay when somebody deletes it: what was made with it can only be revoked with it.
+//! The finalizers on logins: a login that is deleted stays as long as credentials can only be
+//! revoked with it.
 //!
-//! A login may be replaced at will while nothing goes. It is held back where its provider, or credentials that were made with it, go
-//! together with it: with a namespace, everything is deleted at once and in any order.
+//! A login can be replaced at any time, unless its provider, or credentials that were made with it,
+//! are being deleted together with it: with a namespace, everything is deleted at once and in any
+//! order.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -10,36 +12,37 @@ use super::time::Moved;
 /// An object is given up at its deadline, and by then its login must still be there to be copied.
 const MARGIN: SignedDuration = SignedDuration::from_mins(1);
 
-/// How long a login stays that is deleted before anything else: what is deleted together with it shows up in that time.
+/// The time for which a login stays that is deleted before anything else: other objects that are
+/// deleted together with it show up in that time.
 const GRACE: SignedDuration = SignedDuration::from_secs(10);
 
 /// A login Secret that carries our finalizer.
 #[derive(Clone, Debug)]
 pub struct Login {
-    /// Whether its owner lets it be used.
+    /// True if its owner lets it be used.
     pub offered: bool,
-    /// Since when it is being deleted.
+    /// The time at which its deletion began.
     pub terminating: Option<Timestamp>,
-    /// Whether its namespace is being deleted, too.
+    /// True if its namespace is being deleted, too.
     pub namespace_going: bool,
     /// The providers that log in with it.
     pub users: Vec<User>,
-    /// How long the deletion of an object waits for its credentials to be revoked.
+    /// The time that the deletion of an object waits for its credentials to be revoked.
     pub revocation_deadline: SignedDuration,
 }
 
 /// A provider that logs in with it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct User {
-    /// Whether its object is being deleted.
+    /// True if its object is being deleted.
     pub deleting: bool,
-    /// Whether anything that was made at it may be alive.
+    /// True if any credential made at it may still work.
     pub lives: bool,
-    /// Whether any of that is about to be revoked, because its object goes or has gone.
+    /// True if any of them is about to be revoked, because its object is being deleted or is gone.
     pub going: bool,
 }
 
-/// What becomes of a finalizer.
+/// The change to make to a finalizer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hold {
     /// It stays.
@@ -50,7 +53,7 @@ pub enum Hold {
     LetGo,
 }
 
-/// What becomes of our finalizer on a login.
+/// Returns the change to make to our finalizer on a login.
 #[must_use]
 pub fn login(it: &Login, now: Timestamp) -> Hold {
     let Some(since) = it.terminating else {

@@ -1,4 +1,4 @@
-//! What is refused before any call because the provider cannot honour it.
+//! Requests that are refused before any call because the provider cannot honour them.
 
 use jiff::SignedDuration;
 
@@ -12,7 +12,8 @@ use super::{
     plan::Plan,
 };
 
-/// What the provider cannot honour is refused before any call, and never left out.
+/// Refuses, before any call, a request that the provider cannot honour. Nothing of it is silently
+/// left out.
 pub(super) fn cannot_be_honoured(
     pass: &Pass<'_>,
     capabilities: &Capabilities,
@@ -52,8 +53,8 @@ fn about_scopes(capabilities: &Capabilities, request: &Request) -> Option<String
     Some(format!("spec.scopes: {title} does not know {unknown}; it knows {choice}"))
 }
 
-/// Returns whether `scope` is a scope-token (RFC 6749, section 3.3). What only a person reads may
-/// have spaces.
+/// Returns whether `scope` is a scope-token (RFC 6749, section 3.3). A scope that only a person
+/// reads may have spaces.
 fn is_token(scope: &str) -> bool {
     scope.bytes().all(|byte| matches!(byte, b'!' | b'#'..=b'[' | b']'..=b'~'))
 }

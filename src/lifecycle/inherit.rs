@@ -1,8 +1,9 @@
-//! Ledgers that were restored, cloned or put back: what they list may be somebody else's by now, or may have been replaced by
-//! what they do not list.
+//! Ledgers that were restored, cloned or put back: their credentials may belong to somebody else by
+//! now, or may have been replaced by others that they do not list.
 //!
-//! What is inherited stays published while it works, and is not revoked before a credential minted here is published in its
-//! stead. What another cluster made is never revoked at all.
+//! Inherited ledgers: inherited credentials stay published while they work, and are not revoked
+//! before a credential minted here has replaced them. A credential that another cluster made is
+//! never revoked at all.
 
 use crate::api::{CLAIM_ANNOTATION, Reason};
 
@@ -15,8 +16,8 @@ use super::{
     world::{LedgerView, ProviderView, World},
 };
 
-/// How a ledger was come by that was not written for this object, or not as this Secret, or that was let go when Credwright was
-/// uninstalled; `None` if none of it is so.
+/// Returns how a ledger was inherited: it was written for another object or as another Secret, or
+/// was released when Credwright was uninstalled. `None` otherwise.
 #[must_use]
 pub fn foreign(ledger: &LedgerView, cluster_id: &str) -> Option<Inheritance> {
     let LedgerView::Present { document, uid, held, terminating, .. } = ledger else { return None };
@@ -30,7 +31,7 @@ pub fn foreign(ledger: &LedgerView, cluster_id: &str) -> Option<Inheritance> {
     }
 }
 
-/// A ledger that was restored or cloned is taken over, for what it is worth.
+/// Adopts a restored ledger if it was written on this cluster, otherwise borrows it.
 pub(super) fn take_over(pass: &Pass<'_>) -> Option<Plan> {
     let (document, how) = (pass.document()?, foreign(&pass.world.ledger, &pass.world.operator.cluster_id)?);
     let object = pass.object()?;
@@ -52,7 +53,7 @@ fn inherited(pass: &Pass<'_>, document: &Document, how: Inheritance) -> Inherite
     }
 }
 
-/// A person says whose it is: of what was borrowed, and where two owners seem to use one tag.
+/// Applies a person's claim: to borrowed credentials, and if two owners seem to use one tag.
 pub(super) fn claim(pass: &Pass<'_>) -> Option<Plan> {
     if !claimed(pass) {
         return None;
@@ -73,7 +74,7 @@ fn claimed(pass: &Pass<'_>) -> bool {
     annotations.and_then(|all| all.get(CLAIM_ANNOTATION)) == Some(&pass.world.operator.cluster_id)
 }
 
-/// How a person says that what an object lists is this cluster's.
+/// Returns the command by which a person claims an object's credentials for this cluster.
 pub(super) fn claim_command(world: &World) -> String {
     let (subject, cluster) = (&world.subject, &world.operator.cluster_id);
     format!(
@@ -82,12 +83,14 @@ pub(super) fn claim_command(world: &World) -> String {
     )
 }
 
-/// What the provider holds under this object's own tag, and the ledger never asked for. Either the cluster was rolled back, or a
-/// clone of it is at work: in both cases somebody else may be using it.
+/// Returns credentials at the provider with this object's own tag that its ledger never requested.
+/// Either the cluster was rolled back, or a clone of it is running: in both cases somebody else may
+/// be using them.
 fn clashing<'a>(pass: &Pass<'a>) -> impl Iterator<Item = &'a FoundCredential> {
     let own = pass.world.tag();
     let document = pass.document();
-    // What is numbered below all that the ledger still lists was forgotten there after it was revoked.
+    // A revision numbered below all that the ledger still lists was dropped there after it was
+    // revoked.
     let oldest = document.and_then(|it| it.revisions.first()).map_or(0, |it| it.revision);
     let expected = document.and_then(|it| it.inherited.as_ref()).is_some_and(|it| it.tags.contains(&own));
     let strays = if expected { &[] } else { pass.world.strays.as_slice() };
@@ -97,7 +100,8 @@ fn clashing<'a>(pass: &Pass<'a>) -> impl Iterator<Item = &'a FoundCredential> {
         .filter(move |it| document.is_some_and(|document| !document.lists(&it.name, &it.client_id)))
 }
 
-/// Two seem to use one tag: nothing is minted and nothing is revoked until a person says whose it is.
+/// Two clusters seem to use one tag: nothing is minted and nothing is revoked until a person says
+/// whose it is.
 pub(super) fn identity_clash(pass: &Pass<'_>) -> Option<Plan> {
     let stray = clashing(pass).next()?;
     let message = format!(
@@ -114,8 +118,8 @@ pub(super) fn identity_clash(pass: &Pass<'_>) -> Option<Plan> {
     Some(Plan { action: Some(action), ..pass.rest(Reason::IdentityClash, message) })
 }
 
-/// What is left behind is revoked: what a lost answer made after all, and, once nothing inherited is in use any more, what carries
-/// the tag of an earlier object and is in no ledger.
+/// Revokes leftovers: credentials of lost responses and, once nothing inherited is in use any more,
+/// those with the tag of an earlier object that are in no ledger.
 pub(super) fn strays(pass: &Pass<'_>) -> Option<Plan> {
     let document = pass.document()?;
     let free = || pass.world.strays.iter().filter(|it| !it.held_elsewhere);
@@ -151,7 +155,7 @@ fn nothing_is_left(pass: &Pass<'_>, document: &Document, own: &Revision) -> Opti
     let inherited = document.inherited.as_ref()?;
     let left = |it: &Revision| it.revision <= inherited.through && it.state.may_be_alive();
     let provider = pass.world.provider(&own.account).and_then(ProviderView::usable)?;
-    // What was made right before is listed by then.
+    // Credentials made just before are listed by then.
     let from = own.issued_at.map(|at| at.later(provider.capabilities.listing_lag));
     let looked = !provider.capabilities.list || provider.listed.is_some_and(|at| from < Some(at));
     let over = looked && !document.revisions.iter().any(left);
@@ -176,7 +180,7 @@ fn revision_of(pass: &Pass<'_>, own: &Revision, stray: &FoundCredential) -> Revi
     }
 }
 
-/// What was borrowed, and is not needed any more, is left to the cluster that made it.
+/// Leaves borrowed credentials that are not needed any more to the cluster that made them.
 pub(super) fn leave(pass: &Pass<'_>, revisions: &[u32]) -> Option<Plan> {
     let borrowed: Vec<u32> =
         revisions.iter().copied().filter(|it| pass.inheritance(*it) == Some(Inheritance::Borrowed)).collect();
@@ -187,7 +191,8 @@ pub(super) fn leave(pass: &Pass<'_>, revisions: &[u32]) -> Option<Plan> {
     }
 }
 
-/// A clone seems to use what is to be revoked: an object that is deleted leaves it alone.
+/// A clone seems to use credentials that are to be revoked: an object that is deleted leaves them
+/// alone.
 pub(super) fn leave_to_a_clone(pass: &Pass<'_>, revisions: &[u32]) -> Option<Plan> {
     clashing(pass).next()?;
     let revisions = revisions.to_vec();

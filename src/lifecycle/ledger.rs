@@ -1,8 +1,9 @@
-//! The ledger's document: what is about to be made, what was made, and what became of it.
+//! The ledger's document: credentials that are about to be made, that were made, and how they
+//! ended.
 //!
-//! The document is public to whoever may read Secrets in the namespace; the secret material is kept beside it, sealed.
-//! It changes only by an [`Edit`], and an edit that does not follow the state diagram is refused, so that no bug above can
-//! bring a revoked credential back to life or forget one that is alive.
+//! Anyone who may read Secrets in the namespace can read the document; the secrets are sealed
+//! beside it. It changes only by an [`Edit`]. An edit against the state diagram is refused, so that
+//! no bug above can revive a revoked credential or forget a live one.
 
 use std::collections::BTreeMap;
 
@@ -24,10 +25,10 @@ pub use inherited::{Inheritance, Inherited};
 /// The schema that this Credwright writes. A document with a higher one is never written to.
 pub const SCHEMA: u32 = 1;
 
-/// How many dead revisions are kept.
+/// The number of dead revisions kept.
 const DEAD_KEPT: usize = 5;
 
-/// How long a mint counts for the breaker.
+/// The time for which a mint counts for the breaker.
 pub const MINT_WINDOW: jiff::SignedDuration = jiff::SignedDuration::from_hours(1);
 
 /// The record of one ApiCredential's credentials. Fields that this version does not know are kept.
@@ -43,35 +44,35 @@ pub struct Document {
     /// The ledger Secret's own UID, from its second write on (the first one cannot know it).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ledger_uid: Option<String>,
-    /// What deleting the ApiCredential does, so that a ledger can be finished without its object.
+    /// The deletion policy of the ApiCredential, to finish the ledger without its object.
     pub deletion_policy: DeletionPolicy,
-    /// Nothing is left to do: the object is, or is about to be, gone.
+    /// Nothing is left to do: the object is deleted, or about to be.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub closed: bool,
-    /// Since when it is finished without its object, which is gone: from then on the deadline of
-    /// the deletion counts.
+    /// The time from which it is finished without its object, which was deleted: the deadline
+    /// counts from then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub orphaned_at: Option<Timestamp>,
-    /// Where the older ones of its credentials come from, if not from this object on this cluster.
+    /// The origin of its older credentials, if that is not this object on this cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inherited: Option<Inherited>,
     /// The credentials, oldest first.
     pub revisions: Vec<Revision>,
-    /// When credentials were minted within the last hour, for the mint breaker.
+    /// The times of mints within the last hour, for the mint breaker.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mints: Vec<Timestamp>,
     /// The name that `secret.name` was last changed to. The Secret of the earlier name stays for an
     /// overlap from then on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub renamed: Option<Renamed>,
-    /// What failed last, by kind of step, so that backoff survives a restart.
+    /// The last failures, by kind of step, so that backoff survives a restart.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub failures: BTreeMap<StepKind, FailureRecord>,
-    /// Random text of the last write: how a writer whose answer was lost finds out that its write took effect.
+    /// Random text of the last write: proves to a writer that lost the answer that it took effect.
     pub write_id: String,
-    /// When it was last written, by the writer's clock.
+    /// The time of the last write, by the writer's clock.
     pub written_at: Timestamp,
-    /// What a newer minor version added.
+    /// Fields that a newer minor version added.
     #[serde(flatten)]
     pub rest: Map<String, Value>,
 }
@@ -93,15 +94,15 @@ pub struct Revision {
     pub revision: u32,
     /// The unique name at the provider.
     pub name: String,
-    /// Where it stands.
+    /// The state.
     pub state: State,
-    /// Why it was asked for.
+    /// The reason for the request.
     pub reason: Reason,
-    /// Who may make the call, and until when.
+    /// The intent: who may make the call, and until when.
     pub intent: Intent,
     /// The account it is made at.
     pub account: Account,
-    /// What it is made for.
+    /// The request that it is made for.
     pub request: Request,
     /// Provider-side ids.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -118,37 +119,37 @@ pub struct Revision {
     /// More keys under which workloads read the secret.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub secret_aliases: Vec<String>,
-    /// Keyed hash of the pair, if a person made it: how it is known again.
+    /// Keyed hash of the pair, if a person made it: it is recognised by that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pair: Option<String>,
-    /// Its record was lost and put together again: provider-side ids and handles are not known.
+    /// Its record was lost and has been rebuilt: provider-side ids and handles are not known.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rebuilt: bool,
     /// The provider has never confirmed it: only its own namespace says that it exists.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unverified: bool,
-    /// When its answer arrived, or since when it exists if a person made it.
+    /// The time at which its response arrived, or since which it exists if a person made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issued_at: Option<Timestamp>,
-    /// When the provider ends it.
+    /// The time at which the provider ends it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
-    /// When its answer was given up.
+    /// The time at which its response was given up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unconfirmed_at: Option<Timestamp>,
-    /// When the provider first refused it after it had been published.
+    /// The time at which the provider first refused it after it had been published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused_at: Option<Timestamp>,
-    /// When it was known to be dead at the provider.
+    /// The time at which it was known to be dead at the provider.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dead_at: Option<Timestamp>,
-    /// When its replacement was published.
+    /// The time at which its replacement was published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retired_at: Option<Timestamp>,
-    /// When it was over.
+    /// The time at which it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Timestamp>,
-    /// What a newer minor version added.
+    /// Fields that a newer minor version added.
     #[serde(flatten)]
     pub rest: Map<String, Value>,
 }
@@ -192,13 +193,14 @@ impl Revision {
 
 impl Revision {
     /// Returns the tag in its own name: a restored object has another UID, and so another tag, than
-    /// the one that the credential was made for. `None` if nobody knows the whole name.
+    /// the one that the credential was made for. `None` if the whole name is not known.
     #[must_use]
     pub fn tag(&self) -> Option<&str> {
         naming::parts(&self.name).map(|(tag, _)| tag)
     }
 
-    /// Forgets what is only needed while it may be alive: it may be the larger part of it by far.
+    /// Drops the fields that are only needed while it may be alive: they may be the larger part of
+    /// it by far.
     fn forget_details(&mut self) {
         self.request.scopes = Vec::new();
         self.request.subnets = Vec::new();
@@ -208,7 +210,7 @@ impl Revision {
     }
 }
 
-/// Who may make the create call, and until when. Everyone else settles it afterwards.
+/// The permission of one writer to make the create call until a deadline. Others settle it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Intent {
@@ -216,7 +218,7 @@ pub struct Intent {
     pub writer: String,
     /// Random text by which an answer finds its intent again.
     pub id: String,
-    /// When it was written.
+    /// The time at which it was written.
     pub at: Timestamp,
     /// The call is made before this, or never.
     pub call_by: Timestamp,
@@ -229,25 +231,25 @@ pub struct Account {
     pub kind: ProviderKind,
     /// The provider object's name; a `CredentialProvider` is in the ledger's own namespace.
     pub name: String,
-    /// Hash of the provider's identifying fields and of who logs in there; empty if nobody knew when it was written down.
+    /// Hash of the provider's identity and of who logs in there; empty if nobody knew it then.
     pub fingerprint: String,
 }
 
 impl Account {
-    /// Whether it may be the account with this fingerprint.
+    /// Returns whether it may be the account with this fingerprint.
     #[must_use]
     pub fn may_be(&self, fingerprint: &str) -> bool {
         may_be(&self.fingerprint, fingerprint)
     }
 }
 
-/// Whether a fingerprint that was written down may be that of an account: an empty one says that nobody knew.
+/// Returns whether a recorded fingerprint may be that of an account. An empty one was unknown.
 #[must_use]
 pub fn may_be(written: &str, fingerprint: &str) -> bool {
     written.is_empty() || written == fingerprint
 }
 
-/// What a credential was made for. A difference from what the spec asks now is what rotates.
+/// The request that a credential was made for. A difference from the spec causes a rotation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Request {
@@ -267,7 +269,7 @@ pub struct Request {
     pub rotation_request: Option<String>,
 }
 
-/// Where a revision stands. See the diagram above [`super::decide`].
+/// The state of a revision. See the diagram above [`super::decide`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum State {
     /// About to be made, or being made.
@@ -284,20 +286,20 @@ pub enum State {
     Revoked,
     /// Over: it was never made.
     Absent,
-    /// Over for us: it is another cluster's, and was not touched.
+    /// Over for us: it belongs to another cluster, and was not touched.
     Left,
-    /// Over for this ledger: it may live, and an AbandonedCredential has taken over the record of it.
+    /// Over for this ledger: it may live, and an AbandonedCredential records it.
     Abandoned,
 }
 
 impl State {
-    /// Whether the provider may hold a credential for it that this ledger has to account for.
+    /// Returns whether the provider may hold a credential that this ledger has to account for.
     #[must_use]
     pub fn may_be_alive(self) -> bool {
         !matches!(self, Self::Revoked | Self::Absent | Self::Left | Self::Abandoned)
     }
 
-    /// Whether its secret is kept and workloads may use it.
+    /// Returns whether its secret is kept and workloads may use it.
     #[must_use]
     pub fn is_usable(self) -> bool {
         matches!(self, Self::Issued | Self::Retiring)
@@ -310,7 +312,7 @@ impl State {
             (self, next),
             (Intended, Issued | Unconfirmed | Revoking | Absent)
                 | (Unconfirmed, Revoking | Absent)
-                // An answer that comes after its intent was given up: what was made is revoked, whatever was believed.
+                // An answer after its intent was given up: the credential is revoked in any case.
                 | (Absent, Revoking)
                 | (Issued, Retiring | Revoking)
                 | (Retiring, Revoking)
@@ -322,12 +324,12 @@ impl State {
     }
 }
 
-/// Kinds of step whose failures are spaced separately, so that a failing mint never holds up a repair.
+/// Kinds of step whose failures are spaced apart, so that a failing mint holds up no repair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum StepKind {
     /// Making a credential.
     Mint,
-    /// Looking for what a lost answer made.
+    /// Searching for the credential of a lost response.
     Settle,
     /// Trying a pair.
     Verify,
@@ -344,21 +346,21 @@ pub enum StepKind {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FailureRecord {
-    /// What people are told.
+    /// The reason that conditions and Events show.
     pub reason: Reason,
     /// A sentence without any secret.
     pub message: String,
-    /// What went wrong at the provider, if it was there.
+    /// The kind of failure at the provider, if it happened there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<FailureKind>,
-    /// How often in a row, about the same and for the same reason.
+    /// The number of failures in a row, about the same and for the same reason.
     pub count: u32,
-    /// When last.
+    /// The time of the last one.
     pub at: Timestamp,
     /// The revision that it was about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<u32>,
-    /// Hash of what was asked for and of whom: a failure is forgotten when that changes.
+    /// Hash of the request and the provider: a failure is forgotten when that changes.
     pub about: String,
 }
 
@@ -410,13 +412,13 @@ impl Document {
         last.max(before) + 1
     }
 
-    /// What the names of its own credentials at a provider have in common, if its object has this name.
+    /// Returns the common part of its own credentials' names, if its object has this name.
     #[must_use]
     pub fn tag(&self, namespace: &str, name: &str) -> String {
         naming::tag(&self.cluster_id, namespace, name, &self.object_uid)
     }
 
-    /// The same, and what the names of those that it inherited have in common.
+    /// The same, and the tags of the revisions that it inherited.
     #[must_use]
     pub fn tags(&self, namespace: &str, name: &str) -> Vec<String> {
         let inherited = self.inherited.iter().flat_map(|it| &it.tags).cloned();
@@ -430,7 +432,8 @@ impl Document {
         revision.tag().map_or_else(|| self.tags(namespace, name), |tag| vec![tag.to_owned()])
     }
 
-    /// Whether it lists what a provider shows by this name and client ID, other than as something that was never made.
+    /// Returns whether it lists a credential of the provider with this name and client ID, other
+    /// than as one that was never made.
     #[must_use]
     pub fn expects(&self, name: &str, client_id: &str) -> bool {
         match self.revisions.iter().find(|it| it.name == name) {
@@ -439,7 +442,7 @@ impl Document {
         }
     }
 
-    /// Whether it lists a credential of this name or client ID, in whatever state.
+    /// Returns whether it lists a credential of this name or client ID, in any state.
     #[must_use]
     pub fn lists(&self, name: &str, client_id: &str) -> bool {
         self.revisions.iter().any(|it| it.name == name || it.client_id.as_deref() == Some(client_id))

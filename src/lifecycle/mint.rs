@@ -1,6 +1,7 @@
-//! Whether a new credential is needed, whether it may be made now, and what is asked for.
+//! The need for a new credential, the permission to mint it now, and the request.
 //!
-//! Everything here only ever holds a mint back. Repairs, publication and revocation come before it and never wait for it.
+//! All checks here only hold a mint back. Repairs, publication and revocation come before them and
+//! never wait for them.
 
 use jiff::Timestamp;
 
@@ -22,7 +23,8 @@ use super::{
     world::{CALL_WITHIN, ProviderView, UsableProvider},
 };
 
-/// The last check: mints (or asks a person to), says what holds that back, or rests because nothing is needed.
+/// The last check: mints (or asks a person to), says why it cannot, or rests because nothing is
+/// needed.
 pub(super) fn check(pass: &Pass<'_>) -> Option<Plan> {
     let object = pass.object()?;
     let request = desired_request(pass, object);
@@ -71,9 +73,9 @@ pub(super) fn check(pass: &Pass<'_>) -> Option<Plan> {
         .or_else(|| mint(pass, provider, request, need))
 }
 
-/// A template that can never work is said before the first credential is made for nothing. Later
-/// ones are made all the same: what is published goes on working by the template that it was
-/// rendered from, until it ends.
+/// A template that can never work is reported before the first credential is issued in vain. Later
+/// ones are issued all the same: the published credential stays rendered by its old template until
+/// it ends.
 fn cannot_be_rendered(pass: &Pass<'_>, object: &ApiCredential) -> Option<Plan> {
     if pass.document().is_some_and(|it| it.newest_issued().is_some()) {
         return None;
@@ -117,7 +119,8 @@ fn need(pass: &Pass<'_>, object: &ApiCredential, request: &Request) -> Need {
     }
 }
 
-/// What was issued but never published, and no longer fits the spec, is given up: it would be replaced at once.
+/// Gives up a revision that was issued but never published, and no longer fits the spec: it would
+/// be replaced at once.
 pub(super) fn give_up(pass: &Pass<'_>) -> Option<Plan> {
     let object = pass.object()?;
     let newest = pass.document()?.newest_issued()?;
@@ -171,7 +174,7 @@ fn waiting_to_be_published(pass: &Pass<'_>, newest: &Revision) -> Need {
     Need::Wait(pass.rest(reason, message))
 }
 
-/// The first field in which the published credential is not what the spec asks for.
+/// Returns the first field in which the published credential differs from the spec.
 fn difference(
     pass: &Pass<'_>,
     object: &ApiCredential,
@@ -182,7 +185,7 @@ fn difference(
     let provider = pass.world.desired_provider().and_then(ProviderView::usable);
     let lifetime = match provider {
         Some(provider) => with_default_lifetime(request.clone(), provider.allow.as_ref()).lifetime,
-        // What its owner limits lifetimes to is not known just now.
+        // The owner's limit of lifetimes is not known now.
         None => request.lifetime.or(newest.request.lifetime),
     };
     if (reference.kind, &reference.name) != (newest.account.kind, &newest.account.name) {
@@ -200,7 +203,7 @@ fn difference(
     }
 }
 
-/// What the spec asks for, in a form that can be compared.
+/// Returns the request of the spec, in a form that can be compared.
 fn desired_request(pass: &Pass<'_>, object: &ApiCredential) -> Request {
     let spec = &object.spec;
     let sorted = |list: &[String]| {
@@ -223,12 +226,13 @@ fn desired_request(pass: &Pass<'_>, object: &ApiCredential) -> Request {
     }
 }
 
-/// What a credential that is known of only by status was asked for, as far as can be told: what the spec asks for now.
+/// Returns the request to assume for a credential known only from status: that of the current spec.
 pub(super) fn as_asked(pass: &Pass<'_>, object: &ApiCredential, provider: &UsableProvider) -> Request {
     with_default_lifetime(desired_request(pass, object), provider.allow.as_ref())
 }
 
-/// Where a provider limits lifetimes, leaving it out means the longest that is allowed.
+/// Fills in the lifetime: if a provider limits lifetimes, leaving it out means the longest that is
+/// allowed.
 fn with_default_lifetime(request: Request, allow: Option<&Allow>) -> Request {
     let longest = allow.and_then(|allow| allow.max_lifetime);
     Request { lifetime: request.lifetime.or(longest), ..request }
@@ -270,15 +274,15 @@ fn satisfied(pass: &Pass<'_>) -> Plan {
     pass.rest(Reason::Issued, message)
 }
 
-/// No new credential while it is not known what became of an earlier call to the same provider.
-/// One that the spec has left may never answer again. A list that fails does not cost the published
-/// credential its last third, once no earlier call can still arrive.
+/// Issues no new credential while the result of an earlier call to the same provider is not known.
+/// A provider that the spec has left may never answer again. A list that fails does not cost the
+/// published credential its last third, once no earlier call can still arrive.
 fn unsettled(pass: &Pass<'_>, provider: &UsableProvider) -> Option<Plan> {
     let reference = &pass.object()?.spec.provider_ref;
     let capabilities = &provider.capabilities;
     let is_open = |it: &&Revision| {
         (it.account.kind, &it.account.name) == (reference.kind, &reference.name)
-            // What is inherited is settled when a credential minted here is published, so it
+            // Inherited credentials are settled when a credential minted here is published, so they
             // cannot be waited for.
             && pass.inheritance(it.revision).is_none()
             && match it.state {
@@ -339,7 +343,7 @@ pub(super) fn rest_until(pass: &Pass<'_>, at: Timestamp, reason: Reason, message
     Plan { wake: Wake::earliest(plan.wake.instant().into_iter().chain([at])), ..plan }
 }
 
-/// When the last third of what workloads use begins.
+/// Returns the beginning of the last third of the life of the credential that workloads use.
 pub(super) fn last_third(pass: &Pass<'_>) -> Option<Timestamp> {
     last_third_of(pass.world.active()?).map(|(third, _)| third)
 }
@@ -365,13 +369,14 @@ fn breaker(pass: &Pass<'_>, object: &ApiCredential) -> Option<Plan> {
     Some(rest_until(pass, opens, Reason::MintLimit, message))
 }
 
-/// At a provider that is being deleted nothing new is made; what was made there can still be revoked.
+/// Nothing new is issued at a provider that is being deleted; existing credentials can still be
+/// revoked.
 fn is_going(pass: &Pass<'_>, provider: &UsableProvider) -> Option<Plan> {
     let name = &pass.object()?.spec.provider_ref.name;
     provider.deleting.then(|| pass.rest(Reason::ProviderDeleting, going(name)))
 }
 
-/// What people are told of a provider that is being deleted.
+/// Returns the message about a provider that is being deleted.
 pub(super) fn going(provider: &str) -> String {
     format!(
         "the provider {provider} is being deleted, so nothing is issued there any more; point \

@@ -1,8 +1,9 @@
-//! The pure core: what to do next, and what came of it. No I/O, no clock, no randomness of its own.
+//! The pure core: the next step, and the conclusions from its outcome. No I/O, no clock, no
+//! randomness of its own.
 //!
 //! ```text
-//! observe ─▶ decide(world, now) ─▶ perform(step) ─▶ conclude(world, step, outcome, now) ─▶ edits, events
-//!            here                  the only I/O     here
+//! observe ─▶ decide(world, now) ─▶ perform(step) ─▶ conclude(world, step, outcome, now) ─▶ edits,
+//!            here                  the only I/O     here                                  events
 //! ```
 //!
 //! The states of a revision ([`ledger::State`]); `(…)` is seen, not stored:
@@ -15,10 +16,10 @@
 //!    │         └─ not found within the settle time ──▶ Absent ── an answer came after all ──▶ Revoking
 //!    └──▶ Absent (the provider's documented refusal)
 //!
-//! Intended, Unconfirmed, Revoking ── cannot be confirmed or revoked in time, and is on record elsewhere ──▶ Abandoned
+//! Intended, Unconfirmed, Revoking ── not confirmed or revoked in time, recorded elsewhere ──▶ Abandoned
 //! any that another cluster made ── replaced here, or its object deleted ──▶ Left
 //!
-//! (a person made it) ──taken──▶ Issued, and on like any other; where the provider cannot revoke, a person removes what is Revoking
+//! (a person made it) ──taken──▶ Issued, then as above; a person removes it if no call can revoke it
 //! ```
 
 pub mod abandoned;

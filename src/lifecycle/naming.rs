@@ -1,17 +1,19 @@
 //! Unique names at the provider.
 //!
-//! `<name>-kw<cluster 4><object 10>-<revision><random 4>`, for example `orders-prod-kwb3xq7f3a9c2e5k-4mz7p`. What comes after
-//! `-kw` tells, without any lookup, which cluster and which object a credential belongs to: what carries our tag and is in no
-//! ledger was left behind by us, and what does not is never touched.
+//! `<name>-kw<cluster 4><object 10>-<revision><random 4>`, for example
+//! `orders-prod-kwb3xq7f3a9c2e5k-4mz7p`. The part after `-kw` tells, without any lookup, which
+//! cluster and which object a credential belongs to. A credential with our tag that is in no ledger
+//! was left behind by us, and one without a tag is never touched.
 
 use sha2::{Digest, Sha256};
 
-/// Lower-case letters and digits that no provider refuses and nobody mistakes for one another.
+/// Lower-case letters and digits that no provider refuses and that cannot be mistaken for one
+/// another.
 const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 
-/// How long a tag is.
+/// The length of a tag.
 const TAG: usize = 16;
-/// How many random letters a name ends in.
+/// The number of random letters at the end of a name.
 const RANDOM: usize = 4;
 
 /// Letters of a hash, in base 32.
@@ -36,13 +38,13 @@ pub fn random_letters(entropy: u128, count: usize) -> String {
     (0..count).map(|index| char::from(ALPHABET[(entropy >> (5 * index) & 31) as usize])).collect()
 }
 
-/// What an object's names at its provider have in common.
+/// Returns the common part of an object's names at its provider.
 #[must_use]
 pub fn tag(cluster_id: &str, namespace: &str, name: &str, uid: &str) -> String {
     format!("{}{}", cluster_tag(cluster_id), letters(&[namespace, name, uid], 10))
 }
 
-/// What all names that a cluster gives have in common.
+/// Returns the common part of all names that a cluster gives.
 #[must_use]
 pub fn cluster_tag(cluster_id: &str) -> String {
     format!("kw{}", letters(&[cluster_id], 4))
@@ -57,8 +59,9 @@ pub fn parts(name: &str) -> Option<(&str, u32)> {
     (tag.len() == TAG && tag.starts_with("kw")).then_some((tag, number))
 }
 
-/// A name for one revision, at most `max` characters long: the readable part is what gives way. `None` if not even the tag
-/// fits. Without `entropy` it is the same each time: for a name that a person is asked to type.
+/// Returns a name for one revision, at most `max` characters long; the readable part is cut. `None`
+/// if not even the tag fits. Without `entropy` it is the same each time: for a name that a person
+/// is asked to type.
 #[must_use]
 pub fn unique_name(
     base: &str,

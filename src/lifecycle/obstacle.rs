@@ -1,5 +1,5 @@
-//! What keeps a pass from coming to rest, told to people: a pass that ends as an error decides
-//! nothing, and without this an object would never say why.
+//! Messages about obstacles: a pass that ends as an error decides nothing, and without this an
+//! object would never say why.
 
 use crate::api::Reason;
 
@@ -8,15 +8,15 @@ use super::{
     world::World,
 };
 
-/// How many attempts in a row have to fail before people are told of what may be over by itself.
+/// The number of failed attempts in a row after which an error that may pass by itself is reported.
 const TOLD_AFTER: u32 = 3;
 
-/// Why a pass could not be carried through.
+/// The cause for which a pass could not be completed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Obstacle {
     /// The API server refuses a call: it needs a person.
     Refused {
-        /// What was being done.
+        /// The call that was refused.
         what: String,
         /// The API server's words.
         why: String,
@@ -25,8 +25,8 @@ pub enum Obstacle {
     Failed(String),
 }
 
-/// Returns what people are told of an obstacle that was met `attempts` times in a row; `None` if
-/// that is too early. What is waited for meanwhile is not in it: the next attempt is the queue's.
+/// Returns the message about an obstacle that was met `attempts` times in a row; `None` if that is
+/// too early. It does not name the next attempt, which is the queue's.
 #[must_use]
 pub fn plan(world: &World, obstacle: &Obstacle, attempts: u32) -> Option<Plan> {
     let (reason, message, action) = match obstacle {

@@ -21,11 +21,12 @@ use super::{
 
 /// The key of a Secret that holds what the pair was issued for.
 const SCOPE: &str = "scope";
-/// How long after one look for a lost answer the next one follows.
+/// The time between two searches for a lost response.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(10);
-/// For how long it counts that a new credential was accepted, if it cannot be published at once.
+/// The time for which it counts that a new credential was accepted, if it cannot be published at
+/// once.
 const VERIFIED_FOR: SignedDuration = SignedDuration::from_mins(10);
-/// The longest time between two looks at a published credential that is refused.
+/// The longest time between two tries of a published credential that is refused.
 const SETTLE_MAX: SignedDuration = SignedDuration::from_mins(10);
 
 /// One decision: the world and the time, with the questions that several checks ask.
@@ -52,8 +53,8 @@ impl<'a> Pass<'a> {
         self.document().map_or(1, Document::next_revision)
     }
 
-    /// The provider that `revision` was made at, if it can be called now. A provider that now stands for another account is told
-    /// nothing of what was made at the earlier one.
+    /// Returns the provider that `revision` was made at, if it can be called now. `None` if the
+    /// provider object now points at another account.
     pub(super) fn callable(&self, revision: &Revision) -> Option<&'a UsableProvider> {
         self.world.provider(&revision.account)?.usable().filter(|provider| {
             provider.in_the_way().is_none() && suspect::is_the_same(provider, &revision.account)
@@ -64,27 +65,29 @@ impl<'a> Pass<'a> {
         self.world.provider(&revision.account)?.usable().map(|provider| &*provider.capabilities)
     }
 
-    /// Returns the fields of `revision` as its provider tells them now; `None` if it does not.
-    /// The scope is what it was issued with.
+    /// Returns the fields of `revision` as its provider gives them now; `None` if it does not. The
+    /// scope is the one that it was issued with.
     pub(super) fn fields_now(&self, revision: &Revision) -> Option<BTreeMap<String, String>> {
         let provider = self.callable(revision).filter(|provider| !provider.fields.is_empty())?;
         let scope = revision.fields.get(SCOPE).map(|scope| (SCOPE.to_owned(), scope.clone()));
         Some(provider.fields.clone().into_iter().filter(|(key, _)| key != SCOPE).chain(scope).collect())
     }
 
-    /// How a revision was come by, if it was inherited.
+    /// Returns how a revision was inherited, if it was.
     pub(super) fn inheritance(&self, revision: u32) -> Option<Inheritance> {
         self.document()?.inheritance(revision)
     }
 
-    /// Whether what the ledger lists is to end: its object is being deleted, is gone, or has been replaced by another.
+    /// Returns whether the ledger's credentials are to end: its object is being deleted, is gone,
+    /// or has been replaced by another.
     pub(super) fn is_ending(&self) -> bool {
         let replaced = || self.document().is_some_and(|it| it.object_uid != self.world.object_uid());
         self.world.deleting() || self.world.subject.object.is_none() || replaced()
     }
 
-    /// Whether `revision` may be revoked: what is inherited only when one that was minted here is published and no other Secret
-    /// holds it, or when the object is deleted, and what is borrowed never.
+    /// Returns whether `revision` may be revoked. Own: yes. Borrowed: never. Adopted or rebuilt:
+    /// once a credential that was minted here is published and no other Secret holds it, or when
+    /// the object is deleted.
     pub(super) fn is_ours_to_end(&self, revision: &Revision) -> bool {
         let own = || self.document()?.inherited.as_ref().zip(self.published());
         match self.inheritance(revision.revision) {
@@ -98,12 +101,13 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// Whether Credwright can revoke `revision` at its provider.
+    /// Returns whether Credwright can revoke `revision` at its provider.
     pub(super) fn can_revoke(&self, revision: &Revision, capabilities: &Capabilities) -> bool {
         capabilities.revoke && (!revision.rebuilt || capabilities.list)
     }
 
-    /// Whether `revision` can be tried at its provider: a person may have said that it cannot from here.
+    /// Returns whether `revision` can be tried at its provider: a person may have said that it
+    /// cannot be tried from here.
     pub(super) fn verifies(&self, revision: &Revision) -> bool {
         let intake = self.object().and_then(|object| object.spec.intake.as_ref());
         self.capabilities(revision).is_some_and(|it| {
@@ -112,8 +116,8 @@ impl<'a> Pass<'a> {
         })
     }
 
-    /// Returns whether the provider has accepted `revision` of late. What could not be published
-    /// since then is tried again before it is.
+    /// Returns whether the provider has accepted `revision` recently. A revision that could not be
+    /// published since then is tried again first.
     pub(super) fn is_verified(&self, revision: &Revision) -> bool {
         let verified = self.world.memory.verified.filter(|(which, _)| *which == revision.revision);
         verified.is_some_and(|(_, at)| self.now < at.later(VERIFIED_FOR))
@@ -124,19 +128,19 @@ impl<'a> Pass<'a> {
         self.document()?.failures.get(&step).filter(|record| about::is_current(self, step, record))
     }
 
-    /// When `step` may be tried again, if it failed and that time has not come.
+    /// Returns when `step` may be tried again, if it failed and that time has not come.
     pub(super) fn held_back(&self, step: StepKind) -> Option<Timestamp> {
         let record = self.failure(step)?;
         Some(backoff::next_attempt(step, record)).filter(|at| *at > self.now)
     }
 
-    /// The same for trying `revision`: what another one came to says nothing of it.
+    /// The same for trying `revision`: the result of another one says nothing about it.
     pub(super) fn trying_is_held_back(&self, revision: &Revision) -> bool {
         let its_own = self.failure(StepKind::Verify).is_some_and(|it| it.revision == Some(revision.revision));
         its_own && self.held_back(StepKind::Verify).is_some()
     }
 
-    /// The same for revoking `revision`. What the provider said of one credential holds back no
+    /// The same for revoking `revision`. The provider's answer about one credential holds back no
     /// later one; those before it have had their turn and wait for the next round.
     pub(super) fn revoking_is_held_back(&self, revision: &Revision) -> bool {
         let Some(record) = self.failure(StepKind::Revoke) else { return false };
@@ -145,12 +149,13 @@ impl<'a> Pass<'a> {
         !has_its_turn && self.held_back(StepKind::Revoke).is_some()
     }
 
-    /// When the Secret may be put right again, if others change it all the time.
+    /// Returns when the Secret may be repaired again, if others keep changing it.
     pub(super) fn repair_due(&self) -> Option<Timestamp> {
         self.world.memory.repaired.map(backoff::next_repair).filter(|at| *at > self.now)
     }
 
-    /// Of several, the first after the one that failed last, so that one that keeps failing does not starve the others.
+    /// Returns the first of `all` after the one that failed last, so that one that keeps failing
+    /// does not starve the others.
     pub(super) fn in_turn<'b>(&self, step: StepKind, all: &[&'b Revision]) -> Option<&'b Revision> {
         let failed = self.document()?.failures.get(&step).and_then(|it| it.revision).unwrap_or_default();
         all.iter().find(|it| it.revision > failed).or_else(|| all.first()).copied()
@@ -160,14 +165,14 @@ impl<'a> Pass<'a> {
         schedule::schedule(self.world.object_uid(), &self.object()?.spec, revision)
     }
 
-    /// The newest revision, if it is what the target holds as the spec wants it.
+    /// The newest revision, if the target holds it as the spec wants it.
     pub(super) fn published(&self) -> Option<&'a Revision> {
         let newest = self.document()?.newest_issued()?;
         let rendered = self.world.published()?;
         (rendered.revision == newest.revision && rendered.from == self.source(newest).1).then_some(newest)
     }
 
-    /// The revision to publish beside `revision`, and the hash of what the target is rendered from.
+    /// The revision to publish beside `revision`, and the hash of the target's sources.
     pub(super) fn source(&self, revision: &Revision) -> (Option<u32>, String) {
         let output = self.object().and_then(|object| object.spec.secret.as_ref());
         let wanted = output.is_some_and(|output| output.include_previous);
@@ -219,7 +224,7 @@ impl<'a> Pass<'a> {
         instants.extend(self.renamed_target().and_then(|old| self.renaming_is_over(old)));
         if let Some(unpublished) = newest.filter(|_| self.published().is_none()) {
             instants.extend(self.verify_due(unpublished));
-            // What could not be published for so long is tried again.
+            // A credential that could not be published for so long is tried again.
             instants.extend(self.world.memory.verified.map(|(_, at)| at.later(VERIFIED_FOR)));
         }
         instants.retain(|at| *at > self.now);
@@ -233,7 +238,7 @@ impl<'a> Pass<'a> {
     }
 
     /// Returns when workloads have had an overlap's time to move from `old` to a new `secret.name`;
-    /// `None` before the ledger says since when it has been the name.
+    /// `None` before the ledger has recorded when the name changed.
     pub(super) fn renaming_is_over(&self, old: &TargetView) -> Option<Timestamp> {
         let rotation = self.object()?.spec.rotation.as_ref();
         let target = self.world.target()?;
@@ -242,7 +247,7 @@ impl<'a> Pass<'a> {
         Some(created.fold(renamed.at, Timestamp::max).later(schedule::overlap(rotation)))
     }
 
-    /// When an unanswered call is next looked for.
+    /// Returns when an unanswered call is looked for next.
     pub(super) fn settle_due(&self, revision: &Revision) -> Option<Timestamp> {
         let capabilities = self.capabilities(revision)?;
         let from = settle_from(revision, capabilities);
@@ -250,7 +255,8 @@ impl<'a> Pass<'a> {
             return None;
         }
         let listed = from.later(capabilities.listing_lag);
-        // Whichever was looked for last: several lost answers take turns, and do not call without a pause.
+        // The last search of any revision counts: several lost responses take turns, and do not
+        // call without a pause.
         Some(match self.world.memory.looked {
             Some((_, at)) if at >= from && at < listed => at.later(LOOK_AGAIN).min(listed),
             Some((_, at)) if at >= from => at.later(LOOK_AGAIN),
@@ -259,7 +265,7 @@ impl<'a> Pass<'a> {
     }
 
     /// Returns when a revision that waits for acceptance is next tried: soon after it was issued or
-    /// after the cause of a failure was corrected, then ever more seldom.
+    /// after the cause of a failure was corrected, then with growing pauses.
     pub(super) fn verify_due(&self, revision: &Revision) -> Option<Timestamp> {
         let issued = revision.issued_at?;
         let tried = self.world.memory.tried.filter(|(which, _)| *which == revision.revision);
@@ -272,12 +278,13 @@ impl<'a> Pass<'a> {
         }))
     }
 
-    /// When the published revision is next tried.
+    /// Returns when the published revision is tried next.
     pub(super) fn check_due(&self, revision: &Revision) -> Timestamp {
         let checked =
             self.world.memory.checked.filter(|(which, _)| *which == revision.revision).map(|(_, at)| at);
         if let Some(refused) = revision.refused_at.filter(|_| revision.dead_at.is_none()) {
-            // Soon at first, then ever more seldom: it may be waiting for others, or for a person.
+            // Soon at first, then with growing pauses: it may be waiting for others, or for a
+            // person.
             let settle = self.capabilities(revision).map_or(SignedDuration::ZERO, |it| it.propagation);
             let checked = checked.unwrap_or(refused);
             let wait = checked.duration_since(refused).part(4);
@@ -289,15 +296,16 @@ impl<'a> Pass<'a> {
         let suspect::Standing { sibling_refused_at, judged, .. } = provider.standing;
         let looks = suspect::is_in_the_sample(provider, schedule::spread(uid, revision.revision));
         let alarmed = sibling_refused_at.filter(|_| looks);
-        // When a person has judged the account, all of it is looked at, and not only a sample.
+        // After a person has judged the account, all of its credentials are checked, and not only a
+        // sample.
         let judged = judged.filter(|judged| revision.issued_at.is_some_and(|issued| issued <= *judged));
         let unchecked = |at: &Timestamp| checked.is_none_or(|checked| checked < *at);
         [alarmed, judged].into_iter().flatten().filter(unchecked).fold(due, Timestamp::min)
     }
 }
 
-/// From when on an unanswered call may be settled: at once if its own caller gave it up, and otherwise not before the caller
-/// can no longer be waiting for it.
+/// Returns when an unanswered call may be settled: at once if its own caller gave it up, and
+/// otherwise not before the caller can no longer be waiting for it.
 pub(super) fn settle_from(revision: &Revision, capabilities: &Capabilities) -> Timestamp {
     revision.unconfirmed_at.unwrap_or(revision.intent.call_by.later(capabilities.create_timeout))
 }

@@ -1,4 +1,4 @@
-//! What a decision comes to: at most one step, or rest with a reason.
+//! Plans: the result of a decision is at most one step, or rest with a reason.
 
 use std::collections::BTreeMap;
 
@@ -13,23 +13,23 @@ use super::{
     surgery::Recovery,
 };
 
-/// What to do now.
+/// The plan: what to do now.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    /// The one step to take; `None` is rest.
+    /// The one step to take; `None` means rest.
     pub step: Option<Step>,
-    /// Why.
+    /// The reason.
     pub reason: Reason,
-    /// The same for people: what is so, and what to do about it if anything.
+    /// The message: the cause, and what to do about it if anything.
     pub message: String,
-    /// What a person has to do, if only a person can.
+    /// The steps for a person, if only a person can do them.
     pub action: Option<String>,
-    /// When to look again.
+    /// The time of the next pass.
     pub wake: Wake,
 }
 
 impl Plan {
-    /// What people are told: what is so, and what they have to do if only they can.
+    /// Returns the full message: the cause, and the steps for a person if there are any.
     #[must_use]
     pub fn in_full(&self) -> String {
         let action = self.action.as_ref().map(|action| format!(". To do: {action}")).unwrap_or_default();
@@ -37,10 +37,10 @@ impl Plan {
     }
 }
 
-/// When to look again.
+/// The time of the next pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wake {
-    /// When something changes.
+    /// The next change.
     OnChange,
     /// At this instant, or when something changes.
     At(Timestamp),
@@ -72,7 +72,7 @@ impl Wake {
 /// One step. Each has at most one effect at the provider.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
-    /// Put our finalizer on the object, before anything is made for it.
+    /// Add our finalizer to the object, before anything is made for it.
     HoldObject,
     /// Write the intent, call the provider, write its answer.
     Mint(Box<Revision>),
@@ -80,21 +80,22 @@ pub enum Step {
     Take(Box<Revision>),
     /// Remind people of what they have to do: reasons and sentences.
     Remind(Vec<(Reason, String)>),
-    /// See whether a person has removed a credential: the provider refuses it and accepts the other.
+    /// Check whether a person has removed a credential: the provider refuses it and accepts the
+    /// other.
     CheckRemoval {
-        /// Which revision.
+        /// The revision.
         revision: u32,
         /// The one that is published.
         beside: u32,
     },
-    /// Look for what an unanswered call made.
+    /// Search for the credential of an unanswered call.
     Settle {
-        /// Which revision.
+        /// The revision.
         revision: u32,
     },
     /// Try a pair at the provider.
     Verify {
-        /// Which revision.
+        /// The revision.
         revision: u32,
     },
     /// Write the Secret that workloads read.
@@ -110,17 +111,17 @@ pub enum Step {
     Record(Edit),
     /// Make a credential invalid at the provider.
     Revoke {
-        /// Which revision.
+        /// The revision.
         revision: u32,
     },
-    /// Put on record elsewhere what cannot be revoked, or never be confirmed.
+    /// Record elsewhere what cannot be revoked, or never be confirmed.
     Abandon(Box<Abandonment>),
     /// Remove a Secret of ours that the spec does not name any more.
     DeleteTarget {
         /// Its name.
         name: String,
     },
-    /// Let go of a Secret, so that it outlives the object.
+    /// Release a Secret, so that it outlives the object.
     ReleaseTarget {
         /// Its name.
         name: String,
@@ -131,9 +132,9 @@ pub enum Step {
     Recover(Box<Recovery>),
     /// Copy a ledger that is being deleted.
     CopyLedger,
-    /// Let go of a ledger that is being deleted.
+    /// Remove the finalizer of a ledger that is being deleted.
     DropLedger,
-    /// Make a ledger anew from its copy.
+    /// Recreate a ledger from its copy.
     RestoreLedger,
     /// Remove the copy.
     RemoveCopy,
@@ -144,7 +145,8 @@ pub enum Step {
 }
 
 impl Step {
-    /// Which failures it counts among; `None` for steps that only touch Kubernetes.
+    /// Returns the kind of failures that it counts among; `None` for steps that only touch
+    /// Kubernetes.
     #[must_use]
     pub fn kind(&self) -> Option<StepKind> {
         match self {
@@ -170,51 +172,53 @@ impl Step {
         }
     }
 
-    /// Returns whether another process loses nothing by taking the step once more: all but a
-    /// create, whose answer comes once.
+    /// Returns whether another process can safely repeat the step: any step but a create, whose
+    /// answer comes once.
     #[must_use]
     pub fn is_repeatable(&self) -> bool {
         !matches!(self, Self::Mint(_))
     }
 }
 
-/// What came of a step.
+/// The outcome of a step.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
     /// It is done, and the stores know.
     Done,
     /// The intent's time had passed before the call could be made; nothing was sent.
     TooLate,
-    /// What exists at the provider under our tag.
+    /// The credentials at the provider under our tag.
     Found(Vec<FoundCredential>),
-    /// Whether the provider takes the pair.
+    /// The provider's verdict on the pair.
     Tried {
         /// It does.
         accepted: bool,
     },
-    /// Whether a person has removed the credential; `None` if the other is refused too, which proves nothing.
+    /// The result of looking for a removal by a person; `None` if the other pair is refused too,
+    /// which proves nothing.
     Removed(Option<bool>),
     /// The provider says that it revoked, or does not know, the credential.
     Revoked {
         /// It says that it revoked it.
         said: bool,
-        /// Whether the pair, tried afterwards, still works; `None` if it could not or need not be tried.
+        /// True if the pair, tried afterwards, still works; `None` if it could not or need not be
+        /// tried.
         still_accepted: Option<bool>,
     },
     /// The Secret cannot be written.
     NotPublished {
-        /// Why.
+        /// The reason.
         reason: Reason,
         /// A sentence without any secret.
         message: String,
     },
     /// The provider call failed.
     Failed(Failure),
-    /// A credential was made that cannot be used. The ledger lists it as what is to be revoked.
+    /// A credential was made that cannot be used. The ledger lists it as one to revoke.
     Unusable(Failure),
 }
 
-/// What exists at a provider, and whether anyone else lays claim to it.
+/// A credential at a provider, and whether anyone else claims it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundCredential {
     /// Its name there.
@@ -223,6 +227,6 @@ pub struct FoundCredential {
     pub client_id: String,
     /// Provider-side ids.
     pub ids: BTreeMap<String, String>,
-    /// Whether another ledger, or the login, holds this client ID.
+    /// True if another ledger, or the login, holds this client ID.
     pub held_elsewhere: bool,
 }

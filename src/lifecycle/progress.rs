@@ -1,10 +1,10 @@
-//! Whether a pass gets anywhere. A step that is wanted again at once, though nothing has changed
-//! since it was done, would be wanted for ever, as fast as the API server answers; and so would one
-//! that somebody else gets in the way of each time. Both end the pass as an error, which is retried
-//! with backoff.
+//! A guard against passes that make no progress. A step that is needed again at once, although
+//! nothing has changed since it was done, would be needed for ever, as fast as the API server
+//! answers. So would a step that meets a write conflict each time. Both end the pass as an error,
+//! which is retried with backoff.
 //!
-//! What is wanted later (polling) is no such thing: then the plan rests, and the next pass begins
-//! with nothing done.
+//! A step that is needed later (polling) is not affected: then the plan rests, and the next pass
+//! begins with nothing done.
 
 use std::mem::{Discriminant, discriminant};
 
@@ -14,18 +14,18 @@ use super::{
     world::{IntakeView, LedgerView, Memory, TargetView, World},
 };
 
-/// How many steps of one pass others may get in the way of: each of them leaves the newest state
-/// behind, so the next attempt is as good as any.
+/// The number of steps of one pass that may meet a write conflict: each of them leaves the newest
+/// state behind, so the next attempt is as good as any.
 const CONFLICTS: u32 = 5;
 
-/// How far one pass has come.
+/// The progress of one pass.
 #[derive(Debug, Default)]
 pub struct Progress {
     done: Option<(Kind, Seen)>,
     conflicts: u32,
 }
 
-/// Why a pass is ended.
+/// The cause for which a pass is ended.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Stuck {
     /// A step changes nothing.
@@ -36,7 +36,7 @@ pub enum Stuck {
     Conflicts(String),
 }
 
-/// A step, but for what is drawn anew each time it is planned.
+/// The kind of a step, without the random parts of each plan.
 type Kind = (Discriminant<Step>, Option<u32>, Option<Discriminant<Edit>>);
 
 /// All that a step may change.
@@ -64,7 +64,7 @@ impl Progress {
         Ok(())
     }
 
-    /// Notes that the step was not done, because of somebody else.
+    /// Notes that the step was not done, because of a write conflict.
     ///
     /// # Errors
     /// If that happens too often.
@@ -90,7 +90,7 @@ fn kind(step: &Step) -> Kind {
     (discriminant(step), revision, edit)
 }
 
-/// The step's name, without what is in it.
+/// The step's name, without its data.
 fn name(step: &Step) -> String {
     let text = format!("{step:?}");
     text.split(|it: char| !it.is_alphanumeric()).next().unwrap_or_default().to_owned()

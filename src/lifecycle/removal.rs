@@ -1,7 +1,9 @@
-//! What only a person can remove, where a provider has no call for it. It stays in the ledger until it is gone.
+//! Credentials that only a person can remove, because the provider has no call for it. Each stays
+//! in the ledger until it is gone.
 //!
-//! Credwright sees for itself when the provider refuses the old pair and, at the same time, accepts the new one: an account
-//! that is switched off refuses both, which proves nothing. Where it cannot see, a person says so.
+//! Credwright sees for itself when the provider refuses the old pair and, at the same time, accepts
+//! the new one: an account that is switched off refuses both, which proves nothing. Where it cannot
+//! see, a person says so.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -16,11 +18,11 @@ use super::{
     time::{Divided, Moved},
 };
 
-/// How often a credential that is to be removed is tried: soon at first, then ever more seldom.
+/// The first and the longest pause between two tries of a credential that is to be removed.
 const LOOKS: (SignedDuration, SignedDuration) =
     (SignedDuration::from_secs(15), SignedDuration::from_hours(1));
 
-/// A person says that something is gone which Credwright can neither remove nor look for.
+/// Records that a person confirms a removal which Credwright can neither do nor look for.
 pub(super) fn said_to_be_gone(pass: &Pass<'_>) -> Option<Plan> {
     let gone = pass.revisions().find(|it| {
         it.state == State::Revoking
@@ -32,8 +34,8 @@ pub(super) fn said_to_be_gone(pass: &Pass<'_>) -> Option<Plan> {
     Some(Plan { message, ..pass.step(Step::Record(edit), Reason::Revoked)? })
 }
 
-/// Returns what is said to be gone by whoever answers for the account: at a shared provider its
-/// owner, and not the tenant, who could keep a living credential that way.
+/// Returns the credential that a person confirms as removed. At a shared provider only its owner
+/// may say so, and not the tenant, who could keep a living credential that way.
 fn said_of<'a>(pass: &'a Pass<'_>, it: &Revision) -> Option<&'a str> {
     if is_shared(it) {
         let provider = pass.world.provider(&it.account)?.usable()?;
@@ -51,12 +53,12 @@ fn is_shared(it: &Revision) -> bool {
     it.account.kind == ProviderKind::ClusterCredentialProvider
 }
 
-/// Whether the provider is known not to have something, or not known at all.
+/// Returns whether the provider lacks something, or its capabilities are not known.
 fn cannot(pass: &Pass<'_>, revision: &Revision, has: impl Fn(&Capabilities) -> bool) -> bool {
     pass.capabilities(revision).is_none_or(|capabilities| !has(capabilities))
 }
 
-/// Looks whether a person has removed what was retired.
+/// Checks whether a person has removed a retired credential.
 pub(super) fn look(pass: &Pass<'_>) -> Option<Plan> {
     let beside = pass.published().filter(|it| it.dead_at.is_none())?;
     let due = |it: &&Revision| checkable(pass, it, beside) && due_at(pass, it) <= pass.now;
@@ -64,7 +66,7 @@ pub(super) fn look(pass: &Pass<'_>) -> Option<Plan> {
     pass.step(Step::CheckRemoval { revision, beside: beside.revision }, Reason::RemovalAwaited)
 }
 
-/// When something is next looked for.
+/// Returns when a removal is looked for next.
 pub(super) fn instants<'a>(pass: &'a Pass<'_>) -> impl Iterator<Item = Timestamp> + 'a {
     let beside = pass.published();
     pass.revisions()
@@ -72,13 +74,14 @@ pub(super) fn instants<'a>(pass: &'a Pass<'_>) -> impl Iterator<Item = Timestamp
         .map(|it| due_at(pass, it))
 }
 
-/// Whether it is to be removed, and can be tried beside what is published.
+/// Returns whether a person is to remove it, and it can be tried beside the published credential.
 fn checkable(pass: &Pass<'_>, it: &Revision, beside: &Revision) -> bool {
     let by_a_person = pass.capabilities(it).is_some_and(|capabilities| !pass.can_revoke(it, capabilities));
     it.state == State::Revoking && by_a_person && can_be_seen(pass, it, beside) && pass.callable(it).is_some()
 }
 
-/// Whether a refusal means that it is gone: it was accepted once, and what is published answers for the account.
+/// Returns whether a refusal means that it is gone: it was accepted once, and the published
+/// credential answers for the account.
 fn can_be_seen(pass: &Pass<'_>, it: &Revision, beside: &Revision) -> bool {
     it.retired_at.is_some() && it.account == beside.account && pass.verifies(it)
 }
@@ -90,7 +93,7 @@ fn due_at(pass: &Pass<'_>, it: &Revision) -> Timestamp {
     })
 }
 
-/// What a person has to remove or to look for, each with what to do.
+/// Returns all that a person has to remove or to look for, each with the steps.
 pub(super) fn awaited<'a>(pass: &'a Pass<'_>) -> impl Iterator<Item = String> + 'a {
     pass.revisions().filter(|it| pass.is_ours_to_end(it)).filter_map(|it| {
         let capabilities = pass.capabilities(it)?;
@@ -103,13 +106,14 @@ pub(super) fn awaited<'a>(pass: &'a Pass<'_>) -> impl Iterator<Item = String> + 
     })
 }
 
-/// A secret that was made anew for the same client: removing the client would end the new one too.
+/// Returns whether another usable revision has the same client: removing the client would end that
+/// one, too.
 fn shares_its_client(pass: &Pass<'_>, old: &Revision) -> bool {
     let is_same = |it: &Revision| old.client_id.as_deref().is_some_and(|id| it.is_client(id, &old.account));
     pass.revisions().any(|it| it.state.is_usable() && is_same(it))
 }
 
-/// What a person is asked to do about a credential that Credwright cannot revoke.
+/// Returns the steps for a person, for a credential that Credwright cannot revoke.
 pub(super) fn to_remove(pass: &Pass<'_>, it: &Revision, capabilities: &Capabilities) -> String {
     let client = it.client_id.as_deref().unwrap_or("unknown");
     let why = match it.retired_at {
@@ -129,7 +133,7 @@ pub(super) fn to_remove(pass: &Pass<'_>, it: &Revision, capabilities: &Capabilit
     )
 }
 
-/// Where a person removes credentials.
+/// Returns the place where a person removes credentials.
 pub(super) fn place(capabilities: &Capabilities) -> &str {
     capabilities.portal.as_ref().map_or(capabilities.title, |portal| portal.remove_at.as_str())
 }

@@ -10,7 +10,7 @@ use crate::api::SecretOutput;
 
 use super::{ledger::Revision, naming, schedule};
 
-/// How large all of a Secret's values may be together; a Secret takes 1 MiB.
+/// The largest size of all values of a Secret together; a Secret takes 1 MiB.
 const SIZE_LIMIT: usize = 512 * 1024;
 
 /// A revision with its secret.
@@ -22,7 +22,7 @@ pub struct WithSecret<'a> {
     pub client_secret: &'a SecretString,
 }
 
-/// Why a Secret cannot be rendered.
+/// The cause for which a Secret cannot be rendered.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RenderError {
     /// A template failed.
@@ -30,9 +30,9 @@ pub enum RenderError {
     Template {
         /// Its key.
         key: String,
-        /// What is wrong, without any value.
+        /// The cause, without any value.
         why: String,
-        /// True if it is so whatever the values are.
+        /// True if it fails for all values.
         certain: bool,
     },
     /// Two keys have the same name.
@@ -71,7 +71,7 @@ pub const DRIVERS_KEYS: [&str; 11] = [
 const OPTIONAL: [&str; 3] = ["expires_at", "previous_client_id", "previous_client_secret"];
 
 /// Renders the templates with made-up values before there is a credential. A template may still
-/// fail with real ones; what fails here fails with all of them.
+/// fail with real ones; one that fails here fails with all of them.
 ///
 /// # Errors
 /// If a template cannot work, whatever is issued: it names a filter or a value that there is not,
@@ -81,7 +81,7 @@ pub fn rehearse(output: Option<&SecretOutput>) -> Result<(), RenderError> {
     let made_up = |key: &&str| ((*key).to_owned(), SecretString::from(format!("made-up-{key}")));
     let mut values: BTreeMap<String, SecretString> =
         ["client_id", "client_secret"].iter().chain(&DRIVERS_KEYS).map(made_up).collect();
-    // A first credential has no predecessor; whether it ends is known when it is there.
+    // A first credential has no predecessor; whether it ends is not known before it exists.
     values.insert("expires_at".to_owned(), "2030-01-01T00:00:00Z".to_owned().into());
     match template::render(&output.template, &values) {
         Err(error @ RenderError::Template { certain: true, .. }) => Err(error),
@@ -89,8 +89,8 @@ pub fn rehearse(output: Option<&SecretOutput>) -> Result<(), RenderError> {
     }
 }
 
-/// A hash of all that a target is rendered from. It contains no secret: each revision has one secret for its whole life, but
-/// a person may say later when it ends, and what else workloads are told follows the provider.
+/// A hash of all sources of a target. It contains no secret: each revision has one secret for its
+/// whole life, but a person may say later when it ends, and other fields follow the provider.
 #[must_use]
 pub fn source(output: Option<&SecretOutput>, revision: &Revision, previous: Option<&Revision>) -> String {
     let output = serde_json::to_string(&output).unwrap_or_default();
@@ -101,7 +101,8 @@ pub fn source(output: Option<&SecretOutput>, revision: &Revision, previous: Opti
     naming::fingerprint(&[&output, &number(revision), &previous.map(number).unwrap_or_default()])
 }
 
-/// What a failure to publish is about: when this changes, the failure is forgotten.
+/// Returns the fingerprint of the output that a failure to publish is about: when it changes, the
+/// failure is forgotten.
 #[must_use]
 pub fn about(output: Option<&SecretOutput>) -> String {
     naming::fingerprint(&[&serde_json::to_string(&output).unwrap_or_default()])
@@ -157,7 +158,7 @@ fn default_values(
     values
 }
 
-/// What a rendered Secret tells of its credential.
+/// The credential that a rendered Secret holds.
 pub struct TakenBack {
     /// The public half of the pair.
     pub client_id: String,
@@ -169,7 +170,8 @@ pub struct TakenBack {
     pub secret_aliases: Vec<String>,
 }
 
-/// The other way round: what a Secret was rendered from. `None` if it does not hold the pair under keys of its own.
+/// The reverse: returns the source of a Secret. `None` if it does not hold the pair under keys of
+/// its own.
 #[must_use]
 pub fn take_back(output: Option<&SecretOutput>, data: BTreeMap<String, SecretString>) -> Option<TakenBack> {
     let mut values: BTreeMap<String, SecretString> = BTreeMap::new();

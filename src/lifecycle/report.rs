@@ -1,6 +1,7 @@
-//! What came of a step: edits to the ledger, events for people, and what is remembered.
+//! The conclusions from a step: edits to the ledger, Events, and memory.
 //!
-//! The whole policy for failures is [`reason`], [`super::backoff::next_attempt`] and the few lines that call them.
+//! The whole policy for failures is [`reason`], [`super::backoff::next_attempt`] and the few lines
+//! that call them.
 
 mod left;
 mod person;
@@ -25,29 +26,30 @@ use super::{
     world::{Memory, ProviderView, World},
 };
 
-/// What follows from a step and its outcome.
+/// The conclusions from a step and its outcome.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Report {
     /// Changes to the ledger, written together.
     pub edits: Vec<Edit>,
-    /// What people are told.
+    /// The Events to publish.
     pub events: Vec<EventNote>,
-    /// An attempt to replace a published credential that is over: why it was made, and whether the replacement is published.
+    /// A finished attempt to replace a published credential: why it was made, and whether the
+    /// replacement is published.
     pub rotation: Option<(Reason, bool)>,
     /// A failure that may be the whole account's.
     pub trouble: Option<AccountTrouble>,
     /// The account that the step called, if it answered.
     pub answered: Option<(ProviderKind, String)>,
-    /// What this process remembers from now on.
+    /// The memory of this process from now on.
     pub memory: Memory,
 }
 
 /// A note for people, published as a Kubernetes Event on the object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventNote {
-    /// Whether it is a Warning.
+    /// True if it is a Warning.
     pub warning: bool,
-    /// Why.
+    /// The reason.
     pub reason: Reason,
     /// A sentence without any secret.
     pub message: String,
@@ -58,7 +60,7 @@ pub struct EventNote {
 pub struct AccountTrouble {
     /// The provider object's kind and name.
     pub account: (ProviderKind, String),
-    /// What happened.
+    /// The failure.
     pub failure: Failure,
 }
 
@@ -81,12 +83,13 @@ pub fn reason(kind: FailureKind) -> Reason {
     }
 }
 
-/// Whether a failure is the account's rather than one credential's: then one probe stands for all.
+/// Returns whether a failure is the account's rather than one credential's: then one probe stands
+/// for all.
 fn concerns_account(kind: FailureKind) -> bool {
     matches!(kind, FailureKind::Unavailable | FailureKind::RateLimited | FailureKind::LoginRefused)
 }
 
-/// Returns whether the account that was called has answered, be it with a refusal.
+/// Returns whether the called account has answered, even with a refusal.
 fn has_answered(outcome: &Outcome) -> bool {
     match outcome {
         Outcome::TooLate => false,
@@ -102,7 +105,8 @@ fn has_answered(outcome: &Outcome) -> bool {
     }
 }
 
-/// Concludes from `outcome` what to record, tell and remember. A function, like [`super::decide`].
+/// Concludes from `outcome` which edits, Events and memory follow. A function, like
+/// [`super::decide`].
 #[must_use]
 pub fn conclude(world: &World, step: &Step, outcome: &Outcome, now: Timestamp) -> Report {
     let mut conclusion =
@@ -213,7 +217,8 @@ impl<'a> Conclusion<'a> {
         self.fail(StepKind::Mint, intended, about, (Reason::ProviderProtocolError, message, &failure));
     }
 
-    /// A crash took the answer, and the provider cannot be asked for it: as with a lost answer, the next attempt waits.
+    /// A crash took the answer, and the provider cannot be asked for it: as with a lost response,
+    /// the next attempt waits.
     fn never_answered(&mut self, revision: &Revision) {
         let about = self.about_minting(revision);
         let message = format!(
@@ -264,7 +269,7 @@ impl<'a> Conclusion<'a> {
         self.forget(StepKind::Settle);
     }
 
-    /// Why the list in which `revision` was looked for is not to be believed.
+    /// Returns why the list in which `revision` was searched is not reliable.
     fn hides(&self, revision: &Revision, found: &[FoundCredential]) -> Option<String> {
         let lag = self.provider_view(revision).and_then(ProviderView::usable)?.capabilities.listing_lag;
         let tag = revision.tag()?;
@@ -353,15 +358,16 @@ impl<'a> Conclusion<'a> {
             self.report.rotation = Some((revision.reason, false));
         }
         self.report.trouble = self.account_trouble(revision, failure).or_else(|| self.report.trouble.take());
-        // Slowing down and a refused login are the account's alone: its probe tells when they are over.
+        // Slowing down and a refused login are the account's alone: its probe tells when they are
+        // over.
         let only_the_account = matches!(failure.kind, FailureKind::RateLimited | FailureKind::LoginRefused);
         if !only_the_account || self.report.trouble.is_none() {
             self.record(step, revision, about, what);
         }
     }
 
-    /// The trouble that the whole account is in, if a failure says so. Where a provider counts requests by credential, being
-    /// asked to slow down concerns that one only.
+    /// The trouble that the whole account is in, if a failure says so. Where a provider counts
+    /// requests by credential, being asked to slow down concerns that one only.
     fn account_trouble(&self, revision: &Revision, failure: &Failure) -> Option<AccountTrouble> {
         let capabilities =
             self.provider_view(revision).and_then(ProviderView::usable).map(|it| &it.capabilities);
@@ -396,7 +402,8 @@ impl<'a> Conclusion<'a> {
         self.report.edits.push(Edit::Fail { step, record: Box::new(record) });
     }
 
-    /// Forgets the failures of a kind of step, if there are any: a write of the ledger is not made for nothing.
+    /// Removes the failures of a kind of step, if there are any, to avoid needless writes of the
+    /// ledger.
     fn forget(&mut self, step: StepKind) {
         if self.world.document().is_some_and(|it| it.failures.contains_key(&step)) {
             self.report.edits.push(Edit::Succeed { step });

@@ -1,7 +1,8 @@
-//! When a credential ends, when it is replaced, and when the old one is revoked.
+//! The times of a credential: its end, its replacement, and the revocation of the old one.
 //!
-//! Nothing here is random: jitter is a function of the object and the revision, so that every pass and every replica comes to
-//! the same time. A renewal time drawn anew on each look could be dodged for ever.
+//! Nothing here is random: jitter is a function of the object and the revision, so that every pass
+//! and every replica gets the same time. A renewal time drawn on each pass could be dodged for
+//! ever.
 
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
@@ -13,22 +14,23 @@ use super::{
     time::{Divided, Moved},
 };
 
-/// How long old and new both work where the spec does not say.
+/// The time for which old and new both work where the spec does not say.
 const DEFAULT_OVERLAP: SignedDuration = SignedDuration::from_hours(24);
 
-/// How often a published credential is tried at the provider.
+/// The pause between two tries of a published credential at the provider.
 pub const CHECK_EVERY: SignedDuration = SignedDuration::from_hours(1);
 
 /// The times of one revision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Schedule {
-    /// When its life ends: by the provider's clock, or by `lifetime` and ours.
+    /// The end of its life: by the provider's clock, or by `lifetime` and ours.
     pub end: Timestamp,
-    /// When it is replaced.
+    /// The time of its replacement.
     pub renewal: Timestamp,
 }
 
-/// When `revision` ends: at the provider's expiry or at the end of its lifetime, whichever is earlier. `None`: never.
+/// Returns when `revision` ends: at the provider's expiry or at the end of its lifetime, whichever
+/// is earlier. `None`: never.
 #[must_use]
 pub fn end(revision: &Revision) -> Option<Timestamp> {
     let issued = revision.issued_at?;
@@ -49,8 +51,8 @@ pub fn schedule(object_uid: &str, spec: &ApiCredentialSpec, revision: &Revision)
     Some(Schedule { end, renewal: end.earlier(before).earlier(jitter).max(issued) })
 }
 
-/// How long before the end of `life` a credential is replaced: as the spec says, but a third of its life if that is more than
-/// half of it.
+/// Returns how long before the end of `life` a credential is replaced: as the spec says, but a
+/// third of its life if that is more than half of it.
 #[must_use]
 pub fn renew_before(spec: &ApiCredentialSpec, life: SignedDuration) -> SignedDuration {
     let third = life.part(3);
@@ -60,7 +62,8 @@ pub fn renew_before(spec: &ApiCredentialSpec, life: SignedDuration) -> SignedDur
     }
 }
 
-/// Whether the spec's `renewBefore` is not followed because it is over half of `revision`'s life.
+/// Returns whether the spec's `renewBefore` is not followed because it is over half of `revision`'s
+/// life.
 #[must_use]
 pub fn renew_before_is_too_long(spec: &ApiCredentialSpec, revision: &Revision) -> bool {
     let (Some(issued), Some(end)) = (revision.issued_at, end(revision)) else { return false };
@@ -75,14 +78,15 @@ pub fn spread(object_uid: &str, revision: u32) -> u16 {
     u16::from_be_bytes([hash[0], hash[1]])
 }
 
-/// How long old and new both work.
+/// Returns how long old and new both work.
 #[must_use]
 pub fn overlap(rotation: Option<&Rotation>) -> SignedDuration {
     rotation.and_then(|rotation| rotation.overlap).map_or(DEFAULT_OVERLAP, |overlap| overlap.signed())
 }
 
-/// When a retired revision is revoked. The overlap is read from the spec afresh each time, so that `request` with
-/// `overlap: 0s` is the emergency; it never outlasts the old credential, nor the renewal of the new one.
+/// Returns when a retired revision is revoked. The overlap is read from the current spec each time,
+/// so that `request` with `overlap: 0s` is the emergency. It never outlasts the old credential, nor
+/// the renewal of the new one.
 #[must_use]
 pub fn revoke_at(spec: &ApiCredentialSpec, old: &Revision, new: Option<Schedule>) -> Option<Timestamp> {
     let retired = old.retired_at?;
@@ -97,8 +101,8 @@ pub fn revoke_at(spec: &ApiCredentialSpec, old: &Revision, new: Option<Schedule>
         .map(|at| at.max(retired))
 }
 
-/// When a published revision is next tried at the provider: hourly since `last`, and spread over the hour where nobody
-/// remembers the last time.
+/// Returns when a published revision is next tried at the provider: hourly since `last`, and spread
+/// over the hour if the last time is not known.
 #[must_use]
 pub fn next_check(
     object_uid: &str,

@@ -1,5 +1,6 @@
-//! A clock that is wrong. By it, credentials would be revoked too early or renewed too late, so nothing is minted, revoked or written
-//! down until it is right; what workloads read is kept as it is.
+//! The check of the clock. By a wrong clock, credentials would be revoked too early or renewed too
+//! late, so nothing is minted, revoked or written down until it is right; the Secret of workloads
+//! stays as it is.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -16,27 +17,29 @@ use super::{
     world::World,
 };
 
-/// How far the clock may be from the API server's, and behind the last write of a ledger.
+/// The largest accepted difference of the clock from the API server's, and behind the last write of
+/// a ledger.
 pub(super) const TOLERANCE: SignedDuration = SignedDuration::from_mins(1);
-/// When it is looked at again.
+/// The time until the clock is checked again.
 const AGAIN: SignedDuration = SignedDuration::from_mins(1);
 
-/// Whether a clock that is ahead of the API server's by so much is wrong.
+/// Returns whether a clock that is ahead of the API server's by so much is wrong.
 #[must_use]
 pub fn is_wrong(skew: SignedDuration) -> bool {
     skew.unsigned_abs() > TOLERANCE.unsigned_abs()
 }
 
-/// Returns whether a step that was decided on by a clock that seemed right must not be done by one
-/// that is ahead by so much: exactly where `check` would hold it back, had it known. Deletion goes
-/// on.
+/// Returns whether a step that was decided by a clock that seemed right must not be done by one
+/// that is ahead by so much: exactly where `check` would hold it back, had it known. Deletion
+/// continues.
 #[must_use]
 pub fn stops(world: &World, step: &Step, skew: SignedDuration) -> bool {
     let by_the_clock = matches!(step, Step::Mint(_) | Step::Record(Edit::StartRevoking { .. }));
     by_the_clock && is_wrong(skew) && !Pass { world, now: Timestamp::MIN }.is_ending()
 }
 
-/// The clock of this process, or that of the ledger's last writer, is wrong. Deletion goes on: what it cannot revoke is on record.
+/// The clock of this process, or that of the ledger's last writer, is wrong. Deletion continues: a
+/// credential that it cannot revoke is recorded.
 pub(super) fn check(pass: &Pass<'_>) -> Option<Plan> {
     if pass.world.deleting() || pass.object()?.spec.suspend {
         return None;

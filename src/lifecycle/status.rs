@@ -20,27 +20,27 @@ use super::{
     world::{LedgerView, ProviderView, World},
 };
 
-/// How many dead revisions are shown.
+/// The number of dead revisions shown.
 const DEAD_SHOWN: usize = 2;
-/// The most that are shown; the schema takes no more.
+/// The largest number shown; the schema takes no more.
 const SHOWN_MAX: usize = 64;
-/// The longest message of a condition; the API server takes 32 KiB. What a person has to do can be long.
+/// The longest message of a condition; the API server takes 32 KiB. The steps for a person can be
+/// long.
 const MESSAGE_MAX: usize = 8192;
 
-/// What status should say.
+/// Returns the status to write.
 #[must_use]
 pub fn view(world: &World, object: &ApiCredential, plan: &Plan, now: Timestamp) -> ApiCredentialStatus {
     let pass = Pass { world, now };
     let active = world.active();
     let times = active.and_then(|it| pass.schedule(it));
-    // A lost ledger is put together from status, so status lists no credential of an earlier
-    // object.
+    // A lost ledger is rebuilt from status, so status lists no credential of an earlier object.
     let own = world.document().filter(|_| !deletion::is_of_a_predecessor(world));
     let newest = own.and_then(Document::newest_issued);
     if let (LedgerView::Unreadable { .. } | LedgerView::Absent, Some(before)) =
         (&world.ledger, &object.status)
     {
-        // Without a ledger, what was last known is all that is left to go by.
+        // Without a ledger, the last known state is the only source.
         return ApiCredentialStatus {
             observed_generation: object.metadata.generation,
             conditions: conditions(&pass, object, plan),
@@ -97,7 +97,7 @@ fn credentials(pass: &Pass<'_>, document: &Document, active: Option<&Revision>) 
         .collect()
 }
 
-/// Whether status says of a credential that it is accounted for.
+/// Returns whether status says of a credential that it is accounted for.
 pub(super) fn is_over(it: &CredentialStatus) -> bool {
     let over = [State::Revoked, State::Absent, State::Left, State::Abandoned];
     over.iter().any(|state| format!("{state:?}") == it.state)
@@ -122,7 +122,7 @@ fn conditions(pass: &Pass<'_>, object: &ApiCredential, plan: &Plan) -> Vec<Condi
     list.into_iter().map(|draft| condition(draft, before, generation, pass.now)).collect()
 }
 
-/// A condition in the making: its type, whether it holds, why, and the same for people.
+/// A condition in the making: its type, its status, its reason and its message.
 pub type Draft = (ConditionType, bool, Reason, String);
 
 /// Makes a condition; its transition time moves only when its status does.
@@ -142,8 +142,8 @@ pub fn condition(draft: Draft, before: &[Condition], generation: Option<i64>, no
     }
 }
 
-/// The Event for a condition of a provider. It is told when the condition's status or reason has
-/// changed; of what is as it should be, only that the provider can be used.
+/// Returns the Event for a condition of a provider, if its status or reason has changed. Of good
+/// news, only that the provider can be used.
 #[must_use]
 pub fn told((type_, holds, reason, message): &Draft, before: &[Condition]) -> Option<EventNote> {
     let status = if *holds { "True" } else { "False" };
@@ -157,8 +157,8 @@ pub fn told((type_, holds, reason, message): &Draft, before: &[Condition]) -> Op
     })
 }
 
-/// Returns what an AbandonedCredential says of itself: it is Ready never, since a record is there
-/// as long as something is amiss, and ActionRequired when only a person can help.
+/// Returns the conditions of an AbandonedCredential. It is never Ready, since a record exists as
+/// long as something is wrong, and ActionRequired when only a person can help.
 #[must_use]
 pub fn of_abandoned(
     kind: AbandonedKind,
@@ -178,14 +178,15 @@ pub fn of_abandoned(
     drafts.into_iter().map(|draft| condition(draft, before, generation, now)).collect()
 }
 
-/// Kubernetes keeps whole seconds, in conditions and elsewhere; a finer time would differ from what is read back, and
-/// nobody reads nanoseconds.
+/// Kubernetes keeps whole seconds, in conditions and elsewhere; a finer time would differ from the
+/// stored one, and nobody reads nanoseconds.
 #[must_use]
 pub fn to_second(at: Timestamp) -> Timestamp {
     Timestamp::from_second(at.as_second()).unwrap_or(at)
 }
 
-/// `Ready` speaks of the credential in the Secret, not of what is being done: it stays True through a rotation.
+/// `Ready` is about the credential in the Secret, not about work in progress: it stays True through
+/// a rotation.
 fn ready(pass: &Pass<'_>, plan: &Plan) -> Draft {
     let in_target = pass.world.published().and_then(|it| pass.document()?.revision(it.revision));
     let usable = in_target.filter(|it| it.state.is_usable());
@@ -262,7 +263,7 @@ fn provider_reachable(pass: &Pass<'_>) -> Draft {
     }
 }
 
-/// What people are told of a provider that is being deleted.
+/// Returns the message about a provider that is being deleted.
 #[must_use]
 pub fn going(living: u32) -> String {
     format!(
@@ -272,7 +273,7 @@ pub fn going(living: u32) -> String {
     )
 }
 
-/// What it means that nothing is wrong with an account.
+/// Returns the reason and the message about an account with which nothing is wrong.
 #[must_use]
 pub fn reached(capabilities: &Capabilities) -> (Reason, &'static str) {
     if capabilities.by_hand {
@@ -291,7 +292,8 @@ pub fn reached(capabilities: &Capabilities) -> (Reason, &'static str) {
     }
 }
 
-/// What people are told when an object comes to wait for one of them. What a failed step has told them is not told again.
+/// Returns the Event for an object that begins to wait for a person. A failed step that has
+/// published an Event already is not repeated.
 #[must_use]
 pub fn notice(world: &World, object: &ApiCredential, plan: &Plan) -> Option<EventNote> {
     let conditions = object.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
@@ -307,7 +309,7 @@ pub fn notice(world: &World, object: &ApiCredential, plan: &Plan) -> Option<Even
     })
 }
 
-/// Where waiting is in vain, so that kstatus (Flux, `helm --wait`) stops waiting.
+/// Returns whether waiting is pointless, so that kstatus (Flux, `helm --wait`) stops waiting.
 fn needs_a_person(reason: Reason) -> bool {
     matches!(
         reason,

@@ -1,4 +1,5 @@
-//! Ledgers that somebody deleted, lost or put back: made anew from a copy, or from what status and the target tell.
+//! Ledgers that were deleted, lost or put back: recreated from a copy, or rebuilt from status and
+//! the target.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -16,17 +17,17 @@ use super::{
     world::{LONGEST_CALL, LedgerView, ProviderView, TargetView},
 };
 
-/// How long after a ledger could not be put together the next attempt is made.
+/// The pause after a ledger could not be rebuilt.
 const TRY_AGAIN: SignedDuration = SignedDuration::from_mins(10);
 
-/// What a lost ledger is put together from.
+/// The parts from which a lost ledger is rebuilt.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recovery {
-    /// Where its credentials come from.
+    /// The origin of its credentials.
     pub inherited: Inherited,
-    /// What status tells of them, oldest first. None has a secret yet.
+    /// The credentials in status, oldest first. None has a secret yet.
     pub revisions: Vec<Revision>,
-    /// Which of them the target holds.
+    /// The revision that the target holds.
     pub published: Option<Published>,
     /// The mints of the last hour that nothing else counts.
     pub mints: Vec<Timestamp>,
@@ -39,11 +40,11 @@ pub struct Published {
     pub target: String,
     /// The revision in it.
     pub revision: u32,
-    /// The client ID that it has to hold, if that is known.
+    /// The client ID that the target has to hold, if that is known.
     pub client_id: Option<String>,
 }
 
-/// While the ledger is there, a copy is only of use if it is to be made anew.
+/// While the ledger exists, a copy is only of use if the ledger is to be recreated.
 pub(super) fn needless_copy(pass: &Pass<'_>) -> Option<Plan> {
     let LedgerView::Present { terminating, .. } = &pass.world.ledger else { return None };
     let needless = terminating.is_none() || pass.is_ending();
@@ -51,8 +52,8 @@ pub(super) fn needless_copy(pass: &Pass<'_>) -> Option<Plan> {
     pass.step(Step::RemoveCopy, Reason::LedgerRebuilt)
 }
 
-/// Someone deletes the ledger of an object that lives on. While its finalizer holds it, it is still the ledger; it is copied, let
-/// go, and made anew from the copy.
+/// Someone deletes the ledger of a live object. With its finalizer it is still the ledger; it is
+/// copied, released, and recreated from the copy.
 pub(super) fn deleted_ledger(pass: &Pass<'_>) -> Option<Plan> {
     let LedgerView::Present { document, terminating, held, .. } = &pass.world.ledger else { return None };
     terminating.as_ref()?;
@@ -68,7 +69,7 @@ pub(super) fn deleted_ledger(pass: &Pass<'_>) -> Option<Plan> {
     render_what_is_active(pass).or_else(|| Some(held_by_others(pass)))
 }
 
-/// Our part is done: the ledger stays until somebody else lets go of it.
+/// Our part is done: the ledger stays until another controller removes its finalizer.
 fn held_by_others(pass: &Pass<'_>) -> Plan {
     let (name, namespace) = (ledger_name(&pass.world.subject.name), &pass.world.subject.namespace);
     let message = format!(
@@ -79,9 +80,10 @@ fn held_by_others(pass: &Pass<'_>) -> Plan {
     pass.rest(Reason::LedgerLost, message)
 }
 
-/// Writes a ledger once more: one that was made with a credential in it does not know its own UID,
-/// and could not be told from a backup of itself; no watch tells of one whose label was taken off;
-/// and one that is sealed with the key before cannot be read once a person has removed that key.
+/// Writes a ledger once more if it is outdated. A ledger created together with its first credential
+/// lacks its own UID, so it could not be told from a backup of itself. A ledger whose label was
+/// removed is not watched. A ledger that is sealed with the previous key cannot be read once a
+/// person has removed that key.
 pub(super) fn outdated_ledger(pass: &Pass<'_>) -> Option<Plan> {
     let document = pass.document()?;
     let unknown =
@@ -93,7 +95,7 @@ pub(super) fn outdated_ledger(pass: &Pass<'_>) -> Option<Plan> {
     pass.step(Step::Record(Edit::Identify), Reason::LedgerRebuilt)
 }
 
-/// A ledger that cannot be read is let go only if a person deletes it.
+/// A ledger that cannot be read is released only if a person deletes it.
 pub(super) fn unreadable_ledger(pass: &Pass<'_>) -> Option<Plan> {
     let LedgerView::Unreadable { why, held, terminating } = &pass.world.ledger else { return None };
     match (*terminating, *held) {
@@ -109,8 +111,8 @@ pub(super) fn unreadable_ledger(pass: &Pass<'_>) -> Option<Plan> {
     Some(pass.rest(Reason::LedgerUnreadable, message))
 }
 
-/// The ledger is gone, or older than what was published since: it is put together again. Nothing is minted while what is
-/// published works.
+/// Rebuilds a ledger that is gone, or older than the last publication. Nothing is minted while the
+/// published credential works.
 pub(super) fn lost_ledger(pass: &Pass<'_>) -> Option<Plan> {
     let object = pass.object()?;
     let absent = matches!(pass.world.ledger, LedgerView::Absent);
@@ -118,7 +120,7 @@ pub(super) fn lost_ledger(pass: &Pass<'_>) -> Option<Plan> {
         return pass.step(Step::RestoreLedger, Reason::LedgerRebuilt);
     }
     let newest = pass.document().map_or(0, |it| it.next_revision() - 1);
-    // What only bears this object's name is no proof that anything was published.
+    // A Secret that only has this object's name does not prove that anything was published.
     let target = pass.world.targets.iter().any(|target| target.ours && target.intact.is_some());
     let seen = seen_last(pass, object);
     let listed = || object.status.iter().flat_map(|status| &status.credentials).any(|it| !is_over(it));
@@ -168,7 +170,8 @@ fn recovery(pass: &Pass<'_>, object: &ApiCredential, newest: u32, request: &Requ
     let mut borrowed = listed.iter().filter(|it| is_borrowed(pass, &it.name)).map(|it| it.revision).max();
     if let Some(it) = published.as_ref().filter(|it| !listed.iter().any(|one| one.revision == it.revision)) {
         listed.push(unlisted(pass, it));
-        // Nothing tells where a Secret was backed up that has been restored without all that belongs to it.
+        // A Secret restored without its ledger does not say which cluster it came from, so treat it
+        // as borrowed.
         borrowed = borrowed.max(held.filter(|(target, _)| target.inherited).map(|(_, revision)| revision));
     }
     listed.sort_by_key(|it| it.revision);
@@ -196,8 +199,8 @@ fn recovery(pass: &Pass<'_>, object: &ApiCredential, newest: u32, request: &Requ
 }
 
 /// Returns when the credentials in status were issued, if that is less than an hour ago: a ledger
-/// that is forced away does not reset the limits. What the process saw go with the ledger counts
-/// already.
+/// that is forced away does not reset the limits. Mints that the process has counted with the
+/// deleted ledger count already.
 fn mints(pass: &Pass<'_>, listed: &[CredentialStatus], newest: u32) -> Vec<Timestamp> {
     let counted = |issued: Timestamp| {
         // Status has times in whole seconds.
@@ -209,7 +212,7 @@ fn mints(pass: &Pass<'_>, listed: &[CredentialStatus], newest: u32) -> Vec<Times
 }
 
 /// Returns this object's own tag and those in the names of `revisions`: after a restore the names
-/// have the tag of the object before it. What another cluster made is not looked for.
+/// have the tag of the object before it. The credentials of another cluster are not searched.
 fn tags(pass: &Pass<'_>, revisions: &[Revision]) -> Vec<String> {
     let ours = revisions.iter().filter(|it| !is_borrowed(pass, &it.name)).filter_map(Revision::tag);
     [pass.world.tag()].into_iter().chain(ours.map(str::to_owned)).collect()
@@ -224,7 +227,8 @@ pub(super) fn made_at(pass: &Pass<'_>, object: &ApiCredential, listed: &Credenti
     Account { fingerprint, ..unknown }
 }
 
-/// The Secret to take the pair back from: the spec's own, unless somebody edited that and another of ours is as it was written.
+/// Returns the Secret to take the pair back from: the spec's own, unless somebody edited that and
+/// another of ours is unchanged.
 fn holder<'a>(pass: &Pass<'a>) -> Option<&'a TargetView> {
     let named = pass.world.target().filter(|it| it.ours);
     let as_written = |it: &&TargetView| it.ours && it.intact.is_some();
@@ -235,13 +239,13 @@ fn holder<'a>(pass: &Pass<'a>) -> Option<&'a TargetView> {
     named.filter(as_written).or_else(newest).or(named)
 }
 
-/// Whether another cluster made it: our names say which.
+/// Returns whether another cluster made it: our names say which.
 fn is_borrowed(pass: &Pass<'_>, name: &str) -> bool {
     let ours = naming::cluster_tag(&pass.world.operator.cluster_id);
     naming::parts(name).is_some_and(|(tag, _)| !tag.starts_with(&ours))
 }
 
-/// What the target holds and status does not know of.
+/// Returns a credential that the target holds and that status does not list.
 fn unlisted(pass: &Pass<'_>, published: &Published) -> CredentialStatus {
     CredentialStatus {
         revision: published.revision,
@@ -256,7 +260,8 @@ fn unlisted(pass: &Pass<'_>, published: &Published) -> CredentialStatus {
     }
 }
 
-/// What is published goes on as it is. All else is to be revoked, once a credential minted here has replaced that.
+/// Rebuilds the published revision as it is. All others are to be revoked, once a credential minted
+/// here has replaced it.
 fn rebuilt(
     pass: &Pass<'_>,
     listed: &CredentialStatus,

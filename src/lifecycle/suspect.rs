@@ -1,8 +1,9 @@
-//! When it is the account that is wrong, not each of its credentials: a login that was swapped, a provider object that was made
-//! anew for another account, or most of what was issued being refused at once.
+//! Checks of the account as a whole: a login that was swapped, a provider object that was recreated
+//! for another account, or most credentials being refused at once.
 //!
-//! Then nothing is minted and nothing is revoked, because both would be done at the wrong place or for the wrong reason.
-//! Secrets stay as they are, a person is asked, and it is over by itself once the account is right again.
+//! Then nothing is minted and nothing is revoked, because both would be done at the wrong place or
+//! for the wrong reason. Secrets stay as they are, a person is asked, and work resumes by itself
+//! once the account is right again.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -23,28 +24,32 @@ pub const TOGETHER: SignedDuration = SignedDuration::from_mins(10);
 /// So many credentials of an account may be refused within [`TOGETHER`], or a tenth of them.
 const FEW: u32 = 3;
 
-/// How many credentials are looked at when another one of the account is refused.
+/// The number of credentials checked when another one of the account is refused.
 const SAMPLE: u32 = 10;
 
-/// What is known of an account as a whole, beyond whether it answers.
+/// The state of an account as a whole, beyond whether it answers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
-    /// Whether a person says that this is the account where earlier credentials were made, whatever it looks like.
+    /// True if a person says that this is the account where earlier credentials were made, although
+    /// it looks different.
     pub confirmed: bool,
-    /// Why nothing is to be minted or revoked here, if that is so: what was seen, and what to do.
+    /// The cause for which nothing is to be minted or revoked here, if there is one, and what to
+    /// do.
     pub suspicion: Option<String>,
-    /// How many credentials that workloads may use the ledgers list here.
+    /// The number of credentials in ledgers here that workloads may use.
     pub usable: u32,
-    /// When another credential of the account was last found to be refused; only while it still is.
+    /// The time at which another credential of the account was last found to be refused, while it
+    /// still is.
     pub sibling_refused_at: Option<Timestamp>,
-    /// Up to when a person has judged what is refused: it is gone for good.
+    /// The time up to which a person has judged refusals: those credentials are gone for good.
     pub judged: Option<Timestamp>,
-    /// The names or client IDs, by commas, of what the owner of the provider says is gone.
+    /// The names or client IDs, separated by commas, that the owner of the provider confirms as
+    /// removed.
     pub removed: Option<String>,
 }
 
-/// What is wrong with a list that does not show a credential which works, under the same tag: what it lacks proves nothing. What is
-/// newer than `lag` need not be listed yet.
+/// Returns why a list is not reliable: it lacks a credential which works, under the same tag. A
+/// credential newer than `lag` need not be listed yet.
 #[must_use]
 pub fn hides(
     document: &Document,
@@ -73,8 +78,8 @@ pub fn hides(
 const JUDGED_FOR: SignedDuration = SignedDuration::from_hours(1);
 
 /// Returns whether a person's judgement of the account at `judged` covers a refusal at `refused` of
-/// a credential that was issued at `issued`. All credentials are looked at after a judgement, so
-/// more of the same is found within minutes.
+/// a credential that was issued at `issued`. All credentials are checked after a judgement, so more
+/// refusals are found within minutes.
 #[must_use]
 pub fn is_judged(judged: Option<Timestamp>, issued: Option<Timestamp>, refused: Timestamp) -> bool {
     judged.is_some_and(|judged| {
@@ -106,7 +111,8 @@ impl Named<'_> {
     }
 }
 
-/// What is said when `count` credentials were made at another account than the one with this fingerprint.
+/// Returns the message for `count` credentials that were made at another account than the one with
+/// this fingerprint.
 #[must_use]
 pub fn of_another_account(count: u32, fingerprint: &str, provider: Named<'_>) -> String {
     let command = provider.annotate(ACCOUNT_ANNOTATION, fingerprint);
@@ -117,7 +123,8 @@ pub fn of_another_account(count: u32, fingerprint: &str, provider: Named<'_>) ->
     )
 }
 
-/// What is said when more credentials of an account are refused together than is likely; `refusals` come in order of time.
+/// Returns the message if more credentials of an account are refused together than is likely;
+/// `refusals` come in order of time.
 #[must_use]
 pub fn of_too_many_refusals(
     refusals: impl Iterator<Item = Timestamp>,
@@ -132,7 +139,7 @@ pub fn of_too_many_refusals(
     let last = all.last().map_or(0, |at| at.as_second()) + 1;
     let last = Timestamp::from_second(last).unwrap_or(Timestamp::MAX);
     let command = provider.annotate(REFUSED_ANNOTATION, &last.to_string());
-    // What is being deleted is refused as well, and is not usable any more.
+    // A revision that is being deleted is refused as well, and is not usable any more.
     let of = if usable >= most { format!(" of {usable}") } else { String::new() };
     Some(format!(
         "the provider began to refuse {most}{of} credentials within ten minutes, which suggests a problem \
@@ -155,8 +162,9 @@ fn most_together(times: &[Timestamp]) -> u32 {
     u32::try_from(most).unwrap_or(u32::MAX)
 }
 
-/// Whether a refusal that began at `first` is this credential's own fate by now: it has lasted for the settle time and, while
-/// others of the account are refused too, as long as it takes to see whether it is all of them.
+/// Returns whether a refusal that began at `first` concerns this credential alone. It has lasted
+/// for the settle time and, while others of the account are refused too, as long as it takes to see
+/// whether it is all of them.
 #[must_use]
 pub(super) fn is_its_own(
     provider: &UsableProvider,
@@ -169,25 +177,26 @@ pub(super) fn is_its_own(
     is_the_same(provider, account) && provider.standing.suspicion.is_none() && now >= first.later(wait)
 }
 
-/// Whether credentials of this account were made at this provider.
+/// Returns whether credentials of this account were made at this provider.
 pub(super) fn is_the_same(provider: &UsableProvider, account: &Account) -> bool {
     account.may_be(&provider.fingerprint) || provider.standing.confirmed
 }
 
-/// Whether a published credential is looked at because another one of its account is refused: a few of them are.
+/// Returns whether a published credential is checked because another one of its account is refused:
+/// a few of them are.
 pub(super) fn is_in_the_sample(provider: &UsableProvider, spread: u16) -> bool {
     let usable = provider.standing.usable.max(1);
     u64::from(spread) * u64::from(usable) <= u64::from(SAMPLE) * u64::from(u16::MAX)
 }
 
-/// Why nothing is minted at `provider`, if it is suspect.
+/// Returns why nothing is minted at `provider`, if it is suspect.
 pub(super) fn holds(pass: &Pass<'_>, provider: &UsableProvider) -> Option<Plan> {
     let why = provider.standing.suspicion.clone()?;
     Some(pass.rest(Reason::ProviderSuspect, why))
 }
 
 impl Pass<'_> {
-    /// Why `revision` is not revoked or looked for where it was made, if that is suspect.
+    /// Returns why `revision` is not revoked or searched where it was made, if that is suspect.
     pub(super) fn suspicion(&self, revision: &Revision) -> Option<&str> {
         let provider = self.world.provider(&revision.account).and_then(ProviderView::usable)?;
         provider.standing.suspicion.as_deref()

@@ -1,44 +1,44 @@
-//! How often the same is written into a status again. Somebody else may write it in turn: another
-//! operator that knows other times, or has other words. Each such write is news for both, and
-//! without a pause they would go on as fast as the API server answers.
+//! The pace of repeated writes into a status. Another writer may overwrite it in turn: another
+//! operator with other times or messages. Each such write is news for both, and without a pause
+//! they would go on as fast as the API server answers.
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::{backoff::doubling, time::Moved};
 
-/// How often in a row the same is written again at once.
+/// The number of times in a row that the same is written again without a pause.
 const AT_ONCE: u32 = 3;
 /// The first and the longest pause after that.
 const PAUSES: (SignedDuration, SignedDuration) =
     (SignedDuration::from_secs(1), SignedDuration::from_mins(10));
 
-/// What was last written into a status.
+/// The last write into a status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Told {
-    /// Hash of what was written.
+    /// Hash of the written content.
     pub what: u64,
-    /// How often it was written again.
+    /// The number of times that it was written again.
     pub again: u32,
-    /// When last.
+    /// The time of the last one.
     pub at: Timestamp,
 }
 
-/// When something is written.
+/// The time of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
-    /// Now; and this is remembered of it.
+    /// Now; and this is to be remembered.
     Now(Told),
     /// Not before this instant.
     At(Timestamp),
 }
 
-/// Returns when to write `what` into a status that says something else, after what was `told` last.
-/// What is new is written at once, and does not end the quarrel: the next time it is written again
-/// the pause is as long as it was.
+/// Returns when to write `what` into a status that says something else, after the last write in
+/// `told`. New content is written at once, and does not end the conflict: the next time that it is
+/// written again the pause is as long as it was.
 #[must_use]
 pub fn when(told: Option<Told>, what: u64, now: Timestamp) -> When {
     let Some(before) = told else { return When::Now(Told { what, again: 0, at: now }) };
-    // Who has stopped writing it is forgotten after a while.
+    // A writer that has stopped is forgotten after a while.
     let calm = now.duration_since(before.at) >= PAUSES.1.saturating_add(PAUSES.1);
     let so_far = if calm { 0 } else { before.again };
     if before.what != what {

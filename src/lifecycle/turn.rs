@@ -14,7 +14,7 @@ use super::{
     world::{Pause, ProviderView, World},
 };
 
-/// A credential this close to its end goes before ordinary work, if that is also the last tenth of
+/// A credential this close to its end comes before ordinary work, if that is also the last tenth of
 /// its life.
 const ENDS_SOON: SignedDuration = SignedDuration::from_hours(1);
 
@@ -23,7 +23,7 @@ const ENDS_SOON: SignedDuration = SignedDuration::from_hours(1);
 pub enum Urgency {
     /// A credential leaked, or the provider refuses the published one.
     Leaked,
-    /// What workloads use ends soon.
+    /// The credential that workloads use ends soon.
     Ending,
     /// An object is being deleted.
     Deletion,
@@ -74,8 +74,8 @@ pub fn urgency(world: &World, plan: &Plan, now: Timestamp) -> Urgency {
     }
 }
 
-/// Returns whether `new` replaces what must not be used any more: the provider refuses it, or a
-/// person rotates without an overlap.
+/// Returns whether `new` replaces a credential that must not be used any more: the provider refuses
+/// it, or a person rotates without an overlap.
 fn is_emergency(pass: &Pass<'_>, new: &Revision) -> bool {
     let rotation = pass.object().and_then(|object| object.spec.rotation.as_ref());
     let at_once = rotation.and_then(|it| it.overlap).is_some_and(|it| it.signed().is_zero());

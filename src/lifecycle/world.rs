@@ -1,4 +1,4 @@
-//! Everything that a decision may look at.
+//! Everything that a decision may depend on.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -16,43 +16,45 @@ use super::{
     telling::Told,
 };
 
-/// One ApiCredential and what surrounds it, as far as it is known at the moment of a decision.
+/// One ApiCredential and its surroundings, as far as they are known at the moment of a decision.
 #[derive(Clone, Debug)]
 pub struct World {
-    /// The object, or only its ledger if the object is gone.
+    /// The object, or only its ledger if the object was deleted.
     pub subject: Subject,
     /// The ledger.
     pub ledger: LedgerView,
-    /// A copy of the ledger, if there is one: it is being made anew from it.
+    /// A copy of the ledger, if there is one: the ledger is being recreated from it.
     pub copy: Option<CopyView>,
-    /// What carries our tag at the provider and was in no ledger when the provider was last looked over.
+    /// Credentials with our tag that were in no ledger when the provider was last listed.
     pub strays: Vec<FoundCredential>,
-    /// Secrets that this object owns, and whatever has the name of its target.
+    /// Secrets that this object owns, and any Secret with the name of its target.
     pub targets: Vec<TargetView>,
     /// The intake Secret, if the spec names one.
     pub intake: Option<IntakeView>,
     /// The provider that the spec refers to, and those that the ledger's revisions were made at.
     pub providers: BTreeMap<(ProviderKind, String), ProviderView>,
-    /// Whether the definition of ApiCredentials is itself being deleted: then deletion means Retain.
+    /// True if the CRD of ApiCredentials is itself being deleted: then deletion means Retain.
     pub uninstalling: bool,
-    /// When credentials were minted for earlier objects of this name within the last hour: a new one does not begin anew.
+    /// The times of mints for earlier objects of this name within the last hour, so that recreating
+    /// an object does not reset its limit.
     pub minted_before: Vec<Timestamp>,
-    /// What this process remembers between passes. Losing it costs a look, never a write.
+    /// The memory of this process between passes. Losing it costs a check, never a write.
     pub memory: Memory,
     /// This process.
     pub operator: Operator,
 }
 
-/// Whose pass this is.
+/// The subject of this pass.
 #[derive(Clone, Debug)]
 pub struct Subject {
     /// Its namespace.
     pub namespace: String,
     /// Its name.
     pub name: String,
-    /// The object, unless it is gone.
+    /// The object, unless it was deleted.
     pub object: Option<Arc<ApiCredential>>,
-    /// The labels of its namespace, where they are known: nobody looks while no provider is shared.
+    /// The labels of its namespace, if they are known: they are not read while no provider is
+    /// shared.
     pub namespace_labels: Option<Arc<BTreeMap<String, String>>>,
 }
 
@@ -63,26 +65,26 @@ pub enum LedgerView {
     Absent,
     /// It cannot be used.
     Unreadable {
-        /// Why.
+        /// The cause.
         why: String,
-        /// True if our finalizer holds it.
+        /// True if it has our finalizer.
         held: bool,
-        /// Whether it is being deleted.
+        /// True if it is being deleted.
         terminating: bool,
     },
     /// It can be used.
     Present {
-        /// What it says.
+        /// The document.
         document: Arc<Document>,
         /// The length of its sealed part.
         sealed: usize,
         /// The ledger Secret's UID, to tell a restored one.
         uid: String,
-        /// Whether our finalizer holds it.
+        /// True if it has our finalizer.
         held: bool,
-        /// Since when it is being deleted.
+        /// The time at which its deletion began.
         terminating: Option<Timestamp>,
-        /// Whether it belongs to an object.
+        /// True if it belongs to an object.
         owned: bool,
         /// True if it carries our label, without which no watch tells of it, and is sealed with the
         /// current key.
@@ -93,7 +95,7 @@ pub enum LedgerView {
 /// A copy of a ledger, as it was found.
 #[derive(Clone, Debug)]
 pub struct CopyView {
-    /// What it says; `None` if it does not open.
+    /// The document; `None` if it does not open.
     pub document: Option<Arc<Document>>,
 }
 
@@ -102,21 +104,22 @@ pub struct CopyView {
 pub struct TargetView {
     /// Its name.
     pub name: String,
-    /// Whether this object is its controller, by kind, group and UID; or it is [`Self::inherited`].
+    /// True if this object is its controller, by kind, group and UID; or it is [`Self::inherited`].
     pub ours: bool,
-    /// Whether Credwright wrote it for an earlier object, or it has lost its owner in a restore: it may be taken over.
+    /// True if Credwright wrote it for an earlier object, or it has lost its owner in a restore: it
+    /// may be adopted.
     pub inherited: bool,
-    /// What it holds, if its content is exactly what Credwright wrote.
+    /// The credential in it, if its content is exactly what Credwright wrote.
     pub intact: Option<Rendered>,
-    /// Whether nobody may change it any more.
+    /// True if it is immutable.
     pub immutable: bool,
-    /// Whether it is being deleted.
+    /// True if it is being deleted.
     pub terminating: bool,
-    /// When it was created.
+    /// The time at which it was created.
     pub created_at: Option<Timestamp>,
 }
 
-/// What a target was rendered from.
+/// The source from which a target was rendered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rendered {
     /// The revision in it.
@@ -130,7 +133,7 @@ pub struct Rendered {
 pub enum IntakeView {
     /// It does not exist, or its owner has not consented to its use.
     Missing,
-    /// What it holds is no pair; the sentence says why.
+    /// The content is no usable pair; the sentence says why.
     Unusable(String),
     /// It holds a pair.
     Holds(IntakePair),
@@ -147,13 +150,13 @@ pub struct IntakePair {
     pub pair_before: Option<String>,
     /// Keyed hash of all that the Secret says.
     pub content: String,
-    /// When it was made, if the person says so.
+    /// The time at which it was made, if the person says so.
     pub issued_at: Option<Timestamp>,
-    /// When it ends, if the person says so.
+    /// The time at which it ends, if the person says so.
     pub expires_at: Option<Timestamp>,
-    /// Since when it has been as it is, as far as this process knows.
+    /// The time since which its content is unchanged, as far as this process knows.
     pub since: Timestamp,
-    /// Whether another ledger holds this client ID.
+    /// True if another ledger holds this client ID.
     pub held_elsewhere: bool,
 }
 
@@ -170,7 +173,7 @@ impl IntakePair {
 pub enum ProviderView {
     /// The object does not exist, or cannot be used; nothing can be called.
     Unusable {
-        /// Why.
+        /// The cause.
         reason: Reason,
         /// A sentence that says what to do.
         message: String,
@@ -182,7 +185,7 @@ pub enum ProviderView {
 /// A provider that can be called.
 #[derive(Clone, Debug)]
 pub struct UsableProvider {
-    /// What it can do.
+    /// The capabilities.
     pub capabilities: Arc<Capabilities>,
     /// The fields of a Secret besides a pair and its scope, as they are now; empty if they are not
     /// known.
@@ -192,57 +195,60 @@ pub struct UsableProvider {
     /// Hash of its whole spec and of the content of its login: a failure there is over when it
     /// changes.
     pub setup: String,
-    /// Who may use it: `None` for a provider in the object's own namespace.
+    /// The namespaces and requests that it allows: `None` for a provider in the object's own
+    /// namespace.
     pub allow: Option<Allow>,
     /// Set while nothing is to be asked of it.
     pub paused: Option<Pause>,
     /// Set while this object waits for its turn at the account.
     pub busy: Option<Pause>,
-    /// What is known of the account as a whole.
+    /// The state of the account as a whole.
     pub standing: Standing,
-    /// How many more credentials it may be asked for.
+    /// The budget of new credentials that remains.
     pub budget: Budget,
-    /// When all that it holds of ours was last listed by this process; `None` before that, where it can be listed.
+    /// The time at which this process last listed all that it holds of ours; `None` before that,
+    /// where it can be listed.
     pub listed: Option<Timestamp>,
-    /// Whether its object is being deleted: nothing is minted there any more, but what was is still revoked.
+    /// True if its object is being deleted: nothing is minted there any more, but existing
+    /// credentials are still revoked.
     pub deleting: bool,
 }
 
-/// Why a provider account is left alone for a while.
+/// A pause of a provider account, with its cause.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pause {
-    /// What people are told.
+    /// The reason that conditions show.
     pub reason: Reason,
     /// A sentence without any secret.
     pub message: String,
 }
 
-/// What this process remembers of an object between passes.
+/// The memory of this process about an object, between passes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Memory {
     /// The revision that the provider accepted, and when: that counts for a while.
     pub verified: Option<(u32, Timestamp)>,
-    /// When the published revision was last tried.
+    /// The time at which the published revision was last tried.
     pub checked: Option<(u32, Timestamp)>,
-    /// When a revision that waits for acceptance was last tried.
+    /// The time at which a revision that waits for acceptance was last tried.
     pub tried: Option<(u32, Timestamp)>,
-    /// When a lost answer was last looked for.
+    /// The time of the last search for a lost response.
     pub looked: Option<(u32, Timestamp)>,
-    /// When each revision that a person is to remove was last tried.
+    /// The time at which each revision that a person is to remove was last tried.
     pub removals: BTreeMap<u32, Timestamp>,
-    /// How often in a row the Secret was put right, and when last.
+    /// The number of repairs of the Secret in a row, and the time of the last one.
     pub repaired: Option<(u32, Timestamp)>,
-    /// When people were last reminded of what they have to do.
+    /// The time of the last reminder to a person.
     pub reminded: Option<Timestamp>,
-    /// When a ledger that was lost or deleted could not be made again.
+    /// The time at which a ledger that was lost or deleted could not be recreated.
     pub unrecoverable: Option<Timestamp>,
-    /// Since when the API server has refused every write of the ledger.
+    /// The time since which the API server has refused every write of the ledger.
     pub unwritable: Option<Timestamp>,
     /// Revisions that are on record elsewhere, where the ledger cannot say so.
     pub abandoned: Vec<u32>,
-    /// What was last written into the status.
+    /// The last write into the status.
     pub told: Option<Told>,
-    /// How many passes in a row have ended as an error.
+    /// The number of passes in a row that ended as an error.
     pub failed: u32,
 }
 
@@ -257,13 +263,13 @@ pub struct Operator {
     pub skew: SignedDuration,
     /// The time at which it began to work: all caches were complete, and it led.
     pub started: Timestamp,
-    /// How long an object that is being deleted waits for its credentials to be revoked.
+    /// The time that an object which is being deleted waits for its credentials to be revoked.
     pub revocation_deadline: SignedDuration,
     /// Randomness for this pass, drawn outside so that a decision stays a function.
     pub entropy: u128,
 }
 
-/// How long an intent may wait for its call.
+/// The time for which an intent may wait for its call.
 pub const CALL_WITHIN: SignedDuration = SignedDuration::from_secs(20);
 /// The longest time between the intent to call a provider and its answer.
 pub const LONGEST_CALL: SignedDuration = SignedDuration::from_mins(2);
@@ -278,7 +284,7 @@ impl World {
         }
     }
 
-    /// What a copy of the ledger says, if it opens.
+    /// Returns the document in a copy of the ledger, if it opens.
     #[must_use]
     pub fn copied(&self) -> Option<&Document> {
         self.copy.as_ref()?.document.as_deref()
@@ -292,17 +298,18 @@ impl World {
         self.targets.iter().find(|target| target.name == name)
     }
 
-    /// What the target holds, if it is ours and exactly what Credwright wrote.
+    /// Returns the credential in the target, if it is ours and exactly what Credwright wrote.
     #[must_use]
     pub fn published(&self) -> Option<&Rendered> {
         self.target().filter(|target| target.ours).and_then(|target| target.intact.as_ref())
     }
 
-    /// The revision that workloads use: the one in the target or, when that is gone, the one that was last seen there.
+    /// The revision that workloads use: the one in the target or, if the target was deleted, the
+    /// last one seen there.
     ///
-    /// The second is read from status, the only thing there that a decision looks at: it spares a provider call (and so works
-    /// while the provider is down) when a target that was deleted is restored. A wrong status can only name a revision
-    /// whose secret the ledger still keeps.
+    /// The second is read from status, the only field there that a decision depends on: it spares a
+    /// provider call (and so works while the provider is down) when a target that was deleted is
+    /// restored. A wrong status can only name a revision whose secret the ledger still keeps.
     #[must_use]
     pub fn active(&self) -> Option<&Revision> {
         let document = self.document()?;
@@ -313,7 +320,7 @@ impl World {
         in_target.or_else(elsewhere).or_else(in_status)
     }
 
-    /// The revisions that Secrets of ours hold, of whatever name.
+    /// The revisions in Secrets of ours, of any name.
     pub fn held(&self) -> impl Iterator<Item = u32> {
         self.targets
             .iter()
@@ -334,14 +341,14 @@ impl World {
         self.providers.get(&(reference.kind, reference.name.clone()))
     }
 
-    /// What our names at the provider have in common for this object.
+    /// Returns the common part of our names at the provider for this object.
     #[must_use]
     pub fn tag(&self) -> String {
         let uid = self.object_uid();
         naming::tag(&self.operator.cluster_id, &self.subject.namespace, &self.subject.name, uid)
     }
 
-    /// The object's UID; from the ledger or its copy if the object is gone.
+    /// The object's UID; from the ledger or its copy if the object was deleted.
     #[must_use]
     pub fn object_uid(&self) -> &str {
         let from_object = self.subject.object.as_ref().and_then(|object| object.metadata.uid.as_deref());
@@ -349,13 +356,13 @@ impl World {
         from_object.or_else(recorded).unwrap_or_default()
     }
 
-    /// Whether the object is being deleted.
+    /// Returns whether the object is being deleted.
     #[must_use]
     pub fn deleting(&self) -> bool {
         self.subject.object.as_ref().is_some_and(|object| object.metadata.deletion_timestamp.is_some())
     }
 
-    /// Whether our finalizer is on the object.
+    /// Returns whether the object has our finalizer.
     #[must_use]
     pub fn object_is_held(&self) -> bool {
         let finalizers = self.subject.object.as_ref().and_then(|object| object.metadata.finalizers.as_ref());
@@ -381,7 +388,7 @@ impl ProviderView {
         }
     }
 
-    /// What is in the way of a call, if anything is known.
+    /// Returns why no call can be made, if anything is known.
     #[must_use]
     pub fn why_not_callable(&self) -> Option<String> {
         match self {

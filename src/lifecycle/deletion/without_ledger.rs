@@ -1,6 +1,6 @@
-//! The object is being deleted, or gone, and there is no ledger that its credentials could be
-//! revoked by, or none that can be written: what the ledger, a copy of it or status lists is put on
-//! record, so that the object goes and nothing is forgotten.
+//! Deletion without a ledger: the object is terminating or deleted, and there is no ledger that can
+//! be used to revoke its credentials, or none that can be written. The credentials in the ledger,
+//! its copy or status are recorded, so that the object can be deleted and nothing is forgotten.
 
 use crate::{
     api::{AbandonedKind, CredentialStatus, Reason, ledger_name},
@@ -38,9 +38,9 @@ pub(in crate::lifecycle) fn check(pass: &Pass<'_>) -> Option<Plan> {
     }
 }
 
-/// Returns whether the deletion goes on without the ledger, because the API server has refused to
-/// write it for the length of the deadline: it is immutable, or a policy refuses it. Nothing can be
-/// revoked by it, since each revocation begins with a write.
+/// Returns whether the deletion continues without the ledger, because the API server has refused to
+/// write it for the length of the deadline: it is immutable, or a policy refuses it. It cannot be
+/// used to revoke, since each revocation begins with a write.
 pub(in crate::lifecycle) fn ledger_is_given_up(pass: &Pass<'_>) -> bool {
     let LedgerView::Present { document, held: true, .. } = &pass.world.ledger else { return false };
     let Some(since) = pass.world.memory.unwritable.filter(|_| pass.is_ending() && !document.closed) else {
@@ -51,8 +51,8 @@ pub(in crate::lifecycle) fn ledger_is_given_up(pass: &Pass<'_>) -> bool {
     of_object.max(since.later(pass.world.operator.revocation_deadline)) <= pass.now
 }
 
-/// The ledger cannot be written: what it lists is put on record first, and then the object goes, or
-/// the ledger of an object that has gone.
+/// The ledger cannot be written: its credentials are recorded first, and then the finalizer of the
+/// object is removed, or that of the ledger of a deleted object.
 pub(in crate::lifecycle) fn unwritable(pass: &Pass<'_>) -> Option<Plan> {
     let document = pass.document().filter(|_| ledger_is_given_up(pass))?;
     let own = document.object_uid == pass.world.object_uid() && pass.object().is_some();
@@ -71,8 +71,8 @@ pub(in crate::lifecycle) fn unwritable(pass: &Pass<'_>) -> Option<Plan> {
     })
 }
 
-/// The ledger was being made anew. Where that cannot be done any more, as in a namespace that is going, its copy tells what it
-/// listed.
+/// The ledger was being recreated. If that is not possible any more, as in a terminating namespace,
+/// its copy says which credentials it listed.
 fn by_copy(pass: &Pass<'_>) -> Option<Plan> {
     let copied = pass.world.copied();
     if copied.is_some() && pass.world.memory.unrecoverable.is_none() {
@@ -84,7 +84,7 @@ fn by_copy(pass: &Pass<'_>) -> Option<Plan> {
         .or_else(|| remove_copy(pass))
 }
 
-/// The object is gone, too.
+/// The object was deleted, too.
 pub(super) fn only_a_copy(pass: &Pass<'_>) -> Option<Plan> {
     let copied = pass.world.copied();
     copied
@@ -96,8 +96,8 @@ fn remove_copy(pass: &Pass<'_>) -> Option<Plan> {
     pass.world.copy.as_ref().and_then(|_| pass.step(Step::RemoveCopy, Reason::Deleting))
 }
 
-/// The next of what a ledger or its copy lists. What is retained is the one that is known to be
-/// published, or the newest that can be used.
+/// Returns the next credential in a ledger or its copy. The retained one is the one that is known
+/// to be published, or the newest that can be used.
 fn put_on_record(
     pass: &Pass<'_>,
     document: &Document,
@@ -122,7 +122,8 @@ fn put_on_record(
     pass.step(Step::Abandon(Box::new(abandonment(pass, it, kind, why.to_owned()))), Reason::Abandoned)
 }
 
-/// Until the deadline the ledger may be restored, or put together again; then what status lists is put on record.
+/// Waits until the deadline for the ledger to be restored or rebuilt, and then records the
+/// credentials in status.
 fn by_status(pass: &Pass<'_>, why: &str) -> Option<Plan> {
     let (object, at) = (pass.object()?, deadline(pass));
     let status = object.status.clone().unwrap_or_default();

@@ -1,10 +1,10 @@
-//! Which client a revision is. A client ID names a client only together with the account: servers
+//! The client of a revision. A client ID names a client only together with the account: servers
 //! that number their clients all have a client 1.
 
 use super::{Account, Document, Revision, State, may_be};
 
 impl Account {
-    /// Returns whether both may be the same account: an empty fingerprint says that nobody knew.
+    /// Returns whether both may be the same account: an empty fingerprint means that it is unknown.
     #[must_use]
     pub fn may_be_same(&self, other: &Self) -> bool {
         other.fingerprint.is_empty() || may_be(&self.fingerprint, &other.fingerprint)
@@ -18,9 +18,9 @@ impl Revision {
         self.client_id.as_deref() == Some(client_id) && self.account.may_be_same(account)
     }
 
-    /// Returns whether its client must not be revoked or taken by others. What was left to another
-    /// cluster is in use there. What was revoked, never made, or is on record elsewhere belongs to
-    /// nobody.
+    /// Returns whether its client must not be revoked or taken by others. A client left to another
+    /// cluster is in use there. One that was revoked, never made, or is recorded elsewhere belongs
+    /// to nobody.
     #[must_use]
     pub fn holds_its_client(&self) -> bool {
         self.state.may_be_alive() || self.state == State::Left
@@ -28,8 +28,8 @@ impl Revision {
 }
 
 impl Document {
-    /// Another revision than `it` with the client `client_id` at the same account, if it may be
-    /// alive: what happens to one happens to both.
+    /// Returns another revision than `it` with the client `client_id` at the same account, if it
+    /// may be alive: an action on one affects both.
     #[must_use]
     pub fn sibling(&self, it: &Revision, client_id: &str) -> Option<&Revision> {
         let is_same =
@@ -37,7 +37,7 @@ impl Document {
         self.revisions.iter().filter(is_same).find(|other| other.state.may_be_alive())
     }
 
-    /// Returns the revisions whose clients nobody else may have: a closed ledger has none.
+    /// Returns the revisions whose clients no other object may have: a closed ledger has none.
     pub fn holding(&self) -> impl Iterator<Item = &Revision> {
         self.revisions.iter().filter(|it| !self.closed && it.holds_its_client())
     }

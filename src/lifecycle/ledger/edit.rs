@@ -17,18 +17,18 @@ pub enum Edit {
     Take(Box<Revision>),
     /// The person who made it says when it was made, and when it ends.
     Restate {
-        /// Which revision.
+        /// The revision.
         revision: u32,
-        /// When it was made.
+        /// The time at which it was made.
         issued_at: Option<Timestamp>,
-        /// When it ends.
+        /// The time at which it ends.
         expires_at: Option<Timestamp>,
         /// Keyed hash of the pair, by the current key.
         pair: String,
     },
     /// The fields that its provider tells workloads besides the pair have changed.
     Follow {
-        /// Which revision.
+        /// The revision.
         revision: u32,
         /// All of it.
         fields: BTreeMap<String, String>,
@@ -37,12 +37,12 @@ pub enum Edit {
     Answer(Box<Answer>),
     /// The call was made and its answer cannot be used.
     Unconfirm {
-        /// Which revision.
+        /// The revision.
         revision: u32,
     },
-    /// What an unanswered call made has been found, without its secret: it can only be revoked.
+    /// The credential of an unanswered call was found, without its secret: it can only be revoked.
     Found {
-        /// Which revision.
+        /// The revision.
         revision: u32,
         /// The public half of the pair.
         client_id: String,
@@ -51,63 +51,64 @@ pub enum Edit {
     },
     /// It was never made.
     Absent {
-        /// Which revision.
+        /// The revision.
         revision: u32,
-        /// Whether that is certain because the provider refused, or was never asked: then it does not count as a mint.
+        /// True if that is certain because the provider refused, or was never asked: then it does
+        /// not count as a mint.
         refused: bool,
     },
     /// Their replacement is published.
     Retire {
-        /// Which revisions.
+        /// The revisions.
         revisions: Vec<u32>,
     },
     /// It is to be revoked, and there is no way back.
     StartRevoking {
-        /// Which revisions.
+        /// The revisions.
         revisions: Vec<u32>,
     },
     /// The provider refuses it.
     Revoked {
-        /// Which revision.
+        /// The revision.
         revision: u32,
     },
     /// It is on record as an AbandonedCredential.
     Abandon {
-        /// Which revision.
+        /// The revision.
         revision: u32,
     },
     /// The provider refused it for the first time, or accepts it again.
     Refused {
-        /// Which revision.
+        /// The revision.
         revision: u32,
-        /// Whether it was refused.
+        /// True if it was refused.
         refused: bool,
     },
-    /// The provider has accepted what only its own namespace had vouched for.
+    /// The provider has accepted a client that only its own namespace had vouched for.
     Verified {
-        /// Which revision.
+        /// The revision.
         revision: u32,
     },
     /// The provider has refused it long enough.
     Dead {
-        /// Which revision.
+        /// The revision.
         revision: u32,
     },
     /// A step failed.
     Fail {
-        /// Which kind of step.
+        /// The kind of step.
         step: StepKind,
-        /// How; its count is made here.
+        /// The failure; its count is made here.
         record: Box<FailureRecord>,
     },
     /// A kind of step succeeded, and its failures are forgotten.
     Succeed {
-        /// Which kind of step.
+        /// The kind of step.
         step: StepKind,
     },
-    /// The object says otherwise than before what is to become of its credentials when it goes.
+    /// The object's deletion policy has changed.
     Policy {
-        /// What it says now.
+        /// The new policy.
         policy: DeletionPolicy,
     },
     /// The Secret that workloads read has another name than before.
@@ -115,38 +116,39 @@ pub enum Edit {
         /// The new name.
         to: String,
     },
-    /// What it lists was made for another object, or on another cluster, and is taken over.
+    /// The listed credentials were made for another object, or on another cluster, and are
+    /// inherited.
     Inherit {
         /// The cluster that it is on.
         cluster_id: String,
         /// The object that it is of.
         object_uid: String,
-        /// Where it comes from.
+        /// The origin.
         inherited: Inherited,
     },
-    /// A person says that what was borrowed is this cluster's.
+    /// A person claims the borrowed credentials for this cluster.
     Claim,
-    /// Nothing that was inherited is left.
+    /// No inherited credential is left.
     Disinherit,
-    /// It was lost, and what status and target tell is put down again.
+    /// It was lost, and is rebuilt from status and target.
     Rebuild {
-        /// Where it comes from.
+        /// The origin.
         inherited: Inherited,
-        /// What was alive, oldest first.
+        /// The revisions that were alive, oldest first.
         revisions: Vec<Revision>,
         /// The mints of late that are known.
         mints: Vec<Timestamp>,
     },
-    /// What carries our tag at the provider and is in no ledger is to be revoked.
+    /// A credential with our tag that is in no ledger is to be revoked.
     Stray(Box<Revision>),
     /// They are another cluster's, and are left to it.
     Leave {
-        /// Which revisions.
+        /// The revisions.
         revisions: Vec<u32>,
     },
     /// It is written once more, and so learns the UID of its Secret.
     Identify,
-    /// Its object is gone, and it is finished without it.
+    /// Its object was deleted, and it is finished without it.
     Orphan,
     /// Nothing is left to do.
     Close,
@@ -167,7 +169,7 @@ pub struct Answer {
     pub secret_aliases: Vec<String>,
     /// The scopes that it was asked with: a revision that is over has forgotten them.
     pub scopes: Vec<String>,
-    /// When the provider ends it.
+    /// The time at which the provider ends it.
     pub expires_at: Option<Timestamp>,
     /// True if it cannot be used, and is to be revoked.
     pub is_doomed: bool,
@@ -185,11 +187,11 @@ pub enum IllegalEdit {
     /// No such arrow.
     #[error("revision {revision} cannot go from {from:?} to {to:?}")]
     NoArrow {
-        /// Which revision.
+        /// The revision.
         revision: u32,
-        /// Where it stands.
+        /// The current state.
         from: State,
-        /// Where it was to go.
+        /// The requested state.
         to: State,
     },
     /// A revision must be newer than all others.
@@ -290,7 +292,8 @@ impl Document {
         Ok(())
     }
 
-    /// Attaches an answer to its intent, whatever has become of that: an answer nobody waits for any more is revoked.
+    /// Attaches an answer to its intent, whatever state that has: an answer that nobody waits for
+    /// any more is revoked.
     fn answer(&mut self, answer: &Answer, now: Timestamp) -> Result<(), IllegalEdit> {
         let it = self
             .revisions
@@ -341,8 +344,8 @@ impl Document {
         Ok(it)
     }
 
-    /// Keeps the document small: old mints and all but the last few dead revisions go. The newest revision always stays,
-    /// because the next one's number is counted from it.
+    /// Keeps the document small: old mints and all but the last few dead revisions go. The newest
+    /// revision always stays, because the next one's number is counted from it.
     fn forget_old(&mut self, now: Timestamp) {
         self.mints.retain(|mint| now.duration_since(*mint) < MINT_WINDOW);
         let newest = self.revisions.last().map(|it| it.revision);

@@ -1,4 +1,5 @@
-//! Where credentials come from that a ledger lists and this object on this cluster did not ask for.
+//! The origin of credentials that a ledger lists and that this object on this cluster did not
+//! request.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -6,21 +7,22 @@ use serde::{Deserialize, Serialize};
 use super::{Document, Edit, IllegalEdit, State};
 use crate::api::Word;
 
-/// How many earlier objects are remembered of a ledger that is restored again and again.
+/// The number of earlier objects remembered of a ledger that is restored again and again.
 const PREDECESSORS_KEPT: usize = 8;
 
-/// Where the older credentials of a ledger come from.
+/// The origin of the older credentials of a ledger.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Inherited {
-    /// How they came.
+    /// The way in which they were inherited.
     pub how: Inheritance,
     /// The revisions up to this one are meant.
     pub through: u32,
-    /// Those up to this one are borrowed, however the later ones came: a ledger that had borrowed them was restored in turn.
+    /// The last borrowed revision, however the later ones came: a ledger that had borrowed them was
+    /// restored in turn.
     #[serde(default, skip_serializing_if = "is_none")]
     pub borrowed_through: u32,
-    /// What names at the provider had in common for those who made them.
+    /// The tags in the names at the provider, of the objects that made them.
     pub tags: Vec<String>,
     /// The UIDs of the objects that they were made for.
     pub objects: Vec<String>,
@@ -40,14 +42,15 @@ impl Inherited {
     }
 }
 
-/// How a ledger came by credentials.
+/// The way in which a ledger inherited credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Inheritance {
     /// It was restored or put back on the cluster that it was written on: they are this object's.
     Adopted,
     /// It was written on another cluster, which may be using them: they are never touched.
     Borrowed,
-    /// It was lost, and put together from status and the Secret that workloads read: they are this object's, as far as is known.
+    /// It was lost and has been rebuilt from status and the Secret that workloads read: they are
+    /// this object's, as far as is known.
     Rebuilt,
     /// A word of a newer version.
     #[serde(untagged)]
@@ -55,14 +58,14 @@ pub enum Inheritance {
 }
 
 impl Document {
-    /// How `revision` was come by, if it was inherited.
+    /// Returns how `revision` was inherited, if it was.
     #[must_use]
     pub fn inheritance(&self, revision: u32) -> Option<Inheritance> {
         let inherited = self.inherited.as_ref().filter(|it| revision <= it.through)?;
         Some(if revision <= inherited.borrowed() { Inheritance::Borrowed } else { inherited.how })
     }
 
-    /// The edits that concern what is inherited.
+    /// The edits that concern inherited credentials.
     pub(super) fn edit_inherited(&mut self, edit: &Edit, now: Timestamp) -> Result<(), IllegalEdit> {
         match edit {
             Edit::Inherit { cluster_id, object_uid, inherited } => {
@@ -93,12 +96,13 @@ impl Document {
         Ok(())
     }
 
-    /// Takes over what it lists for another object. What another cluster had left open there is that cluster's to finish.
+    /// Inherits the revisions listed for another object. Calls that another cluster had left open
+    /// there are that cluster's to finish.
     fn inherit(&mut self, cluster_id: &str, object_uid: &str, inherited: &Inherited) {
         let mut inherited = inherited.clone();
         if let Some(before) = self.inherited.take() {
             inherited.borrowed_through = inherited.borrowed_through.max(before.borrowed());
-            // What carries another cluster's tag is not looked for.
+            // A credential with another cluster's tag is not looked for.
             if before.how != Inheritance::Borrowed || inherited.how == Inheritance::Borrowed {
                 inherited.tags.extend(before.tags);
             }

@@ -1,13 +1,13 @@
-//! Templates are the tenant's. They run with bounded fuel, fail on what is not defined, and their
+//! Templates are the tenant's. They run with bounded fuel, fail on undefined values, and their
 //! errors are shown without the values they saw.
 //!
 //! Fuel does not count while a template is parsed and compiled, so that is bounded here:
 //!
-//! - The engine folds constants anew at each level of an expression, which takes a time that grows
+//! - The engine folds constants again at each level of an expression, which takes a time that grows
 //!   with the square of its length: seconds for one of 16,000 characters. So one tag has a limit.
 //! - It recurses once for each `elif` or level of a list when it compiles, shows or drops it. A
-//!   stack that overflows ends the process, not the thread, and the engine's own limits are too high
-//!   for a stack of 2 MiB. So templates run on a thread of their own with a large stack.
+//!   stack that overflows ends the process, not the thread, and the engine's own limits are too
+//!   high for a stack of 2 MiB. So templates run on a thread of their own with a large stack.
 
 use std::{collections::BTreeMap, panic, thread};
 
@@ -26,14 +26,14 @@ use crate::api::TEMPLATE_MAX;
 use self::trouble::Trouble;
 use super::{RenderError, SIZE_LIMIT};
 
-/// How many instructions a template may take.
+/// The number of instructions that a template may use.
 const FUEL: u64 = 50_000;
 
-/// How many names, values and signs may stand between one `{{` or `{%` and its end.
+/// The number of names, values and signs that may stand between one `{{` or `{%` and its end.
 const TAG_MAX: usize = 1000;
 
-/// The stack of the thread: four times what the worst template in the tests needs in a build
-/// without optimizations. Memory is only taken for what is used.
+/// The stack of the thread: four times the need of the worst template in the tests, in a build
+/// without optimizations. Memory is only taken as it is used.
 const STACK: usize = 256 * 1024 * 1024;
 
 /// Renders templates by their keys.
@@ -85,12 +85,12 @@ fn rendered(
 
 /// Says which limit a template exceeds that counts before it is parsed.
 fn too_long(template: &str, syntax: &SyntaxConfig) -> Option<String> {
-    // The schema says so, too; time and stack rely on it.
+    // The schema has the same limit; time and stack rely on it.
     if template.chars().count() > TEMPLATE_MAX {
         return Some(format!("it is longer than {TEMPLATE_MAX} characters"));
     }
     let mut parts = 0;
-    // What is no token is the parser's to complain of; it does not come further either.
+    // An invalid token is left for the parser to report; it does not get further than this either.
     for (token, span) in tokenize(template, false, syntax.clone()).map_while(Result::ok) {
         parts = match token {
             Token::TemplateData(_) | Token::VariableStart | Token::BlockStart => 0,

@@ -1,4 +1,4 @@
-//! What is left behind at a provider: told to people, and put on record.
+//! Credentials that are left behind at a provider: Events and records.
 
 use crate::{
     api::{AbandonedKind, Reason},
@@ -42,7 +42,7 @@ impl Conclusion<'_> {
         }
     }
 
-    /// Nobody can tell whether the last attempt has left something behind, so the next one waits.
+    /// It is not known whether the last attempt has left something behind, so the next one waits.
     fn space_mints(&mut self, revision: &Revision, why: &str) {
         let about = self.provider_view(revision).and_then(ProviderView::usable);
         let about = about.map(|provider| about::minting(&revision.request, provider)).unwrap_or_default();
@@ -50,7 +50,8 @@ impl Conclusion<'_> {
         self.record(StepKind::Mint, revision, about, (Reason::Unconfirmed, why.to_owned(), &failure));
     }
 
-    /// What is left at the provider is told to people before the ledger that lists it goes; but not what they asked to keep.
+    /// Publishes Events about credentials left at the provider before the ledger that lists them is
+    /// deleted, except those that the user asked to keep.
     pub(super) fn closed(&mut self) {
         let kept = |it: &Revision| it.state.is_usable() && deletion::retains(self.world);
         let left = self.world.document().into_iter().flat_map(|it| &it.revisions);

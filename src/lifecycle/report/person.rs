@@ -1,4 +1,4 @@
-//! What came of the steps in which a person has a part.
+//! Conclusions from the steps in which a person has a part.
 
 use crate::{
     api::{Reason, TRY_AGAIN_ANNOTATION},
@@ -69,8 +69,8 @@ impl Conclusion<'_> {
         }
     }
 
-    /// The same content is seldom tried again, so a person has to say when something else was
-    /// mended.
+    /// The same content is tried again with long pauses, so a person has to say when another cause
+    /// was fixed.
     fn how_to_try_again(&self) -> String {
         let intake = self.world.subject.object.as_ref().and_then(|object| object.spec.intake.as_ref());
         let name = intake.map_or("", |intake| intake.secret_name.as_str());
@@ -92,13 +92,13 @@ impl Conclusion<'_> {
                     format!("{} (client {client}) was removed: the provider refuses it", revision.name);
                 self.report.events.push(EventNote { warning: false, reason: Reason::Revoked, message });
             }
-            // What does not concern the account is tried again by and by.
+            // A failure that does not concern the account is retried after a while.
             Outcome::Failed(failure) => self.report.trouble = self.account_trouble(revision, failure),
             _ => {}
         }
     }
 
-    /// What Credwright cannot revoke is a person's to remove from here on.
+    /// Hands the credentials that Credwright cannot revoke over to a person.
     pub(super) fn handed_over(&mut self, revisions: &[u32]) {
         let pass = Pass { world: self.world, now: self.now };
         let doomed = pass.revisions().filter(|it| revisions.contains(&it.revision));
@@ -110,7 +110,7 @@ impl Conclusion<'_> {
         self.report.events.extend(notes);
     }
 
-    /// Tells people that the published credential is revoked without a replacement.
+    /// Publishes an Event that the published credential is revoked without a replacement.
     pub(super) fn outlived(&mut self, revisions: &[u32]) {
         let pass = Pass { world: self.world, now: self.now };
         let Some(it) = self.world.active().filter(|it| revisions.contains(&it.revision)) else { return };

@@ -1,4 +1,4 @@
-//! What people are told of ledgers that were restored, deleted or lost.
+//! Events about ledgers that were restored, deleted or lost.
 
 use crate::{
     api::{Reason, ledger_name},

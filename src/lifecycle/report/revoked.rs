@@ -1,4 +1,4 @@
-//! What follows from the answer to a revocation, which is believed only once the pair is refused.
+//! Conclusions from the response to a revocation, which is believed only once the pair is refused.
 
 use crate::{
     api::Reason,
@@ -13,7 +13,8 @@ use crate::{
 
 use super::Conclusion;
 
-/// What people are told of `what`, whether the provider says that it has revoked it or that it does not know it.
+/// Returns the message about `what`, whether the provider says that it has revoked it or that it
+/// does not know it.
 #[must_use]
 pub fn yet_accepted(said: bool, what: &str) -> String {
     let says = if said { "says that it has revoked" } else { "does not know" };
@@ -47,7 +48,7 @@ impl Conclusion<'_> {
         }
     }
 
-    /// What was revoked may be accepted a little longer here and there: people are told only if it goes on.
+    /// Reports a lag only if it goes on: some providers accept a revoked pair a little longer.
     fn told_of_a_lag(&mut self, message: String) {
         let reason = Reason::RevocationFailed;
         self.report.events.retain(|it| it.reason != reason);

@@ -1,4 +1,4 @@
-//! What follows from trying a pair: a new one that is not accepted yet, or never; a published one
+//! Conclusions from trying a pair: a new one that is not accepted yet, or never, or a published one
 //! that is refused.
 
 use crate::{
@@ -60,7 +60,7 @@ impl Conclusion<'_> {
         *(if published { &mut memory.checked } else { &mut memory.tried }) = Some((revision, self.now));
     }
 
-    /// A new credential may be refused until it has propagated; after that it never will be
+    /// A new credential may be refused until it has propagated; after that it will never be
     /// accepted.
     fn refused_so_far(&mut self, revision: &Revision) {
         let since = revision.issued_at.unwrap_or(self.now);
@@ -79,8 +79,8 @@ impl Conclusion<'_> {
         self.fail(StepKind::Mint, revision, about, (Reason::NeverAccepted, message, &failure));
     }
 
-    /// Dead is what is refused twice, a settle time apart, while the account's probe passes (the
-    /// second refusal comes with one) and its other credentials are accepted.
+    /// Marks a credential as dead if it is refused twice, a settle time apart, while the account's
+    /// probe passes (the second refusal comes with one) and its other credentials are accepted.
     fn refused_though_in_use(&mut self, revision: &Revision) {
         let number = revision.revision;
         let Some(first) = revision.refused_at else {

@@ -1,4 +1,4 @@
-//! How many credentials an account may be asked for, and who waits.
+//! The budget of new credentials of an account, and who waits.
 
 use super::{builders::*, table::*};
 use crate::{

@@ -53,10 +53,10 @@ pub(super) fn account(name: &str) -> Account {
     Account { kind: ProviderKind::CredentialProvider, name: name.to_owned(), fingerprint }
 }
 
-/// What an earlier object of this name had in its names.
+/// The tag of an earlier object of this name.
 pub(super) const OLD_TAG: &str = "kwabcdefghijkmnp";
 
-/// What `orders` has in its names.
+/// Returns the common part of the names of `orders`.
 pub(super) fn own_tag() -> String {
     crate::lifecycle::naming::tag("cluster-1", "prod", "orders", "uid-1")
 }
@@ -75,7 +75,8 @@ pub(super) struct Scene {
     published: Vec<(String, u32)>,
 }
 
-/// `orders` in `prod`: at the provider `acme`, with one scope, for 90 days; nothing has been made for it yet.
+/// `orders` in `prod`: at the provider `acme`, with one scope, for 90 days; nothing has been made
+/// for it yet.
 pub(super) fn a_credential() -> Scene {
     let mut object = ApiCredential::new("orders", spec());
     object.metadata.namespace = Some("prod".to_owned());

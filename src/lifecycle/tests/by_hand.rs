@@ -210,7 +210,7 @@ fn what_a_person_learns_later_counts_from_then_on() {
     ]);
 }
 
-/// What a person has to do, as the condition says it.
+/// Returns the steps for a person, as the condition says them.
 fn asked(scene: Scene) -> String {
     let object = scene.object.clone();
     let world = scene.world();

@@ -1,4 +1,4 @@
-//! How a model performs the steps that leave the core: calls of a provider, and the write of the Secret.
+//! A model of the steps that leave the core: calls of a provider, and the write of the Secret.
 
 use std::collections::BTreeMap;
 
@@ -74,7 +74,7 @@ impl Model {
         Outcome::Found(self.listed(&self.remotes[&*account]).collect())
     }
 
-    /// What a provider's list shows.
+    /// Returns what a provider's list shows.
     pub(super) fn listed<'a>(&'a self, remote: &'a Remote) -> impl Iterator<Item = FoundCredential> + 'a {
         let listed = remote.clients.iter().filter(|it| self.is_alive(it) && it.listed_from <= self.now);
         listed.map(|it| FoundCredential {

@@ -1,4 +1,4 @@
-//! What follows from each outcome: edits, events, memory, and when a failed step may be tried again.
+//! The conclusions from each outcome: edits, events, memory, and the time of the next attempt.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-/// What follows, and the ledger after it.
+/// Returns the conclusions, and the ledger after them.
 fn after(scene: Scene, step: &Step, outcome: &Outcome) -> (Report, Document) {
     let mut document = scene.document.clone();
     let report = conclude(&scene.world(), step, outcome, noon());
@@ -310,7 +310,7 @@ fn revocation_ends_only_when_the_pair_is_refused() {
     assert_eq!(again(&document, StepKind::Revoke), Some(seconds(10)));
     assert_eq!(report.events[0].reason, Reason::RevocationFailed);
 
-    // That it is gone may take a while to be known everywhere.
+    // A deletion may take a while to be known everywhere.
     let mut scene = a_credential().revoking();
     let mut told = Vec::new();
     for wait in [5, 10, 20, 40, 80] {

@@ -1,5 +1,5 @@
-//! What befalls a model's ledger, or all of its namespace: deleted, forced away, restored, cloned. And how a model performs the
-//! steps that mend it.
+//! Disasters of a model's ledger, or of all of its namespace: deleted, forced away, restored,
+//! cloned. And the model's versions of the steps that repair it.
 
 use std::sync::Arc;
 
@@ -57,7 +57,7 @@ impl Ledger {
     }
 }
 
-/// What a backup holds of a namespace.
+/// The content of a namespace in a backup.
 #[derive(Clone, Debug)]
 pub(super) struct Backup {
     object: ApiCredential,
@@ -109,12 +109,12 @@ impl Model {
         self.creates.clear();
     }
 
-    /// What was forgotten at a provider is not looked for while the spec names another.
+    /// Leaves credentials alone that were forgotten at a provider while the spec names another.
     pub(super) fn lose_sight(&mut self) {
         self.clients_mut().for_each(|it| it.untraceable |= it.forgotten);
     }
 
-    /// What names of this object's credentials are known to have in common.
+    /// Returns the tags of this object's credentials that are known.
     fn tags(&self) -> Vec<String> {
         let own = naming::tag(&self.base.operator.cluster_id, "prod", "orders", &self.uid());
         self.document().into_iter().flat_map(|it| it.tags("prod", "orders")).chain([own]).collect()
@@ -126,7 +126,8 @@ impl Model {
         self.backup = Some(Backup { object, ledger: self.ledger.clone(), targets });
     }
 
-    /// All that was in the namespace is gone, and what the backup holds is there instead, under other UIDs.
+    /// All that was in the namespace is gone, and what the backup holds is there instead, under
+    /// other UIDs.
     pub(super) fn restore(&mut self, elsewhere: bool) {
         let Some(Backup { mut object, ledger, targets }) = self.backup.clone() else { return };
         self.made += 1;
@@ -145,7 +146,7 @@ impl Model {
         });
         self.lose(|it| {
             (it.object, it.ledger, it.copy, it.targets) = (Some(object), ledger, None, targets);
-            // What is not as it was written is nobody's any more.
+            // A Secret that is not as it was written belongs to nobody any more.
             for target in it.targets.iter_mut().map(|it| &mut it.view) {
                 target.ours = target.intact.is_some();
                 target.inherited = target.ours;
@@ -163,7 +164,7 @@ impl Model {
         self.excuse_the_dead();
     }
 
-    /// What the backup still holds and has ended since was not ended by this object.
+    /// Excuses a credential that ended before it was restored: this object did not end it.
     fn excuse_the_dead(&mut self) {
         let held: Vec<&String> = self.targets.iter().filter_map(|it| it.client_id.as_ref()).collect();
         for client in self.remotes.values_mut().flat_map(|it| &mut it.clients) {
@@ -194,7 +195,8 @@ impl Model {
         object.metadata.annotations.get_or_insert_default().insert(key.to_owned(), value.to_owned());
     }
 
-    /// Nothing is issued afresh beside what works, and only what cannot wait when the budget is used up.
+    /// Checks that no credential is issued beside one that works, and only urgent ones when the
+    /// budget is used up.
     pub(super) fn check_mint(&self, revision: &Revision) {
         let clients = || self.clients().filter(|it| self.is_alive(it));
         let held = self.targets.iter().filter(|it| it.view.ours && it.view.intact.is_some());
@@ -214,7 +216,8 @@ impl Model {
         }
     }
 
-    /// Whether the last third of what workloads use has begun, or it has ended.
+    /// Returns whether the last third of the life of the credential in use has begun, or it has
+    /// ended.
     fn ends_soon(&self) -> bool {
         let held = self.targets.iter().filter_map(|it| it.view.intact.as_ref()).map(|it| it.revision);
         held.filter_map(|it| self.document()?.revision(it)).any(|it| {

@@ -320,7 +320,7 @@ fn a_rebuilt_ledger_counts_the_mints_of_the_last_hour() {
     }
 }
 
-/// Whose it is nothing tells but a Secret's owner, or a name in status.
+/// Only two sources say whose it is: a Secret's owner, or a name in status.
 #[test]
 fn what_may_be_another_clusters_is_told_with_what_to_do_if_it_is_not() {
     let told = |scene: Scene| {
@@ -375,7 +375,8 @@ fn a_rebuilt_credential_is_revoked_only_where_the_provider_can_list_it() {
     assert_eq!(plan.step, None);
 }
 
-/// What is inherited and refused is dead after two refusals, and is never given up as never accepted.
+/// An inherited credential that is refused is dead after two refusals, and is never given up as
+/// never accepted.
 #[test]
 fn what_is_inherited_and_refused_is_dead_and_not_revoked() {
     let refuse = |scene: Scene| -> Report {

@@ -1,4 +1,5 @@
-//! The document changes only along the arrows of the state diagram, and keeps what it does not know.
+//! The document changes only along the arrows of the state diagram, and keeps what it does not
+//! know.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,6 @@
-//! A small pure model of what surrounds the core: providers, a cluster, a clock, and all that can go wrong between them. It
-//! performs what `decide` plans, and checks after every step what must always hold.
+//! A small pure model of what surrounds the core: providers, a cluster, a clock, and all that can
+//! go wrong between them. It performs what `decide` plans, and checks after every step what must
+//! always hold.
 
 mod promises;
 
@@ -35,7 +36,7 @@ use crate::{
 /// Five, or three times what two hours' lifetime needs: see `backoff::mint_limit`.
 const CREATES_PER_HOUR: usize = 5;
 
-/// How long deletion waits for revocation.
+/// The time that deletion waits for revocation.
 const DEADLINE: SignedDuration = SignedDuration::from_mins(10);
 
 /// A credential at a provider, whether the ledger knows it or not.
@@ -58,7 +59,7 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// Whether `revision` is about it.
+    /// Returns whether `revision` is about it.
     pub(super) fn is(&self, revision: &Revision) -> bool {
         revision.client_id.as_ref().map_or(self.name == revision.name, |id| self.id == *id)
     }
@@ -93,21 +94,21 @@ pub(super) struct Model {
     pub(super) template_is_broken: bool,
     pub(super) propagation: SignedDuration,
     pub(super) provider_life: Option<SignedDuration>,
-    /// Until when the account's budget is used up.
+    /// The time until which the account's budget is used up.
     pub(super) budget_opens: Option<Timestamp>,
     pub(super) capabilities: Capabilities,
     pub(super) base: World,
     memory: Memory,
     processes: u32,
     passes: u128,
-    /// How many things were made that have an id of their own.
+    /// The number of things made that have an id of their own.
     pub(super) made: u32,
     pub(super) creates: Vec<Timestamp>,
     /// True if the cluster was rolled back: then it may be a clone, and what it holds another's.
     pub(super) rolled_back: bool,
     /// Names of what is on record as abandoned.
     pub(super) abandoned: Vec<String>,
-    /// Why it came to rest last.
+    /// The reason for which it came to rest last.
     pub(super) reason: Reason,
 }
 
@@ -186,7 +187,7 @@ impl Model {
         self.object.as_ref().and_then(|it| it.metadata.uid.clone()).unwrap_or_default()
     }
 
-    /// Whether the power goes at this moment.
+    /// Returns whether the power fails at this moment.
     pub(super) fn crashes(&mut self, at: Crash) -> bool {
         self.crash.take_if(|crash| *crash == at).is_some()
     }
@@ -245,7 +246,8 @@ impl Model {
         ((ProviderKind::CredentialProvider, name.to_owned()), view)
     }
 
-    /// What carries this object's tags at the provider that its spec names, and is not in its ledger.
+    /// Returns the credentials with this object's tags, at the provider that its spec names, that
+    /// are not in its ledger.
     fn strays(&self, world: &World) -> Vec<FoundCredential> {
         let (Some(document), Some(object)) = (world.document(), &self.object) else { return Vec::new() };
         let remote = &self.remotes[&*object.spec.provider_ref.name];
@@ -376,7 +378,7 @@ impl Model {
         }
         for ahead in [1, 11, 61, 601, 3601, 6 * 3600, 86_400, 100 * 86_400] {
             let later = self.now + seconds(ahead);
-            // Those that wait for a budget do not all look again at one moment.
+            // Objects that wait for a budget do not all look again at one moment.
             let spread =
                 |opens| plan.reason == Reason::MintBudget && later >= opens && later < opens + minutes(5);
             if wake.is_some_and(|wake| wake <= later) || self.budget_opens.is_some_and(spread) {

@@ -1,5 +1,6 @@
-//! Ledgers and templates that are almost right. A ledger's seal keeps such a document out; should one get in, because a version of
-//! ours wrote it, it is at least decided about. Templates are the tenant's, and come as they like.
+//! Ledgers and templates that are almost right. A ledger's seal keeps such a document out; should
+//! one get in, because a version of ours wrote it, it is at least decided about. Templates are the
+//! tenant's, and come as they like.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What keeps a pass from coming to rest is told.
+//! Obstacles that keep a pass from coming to rest are reported.
 
 use super::{builders::*, table::*};
 use crate::{

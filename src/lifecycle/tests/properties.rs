@@ -1,4 +1,5 @@
-//! Whole lives, with everything that can go wrong. `model` checks what must hold after every step; here is how they end.
+//! Whole lives, with everything that can go wrong. `model` checks what must hold after every step;
+//! here is how they end.
 
 use proptest::prelude::*;
 
@@ -214,7 +215,7 @@ fn all_end_well(lives: &[(&str, Vec<Event>)]) {
     }
 }
 
-/// What workloads hold when a retained object is deleted is what lives on.
+/// The credential that workloads hold when a retained object is deleted is the one that survives.
 #[test]
 fn retain_keeps_what_workloads_hold() {
     let events = vec![Event::TheNextIsAcceptedAfter(500), Event::Request(1), Event::Delete(false)];

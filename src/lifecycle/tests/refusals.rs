@@ -1,4 +1,4 @@
-//! What is refused: how long it holds back what, what ends that, and what people are told.
+//! Refusals: for how long they hold back what, what ends that, and what messages say.
 
 use jiff::{SignedDuration, Timestamp};
 

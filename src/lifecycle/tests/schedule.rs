@@ -1,4 +1,5 @@
-//! Times: when a credential is replaced and when the old one ends, spacing after failures, and the mint breaker.
+//! Times: when a credential is replaced and when the old one ends, spacing after failures, and the
+//! mint breaker.
 
 use jiff::{SignedDuration, Timestamp};
 

@@ -45,7 +45,7 @@ fn a_clock_that_is_behind_the_ledger_is_wrong_unless_a_person_says_that_it_is_ri
     ]);
 }
 
-/// What performs a step may only refuse it where the next decision is another one.
+/// A step may only be refused if the next decision is another one.
 #[test]
 fn a_step_is_stopped_by_a_clock_that_was_set_only_where_it_would_not_be_decided_on() {
     let overlap_is_over =

@@ -1,4 +1,4 @@
-//! What a change of each field does. An edit that need not mint never mints.
+//! The effect of a change of each field. An edit that need not mint never mints.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::{
 type Change = fn(&mut ApiCredentialSpec);
 type Edit = Box<dyn Fn(&mut ApiCredentialSpec)>;
 
-/// What a field's change does, as DESIGN's four effects.
+/// The effect of a field's change, as DESIGN's four effects.
 const ROTATES: &str = "mint 2: SpecChanged";
 const RENDERS: &str = "publish 1";
 const NOTED: &str = "record Policy { policy: Retain }";

@@ -1,4 +1,4 @@
-//! What can happen in a model, as a list of events that reads as a story.
+//! The events of a model, as a list that reads as a story.
 
 use jiff::SignedDuration;
 use proptest::prelude::*;
@@ -89,7 +89,7 @@ pub(super) enum Fault {
 }
 
 impl Fault {
-    /// How a driver reports it; `lost` is what a lost answer is for this call.
+    /// Returns the driver's answer; `lost` is the effect of a lost response to this call.
     pub(super) fn failure(self, lost: FailureKind) -> Failure {
         let kind = match self {
             Self::LostBeforeEffect | Self::LostAfterEffect => lost,
@@ -269,7 +269,7 @@ impl Model {
         self.wait(hours(1));
         self.do_what_is_asked();
         self.wait(hours(60));
-        // What was inherited is let go when something newer has replaced it.
+        // Inherited credentials are given up when something newer has replaced them.
         if let Some(object) = &mut self.object {
             object.spec.rotation.get_or_insert_default().request = Some("the last one".to_owned());
         }
@@ -297,15 +297,15 @@ impl Model {
         self.annotate(crate::api::REMOVED_ANNOTATION, &names.join(", "));
     }
 
-    /// Whether a person is asked to do something about `name`.
+    /// Returns whether a person is asked to do something about `name`.
     fn asks_for(&self, name: &str) -> bool {
         let status = self.object.as_ref().and_then(|it| it.status.as_ref());
         let asked = status.iter().flat_map(|it| &it.conditions).filter(|it| it.type_ == "ActionRequired");
         asked.into_iter().any(|it| it.message.contains(name))
     }
 
-    /// What is alive at the providers, on no record, and not another cluster's. What was forgotten is excused where nobody can
-    /// find it.
+    /// Returns the credentials that are alive at the providers, on no record, and not another
+    /// cluster's. A forgotten one is excused if nobody can find it.
     pub(super) fn alive(&self) -> Vec<String> {
         let all = self.clients().filter(|it| self.is_alive(it));
         let lost = |it: &Client| {

@@ -1,4 +1,5 @@
-//! An account that cannot be trusted: what is held back, what goes on, and when a refusal is a credential's own.
+//! An account that cannot be trusted: what is held back, what goes on, and when a refusal is a
+//! credential's own.
 
 use jiff::{SignedDuration, Timestamp};
 

@@ -1,4 +1,4 @@
-//! What tables are made of: times, plans in words, and rows.
+//! The parts of tables: times, plans in words, and rows.
 
 use jiff::{SignedDuration, Timestamp};
 

@@ -11,7 +11,7 @@ use crate::{
     lifecycle::render::{RenderError, WithSecret, render},
 };
 
-/// What a thread of an async runtime has, and a container may have.
+/// The stack of a thread of an async runtime, which a container may have.
 const SMALL_STACK: usize = 2 * 1024 * 1024;
 
 /// `part` as often as there is room for it between `before` and `after`, but at most `times`.

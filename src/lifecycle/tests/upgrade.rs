@@ -1,12 +1,12 @@
-//! What the first version wrote is taken as it is by every later one. From the first release on, what is quoted here does not change:
-//! it is in clusters.
+//! The first version's format is read as it is by every later one. From the first release on, the
+//! text quoted here does not change: it is in clusters.
 
 use serde_json::json;
 
 use super::{builders::*, table::*};
 use crate::lifecycle::{decide, ledger::Document, world::Rendered};
 
-/// What the Secret says that it was rendered from.
+/// The fingerprint in the Secret of what it was rendered from.
 const RENDERED_FROM: &str = "gzgfuhdnfq82p23rpz4z";
 const TAG: &str = "kwusfcyph9ufuqei";
 

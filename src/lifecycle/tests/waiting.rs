@@ -1,4 +1,4 @@
-//! What rests is woken when something becomes due, and never sooner than a moment from now.
+//! A plan that rests is woken when something becomes due, and never sooner than a moment from now.
 
 use jiff::SignedDuration;
 

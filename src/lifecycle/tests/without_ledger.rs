@@ -1,4 +1,5 @@
-//! Objects that are deleted while there is no ledger: what is made again, waited for, and put on record.
+//! Objects that are deleted while there is no ledger: what is made again, waited for, and put on
+//! record.
 
 use std::sync::Arc;
 

@@ -80,7 +80,7 @@ fn a_ledger_with_a_word_of_a_newer_version_is_read_and_written_back_as_it_is() {
     assert_eq!(serde_json::to_value(document).unwrap(), written);
 }
 
-/// What a revision may become follows from its state.
+/// The next states of a revision follow from its state.
 #[test]
 fn only_an_unknown_state_makes_a_ledger_unusable() {
     let quoted = document();

@@ -1,5 +1,6 @@
-//! Any world, however it came about: a decision says at most one step that may be taken, and what is concluded from any outcome can be
-//! written down. A counterexample is a list of facts, as short as it can be.
+//! Any world, however it came about: a decision says at most one step that may be taken, and what
+//! is concluded from any outcome can be written down. A counterexample is a list of facts, as short
+//! as it can be.
 
 use std::sync::Arc;
 
@@ -232,7 +233,7 @@ pub(super) fn world(facts: &[Fact]) -> World {
     world
 }
 
-/// What may never be decided.
+/// Fails for plans that may never be decided.
 fn may_be_taken(world: &World, plan: &Plan) -> Result<(), TestCaseError> {
     let Some(step) = &plan.step else { return Ok(()) };
     let ending = world.deleting()
@@ -309,7 +310,7 @@ fn may_be_taken(world: &World, plan: &Plan) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// What may come of a step.
+/// Returns all outcomes of a step.
 pub(super) fn outcomes(step: &Step, kind: FailureKind) -> Vec<Outcome> {
     let failed = || Outcome::Failed(Failure { kind, retry_after: None, message: "it failed".to_owned() });
     let found = |name: String, held_elsewhere| {

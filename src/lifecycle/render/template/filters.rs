@@ -1,11 +1,11 @@
-//! What templates need for headers, pull secrets and addresses, and the engine does not have.
+//! Filters for headers, pull secrets and addresses, which the engine does not have.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use minijinja::{Environment, Error, ErrorKind};
 
 use super::super::SIZE_LIMIT;
 
-/// The filters of templates, ours first: what a message lists.
+/// The filters of templates, ours first, as a message lists them.
 pub(super) const NAMES: &[&str] = &[
     "b64encode",
     "urlencode",

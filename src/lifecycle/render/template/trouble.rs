@@ -1,6 +1,5 @@
-//! What is wrong with a template, in words. An error of the engine can quote what it saw, which may
-//! be a secret: only its kind and place are shown, and names that the template's author has
-//! written.
+//! Errors of templates, in words. An error of the engine can quote a value, which may be a secret:
+//! only its kind and place are shown, and names that the template's author has written.
 
 use std::collections::BTreeSet;
 
@@ -13,11 +12,11 @@ use minijinja::{
 use super::filters;
 use crate::lifecycle::render::OPTIONAL;
 
-/// What is wrong.
+/// An error of a template, in words.
 pub(super) struct Trouble {
     /// A sentence without any value.
     pub(super) why: String,
-    /// True if it is so whatever the values are.
+    /// True if it fails for all values.
     pub(super) certain: bool,
 }
 
@@ -60,7 +59,8 @@ const KEYWORDS: &[&str] = &[
 ];
 
 impl Trouble {
-    /// Returns what an error of `template` means, which was rendered with values of these names.
+    /// Returns the meaning of an error of `template`, which was rendered with values of these
+    /// names.
     pub(super) fn of(error: &Error, template: (&str, &SyntaxConfig), values: &[&str]) -> Self {
         let place = error.line().map(|line| format!(" in line {line}")).unwrap_or_default();
         let named = |prefix: &str| {
@@ -91,8 +91,7 @@ impl Trouble {
     }
 }
 
-/// Returns whether something was done with a value that is not there: it was shown, or given to a
-/// filter.
+/// Returns whether an undefined value was used: it was shown, or given to a filter.
 fn is_about_nothing(error: &Error) -> bool {
     let given = error.detail().is_some_and(|it| it.starts_with("cannot convert undefined"));
     error.kind() == ErrorKind::UndefinedError || (error.kind() == ErrorKind::InvalidOperation && given)
@@ -147,8 +146,7 @@ fn unknown_names(
     wanted.map(|(_, name)| (*name).to_owned()).collect()
 }
 
-/// Returns whether it is asked of the name at `index` if it is there, or said what stands for it
-/// otherwise.
+/// Returns whether the template tests if the name at `index` is defined, or gives a default for it.
 fn is_guarded(tokens: &[(Token<'_>, Span)], index: usize) -> bool {
     let after = (tokens.get(index + 1).map(|it| &it.0), tokens.get(index + 2).map(|it| &it.0));
     matches!(after, (Some(Token::Ident("is")), _) | (Some(Token::Pipe), Some(Token::Ident("default" | "d"))))
