@@ -1,7 +1,9 @@
-//! AbandonedCredentials: made when a ledger gives something up, and tried again until it is gone.
+//! AbandonedCredentials: created when a ledger gives a credential up, and retried until that is
+//! gone.
 //!
-//! The record comes first, then a Secret beside it with what retrying needs, which belongs to the record from the beginning; only
-//! then does the ledger let go. The names follow from the tag, so that whoever repeats this after a crash finds what is there.
+//! The record comes first, then a Secret with the data for retries, which belongs to the record
+//! from the beginning; only then does the ledger drop the credential. The names follow from the
+//! tag, so that a repetition after a crash finds both.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -43,7 +45,7 @@ use super::{
 mod attempt;
 mod bounds;
 
-/// How often it is seen whether a record that waits for a person can be tried after all.
+/// The pause between two checks of whether a record that waits for a person can be tried after all.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_hours(1);
 /// The most that is kept beside a record. A Secret takes 1 MiB.
 const SUPPLIES_MAX: usize = 768 * 1024;
@@ -53,21 +55,22 @@ const CLIENT_SECRET_KEY: &str = "client_secret";
 const HANDLE_KEY: &str = "handle";
 const LOGIN_PREFIX: &str = "login.";
 
-/// How the provider is called: what of this is secret is beside it.
+/// The non-secret part of what a retry needs. The secrets are in the same Secret, under their own
+/// keys.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Parcel {
     /// The provider's spec, if there was a provider object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     settings: Option<ProviderSettings>,
-    /// Whether its spec names a login.
+    /// True if its spec names a login.
     needs_login: bool,
     /// The scopes that it was made with.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     scopes: Vec<String>,
 }
 
-/// What a record needs to be tried again.
+/// The data that a retry needs.
 struct Supplies {
     parcel: Parcel,
     login: registry::LoginData,
@@ -79,7 +82,7 @@ struct Caller {
     driver: Arc<dyn Provider>,
     /// The fingerprint of its account; empty if that is not known.
     account: String,
-    /// What is in the way just now.
+    /// The obstacle to a call now, if there is one.
     pause: Option<String>,
 }
 
@@ -112,7 +115,8 @@ impl Engine {
         Api::namespaced(self.client.clone(), &self.settings.namespace)
     }
 
-    /// Makes the record of `it`, a credential of the object at `key`, and what retrying needs beside it.
+    /// Creates the record of `it`, a credential of the object at `key`, and its Secret with the
+    /// data for retries.
     pub(super) async fn abandon(
         &self,
         key: &Key,
@@ -200,7 +204,7 @@ impl Engine {
             data.extend(secrets.handle.map(|handle| (HANDLE_KEY.to_owned(), bytes(&handle))));
         }
         if data.values().map(|value| value.0.len()).sum::<usize>() > SUPPLIES_MAX {
-            // The provider object may be there for a while; what revoking needs goes first.
+            // The provider object may exist for a while; the data for revoking is more important.
             data.retain(|key, _| !key.starts_with(LOGIN_PREFIX));
         }
         let name = record.name_any();
@@ -214,7 +218,7 @@ impl Engine {
         }
     }
 
-    /// What is beside a record; `None` if there is nothing that retrying could use.
+    /// Returns the data beside a record; `None` if there is nothing that a retry could use.
     async fn supplies(&self, record: &AbandonedCredential) -> Result<Option<Supplies>, EngineError> {
         let api = self.own_secrets();
         let secret = call("reading the data for retries", api.get_opt(&record.name_any())).await?;
@@ -237,7 +241,7 @@ impl Engine {
         Ok(Some(Supplies { parcel: parcel.unwrap_or_default(), login, secrets }))
     }
 
-    /// Forgets a record that is gone.
+    /// Drops a deleted record.
     pub fn forget_abandoned(&self, key: &Key, version: u64) {
         self.stores.abandoned.remove(key, version);
         self.stores.unreadable.forget::<AbandonedCredential>(key);
@@ -252,7 +256,7 @@ impl Engine {
         self.stores.abandoned.put(Key::of(&record), version(&record), Arc::new(record))
     }
 
-    /// Writes what a record says of itself. Returns whether somebody has changed it meanwhile.
+    /// Writes a record's status. Returns whether another writer has changed it meanwhile.
     async fn write_abandoned_status(
         &self,
         record: &Arc<AbandonedCredential>,
@@ -285,7 +289,7 @@ impl Engine {
         }
     }
 
-    /// Removes a record, and then the Secret beside it, without waiting for the garbage collector.
+    /// Removes a record and its Secret, without waiting for the garbage collector.
     async fn remove_abandoned(&self, record: &AbandonedCredential) -> Result<(), EngineError> {
         let (name, api) = (record.name_any(), self.own_secrets());
         let beside = call("reading the data for retries", api.get_opt(&name)).await?.filter(|secret| {
@@ -302,7 +306,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Looks after one record: tries it when that is due, and removes it when the credential is gone. Returns when to look again.
+    /// Runs the pass of one record: tries it when that is due, and removes it when the credential
+    /// is gone. Returns when the next pass is due.
     ///
     /// # Errors
     /// If the API server cannot be read or written.
@@ -364,7 +369,7 @@ impl Engine {
     }
 }
 
-/// The Secret beside a record, which goes with it.
+/// The Secret of a record, which is deleted with it.
 fn beside(record: &AbandonedCredential, data: BTreeMap<String, ByteString>) -> Secret {
     Secret {
         metadata: ObjectMeta {
@@ -383,8 +388,8 @@ fn bytes(text: &SecretString) -> ByteString {
     ByteString(text.expose_secret().as_bytes().to_vec())
 }
 
-/// A refusal of what retrying needs stops no deletion: the record alone says what a person has to
-/// do once its provider has gone.
+/// A refusal to store the data for retries stops no deletion: the record alone says what a person
+/// has to do once its provider is gone.
 fn go_without(supplied: Result<(), EngineError>, record: &str) -> Result<(), EngineError> {
     match supplied {
         Err(error) if error.is_refusal() => {

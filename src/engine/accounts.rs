@@ -1,7 +1,7 @@
 //! Provider accounts: a driver for each provider object, its health, and its status.
 //!
-//! Health is the account's, not a credential's: while a login fails or a provider is down, one probe stands for all the
-//! credentials that wait, and they wake when it succeeds.
+//! Health is the account's, not a credential's: while a login fails or a provider is down, one
+//! probe stands for all the credentials that wait, and they wake when it succeeds.
 
 mod build;
 mod health;
@@ -41,7 +41,7 @@ use super::{
 use health::Health;
 use listing::Strays;
 
-/// How often counts are written to a provider's status at the most.
+/// The shortest pause between two writes of counts into a provider's status.
 pub const COUNT_EVERY: SignedDuration = SignedDuration::from_secs(10);
 
 /// All accounts.
@@ -59,25 +59,25 @@ struct Account {
     health: Health,
     /// True if it was slowed down when a step last succeeded there.
     slowed: bool,
-    /// True if it has been probed since it was built; where nothing can be probed, it counts as if.
+    /// True if it has been probed since it was built; `true`, too, if nothing can be probed.
     probed: bool,
-    /// When what it holds of ours was last listed.
+    /// The time at which our credentials there were last listed.
     listed: Option<Timestamp>,
     written_at: Option<Timestamp>,
-    /// As it was when it was last looked after.
+    /// The essence after the last pass.
     standing: Standing,
     /// The same: what a Secret holds besides a pair and its scope.
     fields: BTreeMap<String, String>,
 }
 
-/// What an account was built from.
+/// The parts from which an account was built.
 #[derive(Clone, PartialEq, Eq)]
 struct BuiltFrom {
     /// The provider object's UID and generation.
     object: (String, i64),
     /// The login Secret's resourceVersion.
     login: u64,
-    /// Keyed hash of what that says; `None` if it may not be read.
+    /// Keyed hash of its content; `None` if it may not be read.
     content: Option<String>,
 }
 
@@ -89,15 +89,15 @@ struct Usable {
     /// Hash of the whole spec and of the login's content.
     setup: String,
     allow: Option<Allow>,
-    /// How many steps may be under way at once.
+    /// The number of steps that may run at once.
     at_once: usize,
 }
 
-/// What credentials of an account look at it for.
+/// The parts of an account that its credentials depend on; when one changes, they are woken.
 #[derive(PartialEq)]
 struct Essence {
     trouble: Option<Reason>,
-    /// The fingerprint and the setup, which covers all else that the spec says.
+    /// The fingerprint and the setup, which covers all other fields of the spec.
     built: Option<(String, String)>,
     fields: BTreeMap<String, String>,
     confirmed: bool,
@@ -141,7 +141,7 @@ impl Account {
         }
     }
 
-    /// What credentials that wait for this account wait for.
+    /// Returns the parts of this account that its credentials depend on.
     fn essence(&self) -> Essence {
         let trouble = self.health.pause().or(self.health.busy()).map(|pause| pause.reason);
         let trouble = trouble.or(self.deleting.then_some(Reason::ProviderDeleting));
@@ -185,8 +185,8 @@ impl Accounts {
         self.all().get(key).and_then(fingerprint).unwrap_or_default()
     }
 
-    /// Takes note of a failed step for the object `of`. Returns when the account is to be looked
-    /// at; `None` if there is no such account.
+    /// Records a failed step for the object `of`. Returns when the account's next pass is due;
+    /// `None` if there is no such account.
     pub(super) fn step_failed(
         &self,
         key: &ProviderKey,
@@ -200,8 +200,8 @@ impl Accounts {
         Some(health.next())
     }
 
-    /// Takes note of a step that an account answered. Returns when it is to be looked at, if that
-    /// changed something.
+    /// Records a step that an account answered. Returns when its next pass is due, if that changed
+    /// something.
     pub(super) fn step_succeeded(&self, key: &ProviderKey, now: Timestamp) -> Option<Timestamp> {
         let mut all = self.all();
         let account = all.get_mut(key)?;
@@ -221,7 +221,7 @@ impl Accounts {
         usable.map_or(1, |(account, usable)| account.health.at_once(usable.at_once))
     }
 
-    /// Keeps an account as it was built; what is known of the one before stays if it is the same.
+    /// Stores a newly built account; the state of the one before is kept if it is the same.
     fn keep(&self, key: &ProviderKey, built: Account) {
         let mut all = self.all();
         match all.get_mut(key) {
@@ -236,7 +236,8 @@ impl Accounts {
         self.all().get_mut(key).map(change)
     }
 
-    /// What carries the tag of `key` at its provider and was in no ledger when that was last listed.
+    /// Returns the credentials with the tag of `key` at its provider that were in no ledger at the
+    /// last listing.
     pub(super) fn strays_of(&self, key: &Key, account: &ProviderKey) -> Vec<FoundCredential> {
         self.strays.of(key, account)
     }
@@ -248,33 +249,33 @@ impl Accounts {
     }
 }
 
-/// What looking after a provider came to.
+/// The outcome of one pass for a provider.
 #[derive(Debug, Default)]
 pub struct Tended {
-    /// When to look again.
+    /// The time of the next pass.
     pub wake: Option<Timestamp>,
-    /// Whether credentials that wait for this provider should look again.
+    /// True if credentials that wait for this provider should look again.
     pub changed: bool,
-    /// Whose tag something carries there that is in no ledger.
+    /// The objects of strays: a credential there has the object's tag and is in no ledger.
     pub strays: Vec<Key>,
     /// True if its object was changed while its status was written, which no watch may tell of any
     /// more.
     pub overtaken: bool,
-    /// What could not be written to its object. The account can be used all the same.
+    /// The error of a write to its object. The account can be used all the same.
     pub failed: Option<EngineError>,
 }
 
 impl Engine {
-    /// Providers that log in with this Secret. The objects are asked, not the accounts: one that is being looked at for the first
-    /// time has to learn of its login, too.
+    /// Returns the providers that log in with this Secret. The objects are read, not the accounts:
+    /// a provider in its first pass has to learn of its login, too.
     #[must_use]
     pub fn that_log_in_with(&self, login: &Key) -> Vec<ProviderKey> {
         let uses = |key: &ProviderKey, object: &ProviderObject| object.login(key).as_ref() == Some(login);
         self.stores.providers.select(|key, object| uses(key, object).then(|| key.clone()))
     }
 
-    /// Looks after one provider: builds its driver when it is new or has changed, probes it when that is due, and writes its
-    /// status when that has changed.
+    /// Runs the pass of one provider: builds its driver when it is new or has changed, probes it
+    /// when that is due, and writes its status when that has changed.
     ///
     /// # Errors
     /// If the API server cannot be read.
@@ -326,7 +327,7 @@ impl Engine {
     }
 
     /// Probes an account if that is due. Returns whether nothing is left to do: it was not due, or
-    /// it was done, or nothing can be probed; otherwise it waits for its turn.
+    /// it was done, or nothing can be probed. Otherwise it waits for its turn.
     async fn probe(&self, key: &ProviderKey, turns: &mut dyn Turns) -> bool {
         let now = self.now();
         let due = self.accounts.with(key, |it| it.driver_to_probe(now)).flatten();
@@ -338,7 +339,7 @@ impl Engine {
         turns.end();
         let now = self.now();
         self.accounts.with(key, |it| {
-            // A change of its settings has made another account of it meanwhile.
+            // A change of its settings has replaced the account meanwhile.
             if it.setup.as_ref().is_ok_and(|usable| Arc::ptr_eq(&usable.driver, &driver)) {
                 it.probed = true;
                 it.health.probed(probed.as_ref().copied(), now);
@@ -347,7 +348,7 @@ impl Engine {
         true
     }
 
-    /// Forgets a provider object that is gone.
+    /// Drops a deleted provider object.
     pub fn forget_provider(&self, key: &ProviderKey, version: u64) {
         self.stores.providers.remove(key, version);
         let at = Key { namespace: key.namespace.clone(), name: key.name.clone() };

@@ -1,4 +1,4 @@
-//! Asking the provider what is so: what a lost response made, and whether a pair works.
+//! Queries of the provider: what a lost response made, and whether a pair works.
 
 use secrecy::ExposeSecret;
 

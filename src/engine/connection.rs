@@ -1,9 +1,9 @@
-//! The connection to the API server. Every wait on it ends, also when a load balancer between has
-//! forgotten it and says nothing, and what the API server says about trying again is kept.
+//! The connection to the API server. Every wait on it ends, even if a load balancer between has
+//! dropped it without a word, and the API server's advice about retries is kept.
 //!
-//! Calls have bounds of their own (`kubernetes.rs`). What is bounded here is the rest: the wait
-//! for a watch to begin, for the next bytes of a list, and how long a dead connection stays in the
-//! pool, where every call that gets it would wait in vain.
+//! Calls have bounds of their own (`kubernetes.rs`). This file bounds the rest: the wait for a
+//! watch to start, for the next bytes of a list, and how long a dead connection stays in the pool,
+//! where every call that gets it would time out.
 
 use std::{
     future::Future,
@@ -155,8 +155,8 @@ where
     }
 }
 
-/// Returns what an answer without a Status says by its `Retry-After`: an API server that is too
-/// busy sends the header and a line of text, before anything is looked at.
+/// Returns what an answer without a Status means by its `Retry-After`: an API server that is too
+/// busy sends the header and a line of text, before it reads anything.
 fn told_by_header(status: StatusCode, headers: &HeaderMap) -> Option<Status> {
     let busy = [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE].contains(&status);
     let is_json = headers

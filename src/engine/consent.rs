@@ -1,4 +1,5 @@
-//! Whether a Secret may be read: its owner says so by a label. What Credwright writes itself is nobody's to offer.
+//! The consent to read a Secret: its owner gives it by a label. For Secrets that Credwright writes
+//! itself, nobody can give it.
 
 use kube::{Resource, ResourceExt};
 
@@ -6,16 +7,16 @@ use crate::api::{GROUP, LEDGER_SUFFIX, ROLE_LABEL};
 
 use super::{kubernetes::owner_uid, wire::Secret};
 
-/// Why a Secret is not read.
+/// The cause for which a Secret is not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
     /// Its owner has not given it the label.
     Unlabelled,
-    /// It is a ledger, a target, or the key that seals ledgers, whatever label somebody has put on it.
+    /// It is a ledger, a target, or the key that seals ledgers, whatever its label says.
     Own,
 }
 
-/// Whether the owner of a Secret lets it be read as `role`, as far as its metadata tell.
+/// Returns whether the owner of a Secret lets it be read as `role`, as far as its metadata tell.
 pub(super) fn given<K: Resource>(secret: &K, role: &str) -> Result<(), Refusal> {
     if owner_uid(secret).is_some() || secret.name_any().ends_with(LEDGER_SUFFIX) {
         return Err(Refusal::Own);

@@ -1,5 +1,5 @@
-//! Mints of objects and ledgers that are gone. They count for an hour, or whoever deletes an
-//! object, or forces its ledger away, could have credentials minted without end.
+//! Mints of deleted objects, remembered for an hour. Otherwise deleting and recreating an object,
+//! or forcing its ledger away, would reset its mint limit.
 
 use std::{
     collections::BTreeMap,
@@ -29,12 +29,11 @@ const KEY: &str = "mints";
 const LENGTH_MAX: usize = 512 * 1024;
 /// The time for which a write waits for more to write: many objects are often deleted at once.
 const GATHERED_FOR: Duration = Duration::from_millis(100);
-/// How often a write is tried that others get in the way of.
+/// The number of attempts at a write that meets conflicts.
 const ATTEMPTS: usize = 10;
 
 impl Engine {
-    /// Learns what was minted for objects that have gone, from the ConfigMap in Credwright's own
-    /// namespace.
+    /// Reads the mints of deleted objects from the ConfigMap in Credwright's own namespace.
     ///
     /// # Errors
     /// If it cannot be read.
@@ -46,8 +45,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Keeps what the ledger of `key` says was minted within the hour. Its object is gone, and it
-    /// is about to go. That never waits for this to succeed: what cannot be written counts in this
+    /// Stores the mints within the hour in the ledger of `key`. Its object was deleted, and it is
+    /// about to be. That never waits for this to succeed: mints that cannot be stored count in this
     /// process all the same.
     pub(super) async fn depart(&self, key: &Key, entry: &LedgerEntry) {
         let departed = recent(Departed::all(key, entry), self.now());
@@ -56,7 +55,7 @@ impl Engine {
         }
     }
 
-    /// Keeps what was minted for ledgers that went in another way, before another mint.
+    /// Stores the mints of ledgers that were removed in another way, before another mint.
     pub(super) async fn keep_lost(&self) {
         if self.stores.ledgers.take_lost() {
             self.store_departed(Vec::new()).await;
@@ -126,8 +125,8 @@ fn config_map(metadata: ObjectMeta, all: &[Departed]) -> ConfigMap {
     ConfigMap { metadata, data: Some(BTreeMap::from([(KEY.to_owned(), text)])), ..ConfigMap::default() }
 }
 
-/// Those of the last hour, each once, in order of time. Where that is too long a list, the oldest
-/// are left out.
+/// Returns the mints of the last hour, each once, in order of time. If the list is too long, the
+/// oldest are left out.
 fn recent(mut departed: Vec<Departed>, now: Timestamp) -> Vec<Departed> {
     departed.retain(|it| now.duration_since(it.at) < MINT_WINDOW);
     departed.sort_unstable();
@@ -144,10 +143,10 @@ fn recent(mut departed: Vec<Departed>, now: Timestamp) -> Vec<Departed> {
     departed
 }
 
-/// Writes for many at once: whoever has its turn writes all that wait.
+/// Writes for many at once: the task whose turn it is writes all waiting entries.
 #[derive(Debug)]
 pub(super) struct Gathered<T> {
-    /// How often what waited was taken, and what waits now.
+    /// The number of times that waiting entries were taken, and those that wait now.
     waiting: Mutex<(u64, Vec<T>)>,
     turn: tokio::sync::Mutex<()>,
 }

@@ -1,5 +1,5 @@
-//! Letting go of everything, for good or until Credwright is installed again: finalizers and owner references come off, and every
-//! Secret and credential stays as it is.
+//! Letting go of everything, for good or until Credwright is installed again: finalizers and owner
+//! references come off, and every Secret and credential stays as it is.
 
 use std::time::Duration;
 
@@ -29,12 +29,12 @@ use super::{
 /// Every finalizer that Credwright puts on anything.
 const FINALIZERS: [&str; 5] =
     [CREDENTIAL_FINALIZER, LEDGER_FINALIZER, LOGIN_FINALIZER, PROVIDER_FINALIZER, RIGHTS_FINALIZER];
-/// How many objects are listed at once.
+/// The number of objects per page of a list.
 const PAGE: u32 = 250;
-/// How often a pod that is stopping is looked at.
+/// The pause between two checks of a pod that is stopping.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// How many objects were let go.
+/// The numbers of objects whose finalizers were removed.
 #[derive(Clone, Debug, Default)]
 pub struct Detached {
     /// Ledgers, the Secrets that workloads read, and logins.
@@ -45,12 +45,13 @@ pub struct Detached {
     pub providers: usize,
     /// RoleBindings that gave Credwright its rights.
     pub role_bindings: usize,
-    /// Namespaces where Credwright has no rights: they have gone, or what gave it the rights has, after all that needed them.
+    /// Namespaces where Credwright has no rights: they were deleted, or their RoleBinding was,
+    /// after everything that needed it.
     pub skipped: Vec<String>,
 }
 
 impl Detached {
-    /// Whether nothing was held.
+    /// Returns whether nothing had to be removed.
     #[must_use]
     pub fn is_nothing(&self) -> bool {
         self.secrets + self.credentials + self.providers + self.role_bindings == 0
@@ -63,12 +64,13 @@ impl Detached {
     }
 }
 
-/// Lets go of everything in `namespaces`, or everywhere. Secrets come first: once an object is free it may go at any moment, and
-/// what still belongs to it would go with it. Last come the rights to do all that, the RoleBindings of this name in `namespaces`. What
-/// is free already is not written, so this may be repeated.
+/// Removes finalizers from everything in `namespaces`, or everywhere. Secrets come first: an object
+/// without a finalizer may be deleted at any moment, and its dependents with it. Last come the
+/// rights to do all that, the RoleBindings of this name in `namespaces`. An object without our
+/// finalizer is not written, so this may be repeated.
 ///
 /// # Errors
-/// If the API server refuses a list or a write; what was let go until then stays so.
+/// If the API server refuses a list or a write; finalizers removed until then stay removed.
 pub async fn detach(
     client: &Client,
     namespaces: &[String],
@@ -84,7 +86,8 @@ pub async fn detach(
     for namespace in namespaces {
         match let_go_within(client, Some(namespace)).await {
             Ok(freed) => done.add(&freed),
-            // Our rights are held while anything needs them: where they have gone, nothing is held.
+            // Our RoleBinding has our finalizer while anything needs it: without the binding,
+            // nothing has one.
             Err(error) if error.status().is_some_and(Status::is_forbidden) => {
                 done.skipped.push(namespace.clone());
                 continue;
@@ -145,7 +148,8 @@ where
     }
 }
 
-/// Stops the operator: scales its Deployment to 0, and waits until none of its pods is left, for as long as that takes.
+/// Stops the operator: scales its Deployment to 0, and waits until none of its pods is left, for as
+/// long as that takes.
 ///
 /// # Errors
 /// If the Deployment cannot be read or scaled, or its pods cannot be listed.
@@ -167,7 +171,7 @@ pub async fn stop(client: &Client, namespace: &str, deployment: &str) -> Result<
     Ok(())
 }
 
-/// Takes our hold off one object. Returns whether there was any.
+/// Removes our finalizer from one object. Returns whether there was one.
 async fn free<K>(api: &Api<Partial<K>>, metadata: &ObjectMeta) -> Result<bool, EngineError>
 where
     K: Resource<DynamicType = ()> + Clone + 'static,
@@ -176,14 +180,15 @@ where
     let name = metadata.name.as_deref().unwrap_or_default();
     let patched = call("letting go", api.patch(name, &PatchParams::default(), &patch)).await;
     match patched {
-        // Somebody has just written it: whoever looks again finds it held.
+        // A concurrent writer has changed it: the next pass finds its finalizer.
         Err(error) if error.status().is_some_and(Status::is_conflict) => {}
         patched => ignore_absence(patched.map(drop))?,
     }
     Ok(true)
 }
 
-/// What takes our finalizers and our objects' ownership off, and nothing else; `None` if there are none.
+/// Returns a patch that removes our finalizers and our objects' ownership, and nothing else; `None`
+/// if there are none.
 fn freeing(metadata: &ObjectMeta) -> Option<Patch<serde_json::Value>> {
     let finalizers: Vec<&String> = metadata.finalizers.iter().flatten().collect();
     let owners: Vec<_> = metadata.owner_references.iter().flatten().collect();

@@ -27,7 +27,7 @@ pub(super) struct Doomed<'a> {
 pub(super) struct Ended {
     /// True if the provider said that it has ended it.
     pub(super) said: bool,
-    /// Whether it accepts the pair all the same; `None` if that cannot be tried.
+    /// True if it accepts the pair all the same; `None` if that cannot be tried.
     pub(super) still_accepted: Option<bool>,
 }
 
@@ -83,8 +83,7 @@ fn judged(answer: Result<Revocation, Failure>, proof: Proof) -> Result<Ended, Fa
             said: answer == Revocation::Revoked,
             still_accepted: Some(verdict == Verdict::Accepted),
         }),
-        // A provider that says so is believed where the pair cannot be tried just now; "not found"
-        // is not.
+        // A provider that says so is believed if the pair cannot be tried now; "not found" is not.
         (Ok(Revocation::Revoked), Proof::Tried(Err(_))) => Ok(Ended { said: true, still_accepted: None }),
         (Ok(Revocation::NotFound), Proof::Tried(Err(failure))) => Err(failure),
         // A person has removed it.

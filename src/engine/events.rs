@@ -11,15 +11,16 @@ use crate::{api::ApiCredential, lifecycle::EventNote};
 
 use super::{Engine, kubernetes::call, seal::random_id, stores::ProviderObject};
 
-/// The most of an object's name that goes into the name of its Event.
+/// The part of an object's name that is used in the name of its Event.
 const NAME_MAX: usize = 200;
 /// The longest note that the API server takes, in bytes.
 const NOTE_MAX: usize = 1024;
-/// What a note ends with that was longer.
+/// The end of a note that was cut.
 const CUT: &str = "… (the full text is in the status)";
 
 impl Engine {
-    /// Publishes `note` on `object`. An Event that is lost is only a note that is lost: failures are logged.
+    /// Publishes `note` on `object`. An Event that is lost is only a note that is lost: failures
+    /// are logged.
     pub(super) async fn publish_event(&self, object: &ApiCredential, note: &EventNote) {
         self.publish(object.object_ref(&()), note).await;
     }
@@ -35,7 +36,7 @@ impl Engine {
 
     async fn publish(&self, regarding: ObjectReference, note: &EventNote) {
         let name = regarding.name.clone().unwrap_or_default();
-        // Where Events of objects without a namespace are.
+        // The namespace for Events of objects without a namespace.
         let namespace = regarding.namespace.clone().unwrap_or_else(|| "default".to_owned());
         tracing::info!(%namespace, %name, reason = note.reason.as_str(), warning = note.warning, "{}", note.message);
         let api: Api<Event> = Api::namespaced(self.client.clone(), &namespace);
@@ -66,7 +67,8 @@ impl Engine {
     }
 }
 
-/// A message that fits into a note. What a person has to do can be longer; half of it should not look like all of it.
+/// A message that fits into a note. The steps for a person can be longer; half of them should not
+/// look like all of them.
 fn bounded(message: &str) -> String {
     if message.len() <= NOTE_MAX {
         return message.to_owned();

@@ -1,6 +1,6 @@
-//! Our finalizers on what others own.
+//! Our finalizers on objects of others.
 //!
-//! They are put on by server-side apply, which needs no version and races with nobody.
+//! They are added by server-side apply, which needs no version and conflicts with nobody.
 
 use kube::{
     Api, Resource, ResourceExt,
@@ -19,11 +19,11 @@ use super::{
 /// The field manager: with one of their own, status and finalizers do not take each other away.
 const MANAGER: &str = "credwright-finalizers";
 
-/// What is done to a finalizer.
+/// The change to a finalizer.
 pub(super) enum Change<'a> {
     /// It is put on the object with this UID.
     On(&'a str),
-    /// It is taken off, whoever has put it on.
+    /// It is removed, no matter who added it.
     Off,
 }
 
@@ -46,7 +46,7 @@ impl Change<'_> {
                 let params = PatchParams::apply(MANAGER).force();
                 call("adding a finalizer", api.patch(name, &params, &patch)).await.map(drop)
             }
-            // Who comes in between has often done the same.
+            // A concurrent writer has often removed it already.
             Self::Off => match take_off(finalizer, api, name).await {
                 Err(error) if error.status().is_some_and(Status::is_conflict) => {
                     take_off(finalizer, api, name).await

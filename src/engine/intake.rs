@@ -1,6 +1,8 @@
-//! What a person has made: the intake Secret, and seeing whether a person has removed what is to go.
+//! The intake Secret that a person fills, and the check whether a person has removed an old
+//! credential.
 //!
-//! An intake is the person's. It is read and never written, and nothing of its secret is kept but keyed hashes.
+//! An intake is the person's. It is read and never written, and nothing of its secret is kept but
+//! keyed hashes.
 
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
@@ -34,13 +36,13 @@ const VALUE_MAX: usize = 4096;
 pub struct IntakeEntry {
     /// The Secret's version.
     pub version: u64,
-    /// What it holds, or why that is no pair.
+    /// The content, or why it is no pair.
     pub holds: Result<IntakeContent, String>,
-    /// Since when it has been as it is.
+    /// The time since which its content is unchanged.
     pub since: Timestamp,
 }
 
-/// What an intake holds, without the secret.
+/// The content of an intake, without the secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IntakeContent {
     client_id: String,
@@ -58,7 +60,7 @@ pub fn intake_entry(secret: &Secret, sealer: &Sealer, now: Timestamp) -> IntakeE
     IntakeEntry { version: version(secret), holds, since: now }
 }
 
-/// Whether a Secret may be read as an intake.
+/// Returns whether a Secret may be read as an intake.
 fn offered(secret: &Secret) -> Result<(), String> {
     consent::given_by(secret, ROLE_INTAKE).map_err(|refusal| match refusal {
         Refusal::Unlabelled => format!("it has no label {ROLE_LABEL}: {ROLE_INTAKE}"),
@@ -66,7 +68,8 @@ fn offered(secret: &Secret) -> Result<(), String> {
     })
 }
 
-/// What an intake Secret holds. A line break at the end of a value, which pasting brings along, is no part of it.
+/// Returns the content of an intake Secret. A line break at the end of a value, which pasting
+/// brings along, is no part of it.
 fn read(secret: &Secret, sealer: &Sealer) -> Result<(IntakeContent, SecretString), String> {
     let text = |key: &str| -> Result<Option<&str>, String> {
         let Some(ByteString(bytes)) = secret.data.as_ref().and_then(|data| data.get(key)) else {
@@ -136,7 +139,8 @@ impl Engine {
 }
 
 impl Pass<'_> {
-    /// Tries the pair in the intake, and takes it into the ledger. Nothing is made by that, so nothing has to be written before.
+    /// Tries the pair in the intake, and adds it to the ledger. That makes nothing at the provider,
+    /// so nothing has to be written before.
     pub(super) async fn take(
         &mut self,
         world: &World,
@@ -190,7 +194,8 @@ impl Pass<'_> {
         Ok(outcome)
     }
 
-    /// Whether the provider refuses what a person was to remove, while it accepts what is published.
+    /// Returns whether the provider refuses the credential that a person was to remove, while it
+    /// accepts the published one.
     pub(super) async fn check_removal(&mut self, revision: u32, beside: u32) -> Result<Outcome, EngineError> {
         let open = self.open().await?;
         let outcome = match self.tried(&open, revision).await? {

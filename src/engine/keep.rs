@@ -49,8 +49,8 @@ struct Attempts {
     since: Instant,
     count: u32,
     refusals: u32,
-    /// The pause that the API server has asked for. A longer one than the longest is not made:
-    /// until the answer is written down, it is lost with this process.
+    /// The pause that the API server has asked for, up to the longest: until the answer is written
+    /// down, a crash of this process loses it.
     asked: Option<Duration>,
     unwritten: Option<Unwritten>,
 }
@@ -70,8 +70,8 @@ impl Attempts {
         !is_final && self.refusals < REFUSALS
     }
 
-    /// The pause before the next attempt, after what the API server has asked for. Up to a half of
-    /// it is random, because many may wait for the same API server.
+    /// The pause before the next attempt, after the one that the API server has asked for. Up to a
+    /// half of it is random, because many may wait for the same API server.
     fn pause(&self) -> Duration {
         let longest = PAUSES.0.saturating_mul(1 << self.count.saturating_sub(1).min(10)).min(PAUSES.1);
         let shorter = u32::try_from(seal::entropy() % 512).unwrap_or(0);
@@ -80,8 +80,8 @@ impl Attempts {
 }
 
 impl Pass<'_> {
-    /// Writes an answer down, as what is to be revoked if it `is_doomed`. On a conflict the ledger
-    /// is read again, and the answer is attached to its intent, whatever has become of that.
+    /// Writes an answer down, as a credential to revoke if it `is_doomed`. On a conflict the ledger
+    /// is read again, and the answer is attached to its intent, in any state.
     pub(super) async fn keep(
         &mut self,
         revision: &Revision,
@@ -118,7 +118,7 @@ impl Pass<'_> {
         }
     }
 
-    /// One attempt. Without an open ledger it is read first, since somebody else may have written
+    /// One attempt. Without an open ledger it is read first, since another writer may have changed
     /// it.
     async fn attach(&self, made: &Made<'_>, open: Option<OpenLedger>) -> Result<OpenLedger, EngineError> {
         let open = match open {
@@ -164,7 +164,7 @@ impl Pass<'_> {
         }
     }
 
-    /// Revokes what was just made.
+    /// Revokes the credential that was just made.
     async fn revoke_made(&self, made: &Made<'_>) -> Result<(), Failure> {
         let Made { revision, answer, secrets, driver } = made;
         if !driver.capabilities().revoke {
@@ -190,8 +190,8 @@ impl Pass<'_> {
     }
 }
 
-/// Calls the driver. A defect of it is an answer that was lost: the credential that it may have
-/// made is looked for.
+/// Calls the driver. A bug in it counts as a lost response: the credential that it may have made is
+/// searched.
 pub(super) async fn created(driver: &dyn Provider, request: &CreateRequest) -> Result<Issued, NotIssued> {
     let message =
         "a bug of Credwright ended the create request; please report it with the panic in the log".to_owned();

@@ -1,4 +1,4 @@
-//! What every call to the API server has in common: a bound on its time, and errors in the terms that matter here.
+//! Calls to the API server: a bound on their time, and errors in the terms that matter here.
 
 use std::{future::Future, time::Duration};
 
@@ -9,23 +9,23 @@ use kube::{
     core::{ObjectMeta, Status},
 };
 
-/// How long one call may take. The client's own retries are off, so this is one attempt.
+/// The longest time of one call. The client's own retries are off, so this is one attempt.
 const CALL_TIMEOUT: Duration = Duration::from_secs(15);
 /// The longest wait that the API server is obeyed in.
 const OBEYED: SignedDuration = SignedDuration::from_mins(5);
 
-/// Why a step could not be carried through. None of these is the provider's doing.
+/// The cause for which a step could not be completed. None of these is the provider's fault.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    /// Someone else wrote first; look again.
+    /// Another writer was first; look again.
     #[error("{0} was changed by another writer")]
     Conflict(&'static str),
     /// The API server refused, or the call failed.
     #[error("{what}: {source}")]
     Kubernetes {
-        /// What was being done.
+        /// The call that was being made.
         what: &'static str,
-        /// How it failed.
+        /// The cause.
         #[source]
         source: Box<kube::Error>,
     },
@@ -35,13 +35,13 @@ pub enum EngineError {
     /// The ledger cannot be opened.
     #[error("the ledger cannot be used: {0}")]
     Ledger(String),
-    /// The ledger would become what it may not be: a defect of ours, and nothing was written.
+    /// The ledger would get an illegal state: a bug of ours, and nothing was written.
     #[error("refused to write the ledger: {0}")]
     Illegal(#[from] crate::lifecycle::ledger::IllegalEdit),
     /// Another process works in our place, or may do so any moment.
     #[error("this process does not hold the Lease")]
     NotLeading,
-    /// Another process goes on in our place.
+    /// Another process continues in our place.
     #[error("this process is stopping and starts nothing new")]
     Stopping,
     /// Nothing is wrong with the templates; this machine cannot render them just now.
@@ -50,13 +50,13 @@ pub enum EngineError {
     /// The pass gets nowhere, so that it is left for a while.
     #[error("{0}")]
     Stuck(#[from] crate::lifecycle::progress::Stuck),
-    /// What the step needs has gone in the meantime.
+    /// An object that the step needs was deleted in the meantime.
     #[error("{0} is gone")]
     Gone(&'static str),
 }
 
 impl EngineError {
-    /// Whether looking again is all that is needed.
+    /// Returns whether looking again is all that is needed.
     #[must_use]
     pub fn is_conflict(&self) -> bool {
         matches!(self, Self::Conflict(_) | Self::Gone(_))
@@ -82,21 +82,21 @@ impl EngineError {
         (seconds > 0).then(|| SignedDuration::from_secs(seconds.into()).min(OBEYED))
     }
 
-    /// Whether the API server has no such object.
+    /// Returns whether the API server has no such object.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         self.status().is_some_and(Status::is_not_found)
     }
 
-    /// Whether something of that name is there already.
+    /// Returns whether an object of that name exists already.
     #[must_use]
     pub fn is_already_exists(&self) -> bool {
         self.status().is_some_and(Status::is_already_exists)
     }
 
     /// Returns whether the API server refused for good: no retry of the same request can succeed.
-    /// It says so by 403 or 422, of what is too large by 413, and a webhook or a policy may say it
-    /// by 400.
+    /// It says so by 403 or 422, by 413 if it is too large, and a webhook or a policy may say it by
+    /// 400.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
         self.status().is_some_and(|status| {
@@ -117,7 +117,8 @@ pub(super) async fn call<T>(
     }
 }
 
-/// An object's resourceVersion as the number that it is (Kubernetes 1.35 promises so; etcd's always were).
+/// An object's resourceVersion as a number (Kubernetes 1.35 promises that it is one; etcd's always
+/// were).
 #[must_use]
 pub fn version<K: kube::Resource>(object: &K) -> u64 {
     metadata_version(object.meta())
@@ -128,7 +129,7 @@ pub(super) fn metadata_version(metadata: &ObjectMeta) -> u64 {
     metadata.resource_version.as_deref().and_then(|text| text.parse().ok()).unwrap_or_default()
 }
 
-/// How Credwright creates and replaces: under its own field manager.
+/// Returns the parameters of creates and replaces: under Credwright's own field manager.
 pub(super) fn post() -> PostParams {
     PostParams { field_manager: Some(crate::api::FIELD_MANAGER.to_owned()), ..PostParams::default() }
 }
@@ -139,12 +140,13 @@ pub(super) fn only(uid: Option<String>) -> DeleteParams {
     DeleteParams { preconditions, ..DeleteParams::default() }
 }
 
-/// Whether an object carries a finalizer.
+/// Returns whether an object has a finalizer.
 pub(super) fn carries<K: kube::Resource>(object: &K, finalizer: &str) -> bool {
     object.finalizers().iter().any(|it| it == finalizer)
 }
 
-/// What takes one finalizer off an object, if that still has this version, and whether it was the last one.
+/// Returns a patch that removes one finalizer from an object, if that still has this version, and
+/// whether it was the last one.
 pub(super) fn without(
     finalizer: &str,
     finalizers: &[String],

@@ -1,7 +1,9 @@
-//! Whether this process still leads: asked at the API server before anything is made or revoked at a provider.
+//! The check that this process still leads, at the API server, before anything is made or revoked
+//! at a provider.
 //!
-//! The controller takes and renews the Lease, but what it knows may be old: a process that was paused, or cut off from the API
-//! server, would go on in good faith beside its successor. What was seen just now is believed for two seconds.
+//! The controller takes and renews the Lease, but its knowledge may be old: a process that was
+//! paused, or cut off from the API server, would continue in good faith beside its successor. The
+//! last answer is believed for two seconds.
 
 use std::{sync::Mutex, time::Duration};
 
@@ -13,41 +15,43 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Engine, EngineError, kubernetes::call};
 
-/// The time that a look at the Lease counts: much shorter than it lasts, and long enough that a
-/// crowd of mints asks once.
+/// The time for which an answer about the Lease counts: much shorter than it lasts, and long enough
+/// that a crowd of mints asks once.
 pub const BELIEVED: Duration = Duration::from_secs(2);
 
-/// The Lease that the one of several operators holds that works.
+/// The Lease that the one working operator of several holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeaseHolder {
     /// The Lease's name, in Credwright's own namespace.
     pub lease: String,
-    /// Who this process is in it: no other process, living or dead, may have the same unless this one takes its place.
+    /// The identity of this process in it: no other process, living or dead, may have the same
+    /// unless this one takes its place.
     pub identity: String,
 }
 
-/// When the Lease was last seen to be ours.
+/// The time at which the Lease was last seen to be ours.
 #[derive(Default)]
 pub(super) struct Seen(Mutex<Option<Instant>>);
 
 impl Engine {
-    /// Begins nothing at a provider any more once `shutdown` is cancelled; what has been sent is
-    /// waited for, and written down.
+    /// Starts nothing at a provider any more once `shutdown` is cancelled. Requests already sent
+    /// are waited for, and their answers are written down.
     pub fn end_with(&self, shutdown: &CancellationToken) {
         let _ = self.ending.set(shutdown.child_token());
     }
 
-    /// Returns what is cancelled when this process ends: by a stop, or by whoever cancels it
-    /// because the Lease is lost.
+    /// Returns the token that is cancelled when this process ends: by a stop, or because the Lease
+    /// is lost.
     pub fn ending(&self) -> &CancellationToken {
         self.ending.get_or_init(CancellationToken::new)
     }
 
-    /// That this process may change something at a provider; where there is no Lease, it may until
+    /// Checks that this process may change something at a provider. Without a Lease, it may until
     /// it stops.
     ///
     /// # Errors
-    /// If this process ends, or the Lease is not ours any more, or cannot be read. Then nothing may be sent.
+    /// If this process ends, or the Lease is not ours any more, or cannot be read. Then nothing may
+    /// be sent.
     pub(super) async fn ensure_leading(&self) -> Result<(), EngineError> {
         if self.ending().is_cancelled() {
             return Err(EngineError::Stopping);
@@ -69,8 +73,8 @@ impl Engine {
     }
 }
 
-/// Whether a Lease is in our name and will be for long enough: nobody else takes one before it has run out. Both times are those of
-/// our own clock, by which we renewed it.
+/// Returns whether a Lease has our name and lasts long enough: nobody else takes one before it has
+/// run out. Both times are those of our own clock, by which we renewed it.
 fn is_held_by(lease: &Lease, identity: &str, now: Timestamp) -> bool {
     let Some(LeaseSpec { holder_identity, renew_time: Some(renewed), lease_duration_seconds, .. }) =
         &lease.spec

@@ -1,9 +1,9 @@
 //! Reading and writing the ledger: compare and swap, with read-back.
 //!
-//! A ledger is only ever written with the resourceVersion that it was read at, or as a create. A stale cache, a second
-//! replica, an old leader: their write conflicts, and without that write there is no provider call. When the API server's
-//! answer is lost, or its own retry makes a write conflict with itself, the ledger is read back: our write id in it means
-//! that the write is ours.
+//! A ledger is only ever written with the resourceVersion that it was read at, or as a create. A
+//! stale cache, a second replica, an old leader: their write conflicts, and without that write
+//! there is no provider call. When the API server's answer is lost, or its own retry makes a write
+//! conflict with itself, the ledger is read back: our write id in it means that the write is ours.
 
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
@@ -45,8 +45,8 @@ impl OpenLedger {
         self.metadata.labels.get_or_insert_default().extend(labels.unwrap_or_default());
     }
 
-    /// Applies `edits` with what `keep` adds to its secrets, drops the secrets of what is over, and stamps the document as a new
-    /// write.
+    /// Applies `edits` with the secrets that `keep` adds, drops the secrets of ended revisions, and
+    /// stamps the document as a new write.
     fn edit(
         &mut self,
         edits: &[Edit],
@@ -64,10 +64,10 @@ impl OpenLedger {
         self.document.write_id = random_id();
         self.document.written_at = now;
         self.document.ledger_uid.clone_from(&self.metadata.uid);
-        // Somebody may have taken it off, and then no watch tells of it.
+        // Somebody may have removed it, and then no watch reports the ledger.
         let labels = self.metadata.labels.get_or_insert_default();
         labels.insert(ROLE_LABEL.to_owned(), ROLE_LEDGER.to_owned());
-        // A restore may have taken it off; what is being deleted takes no new one.
+        // A restore may have removed it; a terminating ledger takes no new one.
         let finalizers = self.metadata.finalizers.get_or_insert_default();
         if self.metadata.deletion_timestamp.is_none() && !finalizers.iter().any(|it| it == LEDGER_FINALIZER) {
             finalizers.push(LEDGER_FINALIZER.to_owned());
@@ -112,7 +112,7 @@ impl Engine {
         self.written(&key, open, made).await
     }
 
-    /// Writes `open` with `edits`, and with what `keep` adds to its secrets.
+    /// Writes `open` with `edits`, and with the secrets that `keep` adds.
     pub(super) async fn write_ledger(
         &self,
         key: &Key,
@@ -144,7 +144,7 @@ impl Engine {
         }
     }
 
-    /// What is written for a ledger as it stands: sealed for its own place.
+    /// Returns the Secret to write for a ledger as it stands: sealed for its own place.
     pub(super) fn secret(&self, open: &OpenLedger) -> Result<Secret, EngineError> {
         let failed =
             |what: &dyn std::fmt::Display| EngineError::Ledger(format!("it cannot be encoded: {what}"));
@@ -158,7 +158,7 @@ impl Engine {
         for (what, length, max) in
             [("document", document.len(), DOCUMENT_MAX), ("sealed part", sealed.len(), SEALED_MAX)]
         {
-            // Nothing is called for what could not be written afterwards.
+            // No call is made whose result could not be written afterwards.
             if length > max {
                 return Err(EngineError::Ledger(format!("its {what} would be longer than {max} bytes")));
             }
@@ -166,7 +166,8 @@ impl Engine {
         Ok(ledger_secret(open.metadata.clone(), ByteString(document), ByteString(sealed)))
     }
 
-    /// Takes the answer to a write or, if that was lost or says that someone else was first, reads back whose write is there.
+    /// Takes the answer to a write or, if that was lost or says that someone else was first, reads
+    /// back whose write is there.
     async fn written(
         &self,
         key: &Key,
@@ -193,8 +194,9 @@ impl Engine {
         }
     }
 
-    /// Deletes a closed ledger: first the object, which its finalizer holds, then the finalizer. Once it is being deleted it is not
-    /// deleted again, so that an answer that was lost is not waited for.
+    /// Deletes a closed ledger: first the object, which its finalizer keeps, then the finalizer.
+    /// Does not repeat the delete if the ledger is already terminating: the first answer may have
+    /// been lost.
     pub(super) async fn release_ledger(&self, key: &Key) -> Result<(), EngineError> {
         let Some(entry) = self.stores.ledgers.get(key) else { return Ok(()) };
         let name = ledger_name(&key.name);
@@ -219,7 +221,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Takes our finalizer off a ledger or its copy, if it still has this version. Returns whether that was the last one.
+    /// Removes our finalizer from a ledger or its copy, if it still has this version. Returns
+    /// whether that was the last one.
     pub(super) async fn let_go(&self, key: &Key, ledger: &ObjectMeta) -> Result<bool, EngineError> {
         let name = ledger.name.as_deref().unwrap_or_default();
         let finalizers = ledger.finalizers.as_deref().unwrap_or_default();
@@ -243,13 +246,13 @@ pub(super) fn ledger_metadata(object: &ApiCredential) -> ObjectMeta {
     }
 }
 
-/// A ledger Secret, whatever its name.
+/// A ledger Secret of any name.
 pub(super) fn ledger_secret(metadata: ObjectMeta, document: ByteString, sealed: ByteString) -> Secret {
     let data = [(DOCUMENT_KEY.to_owned(), document), (SEALED_KEY.to_owned(), sealed)];
     Secret { metadata, type_: Some(LEDGER_TYPE.to_owned()), data: Some(data.into()), ..Secret::default() }
 }
 
-/// What is gone already need not be removed.
+/// Ignores a missing object, which need not be removed.
 pub(super) fn ignore_absence(result: Result<(), EngineError>) -> Result<(), EngineError> {
     match result {
         Err(error) if error.is_not_found() => Ok(()),

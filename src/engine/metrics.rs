@@ -1,4 +1,5 @@
-//! What metrics read from the stores when somebody asks, and how what happens here is called there.
+//! Metrics that are read from the stores when they are scraped, and the labels for the engine's
+//! outcomes.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -17,7 +18,7 @@ use crate::{
     ops::metrics::{AccountFacts, Meter, MintFacts, Outcome, Provider, Source},
 };
 
-/// Where metrics are read from.
+/// The source of metrics.
 pub(super) struct Seen {
     pub(super) stores: Arc<Stores>,
     pub(super) accounts: Arc<Accounts>,
@@ -46,7 +47,7 @@ impl Source for Seen {
     fn accounts(&self) -> Vec<AccountFacts> {
         let mut abandoned = self.abandoned();
         let counted = self.stores.ledgers.accounts(|tally| tally.counts);
-        // What was minted for objects that are gone is remembered a while longer.
+        // The mints of deleted objects are remembered a while longer.
         let counted = counted.into_iter().filter(|(_, counts)| *counts != CredentialCounts::default());
         let mut counts: HashMap<_, _> = counted.collect();
         let mut facts = Vec::new();
@@ -60,7 +61,7 @@ impl Source for Seen {
                 requests_per_minute: self.accounts.requests_per_minute(&key),
             });
         }
-        // Of providers that are gone, there may still be something left.
+        // Providers that are gone may still have entries.
         let left: HashSet<ProviderKey> = counts.keys().chain(abandoned.keys()).cloned().collect();
         facts.extend(left.into_iter().map(|key| AccountFacts {
             provider: key.label(),
@@ -106,7 +107,7 @@ impl ProviderKey {
 }
 
 impl Engine {
-    /// What counts for a provider.
+    /// Returns the meter of a provider.
     pub(super) fn meter(&self, key: &ProviderKey) -> Meter {
         self.metrics.meter(&key.label())
     }
@@ -130,7 +131,7 @@ impl From<FailureKind> for Outcome {
     }
 }
 
-/// How the outcome of a revocation counts.
+/// Returns the label for the outcome of a revocation.
 pub(super) fn revocation(outcome: &plan::Outcome) -> Outcome {
     match outcome {
         plan::Outcome::Failed(failure) => failure.kind.into(),

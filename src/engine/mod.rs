@@ -1,5 +1,6 @@
-//! Side effects, one place each. The engine gathers a [`World`](crate::lifecycle::world::World), performs the one step that
-//! the lifecycle decided on, and writes down what came of it. It decides nothing.
+//! Side effects, one place each. The engine gathers a [`World`](crate::lifecycle::world::World),
+//! performs the one step that the lifecycle decided on, and writes down the outcome. It decides
+//! nothing.
 
 mod abandoned;
 pub mod accounts;
@@ -53,7 +54,7 @@ use crate::{
     providers::registry::{EgressPolicy, MoreRoots},
 };
 
-/// What the engine is told at start.
+/// The settings of the engine.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Credwright's own namespace.
@@ -62,15 +63,17 @@ pub struct Settings {
     pub cluster_id: String,
     /// Random text that tells this process from all others.
     pub writer: String,
-    /// Where drivers may connect to, besides public addresses.
+    /// The addresses that drivers may connect to, besides public ones.
     pub allow_egress: Vec<ipnet::IpNet>,
     /// Roots that may vouch for providers, besides those of the system.
     pub more_roots: Option<MoreRoots>,
-    /// How long the deletion of an object waits for its credentials to be revoked.
+    /// The time that the deletion of an object waits for its credentials to be revoked.
     pub revocation_deadline: jiff::SignedDuration,
-    /// The name of the RoleBinding that gives Credwright its rights in each namespace, if it works in some only.
+    /// The name of the RoleBinding that gives Credwright its rights in each namespace, if it works
+    /// in some only.
     pub role_binding: Option<String>,
-    /// The Lease that has to be held before anything is changed at a provider, if several processes take turns.
+    /// The Lease that has to be held before anything is changed at a provider, if several processes
+    /// take turns.
     pub lease: Option<leadership::LeaseHolder>,
 }
 
@@ -86,7 +89,7 @@ impl Settings {
     }
 }
 
-/// Everything that has effects, and what it needs for them.
+/// Everything that has side effects, and the state that it needs.
 pub struct Engine {
     client: Client,
     clock: Arc<dyn Clock>,
@@ -97,7 +100,7 @@ pub struct Engine {
     pub stores: Arc<Stores>,
     /// The provider accounts.
     pub accounts: Arc<Accounts>,
-    /// What is counted, and shown.
+    /// The metrics.
     pub metrics: Metrics,
     memories: Mutex<HashMap<Key, Memory>>,
     departing: departed::Gathered<stores::Departed>,
@@ -174,7 +177,7 @@ impl Engine {
         &self.clock
     }
 
-    /// What opens ledgers and recognises targets.
+    /// Returns the sealer, which opens ledgers and recognises targets.
     #[must_use]
     pub fn sealer(&self) -> &Arc<seal::Sealer> {
         &self.sealer

@@ -1,4 +1,5 @@
-//! Gathering a world: from the stores, and with at most one look at the API server for what the stores cannot know.
+//! Gathering a world: from the stores, and with at most one call to the API server for facts that
+//! the stores cannot know.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -36,8 +37,7 @@ impl Pass<'_> {
         Ok(self.engine.world_of(&self.key, object, ledger, looked))
     }
 
-    /// Returns whether our definitions are being deleted: asked once in a pass, and only where it
-    /// matters.
+    /// Returns whether our CRDs are being deleted: read once in a pass, and only where it matters.
     async fn uninstalling(&mut self, object: Option<&ApiCredential>) -> Result<bool, EngineError> {
         let matters = object.is_some_and(|object| {
             object.metadata.deletion_timestamp.is_some() && carries(object, CREDENTIAL_FINALIZER)
@@ -48,8 +48,9 @@ impl Pass<'_> {
         Ok(matters && self.uninstalling == Some(true))
     }
 
-    /// Whatever has the name of the object's target. A Secret that is not ours is not watched, so
-    /// before a first publication, and once in a pass, the API server is asked.
+    /// Reads the Secret with the name of the object's target, whoever it belongs to. A Secret that
+    /// is not ours is not watched, so before a first publication, and once in a pass, the API
+    /// server is asked.
     async fn look_at_target(&mut self, object: &ApiCredential) -> Result<Option<TargetView>, EngineError> {
         let (wanted, owner) = (wanted_target(&self.key, object), object.uid().unwrap_or_default());
         let known = self.engine.stores.targets.get(&wanted).is_some();
@@ -63,7 +64,7 @@ impl Pass<'_> {
     }
 }
 
-/// What the API server was asked for a world, because no store knows it.
+/// The answers of the API server for a world, which no store knows.
 #[derive(Debug, Default)]
 pub(super) struct Looked {
     at_target: Option<TargetView>,
@@ -75,7 +76,7 @@ fn wanted_target(key: &Key, object: &ApiCredential) -> Key {
 }
 
 impl Engine {
-    /// Returns what the stores tell of an object.
+    /// Returns the view of an object in the stores.
     pub(super) fn world(&self, key: &Key, looked: Looked) -> World {
         let (object, ledger) = (self.stores.credentials.get(key), self.stores.ledgers.get(key));
         self.world_of(key, object, ledger, looked)
@@ -133,7 +134,7 @@ impl Engine {
         object: Option<&ApiCredential>,
         document: Option<&Document>,
     ) -> BTreeMap<(ProviderKind, String), ProviderView> {
-        // Without a ledger it is status that tells where they were made.
+        // Without a ledger, status says where they were made.
         let status = object.filter(|_| document.is_none()).and_then(|it| it.status.as_ref());
         let listed =
             status.into_iter().flat_map(|it| &it.credentials).filter_map(|it| it.provider_ref.as_ref());
@@ -171,7 +172,8 @@ impl Engine {
         entries.iter().map(|(key, entry)| target_view(key, entry, object, predecessors)).collect()
     }
 
-    /// When the newest credential of an object ends; what never does, or has none, comes last.
+    /// Returns when the newest credential of an object ends; an object whose credential never ends,
+    /// or that has none, comes last.
     #[must_use]
     pub fn ends(&self, key: &Key) -> Timestamp {
         let document = self.stores.ledgers.get(key).and_then(|entry| entry.document.ok());
@@ -180,8 +182,8 @@ impl Engine {
     }
 }
 
-/// The UIDs of the objects before this one whose Secrets it may take over. A ledger that was written for this object alone has
-/// none; where there is no ledger yet, a Secret that lost its owner in a restore is enough.
+/// The UIDs of the earlier objects whose Secrets it may adopt. A ledger that was written for this
+/// object alone has none. Without a ledger, a Secret that lost its owner in a restore is enough.
 struct Predecessors {
     objects: Vec<String>,
     ownerless: bool,

@@ -1,4 +1,5 @@
-//! One step, performed. No policy here: each step says what to do, and each outcome says what came of it.
+//! One step, performed. No policy here: each step says what to do, and each outcome says how it
+//! ended.
 
 use std::sync::Arc;
 
@@ -29,18 +30,18 @@ use super::{
     target::Published,
 };
 
-/// One pass over one object: what it has read and opened is kept for its length only.
+/// One pass over one object: the state that it has read and opened is kept for its length only.
 pub struct Pass<'a> {
     pub(super) engine: &'a Engine,
     pub(super) key: Key,
     slot: &'a mut Slot,
     pub(super) open: Option<OpenLedger>,
-    /// Whether the object has come from the API server, not from a watch, since the pass began.
+    /// True if the object was read from the API server, not from a watch, since the pass began.
     confirmed: bool,
     /// The ledger's version that was decided on.
     pub(super) seen: Option<u64>,
     pub(super) inspected: Option<Option<TargetView>>,
-    /// Whether our definitions are being deleted, once that is known.
+    /// True if our CRDs are being deleted; `None` until that is known.
     pub(super) uninstalling: Option<bool>,
 }
 
@@ -116,8 +117,7 @@ impl Pass<'_> {
         Ok(Outcome::Done)
     }
 
-    /// Writes down what a step came to. Returns when the account that it concerned is to be looked
-    /// at.
+    /// Writes down the result of a step. Returns when the next pass of its account is due.
     ///
     /// # Errors
     /// If the ledger cannot be written.
@@ -157,7 +157,7 @@ impl Pass<'_> {
         }))
     }
 
-    /// Ends the pass: status says what the plan at rest says. Returns when to look again.
+    /// Ends the pass: writes the plan at rest into status. Returns when the next pass is due.
     ///
     /// # Errors
     /// If status cannot be written.
@@ -175,7 +175,7 @@ impl Pass<'_> {
         self.slot
     }
 
-    /// Leaves the slot to others while the pass goes on; see [`Slot::leave`].
+    /// Leaves the slot to others while the pass continues; see [`Slot::leave`].
     pub(super) fn leave_slot(&mut self) -> bool {
         self.slot.leave()
     }
@@ -184,7 +184,8 @@ impl Pass<'_> {
         Key { namespace: self.key.namespace.clone(), name: name.to_owned() }
     }
 
-    /// Makes sure, once in a pass, that the object of a ledger is really gone before that is finished without it.
+    /// Confirms with the API server, once in a pass, that the object no longer exists, before its
+    /// ledger is closed without it.
     async fn confirm_absence(&mut self, world: &World) -> Result<(), EngineError> {
         match &world.subject.object {
             None if !self.confirmed => {
@@ -203,7 +204,7 @@ impl Pass<'_> {
         }
     }
 
-    /// Makes sure, once in a pass, that the object is what the watch says it is.
+    /// Confirms with the API server, once in a pass, that the object is as the watch says.
     pub(super) async fn confirm(&mut self, object: &ApiCredential) -> Result<(), EngineError> {
         if !self.confirmed {
             self.engine.confirm_object(object).await?;
@@ -212,8 +213,8 @@ impl Pass<'_> {
         Ok(())
     }
 
-    /// Makes sure, before what cannot be undone, that it would still be decided on: the watch may
-    /// be behind, and the answer to the read shows whether the clock was set meanwhile.
+    /// Confirms, before a step that cannot be undone, that it would still be decided on: the watch
+    /// may lag, and the answer to the read shows whether the clock was set meanwhile.
     async fn confirm_decision(&mut self, world: &World, step: &Step) -> Result<(), EngineError> {
         let is_final = matches!(step, Step::Mint(_) | Step::Record(Edit::StartRevoking { .. }));
         if let Some(object) = world.subject.object.as_deref().filter(|_| is_final) {
@@ -223,7 +224,8 @@ impl Pass<'_> {
         if stopped { Err(EngineError::Conflict("the clock")) } else { Ok(()) }
     }
 
-    /// The open ledger, if it is the one that was decided on. What another writer has changed since is a conflict, never overwritten.
+    /// The open ledger, if it is the one that was decided on. A change by another writer since then
+    /// is a conflict, and never overwritten.
     pub(super) async fn open(&mut self) -> Result<OpenLedger, EngineError> {
         if let Some(open) = self.open.take()
             && Some(open.version()) == self.seen
@@ -239,15 +241,15 @@ impl Pass<'_> {
         self.open = Some(open);
     }
 
-    /// From here on the ledger counts as it is now: what has happened is written down, whoever wrote in between. Returns whether
-    /// somebody did.
+    /// Moves the fence to the ledger's current version, because the outcome has to be recorded even
+    /// if somebody wrote meanwhile. Returns whether somebody did.
     fn catch_up(&mut self) -> bool {
         let known = self.open.as_ref().map(OpenLedger::version).or(self.seen);
         self.seen = self.engine.stores.ledgers.get(&self.key).map(|entry| entry.version);
         known != self.seen
     }
 
-    /// Writes down what a step came to, unless somebody else has done so already.
+    /// Writes down the result of a step, unless a concurrent writer has done so already.
     async fn note(&mut self, edits: &[Edit]) -> Result<(), EngineError> {
         let disturbed = self.catch_up();
         match self.record(edits).await {
@@ -269,7 +271,8 @@ impl Pass<'_> {
             .ok_or(EngineError::Gone("the provider"))
     }
 
-    /// The intent goes into the ledger, the provider is called, the answer goes into the ledger; nothing else happens between.
+    /// Writes the intent into the ledger, calls the provider, and writes the answer into the
+    /// ledger; nothing else happens between.
     async fn mint(&mut self, object: &ApiCredential, revision: &Revision) -> Result<Outcome, EngineError> {
         let driver = self.driver(&revision.account)?;
         let provider = ProviderKey::of_account(&revision.account, &self.key.namespace);
@@ -283,10 +286,11 @@ impl Pass<'_> {
             self.engine.create_ledger(object, &intend, None).await?
         };
         self.open = Some(open);
-        // Who leads is asked before the time: the answer may take longer than there is time left.
+        // The Lease is read before the clock: the answer may take longer than there is time left.
         let leading = self.engine.ensure_leading().await;
         let now = self.engine.now();
-        // Held or not: what is made after its provider has gone could not be revoked.
+        // Even with the finalizer in place: a credential created after the provider object was
+        // deleted could not be revoked.
         let going = self.engine.stores.providers.get(&provider).is_none_or(|object| object.deleting());
         if going || leading.is_err() || now >= revision.intent.call_by {
             return self.not_sent(revision).await;
@@ -313,7 +317,7 @@ impl Pass<'_> {
         }
     }
 
-    /// Nothing was sent. Whoever came in the meantime may have settled the intent already.
+    /// Nothing was sent. A concurrent pass may have settled the intent already.
     async fn not_sent(&mut self, revision: &Revision) -> Result<Outcome, EngineError> {
         self.catch_up();
         let open = self.open().await?;
@@ -322,8 +326,8 @@ impl Pass<'_> {
         if is_ours { Ok(Outcome::TooLate) } else { Err(EngineError::Conflict("the intent")) }
     }
 
-    /// Checks an answer before it is believed. A client that is somebody else's is not
-    /// touched, whatever else is wrong with the answer.
+    /// Checks an answer before it is believed. A client that belongs to somebody else is not
+    /// touched, even if the answer is wrong otherwise.
     fn believed(
         &self,
         answer: Result<Issued, NotIssued>,
@@ -352,7 +356,7 @@ impl Pass<'_> {
         NotIssued::unless(untrue, issued, true)
     }
 
-    /// Says whose this client is, if it is not what has just been made.
+    /// Returns whose this client is, if it is not the one that was just made.
     fn is_of_another(&self, client_id: &str, revision: &Revision, driver: &dyn Provider) -> Option<String> {
         if driver.identity() == Some(client_id) || self.held_elsewhere(client_id, &revision.account) {
             return Some(format!(
@@ -413,7 +417,8 @@ impl Pass<'_> {
     }
 }
 
-/// In a namespace that is going, too, no ledger can be made for an object that is: it goes without one.
+/// A terminating namespace accepts no new Secrets, so a ledger cannot be created for an object that
+/// is being deleted there; it is deleted without one.
 fn or_refused(world: &World, done: Result<Outcome, EngineError>) -> Result<Outcome, EngineError> {
     match done {
         Err(error) if error.is_refusal() && world.deleting() => Ok(Outcome::Failed(Failure {

@@ -1,4 +1,4 @@
-//! Making a credential invalid at its provider: never one that somebody else holds.
+//! Making a credential invalid at its provider: never one that another owner holds.
 
 use secrecy::SecretString;
 
@@ -21,7 +21,7 @@ use super::{
 };
 
 impl Pass<'_> {
-    /// Ends a revision's credential, unless it is somebody else's or one that is in use.
+    /// Ends a revision's credential, unless it belongs to somebody else or is in use.
     pub(super) async fn revoke(&mut self, revision: u32) -> Result<Outcome, EngineError> {
         let open = self.open().await?;
         let it = open.document.revision(revision).ok_or(EngineError::Gone("the revision"))?;
@@ -54,8 +54,8 @@ impl Pass<'_> {
         Ok(outcome)
     }
 
-    /// Returns what to revoke. For a revision of a rebuilt ledger, that is only what the provider
-    /// lists under the revision's tag; `None` if the provider does not list it.
+    /// Returns the credential to revoke. For a revision of a rebuilt ledger, that is only one that
+    /// the provider lists under the revision's tag; `None` if the provider does not list it.
     async fn to_revoke(
         &self,
         open: &OpenLedger,

@@ -1,7 +1,9 @@
-//! The RoleBinding that gives Credwright its rights in a namespace, if it works in some namespaces only: rights that go first, with a
-//! namespace that is deleted, would leave behind what can only be ended with them.
+//! The RoleBinding that gives Credwright its rights in a namespace, if it works in some namespaces
+//! only. If a namespace deletion removed this RoleBinding first, Credwright could not revoke what
+//! is left there.
 //!
-//! It is held from the first object in the namespace until the last thing of ours in it has gone.
+//! It has our finalizer from the first object in the namespace until the last of ours there is
+//! gone.
 
 use std::collections::HashMap;
 
@@ -18,17 +20,18 @@ use super::{
     wire::Partial,
 };
 
-/// Which bindings are held, as far as that is known. Locked while one is written, so that nothing is begun with rights that are just
-/// being let go.
+/// The bindings that have our finalizer, as far as that is known. Locked while one is written, so
+/// that nothing starts with rights that are just being released.
 #[derive(Default)]
 pub(super) struct Rights(Mutex<HashMap<String, bool>>);
 
 impl Engine {
-    /// Holds the rights in a namespace while there is anything of ours in it, and lets them go after that. What is as it should be is
-    /// not looked at again.
+    /// Adds a finalizer to the RoleBinding in a namespace while there is anything of ours in it,
+    /// and removes it after that. A binding that is right is not read again.
     ///
     /// # Errors
-    /// If they cannot be held: they are going, or the API server cannot be reached. Nothing may then be begun in the namespace.
+    /// If the finalizer cannot be added: the RoleBinding is terminating, or the API server cannot
+    /// be reached. Nothing may then be started in the namespace.
     pub async fn tend_rights(&self, namespace: &str) -> Result<(), EngineError> {
         let Some(name) = &self.settings.role_binding else { return Ok(()) };
         let mut known = self.rights.0.lock().await;

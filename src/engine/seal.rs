@@ -1,8 +1,9 @@
-//! Sealing: what only Credwright may read or vouch for.
+//! Sealing: the data that only Credwright may read or vouch for.
 //!
-//! A ledger's secret material is encrypted with the document beside it as associated data, so that whoever can edit Secrets in a
-//! namespace can neither read it nor change the document unnoticed nor move it elsewhere. A target carries a keyed digest of
-//! its content, so that Credwright recognises its own work without keeping any of it.
+//! A ledger's secret material is encrypted with the document beside it as associated data. So a
+//! person who can edit Secrets in a namespace can neither read it nor change the document unnoticed
+//! nor move it elsewhere. A target carries a keyed digest of its content, so that Credwright
+//! recognises its own work without storing any of it.
 
 use std::{collections::BTreeMap, iter};
 
@@ -15,10 +16,11 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-/// How many bytes the key has.
+/// The length of the key in bytes.
 pub const KEY_LEN: usize = 32;
 
-/// The secret part of a ledger: for each revision that may be alive, its secret and the driver's handle.
+/// The secret part of a ledger: for each revision that may be alive, its secret and the driver's
+/// handle.
 #[derive(Clone, Default)]
 pub struct Material(BTreeMap<u32, Secrets>);
 
@@ -27,7 +29,7 @@ pub struct Material(BTreeMap<u32, Secrets>);
 pub struct Secrets {
     /// The secret half of the pair.
     pub client_secret: SecretString,
-    /// What only the driver needs.
+    /// The secret that only the driver needs.
     pub handle: Option<SecretString>,
 }
 
@@ -35,7 +37,7 @@ pub struct Secrets {
 #[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
 struct Plain(String, Option<String>);
 
-/// Why something does not open.
+/// The cause for which something does not open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("it was not sealed by this Credwright, or it was changed since")]
 pub struct SealError;
@@ -52,7 +54,7 @@ struct Keys {
     mac: hmac::Key,
 }
 
-/// What a ledger's seal is bound to.
+/// The place that a ledger's seal is bound to.
 #[derive(Clone, Copy, Debug)]
 pub struct Place<'a> {
     /// The ledger's namespace.
@@ -107,7 +109,8 @@ impl Material {
         json
     }
 
-    /// No less than the length of the JSON, which escapes a character with six at the most, and of the tag.
+    /// No less than the length of the JSON, which escapes a character with six at the most, and of
+    /// the tag.
     fn longest_json(&self) -> usize {
         let handle = |it: &Secrets| it.handle.as_ref().map_or(0, |handle| handle.expose_secret().len());
         let longest = |it: &Secrets| 6 * (it.client_secret.expose_secret().len() + handle(it)) + 32;
@@ -149,7 +152,8 @@ impl Sealer {
     #[must_use]
     pub fn new_key() -> Zeroizing<Vec<u8>> {
         let mut key = Zeroizing::new(vec![0; KEY_LEN]);
-        // The system's random source does not fail on the platforms that we support; a key of zeros must never be used.
+        // The system's random source does not fail on the platforms that we support; a key of zeros
+        // must never be used.
         if rand::fill(&mut key).is_err() {
             std::process::abort();
         }

@@ -1,4 +1,4 @@
-//! What time it is at the API server: every answer of it says so, and the clock is compared with that.
+//! Measures the skew of the clock against the API server, from the `Date` header of its responses.
 
 use std::{
     future::Future,
@@ -13,7 +13,8 @@ use tower::{Layer, Service};
 
 use crate::clock::Clock;
 
-/// A layer under the Kubernetes client that compares a clock with the `Date` of each answer (RFC 9110 section 6.6.1).
+/// A layer under the Kubernetes client that compares a clock with the `Date` of each answer (RFC
+/// 9110 section 6.6.1).
 #[derive(Clone)]
 pub struct Compared(pub Arc<dyn Clock>);
 

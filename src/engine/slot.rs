@@ -1,9 +1,9 @@
-//! Slots: the bounded number of items that are looked at at the same time.
+//! Slots: the bounded number of items that are processed at the same time.
 //!
-//! A slot is for the look: a decision, and calls of the API server. While an item works at a
+//! A slot is for the pass: a decision, and calls of the API server. While an item works at a
 //! provider it has a permit in place of its slot, so that slow providers never fill the slots. An
-//! item that can only wait for the API server to take what must not be lost leaves both to others
-//! and goes on outside, where a third bound holds.
+//! item that can only wait for the API server to store something that must not be lost leaves both
+//! to others and continues outside, where a third bound holds.
 
 use std::{
     any::Any,
@@ -26,7 +26,7 @@ pub struct Slots {
     freed: Notify,
 }
 
-/// The place of one item: its slot, or what it has instead. Free again when this is dropped.
+/// The place of one item: its slot, or its permit. Free again when this is dropped.
 pub struct Slot {
     slots: Arc<Slots>,
     place: Place,
@@ -80,7 +80,7 @@ impl Slot {
         }
     }
 
-    /// Leaves slot and permit to others while the item goes on. Returns `false`, and keeps them,
+    /// Leaves slot and permit to others while the item continues. Returns `false`, and keeps them,
     /// when too many items are outside already.
     pub fn leave(&mut self) -> bool {
         let outside = &self.slots.outside;

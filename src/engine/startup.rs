@@ -1,4 +1,4 @@
-//! What has to be known before anything is looked at: the cluster's id, and the key that seals ledgers.
+//! Facts that are needed before anything else: the cluster's id, and the key that seals ledgers.
 
 use k8s_openapi::{
     ByteString, api::core::v1::Namespace,
@@ -22,11 +22,12 @@ use super::{
     wire::{Partial, Secret},
 };
 
-/// The definition of ApiCredentials.
+/// The CRD of ApiCredentials.
 const DEFINITION: &str = "apicredentials.credwright.dev";
 
 impl Engine {
-    /// Whether the definition of ApiCredentials is being deleted. Who may not look at it does not know, and says no.
+    /// Returns whether the CRD of ApiCredentials is being deleted; `false` without the right to
+    /// read it.
     pub(super) async fn definition_is_going(&self) -> Result<bool, EngineError> {
         let definitions: Api<Partial<CustomResourceDefinition>> = Api::all(self.client.clone());
         match call("reading Credwright's CRD", definitions.get_opt(DEFINITION)).await {
@@ -37,7 +38,7 @@ impl Engine {
     }
 }
 
-/// How many ledgers without a label are listed at once; anybody may make Secrets of that type.
+/// The number of ledgers without a label per page; anybody may create Secrets of that type.
 const PAGE: u32 = 20;
 
 const KEY: &str = "key";
@@ -54,16 +55,17 @@ pub async fn cluster_id(client: &Client) -> Result<String, EngineError> {
     Ok(system.uid().unwrap_or_default())
 }
 
-/// The sealer with the key in Credwright's namespace. The key is made if there is none, and either no
-/// ledger that was sealed with one or the key before, which opens them. Two replicas that start
-/// together agree on one, because only one write can succeed.
+/// Returns the sealer with the key in Credwright's namespace. The key is created if there is none, and
+/// either no ledger that was sealed with one or a previous key, which opens them. Two replicas that
+/// start together agree on one, because only one write can succeed.
 ///
 /// # Errors
-/// If the key can neither be read nor made, is not one, or is missing though there are ledgers `within` these namespaces (none means
-/// all): another one would open none of them, and be in the way of the right one.
+/// If the key can neither be read nor created, is not a key, or is missing although there are
+/// ledgers `within` these namespaces (none means all): another key would open none of them, and
+/// block the right one.
 pub async fn sealer(client: &Client, namespace: &str, within: &[String]) -> Result<Sealer, EngineError> {
     let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
-    let Some(before) = call("reading the sealing key before", secrets.get_opt(PREVIOUS_SEAL_NAME)).await?
+    let Some(before) = call("reading the previous sealing key", secrets.get_opt(PREVIOUS_SEAL_NAME)).await?
     else {
         return current(client, &secrets, Some(within)).await.and_then(|key| sealed_with(&key, SEAL_NAME));
     };
@@ -71,14 +73,14 @@ pub async fn sealer(client: &Client, namespace: &str, within: &[String]) -> Resu
     let before = key_of(before, PREVIOUS_SEAL_NAME)?;
     if *before == *key {
         let message = format!(
-            "the Secrets {SEAL_NAME} and {PREVIOUS_SEAL_NAME} hold the same key: delete {SEAL_NAME}, and a new key is made"
+            "the Secrets {SEAL_NAME} and {PREVIOUS_SEAL_NAME} hold the same key: delete {SEAL_NAME}, and Credwright creates a new key"
         );
         return Err(EngineError::Ledger(message));
     }
     sealed_with(&key, SEAL_NAME)?.after(&before).map_err(|_| no_key(PREVIOUS_SEAL_NAME))
 }
 
-/// The current key. Where it is missing it is made, unless there are ledgers `within` these
+/// Returns the current key. A missing key is created, unless there are ledgers `within` these
 /// namespaces that only it opens.
 async fn current(
     client: &Client,
@@ -128,14 +130,14 @@ fn new_key(metadata: ObjectMeta) -> Secret {
     }
 }
 
-/// Returns whether a person has made the key's Secret to say that there is no key any more.
+/// Returns whether a person has created the key's Secret to say that the key is lost.
 fn is_said_to_be_lost(secret: &Secret) -> bool {
     let data = secret.data.as_ref();
     secret.type_.as_deref() == Some(SEAL_TYPE)
         && data.is_some_and(|data| data.contains_key(LOST) && !data.contains_key(KEY))
 }
 
-/// Returns what a person has to do where the key is missing.
+/// Returns the instructions for a person if the key is missing.
 fn lost_key(namespace: &str, ledger: &str) -> String {
     format!(
         "the Secret {SEAL_NAME} in the namespace {namespace}, which holds the key that seals ledgers, is \
@@ -146,7 +148,7 @@ fn lost_key(namespace: &str, ledger: &str) -> String {
     )
 }
 
-/// The Secrets that are ledgers by their type, whatever became of their labels.
+/// The Secrets that are ledgers by their type, with or without labels.
 fn ledgers() -> ListParams {
     ListParams::default().fields(&format!("type={LEDGER_TYPE}"))
 }
@@ -175,8 +177,8 @@ async fn some_ledger(client: &Client, within: &[String]) -> Result<Option<String
 }
 
 impl Engine {
-    /// Puts our label back on ledgers that somebody took it off while no operator was there to see
-    /// it: no watch tells of those, and their credentials would be forgotten with their objects.
+    /// Adds our label to ledgers from which somebody removed it while no operator was running: no
+    /// watch reports those, and their credentials would be forgotten with their objects.
     ///
     /// # Errors
     /// If ledgers cannot be listed or written.

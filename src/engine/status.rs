@@ -44,7 +44,7 @@ impl Engine {
         self.stores.credentials.put(Key::of(&*object), version(&*object), object)
     }
 
-    /// Keeps the answer to a write of an object's status. Returns whether somebody else's change
+    /// Stores the answer to a write of an object's status. Returns whether another writer's change
     /// came with it.
     fn see_answer(&self, decoded: Decoded<ApiCredential>, based_on: &Arc<ApiCredential>) -> bool {
         self.stores.unreadable.note(&decoded);
@@ -52,8 +52,8 @@ impl Engine {
         self.stores.credentials.put_answer(Key::of(&*object), version(&*object), based_on, object)
     }
 
-    /// Says in the status of an object that its spec cannot be read. What else is there stays: it
-    /// was true when it was written.
+    /// Writes into the status of an object that its spec cannot be read. The other fields stay:
+    /// they were true when they were written.
     ///
     /// # Errors
     /// If the API server cannot be written.
@@ -81,7 +81,8 @@ impl Engine {
     /// Writes status if it should say something else than it does.
     ///
     /// # Errors
-    /// A conflict if the answer brings somebody else's change along: the plan was made for what the object was before.
+    /// A conflict if the answer contains another writer's change: the plan was made for the object
+    /// before it.
     pub(super) async fn write_status(&self, world: &World, plan: &Plan) -> Result<Wake, EngineError> {
         let Some(object) = &world.subject.object else { return Ok(plan.wake) };
         let status = status::view(world, object, plan, self.now());
@@ -106,8 +107,8 @@ impl Engine {
         if overtaken { Err(EngineError::Conflict("the object")) } else { Ok(plan.wake) }
     }
 
-    /// Has the object say what keeps it from being looked after. That it cannot be told either is
-    /// only logged.
+    /// Writes into the object's status what prevents its processing. If that fails, too, it is only
+    /// logged.
     pub async fn tell_of(&self, key: &Key, error: &EngineError) {
         let failed = self.remembered(key).failed.saturating_add(1);
         self.remember(key, Memory { failed, ..self.remembered(key) });
@@ -135,8 +136,9 @@ impl Engine {
         call("writing status", api.patch_status(&object.name_any(), &params, &Patch::Apply(patch))).await
     }
 
-    /// Reads the object once more before what cannot be undone. The watch may be behind, and the ledger's fence does not tell:
-    /// from an old spec, a credential that was made for the new one would be replaced or given up.
+    /// Reads the object once more before a step that cannot be undone. The watch may lag and the
+    /// fence does not cover the spec: acting on an old spec could replace or abandon a credential
+    /// made for the new one.
     pub(super) async fn confirm_object(&self, object: &ApiCredential) -> Result<(), EngineError> {
         let api = self.credentials(&object.namespace().unwrap_or_default());
         let essence = |it: &ApiCredential| (it.uid(), it.metadata.generation);
@@ -148,12 +150,12 @@ impl Engine {
         Err(EngineError::Conflict("the object"))
     }
 
-    /// It is gone. Another one may have its name by now.
+    /// It was deleted. Another one may have its name by now.
     fn forget_credential(&self, object: &ApiCredential) -> bool {
         self.stores.remove_credential(&Key::of(object), version(object))
     }
 
-    /// Makes sure that there is no such object. The watch may not have told of it yet.
+    /// Confirms that there is no such object. The watch may lag.
     pub(super) async fn confirm_absence(&self, key: &Key) -> Result<(), EngineError> {
         match call("reading the object", self.credentials(&key.namespace).get_opt(&key.name)).await? {
             None => Ok(()),
@@ -213,8 +215,8 @@ impl Engine {
     }
 }
 
-/// Returns what an error is for people; `None` if it is nothing to be told: another process works,
-/// or somebody else was first.
+/// Returns the obstacle to show for an error; `None` if it is nothing to report: another process
+/// works, or another writer was first.
 fn obstacle(error: &EngineError) -> Option<Obstacle> {
     match error {
         EngineError::NotLeading | EngineError::Stopping | EngineError::Conflict(_) | EngineError::Gone(_) => {

@@ -1,5 +1,6 @@
-//! The objects as last seen, each kept once and slim. The freshest version wins, whether it came by a watch or as the answer to
-//! a write of ours; so a pass reads its own writes, and the echo of a write is known for what it is.
+//! In-memory copies of all watched objects, one trimmed copy each. The freshest version wins,
+//! whether it came by a watch or as the answer to a write of ours; so a pass reads its own writes,
+//! and the echo of a write is recognised.
 
 mod answers;
 mod census;
@@ -94,7 +95,7 @@ impl ProviderKey {
         Self { kind, namespace, name: name.to_owned() }
     }
 
-    /// The provider that what a ledger in `namespace` lists was made at.
+    /// Returns the provider of the credentials in a ledger in `namespace`.
     #[must_use]
     pub fn of_account(account: &Account, namespace: &str) -> Self {
         Self::resolve(account.kind, &account.name, namespace)
@@ -111,7 +112,7 @@ impl ProviderKey {
 /// A provider object of either kind.
 #[derive(Clone, Debug)]
 pub enum ProviderObject {
-    /// Of one namespace.
+    /// The keys of one namespace.
     Namespaced(Arc<Decoded<CredentialProvider>>),
     /// Shared.
     Cluster(Arc<Decoded<ClusterCredentialProvider>>),
@@ -120,7 +121,7 @@ pub enum ProviderObject {
 /// A ledger, without its secrets.
 #[derive(Clone, Debug)]
 pub struct LedgerEntry {
-    /// Whether it belongs to an ApiCredential.
+    /// True if it belongs to an ApiCredential.
     pub owned: bool,
     /// True if it carries our label, and is sealed with the current key.
     pub up_to_date: bool,
@@ -128,9 +129,9 @@ pub struct LedgerEntry {
     pub uid: String,
     /// The Secret's version.
     pub version: u64,
-    /// Whether our finalizer is on it.
+    /// True if it has our finalizer.
     pub held: bool,
-    /// Since when it is being deleted.
+    /// The time at which its deletion began.
     pub terminating: Option<Timestamp>,
     /// The length of the sealed part.
     pub sealed: usize,
@@ -147,18 +148,18 @@ pub struct CopyEntry {
     pub document: Option<Arc<Document>>,
 }
 
-/// A login Secret: not what it holds.
+/// A login Secret, without its content.
 #[derive(Clone, Debug)]
 pub struct LoginEntry {
     /// Its UID.
     pub uid: String,
-    /// Keyed hash of what it says.
+    /// Keyed hash of its content.
     pub content: String,
     /// Its resourceVersion.
     pub version: u64,
-    /// Whether our finalizer holds it.
+    /// True if it has our finalizer.
     pub held: bool,
-    /// Since when it is being deleted.
+    /// The time at which its deletion began.
     pub terminating: Option<Timestamp>,
 }
 
@@ -176,17 +177,17 @@ impl<K: Clone + Eq + Hash, V: Clone> Store<K, V> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is known of `key`.
+    /// Returns the entry of `key`.
     pub fn get(&self, key: &K) -> Option<V> {
         self.entries().get(key).map(|(_, value)| value.clone())
     }
 
-    /// The version of what is known of `key`; 0 if nothing is.
+    /// The version of the entry of `key`; 0 if there is none.
     pub fn version(&self, key: &K) -> u64 {
         self.entries().get(key).map_or(0, |(version, _)| *version)
     }
 
-    /// Keeps `value` unless a version at least as new is there. Returns whether it was news.
+    /// Stores `value` unless a version at least as new is there. Returns whether it was news.
     pub fn put(&self, key: K, version: u64, value: V) -> bool {
         let mut entries = self.entries();
         let news = entries.get(&key).is_none_or(|(known, _)| *known < version);
@@ -196,8 +197,8 @@ impl<K: Clone + Eq + Hash, V: Clone> Store<K, V> {
         news
     }
 
-    /// Forgets `key`, unless something newer than `version` is there: what has just been made anew under a name is not forgotten with
-    /// what had that name before.
+    /// Removes `key`, unless something newer than `version` is stored: a recreated object is not
+    /// removed by the delete event of its predecessor.
     pub fn remove(&self, key: &K, version: u64) -> bool {
         let mut entries = self.entries();
         let old = entries.get(key).is_some_and(|(known, _)| *known <= version);
@@ -207,7 +208,7 @@ impl<K: Clone + Eq + Hash, V: Clone> Store<K, V> {
         old
     }
 
-    /// Whether there is anything that `is` is true of.
+    /// Returns whether `is` is true of any entry.
     pub fn any(&self, is: impl Fn(&K, &V) -> bool) -> bool {
         self.entries().iter().any(|(key, (_, value))| is(key, value))
     }
@@ -225,7 +226,7 @@ pub struct Stores {
     pub credentials: Store<Key, Arc<ApiCredential>>,
     /// Ledgers, by their ApiCredential's key.
     pub ledgers: Ledgers,
-    /// Copies of ledgers that are being made anew, by their ApiCredential's key.
+    /// Copies of ledgers that are being recreated, by their ApiCredential's key.
     pub copies: Store<Key, CopyEntry>,
     /// Targets, by their own key.
     pub targets: Targets,
@@ -237,16 +238,17 @@ pub struct Stores {
     pub abandoned: Store<Key, Arc<AbandonedCredential>>,
     /// Providers.
     pub providers: Store<ProviderKey, ProviderObject>,
-    /// What of these cannot be read.
+    /// The objects of these kinds that cannot be read.
     pub unreadable: Unreadable,
-    /// The labels of each namespace, and nothing else of it; empty where no provider is shared.
+    /// The labels of each namespace, and nothing else of it; empty if no provider is shared.
     pub namespaces: Store<String, Arc<BTreeMap<String, String>>>,
-    /// Whether all ApiCredentials are known: until then, nobody knows which targets are theirs.
+    /// True if all ApiCredentials are known: until then, it is not known which targets are theirs.
     settled: AtomicBool,
 }
 
 impl Stores {
-    /// Whether anything is in a namespace that has to be ended, or is held, by Credwright.
+    /// Returns whether a namespace has anything that Credwright must end, or that has its
+    /// finalizer.
     #[must_use]
     pub fn has_anything_in(&self, namespace: &str) -> bool {
         let within = |key: &Key| key.namespace == namespace;
@@ -304,7 +306,7 @@ impl Stores {
         self.targets.unclaimed(keys, |key, target| self.claims(key, target));
     }
 
-    /// Returns whether an ApiCredential that is known owns a target, or names it.
+    /// Returns whether a known ApiCredential owns a target, or names it.
     fn claims(&self, key: &Key, target: &TargetEntry) -> bool {
         let owner = target
             .controller
@@ -345,20 +347,21 @@ fn is_up_to_date(secret: &Secret, sealer: &Sealer) -> bool {
         && data(DOCUMENT_KEY).zip(data(SEALED_KEY)).is_none_or(current)
 }
 
-/// A copy of the ledger of `credential` as it is kept. It is sealed for the ledger's place, not for its own.
+/// A copy of the ledger of `credential` as it is kept. It is sealed for the ledger's place, not for
+/// its own.
 #[must_use]
 pub fn copy_entry(secret: &Secret, credential: &str, sealer: &Sealer) -> CopyEntry {
     let opened = open_as(secret, &crate::api::ledger_name(credential), sealer);
     CopyEntry { version: version(secret), document: opened.ok().map(|(document, _)| Arc::new(document)) }
 }
 
-/// Keyed hash of what a login Secret says.
+/// Returns the keyed hash of a login Secret's content.
 pub(super) fn login_content(secret: &Secret, sealer: &Sealer) -> String {
     let data = secret.data.iter().flatten();
     sealer.digest(data.flat_map(|(key, ByteString(value))| [key.as_bytes(), value.as_slice()]))
 }
 
-/// What is kept of a login Secret.
+/// Returns the part of a login Secret that is kept.
 #[must_use]
 pub fn login_entry(secret: &Secret, sealer: &Sealer) -> LoginEntry {
     LoginEntry {
@@ -387,7 +390,7 @@ struct Header {
     schema: u32,
 }
 
-/// Opens what was sealed for a ledger of this name.
+/// Opens the material that was sealed for a ledger of this name.
 pub(super) fn open_as(
     secret: &Secret,
     name: &str,
@@ -412,7 +415,7 @@ pub(super) fn open_as(
         )
     })?;
     let decoded = serde_json::from_slice::<Document>(document);
-    // A newer Credwright may have written what this one cannot decode.
+    // A newer Credwright may have written words that this one cannot decode.
     let schema = match &decoded {
         Ok(decoded) => decoded.schema,
         Err(_) => serde_json::from_slice::<Header>(document).map_or(SCHEMA, |it| it.schema),

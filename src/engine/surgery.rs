@@ -1,4 +1,4 @@
-//! Ledgers that were restored, deleted or lost: what the lifecycle decided about them, done to the Secrets.
+//! Ledgers that were restored, deleted or lost: the lifecycle's decisions, applied to the Secrets.
 
 use k8s_openapi::ByteString;
 use kube::{Api, ResourceExt, core::ObjectMeta};
@@ -44,7 +44,7 @@ impl Pass<'_> {
         Ok(())
     }
 
-    /// Puts a ledger together again. The pair comes from the target, for nobody else has it.
+    /// Rebuilds a ledger. The pair comes from the target, its only source.
     pub(super) async fn recover(
         &mut self,
         object: &ApiCredential,
@@ -99,8 +99,9 @@ impl Pass<'_> {
         Ok(taken.filter(is_it).filter(|it| !self.held_elsewhere(&it.client_id, account)))
     }
 
-    /// Copies a ledger that is being deleted, so that it can be made anew. The copy is sealed for the place of the ledger, does not
-    /// know the UID that the next one will have, and is held: where the next one cannot be made, it is what tells of its credentials.
+    /// Copies a terminating ledger so that it can be recreated. The copy is sealed for the place of
+    /// the ledger and does not know the UID that the next one will have. It has our finalizer: if
+    /// recreating fails, it is the only record of the credentials.
     pub(super) async fn copy_ledger(&mut self) -> Result<(), EngineError> {
         let mut open = self.open().await?;
         let uid = open.document.ledger_uid.take();
@@ -120,7 +121,7 @@ impl Pass<'_> {
     }
 }
 
-/// Puts what a target held into a revision that was put together again. Returns its secret.
+/// Puts the content of a target into a rebuilt revision. Returns its secret.
 fn fill(revision: &mut Revision, taken: TakenBack) -> Secrets {
     revision.client_id = Some(taken.client_id);
     revision.fields = taken.fields;
@@ -129,7 +130,7 @@ fn fill(revision: &mut Revision, taken: TakenBack) -> Secrets {
 }
 
 impl Engine {
-    /// Writes a copy. What else has that name is no copy of ours, and is in the way.
+    /// Writes a copy. Another Secret with that name is no copy of ours, and blocks it.
     async fn put_copy(&self, key: &Key, copy: &Secret) -> Result<(), EngineError> {
         let api = self.ledgers(key);
         let made = match call("copying the ledger", api.create(&post(), copy)).await {
@@ -144,7 +145,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Takes our finalizer off a ledger that is being deleted, if it is still the one that was decided on.
+    /// Takes our finalizer off a ledger that is being deleted, if it is still the one that was
+    /// decided on.
     pub(super) async fn drop_ledger(&self, key: &Key, seen: Option<u64>) -> Result<(), EngineError> {
         let (api, name) = (self.ledgers(key), ledger_name(&key.name));
         let Some(secret) = call("reading the ledger", api.get_opt(&name)).await? else {
@@ -158,14 +160,14 @@ impl Engine {
         if self.let_go(key, &secret.metadata).await? {
             self.stores.ledgers.remove(key, version(&secret));
         } else if let Some(left) = call("reading the ledger", api.get_opt(&name)).await? {
-            // Others hold it, too: that ours is off has to be known, or it would be taken off
-            // without end.
+            // Others have finalizers on it, too: the removal of ours has to be recorded, or it
+            // would be repeated without end.
             self.stores.ledgers.put(key.clone(), ledger_entry(&left, &self.sealer));
         }
         Ok(())
     }
 
-    /// Makes a ledger anew from its copy, byte for byte.
+    /// Recreates a ledger from its copy, byte for byte.
     pub(super) async fn restore_ledger(&self, object: &ApiCredential) -> Result<(), EngineError> {
         let key = Key::of(object);
         let api = self.ledgers(&key);

@@ -1,4 +1,4 @@
-//! The Secret that workloads read: who owns it, and writing it so that nobody else's write is lost.
+//! The Secret that workloads read: its owner, and writes that lose no other writer's change.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +26,7 @@ use super::{
     wire::{Partial, Secret},
 };
 
-/// How writing a target ended, short of an error.
+/// The result of writing a target, other than an error.
 pub(super) enum Published {
     /// It is there, and was read back.
     Yes,
@@ -39,9 +39,9 @@ impl Engine {
         Api::namespaced(self.client.clone(), namespace)
     }
 
-    /// One look at what has the target's name, for Secrets that the watch does not see because they
-    /// are not ours. One that says it is a target, and was forgotten because no object claimed it,
-    /// is read into the stores again.
+    /// Reads the Secret with the target's name once, for Secrets that the watch does not see
+    /// because they are not ours. One that says it is a target, and was forgotten because no object
+    /// claimed it, is read into the stores again.
     pub(super) async fn inspect_target(
         &self,
         key: &Key,
@@ -82,7 +82,7 @@ impl Engine {
         let key = Key { name: object.spec.target_name(&object.name_any()).to_owned(), namespace };
         let api = self.secrets(&key.namespace);
         let created = match self.stores.targets.get(&key) {
-            // It may have become somebody else's since it was decided to write it.
+            // It may have been taken by somebody else since the decision to write it.
             Some(seen) if !may_write(&key, &seen) => return Ok(Published::Foreign),
             Some(seen) => {
                 let there = self.reread_target(&key, &seen).await?;
@@ -142,7 +142,7 @@ impl Engine {
         }
     }
 
-    /// Reads a target anew into the stores.
+    /// Reads a target again into the stores.
     async fn see_target(&self, key: &Key) -> Result<(), EngineError> {
         let known = self.stores.targets.version(key);
         match call("reading the Secret", self.secrets(&key.namespace).get_opt(&key.name)).await? {
@@ -161,7 +161,7 @@ impl Engine {
         Published::Yes
     }
 
-    /// The target as it should be. What others put into its metadata stays; its data is ours alone.
+    /// The target as it should be. Metadata that others add stay; its data is ours alone.
     fn target(
         &self,
         object: &ApiCredential,
@@ -212,7 +212,7 @@ impl Engine {
         let Some(seen) = self.stores.targets.get(key) else { return Ok(()) };
         let metadata = match self.reread_target(key, &seen).await {
             Ok(there) => there.metadata,
-            // There is none to release, or it has changed and is looked at again.
+            // There is none to release, or it has changed and is read again.
             Err(error) => return if self.stores.targets.get(key).is_none() { Ok(()) } else { Err(error) },
         };
         let owners: Vec<_> = metadata
@@ -243,8 +243,8 @@ impl Engine {
     }
 }
 
-/// Puts on the labels and annotations that the spec asks for, and takes off those that it asked for before. What others
-/// have put there stays.
+/// Adds the labels and annotations that the spec asks for, and removes those that it asked for
+/// before. Those of others stay.
 fn dress(metadata: &mut ObjectMeta, labels: BTreeMap<String, String>, annotations: BTreeMap<String, String>) {
     let theirs_labels = metadata.labels.get_or_insert_default();
     let theirs = metadata.annotations.get_or_insert_default();

@@ -1,15 +1,15 @@
 //! Turns: the engine asks before it calls a provider for more than one step of one object.
 //!
-//! Whose turn it is, is decided above; here it is only asked.
+//! The turn is decided above; here it is only requested.
 
 use super::stores::ProviderKey;
 
-/// What a call is for.
+/// The purpose of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Work {
-    /// To see whether the account answers and takes our login.
+    /// To probe whether the account answers and accepts our login.
     Probe,
-    /// To list what the account holds of ours.
+    /// To list our credentials of the account.
     List,
     /// To end an abandoned credential.
     Attempt,

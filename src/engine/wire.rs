@@ -1,14 +1,14 @@
 //! Objects as they come over the wire, decoded so that none of them can stand in the way of
 //! another.
 //!
-//! Whoever may write an object may write things into it that a strict decoder refuses: a time of
+//! Anyone who may write an object may put values into it that a strict decoder refuses: a time of
 //! the year 9999 in `managedFields`, a value nested 130 deep, a word of a newer version. A list
 //! that is decoded as a whole is then lost with that one object, and the client library writes the
 //! body of each answer that it cannot decode, Secrets included, into the log. So everything that is
 //! read from the API server has a type from here:
 //!
-//! - [`Secret`], and [`Partial`] for metadata of whatever kind: what is never looked at is not decoded.
-//! - [`Decoded`] for our own kinds: what cannot be read of one is said beside it.
+//! - [`Secret`], and [`Partial`] for metadata of any kind: unused parts are not decoded.
+//! - [`Decoded`] for our own kinds: the error of an unreadable part is kept beside it.
 
 /// Makes a type a `Resource` of the kind `K` that it stands for, with metadata of its own.
 macro_rules! stands_for {

@@ -1,5 +1,6 @@
-//! One attempt to end what was abandoned, with the same checks as any other revocation: nothing that a ledger, an object or the
-//! login holds is revoked, and what the provider does not know is believed to be gone only if it is refused, too.
+//! One attempt to end an abandoned credential, with the same checks as any other revocation. A
+//! client that a ledger, an object or the login holds is not revoked. A credential that the
+//! provider does not know is believed to be gone only if it is refused, too.
 
 use kube::ResourceExt;
 
@@ -25,7 +26,7 @@ use crate::engine::{
     turns::Turns,
 };
 
-/// What came of an attempt.
+/// The outcome of an attempt.
 pub(super) enum Attempt {
     /// The credential does not live any more.
     Gone,
@@ -40,7 +41,8 @@ pub(super) fn provider_of(record: &AbandonedCredential) -> ProviderKey {
 }
 
 impl Engine {
-    /// The provider to try `record` at: the account as it is now if it is still the same, or what was kept of it.
+    /// The provider to try `record` at: the current account if it is still the same, or the stored
+    /// data of it.
     pub(super) fn caller(
         &self,
         record: &AbandonedCredential,
@@ -84,8 +86,8 @@ impl Engine {
         Some(Caller { driver, account: record.spec.provider.account.clone(), pause: None })
     }
 
-    /// Returns whether somebody uses the client that `record` is about. Only ledgers say so:
-    /// tenants can write a status.
+    /// Returns whether anything uses the client that `record` is about. Only ledgers count: tenants
+    /// can write a status.
     fn is_in_use(&self, client_id: &str, record: &AbandonedCredential, caller: &Caller) -> bool {
         caller.driver.identity() == Some(client_id)
             || self.stores.ledgers.held_against(client_id, &caller.account, &record.spec.credential.namespace)
@@ -115,8 +117,8 @@ impl Engine {
         }
         let spec = &record.spec;
         let mut known = spec.client_id.clone().map(|client_id| (client_id, spec.ids.clone()));
-        // What the ledger never knew is looked for by its exact name. Of an account that is not known to be the same, only what is
-        // found there is believed.
+        // A credential that the ledger never knew is looked for by its exact name. If the account
+        // is not known to be the same, only credentials found there are believed.
         let sure = !spec.provider.account.is_empty();
         if spec.kind == AbandonedKind::Unconfirmed || !sure {
             match self.look_for(record, caller).await {
@@ -154,7 +156,7 @@ impl Engine {
         if !caller.driver.capabilities().list {
             return Ok(None);
         }
-        // The tag in its own name: what was inherited has another than the record.
+        // The tag in its own name: an inherited credential has another than the record.
         let name = record.name_any();
         let recorded = || name.rsplit_once('-').map_or(name.as_str(), |(tag, _)| tag);
         let tag = naming::parts(&record.spec.name).map_or_else(recorded, |(tag, _)| tag);
@@ -166,7 +168,7 @@ impl Engine {
         }
     }
 
-    /// Whether the list shows what its object's ledger knows to work.
+    /// Returns whether the list shows a credential that its object's ledger knows to work.
     fn not_hidden(
         &self,
         record: &AbandonedCredential,
@@ -189,7 +191,8 @@ impl Engine {
         document.as_deref().and_then(hides).map_or(Ok(()), Err)
     }
 
-    /// What is not listed when a call that may have made it must be over does not exist.
+    /// Concludes that a credential does not exist if it is not listed although a call that may have
+    /// made it must be over.
     fn not_listed(&self, record: &AbandonedCredential, caller: &Caller) -> Attempt {
         let capabilities = caller.driver.capabilities();
         let settled = record.spec.since.later(capabilities.create_timeout).later(capabilities.listing_lag);
@@ -203,7 +206,7 @@ fn pair_of(client_id: String, supplies: &Supplies) -> Option<Pair> {
     Some(Pair { client_id, client_secret, scopes: supplies.parcel.scopes.clone() })
 }
 
-/// What a person has to do, and how they say that they have.
+/// Returns the steps for a person, with the command that confirms them.
 fn for_a_person(record: &AbandonedCredential, action: &str) -> String {
     let spec = &record.spec;
     format!(

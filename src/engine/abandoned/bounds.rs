@@ -1,9 +1,8 @@
-//! The bounds of what is on record: how many records a namespace may leave behind, and for how
-//! long.
+//! The bounds of records: how many of them a namespace may leave behind, and for how long.
 //!
 //! A tenant's own providers can be made to refuse every revocation. Each record is kept in memory
-//! and tried again every hour, so there must not be any number of them, nor may they outlive for
-//! ever all who could care.
+//! and tried again every hour. So their number has to be bounded, and they must not outlive their
+//! provider and namespace for ever.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -23,32 +22,32 @@ use crate::{
     lifecycle::{abandoned::Abandonment, naming, status::to_second},
 };
 
-/// The most records for the providers of one namespace. What comes after them is counted.
+/// The largest number of records for the providers of one namespace. Later ones are only counted.
 const RECORDS_MAX: usize = 500;
-/// The time for which a record stays after its provider and its namespace have gone.
+/// The time for which a record stays after its provider and its namespace were deleted.
 const KEPT_FOR: SignedDuration = SignedDuration::from_hours(30 * 24);
-/// The time between two looks at a record that only a person can end.
+/// The time between two checks of a record that only a person can end.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_hours(1);
-/// What the names of records begin with that count others.
+/// The prefix of the names of records that count others.
 const COUNT_PREFIX: &str = "more-";
 /// The keys of the Secret beside such a record.
 const COUNT_KEY: &str = "count";
 const NAMES_KEY: &str = "names";
 /// The longest list of names in it: the newest.
 const NAMES_MAX: usize = 64 * 1024;
-/// Beside any record: since when its provider and its namespace are gone.
+/// The key beside any record with the time since which its provider and its namespace are gone.
 const GONE_SINCE_KEY: &str = "gone_since";
 /// The attempts at a write that others get in the way of.
 const ATTEMPTS: usize = 5;
 
-/// Tells whether a record stands for those that have none of their own.
+/// Returns whether a record stands for credentials that have none of their own.
 pub(super) fn counts_others(record: &AbandonedCredential) -> bool {
     record.name_any().starts_with(COUNT_PREFIX)
 }
 
 impl Engine {
-    /// Tells whether the providers of this namespace have so many records that another credential
-    /// is counted only.
+    /// Returns whether the providers of this namespace have so many records that another credential
+    /// is only counted.
     pub(super) fn has_too_many_records(&self, provider: &ProviderKey, record: &str) -> bool {
         let own = Key { namespace: self.settings.namespace.clone(), name: record.to_owned() };
         if provider.kind != ProviderKind::CredentialProvider || self.stores.abandoned.get(&own).is_some() {
@@ -90,13 +89,13 @@ impl Engine {
         let (namespace, object) = (&key.namespace, &key.name);
         tracing::warn!(%namespace, name = %object, record = %name, credential = %it.name, "abandoned credential counted, too many records");
         match self.change_beside(&record, |data| count_one_more(data, &it.name)).await {
-            // The log has told of it.
+            // The log has reported it already.
             Err(error) if error.is_refusal() => Ok(()),
             counted => counted,
         }
     }
 
-    /// Says what a record that counts others stands for. Nothing is called for it.
+    /// Writes the status of a record that counts others. Nothing is called for it.
     pub(super) async fn tend_count(
         &self,
         record: &Arc<AbandonedCredential>,
@@ -121,8 +120,8 @@ impl Engine {
         Ok(Some(if overtaken { self.now() } else { self.now() + LOOK_AGAIN }))
     }
 
-    /// Tells whether a record is over because nobody is left who could care: its provider and its
-    /// namespace have been gone for long. A shared provider's is never over that way.
+    /// Returns whether a record is over because its provider and its namespace have been gone for
+    /// long. The record of a shared provider never ends that way.
     pub(super) async fn ends_with_its_namespace(
         &self,
         record: &AbandonedCredential,
@@ -155,7 +154,7 @@ impl Engine {
         Ok(true)
     }
 
-    /// Tells whether a namespace exists, or may exist.
+    /// Returns whether a namespace exists, or may exist.
     async fn is_there(&self, namespace: &str) -> Result<bool, EngineError> {
         let api: Api<Partial<Namespace>> = Api::all(self.client.clone());
         match call("reading a namespace", api.get_opt(namespace)).await {

@@ -21,8 +21,8 @@ use crate::{
 };
 
 impl Engine {
-    /// The account as it stands, or built anew if the object or its login has changed. Of a login Secret, the metadata are looked
-    /// at first: one whose owner does not consent is never read.
+    /// Returns the current account, or builds it again if the object or its login has changed. Of a
+    /// login Secret, the metadata are read first: without its owner's consent it is never read.
     pub(super) async fn built_account(
         &self,
         key: &ProviderKey,
@@ -47,7 +47,8 @@ impl Engine {
         if let (Some(at), Some(Err(_)), Some(looked)) = (&login, &offered, &looked)
             && carries(looked, LOGIN_FINALIZER)
         {
-            // Its label was taken off while no operator was there to see it: no watch tells of it any more.
+            // Its label was taken off while no operator was there to see it: no watch tells of it
+            // any more.
             self.let_go_of_login(at).await?;
         }
         let secret = match (&login, &offered) {
@@ -58,7 +59,7 @@ impl Engine {
         };
         let content = secret.as_ref().map(|secret| login_content(secret, &self.sealer));
         let built_from = BuiltFrom { object: of, login: login_version, content };
-        // Our own finalizer, or somebody's annotation, makes it no other login.
+        // Our own finalizer, or an annotation, does not make it a different login.
         if let Some(before) =
             before.filter(|it| built_from.content.is_some() && it.built_from.content == built_from.content)
         {
@@ -70,8 +71,8 @@ impl Engine {
         Ok(self.new_account(object, built_from, setup))
     }
 
-    /// An account whose login Credwright may not read: it is known, and says so, and whatever needs
-    /// no call goes on.
+    /// An account whose login Credwright may not read: it exists, reports that, and everything that
+    /// needs no call continues.
     pub(super) fn without_login(&self, object: &ProviderObject, refusal: &EngineError) -> Account {
         let why = refusal.status().map(|status| status.message.as_str()).unwrap_or_default();
         let message = format!(
@@ -103,7 +104,7 @@ impl Engine {
         }
     }
 
-    /// What a login Secret holds, if there is one that may be used.
+    /// Returns the content of a login Secret, if there is one that may be used.
     pub(in crate::engine) async fn login_of(
         &self,
         at: &Key,
@@ -149,7 +150,7 @@ impl Engine {
     }
 }
 
-/// Whether a Secret may be read as a login, or what is to be done.
+/// Checks that a Secret may be read as a login; the error says what has to be done.
 fn offered<K: Resource>(at: &Key, secret: Option<&K>) -> Result<(), (Reason, String)> {
     match secret {
         Some(secret) => consent::given(secret, ROLE_LOGIN).map_err(|refusal| not_offered(at, refusal)),

@@ -1,10 +1,9 @@
-//! The health of an account: what its probes and its steps came to.
+//! The health of an account: the results of its probes and its steps.
 //!
-//! A failed step proves little: it may be one credential's. It makes the account *suspected*, which
-//! means that it is probed at once and that nobody else calls it until that probe is over. Only a
-//! probe that fails pauses the account. Where the probe succeeds and steps for several objects fail
-//! all the same, the account is *half down*: one step at a time, with growing pauses, until one
-//! succeeds.
+//! A failed step proves little: it may be one credential's. It makes the account *suspected*: it is
+//! probed at once, and nothing else calls it until that probe is over. Only a probe that fails
+//! pauses the account. If the probe succeeds and steps for several objects fail all the same, the
+//! account is *half down*: one step at a time, with growing pauses, until one succeeds.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -22,11 +21,11 @@ use crate::{
 
 use super::Key;
 
-/// How often a healthy account is probed.
+/// The pause between two probes of a healthy account.
 const PROBE_EVERY: SignedDuration = SignedDuration::from_mins(5);
 /// The first and the longest pause.
 const PAUSES: (SignedDuration, SignedDuration) = (SignedDuration::from_secs(5), SignedDuration::from_mins(5));
-/// How soon after an account recovered new trouble counts as the old.
+/// The time after a recovery within which new trouble counts as the old.
 const RELAPSE: SignedDuration = SignedDuration::from_mins(10);
 /// So many objects whose steps fail within [`TOGETHER`], and none that succeeds, mean half down.
 const OBJECTS: usize = 3;
@@ -37,7 +36,7 @@ const TOGETHER: SignedDuration = SignedDuration::from_mins(1);
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Health {
     trouble: Option<Trouble>,
-    /// When it last recovered, and how often it had been in trouble until then.
+    /// The time of its last recovery, and the number of failures until then.
     recovered: Option<(Timestamp, u32)>,
     /// The failed step that the next probe has to judge: whose it was, and its message.
     suspected: Option<(Key, String)>,
@@ -61,9 +60,9 @@ struct Trouble {
 struct HalfDown {
     message: String,
     count: u32,
-    /// When the next step may be tried.
+    /// The time at which the next step may be tried.
     next: Timestamp,
-    /// True if those that wait have been told so.
+    /// True if the waiting objects have been woken.
     open: bool,
 }
 
@@ -82,7 +81,7 @@ impl Health {
         }
     }
 
-    /// Returns when the account is next to be looked at.
+    /// Returns when the account's next pass is due.
     pub(super) fn next(&self) -> Timestamp {
         let opens = self.half_down.as_ref().filter(|it| !it.open).map(|it| it.next);
         opens.map_or(self.probe_at, |opens| opens.min(self.probe_at))
@@ -93,7 +92,7 @@ impl Health {
         self.probe_at <= now
     }
 
-    /// Returns whether nothing is known against it.
+    /// Returns whether the account has no known trouble.
     pub(super) fn is_well(&self) -> bool {
         self.trouble.is_none() && self.suspected.is_none() && self.half_down.is_none()
     }
@@ -105,7 +104,7 @@ impl Health {
         self.trouble.as_ref().map(|it| it.pause.clone()).or(half)
     }
 
-    /// Returns why nobody calls the account until its probe is over, if that is so.
+    /// Returns why the account is not called until its probe is over, if that is so.
     pub(super) fn busy(&self) -> Option<Pause> {
         let (_, why) = self.suspected.as_ref()?;
         let message = format!("{why}; Credwright is checking whether the provider is down");
@@ -169,7 +168,7 @@ impl Health {
         self.succeeded = true;
     }
 
-    /// Lets one step through, if it is time. Those that wait are told by the change.
+    /// Lets one step through, if it is time. The change wakes the waiting objects.
     pub(super) fn open(&mut self, now: Timestamp) {
         if let Some(half) = self.half_down.as_mut().filter(|it| it.next <= now) {
             half.open = true;
@@ -177,8 +176,8 @@ impl Health {
     }
 
     /// Pauses the account. A login that works while nothing else does must not make it look well
-    /// each time: what comes soon after a recovery is a relapse, and counts on. An account that
-    /// only asks to slow down, and answers in between, has none.
+    /// each time: trouble soon after a recovery is a relapse, and counts on. An account that only
+    /// asks to slow down, and answers in between, has none.
     fn troubled(&mut self, failure: &Failure, now: Timestamp) {
         let only_too_fast = failure.kind == FailureKind::RateLimited && self.succeeded;
         let relapse = self.recovered.filter(|(at, _)| now.duration_since(*at) < RELAPSE && !only_too_fast);
@@ -188,7 +187,7 @@ impl Health {
         let asked = failure.retry_after.map(|asked| asked.instant(now));
         self.probe_at = match asked {
             Some(asked) if only_too_fast => asked,
-            // What the provider asks for only ever makes it longer.
+            // The provider's own pause only ever makes it longer.
             asked => asked.map_or(by_backoff, |asked| asked.max(by_backoff)),
         };
         self.succeeded = false;

@@ -1,7 +1,8 @@
-//! Finalizers on provider objects and login Secrets: neither goes before what was made with it.
+//! Finalizers on provider objects and login Secrets: neither is deleted before the credentials made
+//! with it.
 //!
-//! They are put on before the first credential is asked for. A provider's stays on until that is deleted and holds nothing any more,
-//! so a restart writes nothing.
+//! They are added before the first credential is requested. A provider's stays until that is
+//! deleted and has no more credentials, so a restart writes nothing.
 
 use jiff::Timestamp;
 use k8s_openapi::{NamespaceResourceScope, api::core::v1::Namespace};
@@ -22,16 +23,18 @@ use crate::{
     },
 };
 
-/// Whether anything that the ledger of the object at `key` lists may be alive at `provider`.
+/// Returns whether anything that the ledger of the object at `key` lists may be alive at
+/// `provider`.
 fn lives_at(document: &Document, provider: &ProviderKey, key: &Key) -> bool {
     document.living().any(|it| ProviderKey::of_account(&it.account, &key.namespace) == *provider)
 }
 
 impl Engine {
-    /// Holds a provider and its login, before anything is made with them.
+    /// Adds finalizers to a provider and its login, before anything is made with them.
     ///
     /// # Errors
-    /// If they cannot be held: they are going, or the API server cannot be reached.
+    /// If a finalizer cannot be added: an object is terminating, or the API server cannot be
+    /// reached.
     pub(in crate::engine) async fn hold_account(&self, key: &ProviderKey) -> Result<(), EngineError> {
         let object = self.stores.providers.get(key).ok_or(EngineError::Gone("the provider"))?;
         if !object.held() {
@@ -43,7 +46,7 @@ impl Engine {
         }
     }
 
-    /// A login is only held while it is offered and stays.
+    /// A login only has our finalizer while its owner consents and it is not deleted.
     async fn hold_login(&self, at: &Key) -> Result<(), EngineError> {
         let Some(entry) = self.stores.logins.get(at).filter(|it| !it.held && it.terminating.is_none()) else {
             return Ok(());
@@ -52,7 +55,8 @@ impl Engine {
         Change::On(&entry.uid).of(LOGIN_FINALIZER, &api, &at.name).await
     }
 
-    /// Puts finalizers on a provider that has credentials, and takes them off one that is being deleted and has none any more.
+    /// Puts finalizers on a provider that has credentials, and takes them off one that is being
+    /// deleted and has none any more.
     pub(super) async fn tend_finalizers(
         &self,
         key: &ProviderKey,
@@ -79,13 +83,13 @@ impl Engine {
         }
     }
 
-    /// How many credentials that were made at a provider may be alive.
+    /// Returns how many credentials that were made at a provider may be alive.
     pub(super) fn living_at(&self, key: &ProviderKey) -> u32 {
         let listed = self.stores.ledgers.of(key, |tally| tally.living()).unwrap_or_default();
         listed.saturating_add(u32::try_from(self.only_copied(key).len()).unwrap_or(u32::MAX))
     }
 
-    /// The objects whose ledger is being made anew just now, and lists what was made at a provider.
+    /// The objects whose ledger is being recreated, and lists credentials made at a provider.
     fn only_copied(&self, provider: &ProviderKey) -> Vec<Key> {
         self.stores.copies.select(|key, copy| {
             let document = copy.document.as_ref().filter(|_| self.stores.ledgers.get(key).is_none())?;
@@ -93,7 +97,7 @@ impl Engine {
         })
     }
 
-    /// Looks after the finalizer on one login Secret. Returns when to look again.
+    /// Adds or removes the finalizer on one login Secret. Returns when the next check is due.
     ///
     /// # Errors
     /// If the API server cannot be read or written.
@@ -105,7 +109,7 @@ impl Engine {
         let terminating = entry.as_ref().and_then(|entry| entry.terminating);
         let namespace_going = terminating.is_some() && self.is_going(&at.namespace).await?;
         let doomed = namespace_going.then_some(at.namespace.as_str());
-        // Only for one that is being deleted it matters what lives: that takes a look at every ledger.
+        // Living credentials are only counted if it is being deleted: that reads every ledger.
         let user = |provider: &ProviderKey| match terminating {
             Some(_) => self.user(provider, doomed),
             None => User::default(),
@@ -129,14 +133,15 @@ impl Engine {
         Change::Off.of(LOGIN_FINALIZER, &api, &at.name).await
     }
 
-    /// Whether a provider, or its login, is only still there for what was made with it.
+    /// Returns whether a provider, or its login, only still exists for the credentials made with
+    /// it.
     #[must_use]
     pub fn is_waiting_to_go(&self, provider: &ProviderKey) -> bool {
         let deleting = self.stores.providers.get(provider).is_some_and(|object| object.deleting());
         deleting || self.login_is_going(provider).is_some()
     }
 
-    /// The login of a provider, if it is being deleted and waits for what was made with it.
+    /// The login of a provider, if it is being deleted and waits for credentials made with it.
     #[must_use]
     pub fn login_is_going(&self, provider: &ProviderKey) -> Option<Key> {
         let at = self.stores.providers.get(provider)?.login(provider)?;
@@ -144,14 +149,16 @@ impl Engine {
         Some(at)
     }
 
-    /// What a login is needed for at one provider; in a namespace that is `doomed`, all objects are about to go.
+    /// Returns what a login is needed for at one provider; in a namespace that is `doomed`, all
+    /// objects are about to be deleted.
     fn user(&self, provider: &ProviderKey, doomed: Option<&str>) -> User {
         let deleting = self.stores.providers.get(provider).is_some_and(|object| object.deleting());
         let mut user = User { deleting, lives: false, going: false };
         let listed = self.stores.ledgers.select(|key, entry| {
             let lives = match &entry.document {
                 Ok(document) => lives_at(document, provider, key),
-                // What it lists is known from status at the deadline, at the provider that the object names.
+                // Its credentials are known from status at the deadline, at the provider that the
+                // object names.
                 Err(_) => {
                     let object = self.stores.credentials.get(key);
                     object.is_some_and(|object| ProviderKey::wanted_by(&object, &key.namespace) == *provider)
@@ -168,7 +175,8 @@ impl Engine {
         user
     }
 
-    /// Whether a namespace is being deleted; who may not look at it does not know, and takes care.
+    /// Returns whether a namespace is being deleted. Without the right to read it, that is not
+    /// known, and `true` is the safe answer.
     async fn is_going(&self, namespace: &str) -> Result<bool, EngineError> {
         let namespaces: Api<Partial<Namespace>> = Api::all(self.client.clone());
         match call("reading a namespace", namespaces.get_opt(namespace)).await {

@@ -1,5 +1,5 @@
-//! What an account holds of ours, looked over once an hour: one list serves all its objects. What carries an object's tag and is in
-//! no ledger was left behind, or is somebody else's who believes to be us.
+//! The hourly listing of an account: one list serves all its objects. A credential that has an
+//! object's tag but is in no ledger is either left over or belongs to a clone of this cluster.
 
 use std::{
     collections::HashMap,
@@ -24,15 +24,15 @@ use super::{
     Account,
 };
 
-/// What all tags begin with.
+/// The prefix of all tags.
 const TAGS: &str = "kw";
-/// How long after a list that failed the next attempt is made.
+/// The pause after a list that failed.
 const TRY_AGAIN: SignedDuration = SignedDuration::from_mins(5);
 
-/// The longest time for a list, however many pages it has.
+/// The longest time for a list with all of its pages.
 const LIST_WITHIN: Duration = Duration::from_secs(120);
 
-/// What was found and is in no ledger, by whose tag it carries.
+/// The credentials that were found and are in no ledger, by the object whose tag they have.
 #[derive(Default)]
 pub(super) struct Strays(Mutex<HashMap<Key, (ProviderKey, Vec<FoundCredential>)>>);
 
@@ -41,14 +41,14 @@ impl Strays {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns what was found at `account` and carries the tag of `key`: what an earlier provider
-    /// of that object holds is none of this one's.
+    /// Returns the credentials found at `account` with the tag of `key`. Those at an earlier
+    /// provider of that object do not count for this one.
     pub(super) fn of(&self, key: &Key, account: &ProviderKey) -> Vec<FoundCredential> {
         let all = self.all();
         all.get(key).filter(|(at, _)| at == account).map(|(_, found)| found.clone()).unwrap_or_default()
     }
 
-    /// Keeps what was found at `account` in place of what was found there before. Returns whom it concerns.
+    /// Replaces the credentials found at `account` before. Returns the objects that they concern.
     pub(super) fn replace(
         &self,
         account: &ProviderKey,
@@ -65,7 +65,7 @@ impl Strays {
 }
 
 impl Engine {
-    /// Lists an account if that is due. Returns whom what was found concerns.
+    /// Lists an account if that is due. Returns the objects that the result concerns.
     pub(super) async fn list_account(
         &self,
         key: &ProviderKey,
@@ -82,7 +82,8 @@ impl Engine {
             return Vec::new();
         };
         if owners.is_empty() {
-            // Whose tags were found there earlier has moved away, or is gone.
+            // An object whose tags were found there earlier has moved to another provider, or was
+            // deleted.
             return self.accounts.strays.replace(key, HashMap::new());
         }
         if !turns.begin(Work::List, key) {
@@ -125,7 +126,7 @@ impl Engine {
                 continue;
             }
             let own = document.tag(&key.namespace, &key.name);
-            // Its own tag is its own for sure; the tags that it inherited may come from a status.
+            // Its own tag is certain; the tags that it inherited may come from a status.
             for tag in document.tags(&key.namespace, &key.name).into_iter().filter(|it| *it != own) {
                 owners.entry(tag).or_insert_with(|| key.clone());
             }
@@ -143,7 +144,7 @@ impl Engine {
         let mut strays: HashMap<Key, Vec<FoundCredential>> = HashMap::new();
         for it in found {
             let Some(key) = naming::parts(&it.name).and_then(|(tag, _)| owners.get(tag)) else { continue };
-            // The ledger as it is now: what is being made just now is in it already.
+            // The current ledger: an intent of a create in progress is in it already.
             let entry = self.stores.ledgers.get(key);
             if entry.is_none_or(|entry| {
                 entry.document.is_ok_and(|document| document.expects(&it.name, &it.client_id))

@@ -1,4 +1,4 @@
-//! What a provider object of either kind says.
+//! A provider object of either kind.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ impl Asks for ProviderObject {
 }
 
 impl ProviderObject {
-    /// Where it is kept.
+    /// Returns where it is stored.
     #[must_use]
     pub fn key(&self) -> ProviderKey {
         match self {
@@ -81,7 +81,7 @@ impl ProviderObject {
         generation.unwrap_or_default()
     }
 
-    /// Whether our finalizer is on it.
+    /// Returns whether it has our finalizer.
     pub(in crate::engine) fn held(&self) -> bool {
         match self {
             Self::Namespaced(it) => carries(it.as_ref(), PROVIDER_FINALIZER),
@@ -89,7 +89,7 @@ impl ProviderObject {
         }
     }
 
-    /// Whether it is being deleted.
+    /// Returns whether it is being deleted.
     pub(in crate::engine) fn deleting(&self) -> bool {
         match self {
             Self::Namespaced(it) => it.metadata.deletion_timestamp.is_some(),
@@ -120,7 +120,7 @@ impl ProviderObject {
         }
     }
 
-    /// Who may use it: for a shared provider that does not say so, nobody.
+    /// Returns who may use it: for a shared provider that does not say so, nobody.
     pub(in crate::engine) fn allow(&self) -> Option<Allow> {
         match self {
             Self::Namespaced(_) => None,
@@ -128,7 +128,7 @@ impl ProviderObject {
         }
     }
 
-    /// Where its login is kept.
+    /// Returns where its login is stored.
     #[must_use]
     pub fn login(&self, key: &ProviderKey) -> Option<Key> {
         match self {

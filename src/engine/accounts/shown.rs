@@ -1,10 +1,10 @@
-//! How an account stands, in a word: for its status, and for metrics.
+//! The state of an account, in a word: for its status, and for metrics.
 
 use super::{Account, Accounts};
 use crate::{api::Reason, engine::stores::ProviderKey, lifecycle::status};
 
 impl Account {
-    /// Whether it can be used, and why or why not.
+    /// Returns whether it can be used, and why or why not.
     pub(super) fn says(&self) -> (bool, Reason, String) {
         match (&self.setup, self.health.pause()) {
             (Err((reason, message)), _) => (false, *reason, message.clone()),
@@ -21,7 +21,7 @@ impl Account {
 }
 
 impl Accounts {
-    /// Whether an account can be used, and why or why not; `None` before it has been looked at.
+    /// Returns whether an account can be used, and why or why not; `None` before its first pass.
     pub(in crate::engine) fn ready(&self, key: &ProviderKey) -> Option<(bool, Reason)> {
         let all = self.all();
         let account = all.get(key)?;
@@ -38,7 +38,7 @@ impl Accounts {
         self.driver(key)?.requests_per_minute()
     }
 
-    /// Whether a person makes the credentials of this account.
+    /// Returns whether a person makes the credentials of this account.
     pub(in crate::engine) fn is_by_hand(&self, key: &ProviderKey) -> bool {
         let all = self.all();
         all.get(key).is_some_and(|it| it.setup.as_ref().is_ok_and(|usable| usable.capabilities.by_hand))

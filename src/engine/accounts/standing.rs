@@ -1,4 +1,5 @@
-//! What is known of an account as a whole: from the ledgers, and from what a person has said on its provider object.
+//! The state of an account as a whole: from the ledgers, and from the annotations that a person has
+//! set on its provider object.
 
 use super::Account;
 use crate::{
@@ -15,13 +16,14 @@ use crate::{
 };
 
 impl Engine {
-    /// The account as a decision about the object `of` sees it; `None` before it has been looked at.
+    /// Returns the account as a decision about the object `of` sees it; `None` before its first
+    /// pass.
     pub(in crate::engine) fn provider_view(&self, key: &ProviderKey, of: &Key) -> Option<ProviderView> {
         let mut view = self.accounts.view(key)?;
         if let ProviderView::Usable(provider) = &mut view
             && let Some(object) = self.stores.providers.get(key)
         {
-            // It may have been deleted since the account was last looked after.
+            // It may have been deleted since the last pass of the account.
             provider.deleting |= object.deleting();
             provider.standing = self.standing(key, &object, &provider.fingerprint, Some(of));
             provider.budget = self.budget(key, &object, of);
@@ -29,7 +31,8 @@ impl Engine {
         Some(view)
     }
 
-    /// How many more credentials an account may be asked for by the namespace of the object `of`.
+    /// Returns how many more credentials may be requested from an account by the namespace of the
+    /// object `of`.
     fn budget(&self, key: &ProviderKey, object: &ProviderObject, of: &Key) -> Budget {
         let shared = key.kind == ProviderKind::ClusterCredentialProvider;
         let namespace = shared.then_some(of.namespace.as_str());

@@ -1,4 +1,4 @@
-//! What is said of an account in the status of its provider object.
+//! The status of a provider object: what it says about its account.
 
 use std::sync::Arc;
 
@@ -27,7 +27,8 @@ use crate::{
 };
 
 impl Engine {
-    /// Writes a provider's status if it has changed. Counts alone are written seldom: the return value says when they are due.
+    /// Writes a provider's status if it has changed. Counts alone are written with long pauses: the
+    /// return value says when they are due.
     ///
     /// # Errors
     /// A conflict if the answer brings somebody else's change along.
@@ -63,7 +64,7 @@ impl Engine {
                 .map(|usable| usable.capabilities.in_words())
                 .unwrap_or_default(),
             credentials: before.and_then(|it| it.credentials),
-            // That it is slowed down is news; how much is a number like the counts.
+            // A slowdown is news, but its degree is a number like the counts.
             requests_per_minute: slowed.map(|to| before.and_then(|it| it.requests_per_minute).unwrap_or(to)),
         };
         let counts = Some(self.stores.ledgers.of(key, |tally| tally.counts).unwrap_or_default());

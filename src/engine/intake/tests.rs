@@ -1,4 +1,4 @@
-//! What is read from an intake, and what is not.
+//! Reading an intake: accepted and refused content.
 
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
-//! Answers to our own writes. A write without a resourceVersion goes on top of whatever is there by
-//! then, and its answer brings that along: it is the echo of the write only if nothing else came
-//! with it.
+//! Answers to our own writes. A write without a resourceVersion is merged with the state that is
+//! there by then, and its answer contains that state: it is the echo of the write only if nothing
+//! else came with it.
 
 use std::{hash::Hash, sync::Arc};
 
@@ -12,8 +12,8 @@ use super::Store;
 
 /// An object that others change and Credwright adds to.
 pub trait Asks {
-    /// Returns whether both ask for the same: they differ in what Credwright itself writes there,
-    /// if at all.
+    /// Returns whether both ask for the same: they differ at most in fields that Credwright itself
+    /// writes.
     fn asks_the_same(&self, other: &Self) -> bool;
 }
 
@@ -37,9 +37,9 @@ fn same_but_for_status(one: &ObjectMeta, other: &ObjectMeta) -> bool {
 }
 
 impl<K: Clone + Eq + Hash, V: Clone> Store<K, V> {
-    /// Keeps the answer to a write of ours that was sent without a resourceVersion. Returns whether
-    /// somebody else's change came with it: the watch tells of no version up to this one any more,
-    /// so whoever wrote has to look again.
+    /// Stores the answer to a write of ours that was sent without a resourceVersion. Returns
+    /// whether another writer's change came with it: the watch reports no version up to this one
+    /// any more, so the caller has to look again.
     ///
     /// A write that names the version it was based on needs only [`Self::put`]: the API server
     /// refuses it after any other change.

@@ -1,5 +1,5 @@
-//! What the ledgers say of each account, kept in step with them: with thousands of objects, a question about an account must
-//! not take a look at each of them.
+//! Sums over the ledgers of each account, kept up to date: with thousands of objects, a question
+//! about an account must not read each of them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -25,22 +25,22 @@ pub(super) struct Census(HashMap<ProviderKey, Tally>);
 pub(in crate::engine) struct Tally {
     /// Credentials by state.
     pub(in crate::engine) counts: CredentialCounts,
-    /// How many workloads may use.
+    /// The number that workloads may use.
     pub(in crate::engine) usable: u32,
-    /// How many may be alive, by the fingerprint of the account that they were made at.
+    /// The numbers that may be alive, by the fingerprint of the account that they were made at.
     pub(in crate::engine) alive: BTreeMap<String, u32>,
-    /// How many millionths of a credential the schedules need within an hour.
+    /// The millionths of a credential that the schedules need within an hour.
     pub(in crate::engine) needed: u64,
     /// The same for each namespace that needs any.
     needed_by: BTreeMap<String, u64>,
-    /// Those that the provider refuses, and those that it refused until they were over.
+    /// Revisions that the provider refuses now or refused when they ended.
     refused: BTreeSet<Refused>,
-    /// When credentials were asked for, by all and by namespace; some may be older than anybody asks about.
+    /// The times of mints, of all and by namespace; some may be older than anybody asks about.
     mints: Mints,
     mints_of: BTreeMap<String, Mints>,
 }
 
-/// Times, and how many there are: a question that comes with each look at an object.
+/// Times and their number: a question in each pass of an object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Mints {
     count: usize,
@@ -61,7 +61,7 @@ impl Mints {
         }
     }
 
-    /// Those of the last hour, in order.
+    /// Returns the times of the last hour, in order.
     fn recent(&self, now: Timestamp) -> Vec<Timestamp> {
         let recent = self.at.iter().filter(|(at, _)| backoff::counts(**at, now));
         recent.flat_map(|(at, count)| std::iter::repeat_n(*at, *count as usize)).collect()
@@ -75,7 +75,8 @@ pub(super) struct Mint<'a> {
     pub(super) at: Timestamp,
 }
 
-/// What the ledger of `key` says was asked for of late. Where it does not say at which provider, it counts at the last one.
+/// Returns the recent mints in the ledger of `key`. A mint of an unnamed provider counts at the
+/// last one.
 pub(super) fn mints<'a>(key: &'a Key, entry: &'a LedgerEntry) -> impl Iterator<Item = Mint<'a>> {
     let document = entry.document.as_ref().ok();
     document.into_iter().flat_map(|document| &document.mints).filter_map(move |at| {
@@ -218,7 +219,8 @@ impl Tally {
         }
     }
 
-    /// What was asked for within the hour, by all and, if a namespace is given, by that; `None` if it is far from `limit`.
+    /// Returns the mints within the hour, of all and, if a namespace is given, of that; `None` if
+    /// they are far from `limit`.
     pub(in crate::engine) fn asked(
         &self,
         namespace: Option<&str>,
@@ -253,23 +255,24 @@ impl Tally {
             .or_else(|| budget::share_too_low(limits, self.needed, most))
     }
 
-    /// How many credentials were asked for within the hour.
+    /// Returns how many credentials were requested within the hour.
     pub(in crate::engine) fn minted(&self, now: Timestamp) -> usize {
         self.mints.recent(now).len()
     }
 
-    /// How many credentials may be alive.
+    /// Returns how many credentials may be alive.
     pub(in crate::engine) fn living(&self) -> u32 {
         self.alive.values().sum()
     }
 
-    /// How many credentials that may be alive were made at an account with another fingerprint.
+    /// Returns how many credentials that may be alive were made at an account with another
+    /// fingerprint.
     pub(in crate::engine) fn made_elsewhere(&self, fingerprint: &str) -> u32 {
         self.alive.iter().filter(|(it, _)| !may_be(it, fingerprint)).map(|(_, count)| count).sum()
     }
 
-    /// When credentials came to be refused, in order of time: those that still are, and those that were replaced just now. What
-    /// a person has judged is left out.
+    /// Returns the times at which credentials came to be refused, in order: those that still are,
+    /// and those that were replaced just now. A credential that a person has judged is left out.
     pub(in crate::engine) fn refusals(
         &self,
         judged: Option<Timestamp>,

@@ -1,5 +1,5 @@
-//! The ledgers, and who holds which client ID: a question that comes with each mint, and with thousands of objects must not
-//! take a look at each of them.
+//! The ledgers, and the owners of client IDs: a question in each mint, which with thousands of
+//! objects must not read each of them.
 
 use std::{
     collections::HashMap,
@@ -16,15 +16,15 @@ use super::{
     census::{Census, Mint, Tally, mints},
 };
 
-/// The most mints of ledgers that are gone; the oldest go first. The ConfigMap has a bound of its
-/// own.
+/// The largest number of mints of deleted ledgers; the oldest are dropped first. The ConfigMap has
+/// a bound of its own.
 const DEPARTED_MAX: usize = 8192;
 
-/// A credential that was minted for an object or a ledger which has gone since.
+/// A credential that was minted for an object or a ledger which was deleted since.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Departed {
-    /// When.
+    /// The time.
     pub at: Timestamp,
     provider: ProviderKey,
     object: Key,
@@ -32,7 +32,7 @@ pub struct Departed {
 }
 
 impl Departed {
-    /// What the ledger of `key` says was minted.
+    /// Returns the mints in the ledger of `key`.
     pub(in crate::engine) fn all(key: &Key, entry: &LedgerEntry) -> Vec<Self> {
         let uid = entry.document.as_ref().map(|document| document.object_uid.clone()).unwrap_or_default();
         let departed = |Mint { provider, at, .. }: Mint<'_>| Self {
@@ -62,11 +62,11 @@ impl Departed {
 /// A ledger that holds a client ID.
 #[derive(Debug, PartialEq, Eq)]
 struct Holder {
-    /// Of its ApiCredential.
+    /// The key of its ApiCredential.
     key: Key,
     /// The fingerprint of the account that the client is of.
     account: String,
-    /// Only its own namespace says that the client exists, so it holds nothing against other
+    /// Only its own namespace says that the client exists, so it blocks nothing in other
     /// namespaces.
     unverified: bool,
 }
@@ -89,20 +89,20 @@ pub struct Ledgers {
 struct Index {
     /// The holders of each client ID.
     holders: HashMap<String, Vec<Holder>>,
-    /// What they say of each account.
+    /// The sums for each account.
     census: Census,
-    /// Mints that are in no ledger any more; those that a ledger lists count there.
+    /// Mints that are in no ledger any more; those in a ledger count there.
     departed: Vec<Departed>,
-    /// Those of them that are stored.
+    /// The entries that are stored.
     stored: Vec<Departed>,
     /// Some of them are not stored.
     lost: bool,
 }
 
 impl Index {
-    /// Goes on counting what `before` lists and `after` does not. Not every ledger goes through
-    /// [`Engine::release_ledger`](crate::engine::Engine::release_ledger): whoever may write Secrets
-    /// can force one away or put an earlier one in its place.
+    /// Keeps counting mints that `before` lists and `after` does not. Not every ledger is removed
+    /// by [`Engine::release_ledger`](crate::engine::Engine::release_ledger): anyone who may write
+    /// Secrets can force one away or put an earlier one in its place.
     fn lose(&mut self, key: &Key, before: &LedgerEntry, after: Option<&LedgerEntry>) {
         for it in Departed::all(key, before) {
             if after.is_some_and(|after| it.is_listed(after)) || self.departed.contains(&it) {
@@ -126,7 +126,7 @@ impl Index {
     }
 }
 
-/// Returns whether a ledger does not go on from what was there before it.
+/// Returns whether a ledger does not continue the one before it.
 fn goes_back(before: &LedgerEntry, after: &LedgerEntry) -> bool {
     match (&before.document, &after.document) {
         (Ok(before), Ok(after)) => after.written_at < before.written_at,
@@ -139,12 +139,12 @@ impl Ledgers {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is known of `key`.
+    /// Returns the entry of `key`.
     pub fn get(&self, key: &Key) -> Option<LedgerEntry> {
         self.entries.get(key)
     }
 
-    /// Keeps `entry` unless one at least as new is there. Returns whether it was news.
+    /// Stores `entry` unless one at least as new is there. Returns whether it was news.
     pub fn put(&self, key: Key, entry: LedgerEntry) -> bool {
         let mut index = self.index();
         let Index { holders, census, .. } = &mut *index;
@@ -170,7 +170,7 @@ impl Ledgers {
         true
     }
 
-    /// The version of what is known of `key`; 0 if nothing is.
+    /// The version of the entry of `key`; 0 if there is none.
     pub fn version(&self, key: &Key) -> u64 {
         self.entries.version(key)
     }
@@ -190,8 +190,8 @@ impl Ledgers {
         true
     }
 
-    /// Keeps all that was minted for objects and ledgers that are gone. It counts at their accounts
-    /// like the rest; what is still in a ledger counts there.
+    /// Stores all mints of deleted objects and ledgers. They count at their accounts like the rest;
+    /// a mint that is still in a ledger counts there.
     pub fn set_departed(&self, mut departed: Vec<Departed>) {
         let mut index = self.index();
         departed.retain(|it| self.entries.get(&it.object).is_none_or(|entry| !it.is_listed(&entry)));
@@ -207,22 +207,22 @@ impl Ledgers {
         self.set_departed(departed);
     }
 
-    /// Returns whether something was lost that is not stored, once.
+    /// Returns whether a mint was lost that is not stored, once.
     pub fn take_lost(&self) -> bool {
         std::mem::take(&mut self.index().lost)
     }
 
-    /// What was minted for objects that are gone.
+    /// Returns the mints of deleted objects.
     pub fn departed(&self) -> Vec<Departed> {
         self.index().departed.clone()
     }
 
-    /// When credentials were minted for earlier objects at `key`.
+    /// Returns the times of mints for earlier objects at `key`.
     pub fn minted_before(&self, key: &Key) -> Vec<Timestamp> {
         self.index().departed.iter().filter(|it| it.object == *key).map(|it| it.at).collect()
     }
 
-    /// Whether there is any that `is` is true of.
+    /// Returns whether `is` is true of any ledger.
     pub fn any(&self, is: impl Fn(&Key, &LedgerEntry) -> bool) -> bool {
         self.entries.any(is)
     }
@@ -232,7 +232,7 @@ impl Ledgers {
         self.entries.select(select)
     }
 
-    /// Asks what the ledgers say of an account.
+    /// Reads the sums of the ledgers for an account.
     pub(in crate::engine) fn of<T>(
         &self,
         provider: &ProviderKey,
@@ -241,14 +241,14 @@ impl Ledgers {
         self.index().census.of(provider).map(ask)
     }
 
-    /// Asks what the ledgers say of all accounts.
+    /// Reads the sums of the ledgers for all accounts.
     pub(in crate::engine) fn accounts<T>(&self, ask: impl Fn(&Tally) -> T) -> Vec<(ProviderKey, T)> {
         self.index().census.all().map(|(key, tally)| (key.clone(), ask(tally))).collect()
     }
 
-    /// Returns whether a ledger other than that of `key` holds this client ID against it, at what
-    /// may be the account with this fingerprint. Where IDs are small numbers, two accounts have the
-    /// same ones.
+    /// Returns whether a ledger other than that of `key` holds this client ID against it, at an
+    /// account that may have this fingerprint. If IDs are small numbers, two accounts have the same
+    /// ones.
     #[must_use]
     pub fn held_by_another(&self, client_id: &str, fingerprint: &str, key: &Key) -> bool {
         self.is_held(client_id, fingerprint, |it| it.key != *key && it.counts_in(&key.namespace))
@@ -277,7 +277,7 @@ fn holders_in(entry: &LedgerEntry, key: &Key) -> Vec<(String, Holder)> {
     revisions.filter_map(holder).collect()
 }
 
-/// Takes out what the ledger of `key` held when it was as `before`.
+/// Removes the entries for the ledger of `key` in its state `before`.
 fn forget(holders: &mut HashMap<String, Vec<Holder>>, before: Option<&LedgerEntry>, key: &Key) {
     for (id, _) in before.map(|it| holders_in(it, key)).unwrap_or_default() {
         let Some(held) = holders.get_mut(&id) else { continue };

@@ -1,8 +1,8 @@
 //! The Secrets that workloads read, as far as decisions need them.
 //!
 //! Anybody may put the label on a Secret of theirs, with as many annotations as fit into one. So of
-//! each, only what has a bound is kept; and of those that belong to no object that is known, only
-//! the last ones.
+//! each, only bounded fields are kept; and of those that belong to no known object, only the last
+//! ones.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet, VecDeque},
@@ -27,12 +27,12 @@ use crate::{
     lifecycle::world::Rendered,
 };
 
-/// How many targets are kept that no known object owns or names: it may be told of after its
-/// Secret.
+/// The number of targets kept that no known object owns or names: the watch may deliver the Secret
+/// before its object.
 pub(super) const UNCLAIMED_MAX: usize = 1024;
 /// The longest UID and name that an owner has.
 const OWNER_MAX: (usize, usize) = (64, 253);
-/// How many labels and annotations a spec may ask for.
+/// The number of labels and annotations that a spec may ask for.
 const WORN_MAX: usize = 64;
 
 /// A target, without its secrets.
@@ -44,9 +44,9 @@ pub struct TargetEntry {
     pub version: u64,
     /// The UID of the ApiCredential that controls it.
     pub owner: Option<String>,
-    /// The name of whatever controls it.
+    /// The name of its controller.
     pub controller: Option<String>,
-    /// What it holds, if that is exactly what Credwright wrote.
+    /// The credential in it, if that is exactly what Credwright wrote.
     pub intact: Option<Rendered>,
     /// Hash of the labels and annotations that it wears because a spec asked for them.
     pub dress: u64,
@@ -54,7 +54,7 @@ pub struct TargetEntry {
     pub immutable: bool,
     /// True if it is being deleted.
     pub terminating: bool,
-    /// When it was created.
+    /// The time at which it was created.
     pub created_at: Option<Timestamp>,
 }
 
@@ -77,7 +77,7 @@ pub fn target_entry(secret: &Secret, sealer: &Sealer) -> TargetEntry {
     }
 }
 
-/// The name of whatever controls an object. The API server takes names that are longer than any
+/// The name of an object's controller. The API server accepts names that are longer than any
 /// object's: they are cut.
 #[must_use]
 pub fn controller(metadata: &ObjectMeta) -> Option<String> {
@@ -118,8 +118,7 @@ fn parts<'a>(head: &'a [String], secret: &'a Secret) -> impl Iterator<Item = &'a
     head.iter().map(String::as_bytes).chain(data)
 }
 
-/// The labels and annotations that a target wears, by what Credwright wrote down when it put them
-/// on.
+/// The labels and annotations on a target, as Credwright recorded them when it added them.
 fn worn(metadata: &ObjectMeta) -> u64 {
     let value = |there: &Option<BTreeMap<String, String>>, key: &str| there.as_ref()?.get(key).cloned();
     let noted = metadata.annotations.iter().flatten().find(|(key, _)| *key == DRESSED_ANNOTATION);
@@ -132,7 +131,7 @@ fn worn(metadata: &ObjectMeta) -> u64 {
     hash(pairs.collect())
 }
 
-/// Returns what a target wears that is as a spec asks for.
+/// Returns the labels and annotations of a target that are as a spec asks for.
 pub(in crate::engine) fn asked(output: Option<&SecretOutput>) -> u64 {
     let Some(output) = output else { return hash(Vec::new()) };
     let labels = output.labels.iter().map(|(key, value)| (false, key.clone(), value.clone()));
@@ -159,7 +158,7 @@ pub struct Targets {
 struct Index {
     /// By the UID of their owner.
     owned: HashMap<String, HashSet<Key>>,
-    /// Those that no known object claims, the oldest first.
+    /// The targets that no known object claims, the oldest first.
     unclaimed: VecDeque<Key>,
 }
 
@@ -186,12 +185,12 @@ impl Targets {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns what is known of `key`.
+    /// Returns the entry of `key`.
     pub fn get(&self, key: &Key) -> Option<TargetEntry> {
         self.entries.get(key)
     }
 
-    /// The version of what is known of `key`; 0 if nothing is.
+    /// The version of the entry of `key`; 0 if there is none.
     pub fn version(&self, key: &Key) -> u64 {
         self.entries.version(key)
     }
@@ -201,7 +200,7 @@ impl Targets {
         self.entries.select(select)
     }
 
-    /// Keeps `entry` unless one at least as new is there. Returns whether it was news.
+    /// Stores `entry` unless one at least as new is there. Returns whether it was news.
     pub(super) fn put(&self, key: &Key, entry: TargetEntry) -> bool {
         let mut index = self.index();
         let before = self.entries.get(key);
@@ -248,7 +247,7 @@ impl Targets {
         }
     }
 
-    /// How many there are.
+    /// Returns the number of entries.
     #[cfg(test)]
     pub(super) fn count(&self) -> (usize, usize) {
         (self.entries.select(|_, _| Some(())).len(), self.index().owned.len())

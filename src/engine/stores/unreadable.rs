@@ -13,7 +13,7 @@ use crate::engine::wire::{Decoded, Own};
 /// Kind, and namespace and name.
 type At = (String, Key);
 
-/// Why the specs of objects cannot be read.
+/// The causes for which the specs of objects cannot be read.
 #[derive(Default)]
 pub struct Unreadable(Mutex<BTreeMap<At, Arc<str>>>);
 
@@ -22,8 +22,7 @@ impl Unreadable {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes whether an object can be read. It is logged once, and again when the cause is another
-    /// one.
+    /// Notes whether an object can be read. It is logged once, and again when the cause changes.
     pub fn note<K: Own>(&self, decoded: &Decoded<K>) {
         let (kind, key) = (K::kind(&()).into_owned(), Key::of(decoded));
         let Some(why) = &decoded.unreadable else { return self.forget::<K>(&key) };
@@ -34,7 +33,7 @@ impl Unreadable {
         }
     }
 
-    /// Forgets an object that is gone.
+    /// Drops a deleted object.
     pub fn forget<K: Resource<DynamicType = ()>>(&self, key: &Key) {
         let mut all = self.all();
         // Mostly there are none, and then nothing is copied to look for one.

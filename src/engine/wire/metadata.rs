@@ -1,4 +1,4 @@
-//! An object's metadata, without what Credwright never looks at.
+//! An object's metadata, without the parts that Credwright never reads.
 
 use std::{collections::BTreeMap, fmt, marker::PhantomData};
 
@@ -12,8 +12,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeStru
 
 use crate::api::instant;
 
-/// The metadata that are read. `managedFields` are not: they may hold times that no instant here
-/// can be.
+/// The metadata that are read. `managedFields` are not: they may hold times that are no valid
+/// instant here.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Slim {
@@ -49,7 +49,7 @@ pub(super) fn slim<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectM
         owner_references: slim.owner_references,
         finalizers: slim.finalizers,
         creation_timestamp: slim.creation_timestamp.and_then(|text| instant::parsed(&text)).map(Time),
-        // An object that is being deleted stays one, whatever its time says.
+        // A terminating object stays one, even if its time is invalid.
         deletion_timestamp: slim
             .deletion_timestamp
             .map(|text| Time(instant::parsed(&text).unwrap_or(Timestamp::UNIX_EPOCH))),
@@ -58,7 +58,7 @@ pub(super) fn slim<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectM
     })
 }
 
-/// The metadata of an object of whatever kind: nothing else of it is asked for.
+/// The metadata of an object of any kind: no other part of it is requested.
 #[derive(Clone, Deserialize)]
 pub struct Partial<K> {
     /// The metadata.

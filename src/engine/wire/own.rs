@@ -1,4 +1,4 @@
-//! Objects of our own kinds: each is decoded by itself, and what cannot be read of it is said
+//! Objects of our own kinds: each is decoded by itself, and the error of an unreadable part is kept
 //! beside it.
 
 use std::{collections::BTreeMap, fmt, ops::Deref};
@@ -14,20 +14,19 @@ use crate::api::{
     CredentialProviderSpec, ProviderStatus,
 };
 
-/// The longest spec that is kept, in bytes of JSON. What the schema allows is shorter, but for
-/// texts of long characters.
+/// The longest spec that is kept, in bytes of JSON. The schema allows less, except for texts of
+/// long characters.
 const SPEC_MAX: usize = 160 * 1024;
-/// The longest status that is read. A longer one was not written by Credwright, and is written
-/// anew.
+/// The longest status that is read. A longer one was not written by Credwright, and is replaced.
 const STATUS_MAX: usize = 64 * 1024;
-/// The longest member that is kept of a spec that cannot be read whole: nothing is done by it, but
-/// its login stays held.
+/// The longest member that is kept of a spec that cannot be read completely: it is not acted on,
+/// but its login keeps its finalizer.
 const MEMBER_MAX: usize = 4 * 1024;
-/// How much of the finalizers and of our own annotations of an object is kept.
+/// The size up to which the finalizers and our own annotations of an object are kept.
 const METADATA_MAX: usize = 8 * 1024;
-/// What our own annotations begin with.
+/// The prefix of our own annotations.
 const OUR_OWN: &str = "credwright.dev/";
-/// How much of a decoder's words is shown: they may quote what they refuse.
+/// The length up to which a decoder's message is shown: it may quote the text that it refuses.
 const WHY_MAX: usize = 200;
 
 /// A kind of ours.
@@ -64,9 +63,9 @@ own! {
 /// An object of a kind of ours, as far as it can be read.
 #[derive(Clone, Debug)]
 pub struct Decoded<K> {
-    /// The object. What could not be read of its spec is as if it were not given.
+    /// The object. An unreadable part of its spec is treated as absent.
     pub object: K,
-    /// Why its spec cannot be read whole: nothing may be done by it.
+    /// The cause for which its spec cannot be read completely: it must not be acted on.
     pub unreadable: Option<String>,
 }
 
@@ -105,15 +104,15 @@ impl<'de, K: Own> Deserialize<'de> for Decoded<K> {
                 (spec.as_deref().and_then(|raw| readable(raw, MEMBER_MAX)).unwrap_or_default(), Some(why))
             }
         };
-        // A status is ours, and can be written anew: what cannot be read of it is left out.
+        // A status is ours, and can be written again: an unreadable part is left out.
         let status =
             status.filter(|raw| raw.get().len() <= STATUS_MAX).and_then(|raw| readable(&raw, STATUS_MAX));
         Ok(Self { object: K::whole(metadata, spec, status), unreadable: overweight.or(unreadable) })
     }
 }
 
-/// Takes out of an object's metadata what nothing here looks at: whoever may write the object may
-/// fill it. Says why the object is to be left alone, if even the rest is too much.
+/// Removes unused parts of an object's metadata, which anyone who may write the object may fill.
+/// Returns why the object is to be skipped, if even the rest is too much.
 fn trim(metadata: &mut ObjectMeta) -> Option<String> {
     (metadata.labels, metadata.owner_references, metadata.generate_name) = (None, None, None);
     let annotations = metadata.annotations.take().unwrap_or_default();
@@ -137,7 +136,7 @@ fn read<T: DeserializeOwned>(spec: &RawValue) -> Result<T, String> {
     serde_json::from_str(spec.get()).map_err(|error| error.to_string().chars().take(WHY_MAX).collect())
 }
 
-/// Returns what can be read: all, or those members that are no longer than this and can be read by
+/// Returns the readable part: all, or those members that are no longer than this and can be read by
 /// themselves.
 fn readable<T: DeserializeOwned>(raw: &RawValue, longest: usize) -> Option<T> {
     if raw.get().len() <= longest

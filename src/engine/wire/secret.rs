@@ -1,4 +1,4 @@
-//! Secrets: whatever is in their metadata, what they hold can be read.
+//! Secrets: their content can be read whatever their metadata are.
 
 use std::{borrow::Cow, collections::BTreeMap, fmt};
 
@@ -20,10 +20,10 @@ pub struct Secret {
     /// Its type.
     #[serde(default, rename = "type")]
     pub type_: Option<String>,
-    /// What it holds.
+    /// The data.
     #[serde(default)]
     pub data: Option<BTreeMap<String, ByteString>>,
-    /// Whether nobody may change it any more.
+    /// True if it is immutable.
     #[serde(default)]
     pub immutable: Option<bool>,
 }

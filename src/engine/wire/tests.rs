@@ -198,7 +198,7 @@ fn an_object_that_is_being_deleted_is_so_whatever_its_time_says() {
     }
 }
 
-/// What is written back is what was there, but for `managedFields`, which the API server then keeps
+/// The object is written back as it was, but for `managedFields`, which the API server then keeps
 /// as they are.
 #[test]
 fn a_secret_is_written_as_it_was_read() {
