@@ -1,6 +1,6 @@
-//! The border for what providers tell: nothing longer than any credential needs comes in, and no
-//! instant that is none. The ledger has to take it, and so have the Secret that workloads read and
-//! an AbandonedCredential.
+//! The border for data from providers: nothing longer than any credential needs comes in, and no
+//! invalid time. The ledger has to store it, and so have the Secret that workloads read and an
+//! AbandonedCredential.
 //!
 //! All drivers are built behind it, so that none can forget it. Their work ends there, too.
 
@@ -96,8 +96,7 @@ fn untrue(what: &str, why: &str) -> Failure {
     failure(FailureKind::Malformed, format!("the provider answered the {what} with {why}"))
 }
 
-/// The sum of what was measured, and the first member that is too long. Members are named, their
-/// values never.
+/// The measured sum, and the first member that is too long. Members are named, their values never.
 #[derive(Default)]
 struct Measure {
     sum: usize,
@@ -134,9 +133,9 @@ impl Measure {
     }
 }
 
-/// Returns whether an answer to a create can be true: each of its members is short enough, and it
-/// ends at an instant, if it ends. A field that `is_own` was not told by the provider but follows
-/// from the specs, which have bounds of their own.
+/// Returns an error if an answer to a create cannot be true: a member is too long, or its end is no
+/// valid time. A field that `is_own` does not come from the provider but follows from the specs,
+/// which have bounds of their own.
 fn check_issued(issued: &Issued, is_own: impl Fn(&str, &str) -> bool) -> Result<(), String> {
     let Issued { ids, client_id, client_secret, expires_at, handle, fields, secret_aliases } = issued;
     if expires_at.is_some_and(|at| instant::told(at).is_none()) {
@@ -170,7 +169,7 @@ fn revocable(made: Issued) -> Option<Issued> {
     check_issued(&made, |_, _| false).is_ok().then_some(made)
 }
 
-/// Checks that what is listed is short enough.
+/// Checks that listed credentials are short enough.
 fn check_found(found: &[Found]) -> Result<(), String> {
     let mut all = Measure::default();
     for Found { name, ids, client_id } in found {

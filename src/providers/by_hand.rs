@@ -1,4 +1,4 @@
-//! What the drivers share whose credentials a person makes: there is nothing to log in to.
+//! The common part of drivers whose credentials a person makes: there is nothing to log in to.
 
 use reqwest::{Method, StatusCode, Url};
 
@@ -11,12 +11,13 @@ use super::{
 /// The pages state no longest name. Those that people type into a form had better be short.
 pub(super) const NAME_MAX: usize = 64;
 
-/// Refuses a login: whoever gives one expects it to be used.
+/// Refuses a login: a person who gives one expects it to be used.
 pub(super) fn no_login(driver: &'static str, login: Option<&LoginData>) -> Result<(), SetupError> {
     if login.is_some() { Err(SetupError::UnwantedLogin { driver }) } else { Ok(()) }
 }
 
-/// Whether the provider answers. What it says to a GET of its token endpoint does not matter: that is no token request.
+/// Returns whether the provider answers. Its answer to a GET of the token endpoint does not matter:
+/// that is no token request.
 pub(super) async fn probe(http: &Http, token_url: &Url) -> Result<(), Failure> {
     let call = Call::read(Operation::Login, "the probe of its token endpoint");
     let answer = http.send(&call, || http.request(Method::GET, token_url)).await?;

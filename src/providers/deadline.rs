@@ -1,7 +1,7 @@
-//! A deadline for what a driver does in one go, however many calls that takes.
+//! A deadline for all calls of one step of a driver.
 //!
-//! Reads and revocations end with it: they may be repeated. A create does not, because what was
-//! sent may not be dropped; its own timeouts end it, and a lost response is looked for.
+//! Reads and revocations end with it: they may be repeated. A create does not, because a sent
+//! request may not be dropped; its own timeouts end it, and a lost response is looked for.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! Members of answers that servers spell in several ways.
 //!
-//! Only what is needed of an answer decides whether it is of use. Digits in a text are a number, a
-//! list of words is a text of words, and what cannot be understood is taken as absent, wherever
+//! Only the needed members of an answer decide whether it is of use. Digits in a text are a number,
+//! a list of words is a text of words, and an unreadable member is taken as absent, wherever
 //! nothing depends on it.
 
 use jiff::{Timestamp, civil::DateTime, tz::Offset};
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::api::instant;
 
-/// A whole number, told as a number or as its digits. What it has behind the point is left out.
+/// A whole number, given as a number or as its digits. A fraction is cut off.
 pub(super) fn whole(value: &Value) -> Option<i64> {
     match value {
         Value::Number(number) => number.as_i64().or_else(|| rounded_down(number.as_f64()?)),
@@ -29,14 +29,13 @@ fn rounded_down(number: f64) -> Option<i64> {
     (number.is_finite() && number.abs() <= MAX).then(|| number.trunc() as i64)
 }
 
-/// Seconds that something lives on, in whatever form they are told; `None` if they are not, or
-/// negative.
+/// A remaining life in seconds, in any form; `None` if it is missing or negative.
 pub(super) fn seconds<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u32>, D::Error> {
     let seconds = whole(&Value::deserialize(from)?).filter(|seconds| *seconds >= 0);
     Ok(seconds.map(|seconds| u32::try_from(seconds).unwrap_or(u32::MAX)))
 }
 
-/// Words separated by spaces (RFC 6749, section 3.3), told as one text or as a list.
+/// Words separated by spaces (RFC 6749, section 3.3), given as one text or as a list.
 pub(super) fn words<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
     Ok(match Value::deserialize(from)? {
         Value::String(text) => Some(text),

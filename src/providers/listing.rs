@@ -1,5 +1,5 @@
 //! A list that is read page by page. An account may hold other people's credentials by the
-//! thousand, so only what is wanted is kept, and there is a bound for all pages together.
+//! thousand, so only wanted entries are kept, and there is a bound for all pages together.
 
 use std::{
     collections::{BTreeMap, HashSet, hash_map::RandomState},
@@ -16,7 +16,7 @@ use super::{
 pub(super) struct Listing<W> {
     title: &'static str,
     wanted: W,
-    /// Tells entries apart without keeping them: of each ID, a hash with a key that nobody knows.
+    /// Tells entries apart without keeping them: of each ID, a hash with a random key.
     seen: HashSet<u64>,
     hasher: RandomState,
     kept: BTreeMap<String, Option<String>>,

@@ -1,7 +1,8 @@
 //! Drivers: how to issue, find, verify and revoke credentials at each provider.
 //!
-//! A driver turns calls of [`Provider`] into HTTP and answers into facts. It never decides anything: what to do next is
-//! the lifecycle's business, and it knows drivers by their [`Capabilities`] only. Kubernetes is not known here.
+//! A driver turns calls of [`Provider`] into HTTP and answers into facts. It never decides
+//! anything: the next step is decided by the lifecycle, which knows drivers by their
+//! [`Capabilities`] only. Kubernetes is not known here.
 
 mod border;
 mod by_hand;
@@ -33,15 +34,16 @@ pub use crate::lifecycle::{
 /// A provider account, as the lifecycle's steps need it.
 #[async_trait]
 pub trait Provider: Send + Sync {
-    /// What this provider can do.
+    /// Returns the capabilities of this provider.
     fn capabilities(&self) -> &Capabilities;
 
-    /// Who we are to the provider: the public part of the login, for example its client ID. Never revoked, never handed out.
+    /// Returns our identity at the provider: the public part of the login, for example its client
+    /// ID. Never revoked, never handed out.
     fn identity(&self) -> Option<&str>;
 
-    /// The value of [`Issued::fields`] for a pair with these scopes, by the settings and by what
-    /// the provider said last. Empty while that is not known. A `scope` may be missing: it is what
-    /// the pair was issued with.
+    /// The value of [`Issued::fields`] for a pair with these scopes, by the settings and by the
+    /// provider's last answer. Empty while that is not known. A `scope` may be missing: it is the
+    /// one that the pair was issued with.
     fn fields(&self, _scopes: &[String]) -> BTreeMap<String, String> {
         BTreeMap::new()
     }
@@ -52,38 +54,43 @@ pub trait Provider: Send + Sync {
         None
     }
 
-    /// Whether the login works, or where there is none, whether the provider answers. Changes nothing.
+    /// Checks that the login works or, without a login, that the provider answers. Changes nothing.
     async fn probe(&self) -> Result<(), Failure>;
 
-    /// Makes a credential. Sent at most once by each call; if the request may have had an effect and its answer is not to be
-    /// had or not to be believed, the failure is [`FailureKind::Ambiguous`] or [`FailureKind::Malformed`]. Not called where
+    /// Makes a credential. Sent at most once by each call; if the request may have had an effect
+    /// and its answer is not to be had or not to be believed, the failure is
+    /// [`FailureKind::Ambiguous`] or [`FailureKind::Malformed`]. Not called where
     /// [`Capabilities::by_hand`] says that a person makes them.
     async fn create(&self, _request: &CreateRequest) -> Result<Issued, NotIssued> {
         Err(by_hand().into())
     }
 
-    /// What exists whose name contains `tag`, all pages of it. Only called where [`Capabilities::list`] says so.
+    /// Returns all credentials whose name contains `tag`, from all pages. Only called where
+    /// [`Capabilities::list`] says so.
     async fn find(&self, _tag: &str) -> Result<Vec<Found>, Failure> {
         Err(by_hand())
     }
 
-    /// Tries a pair where workloads will use it. Only called where [`Capabilities::verify`] says so.
+    /// Tries a pair where workloads will use it. Only called where [`Capabilities::verify`] says
+    /// so.
     async fn verify(&self, pair: &Pair) -> Result<Verdict, Failure>;
 
-    /// Makes a credential invalid. Safe to repeat. Only called where [`Capabilities::revoke`] says so.
+    /// Makes a credential invalid. Safe to repeat. Only called where [`Capabilities::revoke`] says
+    /// so.
     async fn revoke(&self, _target: &RevokeRequest) -> Result<Revocation, Failure> {
         Err(by_hand())
     }
 }
 
-/// Whether a text can be one half of a pair: RFC 6749 (appendices A.1 and A.2) spells both in visible ASCII and spaces.
+/// Returns whether a text can be one half of a pair: RFC 6749 (appendices A.1 and A.2) spells both
+/// in visible ASCII and spaces.
 fn is_half(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
 /// Returns whether `told` is the name that was `asked` for, maybe cut by the provider. Nothing else
-/// may be revoked for being in an answer: some servers answer a create with what somebody else has
-/// made before.
+/// may be revoked because it is in an answer: some servers answer a create with a credential that
+/// somebody else made before.
 fn is_named_alike(told: &str, asked: &str) -> bool {
     told == asked || naming::parts(asked).is_some_and(|(tag, _)| told.contains(tag))
 }
@@ -92,7 +99,7 @@ fn by_hand() -> Failure {
     http::failure(FailureKind::Rejected, "only a person can do that at this provider")
 }
 
-/// What is asked of a provider.
+/// The request for a credential.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CreateRequest {
     /// The unique name to give it.
@@ -101,25 +108,26 @@ pub struct CreateRequest {
     pub scopes: Vec<String>,
     /// The end of its life, where the provider can enforce one.
     pub expires_at: Option<Timestamp>,
-    /// Where it may be used from.
+    /// The subnets from which it may be used.
     pub subnets: Vec<String>,
 }
 
-/// What a provider made. Like all that holds a secret, not `Debug`. None of it is long: `border.rs`
-/// sees to that for all drivers.
+/// A credential that a provider made. Like all types that hold a secret, not `Debug`. None of it is
+/// long: `border.rs` sees to that for all drivers.
 pub struct Issued {
-    /// Provider-side ids by name (`credentialId`, …), whatever `revoke` needs besides the client ID. Not secret.
+    /// Provider-side ids by name (`credentialId`, …), as far as `revoke` needs them besides the
+    /// client ID. Not secret.
     pub ids: BTreeMap<String, String>,
     /// The public half of the pair.
     pub client_id: String,
     /// The secret half.
     pub client_secret: SecretString,
-    /// When the provider ends it by itself.
+    /// The time at which the provider ends it by itself.
     pub expires_at: Option<Timestamp>,
-    /// What only the driver needs to revoke it, and which is a secret too (an RFC 7592 registration access token).
+    /// A secret that only the driver needs, to revoke it (an RFC 7592 registration access token).
     pub handle: Option<SecretString>,
-    /// More keys for the Secret that workloads read, such as `token_url`, and `scope` as the token endpoint spells it. Not
-    /// secret.
+    /// More keys for the Secret that workloads read, such as `token_url`, and `scope` as the token
+    /// endpoint spells it. Not secret.
     pub fields: BTreeMap<String, String>,
     /// More keys under which workloads read the secret, where their protocol calls it otherwise.
     pub secret_aliases: Vec<String>,
@@ -129,16 +137,16 @@ pub struct Issued {
 pub struct NotIssued {
     /// The reason.
     pub failure: Failure,
-    /// The credential that was made all the same, as far as the answer held it: it is to be
-    /// revoked. A secret that the answer did not hold is empty.
+    /// The credential that was made all the same, as far as the answer contains it: it is to be
+    /// revoked. A secret that the answer does not contain is empty.
     pub made: Option<Box<Issued>>,
 }
 
 impl NotIssued {
-    /// Returns what was issued.
+    /// Returns the issued credential.
     ///
     /// # Errors
-    /// If the answer is `untrue`. What was made is to be revoked then, if it `is_ours`.
+    /// If the answer is `untrue`. The credential is to be revoked then, if it `is_ours`.
     pub fn unless(untrue: Result<(), &'static str>, issued: Issued, is_ours: bool) -> Result<Issued, Self> {
         let Err(why) = untrue else { return Ok(issued) };
         let made = (is_ours && !issued.client_id.is_empty()).then(|| Box::new(issued));
@@ -152,7 +160,7 @@ impl From<Failure> for NotIssued {
     }
 }
 
-/// What exists at a provider.
+/// A credential that exists at a provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
     /// Its name there.
@@ -173,7 +181,7 @@ pub struct Pair {
     pub scopes: Vec<String>,
 }
 
-/// What the provider says to a pair.
+/// The provider's verdict on a pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// It works.
@@ -182,7 +190,7 @@ pub enum Verdict {
     Refused,
 }
 
-/// What to revoke.
+/// The credential to revoke.
 pub struct RevokeRequest {
     /// The public half of the pair.
     pub client_id: String,

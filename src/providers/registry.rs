@@ -1,4 +1,5 @@
-//! From a provider's block to its driver: the one place outside of a driver that knows drivers by name.
+//! From a provider's block to its driver: the one place outside of a driver that knows drivers by
+//! name.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -19,7 +20,8 @@ use crate::{
 /// The keys of a login Secret and their values.
 pub type LoginData = BTreeMap<String, SecretString>;
 
-/// The driver of a provider; `login` is what its login Secret holds, if its spec names one. Its requests are counted by `meter`.
+/// Builds the driver of a provider; `login` is the content of its login Secret, if its spec names
+/// one. Its requests are counted by `meter`.
 pub fn build(
     settings: &ProviderSettings,
     login: Option<&LoginData>,
@@ -70,8 +72,8 @@ pub fn login_keys(settings: &ProviderSettings) -> &'static [&'static str] {
     drivers.into_iter().find(|(given, _)| *given).map_or(&[], |(_, keys)| keys)
 }
 
-/// What identifies the account: the driver and its immutable fields, one on each line. Ledgers remember a hash of it,
-/// so it must never change for an account.
+/// Returns the identity of the account: the driver and its immutable fields, one on each line.
+/// Ledgers remember a hash of it, so it must never change for an account.
 #[must_use]
 pub fn account(settings: &ProviderSettings) -> String {
     let ProviderSettings {
@@ -97,7 +99,8 @@ pub fn account(settings: &ProviderSettings) -> String {
     lines.join("\n")
 }
 
-/// Why a driver cannot be built. Only a change of the provider object, or of its login, helps.
+/// The cause for which a driver cannot be built. Only a change of the provider object, or of its
+/// login, helps.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum SetupError {
@@ -153,7 +156,7 @@ pub enum SetupError {
     Unusable {
         /// The value's key.
         key: &'static str,
-        /// What is wrong with it, and what to do.
+        /// The cause, and what to do.
         why: &'static str,
     },
     /// A URL that cannot be used. It is not shown: people put passwords into URLs.
@@ -161,7 +164,7 @@ pub enum SetupError {
     Url {
         /// The field.
         field: &'static str,
-        /// What is wrong with it.
+        /// The cause.
         why: &'static str,
     },
     /// A member that is not the user's to set.
@@ -189,7 +192,7 @@ pub enum SetupError {
 }
 
 impl SetupError {
-    /// Whether a login, or a part of it, is missing.
+    /// Returns whether a login, or a part of it, is missing.
     #[must_use]
     pub fn lacks_login(&self) -> bool {
         matches!(self, Self::NoLogin { .. } | Self::MissingKey { .. })
@@ -220,10 +223,10 @@ impl<'a> Login<'a> {
         Self { driver, needs, keys, data }
     }
 
-    /// A value, if there is one. Nothing is trimmed: what is sent is what is stored, so a line break at the end is
-    /// refused instead of being guessed about.
+    /// A value, if there is one. Nothing is trimmed: the stored value is sent, so a line break at
+    /// the end is refused instead of being guessed about.
     pub(super) fn get(&self, key: &'static str) -> Result<Option<SecretString>, SetupError> {
-        // What is not among the keys would be lost where a login is copied.
+        // A value that is not among the keys would be lost where a login is copied.
         let data = self.data.get(key).filter(|_| self.keys.contains(&key));
         let Some(value) = data.filter(|value| !value.expose_secret().is_empty()) else {
             return Ok(None);
@@ -257,7 +260,7 @@ pub(super) fn endpoint_url(field: &'static str, text: &str) -> Result<Url, Setup
     Ok(url)
 }
 
-/// A URL that others are made from by adding to its path.
+/// A URL to whose path others are added.
 pub(super) fn base_url(field: &'static str, text: &str) -> Result<Url, SetupError> {
     let url = endpoint_url(field, text)?;
     if url.query().is_some() {

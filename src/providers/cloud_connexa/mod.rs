@@ -1,7 +1,9 @@
-//! OpenVPN CloudConnexa (<https://openvpn.net/cloud-docs/>): a person makes credentials in the Administration portal.
+//! OpenVPN CloudConnexa (<https://openvpn.net/cloud-docs/>): a person makes credentials in the
+//! Administration portal.
 //!
-//! What trips people: one of four lives has to be chosen and no call reveals it; a switch of the account, *Enable API*,
-//! makes good credentials fail; and every credential has a small bucket of calls of its own, which verifying drains too.
+//! Pitfalls: one of four lives has to be chosen and no call reveals it; a switch of the account,
+//! *Enable API*, makes good credentials fail; and every credential has a small bucket of calls of
+//! its own, which verifying drains too.
 
 mod pace;
 
@@ -153,8 +155,8 @@ impl Provider for CloudConnexa {
         by_hand::probe(&self.http, &self.token_url).await
     }
 
-    /// Never by the query string that the pages show: URLs end up in logs. The official client sends the halves as they
-    /// are, not form-encoded.
+    /// Never by the query string that the pages show: URLs end up in logs. The official client
+    /// sends the halves as they are, not form-encoded.
     async fn verify(&self, pair: &Pair) -> Result<Verdict, Failure> {
         let call = Call::read(Operation::Verify, "the token request for the pair").of_one_credential();
         self.paces.check(&pair.client_id).await?;

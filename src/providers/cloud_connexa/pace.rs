@@ -9,9 +9,9 @@ use tokio::time::Instant;
 
 use crate::providers::{Failure, FailureKind, RetryAfter, http::Answer};
 
-/// How long one call takes to come back by default, for answers that do not say.
+/// The time after which one call comes back by default, for answers that do not say.
 const REPLENISH_TIME: Duration = Duration::from_secs(15);
-/// However odd a header, nobody is left alone for longer.
+/// An odd header must not pause the calls for longer.
 const LONGEST: Duration = Duration::from_mins(10);
 /// Keys that are being verified at one time, and far more.
 const KEYS_MAX: u64 = 1024;
@@ -29,7 +29,8 @@ impl Default for Paces {
 }
 
 impl Paces {
-    /// Fails without a call while a key has none left: the workload that uses it needs the next one.
+    /// Fails without a call while a key has none left: the workload that uses it needs the next
+    /// one.
     pub(super) async fn check(&self, client_id: &str) -> Result<(), Failure> {
         let Some(until) = self.empty_until.get(client_id).await else { return Ok(()) };
         let left = until.saturating_duration_since(Instant::now());
@@ -44,7 +45,7 @@ impl Paces {
         })
     }
 
-    /// Reads what an answer says of its key; how long to leave it alone, if it is empty.
+    /// Reads the state of its key from an answer, and how long to pause if it is empty.
     pub(super) async fn note(&self, client_id: &str, answer: &Answer) -> Option<RetryAfter> {
         let number = |name: &str| answer.header(name)?.trim().parse::<u32>().ok();
         let is_empty = answer.status == StatusCode::TOO_MANY_REQUESTS
@@ -58,7 +59,8 @@ impl Paces {
     }
 }
 
-/// How long one call takes to come back, in whole seconds: so many calls come in so many seconds.
+/// Returns the time after which one call comes back, in whole seconds: so many calls come in so
+/// many seconds.
 fn wait(rate: Option<u32>, seconds: Option<u32>) -> Duration {
     let (Some(rate), Some(seconds)) = (rate.filter(|rate| *rate > 0), seconds) else {
         return REPLENISH_TIME;

@@ -1,8 +1,10 @@
-//! VMware Cloud Director: API tokens of the user who logs in, several at once, with that user's role and without an end.
+//! VMware Cloud Director: API tokens of the user who logs in, several at once, with that user's
+//! role and without an end.
 //!
-//! What trips people: a token is made in two calls, of which the second shows the secret and is possible once; what is
-//! missing is answered with 403; and a session that an API token has opened may not make, list or revoke any, so the
-//! login is a password or a token of the organization's identity provider.
+//! Pitfalls: a token is made in two calls, of which the second shows the secret and is possible
+//! once; a missing object is answered with 403; and a session that an API token has opened may not
+//! make, list or revoke any, so the login is a password or a token of the organization's identity
+//! provider.
 
 mod session;
 mod tokens;
@@ -34,19 +36,21 @@ use crate::{
 const NAME: &str = "cloudDirector";
 const NEEDS: &str = "username and password, or id_token";
 
-/// What is read of a login. The last two are refused where they are given.
+/// The keys that are read of a login. The last two are refused if they are given.
 pub(super) const KEYS: &[&str] = &["username", "password", "id_token", REFRESH_TOKEN, "api_token"];
 
 const URN: &str = "urn";
 const URN_PREFIX: &str = "urn:vcloud:token:";
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
-/// What workloads know the secret by.
+/// The name under which workloads know the secret.
 const REFRESH_TOKEN: &str = "refresh_token";
 
-/// What may come after the token was registered: fetching its secret, and deleting it again if that is refused.
+/// The time for the calls after the token was registered: fetching its secret, and deleting it
+/// again if that is refused.
 const SECOND_STEP: Duration = Duration::from_secs(45);
 
-/// The longest that a create can take: the registration, which is one create by itself, then [`SECOND_STEP`].
+/// The longest that a create can take: the registration, which is one create by itself, then
+/// [`SECOND_STEP`].
 const CREATE_TIMEOUT: SignedDuration = SignedDuration::from_secs(90);
 const _: () =
     assert!(CREATE_TIMEOUT.as_secs() as u64 >= http::CREATE_TIMEOUT.as_secs() as u64 + SECOND_STEP.as_secs());
@@ -174,7 +178,7 @@ impl Provider for CloudDirector {
         let answer = self.tokens.call(&self.site.http, &call, get).await?;
         match answer.said() {
             429 | 500.. => answer.success(&call).map(drop),
-            // Whatever is wrong with this request, a login tells whether there is one.
+            // Even if this request is wrong, a login shows whether there is one.
             400.. => self.tokens.renew().await,
             _ => Ok(()),
         }
@@ -277,7 +281,8 @@ impl CloudDirector {
         answer.json(&call)
     }
 
-    /// What a refusal to register means. A name that is taken is refused with an undocumented status.
+    /// Returns the failure for a refusal to register. A name that is taken is refused with an
+    /// undocumented status.
     async fn refused(&self, call: &Call, answer: &Answer, name: &str) -> Failure {
         let refusal = answer.failure(call);
         match answer.status {
@@ -300,8 +305,8 @@ impl CloudDirector {
     }
 
     /// The second step, which is possible once: shows the token's secret, which is empty if the
-    /// answer has none. If it certainly was refused, the token is deleted again; a token whose
-    /// secret may have been shown is left for those who settle such things.
+    /// answer has none. If it certainly was refused, the token is deleted again. A token whose
+    /// secret may have been shown is left for the settling of lost responses.
     async fn secret_of(&self, client_id: &str, name: &str) -> Result<SecretString, Failure> {
         let call = Call::create("the request for the API token's secret");
         let post = |token: &SecretString| {
@@ -319,7 +324,7 @@ impl CloudDirector {
         Ok(answer.json::<wire::Token>(&call)?.refresh_token.unwrap_or_default())
     }
 
-    /// Takes a token back whose secret was refused. Only if that succeeds has nothing been made.
+    /// Deletes a token whose secret was refused. Only if that succeeds, nothing has been made.
     async fn undone(&self, client_id: &str, refusal: Failure) -> Failure {
         let call = Call::revoke("the delete request for the API token without a secret");
         let deleted = match self.send_delete(&call, client_id).await {
@@ -376,7 +381,7 @@ fn is_uuid(id: &str) -> bool {
         })
 }
 
-/// Whether an answer to a registration can be true.
+/// Returns an error if an answer to a registration cannot be true.
 fn check(registered: &wire::Registered, asked: &str) -> Result<(), &'static str> {
     if !is_uuid(&registered.client_id) {
         return Err("Cloud Director answered the register request without a UUID");
@@ -389,8 +394,8 @@ fn check(registered: &wire::Registered, asked: &str) -> Result<(), &'static str>
     }
 }
 
-/// Whether a token request was refused for the token's sake. A code that finds fault with the request as such says
-/// nothing of the token.
+/// Returns whether a token request was refused because of the token. A code that finds fault with
+/// the request as such says nothing of the token.
 fn is_refusal(answer: &Answer) -> bool {
     matches!(answer.said(), 400 | 401)
         && answer.error_code().is_none_or(|code| {

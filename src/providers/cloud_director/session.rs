@@ -24,18 +24,18 @@ const ACCESS_TOKEN: &str = "x-vmware-vcloud-access-token";
 const TENANT_CONTEXT: HeaderName = HeaderName::from_static("x-vmware-vcloud-tenant-context");
 const AUTH_CONTEXT: HeaderName = HeaderName::from_static("x-vmware-vcloud-auth-context");
 
-/// How long a session is kept whose answer does not say when it ends: the vendor's default. Should it end earlier, the
-/// 401 says so.
+/// The time for which a session is kept if its answer does not say when it ends: the vendor's
+/// default. Should it end earlier, the 401 says so.
 const LIFE: Duration = Duration::from_mins(30);
 /// The time that a new session waits for the one before it to be ended.
 const CLOSING: Duration = Duration::from_secs(5);
 
-/// Where an organization is, and how it is spoken to.
+/// The addresses of an organization, and its API version.
 pub(super) struct Site {
     pub(super) http: Arc<Http>,
     pub(super) versions: Url,
     pub(super) sessions: Url,
-    /// Where one asks about the session that one has.
+    /// The address of the current session.
     pub(super) session: Url,
     pub(super) org: String,
     pub(super) org_id: Option<String>,
@@ -43,7 +43,7 @@ pub(super) struct Site {
     pub(super) known: Mutex<Known>,
 }
 
-/// What the last login has shown.
+/// The results of the last login.
 #[derive(Clone, Default)]
 pub(super) struct Known {
     pub(super) version: String,
@@ -58,7 +58,8 @@ impl Site {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A request that speaks the version of the last login; `media` is what it takes for an answer.
+    /// A request with the API version of the last login; `media` is the type of answer that it
+    /// accepts.
     fn versioned(&self, method: Method, url: &Url, media: &str) -> RequestBuilder {
         let accept = format!("{media};version={}", self.known().version);
         accepting(self.http.request(method, url), &accept)
@@ -73,7 +74,7 @@ impl Site {
         }
     }
 
-    /// Returns what the server says of the session that `token` belongs to, or of ending it.
+    /// Returns the server's answer about the session that `token` belongs to, or about ending it.
     pub(super) fn current_session(&self, method: Method, token: &SecretString) -> RequestBuilder {
         self.versioned(method, &self.session, "application/json").bearer_auth(token.expose_secret())
     }
@@ -86,7 +87,7 @@ impl Site {
         let _ = tokio::time::timeout(CLOSING, ended).await;
     }
 
-    /// Asks the server anew which versions it knows, and speaks the newest from now on.
+    /// Asks the server again for its versions, and uses the newest from now on.
     pub(super) async fn negotiate(&self) -> Result<(), Failure> {
         let version = self.negotiated().await?;
         self.known().version = version;
@@ -103,7 +104,7 @@ impl Site {
     }
 }
 
-/// Takes the place of what every request accepts; a header that is added would stand beside it.
+/// Replaces the header that every request has; an added one would stand beside it.
 fn accepting(request: RequestBuilder, accept: &str) -> RequestBuilder {
     match HeaderValue::from_str(accept) {
         Ok(value) => request.headers(HeaderMap::from_iter([(ACCEPT, value)])),
@@ -111,7 +112,7 @@ fn accepting(request: RequestBuilder, accept: &str) -> RequestBuilder {
     }
 }
 
-/// What Credwright logs in with.
+/// The credentials that Credwright logs in with.
 pub(super) enum Credentials {
     Password {
         username: String,
@@ -133,7 +134,7 @@ impl Credentials {
         }
     }
 
-    /// What to look at when the login is refused.
+    /// Returns the advice for a login that is refused.
     fn advice(&self) -> &'static str {
         match self {
             Self::Password { .. } => "check username and password, and that org is the user's organization",

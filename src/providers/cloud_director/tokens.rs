@@ -14,14 +14,15 @@ use crate::providers::{
     registry::below,
 };
 
-/// What the pages allow.
+/// The largest page that the vendor's documentation allows.
 const PAGE_SIZE: usize = 128;
-/// More than 12,800 tokens of one user are no list that anybody meant to have.
+/// More than 12,800 tokens of one user cannot be intended.
 const PAGES_MAX: usize = 100;
-/// How often a list is begun anew that changes while it is read.
+/// The number of times that a list which changes while it is read is started again.
 const READINGS: usize = 3;
 
-/// How long a delete may take that the server does in its own time. After that the next attempt sees what came of it.
+/// The longest wait for a delete that the server does asynchronously. After that the next attempt
+/// sees its result.
 const TASK_WAIT: Duration = Duration::from_secs(20);
 const FIRST_LOOK: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
@@ -90,7 +91,8 @@ impl CloudDirector {
         self.tokens.call(&self.site.http, call, get).await?.success(call)
     }
 
-    /// Deletes an API token. What is missing is answered like what is forbidden, so a refusal is looked into.
+    /// Deletes an API token. A missing token is answered like a forbidden one, so a refusal is
+    /// examined.
     pub(super) async fn delete(&self, call: &Call, id: &str) -> Result<Revocation, Failure> {
         let answer = self.send_delete(call, id).await?;
         if !matches!(answer.status.as_u16(), 403 | 404 | 410) {
@@ -114,7 +116,7 @@ impl CloudDirector {
         self.tokens.call(&self.site.http, call, delete).await
     }
 
-    /// What an answer to a delete comes to in the end.
+    /// Returns the final result of an answer to a delete.
     pub(super) async fn deleted(&self, call: &Call, answer: Answer) -> Result<Revocation, Failure> {
         let answer = answer.success(call)?;
         if answer.status.as_u16() != 202 {
@@ -170,8 +172,8 @@ pub(super) fn escaped(value: &str) -> String {
     escaped
 }
 
-/// Whether a `Link` header (RFC 8288) has a link to the next page. The link itself is not followed: the next page has the
-/// next number.
+/// Returns whether a `Link` header (RFC 8288) has a link to the next page. The link itself is not
+/// followed: the next page has the next number.
 pub(super) fn names_a_next_page(link: &str) -> bool {
     link.split([',', ';']).any(|part| {
         let (key, value) = part.trim().split_once('=').unwrap_or_default();
@@ -179,7 +181,7 @@ pub(super) fn names_a_next_page(link: &str) -> bool {
     })
 }
 
-/// Whether a URL is of the same server, and below another.
+/// Returns whether a URL is of the same server, and below another.
 pub(super) fn is_below(url: &Url, above: &Url) -> bool {
     url.origin() == above.origin()
         && url.username().is_empty()

@@ -1,16 +1,18 @@
-//! Which version of the API to speak.
+//! The choice of the API version.
 
 use super::wire::Version;
 use crate::providers::{Failure, FailureKind, http::failure};
 
-/// The documented versions that have API tokens, newest first: 36.1 came with Cloud Director 10.3.1, 39.1 is of 10.6.1.
+/// The documented versions that have API tokens, newest first: 36.1 came with Cloud Director
+/// 10.3.1, 39.1 is of 10.6.1.
 const KNOWN: [&str; 11] =
     ["39.1", "39.0", "38.1", "38.0", "37.3", "37.2", "37.1", "37.0", "36.3", "36.2", "36.1"];
 
-/// How many versions a message names.
+/// The number of versions that a message names.
 const SHOWN: usize = 20;
 
-/// The version that was asked for, or the newest one that both sides know; a deprecated one only if there is no other.
+/// The requested version, or the newest one that both sides know; a deprecated one only if there is
+/// no other.
 pub(super) fn chosen(offered: &[Version], wanted: Option<&str>) -> Result<String, Failure> {
     let offers = |number: &str| offered.iter().find(|it| it.version == number);
     let refused = |why: String| Err(failure(FailureKind::Rejected, format!("{why}; {}", listed(offered))));
@@ -31,7 +33,7 @@ pub(super) fn chosen(offered: &[Version], wanted: Option<&str>) -> Result<String
     }
 }
 
-/// What is offered, for people. Nothing is shown that is not a version.
+/// Returns the offered versions, for people. Text that is not a version is not shown.
 fn listed(offered: &[Version]) -> String {
     let is_version = |text: &str| {
         (1..=16).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')

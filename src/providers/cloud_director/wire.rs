@@ -1,6 +1,6 @@
-//! What goes over the wire. Pages of the vendor document the `/cloudapi` part
-//! (<https://developer.broadcom.com/xapis/vmware-cloud-director-openapi/latest/>); for the OAuth part its Go client,
-//! go-vcloud-director, is the reference.
+//! The wire format. Pages of the vendor document the `/cloudapi` part
+//! (<https://developer.broadcom.com/xapis/vmware-cloud-director-openapi/latest/>); for the OAuth
+//! part its Go client, go-vcloud-director, is the reference.
 
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,8 @@ pub(super) struct Registered {
     pub(super) client_name: Option<String>,
 }
 
-/// The answer to both grants: the secret's first and only showing, and an access token for the secret.
+/// The answer to both grants: the secret's first and only showing, and an access token for the
+/// secret.
 #[derive(Deserialize)]
 pub(super) struct Token {
     pub(super) access_token: Option<SecretString>,
@@ -70,7 +71,7 @@ pub(super) struct Listed {
     pub(super) name: Option<String>,
 }
 
-/// What has become of something that the server does in its own time.
+/// The state of an asynchronous operation of the server.
 #[derive(Deserialize)]
 pub(super) struct Task {
     pub(super) status: String,

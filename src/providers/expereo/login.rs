@@ -1,4 +1,4 @@
-//! How Credwright logs in, and where tokens are asked for.
+//! The login of Credwright, and the token endpoint.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -20,10 +20,10 @@ use crate::{
 };
 
 const NEEDS: &str = "client_id, client_secret and scope, or bearer_token";
-/// What is read of a login.
+/// The keys that are read of a login.
 pub(in crate::providers) const KEYS: &[&str] = &["bearer_token", "client_id", "client_secret", "scope"];
 
-/// What Credwright logs in with.
+/// The login of Credwright.
 pub(super) enum Login {
     /// A client of its own.
     Client(Box<Tokens<Client>>, String),
@@ -60,7 +60,7 @@ impl Login {
         }
     }
 
-    /// Makes an authorized call. A login that is not enough for it is told what to do.
+    /// Makes an authorized call. If the login lacks a permission, the message says what to do.
     pub(super) async fn call(
         &self,
         http: &Http,
@@ -90,7 +90,7 @@ impl Login {
     }
 }
 
-/// Where tokens are asked for: ours, and those that prove that a pair works.
+/// The token endpoint: for our tokens, and for those that prove that a pair works.
 #[derive(Clone)]
 pub(super) struct TokenEndpoint {
     pub(super) http: Arc<Http>,

@@ -1,9 +1,11 @@
-//! expereoOne API V2 (<https://expereo.helpjuice.com/en_US/expereoone-api-document-hub/onboarding-guide-api-v2>): whole
-//! clients, several at once, a fixed set of scopes that never change, no expiry.
+//! expereoOne API V2
+//! (<https://expereo.helpjuice.com/en_US/expereoone-api-document-hub/onboarding-guide-api-v2>):
+//! whole clients, several at once, a fixed set of scopes that never change, no expiry.
 //!
-//! What trips people: a scope is spelt in two ways, one at creation and one at the token endpoint, which demands it. And
-//! little is documented beyond that: whether there is a list or a delete, what the members of an answer are called and
-//! how a list is paged are settings, and what is taken from an answer is checked.
+//! Pitfalls: a scope is spelt in two ways, one at creation and one at the token endpoint, which
+//! demands it. And little is documented beyond that: whether there is a list or a delete, what the
+//! members of an answer are called and how a list is paged are settings, and each value taken from
+//! an answer is checked.
 
 mod login;
 mod wire;
@@ -49,9 +51,9 @@ const SPELLING: [(&str, &str); 4] = [
     ("BillingRead", "customerapi/billing.read"),
 ];
 
-/// How many clients are asked for at once.
+/// The number of clients per page.
 const PAGE_SIZE: &str = "100";
-/// A list that goes on after so many pages does not end at all.
+/// A list that continues after so many pages does not end at all.
 const PAGES_MAX: usize = 200;
 /// The name in a ledger of the id that a client is deleted by, where that is not its client ID.
 const ID: &str = "id";
@@ -121,7 +123,7 @@ pub(super) struct Expereo {
     http: Arc<Http>,
     login: Login,
     endpoint: TokenEndpoint,
-    /// Where clients are made and listed.
+    /// The address at which clients are created and listed.
     clients: Url,
     capabilities: Capabilities,
     /// From the scopes at creation to those of the token endpoint.
@@ -154,7 +156,7 @@ impl Provider for Expereo {
             return tokens.renew().await;
         }
         match self.page(None).await {
-            // Whatever else it says to a list that it does not have, it knows the token.
+            // Any other answer about a list that it does not have shows that it knows the token.
             Err(failure)
                 if !self.capabilities.list
                     && !matches!(failure.kind, LoginRefused | RateLimited | Unavailable) =>
@@ -219,7 +221,7 @@ impl Provider for Expereo {
         if refuses_pair(&answer) {
             return Ok(Verdict::Refused);
         }
-        // Only a pair that it knows is asked about its scopes.
+        // Only for a pair that it knows are the scopes tried.
         if answer.error_code().as_deref() == Some("invalid_scope") {
             let advice = format!(
                 "it knows the pair, but not its scopes as {scope}: correct expereo.scopeSpelling, which says how the token \
@@ -278,8 +280,8 @@ impl Expereo {
         spelt.join(" ")
     }
 
-    /// The clients that are `wanted` and what they are deleted by, both by their client IDs. What
-    /// is not listed is taken for not there, so a list that may have been read in part is a
+    /// The clients that are `wanted` and the ids to delete them by, both by their client IDs. A
+    /// client that is not listed counts as deleted, so a list that may have been read in part is a
     /// failure.
     async fn all(
         &self,
@@ -287,7 +289,8 @@ impl Expereo {
     ) -> Result<(BTreeMap<String, Option<String>>, BTreeMap<String, String>), Failure> {
         let untrue = |message: String| failure(FailureKind::Malformed, message);
         let (mut list, mut ids) = (Listing::new(self.capabilities.title, wanted), BTreeMap::new());
-        // The first page is asked for without a number, and then those from 1 on: some count from 0, some from 1.
+        // The first page is asked for without a number, and then those from 1 on: some count from
+        // 0, some from 1.
         let mut total = self.page(None).await?.into_list(&mut list, &mut ids)?;
         let is_all = |listed: usize, total: Option<u64>| {
             total.is_some_and(|total| usize::try_from(total).is_ok_and(|total| listed >= total))
@@ -341,7 +344,7 @@ impl Expereo {
         Err(answer.failure_with(&call, advice))
     }
 
-    /// Whether an answer to a create can be true.
+    /// Returns an error if an answer to a create cannot be true.
     fn check(&self, created: &Created, asked: &CreateRequest) -> Result<(), &'static str> {
         let is_asked = |scope: &String| {
             asked.scopes.iter().any(|asked| scope == asked || self.spelling.get(asked) == Some(scope))
@@ -376,7 +379,8 @@ fn ids(id: Option<String>) -> BTreeMap<String, String> {
     id.into_iter().map(|id| (ID.to_owned(), id)).collect()
 }
 
-/// Nothing is documented. Taken is whatever does not change a path's meaning, encoded or not.
+/// Nothing is documented. Any text is accepted that does not change a path's meaning, encoded or
+/// not.
 fn is_client_id(id: &str) -> bool {
     (1..=256).contains(&id.len())
         && id

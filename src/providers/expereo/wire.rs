@@ -1,5 +1,5 @@
-//! What goes over the wire. The request is documented (<https://expereo.helpjuice.com/3749494>); an answer is not, so it is
-//! looked into by the names that the provider object gives.
+//! The wire format. The request is documented (<https://expereo.helpjuice.com/3749494>). An answer
+//! is not, so it is searched by the names that the provider object gives.
 
 use std::collections::BTreeMap;
 
@@ -12,9 +12,9 @@ use crate::{
     providers::{Failure, is_half, listing::Listing},
 };
 
-/// What may hold a list's clients, where the provider object does not say.
+/// The members that may hold a list's clients, if the provider object does not say.
 const ITEMS: [&str; 4] = ["items", "data", "values", "results"];
-/// What may say how many clients there are in all.
+/// The members that may hold the total number of clients.
 const TOTALS: [&str; 4] = ["total", "totalItems", "totalCount", "totalElements"];
 
 /// Asks for a client.
@@ -25,10 +25,10 @@ pub(super) struct New<'a> {
     pub(super) scopes: &'a [String],
 }
 
-/// A client as it is shown once. Not `Debug`, and what is absent is empty.
+/// A client as it is shown once. Not `Debug`, and an absent member is empty.
 pub(super) struct Created {
     pub(super) client_id: String,
-    /// The id that it is deleted by; absent where that is its client ID.
+    /// The id that it is deleted by; absent if that is its client ID.
     pub(super) id: Option<String>,
     pub(super) client_secret: SecretString,
     /// Absent: the answer does not repeat it.
@@ -56,7 +56,7 @@ impl Created {
     }
 }
 
-/// An ID, told as a text or as a whole number.
+/// An ID, given as a text or as a whole number.
 fn id(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
@@ -72,14 +72,15 @@ pub(super) struct Page {
     pub(super) clients: BTreeMap<String, Option<String>>,
     /// The ids that they are deleted by, where those are not the client IDs.
     pub(super) ids: BTreeMap<String, String>,
-    /// How many there are in all, if it says so.
+    /// The total number, if the answer has it.
     pub(super) total: Option<u64>,
     /// The length of the page, in bytes.
     pub(super) length: usize,
 }
 
 impl Page {
-    /// The page in an answer. What cannot be read is an error, since what is not listed is taken for not there.
+    /// The page in an answer. An unreadable page is an error, since a client that is not listed
+    /// counts as deleted.
     pub(super) fn of(answer: &Value, names: &ExpereoAnswer) -> Result<Self, &'static str> {
         let items = items(answer, &names.items).ok_or(
             "expereoOne's list holds no clients where they are looked for: set expereo.answer.items",
@@ -117,7 +118,8 @@ fn member<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
     if name.starts_with('/') { value.pointer(name) } else { value.get(name) }
 }
 
-/// A member of a client in a list. A pointer may begin with what wraps a single client, which a list leaves away.
+/// A member of a client in a list. A pointer may begin with the wrapper of a single client, which a
+/// list leaves out.
 fn listed<'a>(item: &'a Value, name: &str) -> Option<&'a Value> {
     let last = name.rfind('/').map_or(name, |slash| &name[slash..]);
     member(item, name).or_else(|| member(item, last))

@@ -1,8 +1,8 @@
 //! Reading bodies, none of them without a bound.
 //!
-//! The bound belongs to the call. Whatever shows one credential or one token is short. A list may
+//! The bound belongs to the call. An answer with one credential or one token is short. A list may
 //! be long, because the account holds other people's credentials too: it is read entry by entry,
-//! and only the entries that are wanted are kept.
+//! and only the wanted entries are kept.
 
 use reqwest::Response;
 use zeroize::Zeroizing;
@@ -18,18 +18,18 @@ const DOCUMENT_MAX: usize = 1024 * 1024;
 pub(in crate::providers) const LIST_MAX: usize = 32 * 1024 * 1024;
 /// The most that is kept of a list: room for ten thousand credentials of ours.
 pub(in crate::providers) const KEPT_MAX: usize = 4 * 1024 * 1024;
-/// The least that a kept entry counts for: it takes that much memory, however short it is.
+/// The least size that a kept entry counts for: it takes that much memory, even if it is shorter.
 pub(in crate::providers) const ENTRY_MIN: usize = 256;
 /// The longest entry of a list.
 const ENTRY_MAX: usize = 64 * 1024;
-/// Whatever shows a secret is usually shorter.
+/// An answer with a secret is usually shorter.
 const BODY_USUAL: usize = 16 * 1024;
 
-/// Tells whether an entry of a list is wanted, by its JSON. What it cannot read it has to want:
+/// Returns whether an entry of a list is wanted, by its JSON. An unreadable entry has to be wanted:
 /// then the whole list fails to decode.
 type Wanted = Box<dyn Fn(&[u8]) -> bool + Send + Sync>;
 
-/// What is read of an answer.
+/// The part of an answer that is read.
 pub(super) enum Bound {
     /// The whole body, if it is no longer than this.
     Whole(usize),
@@ -99,8 +99,8 @@ fn too_long(place: &str, max: usize, excess: Excess) -> Broken {
     Broken { sent: true, excess, message, ..Broken::default() }
 }
 
-/// An array that is read bit by bit. What is kept of it is an array of the wanted entries. If it is
-/// no array, or is not well formed, what is kept is not well formed either.
+/// An array that is read bit by bit. The result is an array of the wanted entries. If the input is
+/// no array, or is not well formed, the result is not well formed either.
 struct Entries<'a> {
     wanted: &'a Wanted,
     kept: Zeroizing<Vec<u8>>,
@@ -112,7 +112,7 @@ struct Entries<'a> {
     follows: bool,
 }
 
-/// Where in an array a reader stands.
+/// The position of a reader in an array.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum At {
     Start,
@@ -183,7 +183,7 @@ impl<'a> Entries<'a> {
                 if self.size > KEPT_MAX {
                     return Err(KEPT_MAX);
                 }
-                // An empty entry is kept as what no decoder takes.
+                // An empty entry is kept as a text that no decoder accepts.
                 let kept: &[u8] = if self.entry.is_empty() { b"," } else { &self.entry };
                 self.kept.extend_from_slice(kept);
             }

@@ -1,8 +1,7 @@
-//! From what came back, or did not, to a [`Failure`].
+//! From an answer, or its absence, to a [`Failure`].
 //!
-//! Bodies are not shown: a provider may repeat in them what it was sent. All that is taken from one
-//! is the error code of OAuth, if it looks like one, and what can be shown of the sentence beside
-//! it.
+//! Bodies are not shown: a provider may repeat in them what it was sent. Only the error code of
+//! OAuth is taken from one, if it looks like one, and the safe part of the sentence beside it.
 
 use jiff::{SignedDuration, Timestamp, fmt::rfc2822::DateTimeParser};
 use reqwest::{
@@ -36,10 +35,10 @@ pub(in crate::providers) fn failure(kind: FailureKind, message: impl Into<String
     Failure { kind, retry_after: None, message: message.into() }
 }
 
-/// What it means that there is no answer.
+/// Returns the failure for a missing answer.
 pub(super) fn unanswered(call: &Call, broken: Broken) -> Failure {
     let kind = match call.effect {
-        // A list that is too long stays so: what is looked for in it has to be given up in the end.
+        // A list that is too long stays so: the search in it has to be given up in the end.
         Effect::Read if call.operation == Operation::List && broken.excess != Excess::None => {
             FailureKind::Malformed
         }
@@ -50,7 +49,7 @@ pub(super) fn unanswered(call: &Call, broken: Broken) -> Failure {
     failure(kind, format!("{} failed: {}", call.what, broken.message))
 }
 
-/// What an answer means that is not a success.
+/// Returns the failure for an answer that is not a success.
 pub(super) fn refused(call: &Call, answer: &Answer) -> Failure {
     let Answer { status, place, retry_after, described, .. } = answer;
     let code = error_code(&answer.body).map(|code| format!(" with error {code}")).unwrap_or_default();
@@ -105,8 +104,8 @@ pub(super) fn is_about_a_quota(effect: Effect, answer: &Answer) -> bool {
     })
 }
 
-/// Returns whether a refusal has an error code that speaks of the request. A proxy in front of the
-/// provider answers 4xx as well, but with a page, or with a code that only repeats the status.
+/// Returns whether a refusal has an error code about the request. A proxy in front of the provider
+/// answers 4xx as well, but with a page, or with a code that only repeats the status.
 fn is_explained(answer: &Answer) -> bool {
     let Some(body) = super::members(&answer.body) else { return false };
     let status = u64::from(answer.status.as_u16());
@@ -146,9 +145,10 @@ fn reports_error(body: &[u8]) -> bool {
     })
 }
 
-/// The `error` of an OAuth answer (RFC 6749, section 5.2), if it has the form of the registered codes: words joined by
-/// underscores. Some servers put sentences there, which may repeat what they were sent, and a single word may be a
-/// password. What Cloud Director calls it has capitals, too.
+/// The `error` of an OAuth answer (RFC 6749, section 5.2), if it has the form of the registered
+/// codes: words joined by underscores. Some servers put sentences there, which may repeat parts of
+/// the request, and a single word may be a password. The codes of Cloud Director have capitals,
+/// too.
 pub(in crate::providers) fn error_code(body: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]

@@ -1,4 +1,5 @@
-//! The one place where HTTP clients are built and requests leave, with the timeouts, caps and guards of all of them.
+//! The one place where HTTP clients are built and requests leave, with the timeouts, caps and
+//! guards of all of them.
 
 use std::{
     error::Error,
@@ -31,12 +32,12 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const READ_TIMEOUT: Duration = Duration::from_secs(20);
 /// From the first packet to the last byte of the body.
 pub(super) const TOTAL_TIMEOUT: Duration = Duration::from_secs(30);
-/// Below the five seconds after which common servers close an idle connection: a create that meets a closing one is
-/// a create whose effect is unknown.
+/// Below the five seconds after which common servers close an idle connection: a create that meets
+/// a closing one is a create whose effect is unknown.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// What is said of a provider that cannot be reached, for those who expect a proxy to be used. None
-/// is: it would connect to what the egress guard has not judged.
+/// A hint for messages about a provider that cannot be reached, for those who expect a proxy to be
+/// used. None is: it would connect to addresses that the egress guard has not judged.
 const DIRECTLY: &str = " (it is reached directly: a proxy such as HTTPS_PROXY is not used)";
 
 const NO_BUNDLE: &str = "; if the server has an authority of its own, put it into tls.caBundle, or into \
@@ -44,33 +45,34 @@ const NO_BUNDLE: &str = "; if the server has an authority of its own, put it int
 const BUNDLE_DOES_NOT_FIT: &str =
     "; only the authorities in tls.caBundle are trusted here, and none of them issued this certificate";
 
-/// The clients of one account. Plain http has one of its own, whose resolver allows next to nothing.
+/// The clients of one account. Plain http has one of its own, whose resolver allows next to
+/// nothing.
 pub(super) struct Clients {
     secure: Client,
     plain: Client,
     policy: Arc<EgressPolicy>,
     /// The secrets of the login.
     login: Vec<SecretString>,
-    /// What to do about a certificate that is not trusted.
+    /// The advice about a certificate that is not trusted.
     on_distrust: &'static str,
 }
 
-/// Why there is no answer.
+/// The cause for which there is no answer.
 #[derive(Debug, Default)]
 pub(super) struct Broken {
-    /// Whether the request may have reached the provider.
+    /// True if the request may have reached the provider.
     pub(super) sent: bool,
-    /// Whether it is worth trying again at once.
+    /// True if it is worth retrying at once.
     pub(super) transient: bool,
     /// True if the certificate is not trusted.
     pub(super) distrusted: bool,
-    /// Whether there is more of an answer than is ever believed.
+    /// True if the answer is longer than is ever believed.
     pub(super) excess: Excess,
     /// A sentence without URL query, header or body.
     pub(super) message: String,
 }
 
-/// How an answer is too long, if it is.
+/// The way in which an answer is too long, if it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Excess {
     #[default]
@@ -187,7 +189,7 @@ async fn exchange(
     let headers = response.headers().clone();
     let body = match body::read(response, place, bound).await {
         Ok(body) => body,
-        // What a refusal says is worth less than that it is one.
+        // The status of a refusal counts more than its body.
         Err(_) if !status.is_success() => Zeroizing::default(),
         Err(broken) => return Err(broken),
     };
@@ -205,7 +207,8 @@ fn refusal(refused: &Refused) -> Broken {
     Broken { message: refused.to_string(), ..Broken::default() }
 }
 
-/// What an error of reqwest means. Its own text is not used: it may name the URL with its query.
+/// Returns the failure for an error of reqwest. Its own text is not used: it may name the URL with
+/// its query.
 pub(super) fn broken(error: &reqwest::Error, place: &str) -> Broken {
     if let Some(refused) = cause::<Refused>(error) {
         return Broken { message: format!("{place}: {refused}"), ..refusal(refused) };
@@ -250,7 +253,8 @@ fn unconnected(error: &reqwest::Error, place: &str) -> String {
     }
 }
 
-/// The first error of a kind among an error and its causes. `io::Error` hides what it wraps from `source`.
+/// The first error of a kind among an error and its causes. `io::Error` hides its inner error from
+/// `source`.
 fn cause<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
     let mut next = Some(error);
     while let Some(error) = next {

@@ -1,5 +1,5 @@
-//! The client-credentials grant (RFC 6749, section 4.4), as most token endpoints have it: for our own logins, and for
-//! trying the pairs that were issued.
+//! The client-credentials grant (RFC 6749, section 4.4), as most token endpoints have it: for our
+//! own logins, and for trying the pairs that were issued.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,13 +17,13 @@ use crate::{
     providers::{Failure, FailureKind, lenient},
 };
 
-/// What a token is asked for with.
+/// The parameters of a token request.
 pub(in crate::providers) struct TokenRequest<'a> {
     pub(in crate::providers) method: TokenEndpointAuthMethod,
     pub(in crate::providers) client_id: &'a str,
     pub(in crate::providers) client_secret: &'a SecretString,
     pub(in crate::providers) scope: Option<&'a str>,
-    /// What the endpoint wants besides.
+    /// The further parameters that the endpoint requires.
     pub(in crate::providers) parameters: &'a BTreeMap<String, String>,
 }
 
@@ -48,8 +48,8 @@ impl TokenRequest<'_> {
     }
 }
 
-/// A half of the pair, as it goes into HTTP Basic: form-encoded first (RFC 6749, section 2.3.1), without which
-/// Keycloak and Hydra refuse a secret with special characters.
+/// A half of the pair, as it goes into HTTP Basic: form-encoded first (RFC 6749, section 2.3.1),
+/// without which Keycloak and Hydra refuse a secret with special characters.
 fn basic_half(text: &str) -> String {
     form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
@@ -60,7 +60,7 @@ pub(in crate::providers) struct Token {
     access_token: Option<SecretString>,
     #[serde(default, deserialize_with = "lenient::seconds")]
     expires_in: Option<u32>,
-    /// Absent: what was asked for.
+    /// Absent: the requested scope.
     #[serde(default, deserialize_with = "lenient::words")]
     scope: Option<String>,
     /// Absent: a bearer token, as RFC 6749 demands that it is said.
@@ -100,7 +100,8 @@ impl Token {
         Ok(Granted { token: access_token.unwrap_or_default(), expires_in })
     }
 
-    /// The first of these scopes that it was granted without: a server may drop some without a word.
+    /// The first of these scopes that it was granted without: a server may drop some without a
+    /// word.
     pub(in crate::providers) fn lacks<'a>(&self, scopes: &[&'a str]) -> Option<&'a str> {
         let got: BTreeSet<&str> = self.scope.as_deref()?.split_ascii_whitespace().collect();
         scopes.iter().find(|scope| !got.contains(**scope)).copied()
@@ -117,10 +118,10 @@ pub(in crate::providers) fn refused_login(answer: &Answer, call: &Call, advice: 
     }
 }
 
-/// Whether a token endpoint refuses a pair as such.
+/// Returns whether a token endpoint refuses a pair as such.
 pub(in crate::providers) fn refuses_pair(answer: &Answer) -> bool {
     match answer.said() {
-        // Whatever the code: Keycloak says unauthorized_client to a wrong secret, Spring says nothing.
+        // With any code: Keycloak says unauthorized_client to a wrong secret, Spring says nothing.
         401 => true,
         400 => answer.error_code().as_deref() == Some("invalid_client"),
         _ => false,

@@ -1,8 +1,8 @@
-//! What a provider says of a refusal in its own words: bounded, and without what may be a secret.
+//! A provider's own words about a refusal: bounded, and without anything that may be a secret.
 //!
-//! Some servers repeat in an error what they were sent, or what they know. So nothing is shown of a
-//! text that holds a secret of the request, and of any other text only words of plain language, and
-//! words that the request itself held openly: names, scopes, members.
+//! Some servers repeat in an error parts of the request, or data of their own. So nothing is shown
+//! of a text that contains a secret of the request. Of any other text only words of plain language
+//! are shown, and words that the request itself contained openly: names, scopes, members.
 
 use std::collections::HashSet;
 
@@ -15,16 +15,16 @@ use zeroize::Zeroizing;
 
 /// The longest text that is shown, in characters.
 const LONGEST: usize = 240;
-/// The shortest secret that is looked for: anything shorter is in every other word.
+/// The shortest secret that is searched for: a shorter one is in every other word.
 const SECRET_MIN: usize = 4;
-/// A word of so few characters is shown, whatever it is made of.
+/// A word of so few characters is shown in any case.
 const SHORT: usize = 5;
 /// The longest word that can be plain language.
 const WORD_MAX: usize = 40;
 
 /// Members with a sentence about an error, and those with the code that comes with it: OAuth (RFC
 /// 6749, section 5.2), problem details (RFC 9457), Cloud Director, and the usual names elsewhere.
-/// Without its code it may be anything: whoever writes a provider object chooses whom we ask.
+/// Without its code it may be anything: the author of a provider object chooses whom we ask.
 const SENTENCES: [(&str, &str); 5] = [
     ("error", "error_description"),
     ("type", "detail"),
@@ -32,10 +32,10 @@ const SENTENCES: [(&str, &str); 5] = [
     ("errorCode", "message"),
     ("code", "message"),
 ];
-/// What the name of a member contains whose value may be a secret.
+/// The words in names of members whose values may be secrets.
 const SECRET_NAMES: [&str; 6] = ["secret", "password", "token", "assertion", "key", "code"];
 
-/// Returns what an answer with an error says about it, if that can be shown.
+/// Returns the description in an error answer, if it can be shown.
 pub(super) fn described(body: &[u8], request: Option<&Request>, login: &[SecretString]) -> Option<String> {
     let members = super::members(body)?;
     let text = sentence(&members)?;
@@ -55,7 +55,7 @@ pub(super) fn sentence(members: &Map<String, Value>) -> Option<&str> {
     SENTENCES.iter().find_map(|(code, sentence)| members.get(*code).and(members.get(*sentence))?.as_str())
 }
 
-/// What a request held: what has to be kept, and what may be repeated.
+/// The parts of a request: those to keep secret, and those that may be repeated.
 #[derive(Default)]
 struct Sent {
     secrets: Vec<Zeroizing<String>>,
@@ -120,8 +120,8 @@ impl Sent {
     }
 }
 
-/// Returns what stands between words. Quotes are left out with it, and so is all that a terminal
-/// obeys.
+/// Returns the separators between words. Quotes are dropped, and so are all control characters of a
+/// terminal.
 fn is_between(it: char) -> bool {
     it.is_whitespace()
         || it.is_control()

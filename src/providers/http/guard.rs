@@ -1,8 +1,9 @@
 //! The egress guard: which addresses a provider may be at.
 //!
-//! Whoever may write a provider object chooses where Credwright connects to, and Credwright stands inside the
-//! cluster's network. So the address is judged, not the name, and it is judged where the connection is made: a name
-//! that passed an earlier check may resolve to something else a moment later.
+//! The author of a provider object chooses where Credwright connects to, and Credwright runs inside
+//! the cluster's network. So the address is checked, not the name, and it is checked where the
+//! connection is made: a name that passed an earlier check may resolve to something else a moment
+//! later.
 
 use std::{
     error::Error,
@@ -20,14 +21,15 @@ use url::Host;
 
 use super::roots::MoreRoots;
 
-/// Where a provider may be, and who may vouch for it.
+/// The addresses at which a provider may be, and the authorities that may vouch for it.
 #[derive(Clone, Debug, Default)]
 pub struct EgressPolicy {
-    /// What `--allow-egress` names: anything goes there, plain http included.
+    /// The ranges that `--allow-egress` names: everything is allowed there, plain http included.
     pub allow: Vec<IpNet>,
-    /// Whether private, shared and unique-local addresses are allowed too, as for cluster-scoped providers.
+    /// True if private, shared and unique-local addresses are allowed too, as for cluster-scoped
+    /// providers.
     pub private_allowed: bool,
-    /// What `--ca-file` names: roots beside those of the system.
+    /// The roots that `--ca-file` names, besides those of the system.
     pub more_roots: Option<MoreRoots>,
 }
 
@@ -60,7 +62,7 @@ impl EgressPolicy {
     }
 }
 
-/// An address that is not connected to; says what to do.
+/// An address that may not be connected to; says what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Refused {
     address: IpAddr,
@@ -122,7 +124,8 @@ impl Range {
             [0xff00..=0xffff, ..] => Self::Never("a multicast address", "ff00::/8"),
             [0xfc00..=0xfdff, ..] => Self::Private("a unique-local address", "fc00::/7"),
             [0xfec0..=0xfeff, ..] => Self::Private("a site-local address", "fec0::/10"),
-            // RFC 4380: where it leads is known only to a relay. RFC 8215: only the network knows what is translated to what.
+            // RFC 4380: only a relay knows where it leads. RFC 8215: only the network knows the
+            // translation.
             [0x2001, 0, ..] => Self::Never("a Teredo address", "2001::/32"),
             [0x0064, 0xff9b, 1, ..] => Self::Private("a locally translated address", "64:ff9b:1::/48"),
             _ => Self::Public,
@@ -130,15 +133,15 @@ impl Range {
     }
 }
 
-/// The IPv4 address inside of an IPv4-mapped or IPv4-compatible (RFC 4291, section 2.5.5), NAT64 (RFC 6052) or 6to4 (RFC 3056) one:
-/// that is where the packets go.
+/// The IPv4 address inside of an IPv4-mapped or IPv4-compatible (RFC 4291, section 2.5.5), NAT64
+/// (RFC 6052) or 6to4 (RFC 3056) one: that is where the packets go.
 fn unwrapped(address: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = address else { return address };
     let (high, low) = match v6.segments() {
         [0, 0, 0, 0, 0, 0xffff, high, low]
         | [0x0064, 0xff9b, 0, 0, 0, 0, high, low]
         | [0x2002, high, low, ..] => (high, low),
-        // What begins with 0 is the unspecified address or the loopback one.
+        // An address that begins with 0 is the unspecified address or the loopback one.
         [0, 0, 0, 0, 0, 0, high, low] if high != 0 => (high, low),
         _ => return address,
     };
@@ -149,7 +152,7 @@ fn unwrapped(address: IpAddr) -> IpAddr {
 /// Resolves names to those of their addresses that are allowed.
 pub(super) struct GuardedResolver {
     pub(super) policy: Arc<EgressPolicy>,
-    /// Whether it resolves for https: plain http goes nowhere but where `--allow-egress` says.
+    /// True if it resolves for https: plain http is only allowed where `--allow-egress` says.
     pub(super) encrypted: bool,
 }
 
@@ -164,7 +167,7 @@ impl Resolve for GuardedResolver {
     }
 }
 
-/// Those addresses that are allowed; the first refusal if none is.
+/// Returns the addresses that are allowed; the first refusal if none is.
 fn allowed(
     policy: &EgressPolicy,
     encrypted: bool,

@@ -20,7 +20,7 @@ const REQUESTS_PER_SECOND: NonZeroU32 =
     NonZeroU32::new(Limits::REQUESTS_PER_SECOND).expect("the default is not zero");
 const CONCURRENT: usize = Limits::CONCURRENT as usize;
 
-/// The gate that every request to an account goes through.
+/// The gate for every request to an account.
 pub(super) struct Gate {
     slots: Semaphore,
     rate: DefaultDirectRateLimiter,
@@ -43,7 +43,7 @@ impl Gate {
         self.throttle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for one of the slots, which is held until the permit is dropped. It comes before
+    /// Waits for one of the slots, which is taken until the permit is dropped. It comes before
     /// [`Self::turn`], so that a request that waits for it has not used up a part of the rate.
     pub(super) async fn slot(&self) -> Option<SemaphorePermit<'_>> {
         self.slots.acquire().await.ok()

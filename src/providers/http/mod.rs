@@ -1,6 +1,8 @@
-//! HTTP manners, for all drivers: where requests may go, how long they may take, what is said when they fail.
+//! HTTP rules for all drivers: where requests may go, how long they may take, and the messages when
+//! they fail.
 //!
-//! A driver makes a `Call` and gets an `Answer` or a `Failure`. What the bodies say is the driver's business.
+//! A driver makes a `Call` and gets an `Answer` or a `Failure`. The meaning of the bodies is the
+//! driver's business.
 
 mod body;
 mod classify;
@@ -40,7 +42,7 @@ use crate::{
     ops::metrics::{Meter, RequestOutcome},
 };
 
-/// What may come before a create is sent: metadata, a token, waiting for a turn.
+/// The time for the preparation of a create: metadata, a token, waiting for a turn.
 const PREPARATION: Duration = Duration::from_secs(15);
 
 /// The longest wait for a turn among our own requests.
@@ -61,7 +63,7 @@ pub(super) struct Http {
     meter: Meter,
 }
 
-/// What a call does at the provider, which decides what a lost answer means.
+/// The effect of a call at the provider, which decides what a lost response means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Effect {
     /// Nothing, or nothing but another access token: it may be sent again at once.
@@ -95,26 +97,26 @@ impl Call {
         Self { of_one_credential: true, ..self }
     }
 
-    /// A call that lists in one array whatever there is, of which only `wanted` entries are kept.
-    /// It has to want what it cannot read.
+    /// A call that lists all entries in one array, of which only the `wanted` ones are kept. An
+    /// unreadable entry has to be wanted.
     pub(super) fn list(what: &'static str, wanted: impl Fn(&[u8]) -> bool + Send + Sync + 'static) -> Self {
         Self { bound: Bound::entries(wanted), ..Self::read(Operation::List, what) }
     }
 
-    /// A call that revokes, and does no more when it is made twice.
+    /// A call that revokes, and can be repeated.
     pub(super) fn revoke(what: &'static str) -> Self {
         Self { effect: Effect::Repeatable, ..Self::read(Operation::Revoke, what) }
     }
 
-    /// A call that makes something each time. It is not begun later than [`PREPARATION`] from now, since others rely
-    /// on its being over after [`CREATE_TIMEOUT`].
+    /// A call that makes something each time. It is not begun later than [`PREPARATION`] from now,
+    /// since others rely on its being over after [`CREATE_TIMEOUT`].
     pub(super) fn create(what: &'static str) -> Self {
         let begin_by = Some(Instant::now() + PREPARATION);
         Self { effect: Effect::Create, begin_by, ..Self::read(Operation::Create, what) }
     }
 
-    /// Waits for what must be there before the call, but no longer than the call has. If that
-    /// fails, the call was not sent: kinds that speak of the call itself are mapped to
+    /// Runs a prerequisite of the call (token, metadata, rate limit) within the call's deadline. A
+    /// failure here means that the call was not sent, so kinds that imply an effect are mapped to
     /// `Unavailable`.
     pub(super) async fn preparing<T>(
         &self,
@@ -165,7 +167,7 @@ pub(super) struct Answer {
     place: String,
     /// The status that it means: see [`Answer::said`].
     said: u16,
-    /// What it says of its error, as far as that can be shown.
+    /// The provider's description of its error, as far as it can be shown.
     described: Option<String>,
 }
 
@@ -195,9 +197,9 @@ impl Http {
         self.clients.request(method, url)
     }
 
-    /// Sends a request when it is its turn. Any status is an answer. What changes nothing is sent a
-    /// second time if the connection failed; whatever met a 429, which says that nothing was done,
-    /// is sent again in its next turn while others are answered.
+    /// Sends a request when it is its turn. Any status is an answer. A request that changes nothing
+    /// is sent a second time if the connection failed. A request that met a 429, which says that
+    /// nothing was done, is sent again in its next turn while others are answered.
     pub(super) async fn send(
         &self,
         call: &Call,
@@ -223,7 +225,7 @@ impl Http {
             };
             let answer = answer.map_err(|broken| classify::unanswered(call, broken))?;
             if answer.status != StatusCode::TOO_MANY_REQUESTS || call.of_one_credential {
-                // A login that works says nothing of the rate of what it is for.
+                // A login that works says nothing about the rate of the calls that it is for.
                 if call.operation != Operation::Login {
                     self.gate.answered();
                 }
@@ -289,7 +291,7 @@ impl Answer {
         classify::refused(call, self)
     }
 
-    /// The same, with what to do about it.
+    /// The same, with advice.
     pub(super) fn failure_with(&self, call: &Call, advice: &str) -> Failure {
         let failure = self.failure(call);
         if classify::is_about_a_quota(call.effect, self) {
@@ -298,7 +300,7 @@ impl Answer {
         Failure { message: format!("{}: {advice}", failure.message), ..failure }
     }
 
-    /// The pause that it asks for, if it can be told without a clock.
+    /// The pause that the answer asks for, if it can be read without a clock.
     fn pause(&self) -> Option<Duration> {
         match self.retry_after? {
             RetryAfter::Delay(delay) => delay.try_into().ok(),
@@ -321,7 +323,7 @@ impl Answer {
         error_code(&self.body)
     }
 
-    /// Whether it says that there is no such thing.
+    /// Returns whether it says that there is no such thing.
     pub(super) fn is_not_found(&self) -> bool {
         matches!(self.status, StatusCode::NOT_FOUND | StatusCode::GONE)
     }
@@ -338,7 +340,7 @@ impl Answer {
         })
     }
 
-    /// The beginning of a sentence about what it holds.
+    /// The beginning of a sentence about its content.
     pub(super) fn answered(&self, call: &Call) -> String {
         format!("{} answered {}", self.place, call.what)
     }

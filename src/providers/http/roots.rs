@@ -1,4 +1,5 @@
-//! More roots for all providers: a company's own authorities, in a file that somebody else renews.
+//! More roots for all providers: a company's own authorities, in a file that another process
+//! renews.
 
 use std::{
     fs::{self, Metadata},
@@ -26,19 +27,19 @@ pub struct MoreRoots(Arc<Inner>);
 struct Inner {
     path: PathBuf,
     known: Mutex<Known>,
-    /// What all accounts connect with.
+    /// The TLS configuration of all accounts.
     config: OnceLock<ClientConfig>,
 }
 
-/// What was read last.
+/// The last result.
 #[derive(Debug, Default)]
 struct Known {
-    /// Which file was looked at last; none inside if it could not be found.
+    /// The file that was read last; none inside if it could not be found.
     seen: Option<Option<Version>>,
     verifier: Option<Arc<WebPkiServerVerifier>>,
 }
 
-/// What changes with a file: its inode, its length and its time.
+/// The properties of a file that change with it: its inode, its length and its time.
 type Version = (u64, u64, i64, i64);
 
 fn version(metadata: &Metadata) -> Version {
@@ -46,7 +47,7 @@ fn version(metadata: &Metadata) -> Version {
 }
 
 impl MoreRoots {
-    /// The roots in the file at `path`. One that cannot be used is logged, and looked at again.
+    /// The roots in the file at `path`. An unusable file is logged, and read again later.
     #[must_use]
     pub fn new(path: PathBuf) -> Self {
         let roots = Self(Arc::new(Inner { path, known: Mutex::default(), config: OnceLock::new() }));
@@ -65,9 +66,8 @@ impl MoreRoots {
         }
     }
 
-    /// Returns what judges by the roots of the file as it is now. While it cannot be used, those
-    /// that were read last go on counting: a file that is being replaced may be missing for a
-    /// moment.
+    /// Returns the verifier with the roots of the current file. While it cannot be used, the last
+    /// ones continue to count: a file that is being replaced may be missing for a moment.
     fn verifier(&self) -> Option<Arc<WebPkiServerVerifier>> {
         let path = &self.0.path;
         let mut known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -118,7 +118,7 @@ impl<V: ServerCertVerifier> ServerCertVerifier for Either<V> {
         let judged = |verifier: &dyn ServerCertVerifier| {
             verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
         };
-        // Whom the system trusts needs no look at the file.
+        // An authority that the system trusts needs no read of the file.
         judged(&self.system).or_else(|refused| match self.more.verifier() {
             Some(more) => judged(more.as_ref()),
             None => Err(refused),

@@ -1,7 +1,8 @@
 //! The rate of requests to an account that has answered 429 (RFC 6585, section 4).
 //!
-//! Providers seldom document their rate, so it is found out by multiplicative decrease and additive
-//! increase. What the account answered within the last second is a good guess at what it lets pass.
+//! Providers rarely document their rate, so it is found by multiplicative decrease and additive
+//! increase. The number of answers of the account within the last second is a good guess at its
+//! rate.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -21,7 +22,7 @@ pub(super) struct Throttle {
     /// The rate that the limits allow, in requests a second.
     ceiling: f64,
     slowed: Option<Slowed>,
-    /// When the requests of the last second were answered with anything but 429.
+    /// The times at which requests of the last second were answered with anything but 429.
     answered: VecDeque<Instant>,
     /// The number of requests that ever were.
     answers: u64,
@@ -35,7 +36,7 @@ struct Slowed {
     next: Instant,
     /// The end of the pause that the provider asked for.
     closed_until: Instant,
-    /// When the rate was last lowered.
+    /// The time at which the rate was last lowered.
     lowered: Instant,
 }
 
@@ -46,7 +47,7 @@ impl Slowed {
 }
 
 impl Throttle {
-    /// A throttle that is open; it never lets more than `ceiling` requests a second pass.
+    /// An open throttle; it never passes more than `ceiling` requests a second.
     pub(super) fn new(ceiling: u32) -> Self {
         Self { ceiling: ceiling.into(), slowed: None, answered: VecDeque::new(), answers: 0 }
     }
@@ -66,8 +67,8 @@ impl Throttle {
         turn
     }
 
-    /// Returns whether the provider has asked for a pause that is not over. Turns that were taken
-    /// before it do not count.
+    /// Returns whether the provider has asked for a pause that is not over. Turns taken before it
+    /// do not count.
     pub(super) fn is_closed(&self, now: Instant) -> bool {
         self.slowed.as_ref().is_some_and(|it| it.closed_until > now)
     }
@@ -112,7 +113,7 @@ impl Throttle {
             closed_until: now,
             lowered: now,
         });
-        // What was under way already when the rate was lowered is told the same.
+        // Requests that were already sent when the rate was lowered get the same answer.
         if now.duration_since(slowed.lowered) >= SECOND {
             (slowed.rate, slowed.lowered) = (lowered(slowed.rate), now);
         }

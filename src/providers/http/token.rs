@@ -1,4 +1,5 @@
-//! The operator's own access token: asked for once, kept for nine tenths of its life, thrown away when it is refused.
+//! The operator's own access token: asked for once, kept for nine tenths of its life, thrown away
+//! when it is refused.
 
 use std::{sync::Arc, time::Duration, time::Instant};
 
@@ -9,7 +10,8 @@ use secrecy::SecretString;
 use super::{Answer, Call, Http};
 use crate::providers::Failure;
 
-/// How long a token is kept whose answer does not say how long it lives. RFC 6749 only recommends that.
+/// The time for which a token is kept if its answer does not say how long it lives. RFC 6749 only
+/// recommends that.
 const LIFE_UNKNOWN: Duration = Duration::from_mins(1);
 
 /// An access token, as it was granted.
@@ -18,13 +20,13 @@ pub(in crate::providers) struct Granted {
     pub(in crate::providers) expires_in: Option<Duration>,
 }
 
-/// How a driver asks for its token.
+/// A driver's way to get its token.
 pub(in crate::providers) trait Grant: Send + Sync {
     /// Makes the token request.
     fn grant(&self) -> impl Future<Output = Result<Granted, Failure>> + Send;
 }
 
-/// The token of one login. However many calls need it at once, it is asked for once.
+/// The token of one login. Even if many calls need it at once, it is requested once.
 pub(in crate::providers) struct Tokens<G> {
     grant: G,
     cache: Cache<(), Arc<Granted>>,
@@ -77,7 +79,7 @@ impl<G: Grant> Tokens<G> {
         http.send(call, || request(&granted.token)).await
     }
 
-    /// Asks for a token even if there is one, to see whether the login still works.
+    /// Requests a token even if there is one, to see whether the login still works.
     pub(in crate::providers) async fn renew(&self) -> Result<(), Failure> {
         let granted = self.grant.grant().await?;
         self.cache.insert((), Arc::new(granted)).await;
@@ -89,7 +91,7 @@ impl<G: Grant> Tokens<G> {
         granted.map_err(Arc::unwrap_or_clone)
     }
 
-    /// Forgets a token, unless somebody else has replaced it already.
+    /// Drops a token, unless a concurrent call has replaced it already.
     async fn discard(&self, refused: &Arc<Granted>) {
         if self.cache.get(&()).await.is_some_and(|kept| Arc::ptr_eq(&kept, refused)) {
             self.cache.invalidate(&()).await;

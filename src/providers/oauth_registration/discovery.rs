@@ -1,7 +1,8 @@
-//! Where a server registers clients and where it issues tokens: from the spec, or from the issuer's metadata.
+//! The addresses at which a server registers clients and issues tokens: from the spec, or from the
+//! issuer's metadata.
 //!
-//! Metadata are believed for some minutes, and asked anew when an endpoint turns out to be gone.
-//! While the metadata cannot be had, what they said last still holds.
+//! Metadata are cached for some minutes, and fetched again when an endpoint turns out to be gone.
+//! While they cannot be fetched, the last ones are used.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -24,7 +25,7 @@ use crate::{
 /// The time for which metadata are believed: longer than the pause between two probes, which ask
 /// for them.
 const BELIEVED: Duration = Duration::from_mins(10);
-/// The time for which they still hold after they could not be had.
+/// The time for which they are still used after they could not be fetched.
 const HELD: Duration = Duration::from_mins(1);
 /// The longest issuer that is shown.
 const ISSUER_SHOWN: usize = 200;
@@ -51,19 +52,19 @@ enum Place {
 /// The metadata of an issuer.
 struct Told {
     issuer: Issuer,
-    /// Until when they are believed. Whoever asks for them holds the lock, so that they are asked
-    /// for once.
+    /// The time until which they are cached. The caller holds the lock, so that they are fetched
+    /// once.
     until: AsyncMutex<Option<Instant>>,
     last: Mutex<Option<Arc<Endpoints>>>,
 }
 
 struct Issuer {
-    /// As the spec has it, and as the metadata must have it, to the letter (RFC 8414, section 3.3).
+    /// The issuer in the spec, which the metadata must repeat exactly (RFC 8414, section 3.3).
     text: String,
     url: Url,
 }
 
-/// What is needed of a server's metadata (RFC 8414, section 2).
+/// The part of a server's metadata that is needed (RFC 8414, section 2).
 #[derive(Deserialize)]
 struct Metadata {
     issuer: String,
@@ -76,7 +77,7 @@ impl Metadata {
         self.token_endpoint.is_some() && self.registration_endpoint.is_some()
     }
 
-    /// Takes what is missing from another document of the same issuer.
+    /// Takes missing members from another document of the same issuer.
     fn completed_by(self, other: Option<Self>) -> Self {
         let other = other.filter(|other| other.issuer == self.issuer);
         let (token, registration) =
@@ -123,7 +124,7 @@ impl Discovery {
         Ok(found)
     }
 
-    /// The endpoints as they were told last, without asking.
+    /// The cached endpoints, without a request.
     pub(super) fn known(&self) -> Option<Arc<Endpoints>> {
         match &self.place {
             Place::Spec(endpoints) => Some(endpoints.clone()),
@@ -131,7 +132,7 @@ impl Discovery {
         }
     }
 
-    /// Forgets what the metadata said, if an endpoint has answered that it is not there, or not for
+    /// Drops the cached metadata, if an endpoint has answered that it does not exist, or not for
     /// that.
     pub(super) async fn forget_after(&self, answer: &Answer) {
         if let (404 | 405 | 410, Place::Metadata(told)) = (answer.said(), &self.place) {
@@ -139,7 +140,7 @@ impl Discovery {
         }
     }
 
-    /// Whether the server is there, whatever is remembered.
+    /// Checks that the server answers, whatever is cached.
     pub(super) async fn probe(&self) -> Result<(), Failure> {
         let token = match &self.place {
             Place::Metadata(told) => {
@@ -150,7 +151,8 @@ impl Discovery {
             }
             Place::Spec(endpoints) => &endpoints.token,
         };
-        // A token request is a POST (RFC 6749, section 3.2): this has no effect, and any refusal is a sign of life.
+        // A token request is a POST (RFC 6749, section 3.2): this has no effect, and any refusal is
+        // a sign of life.
         let call = Call::read(Operation::Login, "a probe of the token endpoint");
         let answer = self.http.send(&call, || self.http.request(Method::GET, token)).await?;
         if answer.status.is_server_error() || answer.status == StatusCode::TOO_MANY_REQUESTS {
@@ -171,7 +173,7 @@ impl Discovery {
             Err(NoMetadata::Unusable(why)) => match self.metadata(issuer, &second).await {
                 Ok(metadata) => metadata,
                 Err(NoMetadata::Down(failure)) => return Err(failure),
-                // What names another issuer says more than a page that is not there.
+                // Metadata that name another issuer say more than a page that does not exist.
                 Err(NoMetadata::Unusable(other)) => {
                     return Err(if why.kind == FailureKind::Malformed { why } else { other });
                 }
@@ -226,7 +228,8 @@ impl Issuer {
         failure(FailureKind::Malformed, message)
     }
 
-    /// The endpoints of this issuer. Wherever they are, they are not less encrypted than the issuer.
+    /// The endpoints of this issuer. Wherever they are, they are not less encrypted than the
+    /// issuer.
     fn endpoints(&self, metadata: Metadata) -> Result<Endpoints, Failure> {
         let endpoint = |name: &'static str, text: Option<String>| {
             let Some(text) = text else {
@@ -252,7 +255,8 @@ impl Issuer {
     }
 }
 
-/// Where an issuer's metadata is: RFC 8414 puts its name before the issuer's path, OpenID Connect Discovery behind.
+/// Returns the addresses of an issuer's metadata: RFC 8414 puts its name before the issuer's path,
+/// OpenID Connect Discovery behind.
 fn well_known(issuer: &Url) -> [Url; 2] {
     let path = issuer.path().trim_end_matches('/');
     [

@@ -1,8 +1,9 @@
 //! Any server with OAuth 2.0 Dynamic Client Registration (RFC 7591) and its management (RFC 7592).
 //!
-//! A credential is a client of its own. It is registered, and it is deleted; it is never read or updated: a GET may
-//! show a hash or change the secret, a PUT kills the registration access token, and neither rotates on most servers.
-//! There is no list, so whose answer is lost stays behind.
+//! A credential is a client of its own. It is registered, and it is deleted; it is never read or
+//! updated: a GET may show a hash or change the secret, a PUT kills the registration access token,
+//! and neither rotates on most servers. There is no list, so a client whose response is lost stays
+//! behind.
 
 mod discovery;
 mod token;
@@ -37,20 +38,21 @@ use crate::{
 pub(super) const NAME: &str = "oauthRegistration";
 const NEEDS: &str = "initial_access_token, or client_id and client_secret, or no login at all";
 
-/// What is read of a login.
+/// The keys that are read of a login.
 pub(super) const KEYS: &[&str] = &["initial_access_token", "client_id", "client_secret", "scope"];
 
 /// The time that a server may take to accept a new client, where the provider object does not say.
 const PROPAGATION: SignedDuration = SignedDuration::from_mins(1);
 
-/// What the provider object may not put into a registration: it is checked, or would be a secret in a spec.
+/// The members that the provider object may not put into a registration: each is checked, or would
+/// be a secret in a spec.
 const OUR_METADATA: [&str; 5] =
     ["client_id", "client_name", "client_secret", "scope", "token_endpoint_auth_method"];
 /// The longest registration metadata: servers repeat it beside the pair, and answers have a bound.
 const METADATA_MAX: usize = 32 * 1024;
-/// What it may not put into a token request.
+/// The parameters that it may not put into a token request.
 const OUR_PARAMETERS: [&str; 4] = ["client_id", "client_secret", "grant_type", "scope"];
-/// Token parameters that workloads have to send too, and are told of.
+/// Token parameters that workloads have to send too, and find in their Secret.
 const SHARED_PARAMETERS: [&str; 2] = ["audience", "resource"];
 
 /// The driver for an account.
@@ -83,8 +85,8 @@ pub(super) fn driver(
     Ok(OauthServer { http, discovery, login, tokens, metadata: members(block), capabilities })
 }
 
-/// Returns what is added to the registration, and as a null what is left out of it. Nulls of the
-/// spec itself do not survive a client-side apply, so it has a list of those.
+/// Returns the additions to the registration, with a null for each member that is left out of it.
+/// Nulls of the spec itself do not survive a client-side apply, so it has a list of those.
 fn members(block: &OauthRegistration) -> BTreeMap<String, Value> {
     let left_out = block.metadata_without.iter().map(|member| (member.clone(), Value::Null));
     block.metadata.clone().into_iter().chain(left_out).collect()
@@ -121,7 +123,7 @@ pub(super) struct OauthServer {
     capabilities: Capabilities,
 }
 
-/// How we may register clients (RFC 7591, section 3).
+/// The ways to register clients (RFC 7591, section 3).
 enum Login {
     Open,
     InitialAccessToken(SecretString),
@@ -183,7 +185,8 @@ impl Provider for OauthServer {
         endpoints.map(|it| self.fields_at(&it.token, joined(scopes))).unwrap_or_default()
     }
 
-    /// An initial access token cannot be tried without using it: there, a server that answers has to do.
+    /// An initial access token cannot be tried without using it: there, a server that answers has
+    /// to do.
     async fn probe(&self) -> Result<(), Failure> {
         match &self.login {
             Login::Client(tokens, _) => tokens.renew().await,
@@ -233,7 +236,8 @@ impl Provider for OauthServer {
         let delete = || self.http.request(Method::DELETE, &uri).bearer_auth(handle.token.expose_secret());
         let answer = self.http.send(&call, delete).await?;
         match answer.said() {
-            // An unknown client is a 401 (RFC 7592, section 2.3), and so is a wrong token: neither proves anything.
+            // An unknown client is a 401 (RFC 7592, section 2.3), and so is a wrong token: neither
+            // proves anything.
             401 | 404 | 410 => Ok(Revocation::NotFound),
             405 => Err(rejected("the server does not let clients be deleted: it answered 405")),
             403 => Err(failure(
@@ -246,7 +250,7 @@ impl Provider for OauthServer {
 }
 
 impl OauthServer {
-    /// Returns what to look at after a registration that was refused.
+    /// Returns the advice after a registration that was refused.
     fn advice(&self, answer: &Answer) -> &'static str {
         let code = answer.error_code();
         match (answer.said(), code.as_deref(), &self.login) {
@@ -299,7 +303,7 @@ impl OauthServer {
     ) -> Result<Issued, NotIssued> {
         let expires_at = expiry(&registered.client_secret_expires_at, &registered.client_id_issued_at);
         let untrue = self.check(&registered, asked, &endpoints.registration).and(expires_at.map(drop));
-        // What we log in with is no new client.
+        // The client that we log in with is no new client.
         let is_ours = self.login.client_id() != Some(registered.client_id.as_str());
         let at = registered.registration_client_uri;
         let uri = at.and_then(|uri| own_client_uri(&uri, &endpoints.registration).ok());
@@ -342,7 +346,7 @@ impl OauthServer {
         Ok(())
     }
 
-    /// What a workload needs besides the pair to ask for a token.
+    /// Returns the fields that a workload needs, besides the pair, to request a token.
     fn fields_at(&self, token: &Url, scope: Option<String>) -> BTreeMap<String, String> {
         let parameters = SHARED_PARAMETERS.into_iter().filter_map(|key| {
             let value = self.tokens.parameters.get(key)?;
@@ -353,14 +357,16 @@ impl OauthServer {
     }
 }
 
-/// Scopes as one text (RFC 6749, section 3.3); none if there are none, which means the server's default.
+/// Scopes as one text (RFC 6749, section 3.3); none if there are none, which means the server's
+/// default.
 fn joined(scopes: &[String]) -> Option<String> {
     (!scopes.is_empty()).then(|| scopes.join(" "))
 }
 
-/// A server may change what it registers, but says so (RFC 7591, section 3.2.1): neither more nor less will do.
+/// A server may change a registration, but says so (RFC 7591, section 3.2.1): neither more nor
+/// fewer scopes are accepted.
 fn check_scopes(asked: &[String], registered: Option<&str>) -> Result<(), &'static str> {
-    // Somebody may have put several into one entry, as OAuth spells them.
+    // Several scopes may be in one entry, as OAuth spells them.
     let asked: BTreeSet<&str> = asked.iter().flat_map(|it| it.split_ascii_whitespace()).collect();
     let registered: BTreeSet<&str> = registered.unwrap_or_default().split_ascii_whitespace().collect();
     if asked.is_empty() || asked == registered {
@@ -388,8 +394,8 @@ fn expiry(expires_at: &Value, issued_at: &Value) -> Result<Option<Timestamp>, &'
     instant::of_second(seconds).map(Some).ok_or(impossible)
 }
 
-/// The URL that manages a client, if it is at the same place as the registration endpoint: its
-/// token goes there. It may be relative to that (RFC 3986, section 5).
+/// The URL that manages a client, if it has the same origin as the registration endpoint: its token
+/// goes there. It may be relative to that (RFC 3986, section 5).
 fn client_uri(uri: &str, registration: &Url) -> Result<Url, &'static str> {
     let unusable = "registration_client_uri in the server's answer is not a usable URL";
     let url = registration.join(uri).map_err(|_| unusable)?;
@@ -403,7 +409,7 @@ fn client_uri(uri: &str, registration: &Url) -> Result<Url, &'static str> {
     Ok(url)
 }
 
-/// The same URL at the place of the registration endpoint, wherever the answer puts it: behind a
+/// The same URL at the origin of the registration endpoint, whatever the answer says: behind a
 /// proxy, the server may name itself otherwise. Its token goes nowhere else.
 fn own_client_uri(uri: &str, registration: &Url) -> Result<String, &'static str> {
     let unusable = "registration_client_uri in the server's answer is not a usable URL";

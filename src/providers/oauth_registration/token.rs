@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-/// Where tokens are asked for, and how.
+/// The token endpoint, and how to authenticate there.
 #[derive(Clone)]
 pub(super) struct TokenEndpoint {
     pub(super) http: Arc<Http>,
@@ -28,8 +28,8 @@ pub(super) struct TokenEndpoint {
 }
 
 impl TokenEndpoint {
-    /// Tries a pair by asking for a token with its scopes, and reading back which of them it got: a server may drop
-    /// some without a word.
+    /// Tries a pair by asking for a token with its scopes, and reading back which of them it got: a
+    /// server may drop some without a word.
     pub(super) async fn verify(&self, pair: &Pair) -> Result<Verdict, Failure> {
         let call = Call::read(Operation::Verify, "the token request for the new pair");
         let scope = joined(&pair.scopes);
@@ -68,7 +68,7 @@ impl TokenEndpoint {
     }
 }
 
-/// Returns what to correct where a token request is refused, but not for the pair's sake.
+/// Returns the correction for a token request that is refused, but not because of the pair.
 fn advice(code: &str, scopes: &[String]) -> Option<&'static str> {
     Some(match code {
         "invalid_scope" if scopes.is_empty() => {

@@ -1,4 +1,4 @@
-//! What goes over the wire: RFC 7591 for registration, RFC 7592 for what manages it.
+//! The wire format: RFC 7591 for registration, RFC 7592 for its management.
 
 use std::collections::BTreeMap;
 
@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 
 use crate::{api::TokenEndpointAuthMethod, providers::lenient};
 
-/// The body that registers a client: our members, then the provider object's, of which a null takes one of ours away.
-/// No body suits all servers: some demand `response_types: []`, others refuse it.
+/// The body that registers a client: our members, then the provider object's, of which a null takes
+/// one of ours away. No body suits all servers: some demand `response_types: []`, others refuse it.
 pub(super) fn registration(
     name: &str,
     scope: Option<&str>,
@@ -35,8 +35,8 @@ pub(super) fn registration(
     body
 }
 
-/// A registered client (RFC 7591, section 3.2.1; RFC 7592, section 3). Whatever it cannot be used
-/// with, it has to be read: the client exists, and only this answer holds what deletes it.
+/// A registered client (RFC 7591, section 3.2.1; RFC 7592, section 3). It has to be readable even
+/// if it cannot be used: the client exists, and only this answer has the data that deletes it.
 #[derive(Deserialize)]
 pub(super) struct Registered {
     pub(super) client_id: String,
@@ -52,8 +52,8 @@ pub(super) struct Registered {
     pub(super) registration_access_token: Option<SecretString>,
 }
 
-/// What deletes a client. URL and token stay together: oidc-provider destroys a token that is used at another
-/// client's URL.
+/// The URL and the token that delete a client. They stay together: oidc-provider destroys a token
+/// that is used at another client's URL.
 #[derive(Deserialize)]
 pub(super) struct Handle {
     pub(super) uri: String,

@@ -1,7 +1,8 @@
-//! Spreetail (<https://developer.spreetail.com>): whole credentials, several at once, any expiry, no scopes.
+//! Spreetail (<https://developer.spreetail.com>): whole credentials, several at once, any expiry,
+//! no scopes.
 //!
-//! What trips people: the token request is multipart with PascalCase names, deletion goes by `clientId` although there
-//! is a `credentialId`, and the list shows our own login among the rest.
+//! Pitfalls: the token request is multipart with PascalCase names, deletion goes by `clientId`
+//! although there is a `credentialId`, and the list shows our own login among the rest.
 
 mod wire;
 
@@ -33,15 +34,16 @@ use crate::{
 /// The driver's name, as in the spec.
 pub(super) const NAME: &str = "spreetail";
 const NEEDS: &str = "client_id and client_secret";
-/// What is read of a login.
+/// The keys that are read of a login.
 pub(super) const KEYS: &[&str] = &["client_id", "client_secret"];
 
 const CREDENTIAL_ID: &str = "credentialId";
 
-/// What a path that does not exist means. The base names the account, so it cannot be edited.
+/// The advice for a path that does not exist. The base names the account, so it cannot be edited.
 const WRONG_BASE: &str = "spreetail.baseUrl may be wrong; create another provider with the right one";
 
-/// How far an expiry in an answer may be from the one asked for, which is sent in milliseconds.
+/// The largest accepted difference between the expiry in an answer and the requested one, which is
+/// sent in milliseconds.
 const EXPIRY_TOLERANCE: SignedDuration = SignedDuration::from_secs(1);
 
 /// The driver for an account.
@@ -96,7 +98,7 @@ fn capabilities() -> Capabilities {
 /// An account.
 pub(super) struct Spreetail {
     http: Arc<Http>,
-    /// Where credentials are made and listed.
+    /// The address at which credentials are created and listed.
     credentials: Url,
     endpoint: TokenEndpoint,
     tokens: Tokens<Login>,
@@ -223,8 +225,8 @@ fn is_client_id(id: &str) -> bool {
         && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
 
-/// Whether an answer to a create can be true. What it says of the expiry is taken as the truth; whether that has
-/// passed is for those to say who have a clock.
+/// Returns an error if an answer to a create cannot be true. Its expiry is believed. Whether that
+/// has passed is checked by the callers, which have a clock.
 fn check(created: &Created, asked: &CreateRequest, own_client_id: &str) -> Result<(), &'static str> {
     let as_asked = match (asked.expires_at, created.expires) {
         (Some(asked), Some(expires)) => expires.duration_since(asked).abs() <= EXPIRY_TOLERANCE,
@@ -246,7 +248,7 @@ fn check(created: &Created, asked: &CreateRequest, own_client_id: &str) -> Resul
     wrong.into_iter().find(|(is_wrong, _)| *is_wrong).map_or(Ok(()), |(_, why)| Err(why))
 }
 
-/// Where tokens are asked for: ours, and those that prove that a pair works.
+/// The token endpoint: for our tokens, and for those that prove that a pair works.
 #[derive(Clone)]
 struct TokenEndpoint {
     http: Arc<Http>,
@@ -279,7 +281,7 @@ fn granted(answer: &Answer, call: &Call) -> Result<Granted, Failure> {
     Ok(Granted { token, expires_in: expires_in.map(|seconds| Duration::from_secs(seconds.into())) })
 }
 
-/// What Credwright logs in with.
+/// The login of Credwright.
 struct Login {
     endpoint: TokenEndpoint,
     client_id: String,

@@ -1,4 +1,4 @@
-//! What goes over the wire, as the vendor's pages have it.
+//! The wire format, as on the vendor's pages.
 
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::providers::lenient;
 
-/// The token endpoint's answer: camelCase, unlike RFC 6749 (<https://developer.spreetail.com/reference/postapiv0oauthtoken>).
+/// The token endpoint's answer: camelCase, unlike RFC 6749
+/// (<https://developer.spreetail.com/reference/postapiv0oauthtoken>).
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Token {
@@ -40,7 +41,8 @@ pub(super) struct Created {
     pub(super) secret: SecretString,
 }
 
-/// A credential as it is listed (<https://developer.spreetail.com/reference/getapiv0clientcredentials>).
+/// A credential as it is listed
+/// (<https://developer.spreetail.com/reference/getapiv0clientcredentials>).
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Listed {

@@ -1,7 +1,8 @@
-//! Vonage Contact Center (<https://docs-vcc.atlassian.net/wiki/spaces/VCCA/>): a person makes credentials in the portal.
+//! Vonage Contact Center (<https://docs-vcc.atlassian.net/wiki/spaces/VCCA/>): a person makes
+//! credentials in the portal.
 //!
-//! What trips people: a credential belongs to the person who makes it, a token request must name a scope, and the portal
-//! shows scopes as sentences while tokens are asked for by their values.
+//! Pitfalls: a credential belongs to the person who makes it, a token request must name a scope,
+//! and the portal shows scopes as sentences while tokens are asked for by their values.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -150,8 +151,8 @@ impl Provider for VonageContactCenter {
         by_hand::probe(&self.http, &self.token_url).await
     }
 
-    /// Asks for one token with each scope: the older pages allow one scope in a request, and a box that somebody forgot
-    /// to tick is found now instead of by the workload.
+    /// Asks for one token with each scope: the older pages allow one scope in a request, and a
+    /// forgotten tick box is found now instead of by the workload.
     async fn verify(&self, pair: &Pair) -> Result<Verdict, Failure> {
         if pair.scopes.is_empty() {
             let message =
@@ -170,7 +171,7 @@ impl Provider for VonageContactCenter {
     }
 }
 
-/// What the token endpoint says to a pair with one scope.
+/// The token endpoint's answer to a pair with one scope.
 enum Tried {
     Accepted,
     Refused,
