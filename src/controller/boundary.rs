@@ -1,7 +1,7 @@
 //! The panic boundary: a panic ends the one task that it is in, and is never the process's.
 //!
-//! All that the controller starts runs behind it, by the list below. The panic hook of the
-//! command line logs where it was; its text is not shown, because it may quote a value.
+//! All tasks of the controller run behind it, as listed below. The panic hook of the command line
+//! logs the place; its text is not shown, because it may quote a value.
 
 use std::{fmt, panic::AssertUnwindSafe};
 
@@ -10,7 +10,7 @@ use futures::FutureExt;
 /// The tasks that the controller starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Task {
-    /// The look at one item of the queue, of whatever kind. Retried with backoff.
+    /// The pass for one item of the queue, of any kind. Retried with backoff.
     Item,
     /// One watch. Begun again, and its cache is listed again.
     Watch,
@@ -39,8 +39,8 @@ impl fmt::Display for Panicked {
 
 /// Runs a task to its end or to its panic.
 ///
-/// What the task shares with others stays usable after a panic: locks are taken in spite of
-/// poisoning, and no lock is held while anything that may fail is computed.
+/// The data that the task shares with others stays usable after a panic: locks are taken in spite
+/// of poisoning, and no lock is held while anything that may fail is computed.
 ///
 /// # Errors
 /// If it panicked.
@@ -48,7 +48,7 @@ pub async fn contained<T>(task: Task, work: impl Future<Output = T>) -> Result<T
     AssertUnwindSafe(work).catch_unwind().await.map_err(|_| Panicked(task))
 }
 
-/// The same for what does not wait.
+/// The same for a function that does not wait.
 ///
 /// # Errors
 /// If it panicked.

@@ -1,4 +1,4 @@
-//! What keeps the operator from working, in words for an administrator.
+//! Readiness: messages to an administrator about what keeps the operator from working.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -16,23 +16,23 @@ use super::{
 };
 use crate::ops::server::{Readiness, Show};
 
-/// For how long an error of a watch counts: it is tried again sooner, and a watch that is taken up again says nothing until
-/// something changes.
+/// The time for which an error of a watch counts: it is retried sooner, and a watch that works
+/// again reports nothing until something changes.
 const RECENT: Duration = Duration::from_secs(60);
 
-/// What went wrong with watches lately.
+/// Recent failures of watches.
 #[derive(Default)]
 pub(super) struct Troubles(HashMap<Scoped, (Instant, Trouble)>);
 
-/// How much is shown of what the API server says.
+/// The length up to which the API server's message is shown.
 const SAID_MAX: usize = 200;
 
-/// Why a watch does not work.
+/// The cause for which a watch does not work.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Trouble {
     Unknown,
     Refused,
-    /// Any other answer: its status, and what it says.
+    /// Any other answer: its status and message.
     Answered(u16, String),
     /// An answer that is none.
     Malformed,
@@ -64,7 +64,7 @@ impl Trouble {
         }
     }
 
-    /// Returns whether the API server only asks for patience, as it does while it starts.
+    /// Returns whether the API server only asks to wait, as it does while it starts.
     pub(super) fn is_a_request_to_wait(&self) -> bool {
         matches!(self, Self::Answered(429, _))
     }
@@ -103,12 +103,12 @@ impl Troubles {
     }
 }
 
-/// How the watches stand.
+/// The state of the watches.
 #[derive(Default)]
 struct Standing {
-    /// What keeps the operator from working.
+    /// The reasons why the operator cannot work.
     missing: Vec<String>,
-    /// The namespaces that let it look no longer, or never did; one that has gone does so, too.
+    /// Namespaces that Credwright may not list (any more), including deleted ones.
     closed: BTreeSet<String>,
 }
 
@@ -144,7 +144,7 @@ impl Show for Operator {
         })
     }
 
-    /// An API server that does not answer is nobody's defect here, and a process that stands by
+    /// An API server that does not answer is no fault of this process, and a process that stands by
     /// works, too.
     fn hanging(&self) -> Vec<String> {
         let lease = self.candidate.as_ref().and_then(Candidate::hangs);

@@ -1,9 +1,10 @@
-//! One of several operators works: the one that holds the Lease. The others keep their caches warm, and wait.
+//! One of several operators works: the one that holds the Lease. The others keep their caches warm,
+//! and wait.
 //!
-//! The rules are those of client-go's leader election. Who has the Lease renews it every few
-//! seconds; who does not takes it when it is free, or when it has not changed for as long as it
-//! lasts, by the candidate's own clock, so that clocks which differ take it from nobody. Each
-//! attempt ends, and what counts is when the last one began that succeeded.
+//! The rules are those of client-go's leader election. The holder renews the Lease every few
+//! seconds. Others take it when it is free, or when it has not changed for as long as it lasts, by
+//! the candidate's own clock, so that clocks which differ take it from nobody. Each attempt ends,
+//! and the Lease counts from the beginning of the last attempt that succeeded.
 
 mod claim;
 
@@ -35,31 +36,31 @@ use crate::{
 
 use claim::{Claim, Seen, holder, released, with_our_name};
 
-/// The time that a Lease lasts that is not renewed. Whoever dies without giving it back is
-/// succeeded after that.
+/// The duration of a Lease that is not renewed. If its holder dies without releasing it, another
+/// process takes over after that.
 const LASTS: Duration = Duration::from_secs(15);
 /// The time that this process counts on it: nothing may begin in its last seconds, so there is
 /// nothing to lead.
 const COUNTS: Duration = LASTS.saturating_sub(BELIEVED);
-/// How often it is renewed, and how often another's is looked at.
+/// The pause between two renewals, and between two checks of another's Lease.
 const EVERY: Duration = Duration::from_secs(5);
 /// The time that one attempt may take, all its calls together: a second and a third one must fit
 /// into the time that is left.
 const ATTEMPT: Duration = Duration::from_secs(3);
-/// When to try again after an error.
+/// The pause after an error.
 const AGAIN: SignedDuration = SignedDuration::from_secs(1);
-/// How often an attempt is begun anew because somebody wrote in between.
+/// The number of attempts that are started again because of a concurrent write.
 const DISTURBANCES: usize = 3;
-/// How long giving it back may take.
+/// The longest time of releasing it.
 const PARTING: Duration = Duration::from_secs(2);
-/// An attempt ends within seconds, whatever the API server does. If none has for so long, this
-/// process hangs.
+/// An attempt ends within seconds, whatever the API server does. If none has ended for so long,
+/// this process hangs.
 const HANGS: Duration = Duration::from_mins(2);
-/// The time that one request of the watch for a Lease that is given back lasts, in seconds; looking
-/// every five seconds finds it, too.
+/// The length of one request of the watch for a released Lease, in seconds; the check every five
+/// seconds finds it, too.
 const WATCHED: u32 = 20;
 
-/// The Lease is another's now: this process must not go on, and what it remembers is worth nothing.
+/// Another process has the Lease now: this one must stop, and its memory is worth nothing.
 #[derive(Debug, thiserror::Error)]
 #[error("another process has taken the Lease {0}")]
 pub struct LeaseLost(String);
@@ -73,17 +74,17 @@ pub(super) struct Candidate {
     record: Mutex<Record>,
 }
 
-/// How the attempts went.
+/// The record of the attempts.
 #[derive(Default)]
 struct Record {
-    /// When the last one ended, while any are made.
+    /// The end of the last attempt, while any are made.
     tried: Option<Instant>,
-    /// When the last one began that took or renewed the Lease.
+    /// The beginning of the last attempt that took or renewed the Lease.
     renewed: Option<Instant>,
     trouble: Option<String>,
 }
 
-/// What came of an attempt.
+/// The outcome of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Turn {
     Ours,
@@ -105,23 +106,23 @@ impl Candidate {
         self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Why the Lease can be neither taken nor renewed, if something is wrong.
+    /// The error for which the Lease can be neither taken nor renewed, if there is one.
     pub(super) fn trouble(&self) -> Option<String> {
         self.record().trouble.clone()
     }
 
-    /// Returns whether the Lease was renewed recently enough to count, whatever became of the task
+    /// Returns whether the Lease was renewed recently enough to count, independently of the task
     /// that does so.
     pub(super) fn counts(&self) -> bool {
         self.record().renewed.is_some_and(|at| at.elapsed() < COUNTS)
     }
 
-    /// For how long no attempt has ended, if that cannot be the API server's doing.
+    /// The time for which no attempt has ended, if that cannot be the API server's fault.
     pub(super) fn hangs(&self) -> Option<Duration> {
         hanging(self.record().tried, Instant::now())
     }
 
-    /// Takes the Lease when it may be taken, and renews it; says to `leads` whether it counts. Ends
+    /// Takes the Lease when it may be taken, and renews it; tells `leads` whether it counts. Ends
     /// once another process has it.
     pub(super) async fn stand(&self, leads: &watch::Sender<bool>) -> LeaseLost {
         leads.send_replace(false);
@@ -155,8 +156,8 @@ impl Candidate {
         }
     }
 
-    /// Renews the Lease until it is another's. While that fails for longer than it counts, this
-    /// process does not lead; nobody else has in the meantime if it is still in our name
+    /// Renews the Lease until another process has it. While that fails for longer than it counts,
+    /// this process does not lead; no other has in the meantime if it is still in our name
     /// afterwards.
     async fn renew(&self, leads: &watch::Sender<bool>) {
         let mut pause = EVERY;
@@ -211,7 +212,7 @@ impl Candidate {
         let mut record = self.record();
         record.tried = Some(Instant::now());
         record.trouble = Some(error);
-        // Who waited longer than this for a busy API server would lose the Lease.
+        // A longer wait for a busy API server would lose the Lease.
         let spread = part_of(AGAIN, (&self.holder.identity, began)).unsigned_abs();
         Err((AGAIN.unsigned_abs() + spread).max(asked.min(EVERY)))
     }
@@ -252,7 +253,7 @@ impl Candidate {
         self.leases.patch(&self.holder.lease, &params, &Patch::Merge(patch)).await
     }
 
-    /// Gives the Lease back, if it is ours, so that nobody has to wait until it runs out.
+    /// Releases the Lease, if it is ours, so that no process has to wait until it expires.
     pub(super) async fn step_down(&self) {
         let failure = match tokio::time::timeout(PARTING, self.give_back()).await {
             Ok(Ok(())) => return,
@@ -279,14 +280,14 @@ impl Candidate {
     }
 }
 
-/// For how long no attempt has ended, if that is too long; where none are made, there is nothing to
-/// wait for.
+/// Returns for how long no attempt has ended, if that is too long; without attempts, there is
+/// nothing to wait for.
 fn hanging(tried: Option<Instant>, now: Instant) -> Option<Duration> {
     let since = now.saturating_duration_since(tried?);
     (since > HANGS).then_some(since)
 }
 
-/// Resolves once the Lease is seen to be nobody's.
+/// Resolves once the Lease is seen to be free.
 async fn is_released(events: &mut (impl Stream<Item = watcher::Result<Event<Lease>>> + Unpin)) {
     while let Some(event) = events.next().await {
         let free = match event {
@@ -301,7 +302,7 @@ async fn is_released(events: &mut (impl Stream<Item = watcher::Result<Event<Leas
     std::future::pending().await
 }
 
-/// Somebody wrote in between, or was quicker.
+/// A concurrent writer was quicker.
 fn is_disturbance(error: &kube::Error) -> bool {
     let kube::Error::Api(status) = error else { return false };
     status.is_conflict() || status.is_already_exists() || status.is_not_found()
@@ -326,8 +327,8 @@ mod tests {
         assert_eq!(hanging(None, tried + longer), None, "it has lost the Lease, and finishes");
     }
 
-    /// What is left after a failure is enough for another attempt, so that one dead connection
-    /// costs nobody the Lease.
+    /// The rest of the time after a failure is enough for another attempt, so that one dead
+    /// connection does not cost the Lease.
     #[test]
     fn two_attempts_may_fail_before_the_lease_does_not_count() {
         let once_more = ATTEMPT + 2 * AGAIN.unsigned_abs();

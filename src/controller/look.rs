@@ -1,4 +1,4 @@
-//! One look at one item of the queue: what is done about it, and when to look again.
+//! One pass for one item of the queue, and the time of the next one.
 
 use std::collections::HashSet;
 
@@ -30,14 +30,14 @@ use crate::{
     },
 };
 
-/// How many steps one pass may take before it makes room for others.
+/// The number of steps in one pass before it makes room for others.
 const STEPS_IN_A_PASS: usize = 16;
-/// When to look again whether a namespace is known by now.
+/// The pause before checking again whether a namespace is known.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(1);
-/// A wait for a turn is told to people only when it lasts longer than this, since that is a write.
+/// A wait for a turn is reported only when it lasts longer than this, since that is a write.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(10);
 
-/// What an item has for the length of a look.
+/// The resources that an item has for the length of a pass.
 struct Look {
     turn: Turn,
     slot: Slot,
@@ -64,7 +64,7 @@ impl Turns for Look {
 struct Admitted {
     plan: Plan,
     permit: Option<Permit>,
-    /// Since when the object has waited for its turn at an account, if it does.
+    /// The time since which the object has waited for its turn at an account, if it does.
     parked: Option<Timestamp>,
 }
 
@@ -111,7 +111,7 @@ impl Operator {
             Err(error) => Err(error),
         };
         match tended {
-            // Our rights have gone with the namespace, or left before it, and nothing needs them.
+            // Our rights were deleted with the namespace, or before it, and nothing needs them.
             Err(error) if error.is_refusal() && !self.engine.stores.has_anything_in(namespace) => Ok(None),
             tended => tended,
         }
@@ -127,8 +127,9 @@ impl Operator {
         }
     }
 
-    /// Gives up what the next process can repeat, some seconds after this process began to stop: a
-    /// slow provider must not use up the time in which the answer to a create can be kept.
+    /// Gives up steps that the next process can repeat, some seconds after this process began to
+    /// stop: a slow provider must not use up the time in which the answer to a create can be
+    /// stored.
     async fn unless_stopping<T>(
         &self,
         repeatable: impl Future<Output = Result<T, EngineError>>,
@@ -173,7 +174,7 @@ impl Operator {
         turn: &mut Turn,
     ) -> Result<Option<Wake>, EngineError> {
         let key = pass.key().clone();
-        // Each time: what comes with an answer may be what cannot be read.
+        // Each time: an answer may contain an unreadable part.
         if self.engine.show_unreadable(&key).await? {
             return Ok(Some(Wake::OnChange));
         }
@@ -203,9 +204,9 @@ impl Operator {
         Ok(None)
     }
 
-    /// Decides, and asks for the permit that the step needs. While there is none, the account is
-    /// busy for this object, and what can be done without it is decided: the Secret is kept right,
-    /// and deadlines are met.
+    /// Decides, and asks for the permit that the step needs. Without one, the account is busy for
+    /// this object, and everything that needs no permit is decided: the Secret is restored, and
+    /// deadlines are met.
     fn admit(&self, key: &Key, world: &mut World, turn: &mut Turn) -> Admitted {
         let mut parked: Option<Timestamp> = None;
         loop {
@@ -228,7 +229,8 @@ impl Operator {
                 Err(since) => {
                     parked = parked.into_iter().chain([since]).min();
                     if !world.set_busy(&account, since) {
-                        // The step does not need what is busy: no check asks again, so it rests.
+                        // The step does not need the busy account: no check asks again, so it
+                        // rests.
                         return Admitted { plan: Plan { step: None, ..plan }, permit: None, parked };
                     }
                 }
@@ -237,8 +239,8 @@ impl Operator {
     }
 
     /// Returns how long an object waits for its provider, if it does. Nothing is decided, and no
-    /// status written, before the provider has been probed once; then it wakes its credentials.
-    /// What is being deleted waits until its deadline: without the provider it is not known what
+    /// status written, before the provider has been probed once; then it wakes its credentials. A
+    /// terminating object waits until its deadline: without the provider it is not known what
     /// Credwright can revoke there, and what it has to ask a person for.
     fn waits_for_provider(&self, key: &Key) -> Option<Wake> {
         let object = self.engine.stores.credentials.get(key)?;
@@ -252,7 +254,7 @@ impl Operator {
     }
 
     /// The providers of this object have other credentials now: they count them, and one that waits
-    /// to go looks at once.
+    /// to be deleted is processed at once.
     fn count_soon(&self, key: &Key) {
         let stores = &self.engine.stores;
         let named = stores.credentials.get(key).map(|object| ProviderKey::wanted_by(&object, &key.namespace));
@@ -285,7 +287,7 @@ impl Operator {
             self.queue.wake(Item::Login(login));
         }
         tended.strays.into_iter().for_each(|key| self.queue.wake(Item::Credential(key)));
-        // Only now: what cannot be written keeps nobody from using the account.
+        // Only now: a failed write keeps nobody from using the account.
         tended.failed.map_or(Ok(tended.wake), Err)
     }
 
@@ -302,7 +304,7 @@ impl Operator {
         self.wake_all(by_spec.into_iter().chain(by_ledger).collect());
     }
 
-    /// What ends soonest is looked at first.
+    /// Wakes objects, the one whose credential ends soonest first.
     fn wake_all(&self, mut keys: Vec<Key>) {
         keys.sort_by_cached_key(|key| self.engine.ends(key));
         for key in keys {

@@ -1,4 +1,4 @@
-//! Wiring: watches wake items in a queue, and a bounded number of passes looks at them.
+//! Wiring: watches wake items in a queue, and a bounded number of passes processes them.
 
 pub mod boundary;
 mod health;
@@ -36,10 +36,10 @@ use permits::Permits;
 use queue::{Item, Queue};
 use watches::{Scoped, Watch};
 
-/// When to try again to begin.
+/// The pause before starting again.
 const RETRY: Duration = Duration::from_secs(1);
-/// The time that what was sent as the Lease was lost may take to end and to be written down: longer
-/// than any call at a provider.
+/// The time for requests sent before the Lease was lost to end and to be written down: longer than
+/// any call at a provider.
 const FINISHING: Duration = Duration::from_mins(3);
 
 /// The operator: one per process, and several of them are safe.
@@ -55,32 +55,33 @@ pub struct Operator {
     progress: Notify,
 }
 
-/// How far the caches have come.
+/// The progress of the caches.
 #[derive(Default)]
 struct Synced {
     /// The watches whose caches are complete.
     complete: HashSet<Scoped>,
-    /// Those that were refused before they ever were: their namespace has gone, or our rights in it.
+    /// Watches that were refused before they were ever complete: the namespace was deleted, or our
+    /// rights in it were.
     refused: HashSet<Scoped>,
     troubles: Troubles,
 }
 
-/// How an operator runs.
+/// The options of an operator.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The namespaces to work in; none means all.
     pub namespaces: Vec<String>,
-    /// Whether providers that are shared by namespaces are used.
+    /// True if providers that namespaces share are used.
     pub cluster_providers: bool,
-    /// How many objects are looked at at once.
+    /// The number of objects processed at once.
     pub concurrency: usize,
-    /// Whether lists are streamed (Kubernetes 1.34 and later); otherwise they come in small pages.
+    /// True if lists are streamed (Kubernetes 1.34 and later); otherwise they come in small pages.
     pub streaming_lists: bool,
-    /// The time after which the process counts as hanging: items have been ready, none was taken up
-    /// and none has ended. Five minutes; shorter only in tests.
+    /// The time after which the process counts as hanging: items have been ready, and none has been
+    /// taken up or has ended. Five minutes; shorter only in tests.
     pub hang_after: Duration,
-    /// The time that steps which the next process can repeat have after a stop, before they are
-    /// given up. Ten seconds; shorter only in tests.
+    /// The time after a stop for steps that the next process can repeat, before they are given up.
+    /// Ten seconds; shorter only in tests.
     pub wind_down: Duration,
 }
 
@@ -98,7 +99,7 @@ impl Default for Options {
 }
 
 impl Operator {
-    /// An operator that has not looked at anything yet.
+    /// An operator that has not processed anything yet.
     ///
     /// # Errors
     /// If the sealing key can neither be read nor made, or is missing though there are ledgers.
@@ -136,11 +137,12 @@ impl Operator {
     }
 
     /// Runs until `shutdown`, or until another process has taken the Lease. Both end alike: nothing
-    /// is begun any more, a create that was sent is waited for and its answer written down, and what
-    /// can be repeated has [`Options::wind_down`] to end. Then the Lease is given back, if it is ours.
+    /// new is started, a create that was sent is waited for and its answer written down, and
+    /// repeatable steps have [`Options::wind_down`] to end. Then the Lease is released, if it is
+    /// ours.
     ///
     /// # Errors
-    /// If another process has taken the Lease: this one has to begin anew.
+    /// If another process has taken the Lease: this one has to start again.
     pub async fn run(&self, shutdown: CancellationToken) -> Result<(), LeaseLost> {
         self.engine.end_with(&shutdown);
         let lost = OnceLock::new();
@@ -155,8 +157,8 @@ impl Operator {
         lost.into_inner().map_or(Ok(()), Err)
     }
 
-    /// Stands for the Lease, if there is one. Ends a while after it was lost, if what has begun
-    /// then has not ended by itself.
+    /// Stands for the Lease, if there is one. Ends a while after it was lost, if the started work
+    /// has not ended by itself.
     async fn stand(&self, lost: &OnceLock<LeaseLost>) {
         let Some(candidate) = &self.candidate else { return std::future::pending().await };
         let error = self.stand_as(candidate).await;
@@ -183,30 +185,30 @@ impl Operator {
         }
     }
 
-    /// What is counted, and shown.
+    /// Returns the metrics.
     #[must_use]
     pub fn metrics(&self) -> &Metrics {
         &self.engine.metrics
     }
 
-    /// Whether all caches are complete and nothing is left to look at now.
+    /// Returns whether all caches are complete and nothing is left to process now.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.has_all_synced() && self.queue.is_idle()
     }
 
-    /// Whether this process works, and does not stand by.
+    /// Returns whether this process leads.
     #[must_use]
     pub fn leads(&self) -> bool {
         *self.leads.borrow() && self.candidate.as_ref().is_none_or(Candidate::counts)
     }
 
-    /// Returns whether nothing may be begun: this process ends, or does not lead.
+    /// Returns whether nothing may be started: this process ends, or does not lead.
     fn must_rest(&self) -> bool {
         self.engine.ending().is_cancelled() || !*self.leads.borrow()
     }
 
-    /// When something is next due.
+    /// Returns when something is next due.
     #[must_use]
     pub fn next_due(&self) -> Option<Timestamp> {
         self.queue.next_due()
@@ -216,14 +218,16 @@ impl Operator {
         self.synced.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether all caches are complete, but for those of namespaces where Credwright may not look.
+    /// Returns whether all caches are complete, except those of namespaces where Credwright may not
+    /// list.
     #[must_use]
     pub fn has_all_synced(&self) -> bool {
         let synced = self.synced();
         self.watches().iter().all(|watch| synced.complete.contains(watch) || synced.refused.contains(watch))
     }
 
-    /// Whether nothing is missing from what is known of a namespace: with half of it, a ledger would be taken for lost.
+    /// Returns whether the view of a namespace is complete: with half of it, a ledger would be
+    /// taken for lost.
     fn has_synced_within(&self, namespace: &str) -> bool {
         let synced = self.synced();
         Watch::OF_A_NAMESPACE
@@ -245,7 +249,7 @@ impl Operator {
         self.progress.notify_one();
     }
 
-    /// A namespace that has gone, or that took our rights away, keeps nobody else waiting.
+    /// A namespace that was deleted, or that revoked our rights, keeps nobody else waiting.
     fn has_trouble(&self, watch: &Scoped, trouble: Trouble) {
         let mut synced = self.synced();
         let of_a_namespace = Watch::OF_A_NAMESPACE.contains(&watch.0) && watch.1.is_some();
@@ -265,7 +269,8 @@ impl Operator {
     /// Waits until everything is known and this process leads.
     ///
     /// # Errors
-    /// If what was minted for objects that are gone cannot be read, or a ledger that lost its label cannot be found.
+    /// If the mints of deleted objects cannot be read, or the ledgers without a label cannot be
+    /// listed.
     async fn may_begin(&self) -> Result<(), EngineError> {
         while !self.has_all_synced() {
             self.progress.notified().await;
@@ -277,7 +282,7 @@ impl Operator {
         self.engine.label_ledgers(&self.options.namespaces).await
     }
 
-    /// Waits until the work may begin; trouble is waited out.
+    /// Waits until the work may start, and retries after errors.
     async fn begins(&self) {
         while let Err(error) = self.may_begin().await {
             tracing::warn!(%error, "start-up failed, retrying");

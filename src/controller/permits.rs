@@ -1,20 +1,20 @@
 //! Permits: whose turn it is to work at a provider.
 //!
-//! What is slow, or many, must not keep others waiting. Each kind of work has a lane of its own,
-//! and in each lane the same rules hold:
+//! Slow or numerous work must not keep others waiting. Each kind of work has a lane of its own, and
+//! in each lane the same rules hold:
 //!
 //! - An account has as many permits at once as it takes requests at once, and no more.
 //! - The last quarter of a lane is for accounts and namespaces that have nothing running, and the
 //!   last eighth of those only for accounts that have been quick lately.
 //! - An account is slow once something took longer there than [`SLOW`], until ten others were
 //!   quicker; ten quick ones in a row excuse one stall. All slow accounts together have an eighth.
-//!   What has run for longer than [`SLOW`] counts there, too, and so frees the place that it had.
+//!   Work that has run for longer than [`SLOW`] counts there, too, and so frees its place.
 //! - The most urgent goes first; among equals the namespace that waited longest, and then the item
 //!   whose credential ends soonest. Every fourth permit goes to another namespace in any case, so
 //!   that the urgent ones of one do not keep the others waiting for ever.
 //!
-//! An item that gets no permit is parked: it is put back, woken when its turn has come, and decides
-//! anew then. `shares.rs` has the rules, this file the waiting.
+//! An item that gets no permit is parked: it is put back, woken when its turn has come, and then
+//! decides again. `shares.rs` has the rules, this file the waiting.
 
 mod shares;
 #[cfg(test)]
@@ -50,11 +50,11 @@ pub enum Lane {
     Steps,
     /// The probe of an account.
     Probes,
-    /// Listing what an account holds.
+    /// Listing an account's credentials.
     Lists,
 }
 
-/// What an item asks for.
+/// The request of an item.
 #[derive(Clone, Debug)]
 pub struct Ask {
     /// The kind of work.
@@ -63,9 +63,10 @@ pub struct Ask {
     pub account: ProviderKey,
     /// Its urgency.
     pub urgency: Urgency,
-    /// The end of what the item has now: of the equally urgent, what ends soonest goes first.
+    /// The end of the item's current credential: of the equally urgent, the earliest end goes
+    /// first.
     pub ends: Timestamp,
-    /// How many permits the account may have at once.
+    /// The number of permits that the account may have at once.
     pub at_once: usize,
 }
 
@@ -78,7 +79,7 @@ pub struct Permit {
     number: u64,
 }
 
-/// One look at an item: what it has waited for, and the permit that it was woken with.
+/// One pass of an item: the wait before it, and the permit that it was woken with.
 #[derive(Debug)]
 pub struct Turn {
     permits: Arc<Permits>,
@@ -98,15 +99,15 @@ pub struct Permits {
 struct State {
     lanes: BTreeMap<Lane, Waiting>,
     shares: Shares,
-    /// Where each parked item waits.
+    /// The place of each parked item.
     parked: HashMap<Item, Vec<Wait>>,
-    /// Permits that were given to items which have not been looked at since.
+    /// Permits that were given to items which have not been processed since.
     granted: HashMap<Item, (Lane, ProviderKey, u64)>,
     /// Counts asks and permits, so that earlier ones have lower numbers.
     number: u64,
 }
 
-/// Those that wait in one lane, by account.
+/// The items that wait in one lane, by account.
 #[derive(Debug, Default)]
 struct Waiting {
     accounts: BTreeMap<ProviderKey, AtAccount>,
@@ -120,7 +121,8 @@ struct AtAccount {
     by_namespace: BTreeMap<(Urgency, String), InOrder>,
 }
 
-/// Items of one namespace that are equally urgent: what ends soonest first, then what came first.
+/// Items of one namespace that are equally urgent: the earliest end first, then the first that
+/// came.
 type InOrder = BTreeSet<(Timestamp, u64, Item)>;
 
 #[derive(Clone, Debug)]
@@ -160,12 +162,12 @@ impl Permits {
         self.state().shares.know(account);
     }
 
-    /// Forgets an account that is gone.
+    /// Drops a deleted account.
     pub fn forget(&self, account: &ProviderKey) {
         self.state().shares.forget(account);
     }
 
-    /// Begins a look at `item`: it waits no longer, and has the permit that it was given meanwhile.
+    /// Begins a pass of `item`: it waits no longer, and has the permit that it was given meanwhile.
     #[must_use]
     pub fn turn(self: &Arc<Self>, item: &Item) -> Turn {
         let mut state = self.state();
@@ -267,7 +269,7 @@ impl State {
         Err(since)
     }
 
-    /// Gives a permit; its work begins at `since`, or when the item that gets it is looked at.
+    /// Gives a permit; its work begins at `since`, or when the pass of the item begins.
     fn give(
         &mut self,
         (lane, account, namespace): (Lane, &ProviderKey, &str),
@@ -304,7 +306,7 @@ impl State {
         waited
     }
 
-    /// Gives permits while there are some, and returns who is to be woken with one.
+    /// Gives permits while there are some, and returns the items to wake with one.
     fn grant(&mut self, lane: Lane, now: Instant) -> Vec<Item> {
         let mut woken = Vec::new();
         while let Some((account, item)) = self.next(lane, now) {

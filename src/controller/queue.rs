@@ -1,7 +1,8 @@
-//! What to look at next, and when.
+//! The queue of items, and the times at which they are due.
 //!
-//! A small queue instead of kube-runtime's `Controller`: its delays are the injected clock's, so that tests move time; it keeps no
-//! second copy of any object; and nothing is looked at by two passes at once. docs/adr/0003 has the reasons.
+//! A small queue instead of kube-runtime's `Controller`: its delays are the injected clock's, so
+//! that tests move time; it keeps no second copy of any object; and no item is processed by two
+//! passes at once. docs/adr/0003 has the reasons.
 
 mod ready;
 
@@ -21,16 +22,16 @@ use crate::{
     ops::metrics,
 };
 
-/// Waits after errors that are nobody's but Kubernetes'.
+/// Waits after errors of Kubernetes.
 const RETRIES: (SignedDuration, SignedDuration) =
     (SignedDuration::from_secs(1), SignedDuration::from_mins(1));
 /// The time that there is for each item in error: of ten thousand, fifty come back in a second.
 const FOR_EACH: SignedDuration = SignedDuration::from_millis(20);
 
-/// What came of a look that failed: when to try again.
+/// The result of a pass that failed: the time of the next attempt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Retry {
-    /// Not before this has passed, as the API server asked.
+    /// The least pause, as the API server asked.
     pub after: Option<SignedDuration>,
 }
 
@@ -45,12 +46,12 @@ impl Retry {
     }
 }
 
-/// Something to look at.
+/// An item to process.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Item {
     /// A provider. In its namespace these come first: credentials wait for them.
     Provider(ProviderKey),
-    /// An ApiCredential, or what is left of one.
+    /// An ApiCredential, or the remains of one.
     Credential(Key),
     /// An AbandonedCredential.
     Abandoned(Key),
@@ -71,7 +72,7 @@ impl Item {
         }
     }
 
-    /// What it is, for metrics.
+    /// Returns its label in metrics.
     #[must_use]
     pub fn label(&self) -> metrics::Item {
         match self {
@@ -100,7 +101,7 @@ struct State {
     running: HashSet<Item>,
     again: HashSet<Item>,
     errors: HashMap<Item, u32>,
-    /// Since when items are ready and none has been taken up or has ended.
+    /// The time since which items are ready and none has been taken up or has ended.
     stuck_since: Option<Instant>,
 }
 
@@ -137,13 +138,13 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Looks at `item` as soon as may be.
+    /// Processes `item` as soon as possible.
     pub fn wake(&self, item: Item) {
         self.state().push(item);
         self.changed.notify_one();
     }
 
-    /// Looks at `item` at `at`, or earlier if that is planned already.
+    /// Processes `item` at `at`, or earlier if that is planned already.
     pub fn wake_by(&self, item: Item, at: Timestamp) {
         let mut state = self.state();
         if state.due.get(&item).is_none_or(|planned| *planned > at) {
@@ -153,7 +154,7 @@ impl Queue {
         self.changed.notify_one();
     }
 
-    /// The next item to look at, if one is ready or due.
+    /// The next item to process, if one is ready or due.
     pub fn take(&self, now: Timestamp) -> Option<Item> {
         let mut state = self.state();
         while let Some((at, item)) = state.timeline.first().cloned() {
@@ -171,12 +172,12 @@ impl Queue {
         Some(item)
     }
 
-    /// Puts what is ready into another order.
+    /// Sorts the ready items again.
     pub fn order<R: Ord>(&self, rank: impl FnMut(&Item) -> R) {
         self.state().ready.order(rank);
     }
 
-    /// Takes an item back after it was looked at: `next` is when to look again, or what went wrong.
+    /// Takes an item back after its pass: `next` is the time of the next one, or the error.
     pub fn done(&self, item: Item, next: Result<Option<Timestamp>, Retry>, now: Timestamp) {
         let mut state = self.state();
         state.running.remove(&item);
@@ -210,13 +211,13 @@ impl Queue {
         self.state().stuck_since.map(|since| since.elapsed())
     }
 
-    /// When the next item is due.
+    /// Returns when the next item is due.
     #[must_use]
     pub fn next_due(&self) -> Option<Timestamp> {
         self.state().timeline.first().map(|(at, _)| *at)
     }
 
-    /// Whether nothing is being looked at and nothing is ready to be.
+    /// Returns whether no item is being processed or ready.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         let state = self.state();

@@ -1,6 +1,6 @@
-//! The watches: what the API server says goes into the stores, stripped, and wakes whom it concerns.
+//! The watches: their events go into the stores, stripped, and wake the items that they concern.
 //!
-//! Secrets are watched by label only, so that memory grows with Credwright's own, whatever else the cluster holds.
+//! Secrets are watched by label only, so that memory grows with Credwright's own Secrets only.
 
 mod follow;
 mod namespaces;
@@ -28,7 +28,7 @@ use super::{
     queue::Item,
 };
 
-/// Which of the watches.
+/// The kind of a watch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Watch {
     Credentials,
@@ -40,25 +40,26 @@ pub(super) enum Watch {
 }
 
 impl Watch {
-    /// Those that tell what is in a namespace where credentials are.
+    /// The watches of a namespace in which credentials are.
     pub(super) const OF_A_NAMESPACE: [Self; 3] = [Self::Credentials, Self::Secrets, Self::Providers];
 }
 
 /// A watch over one namespace, or over all of them.
 pub(super) type Scoped = (Watch, Option<String>);
 
-/// What a watch tells.
+/// An event of a watch.
 enum Change<K> {
     /// A list begins; one that was cut short does not count.
     Listing,
     There(K),
     Gone(K),
-    /// A complete list has been told; nothing else exists.
+    /// The list is complete; nothing else exists.
     Complete,
 }
 
-/// The keys that a list has named so far. What comes after the list is not kept: it would stay in memory, and an object that
-/// went while no watch was open would be taken for one that the next list has named.
+/// The keys that a list has named so far. Later keys are not kept: they would stay in memory, and
+/// an object that was deleted while no watch was open would be taken for one that the next list has
+/// named.
 struct Listing<K>(Option<HashSet<K>>);
 
 impl<K: Eq + Hash> Listing<K> {
@@ -101,7 +102,7 @@ impl Operator {
         futures::future::join_all(watches).await;
     }
 
-    /// Follows one watch for ever; one that panics is begun again.
+    /// Follows one watch for ever, and restarts it after a panic.
     async fn keep_watching(&self, scoped: Scoped) {
         loop {
             let (watch, namespace) = scoped.clone();
@@ -215,7 +216,7 @@ impl Operator {
         }
     }
 
-    /// Its login is no provider's any more, and need not be held.
+    /// Its login belongs to no provider any more, and needs no finalizer.
     fn forget_provider(&self, key: &ProviderKey, version: u64) {
         let login = self.engine.stores.providers.get(key).and_then(|object| object.login(key));
         login.into_iter().for_each(|login| self.queue.wake(Item::Login(login)));

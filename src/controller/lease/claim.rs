@@ -1,4 +1,4 @@
-//! Whether a Lease may be claimed, and what is written into it: no calls here, and no clock.
+//! The rules for claiming a Lease, and the content to write into it: no calls here, and no clock.
 
 use std::time::Duration;
 
@@ -11,12 +11,12 @@ use tokio::time::Instant;
 
 use super::LASTS;
 
-/// What a process would like.
+/// The claim that a process makes.
 pub(super) enum Claim<'a> {
-    /// To have the Lease, if nobody has it.
+    /// Take the Lease, if it is free.
     Take(&'a mut Seen),
-    /// To keep it. One that is free now may have been another's in between, so it counts as lost;
-    /// one that was deleted is made anew.
+    /// Keep it. A Lease that is free now may have been another's in between, so it counts as lost;
+    /// a deleted one is recreated.
     Renew,
 }
 
@@ -25,7 +25,7 @@ pub(super) enum Claim<'a> {
 pub(super) struct Seen(Option<(LeaseSpec, Instant)>);
 
 impl Claim<'_> {
-    /// Returns whether the Lease, as it is `now`, may be put in the name of `identity`.
+    /// Returns whether the Lease, as it is `now`, may be claimed for `identity`.
     pub(super) fn may(&mut self, there: Option<&Lease>, identity: &str, now: Instant) -> bool {
         let Some(lease) = there else { return true };
         match (holder(lease.spec.as_ref()), self) {
@@ -38,7 +38,7 @@ impl Claim<'_> {
 }
 
 impl Seen {
-    /// Returns whether the Lease has stayed as it is for as long as it lasts.
+    /// Returns whether the Lease has not changed for as long as it lasts.
     fn has_run_out(&mut self, spec: Option<&LeaseSpec>, now: Instant) -> bool {
         let spec = spec.cloned().unwrap_or_default();
         if self.0.as_ref().is_none_or(|(before, _)| *before != spec) {
@@ -74,7 +74,7 @@ pub(super) fn with_our_name(before: LeaseSpec, identity: &str, lasts: Duration, 
     }
 }
 
-/// A patch of the spec of a Lease that is nobody's any more.
+/// A patch of the spec that releases a Lease.
 pub(super) fn released() -> serde_json::Value {
     serde_json::json!({
         "holderIdentity": null, "acquireTime": null, "renewTime": null, "leaseDurationSeconds": null,
@@ -104,7 +104,7 @@ mod tests {
             let at = began + Duration::from_secs(after);
             Claim::Take(&mut seen).may(Some(&lease("another", renewed)), "me", at)
         };
-        // What its renewTime says by whose clock does not matter.
+        // Its renewTime is by another's clock, so it does not matter.
         assert!(!may(-86_400, 0));
         assert!(!may(-86_400, 14));
         assert!(!may(86_400, 15), "it was renewed");

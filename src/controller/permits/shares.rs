@@ -1,5 +1,5 @@
-//! The shares of a lane: who may have one more permit, by what runs already and by how quick each
-//! account has been.
+//! The shares of a lane: which item may have one more permit, by the running work and by the speed
+//! of each account.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -11,9 +11,9 @@ use tokio::time::Instant;
 use super::{Lane, SLOW};
 use crate::engine::stores::ProviderKey;
 
-/// So many quick ones in a row make a slow account an ordinary one again, and excuse one stall: an
+/// So many quick calls in a row make a slow account an ordinary one again, and excuse one stall: an
 /// honest provider must not have to share with the hostile ones because of a single hiccup. All
-/// slow ones that ran at the same time were held up by the same stall.
+/// slow calls that ran at the same time were held up by the same stall.
 const QUICK_AGAIN: u32 = 10;
 /// An account that was slow within this time does not count as one that has been quick lately.
 const STEADY_AFTER: Duration = Duration::from_secs(60 * 60);
@@ -24,7 +24,7 @@ pub(super) struct Running {
     pub(super) lane: Lane,
     pub(super) account: ProviderKey,
     pub(super) namespace: String,
-    /// The beginning of its work; `None` until its item is looked at.
+    /// The beginning of its work; `None` until the pass of its item begins.
     pub(super) since: Option<Instant>,
 }
 
@@ -34,19 +34,19 @@ impl Running {
     }
 }
 
-/// How quick an account has been.
+/// The recent speed of an account.
 #[derive(Debug, Default)]
 struct Speed {
     is_slow: bool,
     slow_at: Option<Instant>,
     /// The end of the last stall that was excused.
     excused_at: Option<Instant>,
-    /// How many in a row were quick, up to now.
+    /// The number of quick calls in a row, up to now.
     quick: u32,
 }
 
 impl Speed {
-    /// Returns whether slow ones are excused, of which the last began at `since`.
+    /// Returns whether slow calls are excused, of which the last began at `since`.
     fn excuses(&self, since: Instant) -> bool {
         self.quick >= QUICK_AGAIN || self.is_of_the_last_stall(since)
     }
@@ -129,7 +129,7 @@ impl Shares {
             }
         }
         let Some(since) = ended.since else { return };
-        // What is known of an account ends with it.
+        // The state of an account is dropped with it.
         let Some(speed) = self.speeds.get_mut(&ended.account) else { return };
         if now.duration_since(since) >= SLOW {
             speed.was_slow(since, now);
@@ -178,8 +178,8 @@ impl Shares {
         let free = size.saturating_sub(quick + slow.min(slow_share));
         let is_steady = self.speeds.get(account).is_some_and(|it| it.is_steady(now));
         let is_alone = self.speeds.keys().all(|it| it == account);
-        // So many slow ones at once are more than were meant to run; only who is known to be quick
-        // may add to them.
+        // So many slow calls at once are more than were meant to run; only an account known to be
+        // quick may add to them.
         let is_crowded = slow + quick >= 2 * size;
         if free == 0 || is_crowded && !is_steady {
             false

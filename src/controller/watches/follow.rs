@@ -1,4 +1,4 @@
-//! Following one watch: events are told one by one, and errors are named and retried.
+//! Following one watch: events are handed over one by one, and errors are named and retried.
 
 use std::fmt::Debug;
 

@@ -1,7 +1,8 @@
 //! The labels of namespaces, for providers that choose by them who may use them.
 //!
-//! Only metadata is asked for, and only labels are kept: some hundred bytes for each namespace of the cluster. Keeping those
-//! of namespaces with ApiCredentials alone would save little, and need a second look whenever a first one is made.
+//! Only metadata is requested, and only labels are kept: some hundred bytes for each namespace of
+//! the cluster. Keeping those of namespaces with ApiCredentials alone would save little, and need
+//! another read whenever a first object is created.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -12,7 +13,7 @@ use crate::{api::ProviderKind, engine::wire::Partial};
 
 use super::{Change, Item, Listing, Operator, Watch};
 
-/// How much is kept of the labels of one namespace, in bytes.
+/// The size up to which the labels of one namespace are kept, in bytes.
 const LABELS_MAX: usize = 16 * 1024;
 
 /// The labels that are kept: all, or none if there are more than any namespace needs. Such a

@@ -1,4 +1,4 @@
-//! What is watched besides ApiCredentials, providers and Secrets.
+//! The watches besides those of ApiCredentials, providers and Secrets.
 
 use kube::{Api, runtime::watcher};
 
@@ -11,7 +11,7 @@ use super::{Change, Listing, Watch, unlisted};
 use crate::controller::{Operator, queue::Item};
 
 impl Operator {
-    /// The records of what was abandoned, in our own namespace.
+    /// The records of abandoned credentials, in our own namespace.
     pub(super) async fn watch_abandoned(&self, namespace: Option<String>) {
         let api: Api<Decoded<AbandonedCredential>> = self.api(namespace.as_ref());
         let scoped = (Watch::Abandoned, namespace);

@@ -1,8 +1,8 @@
-//! How long one request of a watch lasts, and how an error of it is waited out.
+//! The length of one watch request, and the pause after an error of it.
 //!
-//! A watch on a dead connection looks like one where nothing happens. So the API server is asked to
-//! end each request after a while, and a request that it has not ended shortly after that is given
-//! up (kube-runtime waits 5 s more): what was missed is told by the next one. The server spends a
+//! A watch on a dead connection looks like one without events. So the API server is asked to end
+//! each request after a while, and a request that it has not ended shortly after that is given up
+//! (kube-runtime waits 5 s more): the next one delivers the missed events. The server spends a
 //! lookup in its cache on that, and a bookmark before the end keeps the next request from listing
 //! again.
 
@@ -20,8 +20,8 @@ const LASTS: (u32, u32) = (18, 23);
 /// The longest wait that the API server is obeyed in.
 const OBEYED: Duration = Duration::from_mins(1);
 
-/// The watch's configuration with the time that each of its requests lasts. It differs from watch
-/// to watch, so that they do not all begin anew at once.
+/// The watch's configuration with the length of its requests. It differs from watch to watch, so
+/// that they do not all restart at once.
 pub(super) fn paced(config: watcher::Config, watch: &Scoped) -> watcher::Config {
     let mut hasher = DefaultHasher::new();
     watch.hash(&mut hasher);

@@ -1,4 +1,4 @@
-//! The watch of Secrets: ledgers and their copies, targets, logins and intakes, each told by its
+//! The watch of Secrets: ledgers and their copies, targets, logins and intakes, each known by its
 //! label.
 
 use kube::{Api, ResourceExt, core::ObjectMeta, runtime::watcher};
@@ -50,13 +50,13 @@ impl Operator {
                 self.forget_target(&key, version);
                 self.see_intake(secret);
             }
-            // Its label was changed: whatever it was to us, it is no more.
+            // Its label was changed: it is not one of ours any more.
             _ => self.forget_secret(secret),
         }
     }
 
-    /// Opening a ledger takes some work, so the echo of a write of ours is told by its version
-    /// first.
+    /// Opening a ledger takes some work, so the echo of a write of ours is recognised by its
+    /// version first.
     fn see_ledger(&self, secret: &Secret) {
         if let Some(owner) = owner_by_suffix(&Key::of(secret), COPY_SUFFIX) {
             let entry = copy_entry(secret, &owner.name, self.engine.sealer());
@@ -76,7 +76,7 @@ impl Operator {
         }
     }
 
-    /// Whose it was is woken too: its owner may have been taken off.
+    /// Also wakes the former owner: the owner reference may have been removed.
     fn see_target(&self, secret: &Secret) {
         let key = Key::of(secret);
         let before = self.engine.stores.targets.get(&key);
@@ -108,7 +108,7 @@ impl Operator {
         }
     }
 
-    /// Those whose pair a person puts there.
+    /// Wakes the objects for which a person fills this Secret.
     fn wake_takers(&self, intake: &Key) {
         let takers = self.engine.stores.credentials.select(|key, object| {
             let named = &object.spec.intake.as_ref()?.secret_name;
@@ -140,7 +140,7 @@ impl Operator {
         }
     }
 
-    /// Whatever the Secret was: its label may have been taken off, so it is not asked.
+    /// The Secret of any role: its label may have been removed, so it is not used.
     fn forget_secret_at(&self, key: &Key, version: u64) {
         let stores = &self.engine.stores;
         self.forget_target(key, version);
