@@ -379,12 +379,12 @@ async fn kubectl_explain_tells_what_a_field_is_for() -> Result<()> {
     let credentials = kind("ApiCredential").await?;
     let cases = [
         ("apicred", "A credential at a provider, published in a Secret, rotated before it expires"),
-        ("apicred.spec", "What is wanted: which credential, from which provider"),
-        ("apicred.spec.rotation", "Any text; each new value rotates once. Safe to keep in Git."),
-        ("apicred.spec.rotation", "How long before the end of its life a credential is replaced."),
-        ("apicred.status", "When the published credential ends"),
-        ("credprov.spec", "Which account at which provider this is"),
-        ("clustercredprov.spec.allow", "Which namespaces may refer to this provider."),
+        ("apicred.spec", "The desired credential: its provider, its properties, its rotation, and the Secret with it."),
+        ("apicred.spec.rotation", "Any text. Each new value rotates the credential once."),
+        ("apicred.spec.rotation", "The time before the end of its life at which a credential is replaced."),
+        ("apicred.status", "The time at which the published credential expires"),
+        ("credprov.spec", "The account at the provider, and the settings with which Credwright uses it."),
+        ("clustercredprov.spec.allow", "The namespaces that may refer to this provider."),
     ];
     for (field, sentence) in cases {
         let shown = credentials.kubectl(&["explain", field], |shown| shown.contains("DESCRIPTION")).await?;
