@@ -23,6 +23,7 @@ mod outlived;
 mod progress;
 mod properties;
 mod refusals;
+mod removal;
 mod render;
 mod schedule;
 mod skew;

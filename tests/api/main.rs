@@ -379,7 +379,10 @@ async fn kubectl_explain_tells_what_a_field_is_for() -> Result<()> {
     let credentials = kind("ApiCredential").await?;
     let cases = [
         ("apicred", "A credential at a provider, published in a Secret, rotated before it expires"),
-        ("apicred.spec", "The desired credential: its provider, its properties, its rotation, and the Secret with it."),
+        (
+            "apicred.spec",
+            "The desired credential: its provider, its properties, its rotation, and the Secret with it.",
+        ),
         ("apicred.spec.rotation", "Any text. Each new value rotates the credential once."),
         ("apicred.spec.rotation", "The time before the end of its life at which a credential is replaced."),
         ("apicred.status", "The time at which the published credential expires"),

@@ -1,8 +1,8 @@
-//! Credentials that a person makes, and what only a person can remove.
+//! Credentials that a person creates.
 
-use super::{builders::*, table::*};
+use super::{builders::*, removal::left, table::*};
 use crate::{
-    api::{ConditionType, Intake, IntakeVerify, ProviderKind, Reason},
+    api::{ConditionType, Intake, IntakeVerify, Reason},
     lifecycle::{
         capability::{Expiry, Portal, Scopes, Term},
         conclude, decide,
@@ -211,7 +211,7 @@ fn what_a_person_learns_later_counts_from_then_on() {
 }
 
 /// Returns the steps for a person, as the condition says them.
-fn asked(scene: Scene) -> String {
+pub(super) fn asked(scene: Scene) -> String {
     let object = scene.object.clone();
     let world = scene.world();
     let plan = decide(&world, noon());
@@ -272,16 +272,6 @@ fn a_reminder_comes_daily_and_not_after_a_restart() {
     assert!(!is_reminder(idle), "nor while nothing is asked");
 }
 
-fn left() -> Scene {
-    by_hand()
-        .taken("a", days(90))
-        .retiring(days(2))
-        .and(|it| it.it().state = State::Revoking)
-        .taken("b", days(2))
-        .published()
-        .with_empty_intake()
-}
-
 #[test]
 fn a_pair_is_known_by_the_sealing_key_before_and_from_then_on_by_the_current_one() {
     for state in [State::Issued, State::Revoked] {
@@ -297,82 +287,6 @@ fn a_pair_is_known_by_the_sealing_key_before_and_from_then_on_by_the_current_one
         };
         assert_eq!((pair, (issued_at, expires_at)), (current, times), "{state:?}");
     }
-}
-
-#[test]
-fn what_a_person_is_to_remove_is_looked_for_until_it_is_gone() {
-    let looked = |ago| left().and(|it| it.world.memory.removals = [(1, noon() - ago)].into());
-    let said = |what: &str| {
-        let what = what.to_owned();
-        left().and(|it| {
-            let annotation = (crate::api::REMOVED_ANNOTATION.to_owned(), what);
-            it.object.metadata.annotations = Some([annotation].into());
-        })
-    };
-    let shared = |scene: Scene, said: Option<&str>| {
-        let removed = said.map(ToOwned::to_owned);
-        let kind = ProviderKind::ClusterCredentialProvider;
-        let scene = scene.with_spec(|it| it.provider_ref.kind = kind).and(|it| {
-            it.document.revisions.iter_mut().for_each(|it| it.account.kind = kind);
-            let known = std::mem::take(&mut it.world.providers);
-            it.world.providers = known.into_iter().map(|((_, name), it)| ((kind, name), it)).collect();
-        });
-        scene.provider(|it| it.standing.removed = removed)
-    };
-    check(vec![
-        (
-            "at a shared provider its owner says so",
-            shared(left(), Some("client-7, client-1")),
-            "record Revoked { revision: 1 }",
-        ),
-        ("and not the tenant", shared(said("client-1"), None), "CheckRemoval { revision: 1, beside: 2 }"),
-        ("at once", left(), "CheckRemoval { revision: 1, beside: 2 }"),
-        ("then within the hour", looked(minutes(59)), "rest: Issued"),
-        ("every hour", looked(hours(1)), "CheckRemoval { revision: 1, beside: 2 }"),
-        ("or a person says so", said("client-1"), "record Revoked { revision: 1 }"),
-        (
-            "by its name, among others",
-            said("other, prod-orders-kwtag-1abcd"),
-            "record Revoked { revision: 1 }",
-        ),
-        (
-            "what is in use is not gone because somebody says so",
-            said("client-2"),
-            "CheckRemoval { revision: 1, beside: 2 }",
-        ),
-        (
-            "nor what Credwright can revoke itself",
-            said("client-1").capable(|it| (it.by_hand, it.revoke) = (false, true)),
-            "revoke 1",
-        ),
-        (
-            "what was never accepted cannot be told by a refusal",
-            left().and(|it| it.document.revisions[0].retired_at = None),
-            "rest: Issued",
-        ),
-    ]);
-    assert!(asked(looked(minutes(1))).starts_with(
-        "RemovalAwaited: remove prod-orders-kwtag-1abcd (client client-1) at the portal, page Old keys: it was replaced at 2026-11-19T12:00:00Z"
-    ));
-    assert!(asked(looked(minutes(1))).contains("Credwright notices when it is gone"));
-    let elsewhere =
-        looked(minutes(1)).and(|it| it.document.revisions[1].account.fingerprint = "other".to_owned());
-    assert!(
-        asked(elsewhere).contains("Then confirm that it is gone"),
-        "what is published says nothing of that account"
-    );
-    let anew = looked(minutes(1)).and(|it| it.document.revisions[0].client_id = Some("client-2".to_owned()));
-    assert_eq!(asked(anew), "", "removing it would end the new one too");
-}
-
-#[test]
-fn gone_is_what_is_refused_while_the_new_one_is_accepted() {
-    let world = left().world();
-    let step = Step::CheckRemoval { revision: 1, beside: 2 };
-    let edits = |outcome| conclude(&world, &step, &outcome, noon()).edits;
-    assert_eq!(edits(Outcome::Removed(Some(true))), [Edit::Revoked { revision: 1 }]);
-    assert_eq!(edits(Outcome::Removed(Some(false))), []);
-    assert_eq!(edits(Outcome::Removed(None)), [], "an account that is switched off proves nothing");
 }
 
 #[test]
