@@ -123,7 +123,8 @@ pub enum ProviderObject {
 pub struct LedgerEntry {
     /// True if it belongs to an ApiCredential.
     pub owned: bool,
-    /// True if it carries our label, and is sealed with the current key.
+    /// True if it carries our label, and is sealed with the current key. Also true if it is not
+    /// genuine, because Credwright does not write that.
     pub up_to_date: bool,
     /// The Secret's UID.
     pub uid: String,
@@ -324,18 +325,20 @@ impl Stores {
 /// A ledger Secret as it is kept: opened once to see that it is genuine, and stripped.
 #[must_use]
 pub fn ledger_entry(secret: &Secret, sealer: &Sealer) -> LedgerEntry {
+    let document = open_ledger(secret, sealer).map(|(document, _)| Arc::new(document));
     LedgerEntry {
         owned: owner_uid(secret).is_some(),
-        up_to_date: is_up_to_date(secret, sealer),
+        up_to_date: document.is_err() || is_up_to_date(secret, sealer),
         uid: secret.uid().unwrap_or_default(),
         version: version(secret),
         held: carries(secret, LEDGER_FINALIZER),
         terminating: secret.metadata.deletion_timestamp.as_ref().map(|time| time.0),
         sealed: secret.data.as_ref().and_then(|data| data.get(SEALED_KEY)).map_or(0, |it| it.0.len()),
-        document: open_ledger(secret, sealer).map(|(document, _)| Arc::new(document)),
+        document,
     }
 }
 
+/// Returns whether nothing of a genuine ledger is mended by writing it once more.
 fn is_up_to_date(secret: &Secret, sealer: &Sealer) -> bool {
     let data =
         |key: &str| secret.data.as_ref().and_then(|data| data.get(key)).map(|bytes| bytes.0.as_slice());

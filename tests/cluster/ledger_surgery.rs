@@ -199,6 +199,12 @@ async fn a_new_sealing_key_takes_over_everything_and_then_the_one_before_can_go(
         "metadata": { "name": "credwright-seal-previous" }, "type": "credwright.dev/seal", "data": { "key": first },
     });
     scene.put_secret(copy).await;
+    // A tenant's: neither key opens it, and it must not keep the key before in use.
+    let forged = json!({
+        "metadata": { "name": "forged.credwright", "labels": { "credwright.dev/role": "ledger" } },
+        "type": "credwright.dev/ledger", "stringData": { "document": "{}", "sealed": "nothing that was sealed" },
+    });
+    scene.put_secret(forged).await;
     let same = scene.fails_to_start().await;
     assert!(same.contains("hold the same key: delete credwright-seal"), "{same}");
     scene.delete_secret("credwright-seal").await;
