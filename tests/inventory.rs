@@ -1,9 +1,9 @@
-//! What outlives an event in the operator's memory, at its largest: the table in
+//! The objects that outlive an event in the operator's memory, at their largest: the table in
 //! docs/threat-model.md, measured.
 //!
-//! Whoever may write objects may write large ones, and many. What is kept of them together has to
-//! fit into the memory that the chart gives to the operator, or one tenant ends it for all, and
-//! again after each start.
+//! A tenant who may write objects may write large ones, and many. All that is kept of them has to
+//! fit into the memory that the chart gives to the operator. Otherwise one tenant ends it for all,
+//! and again after each start.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::sync::Arc;

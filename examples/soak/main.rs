@@ -3,8 +3,8 @@
 //! are lost, clocks jump, the provider fails in many ways, and a noisy tenant does what it can. At
 //! the end nothing may be unaccounted for, refused to a workload, or said where it may not be.
 //!
-//! What goes wrong and what is wished for follows from a seed, which is printed: `make soak SEED=…`
-//! repeats it. The trouble lasts for ten minutes, or for `MINUTES=…`, and is followed by at most a
+//! The trouble and the wishes follow from a seed, which is printed. `make soak SEED=…` repeats
+//! them. The trouble lasts for ten minutes, or for `MINUTES=…`, and is followed by at most a
 //! quarter of an hour in which everything settles.
 #![expect(clippy::disallowed_methods, reason = "the soak runs on real time, outside of the operator")]
 

@@ -1,5 +1,5 @@
-//! What goes wrong, and when. All of it is chosen beforehand from the seed, so that the same seed
-//! gives the same plan.
+//! The plan of the trouble, and its times. All of it is chosen beforehand from the seed, so that
+//! the same seed gives the same plan.
 
 use std::time::Duration;
 

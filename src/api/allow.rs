@@ -28,7 +28,8 @@ pub struct Allow {
     /// The longest lifetime. A credential that requests no lifetime gets this one. A credential
     /// that may not be renewed, because its object is suspended or requests something that is not
     /// allowed, is revoked at the end of its lifetime. Without this field, credentials without a
-    /// lifetime never expire, even if their namespace is no longer allowed.
+    /// lifetime never expire, even if their namespace is no longer allowed, unless `onWithdrawal`
+    /// is `Revoke`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = between("maxLifetime", "10s", "87600h"))]
     pub max_lifetime: Option<Duration>,

@@ -176,8 +176,8 @@ impl Pass<'_> {
             ids: answer.ids.clone(),
             handle: secrets.handle.clone(),
         };
-        // Its pair need not be accepted yet, nor be listed: only the provider's word can be had, and
-        // "not found" is none about what it has just made.
+        // Its pair need not be accepted yet, nor be listed, so only the provider's word counts. It
+        // has just created the credential, so "not found" is not believed.
         let doomed = Doomed { name: &revision.name, request: Some(request), pair: None };
         let revoked = end(*driver, &doomed).await.and_then(|ended| {
             let message = "the provider does not know what it has just made".to_owned();

@@ -48,7 +48,7 @@ pub struct Sealer {
     previous: Option<Keys>,
 }
 
-/// What follows from one sealing key.
+/// The keys that are derived from one sealing key.
 struct Keys {
     aead: RandomizedNonceKey,
     mac: hmac::Key,

@@ -55,9 +55,9 @@ pub async fn cluster_id(client: &Client) -> Result<String, EngineError> {
     Ok(system.uid().unwrap_or_default())
 }
 
-/// Returns the sealer with the key in Credwright's namespace. The key is created if there is none, and
-/// either no ledger that was sealed with one or a previous key, which opens them. Two replicas that
-/// start together agree on one, because only one write can succeed.
+/// Returns the sealer with the key in Credwright's namespace. A missing key is created if there is
+/// no ledger yet, or if there is a previous key, which opens the ledgers. Two replicas that start
+/// together agree on one, because only one write can succeed.
 ///
 /// # Errors
 /// If the key can neither be read nor created, is not a key, or is missing although there are

@@ -50,7 +50,7 @@ pub struct Budget {
 pub struct Asked {
     /// By all namespaces, in order of time.
     pub by_all: Vec<Timestamp>,
-    /// Those of the namespace, in order of time; `None` if the provider is not shared.
+    /// The requests of the namespace, in order of time; `None` if the provider is not shared.
     pub by_one: Option<Vec<Timestamp>>,
 }
 

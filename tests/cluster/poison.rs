@@ -1,5 +1,4 @@
-//! What any tenant can write and a strict decoder refuses: it is that object's trouble, and nobody
-//! else's.
+//! Objects that any tenant can write and a strict decoder refuses: they trouble nobody else.
 
 mod matrix;
 

@@ -1,4 +1,4 @@
-//! What every server has to do with the driver.
+//! The cases that every server has to pass with the driver.
 
 use anyhow::{Context, Result};
 use credwright::{
@@ -37,7 +37,8 @@ async fn verdict(provider: &dyn Provider, pair: &Pair) -> Result<Verdict> {
     provider.verify(pair).await.map_err(shown)
 }
 
-/// Revokes a client and checks that it is dead or, at a server that cannot revoke, what the driver says.
+/// Revokes a client, and checks that it is dead. At a server that cannot revoke, checks the message
+/// of the driver.
 async fn end(server: &Server, provider: &dyn Provider, issued: &Issued, asked: &CreateRequest) -> Result<()> {
     if server.revokes {
         assert_eq!(provider.revoke(&target(issued)).await.map_err(shown)?, Revocation::Revoked);

@@ -10,7 +10,8 @@ use std::{
 use anyhow::Result;
 use credwright_harness::{build, port, server};
 
-/// Generous, because a server that ends early is noticed at once: only a crowded machine waits this long.
+/// The deadline of a start. It is generous, because a server that ends early is noticed at once:
+/// only a crowded machine waits this long.
 const READY_DEADLINE: Duration = Duration::from_secs(600);
 
 /// A server that answers.

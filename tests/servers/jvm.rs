@@ -1,6 +1,7 @@
 //! The cases of `main.rs` at the servers that need Java: Keycloak and Spring Authorization Server.
 //!
-//! They take minutes to fetch and to start, so `make test-servers` runs them and `make test` does not.
+//! They take minutes to fetch and to start, so `make test-servers` runs them, and `make test` does
+//! not.
 #![expect(clippy::disallowed_methods, reason = "tests have HTTP clients of their own")]
 
 #[macro_use]

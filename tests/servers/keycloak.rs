@@ -52,8 +52,8 @@ fn command(home: &Path, address: SocketAddr) -> Command {
     command
 }
 
-/// Does what an administrator does before Credwright comes: makes the realm `acme` with client scopes of
-/// each type that the realm can assign to them. Returns an initial access token.
+/// Prepares the server as an administrator does: makes the realm `acme` with client scopes of each
+/// type that the realm can assign to them. Returns an initial access token.
 async fn set_up(origin: &str) -> Result<String> {
     let admin = Admin::login(origin).await?;
     admin.send(Method::POST, "", json!({ "realm": "acme", "enabled": true })).await?;

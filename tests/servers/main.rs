@@ -1,7 +1,8 @@
-//! One list of cases for the registration servers that docs/providers/oauth-registration.md describes,
-//! each with the settings of its section there: oidc-provider and Ory Hydra.
+//! One list of cases for the registration servers of docs/providers/oauth-registration.md, each
+//! with the settings of its section there: oidc-provider and Ory Hydra.
 //!
-//! Keycloak and Spring Authorization Server run the same cases in `jvm.rs`, which `make test-servers` adds.
+//! Keycloak and Spring Authorization Server run the same cases in `jvm.rs`, which
+//! `make test-servers` adds.
 #![expect(clippy::disallowed_methods, reason = "tests have HTTP clients of their own")]
 
 #[macro_use]

@@ -17,18 +17,18 @@ use serde_json::Value;
 
 const PAGE: &str = "docs/providers/oauth-registration.md";
 
-/// What the cases have to know of a server that runs.
+/// A running server, as the cases know it.
 pub(crate) struct Server {
     /// The heading of its section on the page.
     pub(crate) title: &'static str,
-    /// Where it is in place of the host on the page.
+    /// Its origin, which replaces the host on the page.
     pub(crate) origin: String,
     pub(crate) login: Vec<(&'static str, SecretString)>,
     /// Scopes that it knows.
     pub(crate) scopes: &'static [&'static str],
     /// Words of the scope that a client gets without asking. None: it gets no scope at all.
     pub(crate) scopes_by_default: &'static [&'static str],
-    /// What a registration leads to that asks for a scope the server does not know, and a part of the
+    /// The failure of a registration with a scope that the server does not know, and a part of its
     /// message. None: the server registers any scope.
     pub(crate) unknown_scope: Option<(FailureKind, &'static str)>,
     pub(crate) revokes: bool,
@@ -94,7 +94,8 @@ impl Server {
     }
 }
 
-/// True if `read` has all members of `written`, which are lost in reading where their names are wrong.
+/// Returns whether `read` has all members of `written`. A member with a wrong name is lost in
+/// reading.
 fn is_in(written: &Value, read: &Value) -> bool {
     match written {
         Value::Object(members) => members.iter().all(|(name, it)| is_in(it, &read[name.as_str()])),

@@ -1,5 +1,5 @@
-//! How time passes for a scene: the operators work until they are at rest, and then the clock jumps
-//! to their next wake.
+//! The passing of time in a scene: the operators work until they are at rest, and then the clock
+//! jumps to their next wake.
 
 use std::time::{Duration, Instant};
 

@@ -53,8 +53,8 @@ impl Build {
         kubectl(cluster, &["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"], b"")
     }
 
-    /// Starts a process as a user who has the chart's rights, and waits until it is ready and leads.
-    /// What cannot be revoked when its object is deleted is on record after five seconds.
+    /// Starts a process as a user with the chart's rights, and waits until it is ready and leads. A
+    /// credential that cannot be revoked when its object is deleted is recorded after five seconds.
     pub(crate) async fn start(&self, home: &str, kubeconfig: &Path, log: &Path) -> Result<Process> {
         let address = free_address()?.to_string();
         let mut command = Command::new(&self.binary);

@@ -15,13 +15,14 @@ pub(crate) const REGISTRATION: AccountName = "registration";
 pub(crate) const CLOUD_CONNEXA: AccountName = "cloud-connexa";
 pub(crate) const VONAGE: AccountName = "vonage";
 
-/// What happens to an object before the upgrade.
+/// The story of an object before the upgrade.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Then {
     Rests,
     /// The answer to its first create is lost, and what that made is on record elsewhere.
     Unanswered,
-    /// It is rotated once it is issued, and its first credential is alive in the overlap or waits for a person.
+    /// It is rotated once it is issued. Its first credential is alive in the overlap, or waits for
+    /// a person.
     Rotated,
     Suspended,
 }

@@ -37,8 +37,8 @@ use picture::Picture;
 use support::rights;
 use world::World;
 
-/// What a process may write when it takes over and nothing is to be done: the Lease, Events, and
-/// status, which one version words otherwise than another.
+/// The writes that a process may make when it takes over and nothing is to be done: the Lease,
+/// Events, and status, which the versions word differently.
 const HARMLESS: [&str; 8] = [
     "create events",
     "patch events",
@@ -50,7 +50,7 @@ const HARMLESS: [&str; 8] = [
     "patch clustercredentialproviders/status",
 ];
 
-/// Where it all runs.
+/// The control plane, the accounts and the files of the test.
 struct Place {
     control_plane: ControlPlane,
     world: World,
@@ -103,8 +103,8 @@ impl Place {
         process
     }
 
-    /// Waits until each provider has had more requests than before, and has been asked once more what
-    /// exists if it can tell.
+    /// Waits until each provider has had more requests than before, and has been listed once more
+    /// if it can list.
     async fn every_provider_is_asked(&self, before: &[Asked]) {
         for ((account, record), before) in self.world.records().into_iter().zip(before) {
             let what = format!("{account} to be asked");
@@ -113,7 +113,7 @@ impl Place {
     }
 }
 
-/// How often a provider was asked anything, and what exists.
+/// The number of requests to a provider, and of lists among them.
 struct Asked {
     anything: usize,
     what_exists: usize,

@@ -1,4 +1,4 @@
-//! What an upgrade must leave as it is, as it is at one moment.
+//! A picture of everything that an upgrade must leave as it is.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -76,7 +76,7 @@ fn whole(object: &Value) -> Value {
     object
 }
 
-/// What stays of any object of ours.
+/// The unchanging part of any of Credwright's objects.
 fn of_an_object(object: &Value) -> Value {
     let metadata = &object["metadata"];
     json!({
@@ -87,16 +87,16 @@ fn of_an_object(object: &Value) -> Value {
     })
 }
 
-/// What stays of a provider. A version may have other reasons than another, and how many credentials
-/// a provider has is counted now and then.
+/// The unchanging part of a provider. The versions may have different reasons, and credentials are
+/// counted only now and then.
 fn of_a_provider(object: &Value) -> Value {
     let conditions: BTreeMap<&str, &Value> =
         conditions(object).map(|(type_, condition)| (type_, &condition["status"])).collect();
     json!({ "object": of_an_object(object), "conditions": conditions })
 }
 
-/// What stays of an ApiCredential, whose status says what is published until when, and which of its
-/// credentials are in which state.
+/// The unchanging part of an ApiCredential. Its status names the published credential, its expiry,
+/// and the state of each credential.
 fn of_a_credential(object: &Value) -> Value {
     let ready = conditions(object).find(|(type_, _)| *type_ == "Ready").map(|(_, it)| &it["reason"]);
     let mut status = object["status"].clone();

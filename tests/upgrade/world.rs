@@ -33,7 +33,7 @@ pub(crate) struct World {
     accounts: Vec<(AccountName, Account)>,
     vonage: Simulator,
     pub(crate) kinds: Vec<Kind>,
-    /// How it was before the last change of version.
+    /// The picture before the last change of version.
     pub(crate) before: Picture,
 }
 
@@ -91,7 +91,7 @@ impl World {
         &self.accounts.iter().find(|(it, _)| *it == name).unwrap().1
     }
 
-    /// What each provider has seen, by account.
+    /// The requests that each provider has seen, by account.
     pub(crate) fn records(&self) -> Vec<(AccountName, &Record)> {
         let known = self.accounts.iter().map(|(name, it)| (*name, it.record(self.scene(name))));
         known.chain([(kinds::VONAGE, self.vonage.record())]).collect()
@@ -124,7 +124,7 @@ impl World {
         }
     }
 
-    /// What is otherwise than before the last change of version.
+    /// The differences from before the last change of version.
     pub(crate) async fn changes(&self) -> Vec<String> {
         self.before.differences(&Picture::of(self).await)
     }

@@ -1,4 +1,4 @@
-//! What an operator has written, as the API server's audit log tells.
+//! The writes of an operator, from the API server's audit log.
 
 use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
@@ -13,7 +13,7 @@ use crate::support::{Scene, rights};
 /// The time that the API server may take to write its log.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// Returns what the operator has written since an instant, such as `update leases`, and how often.
+/// Returns the operator's writes since an instant, such as `update leases`, and how often.
 pub(crate) async fn since(at: Timestamp, scene: &Scene, log: &Path) -> BTreeMap<String, usize> {
     // The log is in order: once it has the request for this name, it has everything before.
     let mark = format!("mark-{}", at.as_millisecond());

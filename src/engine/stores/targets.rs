@@ -58,7 +58,8 @@ pub struct TargetEntry {
     pub created_at: Option<Timestamp>,
 }
 
-/// What a target is said to be rendered from that carries a digest by the sealing key before.
+/// The source of a target that has a digest by the previous sealing key: it matches no spec, so the
+/// target is rendered again.
 const SEALED_BEFORE: &str = "sealed-before";
 
 /// A target Secret as it is kept: recognised by its digest, and stripped.

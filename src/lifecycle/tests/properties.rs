@@ -1,5 +1,5 @@
-//! Whole lives, with everything that can go wrong. `model` checks what must hold after every step;
-//! here is how they end.
+//! Property tests of whole lives, with everything that can go wrong. `model` checks the invariants
+//! after every step. These tests check the end.
 
 use proptest::prelude::*;
 

@@ -30,8 +30,8 @@ pub trait Source: Send + Sync + 'static {
     /// Returns the number of objects with an unreadable spec, by kind.
     fn unreadable(&self) -> BTreeMap<String, u32>;
 
-    /// Returns how many ledgers still need the sealing key before, by kind. Empty if there is no such
-    /// key.
+    /// Returns how many ledgers still need the previous sealing key, by kind. Empty if there is no
+    /// such key.
     fn sealed_before(&self) -> BTreeMap<&'static str, u32>;
 }
 

@@ -6,7 +6,8 @@ use std::process::Stdio;
 use anyhow::{Context, Result, ensure};
 use tokio::process::Command;
 
-/// Runs a build script and returns the folder that its last line on stdout names. Progress goes to stderr.
+/// Runs a build script and returns the folder that its last line on stdout names. Progress goes to
+/// stderr.
 ///
 /// # Errors
 /// If the script fails or names no folder.

@@ -1,7 +1,7 @@
-//! What tests, benchmarks and the demo need around the product: a real Kubernetes control plane,
-//! what can go wrong between it and the operator, hostile tenants, the product's binary as a
-//! process, servers of other projects, free ports, random numbers that can be repeated, and a way to
-//! wait for a condition.
+//! The surroundings of the product in tests, benchmarks and the demo: a real Kubernetes control
+//! plane, faults between it and the operator, hostile tenants, the product's binary as a process,
+//! servers of other projects, free ports, random numbers that can be repeated, and a way to wait
+//! for a condition.
 //!
 //! This crate never imports the product: it would otherwise have to be rebuilt with it, and a harness that
 //! shares code with what it checks shares its mistakes.
