@@ -22,45 +22,20 @@
 //! (a person made it) ──taken──▶ Issued, then as above; a person removes it if no call can revoke it
 //! ```
 
-pub mod abandoned;
-mod about;
-mod actions;
-mod allowed;
-pub mod backoff;
-pub mod budget;
-mod by_hand;
-pub mod capability;
-mod checks;
-mod deletion;
-pub mod failure;
-pub mod growth;
-pub mod holding;
-mod honour;
-pub mod inherit;
-pub mod ledger;
-mod mint;
-pub mod naming;
-pub mod obstacle;
-mod pass;
-pub mod plan;
-pub mod progress;
-mod removal;
-pub mod render;
-mod report;
-pub mod schedule;
-pub mod skew;
+mod conclude;
+mod decide;
+mod model;
+mod rules;
 pub mod status;
-pub mod surgery;
-pub mod suspect;
-pub mod telling;
-pub mod time;
-mod turn;
-pub mod world;
 
-pub use checks::decide;
-pub(crate) use mint::asked_expiry;
-pub use report::{AccountTrouble, EventNote, Report, conclude, reason, yet_accepted};
-pub use turn::{Urgency, urgency};
+pub use conclude::{AccountTrouble, EventNote, Report, conclude, reason, yet_accepted};
+pub(crate) use decide::mint::asked_expiry;
+pub use decide::{clock as skew, decide, growth, inherit, recovery as surgery};
+pub use model::{capability, failure, ledger, naming, plan, time, world};
+pub use rules::{
+    abandoned, backoff, budget, holding, obstacle, progress, render, schedule, suspect, telling,
+    turn::{Urgency, urgency},
+};
 
 #[cfg(test)]
 mod tests;

@@ -9,15 +9,15 @@ use crate::api::{
 };
 
 use super::{
-    EventNote, actions,
-    capability::{Capabilities, LoginCheck},
-    deletion,
-    ledger::{Document, Revision, State, StepKind},
-    mint,
-    pass::Pass,
-    plan::Plan,
-    schedule,
-    world::{LedgerView, ProviderView, World},
+    conclude::EventNote,
+    decide::{deletion, facts::Pass, mint, reminders},
+    model::{
+        capability::{Capabilities, LoginCheck},
+        ledger::{Document, Revision, State, StepKind},
+        plan::Plan,
+        world::{LedgerView, ProviderView, World},
+    },
+    rules::schedule,
 };
 
 /// The number of dead revisions shown.
@@ -98,7 +98,7 @@ fn credentials(pass: &Pass<'_>, document: &Document, active: Option<&Revision>) 
 }
 
 /// Returns whether status says of a credential that it is accounted for.
-pub(super) fn is_over(it: &CredentialStatus) -> bool {
+pub(in crate::lifecycle) fn is_over(it: &CredentialStatus) -> bool {
     let over = [State::Revoked, State::Absent, State::Left, State::Abandoned];
     over.iter().any(|state| format!("{state:?}") == it.state)
 }
@@ -106,7 +106,7 @@ pub(super) fn is_over(it: &CredentialStatus) -> bool {
 fn conditions(pass: &Pass<'_>, object: &ApiCredential, plan: &Plan) -> Vec<Condition> {
     let mut list = vec![ready(pass, plan), published(pass, plan), provider_reachable(pass)];
     let waits_in_vain = needs_a_person(plan.reason) || (plan.action.is_some() && !list[0].1);
-    if let [(reason, first), others @ ..] = actions::outstanding(pass, plan).as_slice() {
+    if let [(reason, first), others @ ..] = reminders::outstanding(pass, plan).as_slice() {
         let others = others.iter().map(|(_, message)| message);
         let message = [first].into_iter().chain(others).cloned().collect::<Vec<_>>().join(" Also: ");
         list.push((ConditionType::ActionRequired, true, *reason, message));

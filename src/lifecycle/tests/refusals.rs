@@ -10,11 +10,13 @@ use super::{
 use crate::{
     api::{ApiCredential, ConditionType, IntakeVerify, Reason},
     lifecycle::{
-        about, conclude, decide,
+        conclude, decide,
         failure::{Failure, FailureKind},
         ledger::{Edit, FailureRecord, Revision, State, StepKind},
         plan::{Outcome, Step, Wake},
-        render, status,
+        render,
+        rules::about,
+        status,
         world::ProviderView,
     },
 };

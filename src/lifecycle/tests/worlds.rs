@@ -13,9 +13,9 @@ use crate::{
     lifecycle::{
         budget::Budget,
         conclude, decide,
+        decide::facts::settle_from,
         failure::{Failure, FailureKind},
         ledger::{Edit, Inheritance, Revision, State, StepKind},
-        pass::settle_from,
         plan::{FoundCredential, Outcome, Plan, Step},
         skew,
         world::{CopyView, LedgerView, ProviderView, World},

@@ -1,0 +1,421 @@
+//! The conclusions from a step: edits to the ledger, Events, and memory.
+//!
+//! The whole policy for failures is [`reason`], [`super::backoff::next_attempt`] and the few lines
+//! that call them.
+
+mod left;
+mod person;
+mod restore;
+mod revoked;
+mod verified;
+
+pub use revoked::yet_accepted;
+
+use jiff::Timestamp;
+
+use crate::api::{ProviderKind, Reason};
+
+use super::{
+    decide::facts::settle_from,
+    model::{
+        failure::{Failure, FailureKind},
+        ledger::{Edit, FailureRecord, Revision, StepKind},
+        plan::{FoundCredential, Outcome, Step},
+        time::Moved,
+        world::{Memory, ProviderView, World},
+    },
+    rules::{about, backoff, render, suspect},
+};
+
+/// The conclusions from a step and its outcome.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Report {
+    /// Changes to the ledger, written together.
+    pub edits: Vec<Edit>,
+    /// The Events to publish.
+    pub events: Vec<EventNote>,
+    /// A finished attempt to replace a published credential: why it was made, and whether the
+    /// replacement is published.
+    pub rotation: Option<(Reason, bool)>,
+    /// A failure that may be the whole account's.
+    pub trouble: Option<AccountTrouble>,
+    /// The account that the step called, if it answered.
+    pub answered: Option<(ProviderKind, String)>,
+    /// The memory of this process from now on.
+    pub memory: Memory,
+}
+
+/// A note for people, published as a Kubernetes Event on the object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventNote {
+    /// True if it is a Warning.
+    pub warning: bool,
+    /// The reason.
+    pub reason: Reason,
+    /// A sentence without any secret.
+    pub message: String,
+}
+
+/// A failure that concerns a whole account.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AccountTrouble {
+    /// The provider object's kind and name.
+    pub account: (ProviderKind, String),
+    /// The failure.
+    pub failure: Failure,
+}
+
+/// The reason that people are shown for a kind of failure.
+#[must_use]
+pub fn reason(kind: FailureKind) -> Reason {
+    match kind {
+        FailureKind::Unavailable | FailureKind::Ambiguous | FailureKind::Other(_) => {
+            Reason::ProviderUnavailable
+        }
+        FailureKind::RateLimited => Reason::ProviderRateLimited,
+        FailureKind::LoginRefused => Reason::ProviderLoginRefused,
+        FailureKind::Forbidden => Reason::ProviderForbidden,
+        FailureKind::Rejected => Reason::InvalidForProvider,
+        FailureKind::Unexplained => Reason::ProviderRefused,
+        FailureKind::NotFound => Reason::FoundRevoked,
+        FailureKind::Conflict => Reason::NameTaken,
+        FailureKind::Malformed => Reason::ProviderProtocolError,
+        FailureKind::Busy => Reason::ProviderBusy,
+    }
+}
+
+/// Returns whether a failure is the account's rather than one credential's: then one probe stands
+/// for all.
+fn concerns_account(kind: FailureKind) -> bool {
+    matches!(kind, FailureKind::Unavailable | FailureKind::RateLimited | FailureKind::LoginRefused)
+}
+
+/// Returns whether the called account has answered, even with a refusal.
+fn has_answered(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::TooLate => false,
+        Outcome::Failed(failure) => {
+            !concerns_account(failure.kind)
+                && !matches!(
+                    failure.kind,
+                    // A proxy may have sent the last one.
+                    FailureKind::Ambiguous | FailureKind::Busy | FailureKind::Unexplained
+                )
+        }
+        _ => true,
+    }
+}
+
+/// Concludes from `outcome` which edits, Events and memory follow. A function, like
+/// [`super::decide`].
+#[must_use]
+pub fn conclude(world: &World, step: &Step, outcome: &Outcome, now: Timestamp) -> Report {
+    let mut conclusion =
+        Conclusion { world, now, report: Report { memory: world.memory.clone(), ..Report::default() } };
+    let revision = |number: &u32| world.document().and_then(|document| document.revision(*number));
+    match step {
+        Step::Mint(intended) => conclusion.minted(intended, outcome),
+        Step::Settle { revision: number } => {
+            if let Some(it) = revision(number) {
+                conclusion.settled(it, outcome);
+            }
+        }
+        Step::Verify { revision: number } => {
+            if let Some(it) = revision(number) {
+                conclusion.verified(it, outcome);
+            }
+        }
+        Step::Publish { revision: number, .. } => {
+            if let Some(it) = revision(number) {
+                conclusion.published(it, outcome);
+            }
+        }
+        Step::Revoke { revision: number } => {
+            if let Some(it) = revision(number) {
+                conclusion.revoked(it, outcome);
+            }
+        }
+        Step::Record(Edit::Unconfirm { revision: number }) => {
+            if let Some(it) = revision(number) {
+                conclusion.never_answered(it);
+            }
+        }
+        Step::Abandon(it) => conclusion.abandoned(it),
+        Step::Record(Edit::Close) => conclusion.closed(),
+        Step::Record(Edit::StartRevoking { revisions }) => {
+            conclusion.handed_over(revisions);
+            conclusion.outlived(revisions);
+        }
+        Step::Take(taken) => conclusion.taken(taken, outcome),
+        Step::CheckRemoval { revision: number, .. } => {
+            if let Some(it) = revision(number) {
+                conclusion.looked_for_removal(it, outcome);
+            }
+        }
+        Step::Remind(notes) => conclusion.reminded(notes),
+        Step::Inherit(inherited) => conclusion.inherited(inherited),
+        Step::Recover(recovery) => conclusion.recovered(recovery, outcome),
+        Step::RestoreLedger => conclusion.restored(outcome),
+        Step::CopyLedger
+        | Step::DropLedger
+        | Step::RemoveCopy
+        | Step::Record(_)
+        | Step::HoldObject
+        | Step::DeleteTarget { .. }
+        | Step::ReleaseTarget { .. }
+        | Step::ReleaseObject
+        | Step::ReleaseLedger => {}
+    }
+    let account = step.account(world).filter(|_| has_answered(outcome));
+    conclusion.report.answered = account.map(|it| (it.kind, it.name.clone()));
+    conclusion.report
+}
+
+struct Conclusion<'a> {
+    world: &'a World,
+    now: Timestamp,
+    report: Report,
+}
+
+impl<'a> Conclusion<'a> {
+    fn minted(&mut self, intended: &Revision, outcome: &Outcome) {
+        let revision = intended.revision;
+        let failure = match outcome {
+            Outcome::TooLate | Outcome::Failed(Failure { kind: FailureKind::Busy, .. }) => {
+                self.report.edits.push(Edit::Absent { revision, refused: true });
+                return;
+            }
+            Outcome::Failed(failure) => failure,
+            Outcome::Unusable(failure) => return self.unusable(intended, failure),
+            _ => return,
+        };
+        let provider = self.provider_view(intended).and_then(ProviderView::usable);
+        let can_list = provider.is_some_and(|provider| provider.capabilities.list);
+        let about = self.about_minting(intended);
+        let lost = matches!(failure.kind, FailureKind::Ambiguous | FailureKind::Malformed);
+        self.report.edits.push(if lost {
+            Edit::Unconfirm { revision }
+        } else {
+            Edit::Absent { revision, refused: true }
+        });
+        let (reason, message) = if lost && !can_list {
+            (Reason::Unconfirmed, left_behind(intended, &failure.message))
+        } else {
+            (reason(failure.kind), format!("creating a credential failed: {}", failure.message))
+        };
+        self.fail(StepKind::Mint, intended, about, (reason, message, failure));
+    }
+
+    /// The ledger lists the credential, and it is revoked. The next answer would be the same: it is
+    /// asked for after long pauses, or when something is corrected.
+    fn unusable(&mut self, intended: &Revision, failure: &Failure) {
+        let about = self.about_minting(intended);
+        let message = format!(
+            "the provider created a credential that cannot be used, so it is revoked: {}",
+            failure.message
+        );
+        let failure = Failure { kind: FailureKind::Rejected, ..failure.clone() };
+        self.fail(StepKind::Mint, intended, about, (Reason::ProviderProtocolError, message, &failure));
+    }
+
+    /// A crash took the answer, and the provider cannot be asked for it: as with a lost response,
+    /// the next attempt waits.
+    fn never_answered(&mut self, revision: &Revision) {
+        let about = self.about_minting(revision);
+        let message = format!(
+            "{} may have been created, and the provider cannot list its credentials: look there for that \
+             name and remove it",
+            revision.name
+        );
+        let failure = Failure { kind: FailureKind::Ambiguous, retry_after: None, message: String::new() };
+        self.fail(StepKind::Mint, revision, about, (Reason::Unconfirmed, message, &failure));
+    }
+
+    fn settled(&mut self, revision: &Revision, outcome: &Outcome) {
+        self.report.memory.looked = Some((revision.revision, self.now));
+        let found = match outcome {
+            Outcome::Found(found) => found,
+            Outcome::Failed(failure) => {
+                let message = format!("searching for {} failed: {}", revision.name, failure.message);
+                return self.call_failed(
+                    StepKind::Settle,
+                    revision,
+                    (reason(failure.kind), message, failure),
+                );
+            }
+            _ => return,
+        };
+        match found.iter().find(|it| it.name == revision.name) {
+            Some(it) if it.held_elsewhere => return self.claimed_twice(revision, it),
+            Some(it) => {
+                let (client_id, ids) = (it.client_id.clone(), it.ids.clone());
+                self.report.edits.push(Edit::Found { revision: revision.revision, client_id, ids });
+            }
+            None => {
+                let capabilities =
+                    self.provider_view(revision).and_then(ProviderView::usable).map(|it| &it.capabilities);
+                let certain = capabilities
+                    .is_some_and(|it| self.now >= settle_from(revision, it).later(it.listing_lag));
+                if let Some(message) = self.hides(revision, found) {
+                    let failure =
+                        Failure { kind: FailureKind::Malformed, retry_after: None, message: String::new() };
+                    let what = (Reason::ProviderProtocolError, message, &failure);
+                    return self.call_failed(StepKind::Settle, revision, what);
+                }
+                if certain {
+                    self.report.edits.push(Edit::Absent { revision: revision.revision, refused: false });
+                }
+            }
+        }
+        self.forget(StepKind::Settle);
+    }
+
+    /// Returns why the list in which `revision` was searched is not reliable.
+    fn hides(&self, revision: &Revision, found: &[FoundCredential]) -> Option<String> {
+        let lag = self.provider_view(revision).and_then(ProviderView::usable)?.capabilities.listing_lag;
+        let tag = revision.tag()?;
+        let is_listed = |name: &str| found.iter().any(|it| it.name == name);
+        suspect::hides(self.world.document()?, (tag, &revision.account), is_listed, (self.now, lag))
+    }
+
+    fn claimed_twice(&mut self, revision: &Revision, found: &FoundCredential) {
+        let message = format!(
+            "the provider lists client {} under the name {}, but it belongs to someone else; it is not revoked",
+            found.client_id, revision.name
+        );
+        let failure = Failure { kind: FailureKind::Malformed, retry_after: None, message: message.clone() };
+        let what = (Reason::ProviderProtocolError, message, &failure);
+        self.call_failed(StepKind::Settle, revision, what);
+    }
+
+    fn published(&mut self, revision: &Revision, outcome: &Outcome) {
+        let object = &self.world.subject.name;
+        let target =
+            self.world.subject.object.as_ref().map_or(object.as_str(), |it| it.spec.target_name(object));
+        if let Outcome::NotPublished { reason, message } = outcome {
+            let failure =
+                Failure { kind: FailureKind::Unavailable, retry_after: None, message: String::new() };
+            let what = (*reason, message.clone(), &failure);
+            let output = self.world.subject.object.as_ref().and_then(|object| object.spec.secret.as_ref());
+            return self.record(StepKind::Publish, revision, render::about(output), what);
+        }
+        if !matches!(outcome, Outcome::Done) {
+            return;
+        }
+        let client = revision.client_id.as_deref().unwrap_or_default();
+        let before = self.world.active().map(|it| it.revision);
+        let mut warning = false;
+        let (reason, message) = match before {
+            Some(before) if before == revision.revision => {
+                let repairs = backoff::repairs(self.report.memory.repaired, self.now);
+                self.report.memory.repaired = Some((repairs, self.now));
+                warning = repairs > backoff::REPAIRS_AT_ONCE;
+                (Reason::Restored, format!("the Secret {target} was written again with revision {before}"))
+            }
+            Some(before) => {
+                self.report.rotation = Some((revision.reason, true));
+                let why = revision.reason.as_str();
+                (
+                    Reason::Rotated,
+                    format!(
+                        "the Secret {target} now holds revision {} (client {client}) in place of {before}: {why}",
+                        revision.revision
+                    ),
+                )
+            }
+            None => (
+                Reason::Issued,
+                format!("the Secret {target} holds revision {} (client {client})", revision.revision),
+            ),
+        };
+        self.report.events.push(EventNote { warning, reason, message });
+        self.forget(StepKind::Publish);
+        if before != Some(revision.revision) {
+            self.forget(StepKind::Mint);
+        }
+    }
+
+    fn provider_view(&self, revision: &Revision) -> Option<&'a ProviderView> {
+        self.world.provider(&revision.account)
+    }
+
+    fn about_minting(&self, revision: &Revision) -> String {
+        let provider = self.provider_view(revision).and_then(ProviderView::usable);
+        provider.map(|provider| about::minting(&revision.request, provider)).unwrap_or_default()
+    }
+
+    /// A call about one credential failed.
+    fn call_failed(&mut self, step: StepKind, revision: &Revision, what: (Reason, String, &Failure)) {
+        let provider = self.provider_view(revision).and_then(ProviderView::usable);
+        self.fail(step, revision, about::calling(step, revision, provider), what);
+    }
+
+    fn fail(&mut self, step: StepKind, revision: &Revision, about: String, what: (Reason, String, &Failure)) {
+        let failure = what.2;
+        if failure.kind == FailureKind::Busy {
+            return;
+        }
+        if step == StepKind::Mint && self.world.active().is_some_and(|it| it.revision < revision.revision) {
+            self.report.rotation = Some((revision.reason, false));
+        }
+        self.report.trouble = self.account_trouble(revision, failure).or_else(|| self.report.trouble.take());
+        // Slowing down and a refused login are the account's alone: its probe tells when they are
+        // over.
+        let only_the_account = matches!(failure.kind, FailureKind::RateLimited | FailureKind::LoginRefused);
+        if !only_the_account || self.report.trouble.is_none() {
+            self.record(step, revision, about, what);
+        }
+    }
+
+    /// The trouble that the whole account is in, if a failure says so. Where a provider counts
+    /// requests by credential, being asked to slow down concerns that one only.
+    fn account_trouble(&self, revision: &Revision, failure: &Failure) -> Option<AccountTrouble> {
+        let capabilities =
+            self.provider_view(revision).and_then(ProviderView::usable).map(|it| &it.capabilities);
+        let its_own = failure.kind == FailureKind::RateLimited
+            && capabilities.is_some_and(|it| it.limits_per_credential);
+        let account = (revision.account.kind, revision.account.name.clone());
+        (concerns_account(failure.kind) && !its_own)
+            .then(|| AccountTrouble { account, failure: failure.clone() })
+    }
+
+    fn record(
+        &mut self,
+        step: StepKind,
+        revision: &Revision,
+        about: String,
+        what: (Reason, String, &Failure),
+    ) {
+        let (reason, message, failure) = what;
+        let known = self.world.document().and_then(|it| it.failures.get(&step));
+        if known.is_none_or(|known| known.reason != reason) {
+            self.report.events.push(EventNote { warning: true, reason, message: message.clone() });
+        }
+        let record = FailureRecord {
+            reason,
+            message,
+            kind: Some(failure.kind),
+            count: 1,
+            at: self.now,
+            revision: Some(revision.revision),
+            about,
+        };
+        self.report.edits.push(Edit::Fail { step, record: Box::new(record) });
+    }
+
+    /// Removes the failures of a kind of step, if there are any, to avoid needless writes of the
+    /// ledger.
+    fn forget(&mut self, step: StepKind) {
+        if self.world.document().is_some_and(|it| it.failures.contains_key(&step)) {
+            self.report.edits.push(Edit::Succeed { step });
+        }
+    }
+}
+
+fn left_behind(revision: &Revision, why: &str) -> String {
+    format!(
+        "the response to the create request for {} cannot be used ({why}), and the provider cannot list \
+         its credentials: look there for that name and remove it",
+        revision.name
+    )
+}

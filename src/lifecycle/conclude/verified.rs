@@ -1,0 +1,102 @@
+//! Conclusions from trying a pair: a new one that is not accepted yet, or never, or a published one
+//! that is refused.
+
+use crate::{
+    api::Reason,
+    lifecycle::{
+        model::{
+            failure::{Failure, FailureKind},
+            ledger::{Edit, Revision, StepKind},
+            plan::Outcome,
+            time::Moved,
+            world::ProviderView,
+        },
+        rules::{about, suspect},
+    },
+};
+
+use super::{Conclusion, EventNote, reason};
+
+impl Conclusion<'_> {
+    pub(super) fn verified(&mut self, revision: &Revision, outcome: &Outcome) {
+        let number = revision.revision;
+        let published = self.world.published().is_some_and(|it| it.revision == number);
+        let accepted = match outcome {
+            Outcome::Tried { accepted } => *accepted,
+            Outcome::Failed(failure) => {
+                self.remember_try(number, published);
+                let message = format!("trying {} failed: {}", revision.name, failure.message);
+                return self.call_failed(
+                    StepKind::Verify,
+                    revision,
+                    (reason(failure.kind), message, failure),
+                );
+            }
+            _ => return,
+        };
+        self.remember_try(number, published);
+        self.forget(StepKind::Verify);
+        // Workloads may use it from a Secret of an earlier name, or from one that is just being
+        // restored.
+        let in_use = self.world.active().is_some_and(|it| it.revision == number)
+            || self.world.held().any(|held| held == number)
+            || self.world.document().is_some_and(|it| it.inheritance(number).is_some());
+        match accepted {
+            true => {
+                self.report.memory.verified = Some((number, self.now));
+                if revision.unverified {
+                    self.report.edits.push(Edit::Verified { revision: number });
+                }
+                if revision.refused_at.is_some() {
+                    self.report.edits.push(Edit::Refused { revision: number, refused: false });
+                }
+            }
+            false if in_use => self.refused_though_in_use(revision),
+            false => self.refused_so_far(revision),
+        }
+    }
+
+    fn remember_try(&mut self, revision: u32, published: bool) {
+        let memory = &mut self.report.memory;
+        *(if published { &mut memory.checked } else { &mut memory.tried }) = Some((revision, self.now));
+    }
+
+    /// A new credential may be refused until it has propagated; after that it will never be
+    /// accepted.
+    fn refused_so_far(&mut self, revision: &Revision) {
+        let since = revision.issued_at.unwrap_or(self.now);
+        let view = self.provider_view(revision).and_then(ProviderView::usable);
+        if view.is_none_or(|provider| self.now < since.later(provider.capabilities.propagation)) {
+            return;
+        }
+        let about = view.map(|provider| about::minting(&revision.request, provider)).unwrap_or_default();
+        self.report.edits.push(Edit::StartRevoking { revisions: vec![revision.revision] });
+        let next = match view {
+            Some(provider) if provider.capabilities.by_hand => "a person has to make another one",
+            _ => "it is revoked, and another one is tried",
+        };
+        let message = format!("the provider never accepted {}; {next}", revision.name);
+        let failure = Failure { kind: FailureKind::Malformed, retry_after: None, message: String::new() };
+        self.fail(StepKind::Mint, revision, about, (Reason::NeverAccepted, message, &failure));
+    }
+
+    /// Marks a credential as dead if it is refused twice, a settle time apart, while the account's
+    /// probe passes (the second refusal comes with one) and its other credentials are accepted.
+    fn refused_though_in_use(&mut self, revision: &Revision) {
+        let number = revision.revision;
+        let Some(first) = revision.refused_at else {
+            return self.report.edits.push(Edit::Refused { revision: number, refused: true });
+        };
+        let view = self.provider_view(revision).and_then(ProviderView::usable);
+        let its_own = view.is_some_and(|it| suspect::is_its_own(it, &revision.account, first, self.now));
+        if its_own && revision.dead_at.is_none() {
+            self.report.edits.push(Edit::Dead { revision: number });
+            let next = match view {
+                Some(provider) if provider.capabilities.by_hand => "a person has to make another one",
+                _ => "another one is issued at once",
+            };
+            let message = format!("the provider refuses the published credential {}; {next}", revision.name);
+            self.report.events.push(EventNote { warning: true, reason: Reason::FoundRevoked, message });
+        }
+    }
+}

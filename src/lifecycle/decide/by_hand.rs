@@ -1,0 +1,261 @@
+//! Credentials that a person makes: the portal is the API, the person is the driver, and all the
+//! rest is as ever.
+//!
+//! The person is told what to make and where to put it. The pair in the intake Secret is tried
+//! once, added to the ledger as the next revision, and published like any other.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{
+    api::{ApiCredential, Reason},
+    lifecycle::{
+        model::{
+            capability::{Capabilities, Portal, Scopes},
+            ledger::{Edit, Request, Revision, State, StepKind},
+            naming,
+            plan::{Plan, Step},
+            time::Moved,
+            world::{IntakePair, IntakeView, UsableProvider},
+        },
+        rules::{about, backoff},
+        status::to_second,
+    },
+};
+
+use super::{facts::Pass, mint};
+
+/// The time for which an intake must be unchanged: people save, look, and save again.
+const STILL_FOR: SignedDuration = SignedDuration::from_secs(5);
+
+/// The content of the intake, from the object's point of view.
+enum Offer<'a> {
+    /// Nothing, or not yet.
+    Nothing,
+    /// A pair that the ledger has already.
+    Known(&'a Revision),
+    /// A pair that the ledger has already, of which the person now knows more.
+    Restated(Box<Plan>),
+    /// A pair that is new.
+    Fresh(&'a IntakePair),
+    /// Something that cannot be taken, and why.
+    Wrong(String),
+}
+
+/// A new credential is needed: takes it, or asks a person for it.
+pub(super) fn needed(
+    pass: &Pass<'_>,
+    provider: &UsableProvider,
+    request: &Request,
+    need: (Reason, String),
+) -> Option<Plan> {
+    let (reason, why) = need;
+    let intake = intake_name(pass)?;
+    let ask = |reason: Reason, message: String| {
+        let action = instructions(pass, &provider.capabilities, request)?;
+        Some(Plan { action: Some(action), ..pass.rest(reason, message) })
+    };
+    match offer(pass, request)? {
+        Offer::Nothing => {
+            let title = provider.capabilities.title;
+            ask(Reason::IntakeAwaited, format!("{why}; a person has to make one at {title}"))
+        }
+        Offer::Restated(plan) => Some(*plan),
+        Offer::Known(it) => {
+            let held = format!("the intake Secret {intake} still holds the pair of revision {}", it.revision);
+            ask(Reason::IntakeAwaited, format!("{why}; a person has to make another one, because {held}"))
+        }
+        Offer::Wrong(problem) => ask(Reason::IntakeInvalid, problem),
+        Offer::Fresh(pair) => {
+            let plan = take(pass, provider, request, pair, (reason, why))?;
+            match plan.reason {
+                Reason::IntakeRefused => ask(plan.reason, plan.message),
+                // No other pair is needed, but somebody has to do what the message says.
+                Reason::ProviderForbidden => Some(Plan { action: Some(plan.message.clone()), ..plan }),
+                _ => Some(plan),
+            }
+        }
+    }
+}
+
+/// No new credential is needed, but a person may have made one all the same.
+pub(super) fn replaced(pass: &Pass<'_>, provider: &UsableProvider, request: &Request) -> Option<Plan> {
+    let correct = |plan: Plan| Plan {
+        action: Some(
+            "Correct the intake Secret, or delete it: the published credential keeps working".to_owned(),
+        ),
+        ..plan
+    };
+    match offer(pass, request)? {
+        Offer::Nothing | Offer::Known(_) => None,
+        Offer::Restated(plan) => Some(*plan),
+        Offer::Wrong(problem) => Some(correct(pass.rest(Reason::IntakeInvalid, problem))),
+        Offer::Fresh(pair) => {
+            let why = "a person put a new pair into the intake Secret".to_owned();
+            let plan = take(pass, provider, request, pair, (Reason::IntakeReplaced, why))?;
+            Some(if plan.reason == Reason::IntakeRefused { correct(plan) } else { plan })
+        }
+    }
+}
+
+fn intake_name<'a>(pass: &Pass<'a>) -> Option<&'a str> {
+    Some(pass.object()?.spec.intake.as_ref()?.secret_name.as_str())
+}
+
+fn offer<'a>(pass: &Pass<'a>, request: &Request) -> Option<Offer<'a>> {
+    let name = intake_name(pass)?;
+    let wrong = |why: String| Some(Offer::Wrong(format!("the intake Secret {name} cannot be used: {why}")));
+    let pair = match pass.world.intake.as_ref()? {
+        IntakeView::Missing => return Some(Offer::Nothing),
+        IntakeView::Unusable(why) => return wrong(why.clone()),
+        IntakeView::Holds(pair) => pair,
+    };
+    let is_it = |it: &&Revision| it.pair.as_ref().is_some_and(|known| pair.has_hash(known));
+    if let Some(known) = pass.revisions().rev().find(is_it) {
+        let restated = restated(pass, known, pair).map(|plan| Offer::Restated(Box::new(plan)));
+        return Some(restated.unwrap_or(Offer::Known(known)));
+    }
+    let client = &pair.client_id;
+    if pair.held_elsewhere {
+        return wrong(format!("client {client} belongs to another ApiCredential"));
+    }
+    if let Some(end) = end(pair, request).filter(|end| *end <= pass.now) {
+        return wrong(format!("client {client} expired at {}", to_second(end)));
+    }
+    Some(Offer::Fresh(pair))
+}
+
+/// Applies times that a person adds later, or corrects, to the revision made from the same pair.
+/// Also replaces a hash by the previous sealing key with one by the current key.
+fn restated(pass: &Pass<'_>, known: &Revision, pair: &IntakePair) -> Option<Plan> {
+    let (mut issued_at, mut expires_at) = (known.issued_at, known.expires_at);
+    if known.state == State::Issued {
+        (issued_at, expires_at) = (pair.issued_at.or(issued_at), pair.expires_at.or(expires_at));
+    }
+    let same_times = (known.issued_at, known.expires_at) == (issued_at, expires_at);
+    if same_times && known.pair.as_ref() == Some(&pair.pair) {
+        return None;
+    }
+    let pair = pair.pair.clone();
+    let restate = Edit::Restate { revision: known.revision, issued_at, expires_at, pair };
+    pass.step(Step::Record(restate), Reason::IntakeReplaced)
+}
+
+/// Returns when a pair ends, as far as the person and the spec say.
+fn end(pair: &IntakePair, request: &Request) -> Option<Timestamp> {
+    let by_lifetime = request.lifetime.and_then(|it| pair.issued_at?.checked_add(it.signed()).ok());
+    [pair.expires_at, by_lifetime].into_iter().flatten().min()
+}
+
+/// One attempt at once for each content, and then with pauses: most refused pairs are refused
+/// again, until somebody changes or touches the Secret.
+fn take(
+    pass: &Pass<'_>,
+    provider: &UsableProvider,
+    request: &Request,
+    pair: &IntakePair,
+    need: (Reason, String),
+) -> Option<Plan> {
+    let still = pair.since.later(STILL_FOR);
+    if still > pass.now {
+        let message = "the intake Secret has a new pair; it is tried in a few seconds".to_owned();
+        return Some(mint::rest_until(pass, still, Reason::Verifying, message));
+    }
+    let intake = pass.object()?.spec.intake.as_ref();
+    let about = about::taking(request, provider, (pair, intake));
+    let failed = pass.document().and_then(|it| it.failures.get(&StepKind::Mint));
+    if let Some(record) = failed.filter(|record| record.about == about) {
+        let again = backoff::next_attempt(StepKind::Mint, record);
+        if again > pass.now {
+            let message = mint::with_next_attempt(&record.message, again);
+            return Some(mint::rest_until(pass, again, record.reason, message));
+        }
+    }
+    if let Some(plan) = mint::paused(pass, provider) {
+        return Some(plan);
+    }
+    let (reason, message) = need;
+    let number = pass.next_revision();
+    let issued = pair.issued_at.unwrap_or(pair.since);
+    let lifetime = request.lifetime.map(|it| it.signed());
+    let term = provider.capabilities.expiry.term(lifetime).map(|term| issued.later(term.at_least));
+    let name = name(pass, &provider.capabilities, request)?;
+    let intended = Revision::intended(
+        (number, name),
+        (reason, request.clone()),
+        mint::intent(pass),
+        mint::account(pass, provider)?,
+    );
+    let revision = Revision {
+        state: State::Issued,
+        client_id: Some(pair.client_id.clone()),
+        pair: Some(pair.pair.clone()),
+        issued_at: Some(issued),
+        expires_at: pair.expires_at.or(term),
+        ..intended
+    };
+    Some(Plan { message, ..pass.step(Step::Take(Box::new(revision)), reason)? })
+}
+
+/// The name that a person is asked to type: the same until the revision is there.
+fn name(pass: &Pass<'_>, capabilities: &Capabilities, request: &Request) -> Option<String> {
+    let revision = pass.next_revision();
+    naming::unique_name(&request.name, &pass.world.tag(), revision, None, capabilities.name_max)
+}
+
+/// All that a person needs to know, without any other documentation.
+fn instructions(pass: &Pass<'_>, capabilities: &Capabilities, request: &Request) -> Option<String> {
+    let nowhere = Portal::default();
+    let portal = capabilities.portal.as_ref().unwrap_or(&nowhere);
+    let mut steps = vec![format!("open {}", portal.create_at)];
+    steps.push(format!("create a credential named {}", name(pass, capabilities, request)?));
+    if capabilities.scopes != Scopes::None {
+        let called = portal.scopes_called;
+        steps.push(match request.scopes.as_slice() {
+            [] => format!("choose the {called} that the workload needs, and no others"),
+            scopes => format!("choose exactly these {called}: {}", scopes.join(", ")),
+        });
+    }
+    if let Some(term) = capabilities.expiry.term(request.lifetime.map(|it| it.signed())) {
+        steps.push(format!("choose the term {}", term.words));
+    }
+    if !request.subnets.is_empty() {
+        steps.push(format!("allow it from these subnets only: {}", request.subnets.join(", ")));
+    }
+    steps.push(format!(
+        "store the two values, which are shown once (type the secret, then Enter and Ctrl-D): {}",
+        kubectl_line(pass, pass.object()?)?
+    ));
+    let numbered = steps.iter().zip(1..).map(|(step, number)| format!("{number}) {step}"));
+    let mut text = numbered.collect::<Vec<_>>().join("; ");
+    for note in portal.notes.iter().cloned().chain(undocumented(capabilities, request)) {
+        text.push_str(&format!(". {}", note.trim_end_matches('.')));
+    }
+    Some(text)
+}
+
+fn undocumented(capabilities: &Capabilities, request: &Request) -> Option<String> {
+    let Scopes::Documented(known) = &capabilities.scopes else { return None };
+    let unknown: Vec<&str> =
+        request.scopes.iter().filter(|it| !known.contains(it)).map(String::as_str).collect();
+    (!unknown.is_empty()).then(|| {
+        format!(
+            "{} does not document {}, so the name is passed on as it is",
+            capabilities.title,
+            unknown.join(", ")
+        )
+    })
+}
+
+/// Returns the command that creates the intake Secret, or replaces its content. The secret comes by
+/// standard input, so that no shell history keeps it.
+fn kubectl_line(pass: &Pass<'_>, object: &ApiCredential) -> Option<String> {
+    let (name, namespace) = (&object.spec.intake.as_ref()?.secret_name, &pass.world.subject.namespace);
+    Some(format!(
+        "kubectl create secret generic {name} --namespace={namespace} --from-literal=client_id=CLIENT-ID \
+         --from-file=client_secret=/dev/stdin --dry-run=client --output=yaml \
+         | kubectl label --local --filename=- --output=yaml {}={} \
+         | kubectl apply --server-side --force-conflicts --filename=-",
+        crate::api::ROLE_LABEL,
+        crate::api::ROLE_INTAKE
+    ))
+}

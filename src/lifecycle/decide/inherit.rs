@@ -1,0 +1,206 @@
+//! Ledgers that were restored, cloned or put back: their credentials may belong to somebody else by
+//! now, or may have been replaced by others that they do not list.
+//!
+//! Inherited ledgers: inherited credentials stay published while they work, and are not revoked
+//! before a credential minted here has replaced them. A credential that another cluster made is
+//! never revoked at all.
+
+use crate::{
+    api::{CLAIM_ANNOTATION, Reason},
+    lifecycle::model::{
+        ledger::{Document, Edit, Inheritance, Inherited, Intent, Revision, State},
+        naming,
+        plan::{FoundCredential, Plan, Step},
+        time::Moved,
+        world::{LedgerView, ProviderView, World},
+    },
+};
+
+use super::facts::Pass;
+
+/// Returns how a ledger was inherited: it was written for another object or as another Secret, or
+/// was released when Credwright was uninstalled. `None` otherwise.
+#[must_use]
+pub fn foreign(ledger: &LedgerView, cluster_id: &str) -> Option<Inheritance> {
+    let LedgerView::Present { document, uid, held, terminating, .. } = ledger else { return None };
+    let detached = !held && terminating.is_none() && !document.closed;
+    if document.cluster_id != cluster_id {
+        Some(Inheritance::Borrowed)
+    } else if detached || document.ledger_uid.as_ref().is_some_and(|recorded| recorded != uid) {
+        Some(Inheritance::Adopted)
+    } else {
+        None
+    }
+}
+
+/// Adopts a restored ledger if it was written on this cluster, otherwise borrows it.
+pub(super) fn take_over(pass: &Pass<'_>) -> Option<Plan> {
+    let (document, how) = (pass.document()?, foreign(&pass.world.ledger, &pass.world.operator.cluster_id)?);
+    let object = pass.object()?;
+    if object.spec.suspend && !pass.world.deleting() {
+        return None;
+    }
+    pass.step(Step::Inherit(inherited(pass, document, how)), Reason::Inherited)
+}
+
+fn inherited(pass: &Pass<'_>, document: &Document, how: Inheritance) -> Inherited {
+    let subject = &pass.world.subject;
+    let tag = document.tag(&subject.namespace, &subject.name);
+    Inherited {
+        how,
+        through: document.revisions.last().map_or(0, |it| it.revision),
+        borrowed_through: 0,
+        tags: vec![tag],
+        objects: vec![document.object_uid.clone()],
+    }
+}
+
+/// Applies a person's claim: to borrowed credentials, and if two owners seem to use one tag.
+pub(super) fn claim(pass: &Pass<'_>) -> Option<Plan> {
+    if !claimed(pass) {
+        return None;
+    }
+    let document = pass.document()?;
+    if document.inherited.as_ref().is_some_and(|it| it.borrowed() > 0) {
+        return pass.step(Step::Record(Edit::Claim), Reason::Inherited);
+    }
+    clashing(pass).next()?;
+    let numbers = clashing(pass).filter_map(|it| Some(naming::parts(&it.name)?.1));
+    let mut inherited = inherited(pass, document, Inheritance::Adopted);
+    inherited.through = numbers.fold(inherited.through, u32::max);
+    pass.step(Step::Inherit(inherited), Reason::Inherited)
+}
+
+fn claimed(pass: &Pass<'_>) -> bool {
+    let annotations = pass.object().and_then(|object| object.metadata.annotations.as_ref());
+    annotations.and_then(|all| all.get(CLAIM_ANNOTATION)) == Some(&pass.world.operator.cluster_id)
+}
+
+/// Returns the command by which a person claims an object's credentials for this cluster.
+pub(in crate::lifecycle) fn claim_command(world: &World) -> String {
+    let (subject, cluster) = (&world.subject, &world.operator.cluster_id);
+    format!(
+        "kubectl annotate apicred {} --namespace={} --overwrite {CLAIM_ANNOTATION}={cluster}",
+        subject.name, subject.namespace
+    )
+}
+
+/// Returns credentials at the provider with this object's own tag that its ledger never requested.
+/// Either the cluster was rolled back, or a clone of it is running: in both cases somebody else may
+/// be using them.
+fn clashing<'a>(pass: &Pass<'a>) -> impl Iterator<Item = &'a FoundCredential> {
+    let own = pass.world.tag();
+    let document = pass.document();
+    // A revision numbered below all that the ledger still lists was dropped there after it was
+    // revoked.
+    let oldest = document.and_then(|it| it.revisions.first()).map_or(0, |it| it.revision);
+    let expected = document.and_then(|it| it.inherited.as_ref()).is_some_and(|it| it.tags.contains(&own));
+    let strays = if expected { &[] } else { pass.world.strays.as_slice() };
+    strays
+        .iter()
+        .filter(move |it| naming::parts(&it.name).is_some_and(|(tag, number)| tag == own && number >= oldest))
+        .filter(move |it| document.is_some_and(|document| !document.lists(&it.name, &it.client_id)))
+}
+
+/// Two clusters seem to use one tag: nothing is minted and nothing is revoked until a person says
+/// whose it is.
+pub(super) fn identity_clash(pass: &Pass<'_>) -> Option<Plan> {
+    let stray = clashing(pass).next()?;
+    let message = format!(
+        "the provider has {} (client {}), which is tagged for this object and is not in its ledger: the \
+         cluster was rolled back, or a clone of it uses the same account. Nothing is issued or revoked \
+         until a person says whose it is",
+        stray.name, stray.client_id
+    );
+    let action = format!(
+        "if there is a clone, start its Credwright with another --cluster-id. Then, or after a roll-back, \
+         claim the credential for this cluster: {}",
+        claim_command(pass.world)
+    );
+    Some(Plan { action: Some(action), ..pass.rest(Reason::IdentityClash, message) })
+}
+
+/// Revokes leftovers: credentials of lost responses and, once nothing inherited is in use any more,
+/// those with the tag of an earlier object that are in no ledger.
+pub(super) fn strays(pass: &Pass<'_>) -> Option<Plan> {
+    let document = pass.document()?;
+    let free = || pass.world.strays.iter().filter(|it| !it.held_elsewhere);
+    let late = free().find_map(|it| {
+        let known = document.revisions.iter().find(|known| known.name == it.name)?;
+        let edit =
+            Edit::Found { revision: known.revision, client_id: it.client_id.clone(), ids: it.ids.clone() };
+        (known.state == State::Absent).then_some(edit)
+    });
+    if let Some(edit) = late {
+        return pass.step(Step::Record(edit), Reason::Stray);
+    }
+    let inherited = document.inherited.as_ref().filter(|it| it.how != Inheritance::Borrowed)?;
+    let own = pass.published().filter(|it| it.revision > inherited.through)?;
+    let in_use = |it: &Revision| it.revision <= inherited.through && it.state.is_usable();
+    if document.revisions.iter().any(in_use) {
+        return None;
+    }
+    let stray = free().find(|it| {
+        let tagged =
+            naming::parts(&it.name).is_some_and(|(tag, _)| inherited.tags.iter().any(|one| one == tag));
+        tagged && !document.lists(&it.name, &it.client_id)
+    });
+    match stray {
+        Some(stray) => {
+            pass.step(Step::Record(Edit::Stray(Box::new(revision_of(pass, own, stray)))), Reason::Stray)
+        }
+        None => nothing_is_left(pass, document, own),
+    }
+}
+
+fn nothing_is_left(pass: &Pass<'_>, document: &Document, own: &Revision) -> Option<Plan> {
+    let inherited = document.inherited.as_ref()?;
+    let left = |it: &Revision| it.revision <= inherited.through && it.state.may_be_alive();
+    let provider = pass.world.provider(&own.account).and_then(ProviderView::usable)?;
+    // Credentials made just before are listed by then.
+    let from = own.issued_at.map(|at| at.later(provider.capabilities.listing_lag));
+    let looked = !provider.capabilities.list || provider.listed.is_some_and(|at| from < Some(at));
+    let over = looked && !document.revisions.iter().any(left);
+    if over { pass.step(Step::Record(Edit::Disinherit), Reason::Inherited) } else { None }
+}
+
+/// A stray as a revision that is being revoked.
+fn revision_of(pass: &Pass<'_>, own: &Revision, stray: &FoundCredential) -> Revision {
+    let intent = Intent {
+        writer: String::new(),
+        id: naming::fingerprint(&[&stray.name]),
+        at: pass.now,
+        call_by: pass.now,
+    };
+    let what = (pass.next_revision(), stray.name.clone());
+    let why = (Reason::Stray, own.request.clone());
+    Revision {
+        state: State::Revoking,
+        client_id: Some(stray.client_id.clone()),
+        ids: stray.ids.clone(),
+        ..Revision::intended(what, why, intent, own.account.clone())
+    }
+}
+
+/// Leaves borrowed credentials that are not needed any more to the cluster that made them.
+pub(super) fn leave(pass: &Pass<'_>, revisions: &[u32]) -> Option<Plan> {
+    let borrowed: Vec<u32> =
+        revisions.iter().copied().filter(|it| pass.inheritance(*it) == Some(Inheritance::Borrowed)).collect();
+    if borrowed.is_empty() {
+        None
+    } else {
+        pass.step(Step::Record(Edit::Leave { revisions: borrowed }), Reason::Inherited)
+    }
+}
+
+/// A clone seems to use credentials that are to be revoked: an object that is deleted leaves them
+/// alone.
+pub(super) fn leave_to_a_clone(pass: &Pass<'_>, revisions: &[u32]) -> Option<Plan> {
+    clashing(pass).next()?;
+    let revisions = revisions.to_vec();
+    if revisions.is_empty() {
+        None
+    } else {
+        pass.step(Step::Record(Edit::Leave { revisions }), Reason::IdentityClash)
+    }
+}

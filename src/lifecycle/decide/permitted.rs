@@ -1,0 +1,233 @@
+//! The rules of a shared provider's owner for a namespace. They are checked before a mint, and
+//! never before a revocation. They also say how long a credential lives that is not renewed, and
+//! whether it may outlive its object.
+
+use std::net::IpAddr;
+
+use ipnet::{IpNet, Ipv4Net};
+use jiff::Timestamp;
+
+use crate::{
+    api::{Allow, ApiCredential, OnWithdrawal, Reason},
+    lifecycle::{
+        model::{
+            failure::FailureKind,
+            ledger::{Edit, Request, Revision, State, StepKind},
+            plan::{Plan, Step},
+            time::Moved,
+            world::{ProviderView, UsableProvider, World},
+        },
+        rules::schedule,
+    },
+};
+
+use super::{clock, facts::Pass, mint, revoke_one, supported, target_is_taken};
+
+/// Returns what a shared provider does not let this namespace have. Leaving a restriction out is no
+/// way round it.
+pub(super) fn not_allowed(pass: &Pass<'_>, provider: &UsableProvider, request: &Request) -> Option<Plan> {
+    let allow = provider.allow.as_ref()?;
+    let complaint = about_namespace(pass, allow)
+        .or_else(|| about_scopes(allow, request))
+        .or_else(|| about_lifetime(allow, request))
+        .or_else(|| about_subnets(allow, request))
+        .or_else(|| about_retaining(pass, allow));
+    complaint.map(|message| pass.rest(Reason::NotAllowed, message))
+}
+
+/// Revokes credentials of a shared provider whose life is over and which may not be renewed.
+/// Otherwise a tenant could keep one for ever: suspend its object, or ask for something that is not
+/// allowed. Where a renewal only fails, the credential stays.
+pub(super) fn outlived(pass: &Pass<'_>) -> Option<Plan> {
+    let object = pass.object()?;
+    if clock::seems_wrong(pass) {
+        return None;
+    }
+    let over = |it: &Revision| {
+        end(pass, it).is_some_and(|end| end <= pass.now)
+            && pass.is_ours_to_end(it)
+            && pass.suspicion(it).is_none()
+            && may_not_be_renewed(pass, object, it)
+    };
+    let revisions: Vec<u32> =
+        pass.revisions().filter(|it| it.state.is_usable() && over(it)).map(|it| it.revision).collect();
+    if !revisions.is_empty() {
+        return pass.step(Step::Record(Edit::StartRevoking { revisions }), Reason::Revoked);
+    }
+    // Nothing else is revoked while an object is suspended.
+    if object.spec.suspend { revoke_one(pass, over) } else { None }
+}
+
+/// Returns the latest time at which a credential of a shared provider is revoked if it may not be
+/// renewed. That is at once (from when it was issued) if the owner says so of namespaces that are
+/// not admitted any more. Its own lifetime counts: it was allowed when it was issued, and an owner
+/// who lowers `maxLifetime` ends nothing at once.
+pub(in crate::lifecycle) fn end(pass: &Pass<'_>, it: &Revision) -> Option<Timestamp> {
+    let may_be_alive = it.state.is_usable() || it.state == State::Revoking;
+    let provider =
+        pass.world.provider(&it.account).and_then(ProviderView::usable).filter(|_| may_be_alive)?;
+    let allow = provider.allow.as_ref()?;
+    if allow.on_withdrawal == OnWithdrawal::Revoke && !is_admitted(pass, allow) {
+        return it.issued_at;
+    }
+    let latest = || Some(it.issued_at?.later(allow.max_lifetime?.signed()));
+    let bound = allow.max_lifetime.is_some() || !is_admitted(pass, allow);
+    schedule::end(it).or_else(latest).filter(|_| bound)
+}
+
+/// Returns whether a decision of the tenant, or of the owner of the provider, prevents the
+/// replacement of `it`.
+fn may_not_be_renewed(pass: &Pass<'_>, object: &ApiCredential, it: &Revision) -> bool {
+    let wanted = &object.spec.provider_ref;
+    if object.spec.suspend || (wanted.kind, &wanted.name) != (it.account.kind, &it.account.name) {
+        return true;
+    }
+    let Some(provider) = pass.world.provider(&it.account).and_then(ProviderView::usable) else {
+        return false;
+    };
+    let request = mint::as_asked(pass, object, provider);
+    let rejected = || pass.failure(StepKind::Mint).is_some_and(|it| it.kind == Some(FailureKind::Rejected));
+    not_allowed(pass, provider, &request).is_some()
+        || supported::cannot_be_honoured(pass, &provider.capabilities, &request).is_some()
+        || target_is_taken(pass).is_some()
+        || rejected()
+}
+
+fn is_admitted(pass: &Pass<'_>, allow: &Allow) -> bool {
+    let subject = &pass.world.subject;
+    allow.namespaces.admit(&subject.namespace, subject.namespace_labels.as_deref())
+}
+
+fn about_namespace(pass: &Pass<'_>, allow: &Allow) -> Option<String> {
+    let subject = &pass.world.subject;
+    if is_admitted(pass, allow) {
+        return None;
+    }
+    let by_label = allow.namespaces.selector.is_some();
+    let or_label =
+        if by_label { ", or somebody has to give the namespace the labels of its selector" } else { "" };
+    Some(format!(
+        "the provider does not allow namespace {}: its owner has to add it to spec.allow.namespaces.names{or_label}",
+        subject.namespace
+    ))
+}
+
+fn about_scopes(allow: &Allow, request: &Request) -> Option<String> {
+    let allowed = allow.scopes.as_ref()?;
+    if request.scopes.is_empty() {
+        return Some(
+            "spec.scopes: at least one is required, because the provider limits them in spec.allow.scopes"
+                .to_owned(),
+        );
+    }
+    let scope = request.scopes.iter().find(|scope| !allowed.contains(scope))?;
+    Some(format!("spec.scopes: {scope} is not allowed by the provider's spec.allow.scopes"))
+}
+
+fn about_lifetime(allow: &Allow, request: &Request) -> Option<String> {
+    let max = allow.max_lifetime?;
+    let within = request.lifetime.is_some_and(|asked| asked.signed() <= max.signed());
+    (!within).then(|| format!("spec.lifetime: the provider allows at most {max}"))
+}
+
+fn about_subnets(allow: &Allow, request: &Request) -> Option<String> {
+    let ranges = allow.subnets.as_deref()?;
+    if request.subnets.is_empty() {
+        return Some(
+            "spec.subnets: at least one is required, because the provider limits them in spec.allow.subnets"
+                .to_owned(),
+        );
+    }
+    let ranges: Vec<IpNet> = ranges.iter().filter_map(|range| meant(range)).collect();
+    let within = |net: &IpNet| ranges.iter().any(|range| range.contains(net));
+    let outside = request.subnets.iter().find(|asked| !meant(asked).is_some_and(|net| within(&net)))?;
+    Some(format!("spec.subnets: {outside} is not within the provider's spec.allow.subnets"))
+}
+
+/// A renewal is not held back by this: the published credential must not end because its owner
+/// begins to ask for more. It is revoked with its object.
+fn about_retaining(pass: &Pass<'_>, allow: &Allow) -> Option<String> {
+    let asked = pass.object()?.spec.deletion_policy.retains();
+    let first = !pass.revisions().any(|it| it.state.is_usable());
+    (asked && first && !allow.retain).then(|| {
+        "spec.deletionPolicy: the provider does not let credentials outlive their objects \
+         (spec.allow.retain); set it to Revoke"
+            .to_owned()
+    })
+}
+
+/// Returns whether the owner of the provider lets a credential outlive its object. If the owner's
+/// rules are not known, nothing could be revoked either.
+pub(super) fn may_retain(world: &World, it: &Revision) -> bool {
+    let provider = world.provider(&it.account).and_then(ProviderView::usable);
+    provider.and_then(|provider| provider.allow.as_ref()).is_none_or(|allow| allow.retain)
+}
+
+/// The network that a CIDR means, whatever bits of the host are set, and however it is spelt: one
+/// of IPv4-mapped addresses is the IPv4 network.
+fn meant(cidr: &str) -> Option<IpNet> {
+    let net = cidr.parse::<IpNet>().ok()?.trunc();
+    let IpAddr::V6(address) = net.addr() else { return Some(net) };
+    let mapped = address.to_ipv4_mapped().zip(net.prefix_len().checked_sub(96));
+    Some(mapped.and_then(|(address, length)| Ipv4Net::new(address, length).ok()).map_or(net, IpNet::V4))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(allowed: &[&str], asked: &[&str]) -> Option<String> {
+        let owned = |list: &[&str]| list.iter().map(|it| (*it).to_owned()).collect();
+        let allow = Allow { subnets: Some(owned(allowed)), ..Allow::default() };
+        let request = Request {
+            name: String::new(),
+            scopes: Vec::new(),
+            lifetime: None,
+            subnets: owned(asked),
+            rotation_request: None,
+        };
+        about_subnets(&allow, &request)
+    }
+
+    #[test]
+    fn a_subnet_lies_within_what_is_allowed_however_it_is_spelt() {
+        let rows: &[(&[&str], &[&str], bool)] = &[
+            (&["203.0.113.0/24"], &["203.0.113.0/24"], true),
+            (&["203.0.113.0/24"], &["203.0.113.7/32"], true),
+            (&["203.0.113.0/24"], &["203.0.113.0/25", "203.0.113.128/25"], true),
+            (&["203.0.113.0/24"], &[], false),
+            (&["203.0.113.0/24"], &["203.0.113.0/23"], false),
+            (&["203.0.113.0/24"], &["203.0.113.0/24", "198.51.100.0/24"], false),
+            // Everything, in one and in two halves.
+            (&["203.0.113.0/24"], &["0.0.0.0/0"], false),
+            (&["203.0.113.0/24"], &["0.0.0.0/1", "128.0.0.0/1"], false),
+            (&["203.0.113.0/24"], &["::/0"], false),
+            // The host bits are ignored: the network counts.
+            (&["203.0.113.9/24"], &["203.0.113.200/25"], true),
+            (&["203.0.113.0/24"], &["203.0.113.1/8"], false),
+            (&["203.0.113.0/24"], &["203.0.113.1/0"], false),
+            // IPv4 in the clothes of IPv6.
+            (&["203.0.113.0/24"], &["::ffff:203.0.113.0/120"], true),
+            (&["203.0.113.0/24"], &["::ffff:cb00:7100/119"], false),
+            (&["203.0.113.0/24"], &["::ffff:0:0/96"], false),
+            (&["2001:db8::/32"], &["::ffff:0:0/96"], false),
+            (&["::/0"], &["::ffff:0:0/96"], false),
+            (&["::/0"], &["10.0.0.0/8"], false),
+            (&["0.0.0.0/0"], &["::ffff:10.0.0.0/104"], true),
+            (&["::ffff:10.0.0.0/104"], &["10.1.0.0/16"], true),
+            (&["2001:db8::/32"], &["2001:DB8:0:0::1/64"], true),
+            (&["2001:db8::/32"], &["2001:db8::/31"], false),
+            // An invalid CIDR lies in no range, and as a range allows nothing.
+            (&["203.0.113.0/24"], &["203.0.113.7"], false),
+            (&["203.0.113.0/24"], &["203.0.113.0/024"], false),
+            (&["203.0.113.0/24"], &["0313.0.113.0/24"], false),
+            (&["203.0.113.0/24"], &[" 203.0.113.0/24"], false),
+            (&["203.0.113.0/24"], &["everywhere"], false),
+            (&["everywhere"], &["203.0.113.0/24"], false),
+            (&[], &["203.0.113.0/24"], false),
+        ];
+        for (allowed, asked, within) in rows {
+            assert_eq!(refused(allowed, asked).is_none(), *within, "{asked:?} within {allowed:?}");
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! All steps that wait for a person: for the condition ActionRequired and for the daily reminder.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{
+    api::Reason,
+    lifecycle::{
+        model::{
+            failure::FailureKind,
+            ledger::{State, StepKind},
+            plan::{Plan, Step, Wake},
+        },
+        rules::backoff,
+        status::to_second,
+    },
+};
+
+use super::{facts::Pass, removal};
+
+/// The pause between two reminders.
+const REMIND_EVERY: SignedDuration = SignedDuration::from_hours(24);
+
+/// The number of failures of a revocation in a row after which a message is published.
+pub(in crate::lifecycle) const TOLD_AFTER: u32 = 3;
+
+/// Returns what a person has to do, the most important first: each with its reason and its steps.
+pub(in crate::lifecycle) fn outstanding(pass: &Pass<'_>, plan: &Plan) -> Vec<(Reason, String)> {
+    let silent = matches!(
+        plan.reason,
+        Reason::Suspended | Reason::Deleting | Reason::LedgerUnreadable | Reason::LedgerLost
+    );
+    if silent {
+        return Vec::new();
+    }
+    let asked = plan.action.as_ref().map(|_| (plan.reason, plan.in_full()));
+    let removals = removal::awaited(pass).map(|message| (Reason::RemovalAwaited, message));
+    let refused = refused_revocation(pass).map(|message| (Reason::RevocationFailed, message));
+    asked.into_iter().chain(removals).chain(refused).collect()
+}
+
+/// Returns the message about a revocation that the provider refuses, or that fails again and again:
+/// the credential still works. Credwright retries until it succeeds, or until the pair is refused
+/// because a person has removed the credential.
+fn refused_revocation(pass: &Pass<'_>) -> Option<String> {
+    let record = pass.document()?.failures.get(&StepKind::Revoke)?;
+    let refuses =
+        record.kind.is_some_and(|kind| kind != FailureKind::Ambiguous && kind.is_of_one_credential());
+    let revision = record.revision.and_then(|number| pass.document()?.revision(number))?;
+    if revision.state != State::Revoking || !(refuses || record.count >= TOLD_AFTER) {
+        return None;
+    }
+    let capabilities = pass.capabilities(revision)?;
+    Some(format!(
+        "{}; it may still be used. Remove {} (client {}) at {}. Credwright retries at {}, and then \
+         notices that it is gone",
+        record.message,
+        revision.name,
+        revision.client_id.as_deref().unwrap_or("unknown"),
+        removal::place(capabilities),
+        to_second(backoff::next_attempt(StepKind::Revoke, record))
+    ))
+}
+
+/// A plan at rest, with the daily reminder of what a person has to do.
+pub(super) fn with_reminder(pass: &Pass<'_>, plan: Plan) -> Plan {
+    let notes: Vec<(Reason, String)> = match plan.step {
+        Some(_) => Vec::new(),
+        None => outstanding(pass, &plan),
+    };
+    if notes.is_empty() {
+        return plan;
+    }
+    let Some((due, next)) = reminders(pass) else { return plan };
+    let last = pass.world.memory.reminded.unwrap_or(pass.world.operator.started);
+    if due.is_some_and(|due| due > last) {
+        return Plan { step: Some(Step::Remind(notes)), wake: Wake::OnChange, ..plan };
+    }
+    Plan { wake: plan.wake.or_at(next), ..plan }
+}
+
+/// The reminder that was due last, if there was one, and the next. They come whole days after the
+/// object was created: the same for every process, so that a restart sends no reminder.
+fn reminders(pass: &Pass<'_>) -> Option<(Option<Timestamp>, Timestamp)> {
+    let made = pass.object()?.metadata.creation_timestamp.as_ref()?.0;
+    let days = pass.now.duration_since(made).as_hours().max(0) / REMIND_EVERY.as_hours();
+    let nth = |days: i64| made.checked_add(REMIND_EVERY.checked_mul(i32::try_from(days).ok()?)?).ok();
+    Some((nth(days).filter(|_| days > 0), nth(days + 1)?))
+}

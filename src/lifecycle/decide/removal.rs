@@ -1,0 +1,154 @@
+//! Credentials that only a person can remove, because the provider has no call for it. Each stays
+//! in the ledger until it is gone.
+//!
+//! Credwright sees for itself when the provider refuses the old pair and, at the same time, accepts
+//! the new one: an account that is switched off refuses both, which proves nothing. Where it cannot
+//! see, a person says so.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{
+    api::{ProviderKind, REMOVED_ANNOTATION, Reason},
+    lifecycle::{
+        model::{
+            capability::Capabilities,
+            ledger::{Edit, Revision, State},
+            plan::{Plan, Step},
+            time::{Divided, Moved},
+        },
+        status::to_second,
+    },
+};
+
+use super::facts::Pass;
+
+/// The first and the longest pause between two tries of a credential that is to be removed.
+const LOOKS: (SignedDuration, SignedDuration) =
+    (SignedDuration::from_secs(15), SignedDuration::from_hours(1));
+
+/// Records that a person confirms a removal which Credwright can neither do nor look for.
+pub(super) fn said_to_be_gone(pass: &Pass<'_>) -> Option<Plan> {
+    let gone = pass.revisions().find(|it| {
+        it.state == State::Revoking
+            && cannot(pass, it, |capabilities| pass.can_revoke(it, capabilities))
+            && is_named(it, said_of(pass, it))
+    })?;
+    let message = format!("a person confirmed that {} is gone", gone.name);
+    let edit = Edit::Revoked { revision: gone.revision };
+    Some(Plan { message, ..pass.step(Step::Record(edit), Reason::Revoked)? })
+}
+
+/// Returns the credential that a person confirms as removed. At a shared provider only its owner
+/// may say so, and not the tenant, who could keep a living credential that way.
+fn said_of<'a>(pass: &'a Pass<'_>, it: &Revision) -> Option<&'a str> {
+    if is_shared(it) {
+        let provider = pass.world.provider(&it.account)?.usable()?;
+        return provider.standing.removed.as_deref();
+    }
+    pass.object()?.metadata.annotations.as_ref()?.get(REMOVED_ANNOTATION).map(String::as_str)
+}
+
+fn is_named(it: &Revision, said: Option<&str>) -> bool {
+    let is_it = |said: &str| said == it.name || it.client_id.as_deref() == Some(said);
+    said.into_iter().flat_map(|said| said.split(',')).any(|said| is_it(said.trim()))
+}
+
+fn is_shared(it: &Revision) -> bool {
+    it.account.kind == ProviderKind::ClusterCredentialProvider
+}
+
+/// Returns whether the provider lacks something, or its capabilities are not known.
+fn cannot(pass: &Pass<'_>, revision: &Revision, has: impl Fn(&Capabilities) -> bool) -> bool {
+    pass.capabilities(revision).is_none_or(|capabilities| !has(capabilities))
+}
+
+/// Checks whether a person has removed a retired credential.
+pub(super) fn look(pass: &Pass<'_>) -> Option<Plan> {
+    let beside = pass.published().filter(|it| it.dead_at.is_none())?;
+    let due = |it: &&Revision| checkable(pass, it, beside) && due_at(pass, it) <= pass.now;
+    let revision = pass.revisions().filter(due).min_by_key(|it| due_at(pass, it))?.revision;
+    pass.step(Step::CheckRemoval { revision, beside: beside.revision }, Reason::RemovalAwaited)
+}
+
+/// Returns when a removal is looked for next.
+pub(super) fn instants<'a>(pass: &'a Pass<'_>) -> impl Iterator<Item = Timestamp> + 'a {
+    let beside = pass.published();
+    pass.revisions()
+        .filter(move |it| beside.is_some_and(|beside| checkable(pass, it, beside)))
+        .map(|it| due_at(pass, it))
+}
+
+/// Returns whether a person is to remove it, and it can be tried beside the published credential.
+fn checkable(pass: &Pass<'_>, it: &Revision, beside: &Revision) -> bool {
+    let by_a_person = pass.capabilities(it).is_some_and(|capabilities| !pass.can_revoke(it, capabilities));
+    it.state == State::Revoking && by_a_person && can_be_seen(pass, it, beside) && pass.callable(it).is_some()
+}
+
+/// Returns whether a refusal means that it is gone: it was accepted once, and the published
+/// credential answers for the account.
+fn can_be_seen(pass: &Pass<'_>, it: &Revision, beside: &Revision) -> bool {
+    it.retired_at.is_some() && it.account == beside.account && pass.verifies(it)
+}
+
+fn due_at(pass: &Pass<'_>, it: &Revision) -> Timestamp {
+    let retired = it.retired_at.unwrap_or(pass.now);
+    pass.world.memory.removals.get(&it.revision).map_or(retired, |looked| {
+        looked.later(looked.duration_since(retired).part(4).clamp(LOOKS.0, LOOKS.1))
+    })
+}
+
+/// Returns all that a person has to remove or to look for, each with the steps.
+pub(super) fn awaited<'a>(pass: &'a Pass<'_>) -> impl Iterator<Item = String> + 'a {
+    pass.revisions().filter(|it| pass.is_ours_to_end(it)).filter_map(|it| {
+        let capabilities = pass.capabilities(it)?;
+        match it.state {
+            State::Revoking if !pass.can_revoke(it, capabilities) && !shares_its_client(pass, it) => {
+                Some(to_remove(pass, it, capabilities))
+            }
+            _ => None,
+        }
+    })
+}
+
+/// Returns whether another usable revision has the same client: removing the client would end that
+/// one, too.
+fn shares_its_client(pass: &Pass<'_>, old: &Revision) -> bool {
+    let is_same = |it: &Revision| old.client_id.as_deref().is_some_and(|id| it.is_client(id, &old.account));
+    pass.revisions().any(|it| it.state.is_usable() && is_same(it))
+}
+
+/// Returns the steps for a person, for a credential that Credwright cannot revoke.
+pub(in crate::lifecycle) fn to_remove(pass: &Pass<'_>, it: &Revision, capabilities: &Capabilities) -> String {
+    let client = it.client_id.as_deref().unwrap_or("unknown");
+    let why = match it.retired_at {
+        Some(at) => format!("it was replaced at {}", to_second(at)),
+        None => "it is not used".to_owned(),
+    };
+    let seen = if pass.published().is_some_and(|beside| can_be_seen(pass, it, beside)) {
+        "Credwright notices when it is gone. To confirm it yourself"
+    } else {
+        "Then confirm that it is gone"
+    };
+    format!(
+        "remove {} (client {client}) at {}: {why}. {seen}: {}",
+        it.name,
+        place(capabilities),
+        annotate(pass, it)
+    )
+}
+
+/// Returns the place where a person removes credentials.
+pub(in crate::lifecycle) fn place(capabilities: &Capabilities) -> &str {
+    capabilities.portal.as_ref().map_or(capabilities.title, |portal| portal.remove_at.as_str())
+}
+
+fn annotate(pass: &Pass<'_>, it: &Revision) -> String {
+    let subject = &pass.world.subject;
+    let annotated = if is_shared(it) {
+        format!("clustercredentialprovider {}", it.account.name)
+    } else {
+        format!("apicred {} --namespace={}", subject.name, subject.namespace)
+    };
+    let what = it.client_id.as_deref().unwrap_or(&it.name);
+    format!("kubectl annotate {annotated} --overwrite {REMOVED_ANNOTATION}='{what}'")
+}

@@ -1,0 +1,10 @@
+//! The data that decisions are about: the ledger's document, the world as it was found, the steps
+//! that can be planned, and the capabilities and failures of providers.
+
+pub mod capability;
+pub mod failure;
+pub mod ledger;
+pub mod naming;
+pub mod plan;
+pub mod time;
+pub mod world;

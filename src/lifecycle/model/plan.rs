@@ -1,0 +1,233 @@
+//! Plans: the result of a decision is at most one step, or rest with a reason.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::{
+    api::Reason,
+    lifecycle::{decide::recovery::Recovery, rules::abandoned::Abandonment},
+};
+
+use super::{
+    failure::Failure,
+    ledger::{Edit, Inherited, Revision, StepKind},
+};
+
+/// The plan: what to do now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// The one step to take; `None` means rest.
+    pub step: Option<Step>,
+    /// The reason.
+    pub reason: Reason,
+    /// The message: the cause, and what to do about it if anything.
+    pub message: String,
+    /// The steps for a person, if only a person can do them.
+    pub action: Option<String>,
+    /// The time of the next pass.
+    pub wake: Wake,
+}
+
+impl Plan {
+    /// Returns the full message: the cause, and the steps for a person if there are any.
+    #[must_use]
+    pub fn in_full(&self) -> String {
+        let action = self.action.as_ref().map(|action| format!(". To do: {action}")).unwrap_or_default();
+        format!("{}{action}", self.message)
+    }
+}
+
+/// The time of the next pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wake {
+    /// The next change.
+    OnChange,
+    /// At this instant, or when something changes.
+    At(Timestamp),
+}
+
+impl Wake {
+    /// The same, and at this instant at the latest.
+    #[must_use]
+    pub fn or_at(self, at: Timestamp) -> Self {
+        Self::At(self.instant().map_or(at, |planned| planned.min(at)))
+    }
+
+    /// The instant, if there is one.
+    #[must_use]
+    pub fn instant(self) -> Option<Timestamp> {
+        match self {
+            Self::At(at) => Some(at),
+            Self::OnChange => None,
+        }
+    }
+
+    /// The earliest of some instants.
+    #[must_use]
+    pub fn earliest(instants: impl IntoIterator<Item = Timestamp>) -> Self {
+        instants.into_iter().filter(|at| *at < Timestamp::MAX).min().map_or(Self::OnChange, Self::At)
+    }
+}
+
+/// One step. Each has at most one effect at the provider.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// Add our finalizer to the object, before anything is made for it.
+    HoldObject,
+    /// Write the intent, call the provider, write its answer.
+    Mint(Box<Revision>),
+    /// Try the pair that a person made, and write it into the ledger.
+    Take(Box<Revision>),
+    /// Remind people of what they have to do: reasons and sentences.
+    Remind(Vec<(Reason, String)>),
+    /// Check whether a person has removed a credential: the provider refuses it and accepts the
+    /// other.
+    CheckRemoval {
+        /// The revision.
+        revision: u32,
+        /// The one that is published.
+        beside: u32,
+    },
+    /// Search for the credential of an unanswered call.
+    Settle {
+        /// The revision.
+        revision: u32,
+    },
+    /// Try a pair at the provider.
+    Verify {
+        /// The revision.
+        revision: u32,
+    },
+    /// Write the Secret that workloads read.
+    Publish {
+        /// The revision to put into it.
+        revision: u32,
+        /// The one before it, if the spec wants that too.
+        previous: Option<u32>,
+        /// Hash of all that it is rendered from.
+        from: String,
+    },
+    /// Write the ledger, and nothing else.
+    Record(Edit),
+    /// Make a credential invalid at the provider.
+    Revoke {
+        /// The revision.
+        revision: u32,
+    },
+    /// Record elsewhere what cannot be revoked, or never be confirmed.
+    Abandon(Box<Abandonment>),
+    /// Remove a Secret of ours that the spec does not name any more.
+    DeleteTarget {
+        /// Its name.
+        name: String,
+    },
+    /// Release a Secret, so that it outlives the object.
+    ReleaseTarget {
+        /// Its name.
+        name: String,
+    },
+    /// Take over a ledger that was restored, cloned or put back.
+    Inherit(Inherited),
+    /// Put a lost ledger together again.
+    Recover(Box<Recovery>),
+    /// Copy a ledger that is being deleted.
+    CopyLedger,
+    /// Remove the finalizer of a ledger that is being deleted.
+    DropLedger,
+    /// Recreate a ledger from its copy.
+    RestoreLedger,
+    /// Remove the copy.
+    RemoveCopy,
+    /// Take our finalizer off the object.
+    ReleaseObject,
+    /// Delete the ledger.
+    ReleaseLedger,
+}
+
+impl Step {
+    /// Returns the kind of failures that it counts among; `None` for steps that only touch
+    /// Kubernetes.
+    #[must_use]
+    pub fn kind(&self) -> Option<StepKind> {
+        match self {
+            Self::Mint(_) | Self::Take(_) => Some(StepKind::Mint),
+            Self::Settle { .. } => Some(StepKind::Settle),
+            Self::Verify { .. } | Self::CheckRemoval { .. } => Some(StepKind::Verify),
+            Self::Publish { .. } => Some(StepKind::Publish),
+            Self::Revoke { .. } => Some(StepKind::Revoke),
+            Self::HoldObject
+            | Self::Remind(_)
+            | Self::Record(_)
+            | Self::Abandon(_)
+            | Self::DeleteTarget { .. }
+            | Self::ReleaseTarget { .. }
+            | Self::Inherit(_)
+            | Self::Recover(_)
+            | Self::CopyLedger
+            | Self::DropLedger
+            | Self::RestoreLedger
+            | Self::RemoveCopy
+            | Self::ReleaseObject
+            | Self::ReleaseLedger => None,
+        }
+    }
+
+    /// Returns whether another process can safely repeat the step: any step but a create, whose
+    /// answer comes once.
+    #[must_use]
+    pub fn is_repeatable(&self) -> bool {
+        !matches!(self, Self::Mint(_))
+    }
+}
+
+/// The outcome of a step.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// It is done, and the stores know.
+    Done,
+    /// The intent's time had passed before the call could be made; nothing was sent.
+    TooLate,
+    /// The credentials at the provider under our tag.
+    Found(Vec<FoundCredential>),
+    /// The provider's verdict on the pair.
+    Tried {
+        /// It does.
+        accepted: bool,
+    },
+    /// The result of looking for a removal by a person; `None` if the other pair is refused too,
+    /// which proves nothing.
+    Removed(Option<bool>),
+    /// The provider says that it revoked, or does not know, the credential.
+    Revoked {
+        /// It says that it revoked it.
+        said: bool,
+        /// True if the pair, tried afterwards, still works; `None` if it could not or need not be
+        /// tried.
+        still_accepted: Option<bool>,
+    },
+    /// The Secret cannot be written.
+    NotPublished {
+        /// The reason.
+        reason: Reason,
+        /// A sentence without any secret.
+        message: String,
+    },
+    /// The provider call failed.
+    Failed(Failure),
+    /// A credential was made that cannot be used. The ledger lists it as one to revoke.
+    Unusable(Failure),
+}
+
+/// A credential at a provider, and whether anyone else claims it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundCredential {
+    /// Its name there.
+    pub name: String,
+    /// The public half of the pair.
+    pub client_id: String,
+    /// Provider-side ids.
+    pub ids: BTreeMap<String, String>,
+    /// True if another ledger, or the login, holds this client ID.
+    pub held_elsewhere: bool,
+}

@@ -1,0 +1,75 @@
+//! Fingerprints of what a failure is about. Once the fingerprint changes, the failure holds nothing
+//! back any more.
+//!
+//! The fingerprint covers all possible causes: the request, every field of the provider's spec, the
+//! content of its login, and the annotations of a person. A cause that is missing here leaves an
+//! object waiting after it was corrected.
+
+use crate::{
+    api::Intake,
+    lifecycle::{
+        decide::facts::Pass,
+        model::{
+            ledger::{FailureRecord, Request, Revision, StepKind},
+            naming,
+            world::{IntakePair, ProviderView, UsableProvider},
+        },
+    },
+};
+
+use super::render;
+
+/// A mint: the request, and the provider with its login.
+pub(in crate::lifecycle) fn minting(request: &Request, provider: &UsableProvider) -> String {
+    let lifetime = request.lifetime.map(|it| it.to_string()).unwrap_or_default();
+    let parts = [
+        request.name.as_str(),
+        &request.scopes.join(" "),
+        &lifetime,
+        &request.subnets.join(" "),
+        request.rotation_request.as_deref().unwrap_or_default(),
+        &provider.setup,
+    ];
+    naming::fingerprint(&parts)
+}
+
+/// The take of a pair: the same, the content of the intake Secret, and the settings of the intake.
+pub(in crate::lifecycle) fn taking(
+    request: &Request,
+    provider: &UsableProvider,
+    (pair, intake): (&IntakePair, Option<&Intake>),
+) -> String {
+    let intake = serde_json::to_string(&intake).unwrap_or_default();
+    naming::fingerprint(&[&minting(request, provider), &pair.content, &intake])
+}
+
+/// A call about one credential. Failures to settle or to revoke several of an account add up; each
+/// credential is tried on its own.
+pub(in crate::lifecycle) fn calling(
+    step: StepKind,
+    revision: &Revision,
+    provider: Option<&UsableProvider>,
+) -> String {
+    let account = format!("{:?}/{}", revision.account.kind, revision.account.name);
+    let which = if step == StepKind::Verify { revision.name.as_str() } else { "" };
+    naming::fingerprint(&[&account, which, provider.map_or("", |it| &it.setup)])
+}
+
+/// Returns whether a failure is still about the current request, provider and content.
+pub(in crate::lifecycle) fn is_current(pass: &Pass<'_>, step: StepKind, record: &FailureRecord) -> bool {
+    match step {
+        StepKind::Mint | StepKind::Other(_) => true,
+        StepKind::Publish => {
+            let output = pass.object().and_then(|object| object.spec.secret.as_ref());
+            record.about == render::about(output)
+        }
+        StepKind::Settle | StepKind::Verify | StepKind::Revoke => {
+            let of = record.revision.and_then(|number| pass.document()?.revision(number));
+            of.is_some_and(|of| match pass.world.provider(&of.account).and_then(ProviderView::usable) {
+                Some(provider) => record.about == calling(step, of, Some(provider)),
+                // It cannot be called, so nothing is known to have changed.
+                None => true,
+            })
+        }
+    }
+}

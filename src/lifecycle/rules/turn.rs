@@ -1,0 +1,114 @@
+//! The account that a step calls, and the order in which steps get their turn there.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{
+    api::{ProviderKind, Reason},
+    lifecycle::{
+        decide::facts::Pass,
+        model::{
+            ledger::{Account, Revision},
+            plan::{Plan, Step},
+            time::Divided,
+            world::{Pause, ProviderView, World},
+        },
+        status::to_second,
+    },
+};
+
+use super::schedule;
+
+/// A credential this close to its end comes before ordinary work, if that is also the last tenth of
+/// its life.
+const ENDS_SOON: SignedDuration = SignedDuration::from_hours(1);
+
+/// The order at an account; the first goes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Urgency {
+    /// A credential leaked, or the provider refuses the published one.
+    Leaked,
+    /// The credential that workloads use ends soon.
+    Ending,
+    /// An object is being deleted.
+    Deletion,
+    /// Everything else.
+    Ordinary,
+}
+
+impl Step {
+    /// Returns the account that the step calls; `None` if it only touches Kubernetes.
+    #[must_use]
+    pub fn account<'a>(&'a self, world: &'a World) -> Option<&'a Account> {
+        let of = |revision: &u32| Some(&world.document()?.revision(*revision)?.account);
+        match self {
+            Self::Mint(revision) | Self::Take(revision) => Some(&revision.account),
+            Self::CheckRemoval { revision, .. }
+            | Self::Settle { revision }
+            | Self::Verify { revision }
+            | Self::Revoke { revision } => of(revision),
+            _ => None,
+        }
+    }
+}
+
+/// Returns how urgent the step of `plan` is at its account.
+#[must_use]
+pub fn urgency(world: &World, plan: &Plan, now: Timestamp) -> Urgency {
+    let pass = Pass { world, now };
+    let revision = |number: &u32| world.document().and_then(|document| document.revision(*number));
+    let replaces = match &plan.step {
+        Some(Step::Mint(new) | Step::Take(new)) => Some(&**new),
+        Some(Step::Verify { revision: number } | Step::Settle { revision: number }) => {
+            revision(number).filter(|it| world.published().is_none_or(|there| there.revision < it.revision))
+        }
+        _ => None,
+    };
+    let revokes = matches!(plan.step, Some(Step::Revoke { .. }));
+    let newest = || world.document().and_then(|document| document.newest_issued());
+    if pass.is_ending() {
+        Urgency::Deletion
+    } else if replaces.is_some_and(|it| is_emergency(&pass, it))
+        || revokes && newest().is_some_and(|it| is_emergency(&pass, it))
+    {
+        Urgency::Leaked
+    } else if replaces.is_some() && ends_soon(&pass) {
+        Urgency::Ending
+    } else {
+        Urgency::Ordinary
+    }
+}
+
+/// Returns whether `new` replaces a credential that must not be used any more: the provider refuses
+/// it, or a person rotates without an overlap.
+fn is_emergency(pass: &Pass<'_>, new: &Revision) -> bool {
+    let rotation = pass.object().and_then(|object| object.spec.rotation.as_ref());
+    let at_once = rotation.and_then(|it| it.overlap).is_some_and(|it| it.signed().is_zero());
+    new.reason == Reason::FoundRevoked || new.reason == Reason::Requested && at_once
+}
+
+fn ends_soon(pass: &Pass<'_>) -> bool {
+    let active = pass.world.active();
+    let times = active.and_then(|it| Some((it.issued_at?, schedule::end(it)?)));
+    times.is_some_and(|(issued, end)| {
+        let tenth = end.duration_since(issued).part(10);
+        end.duration_since(pass.now) <= tenth.min(ENDS_SOON)
+    })
+}
+
+impl World {
+    /// Marks an account as busy with others' work since `since`: nothing can be asked of it now,
+    /// which is no failure. Returns `false` if it was so before, or cannot be called at all.
+    pub fn set_busy(&mut self, (kind, name): &(ProviderKind, String), since: Timestamp) -> bool {
+        let message = format!(
+            "the provider {name} is busy with other credentials; this one has waited for its turn since {}",
+            to_second(since)
+        );
+        match self.providers.get_mut(&(*kind, name.clone())) {
+            Some(ProviderView::Usable(provider)) if provider.busy.is_none() => {
+                provider.busy = Some(Pause { reason: Reason::ProviderBusy, message });
+                true
+            }
+            _ => false,
+        }
+    }
+}
