@@ -10,8 +10,8 @@ use crate::{
         failure::{Failure, FailureKind},
         ledger::{Account, Edit, Inherited, Revision},
         plan::Outcome,
+        recovery::{Published, Recovery},
         render::{self, TakenBack},
-        surgery::{Published, Recovery},
     },
 };
 

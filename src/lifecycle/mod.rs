@@ -29,11 +29,12 @@ mod rules;
 pub mod status;
 
 pub use conclude::{AccountTrouble, EventNote, Report, conclude, reason, yet_accepted};
-pub(crate) use decide::mint::asked_expiry;
-pub use decide::{clock as skew, decide, growth, inherit, recovery as surgery};
-pub use model::{capability, failure, ledger, naming, plan, time, world};
+pub use decide::{decide, growth, inherit};
+pub use model::{capability, failure, ledger, naming, plan, recovery, time, world};
 pub use rules::{
-    abandoned, backoff, budget, holding, obstacle, progress, render, schedule, suspect, telling,
+    abandoned, backoff, budget, holding, obstacle, progress, render,
+    schedule::{self, asked_expiry},
+    skew, suspect, telling,
     turn::{Urgency, urgency},
 };
 

@@ -10,7 +10,7 @@ use crate::api::{
 
 use super::{
     conclude::EventNote,
-    decide::{deletion, facts::Pass, mint, reminders},
+    decide::{deletion, facts::Pass, reminders, waiting},
     model::{
         capability::{Capabilities, LoginCheck},
         ledger::{Document, Revision, State, StepKind},
@@ -19,6 +19,8 @@ use super::{
     },
     rules::schedule,
 };
+
+pub use super::model::time::to_second;
 
 /// The number of dead revisions shown.
 const DEAD_SHOWN: usize = 2;
@@ -97,12 +99,6 @@ fn credentials(pass: &Pass<'_>, document: &Document, active: Option<&Revision>) 
         .collect()
 }
 
-/// Returns whether status says of a credential that it is accounted for.
-pub(in crate::lifecycle) fn is_over(it: &CredentialStatus) -> bool {
-    let over = [State::Revoked, State::Absent, State::Left, State::Abandoned];
-    over.iter().any(|state| format!("{state:?}") == it.state)
-}
-
 fn conditions(pass: &Pass<'_>, object: &ApiCredential, plan: &Plan) -> Vec<Condition> {
     let mut list = vec![ready(pass, plan), published(pass, plan), provider_reachable(pass)];
     let waits_in_vain = needs_a_person(plan.reason) || (plan.action.is_some() && !list[0].1);
@@ -178,13 +174,6 @@ pub fn of_abandoned(
     drafts.into_iter().map(|draft| condition(draft, before, generation, now)).collect()
 }
 
-/// Kubernetes keeps whole seconds, in conditions and elsewhere; a finer time would differ from the
-/// stored one, and nobody reads nanoseconds.
-#[must_use]
-pub fn to_second(at: Timestamp) -> Timestamp {
-    Timestamp::from_second(at.as_second()).unwrap_or(at)
-}
-
 /// `Ready` is about the credential in the Secret, not about work in progress: it stays True through
 /// a rotation.
 fn ready(pass: &Pass<'_>, plan: &Plan) -> Draft {
@@ -251,7 +240,7 @@ fn provider_reachable(pass: &Pass<'_>) -> Draft {
             (None, Some(why)) => (type_, false, Reason::ProviderSuspect, why.clone()),
             (None, None) if provider.deleting => {
                 let name = pass.object().map(|object| object.spec.provider_ref.name.as_str());
-                (type_, false, Reason::ProviderDeleting, mint::going(name.unwrap_or_default()))
+                (type_, false, Reason::ProviderDeleting, waiting::provider_deleting(name.unwrap_or_default()))
             }
             (None, None) => {
                 let (reason, message) = reached(&provider.capabilities);

@@ -3,13 +3,14 @@
 use crate::{
     api::{AbandonedKind, Reason},
     lifecycle::{
-        decide::{deletion, facts::Pass, removal},
+        decide::{deletion, facts::Pass},
         model::{
             failure::{Failure, FailureKind},
             ledger::{Edit, Revision, StepKind},
+            plan::Abandonment,
             world::ProviderView,
         },
-        rules::{abandoned::Abandonment, about},
+        rules::about,
     },
 };
 
@@ -56,7 +57,7 @@ impl Conclusion<'_> {
         let left = self.world.document().into_iter().flat_map(|it| &it.revisions);
         for revision in left.filter(|it| it.state.may_be_alive() && !kept(it)) {
             let capabilities = self.provider_view(revision).and_then(ProviderView::usable);
-            let place = capabilities.map_or("the provider", |it| removal::place(&it.capabilities));
+            let place = capabilities.map_or("the provider", |it| it.capabilities.remove_at());
             let message = format!(
                 "a credential named {} (client {}) may be left behind: look at {place} and remove it by hand",
                 revision.name,

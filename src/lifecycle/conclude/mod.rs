@@ -1,6 +1,6 @@
 //! The conclusions from a step: edits to the ledger, Events, and memory.
 //!
-//! The whole policy for failures is [`reason`], [`super::backoff::next_attempt`] and the few lines
+//! The whole policy for failures is [`reason`], [`backoff::next_attempt`] and the few lines
 //! that call them.
 
 mod left;
@@ -16,7 +16,6 @@ use jiff::Timestamp;
 use crate::api::{ProviderKind, Reason};
 
 use super::{
-    decide::facts::settle_from,
     model::{
         failure::{Failure, FailureKind},
         ledger::{Edit, FailureRecord, Revision, StepKind},
@@ -24,7 +23,7 @@ use super::{
         time::Moved,
         world::{Memory, ProviderView, World},
     },
-    rules::{about, backoff, render, suspect},
+    rules::{about, backoff, render, schedule::settle_from, suspect},
 };
 
 /// The conclusions from a step and its outcome.

@@ -8,10 +8,10 @@ use crate::{
             failure::{Failure, FailureKind},
             ledger::{Edit, Revision, StepKind},
             plan::Outcome,
+            time::to_second,
             world::{IntakeView, ProviderView},
         },
         rules::about,
-        status::to_second,
     },
 };
 

@@ -3,11 +3,12 @@
 use crate::{
     api::{Reason, ledger_name},
     lifecycle::{
-        decide::{inherit, recovery::Recovery},
+        decide::inherit,
         model::{
             failure::Failure,
             ledger::{Inheritance, Inherited},
             plan::Outcome,
+            recovery::Recovery,
         },
     },
 };

@@ -14,15 +14,14 @@ use crate::{
             ledger::{Edit, Request, Revision, State, StepKind},
             naming,
             plan::{Plan, Step},
-            time::Moved,
+            time::{Moved, to_second},
             world::{IntakePair, IntakeView, UsableProvider},
         },
         rules::{about, backoff},
-        status::to_second,
     },
 };
 
-use super::{facts::Pass, mint};
+use super::{facts::Pass, waiting};
 
 /// The time for which an intake must be unchanged: people save, look, and save again.
 const STILL_FOR: SignedDuration = SignedDuration::from_secs(5);
@@ -158,7 +157,7 @@ fn take(
     let still = pair.since.later(STILL_FOR);
     if still > pass.now {
         let message = "the intake Secret has a new pair; it is tried in a few seconds".to_owned();
-        return Some(mint::rest_until(pass, still, Reason::Verifying, message));
+        return Some(pass.rest_until(still, Reason::Verifying, message));
     }
     let intake = pass.object()?.spec.intake.as_ref();
     let about = about::taking(request, provider, (pair, intake));
@@ -166,11 +165,11 @@ fn take(
     if let Some(record) = failed.filter(|record| record.about == about) {
         let again = backoff::next_attempt(StepKind::Mint, record);
         if again > pass.now {
-            let message = mint::with_next_attempt(&record.message, again);
-            return Some(mint::rest_until(pass, again, record.reason, message));
+            let message = backoff::with_next_attempt(&record.message, again);
+            return Some(pass.rest_until(again, record.reason, message));
         }
     }
-    if let Some(plan) = mint::paused(pass, provider) {
+    if let Some(plan) = waiting::paused(pass, provider) {
         return Some(plan);
     }
     let (reason, message) = need;
@@ -179,12 +178,8 @@ fn take(
     let lifetime = request.lifetime.map(|it| it.signed());
     let term = provider.capabilities.expiry.term(lifetime).map(|term| issued.later(term.at_least));
     let name = name(pass, &provider.capabilities, request)?;
-    let intended = Revision::intended(
-        (number, name),
-        (reason, request.clone()),
-        mint::intent(pass),
-        mint::account(pass, provider)?,
-    );
+    let intended =
+        Revision::intended((number, name), (reason, request.clone()), pass.intent(), pass.account(provider)?);
     let revision = Revision {
         state: State::Issued,
         client_id: Some(pair.client_id.clone()),

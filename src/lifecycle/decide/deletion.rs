@@ -11,21 +11,18 @@ use crate::{
         model::{
             failure::FailureKind,
             ledger::{Document, Edit, FailureRecord, Revision, State, StepKind},
-            plan::{Plan, Step},
-            time::Moved,
+            plan::{Abandonment, Plan, Step},
+            time::{Moved, to_second},
             world::{LONGEST_CALL, LedgerView, World},
         },
-        rules::abandoned::{Abandonment, record_name, to_do},
-        status::to_second,
+        rules::{
+            abandoned::{record_name, to_do},
+            schedule::settle_from,
+        },
     },
 };
 
-use super::{
-    facts::{Pass, settle_from},
-    inherit,
-    mint::rest_until,
-    permitted, removal, revoke, settle,
-};
+use super::{facts::Pass, inherit, permitted, removal, revoke};
 
 /// The number of refusals to list after which a lost response is given up.
 const REFUSALS: u32 = 3;
@@ -60,8 +57,8 @@ pub(super) fn check(pass: &Pass<'_>) -> Option<Plan> {
         return Some(plan);
     }
     removal::said_to_be_gone(pass)
-        .or_else(|| settle(pass))
-        .or_else(|| revoke(pass))
+        .or_else(|| revoke::settle(pass))
+        .or_else(|| revoke::revoke(pass))
         .or_else(|| end(pass, document, kept))
 }
 
@@ -81,7 +78,7 @@ fn finish(pass: &Pass<'_>, document: &Document) -> Option<Plan> {
     if ending_since(pass).is_none() && document.living().next().is_some() {
         return pass.step(Step::Record(Edit::Orphan), Reason::Deleting);
     }
-    settle(pass).or_else(|| revoke(pass)).or_else(|| end(pass, document, None))
+    revoke::settle(pass).or_else(|| revoke::revoke(pass)).or_else(|| end(pass, document, None))
 }
 
 /// The object was deleted. Closes its ledger, except a restored one, which waits for its object to
@@ -102,7 +99,7 @@ pub(super) fn without_its_object(pass: &Pass<'_>) -> Option<Plan> {
             let deadline = deadline(pass);
             match terminating {
                 Some(_) if deadline <= pass.now => pass.step(Step::ReleaseLedger, Reason::Deleting),
-                Some(_) => Some(rest_until(pass, deadline, Reason::Deleting, String::new())),
+                Some(_) => Some(pass.rest_until(deadline, Reason::Deleting, String::new())),
                 None => rest(),
             }
         }
@@ -213,7 +210,7 @@ fn end(pass: &Pass<'_>, document: &Document, kept: Option<&Revision>) -> Option<
         first.name,
         to_second(by)
     );
-    Some(rest_until(pass, by, Reason::Deleting, message))
+    Some(pass.rest_until(by, Reason::Deleting, message))
 }
 
 /// Returns whether this revision is retained: it is the kept one, or shares its client ID. A

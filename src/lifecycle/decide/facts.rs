@@ -10,14 +10,15 @@ use crate::{
         model::{
             capability::Capabilities,
             failure::FailureKind,
-            ledger::{Document, FailureRecord, Inheritance, Revision, State, StepKind},
+            ledger::{Account, Document, FailureRecord, Inheritance, Intent, Revision, State, StepKind},
+            naming,
             plan::{Plan, Step, Wake},
             time::{Divided, Moved},
-            world::{TargetView, UsableProvider, World, previous_of},
+            world::{CALL_WITHIN, ProviderView, TargetView, UsableProvider, World, previous_of},
         },
         rules::{
             about, backoff, render,
-            schedule::{self, Schedule},
+            schedule::{self, Schedule, settle_from},
             suspect,
         },
     },
@@ -67,6 +68,12 @@ impl<'a> Pass<'a> {
         })
     }
 
+    /// Returns why `revision` is not revoked or searched where it was made, if that is suspect.
+    pub(in crate::lifecycle) fn suspicion(&self, revision: &Revision) -> Option<&str> {
+        let provider = self.world.provider(&revision.account).and_then(ProviderView::usable)?;
+        provider.standing.suspicion.as_deref()
+    }
+
     pub(in crate::lifecycle) fn capabilities(&self, revision: &Revision) -> Option<&'a Capabilities> {
         self.world.provider(&revision.account)?.usable().map(|provider| &*provider.capabilities)
     }
@@ -84,13 +91,6 @@ impl<'a> Pass<'a> {
         self.document()?.inheritance(revision)
     }
 
-    /// Returns whether the ledger's credentials are to end: its object is being deleted, is gone,
-    /// or has been replaced by another.
-    pub(in crate::lifecycle) fn is_ending(&self) -> bool {
-        let replaced = || self.document().is_some_and(|it| it.object_uid != self.world.object_uid());
-        self.world.deleting() || self.world.subject.object.is_none() || replaced()
-    }
-
     /// Returns whether `revision` may be revoked. Own: yes. Borrowed: never. Adopted or rebuilt:
     /// once a credential that was minted here is published and no other Secret holds it, or when
     /// the object is deleted.
@@ -102,7 +102,7 @@ impl<'a> Pass<'a> {
             Some(Inheritance::Adopted | Inheritance::Rebuilt) => {
                 let is_held = self.world.held().any(|it| it == revision.revision);
                 let is_replaced = own().is_some_and(|(inherited, it)| it.revision > inherited.through);
-                self.is_ending() || is_replaced && !is_held
+                self.world.is_ending() || is_replaced && !is_held
             }
         }
     }
@@ -131,7 +131,7 @@ impl<'a> Pass<'a> {
 
     /// The last failure of `step`, if nothing that it is about has changed since.
     pub(in crate::lifecycle) fn failure(&self, step: StepKind) -> Option<&'a FailureRecord> {
-        self.document()?.failures.get(&step).filter(|record| about::is_current(self, step, record))
+        self.document()?.failures.get(&step).filter(|record| about::is_current(self.world, step, record))
     }
 
     /// Returns when `step` may be tried again, if it failed and that time has not come.
@@ -208,6 +208,34 @@ impl<'a> Pass<'a> {
         Plan { step: None, reason, message, action: None, wake: Wake::earliest(self.instants()) }
     }
 
+    pub(in crate::lifecycle) fn rest_until(&self, at: Timestamp, reason: Reason, message: String) -> Plan {
+        let plan = self.rest(reason, message);
+        Plan { wake: Wake::earliest(plan.wake.instant().into_iter().chain([at])), ..plan }
+    }
+
+    /// Returns the beginning of the last third of the life of the credential that workloads use.
+    pub(in crate::lifecycle) fn last_third(&self) -> Option<Timestamp> {
+        schedule::last_third(self.world.active()?).map(|(third, _)| third)
+    }
+
+    /// An intent of this process.
+    pub(in crate::lifecycle) fn intent(&self) -> Intent {
+        let operator = &self.world.operator;
+        Intent {
+            writer: operator.writer.clone(),
+            id: naming::random_letters(operator.entropy.rotate_left(64), 16),
+            at: self.now,
+            call_by: self.now.later(CALL_WITHIN),
+        }
+    }
+
+    /// The account that the spec refers to.
+    pub(in crate::lifecycle) fn account(&self, provider: &UsableProvider) -> Option<Account> {
+        let reference = &self.object()?.spec.provider_ref;
+        let fingerprint = provider.fingerprint.clone();
+        Some(Account { kind: reference.kind, name: reference.name.clone(), fingerprint })
+    }
+
     pub(in crate::lifecycle) fn instants(&self) -> Vec<Timestamp> {
         let mut instants: Vec<Timestamp> = Vec::new();
         for step in [StepKind::Mint, StepKind::Settle, StepKind::Verify, StepKind::Publish, StepKind::Revoke]
@@ -281,7 +309,7 @@ impl<'a> Pass<'a> {
         let tried = self.world.memory.tried.filter(|(which, _)| *which == revision.revision);
         let failed = self.document()?.failures.get(&StepKind::Verify);
         let failed = failed.filter(|it| it.revision == Some(revision.revision));
-        let corrected = failed.is_some_and(|it| !about::is_current(self, StepKind::Verify, it));
+        let corrected = failed.is_some_and(|it| !about::is_current(self.world, StepKind::Verify, it));
         Some(tried.map_or(issued, |(_, at)| {
             let age = if corrected { SignedDuration::ZERO } else { at.duration_since(issued) };
             at.later(age.part(4).clamp(SignedDuration::from_secs(1), SignedDuration::from_secs(15)))
@@ -312,10 +340,4 @@ impl<'a> Pass<'a> {
         let unchecked = |at: &Timestamp| checked.is_none_or(|checked| checked < *at);
         [alarmed, judged].into_iter().flatten().filter(unchecked).fold(due, Timestamp::min)
     }
-}
-
-/// Returns when an unanswered call may be settled: at once if its own caller gave it up, and
-/// otherwise not before the caller can no longer be waiting for it.
-pub(in crate::lifecycle) fn settle_from(revision: &Revision, capabilities: &Capabilities) -> Timestamp {
-    revision.unconfirmed_at.unwrap_or(revision.intent.call_by.later(capabilities.create_timeout))
 }

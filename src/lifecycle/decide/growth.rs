@@ -9,21 +9,15 @@ use std::io;
 
 use crate::{
     api::Reason,
-    lifecycle::{
-        model::{
-            ledger::{Document, Request, Revision, State},
-            plan::{Plan, Step},
-            world::LedgerView,
-        },
-        status::to_second,
+    lifecycle::model::{
+        ledger::{Document, Request, Revision, State},
+        plan::{Plan, Step},
+        time::to_second,
+        world::LedgerView,
     },
 };
 
-use super::{
-    deletion,
-    facts::Pass,
-    mint::{last_third, rest_until},
-};
+use super::{deletion, facts::Pass};
 
 /// The longest document that is written or read.
 pub const DOCUMENT_MAX: usize = 256 * 1024;
@@ -68,13 +62,13 @@ pub(super) fn holds(pass: &Pass<'_>, request: &Request, reason: Reason) -> Optio
     let unrevoked = count(|state| state == State::Revoking);
     match reason {
         Reason::RenewalDue if unrevoked >= UNREVOKED_MAX => {
-            let until = last_third(pass).filter(|at| *at > pass.now)?;
+            let until = pass.last_third().filter(|at| *at > pass.now)?;
             let what = format!(
                 "{unrevoked} credentials of this object are not revoked, and its ledger has room for no \
                  more, so the renewal waits until {}",
                 to_second(until)
             );
-            Some(rest_until(pass, until, Reason::LedgerFull, with_advice(pass, what)))
+            Some(pass.rest_until(until, Reason::LedgerFull, with_advice(pass, what)))
         }
         Reason::Requested | Reason::SpecChanged
             if count(State::may_be_alive) >= LIVING_MAX || is_half_full(pass) =>

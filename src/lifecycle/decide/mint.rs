@@ -1,37 +1,29 @@
-//! The need for a new credential, the permission to mint it now, and the request.
+//! The need for a new credential, and the permission to mint it now.
 //!
 //! All checks here only hold a mint back. Repairs, publication and revocation come before them and
 //! never wait for them.
 
-use jiff::Timestamp;
-
 use crate::{
-    api::{Allow, ApiCredential, Reason},
+    api::{ApiCredential, Reason},
     lifecycle::{
         model::{
-            capability::{Capabilities, Expiry},
-            ledger::{Account, Edit, Intent, Request, Revision, State, StepKind},
+            ledger::{Edit, Request, Revision, StepKind},
             naming,
-            plan::{Plan, Step, Wake},
-            time::{Divided, Moved},
-            world::{CALL_WITHIN, ProviderView, UsableProvider},
+            plan::{Plan, Step},
+            time::to_second,
+            world::{ProviderView, UsableProvider},
         },
-        rules::{about, backoff, budget, render, schedule, suspect},
-        status::to_second,
+        rules::{about, backoff, render, schedule},
     },
 };
 
-use super::{
-    by_hand,
-    facts::{Pass, settle_from},
-    growth, permitted, supported, target_is_taken,
-};
+use super::{by_hand, facts::Pass, growth, permitted, publish::target_is_taken, request, supported, waiting};
 
 /// The last check: mints (or asks a person to), says why it cannot, or rests because nothing is
 /// needed.
 pub(super) fn check(pass: &Pass<'_>) -> Option<Plan> {
     let object = pass.object()?;
-    let request = desired_request(pass, object);
+    let request = request::desired_request(pass, object);
     let need = match need(pass, object, &request) {
         Need::None => None,
         Need::Wait(plan) => return Some(plan),
@@ -49,15 +41,15 @@ pub(super) fn check(pass: &Pass<'_>) -> Option<Plan> {
             );
         }
     };
-    let request = with_default_lifetime(request, provider.allow.as_ref());
+    let request = request::with_default_lifetime(request, provider.allow.as_ref());
     let by_hand = provider.capabilities.by_hand;
     let refused = || {
-        is_going(pass, provider)
+        waiting::provider_is_deleted(pass, provider)
             .or_else(|| supported::cannot_be_honoured(pass, &provider.capabilities, &request))
             .or_else(|| permitted::not_allowed(pass, provider, &request))
             .or_else(|| target_is_taken(pass))
             .or_else(|| cannot_be_rendered(pass, object))
-            .or_else(|| suspect::holds(pass, provider))
+            .or_else(|| waiting::suspected(pass, provider))
     };
     let Some(need) = need else {
         let may_replace = by_hand && refused().is_none();
@@ -68,12 +60,12 @@ pub(super) fn check(pass: &Pass<'_>) -> Option<Plan> {
         return refused().or_else(|| by_hand::needed(pass, provider, &request, need));
     }
     refused()
-        .or_else(|| unsettled(pass, provider))
+        .or_else(|| waiting::unsettled(pass, provider))
         .or_else(|| growth::holds(pass, &request, need.0))
-        .or_else(|| held_back(pass, &about::minting(&request, provider)))
-        .or_else(|| breaker(pass, object))
-        .or_else(|| budget::used_up(pass, provider, need.0))
-        .or_else(|| paused(pass, provider))
+        .or_else(|| waiting::held_back(pass, &about::minting(&request, provider)))
+        .or_else(|| waiting::breaker(pass, object))
+        .or_else(|| waiting::used_up(pass, provider, need.0))
+        .or_else(|| waiting::paused(pass, provider))
         .or_else(|| mint(pass, provider, request, need))
 }
 
@@ -103,7 +95,7 @@ fn need(pass: &Pass<'_>, object: &ApiCredential, request: &Request) -> Need {
     if newest.dead_at.is_some() {
         return Need::Mint(Reason::FoundRevoked, "the provider refuses the published credential".to_owned());
     }
-    if let Some(changed) = difference(pass, object, newest, request) {
+    if let Some(changed) = request::difference(pass, object, newest, request) {
         return Need::Mint(Reason::SpecChanged, format!("{changed} was changed"));
     }
     if pass.world.published().is_none_or(|it| it.revision != newest.revision) {
@@ -128,7 +120,7 @@ fn need(pass: &Pass<'_>, object: &ApiCredential, request: &Request) -> Need {
 pub(super) fn give_up(pass: &Pass<'_>) -> Option<Plan> {
     let object = pass.object()?;
     let newest = pass.document()?.newest_issued()?;
-    difference(pass, object, newest, &desired_request(pass, object))?;
+    request::difference(pass, object, newest, &request::desired_request(pass, object))?;
     let in_use = pass.world.active()?;
     if in_use.revision == newest.revision
         || pass.world.held().any(|held| held == newest.revision)
@@ -165,7 +157,7 @@ fn waiting_to_be_published(pass: &Pass<'_>, newest: &Revision) -> Need {
     };
     let (reason, message) = match publish.or_else(verify) {
         Some((step, record)) => {
-            (record.reason, with_next_attempt(&record.message, backoff::next_attempt(step, record)))
+            (record.reason, backoff::with_next_attempt(&record.message, backoff::next_attempt(step, record)))
         }
         None => (
             Reason::Verifying,
@@ -176,70 +168,6 @@ fn waiting_to_be_published(pass: &Pass<'_>, newest: &Revision) -> Need {
         ),
     };
     Need::Wait(pass.rest(reason, message))
-}
-
-/// Returns the first field in which the published credential differs from the spec.
-fn difference(
-    pass: &Pass<'_>,
-    object: &ApiCredential,
-    newest: &Revision,
-    request: &Request,
-) -> Option<&'static str> {
-    let reference = &object.spec.provider_ref;
-    let provider = pass.world.desired_provider().and_then(ProviderView::usable);
-    let lifetime = match provider {
-        Some(provider) => with_default_lifetime(request.clone(), provider.allow.as_ref()).lifetime,
-        // The owner's limit of lifetimes is not known now.
-        None => request.lifetime.or(newest.request.lifetime),
-    };
-    if (reference.kind, &reference.name) != (newest.account.kind, &newest.account.name) {
-        Some("spec.providerRef")
-    } else if request.name != newest.request.name {
-        Some("spec.name")
-    } else if request.scopes != newest.request.scopes {
-        Some("spec.scopes")
-    } else if lifetime.map(|it| it.signed()) != newest.request.lifetime.map(|it| it.signed()) {
-        Some("spec.lifetime")
-    } else if request.subnets != newest.request.subnets {
-        Some("spec.subnets")
-    } else {
-        None
-    }
-}
-
-/// Returns the request of the spec, in a form that can be compared.
-fn desired_request(pass: &Pass<'_>, object: &ApiCredential) -> Request {
-    let spec = &object.spec;
-    let sorted = |list: &[String]| {
-        let mut list = list.to_vec();
-        list.sort_unstable();
-        list.dedup();
-        list
-    };
-    let asked = spec.rotation.as_ref().and_then(|rotation| rotation.request.clone());
-    let handled = || pass.revisions().rev().find_map(|it| it.request.rotation_request.clone());
-    Request {
-        name: spec
-            .name
-            .clone()
-            .unwrap_or_else(|| format!("{}-{}", pass.world.subject.namespace, pass.world.subject.name)),
-        scopes: sorted(&spec.scopes),
-        lifetime: spec.lifetime,
-        subnets: sorted(&spec.subnets),
-        rotation_request: asked.or_else(handled),
-    }
-}
-
-/// Returns the request to assume for a credential known only from status: that of the current spec.
-pub(super) fn as_asked(pass: &Pass<'_>, object: &ApiCredential, provider: &UsableProvider) -> Request {
-    with_default_lifetime(desired_request(pass, object), provider.allow.as_ref())
-}
-
-/// Fills in the lifetime: if a provider limits lifetimes, leaving it out means the longest that is
-/// allowed.
-fn with_default_lifetime(request: Request, allow: Option<&Allow>) -> Request {
-    let longest = allow.and_then(|allow| allow.max_lifetime);
-    Request { lifetime: request.lifetime.or(longest), ..request }
 }
 
 fn satisfied(pass: &Pass<'_>) -> Plan {
@@ -278,126 +206,6 @@ fn satisfied(pass: &Pass<'_>) -> Plan {
     pass.rest(Reason::Issued, message)
 }
 
-/// Issues no new credential while the result of an earlier call to the same provider is not known.
-/// A provider that the spec has left may never answer again. A list that fails does not cost the
-/// published credential its last third, once no earlier call can still arrive.
-fn unsettled(pass: &Pass<'_>, provider: &UsableProvider) -> Option<Plan> {
-    let reference = &pass.object()?.spec.provider_ref;
-    let capabilities = &provider.capabilities;
-    let is_open = |it: &&Revision| {
-        (it.account.kind, &it.account.name) == (reference.kind, &reference.name)
-            // Inherited credentials are settled when a credential minted here is published, so they
-            // cannot be waited for.
-            && pass.inheritance(it.revision).is_none()
-            && match it.state {
-                State::Intended => true,
-                State::Unconfirmed => capabilities.list,
-                _ => false,
-            }
-    };
-    let open: Vec<&Revision> = pass.revisions().filter(is_open).collect();
-    let first = open.first()?;
-    let third = last_third(pass);
-    let looked_in_vain = pass.document().is_some_and(|it| it.failures.contains_key(&StepKind::Settle));
-    let can_still_arrive = open.iter().any(|it| settle_from(it, capabilities) > pass.now);
-    if looked_in_vain && !can_still_arrive && third.is_some_and(|at| at <= pass.now) {
-        return None;
-    }
-    let until = settle_from(first, capabilities).later(capabilities.listing_lag);
-    let failures = pass.document().map(|it| &it.failures);
-    let lost = failures.and_then(|all| all.get(&StepKind::Mint));
-    let lost = lost.filter(|it| it.revision == Some(first.revision)).map(|it| it.message.as_str());
-    let lost = lost.map_or("was lost".to_owned(), |why| format!("was lost or cannot be used ({why})"));
-    let search = pass.failure(StepKind::Settle).map(|it| {
-        let again = backoff::next_attempt(StepKind::Settle, it);
-        format!("; {}", with_next_attempt(&it.message, again))
-    });
-    let message = format!(
-        "the response to the create request for {} {lost}; Credwright searches for the credential at the \
-         provider until {} at the latest{}",
-        first.name,
-        to_second(until),
-        search.unwrap_or_default()
-    );
-    Some(match third.filter(|at| *at > pass.now) {
-        Some(third) => rest_until(pass, third, Reason::Unconfirmed, message),
-        None => pass.rest(Reason::Unconfirmed, message),
-    })
-}
-
-/// Backoff after failures, unless something has changed that they are about.
-fn held_back(pass: &Pass<'_>, about: &str) -> Option<Plan> {
-    let record = pass.document()?.failures.get(&StepKind::Mint).filter(|record| record.about == about)?;
-    let again = backoff::next_attempt(StepKind::Mint, record);
-    let life = pass.world.active().and_then(last_third_of);
-    let again = life.map_or(again, |life| backoff::before_the_end(again, record.at, life));
-    if again <= pass.now {
-        return None;
-    }
-    Some(rest_until(pass, again, record.reason, with_next_attempt(&record.message, again)))
-}
-
-/// A failure in words, with the time at which it is tried again.
-pub(super) fn with_next_attempt(message: &str, again: Timestamp) -> String {
-    format!("{message}; the next attempt is at {}", to_second(again))
-}
-
-pub(in crate::lifecycle) fn rest_until(
-    pass: &Pass<'_>,
-    at: Timestamp,
-    reason: Reason,
-    message: String,
-) -> Plan {
-    let plan = pass.rest(reason, message);
-    Plan { wake: Wake::earliest(plan.wake.instant().into_iter().chain([at])), ..plan }
-}
-
-/// Returns the beginning of the last third of the life of the credential that workloads use.
-pub(in crate::lifecycle) fn last_third(pass: &Pass<'_>) -> Option<Timestamp> {
-    last_third_of(pass.world.active()?).map(|(third, _)| third)
-}
-
-/// Returns when the last third of a life begins, and when it ends.
-fn last_third_of(revision: &Revision) -> Option<(Timestamp, Timestamp)> {
-    let end = schedule::end(revision)?;
-    Some((end.earlier(end.duration_since(revision.issued_at?).part(3)), end))
-}
-
-fn breaker(pass: &Pass<'_>, object: &ApiCredential) -> Option<Plan> {
-    let limit = backoff::mint_limit(&object.spec, pass.world.active());
-    let listed = pass.document().map(|document| document.mints.as_slice()).unwrap_or_default();
-    let mints = listed.iter().chain(&pass.world.minted_before).copied();
-    let opens = backoff::breaker_opens(mints, limit, pass.now)?;
-    let failed = pass.document().and_then(|document| document.failures.get(&StepKind::Mint));
-    let why = failed.map_or("its Events say why they did not last", |record| &record.message);
-    let message = format!(
-        "{limit} credentials were requested within the hour, more than this object can need; the next one \
-         is requested at {}: {why}",
-        to_second(opens)
-    );
-    Some(rest_until(pass, opens, Reason::MintLimit, message))
-}
-
-/// Nothing new is issued at a provider that is being deleted; existing credentials can still be
-/// revoked.
-fn is_going(pass: &Pass<'_>, provider: &UsableProvider) -> Option<Plan> {
-    let name = &pass.object()?.spec.provider_ref.name;
-    provider.deleting.then(|| pass.rest(Reason::ProviderDeleting, going(name)))
-}
-
-/// Returns the message about a provider that is being deleted.
-pub(in crate::lifecycle) fn going(provider: &str) -> String {
-    format!(
-        "the provider {provider} is being deleted, so nothing is issued there any more; point \
-         spec.providerRef at another provider, or delete this object"
-    )
-}
-
-pub(super) fn paused(pass: &Pass<'_>, provider: &UsableProvider) -> Option<Plan> {
-    let pause = provider.in_the_way()?;
-    Some(pass.rest(pause.reason, pause.message.clone()))
-}
-
 fn mint(pass: &Pass<'_>, provider: &UsableProvider, request: Request, why: (Reason, String)) -> Option<Plan> {
     let (reason, message) = why;
     let operator = &pass.world.operator;
@@ -410,41 +218,8 @@ fn mint(pass: &Pass<'_>, provider: &UsableProvider, request: Request, why: (Reas
         Some(operator.entropy),
         capabilities.name_max,
     )?;
-    let intent = intent(pass);
-    let account = account(pass, provider)?;
+    let intent = pass.intent();
+    let account = pass.account(provider)?;
     let revision = Revision::intended((revision, name), (reason, request), intent, account);
     Some(Plan { message, ..pass.step(Step::Mint(Box::new(revision)), reason)? })
-}
-
-/// An intent of this process.
-pub(super) fn intent(pass: &Pass<'_>) -> Intent {
-    let operator = &pass.world.operator;
-    Intent {
-        writer: operator.writer.clone(),
-        id: naming::random_letters(operator.entropy.rotate_left(64), 16),
-        at: pass.now,
-        call_by: pass.now.later(CALL_WITHIN),
-    }
-}
-
-/// The account that the spec refers to.
-pub(super) fn account(pass: &Pass<'_>, provider: &UsableProvider) -> Option<Account> {
-    let reference = &pass.object()?.spec.provider_ref;
-    let fingerprint = provider.fingerprint.clone();
-    Some(Account { kind: reference.kind, name: reference.name.clone(), fingerprint })
-}
-
-/// The end of life to ask a provider for, where it can enforce one.
-#[must_use]
-pub(crate) fn asked_expiry(
-    revision: &Revision,
-    capabilities: &Capabilities,
-    now: Timestamp,
-) -> Option<Timestamp> {
-    match capabilities.expiry {
-        Expiry::None | Expiry::OneOf(_) => None,
-        Expiry::Instant => {
-            revision.request.lifetime.and_then(|lifetime| now.checked_add(lifetime.signed()).ok())
-        }
-    }
 }

@@ -21,7 +21,7 @@ use crate::{
     },
 };
 
-use super::{clock, facts::Pass, mint, revoke_one, supported, target_is_taken};
+use super::{clock, facts::Pass, publish::target_is_taken, request, revoke, supported};
 
 /// Returns what a shared provider does not let this namespace have. Leaving a restriction out is no
 /// way round it.
@@ -55,7 +55,7 @@ pub(super) fn outlived(pass: &Pass<'_>) -> Option<Plan> {
         return pass.step(Step::Record(Edit::StartRevoking { revisions }), Reason::Revoked);
     }
     // Nothing else is revoked while an object is suspended.
-    if object.spec.suspend { revoke_one(pass, over) } else { None }
+    if object.spec.suspend { revoke::revoke_one(pass, over) } else { None }
 }
 
 /// Returns the latest time at which a credential of a shared provider is revoked if it may not be
@@ -85,7 +85,7 @@ fn may_not_be_renewed(pass: &Pass<'_>, object: &ApiCredential, it: &Revision) ->
     let Some(provider) = pass.world.provider(&it.account).and_then(ProviderView::usable) else {
         return false;
     };
-    let request = mint::as_asked(pass, object, provider);
+    let request = request::as_asked(pass, object, provider);
     let rejected = || pass.failure(StepKind::Mint).is_some_and(|it| it.kind == Some(FailureKind::Rejected));
     not_allowed(pass, provider, &request).is_some()
         || supported::cannot_be_honoured(pass, &provider.capabilities, &request).is_some()

@@ -10,47 +10,23 @@ use crate::{
             ledger::{Account, Edit, Inheritance, Inherited, Intent, Request, Revision, State},
             naming,
             plan::{Plan, Step},
+            recovery::{Published, Recovery},
             time::Moved,
             world::{LONGEST_CALL, LedgerView, ProviderView, TargetView},
         },
         rules::backoff,
-        status::is_over,
     },
 };
 
-use super::{facts::Pass, mint, render_what_is_active};
+use super::{facts::Pass, publish::render_what_is_active, request};
 
 /// The pause after a ledger could not be rebuilt.
 const TRY_AGAIN: SignedDuration = SignedDuration::from_mins(10);
 
-/// The parts from which a lost ledger is rebuilt.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Recovery {
-    /// The origin of its credentials.
-    pub inherited: Inherited,
-    /// The credentials in status, oldest first. None has a secret yet.
-    pub revisions: Vec<Revision>,
-    /// The revision that the target holds.
-    pub published: Option<Published>,
-    /// The mints of the last hour that nothing else counts.
-    pub mints: Vec<Timestamp>,
-}
-
-/// A target whose pair is taken into the ledger again.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Published {
-    /// The Secret's name.
-    pub target: String,
-    /// The revision in it.
-    pub revision: u32,
-    /// The client ID that the target has to hold, if that is known.
-    pub client_id: Option<String>,
-}
-
 /// While the ledger exists, a copy is only of use if the ledger is to be recreated.
 pub(super) fn needless_copy(pass: &Pass<'_>) -> Option<Plan> {
     let LedgerView::Present { terminating, .. } = &pass.world.ledger else { return None };
-    let needless = terminating.is_none() || pass.is_ending();
+    let needless = terminating.is_none() || pass.world.is_ending();
     pass.world.copy.as_ref().filter(|_| needless)?;
     pass.step(Step::RemoveCopy, Reason::LedgerRebuilt)
 }
@@ -144,9 +120,9 @@ pub(super) fn lost_ledger(pass: &Pass<'_>) -> Option<Plan> {
              may still work. Restore the ledger from a backup, or delete that Secret: then a new \
              credential is issued"
         );
-        return Some(mint::rest_until(pass, again, Reason::LedgerLost, message));
+        return Some(pass.rest_until(again, Reason::LedgerLost, message));
     }
-    let request = mint::as_asked(pass, object, provider);
+    let request = request::as_asked(pass, object, provider);
     let recovery = recovery(pass, object, newest, &request);
     pass.step(Step::Recover(Box::new(recovery)), Reason::LedgerRebuilt)
 }
@@ -283,4 +259,10 @@ fn rebuilt(
         unverified: true,
         ..Revision::intended(what, (listed.reason, request.clone()), intent, account)
     }
+}
+
+/// Returns whether status says of a credential that it is accounted for.
+pub(in crate::lifecycle) fn is_over(it: &CredentialStatus) -> bool {
+    let over = [State::Revoked, State::Absent, State::Left, State::Abandoned];
+    over.iter().any(|state| format!("{state:?}") == it.state)
 }

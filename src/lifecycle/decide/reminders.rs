@@ -9,9 +9,9 @@ use crate::{
             failure::FailureKind,
             ledger::{State, StepKind},
             plan::{Plan, Step, Wake},
+            time::to_second,
         },
         rules::backoff,
-        status::to_second,
     },
 };
 
@@ -56,7 +56,7 @@ fn refused_revocation(pass: &Pass<'_>) -> Option<String> {
         record.message,
         revision.name,
         revision.client_id.as_deref().unwrap_or("unknown"),
-        removal::place(capabilities),
+        capabilities.remove_at(),
         to_second(backoff::next_attempt(StepKind::Revoke, record))
     ))
 }

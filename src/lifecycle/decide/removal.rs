@@ -9,14 +9,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     api::{ProviderKind, REMOVED_ANNOTATION, Reason},
-    lifecycle::{
-        model::{
-            capability::Capabilities,
-            ledger::{Edit, Revision, State},
-            plan::{Plan, Step},
-            time::{Divided, Moved},
-        },
-        status::to_second,
+    lifecycle::model::{
+        capability::Capabilities,
+        ledger::{Edit, Revision, State},
+        plan::{Plan, Step},
+        time::{Divided, Moved, to_second},
     },
 };
 
@@ -132,14 +129,9 @@ pub(in crate::lifecycle) fn to_remove(pass: &Pass<'_>, it: &Revision, capabiliti
     format!(
         "remove {} (client {client}) at {}: {why}. {seen}: {}",
         it.name,
-        place(capabilities),
+        capabilities.remove_at(),
         annotate(pass, it)
     )
-}
-
-/// Returns the place where a person removes credentials.
-pub(in crate::lifecycle) fn place(capabilities: &Capabilities) -> &str {
-    capabilities.portal.as_ref().map_or(capabilities.title, |portal| portal.remove_at.as_str())
 }
 
 fn annotate(pass: &Pass<'_>, it: &Revision) -> String {

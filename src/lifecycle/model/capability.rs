@@ -120,6 +120,12 @@ impl Expiry {
 }
 
 impl Capabilities {
+    /// Returns the place where a person removes credentials.
+    #[must_use]
+    pub fn remove_at(&self) -> &str {
+        self.portal.as_ref().map_or(self.title, |portal| portal.remove_at.as_str())
+    }
+
     /// The capabilities in words, for the provider's status.
     #[must_use]
     pub fn in_words(&self) -> BTreeMap<String, String> {

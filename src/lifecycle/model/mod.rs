@@ -6,5 +6,6 @@ pub mod failure;
 pub mod ledger;
 pub mod naming;
 pub mod plan;
+pub mod recovery;
 pub mod time;
 pub mod world;

@@ -4,14 +4,12 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::{
-    api::Reason,
-    lifecycle::{decide::recovery::Recovery, rules::abandoned::Abandonment},
-};
+use crate::api::{AbandonedKind, Reason};
 
 use super::{
     failure::Failure,
-    ledger::{Edit, Inherited, Revision, StepKind},
+    ledger::{Account, Edit, Inherited, Revision, StepKind},
+    recovery::Recovery,
 };
 
 /// The plan: what to do now.
@@ -179,6 +177,31 @@ impl Step {
     pub fn is_repeatable(&self) -> bool {
         !matches!(self, Self::Mint(_))
     }
+}
+
+/// One credential that is to be put on record elsewhere.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Abandonment {
+    /// The record's name: the same each time, so that a repetition finds its own.
+    pub record: String,
+    /// The revision.
+    pub revision: u32,
+    /// The kind: it could not be revoked, or it is not known whether it exists.
+    pub kind: AbandonedKind,
+    /// Its name at the provider.
+    pub name: String,
+    /// The public half of the pair.
+    pub client_id: Option<String>,
+    /// Provider-side ids.
+    pub ids: BTreeMap<String, String>,
+    /// The account that it was made at.
+    pub account: Account,
+    /// The time at which the provider ends it.
+    pub expires_at: Option<Timestamp>,
+    /// The cause, as a sentence without any secret.
+    pub why: String,
+    /// The steps for a person, if Credwright can never do it.
+    pub action: Option<String>,
 }
 
 /// The outcome of a step.

@@ -40,6 +40,13 @@ impl Divided for SignedDuration {
     }
 }
 
+/// Kubernetes keeps whole seconds, in conditions and elsewhere; a finer time would differ from the
+/// stored one, and nobody reads nanoseconds.
+#[must_use]
+pub fn to_second(at: Timestamp) -> Timestamp {
+    Timestamp::from_second(at.as_second()).unwrap_or(at)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,17 +4,17 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::{
-    api::{Allow, ApiCredential, CREDENTIAL_FINALIZER, ProviderKind, Reason},
-    lifecycle::rules::{budget::Budget, suspect::Standing, telling::Told},
-};
+use crate::api::{ApiCredential, CREDENTIAL_FINALIZER, ProviderKind};
 
 use super::{
-    capability::Capabilities,
     ledger::{Account, Document, Revision, State},
     naming,
     plan::FoundCredential,
 };
+
+mod provider;
+
+pub use provider::{Budget, Pause, ProviderView, Standing, UsableProvider};
 
 /// One ApiCredential and its surroundings, as far as they are known at the moment of a decision.
 #[derive(Clone, Debug)]
@@ -124,7 +124,7 @@ pub struct TargetView {
 pub struct Rendered {
     /// The revision in it.
     pub revision: u32,
-    /// Hash of all that it was rendered from, see [`super::render::source`].
+    /// Hash of all that it was rendered from, see `render::source`.
     pub from: String,
 }
 
@@ -168,61 +168,6 @@ impl IntakePair {
     }
 }
 
-/// A provider, as it was found.
-#[derive(Clone, Debug)]
-pub enum ProviderView {
-    /// The object does not exist, or cannot be used; nothing can be called.
-    Unusable {
-        /// The cause.
-        reason: Reason,
-        /// A sentence that says what to do.
-        message: String,
-    },
-    /// It can be called.
-    Usable(Box<UsableProvider>),
-}
-
-/// A provider that can be called.
-#[derive(Clone, Debug)]
-pub struct UsableProvider {
-    /// The capabilities.
-    pub capabilities: Arc<Capabilities>,
-    /// The fields of a Secret besides a pair and its scope, as they are now; empty if they are not
-    /// known.
-    pub fields: BTreeMap<String, String>,
-    /// Hash of its identifying fields and of our login there.
-    pub fingerprint: String,
-    /// Hash of its whole spec and of the content of its login: a failure there is over when it
-    /// changes.
-    pub setup: String,
-    /// The namespaces and requests that it allows: `None` for a provider in the object's own
-    /// namespace.
-    pub allow: Option<Allow>,
-    /// Set while nothing is to be asked of it.
-    pub paused: Option<Pause>,
-    /// Set while this object waits for its turn at the account.
-    pub busy: Option<Pause>,
-    /// The state of the account as a whole.
-    pub standing: Standing,
-    /// The budget of new credentials that remains.
-    pub budget: Budget,
-    /// The time at which this process last listed all that it holds of ours; `None` before that,
-    /// where it can be listed.
-    pub listed: Option<Timestamp>,
-    /// True if its object is being deleted: nothing is minted there any more, but existing
-    /// credentials are still revoked.
-    pub deleting: bool,
-}
-
-/// A pause of a provider account, with its cause.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pause {
-    /// The reason that conditions show.
-    pub reason: Reason,
-    /// A sentence without any secret.
-    pub message: String,
-}
-
 /// The memory of this process about an object, between passes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Memory {
@@ -250,6 +195,17 @@ pub struct Memory {
     pub told: Option<Told>,
     /// The number of passes in a row that ended as an error.
     pub failed: u32,
+}
+
+/// The last write into a status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// Hash of the written content.
+    pub what: u64,
+    /// The number of times that it was written again.
+    pub again: u32,
+    /// The time of the last one.
+    pub at: Timestamp,
 }
 
 /// This process.
@@ -362,39 +318,19 @@ impl World {
         self.subject.object.as_ref().is_some_and(|object| object.metadata.deletion_timestamp.is_some())
     }
 
+    /// Returns whether the ledger's credentials are to end: its object is being deleted, is gone,
+    /// or has been replaced by another.
+    #[must_use]
+    pub fn is_ending(&self) -> bool {
+        let replaced = || self.document().is_some_and(|it| it.object_uid != self.object_uid());
+        self.deleting() || self.subject.object.is_none() || replaced()
+    }
+
     /// Returns whether the object has our finalizer.
     #[must_use]
     pub fn object_is_held(&self) -> bool {
         let finalizers = self.subject.object.as_ref().and_then(|object| object.metadata.finalizers.as_ref());
         finalizers.is_some_and(|all| all.iter().any(|one| one == CREDENTIAL_FINALIZER))
-    }
-}
-
-impl UsableProvider {
-    /// Returns why it cannot be called just now.
-    #[must_use]
-    pub fn in_the_way(&self) -> Option<&Pause> {
-        self.paused.as_ref().or(self.busy.as_ref())
-    }
-}
-
-impl ProviderView {
-    /// The provider, if it can be called.
-    #[must_use]
-    pub fn usable(&self) -> Option<&UsableProvider> {
-        match self {
-            Self::Usable(provider) => Some(provider),
-            Self::Unusable { .. } => None,
-        }
-    }
-
-    /// Returns why no call can be made, if anything is known.
-    #[must_use]
-    pub fn why_not_callable(&self) -> Option<String> {
-        match self {
-            Self::Usable(provider) => provider.in_the_way().map(|pause| pause.message.clone()),
-            Self::Unusable { message, .. } => Some(message.clone()),
-        }
     }
 }
 

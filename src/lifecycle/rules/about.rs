@@ -7,13 +7,10 @@
 
 use crate::{
     api::Intake,
-    lifecycle::{
-        decide::facts::Pass,
-        model::{
-            ledger::{FailureRecord, Request, Revision, StepKind},
-            naming,
-            world::{IntakePair, ProviderView, UsableProvider},
-        },
+    lifecycle::model::{
+        ledger::{FailureRecord, Request, Revision, StepKind},
+        naming,
+        world::{IntakePair, ProviderView, UsableProvider, World},
     },
 };
 
@@ -56,16 +53,16 @@ pub(in crate::lifecycle) fn calling(
 }
 
 /// Returns whether a failure is still about the current request, provider and content.
-pub(in crate::lifecycle) fn is_current(pass: &Pass<'_>, step: StepKind, record: &FailureRecord) -> bool {
+pub(in crate::lifecycle) fn is_current(world: &World, step: StepKind, record: &FailureRecord) -> bool {
     match step {
         StepKind::Mint | StepKind::Other(_) => true,
         StepKind::Publish => {
-            let output = pass.object().and_then(|object| object.spec.secret.as_ref());
+            let output = world.subject.object.as_ref().and_then(|object| object.spec.secret.as_ref());
             record.about == render::about(output)
         }
         StepKind::Settle | StepKind::Verify | StepKind::Revoke => {
-            let of = record.revision.and_then(|number| pass.document()?.revision(number));
-            of.is_some_and(|of| match pass.world.provider(&of.account).and_then(ProviderView::usable) {
+            let of = record.revision.and_then(|number| world.document()?.revision(number));
+            of.is_some_and(|of| match world.provider(&of.account).and_then(ProviderView::usable) {
                 Some(provider) => record.about == calling(step, of, Some(provider)),
                 // It cannot be called, so nothing is known to have changed.
                 None => true,

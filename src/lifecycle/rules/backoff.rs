@@ -7,17 +7,14 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     api::{ApiCredentialSpec, Reason},
-    lifecycle::{
-        decide::clock::TOLERANCE,
-        model::{
-            failure::FailureKind,
-            ledger::{FailureRecord, MINT_WINDOW, Revision, StepKind},
-            time::{Divided, Moved},
-        },
+    lifecycle::model::{
+        failure::FailureKind,
+        ledger::{FailureRecord, MINT_WINDOW, Revision, StepKind},
+        time::{Divided, Moved, to_second},
     },
 };
 
-use super::schedule;
+use super::{schedule, skew::TOLERANCE};
 
 /// The fewest mints that an object may have within an hour.
 const MINTS_AT_LEAST: u32 = 5;
@@ -81,6 +78,12 @@ pub fn before_the_end(
     }
     let wait = if failed < third { HALF_A_MINUTE } else { end.duration_since(failed).part(PART_OF_THE_REST) };
     failed.later(wait.max(HALF_A_MINUTE)).max(third).min(again)
+}
+
+/// A failure in words, with the time at which it is tried again.
+#[must_use]
+pub fn with_next_attempt(message: &str, again: Timestamp) -> String {
+    format!("{message}; the next attempt is at {}", to_second(again))
 }
 
 fn nth(count: u32, waits: &[SignedDuration]) -> SignedDuration {

@@ -6,49 +6,27 @@
 //! the others are never starved. There, renewals are exempt only as long as the schedules of their
 //! namespace fit into its share: a credential that lives for seconds is always close to its end.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::{
-    api::{Limits, Reason},
-    lifecycle::{
-        decide::{
-            facts::Pass,
-            mint::{last_third, rest_until},
-        },
-        model::{
-            ledger::{MINT_WINDOW, Revision, State},
-            plan::Plan,
-            time::Moved,
-            world::UsableProvider,
-        },
+    api::Limits,
+    lifecycle::model::{
+        ledger::{MINT_WINDOW, Revision, State},
+        time::Moved,
     },
 };
 
 use super::{backoff, schedule};
 
+pub use crate::lifecycle::model::world::Budget;
+
 /// The budget of an account within an hour where its owner sets none, and its schedules need less
 /// than half of this.
 const MINTS_AT_LEAST: u32 = 100;
-/// The time over which waiting objects look again, so that they do not all do it at once.
-const SPREAD: SignedDuration = SignedDuration::from_mins(5);
 /// Requests that one rotation takes: the login, create, verify, revoke, and one that fails.
 const REQUESTS_OF_A_ROTATION: u64 = 5;
 /// The unit in which schedules count credentials.
 pub const MILLIONTHS: u64 = 1_000_000;
-
-/// The share of an account's budget that remains for one namespace.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Budget {
-    /// The number of new credentials that are allowed within an hour.
-    pub limit: u32,
-    /// The time at which the next one is allowed, if it is not allowed now.
-    pub opens: Option<Timestamp>,
-    /// True if only this namespace has to wait.
-    pub unfair: bool,
-    /// Renewals close to their end wait, too: the schedules of this namespace need more than its
-    /// share.
-    pub renewals_wait: bool,
-}
 
 /// The mints requested at an account within the hour.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -153,41 +131,4 @@ pub fn too_low(limits: Option<&Limits>, needed: u64, usable: u32) -> Option<Stri
             rate * 3600
         )
     })
-}
-
-/// The account's budget is used up, and this can wait.
-pub(in crate::lifecycle) fn used_up(pass: &Pass<'_>, provider: &UsableProvider, why: Reason) -> Option<Plan> {
-    let Budget { limit, opens, unfair, renewals_wait } = provider.budget;
-    let opens = opens.filter(|at| *at > pass.now)?;
-    if is_urgent(pass, why) && !renewals_wait {
-        return None;
-    }
-    let whose = if unfair {
-        "this namespace has requested as many credentials within the hour as remain for all other namespaces"
-    } else {
-        "the provider's limit of new credentials within an hour is reached"
-    };
-    let renewals = if renewals_wait {
-        "renewals wait, too, because the schedules of this namespace need more than half of that: lengthen spec.lifetime"
-    } else {
-        "renewals close to expiry do not wait"
-    };
-    let message = format!(
-        "{whose}: limits.mintsPerHour of the provider is {limit}. It continues as soon as the limit \
-         allows; {renewals}"
-    );
-    let share = i64::from(schedule::spread(pass.world.object_uid(), pass.next_revision()));
-    let wait = SignedDuration::from_millis(share * SPREAD.as_secs() * 1000 / i64::from(u16::MAX));
-    let urgent = last_third(pass).filter(|_| why != Reason::FirstIssue && !renewals_wait);
-    let urgent = urgent.unwrap_or(Timestamp::MAX);
-    Some(rest_until(pass, urgent.min(opens.later(wait)), Reason::MintBudget, message))
-}
-
-/// Returns whether workloads would be without a credential soon, or are already.
-fn is_urgent(pass: &Pass<'_>, why: Reason) -> bool {
-    match why {
-        Reason::FoundRevoked => true,
-        Reason::FirstIssue => false,
-        _ => last_third(pass).is_some_and(|at| at <= pass.now),
-    }
 }

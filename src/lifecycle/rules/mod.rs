@@ -10,6 +10,7 @@ pub mod obstacle;
 pub mod progress;
 pub mod render;
 pub mod schedule;
+pub mod skew;
 pub mod suspect;
 pub mod telling;
 pub mod turn;

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     api::{ApiCredentialSpec, Rotation},
     lifecycle::model::{
+        capability::{Capabilities, Expiry},
         ledger::Revision,
         time::{Divided, Moved},
     },
@@ -118,6 +119,32 @@ pub fn next_check(
             let share = CHECK_EVERY.as_secs() * i64::from(spread(object_uid, revision.revision))
                 / i64::from(u16::MAX);
             since.later(SignedDuration::from_secs(share.max(60)))
+        }
+    }
+}
+
+/// Returns when the last third of a credential's life begins, and when it ends; `None` if it never
+/// ends.
+#[must_use]
+pub fn last_third(revision: &Revision) -> Option<(Timestamp, Timestamp)> {
+    let end = end(revision)?;
+    Some((end.earlier(end.duration_since(revision.issued_at?).part(3)), end))
+}
+
+/// Returns when an unanswered call may be settled: at once if its own caller gave it up, and
+/// otherwise not before the caller can no longer be waiting for it.
+#[must_use]
+pub fn settle_from(revision: &Revision, capabilities: &Capabilities) -> Timestamp {
+    revision.unconfirmed_at.unwrap_or(revision.intent.call_by.later(capabilities.create_timeout))
+}
+
+/// The end of life to ask a provider for, where it can enforce one.
+#[must_use]
+pub fn asked_expiry(revision: &Revision, capabilities: &Capabilities, now: Timestamp) -> Option<Timestamp> {
+    match capabilities.expiry {
+        Expiry::None | Expiry::OneOf(_) => None,
+        Expiry::Instant => {
+            revision.request.lifetime.and_then(|lifetime| now.checked_add(lifetime.signed()).ok())
         }
     }
 }

@@ -8,19 +8,17 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    api::{ACCOUNT_ANNOTATION, ProviderKind, REFUSED_ANNOTATION, Reason},
-    lifecycle::{
-        decide::facts::Pass,
-        model::{
-            ledger::{Account, Document, Revision},
-            plan::Plan,
-            time::Moved,
-            world::{ProviderView, UsableProvider},
-        },
+    api::{ACCOUNT_ANNOTATION, ProviderKind, REFUSED_ANNOTATION},
+    lifecycle::model::{
+        ledger::{Account, Document, Revision},
+        time::Moved,
+        world::UsableProvider,
     },
 };
 
 use super::schedule;
+
+pub use crate::lifecycle::model::world::Standing;
 
 /// Refusals that lie so close together have one cause.
 pub const TOGETHER: SignedDuration = SignedDuration::from_mins(10);
@@ -30,27 +28,6 @@ const FEW: u32 = 3;
 
 /// The number of credentials checked when another one of the account is refused.
 const SAMPLE: u32 = 10;
-
-/// The state of an account as a whole, beyond whether it answers.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Standing {
-    /// True if a person says that this is the account where earlier credentials were made, although
-    /// it looks different.
-    pub confirmed: bool,
-    /// The cause for which nothing is to be minted or revoked here, if there is one, and what to
-    /// do.
-    pub suspicion: Option<String>,
-    /// The number of credentials in ledgers here that workloads may use.
-    pub usable: u32,
-    /// The time at which another credential of the account was last found to be refused, while it
-    /// still is.
-    pub sibling_refused_at: Option<Timestamp>,
-    /// The time up to which a person has judged refusals: those credentials are gone for good.
-    pub judged: Option<Timestamp>,
-    /// The names or client IDs, separated by commas, that the owner of the provider confirms as
-    /// removed.
-    pub removed: Option<String>,
-}
 
 /// Returns why a list is not reliable: it lacks a credential which works, under the same tag. A
 /// credential newer than `lag` need not be listed yet.
@@ -191,18 +168,4 @@ pub(in crate::lifecycle) fn is_the_same(provider: &UsableProvider, account: &Acc
 pub(in crate::lifecycle) fn is_in_the_sample(provider: &UsableProvider, spread: u16) -> bool {
     let usable = provider.standing.usable.max(1);
     u64::from(spread) * u64::from(usable) <= u64::from(SAMPLE) * u64::from(u16::MAX)
-}
-
-/// Returns why nothing is minted at `provider`, if it is suspect.
-pub(in crate::lifecycle) fn holds(pass: &Pass<'_>, provider: &UsableProvider) -> Option<Plan> {
-    let why = provider.standing.suspicion.clone()?;
-    Some(pass.rest(Reason::ProviderSuspect, why))
-}
-
-impl Pass<'_> {
-    /// Returns why `revision` is not revoked or searched where it was made, if that is suspect.
-    pub(in crate::lifecycle) fn suspicion(&self, revision: &Revision) -> Option<&str> {
-        let provider = self.world.provider(&revision.account).and_then(ProviderView::usable)?;
-        provider.standing.suspicion.as_deref()
-    }
 }

@@ -4,7 +4,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::lifecycle::model::time::Moved;
+use crate::lifecycle::model::{time::Moved, world::Told};
 
 use super::backoff::doubling;
 
@@ -13,17 +13,6 @@ const AT_ONCE: u32 = 3;
 /// The first and the longest pause after that.
 const PAUSES: (SignedDuration, SignedDuration) =
     (SignedDuration::from_secs(1), SignedDuration::from_mins(10));
-
-/// The last write into a status.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Told {
-    /// Hash of the written content.
-    pub what: u64,
-    /// The number of times that it was written again.
-    pub again: u32,
-    /// The time of the last one.
-    pub at: Timestamp,
-}
 
 /// The time of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,16 +3,12 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    api::{ProviderKind, Reason},
-    lifecycle::{
-        decide::facts::Pass,
-        model::{
-            ledger::{Account, Revision},
-            plan::{Plan, Step},
-            time::Divided,
-            world::{Pause, ProviderView, World},
-        },
-        status::to_second,
+    api::Reason,
+    lifecycle::model::{
+        ledger::{Account, Revision},
+        plan::{Plan, Step},
+        time::Divided,
+        world::World,
     },
 };
 
@@ -54,7 +50,6 @@ impl Step {
 /// Returns how urgent the step of `plan` is at its account.
 #[must_use]
 pub fn urgency(world: &World, plan: &Plan, now: Timestamp) -> Urgency {
-    let pass = Pass { world, now };
     let revision = |number: &u32| world.document().and_then(|document| document.revision(*number));
     let replaces = match &plan.step {
         Some(Step::Mint(new) | Step::Take(new)) => Some(&**new),
@@ -65,13 +60,13 @@ pub fn urgency(world: &World, plan: &Plan, now: Timestamp) -> Urgency {
     };
     let revokes = matches!(plan.step, Some(Step::Revoke { .. }));
     let newest = || world.document().and_then(|document| document.newest_issued());
-    if pass.is_ending() {
+    if world.is_ending() {
         Urgency::Deletion
-    } else if replaces.is_some_and(|it| is_emergency(&pass, it))
-        || revokes && newest().is_some_and(|it| is_emergency(&pass, it))
+    } else if replaces.is_some_and(|it| is_emergency(world, it))
+        || revokes && newest().is_some_and(|it| is_emergency(world, it))
     {
         Urgency::Leaked
-    } else if replaces.is_some() && ends_soon(&pass) {
+    } else if replaces.is_some() && ends_soon(world, now) {
         Urgency::Ending
     } else {
         Urgency::Ordinary
@@ -80,35 +75,17 @@ pub fn urgency(world: &World, plan: &Plan, now: Timestamp) -> Urgency {
 
 /// Returns whether `new` replaces a credential that must not be used any more: the provider refuses
 /// it, or a person rotates without an overlap.
-fn is_emergency(pass: &Pass<'_>, new: &Revision) -> bool {
-    let rotation = pass.object().and_then(|object| object.spec.rotation.as_ref());
+fn is_emergency(world: &World, new: &Revision) -> bool {
+    let rotation = world.subject.object.as_ref().and_then(|object| object.spec.rotation.as_ref());
     let at_once = rotation.and_then(|it| it.overlap).is_some_and(|it| it.signed().is_zero());
     new.reason == Reason::FoundRevoked || new.reason == Reason::Requested && at_once
 }
 
-fn ends_soon(pass: &Pass<'_>) -> bool {
-    let active = pass.world.active();
+fn ends_soon(world: &World, now: Timestamp) -> bool {
+    let active = world.active();
     let times = active.and_then(|it| Some((it.issued_at?, schedule::end(it)?)));
     times.is_some_and(|(issued, end)| {
         let tenth = end.duration_since(issued).part(10);
-        end.duration_since(pass.now) <= tenth.min(ENDS_SOON)
+        end.duration_since(now) <= tenth.min(ENDS_SOON)
     })
-}
-
-impl World {
-    /// Marks an account as busy with others' work since `since`: nothing can be asked of it now,
-    /// which is no failure. Returns `false` if it was so before, or cannot be called at all.
-    pub fn set_busy(&mut self, (kind, name): &(ProviderKind, String), since: Timestamp) -> bool {
-        let message = format!(
-            "the provider {name} is busy with other credentials; this one has waited for its turn since {}",
-            to_second(since)
-        );
-        match self.providers.get_mut(&(*kind, name.clone())) {
-            Some(ProviderView::Usable(provider)) if provider.busy.is_none() => {
-                provider.busy = Some(Pause { reason: Reason::ProviderBusy, message });
-                true
-            }
-            _ => false,
-        }
-    }
 }

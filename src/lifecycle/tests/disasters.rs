@@ -12,13 +12,13 @@ use super::{
 use crate::{
     api::{ApiCredential, CLAIM_ANNOTATION, Reason},
     lifecycle::{
+        decide::recovery::is_over,
         failure::{Failure, FailureKind},
         ledger::{Document, Edit, Inheritance, Revision},
         naming,
         plan::{Outcome, Step},
+        recovery::Recovery,
         schedule,
-        status::is_over,
-        surgery::Recovery,
         world::LedgerView,
     },
 };

@@ -10,7 +10,7 @@ use crate::lifecycle::{
     ledger::{Document, Edit, Inheritance, State},
     naming,
     plan::{Outcome, Step},
-    surgery::Recovery,
+    recovery::Recovery,
     world::{CopyView, LedgerView, Rendered, World},
 };
 

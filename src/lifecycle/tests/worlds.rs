@@ -13,10 +13,10 @@ use crate::{
     lifecycle::{
         budget::Budget,
         conclude, decide,
-        decide::facts::settle_from,
         failure::{Failure, FailureKind},
         ledger::{Edit, Inheritance, Revision, State, StepKind},
         plan::{FoundCredential, Outcome, Plan, Step},
+        schedule::settle_from,
         skew,
         world::{CopyView, LedgerView, ProviderView, World},
     },

@@ -5,15 +5,18 @@
 use crate::{
     api::{AbandonedKind, CredentialStatus, Reason, ledger_name},
     lifecycle::{
-        decide::{facts::Pass, inherit::foreign, mint::rest_until, recovery},
+        decide::{
+            facts::Pass,
+            inherit::foreign,
+            recovery::{self, is_over},
+        },
         model::{
             ledger::{Document, Inheritance, Revision, State},
-            plan::{Plan, Step},
-            time::Moved,
+            plan::{Abandonment, Plan, Step},
+            time::{Moved, to_second},
             world::LedgerView,
         },
-        rules::abandoned::{Abandonment, record_name},
-        status::{is_over, to_second},
+        rules::abandoned::record_name,
     },
 };
 
@@ -42,7 +45,8 @@ pub(in crate::lifecycle) fn check(pass: &Pass<'_>) -> Option<Plan> {
 /// used to revoke, since each revocation begins with a write.
 pub(in crate::lifecycle) fn ledger_is_given_up(pass: &Pass<'_>) -> bool {
     let LedgerView::Present { document, held: true, .. } = &pass.world.ledger else { return false };
-    let Some(since) = pass.world.memory.unwritable.filter(|_| pass.is_ending() && !document.closed) else {
+    let Some(since) = pass.world.memory.unwritable.filter(|_| pass.world.is_ending() && !document.closed)
+    else {
         return false;
     };
     let own = pass.world.deleting() && document.object_uid == pass.world.object_uid();
@@ -140,7 +144,7 @@ fn by_status(pass: &Pass<'_>, why: &str) -> Option<Plan> {
             to_second(at)
         );
         let again = recovery::lost_ledger(pass).filter(|plan| lost && plan.step.is_some());
-        return again.or_else(|| Some(rest_until(pass, at, Reason::LedgerUnreadable, message)));
+        return again.or_else(|| Some(pass.rest_until(at, Reason::LedgerUnreadable, message)));
     }
     if let Some(it) = next {
         let abandonment = Abandonment {

@@ -1,15 +1,11 @@
 //! The origin of credentials that a ledger lists and that this object on this cluster did not
 //! request.
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::api::Word;
 
-use super::{Document, Edit, IllegalEdit, State};
-
-/// The number of earlier objects remembered of a ledger that is restored again and again.
-const PREDECESSORS_KEPT: usize = 8;
+use super::Document;
 
 /// The origin of the older credentials of a ledger.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,74 +60,5 @@ impl Document {
     pub fn inheritance(&self, revision: u32) -> Option<Inheritance> {
         let inherited = self.inherited.as_ref().filter(|it| revision <= it.through)?;
         Some(if revision <= inherited.borrowed() { Inheritance::Borrowed } else { inherited.how })
-    }
-
-    /// The edits that concern inherited credentials.
-    pub(super) fn edit_inherited(&mut self, edit: &Edit, now: Timestamp) -> Result<(), IllegalEdit> {
-        match edit {
-            Edit::Inherit { cluster_id, object_uid, inherited } => {
-                self.inherit(cluster_id, object_uid, inherited);
-            }
-            Edit::Claim => {
-                if let Some(inherited) = &mut self.inherited {
-                    (inherited.how, inherited.borrowed_through) = (Inheritance::Adopted, 0);
-                }
-            }
-            Edit::Disinherit => self.inherited = None,
-            Edit::Rebuild { inherited, revisions, mints } => {
-                self.mints.extend(mints);
-                for revision in revisions {
-                    self.add(revision)?;
-                }
-                let (cluster_id, object_uid) = (self.cluster_id.clone(), self.object_uid.clone());
-                self.inherit(&cluster_id, &object_uid, inherited);
-            }
-            Edit::Stray(revision) => self.add(revision)?,
-            Edit::Leave { revisions } => {
-                for revision in revisions {
-                    self.step(*revision, State::Left)?.ended_at = Some(now);
-                }
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// Inherits the revisions listed for another object. Calls that another cluster had left open
-    /// there are that cluster's to finish.
-    fn inherit(&mut self, cluster_id: &str, object_uid: &str, inherited: &Inherited) {
-        let mut inherited = inherited.clone();
-        if let Some(before) = self.inherited.take() {
-            inherited.borrowed_through = inherited.borrowed_through.max(before.borrowed());
-            // A credential with another cluster's tag is not looked for.
-            if before.how != Inheritance::Borrowed || inherited.how == Inheritance::Borrowed {
-                inherited.tags.extend(before.tags);
-            }
-            inherited.objects.extend(before.objects);
-            inherited.through = inherited.through.max(before.through);
-        }
-        for list in [&mut inherited.tags, &mut inherited.objects] {
-            let mut seen = Vec::new();
-            list.retain(|it| {
-                !seen.contains(it) && {
-                    seen.push(it.clone());
-                    true
-                }
-            });
-            list.truncate(PREDECESSORS_KEPT);
-        }
-        if inherited.how == Inheritance::Borrowed {
-            self.mints.clear();
-            for it in &mut self.revisions {
-                if matches!(it.state, State::Intended | State::Unconfirmed | State::Revoking) {
-                    it.state = State::Left;
-                }
-            }
-        }
-        self.inherited = Some(inherited);
-        self.failures.clear();
-        (self.closed, self.orphaned_at) = (false, None);
-        cluster_id.clone_into(&mut self.cluster_id);
-        object_uid.clone_into(&mut self.object_uid);
     }
 }

@@ -1,0 +1,75 @@
+//! The request that the spec makes of a provider, and its differences from earlier ones.
+
+use crate::{
+    api::{Allow, ApiCredential},
+    lifecycle::model::{
+        ledger::{Request, Revision},
+        world::{ProviderView, UsableProvider},
+    },
+};
+
+use super::facts::Pass;
+
+/// Returns the first field in which the published credential differs from the spec.
+pub(super) fn difference(
+    pass: &Pass<'_>,
+    object: &ApiCredential,
+    newest: &Revision,
+    request: &Request,
+) -> Option<&'static str> {
+    let reference = &object.spec.provider_ref;
+    let provider = pass.world.desired_provider().and_then(ProviderView::usable);
+    let lifetime = match provider {
+        Some(provider) => with_default_lifetime(request.clone(), provider.allow.as_ref()).lifetime,
+        // The owner's limit of lifetimes is not known now.
+        None => request.lifetime.or(newest.request.lifetime),
+    };
+    if (reference.kind, &reference.name) != (newest.account.kind, &newest.account.name) {
+        Some("spec.providerRef")
+    } else if request.name != newest.request.name {
+        Some("spec.name")
+    } else if request.scopes != newest.request.scopes {
+        Some("spec.scopes")
+    } else if lifetime.map(|it| it.signed()) != newest.request.lifetime.map(|it| it.signed()) {
+        Some("spec.lifetime")
+    } else if request.subnets != newest.request.subnets {
+        Some("spec.subnets")
+    } else {
+        None
+    }
+}
+
+/// Returns the request of the spec, in a form that can be compared.
+pub(super) fn desired_request(pass: &Pass<'_>, object: &ApiCredential) -> Request {
+    let spec = &object.spec;
+    let sorted = |list: &[String]| {
+        let mut list = list.to_vec();
+        list.sort_unstable();
+        list.dedup();
+        list
+    };
+    let asked = spec.rotation.as_ref().and_then(|rotation| rotation.request.clone());
+    let handled = || pass.revisions().rev().find_map(|it| it.request.rotation_request.clone());
+    Request {
+        name: spec
+            .name
+            .clone()
+            .unwrap_or_else(|| format!("{}-{}", pass.world.subject.namespace, pass.world.subject.name)),
+        scopes: sorted(&spec.scopes),
+        lifetime: spec.lifetime,
+        subnets: sorted(&spec.subnets),
+        rotation_request: asked.or_else(handled),
+    }
+}
+
+/// Returns the request to assume for a credential known only from status: that of the current spec.
+pub(super) fn as_asked(pass: &Pass<'_>, object: &ApiCredential, provider: &UsableProvider) -> Request {
+    with_default_lifetime(desired_request(pass, object), provider.allow.as_ref())
+}
+
+/// Fills in the lifetime: if a provider limits lifetimes, leaving it out means the longest that is
+/// allowed.
+pub(super) fn with_default_lifetime(request: Request, allow: Option<&Allow>) -> Request {
+    let longest = allow.and_then(|allow| allow.max_lifetime);
+    Request { lifetime: request.lifetime.or(longest), ..request }
+}
