@@ -10,7 +10,7 @@ use crate::api::{
 
 use super::{
     conclude::EventNote,
-    decide::{deletion, facts::Pass, reminders, waiting},
+    decide::{deletion, facts::Facts, reminders, waiting},
     model::{
         capability::{Capabilities, LoginCheck},
         ledger::{Document, Revision, State, StepKind},
@@ -33,9 +33,9 @@ const MESSAGE_MAX: usize = 8192;
 /// Returns the status to write.
 #[must_use]
 pub fn view(world: &World, object: &ApiCredential, plan: &Plan, now: Timestamp) -> ApiCredentialStatus {
-    let pass = Pass { world, now };
+    let facts = Facts { world, now };
     let active = world.active();
-    let times = active.and_then(|it| pass.schedule(it));
+    let times = active.and_then(|it| facts.schedule(it));
     // A lost ledger is rebuilt from status, so status lists no credential of an earlier object.
     let own = world.document().filter(|_| !deletion::is_of_a_predecessor(world));
     let newest = own.and_then(Document::newest_issued);
@@ -45,18 +45,18 @@ pub fn view(world: &World, object: &ApiCredential, plan: &Plan, now: Timestamp) 
         // Without a ledger, the last known state is the only source.
         return ApiCredentialStatus {
             observed_generation: object.metadata.generation,
-            conditions: conditions(&pass, object, plan),
+            conditions: conditions(&facts, object, plan),
             ..before.clone()
         };
     }
     ApiCredentialStatus {
         observed_generation: object.metadata.generation,
-        conditions: conditions(&pass, object, plan),
+        conditions: conditions(&facts, object, plan),
         client_id: active.and_then(|it| it.client_id.clone()),
         revision: active.map(|it| it.revision),
         expires_at: times.map(|times| to_second(times.end)),
         renewal_time: times.map(|times| to_second(times.renewal)),
-        credentials: own.map(|it| credentials(&pass, it, active)).unwrap_or_default(),
+        credentials: own.map(|it| credentials(&facts, it, active)).unwrap_or_default(),
         last_rotation: newest.filter(|it| it.reason != Reason::FirstIssue).and_then(|it| {
             let request_handled = it.request.rotation_request.clone();
             Some(LastRotation { at: to_second(it.issued_at?), reason: it.reason, request_handled })
@@ -67,7 +67,7 @@ pub fn view(world: &World, object: &ApiCredential, plan: &Plan, now: Timestamp) 
     }
 }
 
-fn credentials(pass: &Pass<'_>, document: &Document, active: Option<&Revision>) -> Vec<CredentialStatus> {
+fn credentials(facts: &Facts<'_>, document: &Document, active: Option<&Revision>) -> Vec<CredentialStatus> {
     let mut dead = 0;
     let newest_first = document.revisions.iter().rev();
     let shown = newest_first.filter(|it| {
@@ -79,8 +79,8 @@ fn credentials(pass: &Pass<'_>, document: &Document, active: Option<&Revision>) 
         .map(|it| {
             let is_active =
                 active.is_some_and(|active| active.revision == it.revision) && it.state == State::Issued;
-            let new = document.newest_issued().and_then(|new| pass.schedule(new));
-            let spec = pass.object().map(|object| &object.spec);
+            let new = document.newest_issued().and_then(|new| facts.schedule(new));
+            let spec = facts.object().map(|object| &object.spec);
             CredentialStatus {
                 revision: it.revision,
                 state: if is_active { "Active".to_owned() } else { format!("{:?}", it.state) },
@@ -99,10 +99,10 @@ fn credentials(pass: &Pass<'_>, document: &Document, active: Option<&Revision>) 
         .collect()
 }
 
-fn conditions(pass: &Pass<'_>, object: &ApiCredential, plan: &Plan) -> Vec<Condition> {
-    let mut list = vec![ready(pass, plan), published(pass, plan), provider_reachable(pass)];
+fn conditions(facts: &Facts<'_>, object: &ApiCredential, plan: &Plan) -> Vec<Condition> {
+    let mut list = vec![ready(facts, plan), published(facts, plan), provider_reachable(facts)];
     let waits_in_vain = needs_a_person(plan.reason) || (plan.action.is_some() && !list[0].1);
-    if let [(reason, first), others @ ..] = reminders::outstanding(pass, plan).as_slice() {
+    if let [(reason, first), others @ ..] = reminders::outstanding(facts, plan).as_slice() {
         let others = others.iter().map(|(_, message)| message);
         let message = [first].into_iter().chain(others).cloned().collect::<Vec<_>>().join(" Also: ");
         list.push((ConditionType::ActionRequired, true, *reason, message));
@@ -115,7 +115,7 @@ fn conditions(pass: &Pass<'_>, object: &ApiCredential, plan: &Plan) -> Vec<Condi
     }
     let before = object.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
     let generation = object.metadata.generation;
-    list.into_iter().map(|draft| condition(draft, before, generation, pass.now)).collect()
+    list.into_iter().map(|draft| condition(draft, before, generation, facts.now)).collect()
 }
 
 /// A condition in the making: its type, its status, its reason and its message.
@@ -176,8 +176,8 @@ pub fn of_abandoned(
 
 /// `Ready` is about the credential in the Secret, not about work in progress: it stays True through
 /// a rotation.
-fn ready(pass: &Pass<'_>, plan: &Plan) -> Draft {
-    let in_target = pass.world.published().and_then(|it| pass.document()?.revision(it.revision));
+fn ready(facts: &Facts<'_>, plan: &Plan) -> Draft {
+    let in_target = facts.world.published().and_then(|it| facts.document()?.revision(it.revision));
     let usable = in_target.filter(|it| it.state.is_usable());
     let (holds, reason, message) = match usable {
         None => (false, plan.reason, plan.message.clone()),
@@ -186,11 +186,11 @@ fn ready(pass: &Pass<'_>, plan: &Plan) -> Draft {
             Reason::FoundRevoked,
             format!("the provider refuses the published credential; {}", plan.message),
         ),
-        Some(it) if it.refused_at.is_some() && pass.suspicion(it).is_some() => {
-            let why = pass.suspicion(it).unwrap_or_default();
+        Some(it) if it.refused_at.is_some() && facts.suspicion(it).is_some() => {
+            let why = facts.suspicion(it).unwrap_or_default();
             (false, Reason::ProviderSuspect, why.to_owned())
         }
-        Some(it) if let Some(first) = refused_twice(pass, it) => {
+        Some(it) if let Some(first) = refused_twice(facts, it) => {
             let message = format!(
                 "the provider has refused the published credential since {}; Credwright checks that it is \
                  the only one, and then replaces it",
@@ -200,10 +200,10 @@ fn ready(pass: &Pass<'_>, plan: &Plan) -> Draft {
         }
         // By a wrong clock nothing can be said of its life.
         Some(_) if plan.reason == Reason::ClockSkew => (true, plan.reason, plan.message.clone()),
-        Some(it) if it.expires_at.is_some_and(|at| at <= pass.now) => {
+        Some(it) if it.expires_at.is_some_and(|at| at <= facts.now) => {
             (false, Reason::Expired, format!("the published credential has expired; {}", plan.message))
         }
-        Some(it) if schedule::end(it).is_some_and(|at| at <= pass.now) => {
+        Some(it) if schedule::end(it).is_some_and(|at| at <= facts.now) => {
             let message =
                 format!("the published credential is past its lifetime, but still works; {}", plan.message);
             (true, Reason::Overdue, message)
@@ -214,15 +214,15 @@ fn ready(pass: &Pass<'_>, plan: &Plan) -> Draft {
 }
 
 /// Returns the first refusal of the published credential, if it was tried and refused again since.
-fn refused_twice(pass: &Pass<'_>, published: &Revision) -> Option<Timestamp> {
+fn refused_twice(facts: &Facts<'_>, published: &Revision) -> Option<Timestamp> {
     let first = published.refused_at?;
-    let (which, last) = pass.world.memory.checked?;
-    let failed = pass.document()?.failures.contains_key(&StepKind::Verify);
+    let (which, last) = facts.world.memory.checked?;
+    let failed = facts.document()?.failures.contains_key(&StepKind::Verify);
     (which == published.revision && last > first && !failed).then_some(first)
 }
 
-fn published(pass: &Pass<'_>, plan: &Plan) -> Draft {
-    match pass.published() {
+fn published(facts: &Facts<'_>, plan: &Plan) -> Draft {
+    match facts.published() {
         Some(it) => {
             let client = it.client_id.as_deref().unwrap_or_default();
             let message = format!("the Secret holds revision {} (client {client})", it.revision);
@@ -232,14 +232,14 @@ fn published(pass: &Pass<'_>, plan: &Plan) -> Draft {
     }
 }
 
-fn provider_reachable(pass: &Pass<'_>) -> Draft {
+fn provider_reachable(facts: &Facts<'_>) -> Draft {
     let type_ = ConditionType::ProviderReachable;
-    match pass.world.desired_provider() {
+    match facts.world.desired_provider() {
         Some(ProviderView::Usable(provider)) => match (&provider.paused, &provider.standing.suspicion) {
             (Some(pause), _) => (type_, false, pause.reason, pause.message.clone()),
             (None, Some(why)) => (type_, false, Reason::ProviderSuspect, why.clone()),
             (None, None) if provider.deleting => {
-                let name = pass.object().map(|object| object.spec.provider_ref.name.as_str());
+                let name = facts.object().map(|object| object.spec.provider_ref.name.as_str());
                 (type_, false, Reason::ProviderDeleting, waiting::provider_deleting(name.unwrap_or_default()))
             }
             (None, None) => {

@@ -3,7 +3,7 @@
 use crate::{
     api::{AbandonedKind, Reason},
     lifecycle::{
-        decide::{deletion, facts::Pass},
+        decide::{deletion, facts::Facts},
         model::{
             failure::{Failure, FailureKind},
             ledger::{Edit, Revision, StepKind},
@@ -31,7 +31,7 @@ impl Conclusion<'_> {
         );
         self.report.events.push(EventNote { warning: true, reason: Reason::Abandoned, message });
         let given_up =
-            deletion::without_ledger::ledger_is_given_up(&Pass { world: self.world, now: self.now });
+            deletion::without_ledger::ledger_is_given_up(&Facts { world: self.world, now: self.now });
         let document = self.world.document().filter(|_| !given_up);
         let listed = document.and_then(|document| document.revision(it.revision));
         let Some(revision) = listed else { return self.report.memory.abandoned.push(it.revision) };

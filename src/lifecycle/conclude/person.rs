@@ -3,7 +3,7 @@
 use crate::{
     api::{Reason, TRY_AGAIN_ANNOTATION},
     lifecycle::{
-        decide::{facts::Pass, permitted, removal},
+        decide::{facts::Facts, permitted, removal},
         model::{
             failure::{Failure, FailureKind},
             ledger::{Edit, Revision, StepKind},
@@ -101,11 +101,11 @@ impl Conclusion<'_> {
 
     /// Hands the credentials that Credwright cannot revoke over to a person.
     pub(super) fn handed_over(&mut self, revisions: &[u32]) {
-        let pass = Pass { world: self.world, now: self.now };
-        let doomed = pass.revisions().filter(|it| revisions.contains(&it.revision));
+        let facts = Facts { world: self.world, now: self.now };
+        let doomed = facts.revisions().filter(|it| revisions.contains(&it.revision));
         let notes = doomed.filter_map(|it| {
-            let capabilities = pass.capabilities(it).filter(|it| !it.revoke)?;
-            let message = removal::to_remove(&pass, it, capabilities);
+            let capabilities = facts.capabilities(it).filter(|it| !it.revoke)?;
+            let message = removal::to_remove(&facts, it, capabilities);
             Some(EventNote { warning: true, reason: Reason::RemovalAwaited, message })
         });
         self.report.events.extend(notes);
@@ -113,9 +113,9 @@ impl Conclusion<'_> {
 
     /// Publishes an Event that the published credential is revoked without a replacement.
     pub(super) fn outlived(&mut self, revisions: &[u32]) {
-        let pass = Pass { world: self.world, now: self.now };
+        let facts = Facts { world: self.world, now: self.now };
         let Some(it) = self.world.active().filter(|it| revisions.contains(&it.revision)) else { return };
-        let Some(end) = permitted::end(&pass, it).filter(|end| *end <= self.now) else { return };
+        let Some(end) = permitted::end(&facts, it).filter(|end| *end <= self.now) else { return };
         let message = format!(
             "the published credential {} is being revoked: its life at the shared provider {} ended at \
              {}, and it may not be renewed",

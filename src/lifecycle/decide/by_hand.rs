@@ -21,7 +21,7 @@ use crate::{
     },
 };
 
-use super::{facts::Pass, waiting};
+use super::{facts::Facts, waiting};
 
 /// The time for which an intake must be unchanged: people save, look, and save again.
 const STILL_FOR: SignedDuration = SignedDuration::from_secs(5);
@@ -42,18 +42,18 @@ enum Offer<'a> {
 
 /// A new credential is needed: takes it, or asks a person for it.
 pub(super) fn needed(
-    pass: &Pass<'_>,
+    facts: &Facts<'_>,
     provider: &UsableProvider,
     request: &Request,
     need: (Reason, String),
 ) -> Option<Plan> {
     let (reason, why) = need;
-    let intake = intake_name(pass)?;
+    let intake = intake_name(facts)?;
     let ask = |reason: Reason, message: String| {
-        let action = instructions(pass, &provider.capabilities, request)?;
-        Some(Plan { action: Some(action), ..pass.rest(reason, message) })
+        let action = instructions(facts, &provider.capabilities, request)?;
+        Some(Plan { action: Some(action), ..facts.rest(reason, message) })
     };
-    match offer(pass, request)? {
+    match offer(facts, request)? {
         Offer::Nothing => {
             let title = provider.capabilities.title;
             ask(Reason::IntakeAwaited, format!("{why}; a person has to make one at {title}"))
@@ -65,7 +65,7 @@ pub(super) fn needed(
         }
         Offer::Wrong(problem) => ask(Reason::IntakeInvalid, problem),
         Offer::Fresh(pair) => {
-            let plan = take(pass, provider, request, pair, (reason, why))?;
+            let plan = take(facts, provider, request, pair, (reason, why))?;
             match plan.reason {
                 Reason::IntakeRefused => ask(plan.reason, plan.message),
                 // No other pair is needed, but somebody has to do what the message says.
@@ -77,47 +77,47 @@ pub(super) fn needed(
 }
 
 /// No new credential is needed, but a person may have made one all the same.
-pub(super) fn replaced(pass: &Pass<'_>, provider: &UsableProvider, request: &Request) -> Option<Plan> {
+pub(super) fn replaced(facts: &Facts<'_>, provider: &UsableProvider, request: &Request) -> Option<Plan> {
     let correct = |plan: Plan| Plan {
         action: Some(
             "Correct the intake Secret, or delete it: the published credential keeps working".to_owned(),
         ),
         ..plan
     };
-    match offer(pass, request)? {
+    match offer(facts, request)? {
         Offer::Nothing | Offer::Known(_) => None,
         Offer::Restated(plan) => Some(*plan),
-        Offer::Wrong(problem) => Some(correct(pass.rest(Reason::IntakeInvalid, problem))),
+        Offer::Wrong(problem) => Some(correct(facts.rest(Reason::IntakeInvalid, problem))),
         Offer::Fresh(pair) => {
             let why = "a person put a new pair into the intake Secret".to_owned();
-            let plan = take(pass, provider, request, pair, (Reason::IntakeReplaced, why))?;
+            let plan = take(facts, provider, request, pair, (Reason::IntakeReplaced, why))?;
             Some(if plan.reason == Reason::IntakeRefused { correct(plan) } else { plan })
         }
     }
 }
 
-fn intake_name<'a>(pass: &Pass<'a>) -> Option<&'a str> {
-    Some(pass.object()?.spec.intake.as_ref()?.secret_name.as_str())
+fn intake_name<'a>(facts: &Facts<'a>) -> Option<&'a str> {
+    Some(facts.object()?.spec.intake.as_ref()?.secret_name.as_str())
 }
 
-fn offer<'a>(pass: &Pass<'a>, request: &Request) -> Option<Offer<'a>> {
-    let name = intake_name(pass)?;
+fn offer<'a>(facts: &Facts<'a>, request: &Request) -> Option<Offer<'a>> {
+    let name = intake_name(facts)?;
     let wrong = |why: String| Some(Offer::Wrong(format!("the intake Secret {name} cannot be used: {why}")));
-    let pair = match pass.world.intake.as_ref()? {
+    let pair = match facts.world.intake.as_ref()? {
         IntakeView::Missing => return Some(Offer::Nothing),
         IntakeView::Unusable(why) => return wrong(why.clone()),
         IntakeView::Holds(pair) => pair,
     };
     let is_it = |it: &&Revision| it.pair.as_ref().is_some_and(|known| pair.has_hash(known));
-    if let Some(known) = pass.revisions().rev().find(is_it) {
-        let restated = restated(pass, known, pair).map(|plan| Offer::Restated(Box::new(plan)));
+    if let Some(known) = facts.revisions().rev().find(is_it) {
+        let restated = restated(facts, known, pair).map(|plan| Offer::Restated(Box::new(plan)));
         return Some(restated.unwrap_or(Offer::Known(known)));
     }
     let client = &pair.client_id;
     if pair.held_elsewhere {
         return wrong(format!("client {client} belongs to another ApiCredential"));
     }
-    if let Some(end) = end(pair, request).filter(|end| *end <= pass.now) {
+    if let Some(end) = end(pair, request).filter(|end| *end <= facts.now) {
         return wrong(format!("client {client} expired at {}", to_second(end)));
     }
     Some(Offer::Fresh(pair))
@@ -125,7 +125,7 @@ fn offer<'a>(pass: &Pass<'a>, request: &Request) -> Option<Offer<'a>> {
 
 /// Applies times that a person adds later, or corrects, to the revision made from the same pair.
 /// Also replaces a hash by the previous sealing key with one by the current key.
-fn restated(pass: &Pass<'_>, known: &Revision, pair: &IntakePair) -> Option<Plan> {
+fn restated(facts: &Facts<'_>, known: &Revision, pair: &IntakePair) -> Option<Plan> {
     let (mut issued_at, mut expires_at) = (known.issued_at, known.expires_at);
     if known.state == State::Issued {
         (issued_at, expires_at) = (pair.issued_at.or(issued_at), pair.expires_at.or(expires_at));
@@ -136,7 +136,7 @@ fn restated(pass: &Pass<'_>, known: &Revision, pair: &IntakePair) -> Option<Plan
     }
     let pair = pair.pair.clone();
     let restate = Edit::Restate { revision: known.revision, issued_at, expires_at, pair };
-    pass.step(Step::Record(restate), Reason::IntakeReplaced)
+    facts.step(Step::Record(restate), Reason::IntakeReplaced)
 }
 
 /// Returns when a pair ends, as far as the person and the spec say.
@@ -148,38 +148,42 @@ fn end(pair: &IntakePair, request: &Request) -> Option<Timestamp> {
 /// One attempt at once for each content, and then with pauses: most refused pairs are refused
 /// again, until somebody changes or touches the Secret.
 fn take(
-    pass: &Pass<'_>,
+    facts: &Facts<'_>,
     provider: &UsableProvider,
     request: &Request,
     pair: &IntakePair,
     need: (Reason, String),
 ) -> Option<Plan> {
     let still = pair.since.later(STILL_FOR);
-    if still > pass.now {
+    if still > facts.now {
         let message = "the intake Secret has a new pair; it is tried in a few seconds".to_owned();
-        return Some(pass.rest_until(still, Reason::Verifying, message));
+        return Some(facts.rest_until(still, Reason::Verifying, message));
     }
-    let intake = pass.object()?.spec.intake.as_ref();
+    let intake = facts.object()?.spec.intake.as_ref();
     let about = about::taking(request, provider, (pair, intake));
-    let failed = pass.document().and_then(|it| it.failures.get(&StepKind::Mint));
+    let failed = facts.document().and_then(|it| it.failures.get(&StepKind::Mint));
     if let Some(record) = failed.filter(|record| record.about == about) {
         let again = backoff::next_attempt(StepKind::Mint, record);
-        if again > pass.now {
+        if again > facts.now {
             let message = backoff::with_next_attempt(&record.message, again);
-            return Some(pass.rest_until(again, record.reason, message));
+            return Some(facts.rest_until(again, record.reason, message));
         }
     }
-    if let Some(plan) = waiting::paused(pass, provider) {
+    if let Some(plan) = waiting::paused(facts, provider) {
         return Some(plan);
     }
     let (reason, message) = need;
-    let number = pass.next_revision();
+    let number = facts.next_revision();
     let issued = pair.issued_at.unwrap_or(pair.since);
     let lifetime = request.lifetime.map(|it| it.signed());
     let term = provider.capabilities.expiry.term(lifetime).map(|term| issued.later(term.at_least));
-    let name = name(pass, &provider.capabilities, request)?;
-    let intended =
-        Revision::intended((number, name), (reason, request.clone()), pass.intent(), pass.account(provider)?);
+    let name = name(facts, &provider.capabilities, request)?;
+    let intended = Revision::intended(
+        (number, name),
+        (reason, request.clone()),
+        facts.intent(),
+        facts.account(provider)?,
+    );
     let revision = Revision {
         state: State::Issued,
         client_id: Some(pair.client_id.clone()),
@@ -188,21 +192,21 @@ fn take(
         expires_at: pair.expires_at.or(term),
         ..intended
     };
-    Some(Plan { message, ..pass.step(Step::Take(Box::new(revision)), reason)? })
+    Some(Plan { message, ..facts.step(Step::Take(Box::new(revision)), reason)? })
 }
 
 /// The name that a person is asked to type: the same until the revision is there.
-fn name(pass: &Pass<'_>, capabilities: &Capabilities, request: &Request) -> Option<String> {
-    let revision = pass.next_revision();
-    naming::unique_name(&request.name, &pass.world.tag(), revision, None, capabilities.name_max)
+fn name(facts: &Facts<'_>, capabilities: &Capabilities, request: &Request) -> Option<String> {
+    let revision = facts.next_revision();
+    naming::unique_name(&request.name, &facts.world.tag(), revision, None, capabilities.name_max)
 }
 
 /// All that a person needs to know, without any other documentation.
-fn instructions(pass: &Pass<'_>, capabilities: &Capabilities, request: &Request) -> Option<String> {
+fn instructions(facts: &Facts<'_>, capabilities: &Capabilities, request: &Request) -> Option<String> {
     let nowhere = Portal::default();
     let portal = capabilities.portal.as_ref().unwrap_or(&nowhere);
     let mut steps = vec![format!("open {}", portal.create_at)];
-    steps.push(format!("create a credential named {}", name(pass, capabilities, request)?));
+    steps.push(format!("create a credential named {}", name(facts, capabilities, request)?));
     if capabilities.scopes != Scopes::None {
         let called = portal.scopes_called;
         steps.push(match request.scopes.as_slice() {
@@ -218,7 +222,7 @@ fn instructions(pass: &Pass<'_>, capabilities: &Capabilities, request: &Request)
     }
     steps.push(format!(
         "store the two values, which are shown once (type the secret, then Enter and Ctrl-D): {}",
-        kubectl_line(pass, pass.object()?)?
+        kubectl_line(facts, facts.object()?)?
     ));
     let numbered = steps.iter().zip(1..).map(|(step, number)| format!("{number}) {step}"));
     let mut text = numbered.collect::<Vec<_>>().join("; ");
@@ -243,8 +247,8 @@ fn undocumented(capabilities: &Capabilities, request: &Request) -> Option<String
 
 /// Returns the command that creates the intake Secret, or replaces its content. The secret comes by
 /// standard input, so that no shell history keeps it.
-fn kubectl_line(pass: &Pass<'_>, object: &ApiCredential) -> Option<String> {
-    let (name, namespace) = (&object.spec.intake.as_ref()?.secret_name, &pass.world.subject.namespace);
+fn kubectl_line(facts: &Facts<'_>, object: &ApiCredential) -> Option<String> {
+    let (name, namespace) = (&object.spec.intake.as_ref()?.secret_name, &facts.world.subject.namespace);
     Some(format!(
         "kubectl create secret generic {name} --namespace={namespace} --from-literal=client_id=CLIENT-ID \
          --from-file=client_secret=/dev/stdin --dry-run=client --output=yaml \

@@ -22,7 +22,7 @@ use crate::{
     },
 };
 
-use super::{facts::Pass, inherit, permitted, removal, revoke};
+use super::{facts::Facts, inherit, permitted, removal, revoke};
 
 /// The number of refusals to list after which a lost response is given up.
 const REFUSALS: u32 = 3;
@@ -30,104 +30,104 @@ const REFUSALS: u32 = 3;
 const UNRELIABLE: u32 = 4;
 
 /// The object is being deleted.
-pub(super) fn check(pass: &Pass<'_>) -> Option<Plan> {
-    if !pass.world.deleting() {
+pub(super) fn check(facts: &Facts<'_>) -> Option<Plan> {
+    if !facts.world.deleting() {
         return None;
     }
-    let open = pass.document().filter(|document| !document.closed);
-    if !pass.world.object_is_held() {
-        return released(pass);
+    let open = facts.document().filter(|document| !document.closed);
+    if !facts.world.object_is_held() {
+        return released(facts);
     }
     let Some(document) = open else {
-        return pass.step(Step::ReleaseObject, Reason::Deleting);
+        return facts.step(Step::ReleaseObject, Reason::Deleting);
     };
-    let retain = retains(pass.world);
+    let retain = retains(facts.world);
     let newest = || document.revisions.iter().rev().find(|it| it.state.is_usable());
-    let kept = pass.world.active().or_else(newest).filter(|_| retain);
+    let kept = facts.world.active().or_else(newest).filter(|_| retain);
     let usable = |it: &&Revision| it.state.is_usable() && Some(it.revision) != kept.map(|it| it.revision);
     let doomed: Vec<u32> = document.revisions.iter().filter(usable).map(|it| it.revision).collect();
-    if let Some(left) = inherit::leave(pass, &doomed).or_else(|| inherit::leave_to_a_clone(pass, &doomed)) {
+    if let Some(left) = inherit::leave(facts, &doomed).or_else(|| inherit::leave_to_a_clone(facts, &doomed)) {
         return Some(left);
     }
     if !doomed.is_empty() {
-        return pass.step(Step::Record(Edit::StartRevoking { revisions: doomed }), Reason::Deleting);
+        return facts.step(Step::Record(Edit::StartRevoking { revisions: doomed }), Reason::Deleting);
     }
     // Only now: the Secret shows which revision workloads use, while it is ours.
-    if let Some(plan) = release_target(pass, retain) {
+    if let Some(plan) = release_target(facts, retain) {
         return Some(plan);
     }
-    removal::said_to_be_gone(pass)
-        .or_else(|| revoke::settle(pass))
-        .or_else(|| revoke::revoke(pass))
-        .or_else(|| end(pass, document, kept))
+    removal::said_to_be_gone(facts)
+        .or_else(|| revoke::settle(facts))
+        .or_else(|| revoke::revoke(facts))
+        .or_else(|| end(facts, document, kept))
 }
 
 /// The object was deleted or replaced: closes its ledger using only what the ledger says.
-fn finish(pass: &Pass<'_>, document: &Document) -> Option<Plan> {
+fn finish(facts: &Facts<'_>, document: &Document) -> Option<Plan> {
     let usable = |it: &&Revision| it.state.is_usable();
     let doomed: Vec<u32> = document.revisions.iter().filter(usable).map(|it| it.revision).collect();
-    if retains(pass.world) {
-        return pass.step(Step::Record(Edit::Close), Reason::Deleting);
+    if retains(facts.world) {
+        return facts.step(Step::Record(Edit::Close), Reason::Deleting);
     }
-    if let Some(left) = inherit::leave(pass, &doomed) {
+    if let Some(left) = inherit::leave(facts, &doomed) {
         return Some(left);
     }
     if !doomed.is_empty() {
-        return pass.step(Step::Record(Edit::StartRevoking { revisions: doomed }), Reason::Deleting);
+        return facts.step(Step::Record(Edit::StartRevoking { revisions: doomed }), Reason::Deleting);
     }
-    if ending_since(pass).is_none() && document.living().next().is_some() {
-        return pass.step(Step::Record(Edit::Orphan), Reason::Deleting);
+    if ending_since(facts).is_none() && document.living().next().is_some() {
+        return facts.step(Step::Record(Edit::Orphan), Reason::Deleting);
     }
-    revoke::settle(pass).or_else(|| revoke::revoke(pass)).or_else(|| end(pass, document, None))
+    revoke::settle(facts).or_else(|| revoke::revoke(facts)).or_else(|| end(facts, document, None))
 }
 
 /// The object was deleted. Closes its ledger, except a restored one, which waits for its object to
 /// be restored, too.
-pub(super) fn without_its_object(pass: &Pass<'_>) -> Option<Plan> {
-    if pass.world.subject.object.is_some() {
+pub(super) fn without_its_object(facts: &Facts<'_>) -> Option<Plan> {
+    if facts.world.subject.object.is_some() {
         return None;
     }
-    let rest = || Some(pass.rest(Reason::Deleting, String::new()));
-    match &pass.world.ledger {
+    let rest = || Some(facts.rest(Reason::Deleting, String::new()));
+    match &facts.world.ledger {
         LedgerView::Present { document, held: true, .. } if document.closed => {
-            pass.step(Step::ReleaseLedger, Reason::Deleting)
+            facts.step(Step::ReleaseLedger, Reason::Deleting)
         }
         LedgerView::Present { document, held: true, terminating, .. } => {
-            if inherit::foreign(&pass.world.ledger, &pass.world.operator.cluster_id).is_none() {
-                return finish(pass, document);
+            if inherit::foreign(&facts.world.ledger, &facts.world.operator.cluster_id).is_none() {
+                return finish(facts, document);
             }
-            let deadline = deadline(pass);
+            let deadline = deadline(facts);
             match terminating {
-                Some(_) if deadline <= pass.now => pass.step(Step::ReleaseLedger, Reason::Deleting),
-                Some(_) => Some(pass.rest_until(deadline, Reason::Deleting, String::new())),
+                Some(_) if deadline <= facts.now => facts.step(Step::ReleaseLedger, Reason::Deleting),
+                Some(_) => Some(facts.rest_until(deadline, Reason::Deleting, String::new())),
                 None => rest(),
             }
         }
         LedgerView::Unreadable { terminating: true, held: true, .. } => {
-            pass.step(Step::DropLedger, Reason::Deleting)
+            facts.step(Step::DropLedger, Reason::Deleting)
         }
-        LedgerView::Absent => without_ledger::only_a_copy(pass).or_else(rest),
+        LedgerView::Absent => without_ledger::only_a_copy(facts).or_else(rest),
         _ => rest(),
     }
 }
 
 /// Finishes the ledger of an earlier object with this name before this object gets its own.
-pub(super) fn predecessor(pass: &Pass<'_>) -> Option<Plan> {
-    let LedgerView::Present { document, held, terminating, .. } = &pass.world.ledger else { return None };
-    if !is_of_a_predecessor(pass.world) {
+pub(super) fn predecessor(facts: &Facts<'_>) -> Option<Plan> {
+    let LedgerView::Present { document, held, terminating, .. } = &facts.world.ledger else { return None };
+    if !is_of_a_predecessor(facts.world) {
         return None;
     }
     let waiting = || {
         let message =
             "waiting until the credentials of a deleted object with this name are revoked".to_owned();
-        Some(pass.rest(Reason::Deleting, message))
+        Some(facts.rest(Reason::Deleting, message))
     };
     // A ledger without our finalizer that is not terminating was released in the middle of a
     // deletion, or restored: nobody else removes it.
     match (document.closed, *held || terminating.is_none()) {
-        (true, true) => pass.step(Step::ReleaseLedger, Reason::Deleting),
+        (true, true) => facts.step(Step::ReleaseLedger, Reason::Deleting),
         (true, false) => waiting(),
-        (false, _) => finish(pass, document).or_else(waiting),
+        (false, _) => finish(facts, document).or_else(waiting),
     }
 }
 
@@ -164,45 +164,45 @@ fn is_asked_to_retain(world: &World) -> bool {
     object.spec.deletion_policy.retains() || orphaned
 }
 
-fn release_target(pass: &Pass<'_>, retain: bool) -> Option<Plan> {
-    let target = pass.world.targets.iter().find(|target| retain && target.ours)?;
-    pass.step(Step::ReleaseTarget { name: target.name.clone() }, Reason::Deleting)
+fn release_target(facts: &Facts<'_>, retain: bool) -> Option<Plan> {
+    let target = facts.world.targets.iter().find(|target| retain && target.ours)?;
+    facts.step(Step::ReleaseTarget { name: target.name.clone() }, Reason::Deleting)
 }
 
 /// Our part is done. With foreground deletion, the object is deleted only after its dependents, so
 /// its ledger must not wait for it.
-fn released(pass: &Pass<'_>) -> Option<Plan> {
-    match &pass.world.ledger {
+fn released(facts: &Facts<'_>) -> Option<Plan> {
+    match &facts.world.ledger {
         LedgerView::Present { document, held: true, .. }
-            if document.closed && document.object_uid == pass.world.object_uid() =>
+            if document.closed && document.object_uid == facts.world.object_uid() =>
         {
-            pass.step(Step::ReleaseLedger, Reason::Deleting)
+            facts.step(Step::ReleaseLedger, Reason::Deleting)
         }
-        _ => Some(pass.rest(Reason::Deleting, "waiting for other finalizers".to_owned())),
+        _ => Some(facts.rest(Reason::Deleting, "waiting for other finalizers".to_owned())),
     }
 }
 
 /// Waits for revisions that may still be revoked, gives up the others, and closes the ledger when
 /// it accounts for nothing any more.
-fn end(pass: &Pass<'_>, document: &Document, kept: Option<&Revision>) -> Option<Plan> {
+fn end(facts: &Facts<'_>, document: &Document, kept: Option<&Revision>) -> Option<Plan> {
     let left: Vec<&Revision> =
         document.revisions.iter().filter(|it| it.state.may_be_alive() && !lives_on(it, kept)).collect();
     // With the CRDs deleted, a record cannot be created; `conclude` publishes an Event when the
     // ledger is closed.
-    let told = |it: &&&Revision| pass.world.uninstalling && until(pass, it) <= pass.now;
+    let told = |it: &&&Revision| facts.world.uninstalling && until(facts, it) <= facts.now;
     let Some(first) = left.iter().find(|it| !told(it)) else {
-        return pass.step(Step::Record(Edit::Close), Reason::Deleting);
+        return facts.step(Step::Record(Edit::Close), Reason::Deleting);
     };
-    if !pass.world.uninstalling
-        && let Some(abandonment) = left.iter().find_map(|it| give_up(pass, it))
+    if !facts.world.uninstalling
+        && let Some(abandonment) = left.iter().find_map(|it| give_up(facts, it))
     {
-        return pass.step(Step::Abandon(Box::new(abandonment)), Reason::Abandoned);
+        return facts.step(Step::Abandon(Box::new(abandonment)), Reason::Abandoned);
     }
-    let next = left.iter().map(|it| until(pass, it)).filter(|at| *at > pass.now).min();
+    let next = left.iter().map(|it| until(facts, it)).filter(|at| *at > facts.now).min();
     let failed =
         document.failures.get(&StepKind::Revoke).or_else(|| document.failures.get(&StepKind::Settle));
     let failed = failed.map(|failure| failure.message.as_str());
-    let why = pass.suspicion(first).or(failed).map(|why| format!(": {why}")).unwrap_or_default();
+    let why = facts.suspicion(first).or(failed).map(|why| format!(": {why}")).unwrap_or_default();
     let by = next.unwrap_or(Timestamp::MAX);
     let message = format!(
         "waiting for {} to be revoked{why}. If it cannot be revoked by {}, an AbandonedCredential records \
@@ -210,7 +210,7 @@ fn end(pass: &Pass<'_>, document: &Document, kept: Option<&Revision>) -> Option<
         first.name,
         to_second(by)
     );
-    Some(pass.rest_until(by, Reason::Deleting, message))
+    Some(facts.rest_until(by, Reason::Deleting, message))
 }
 
 /// Returns whether this revision is retained: it is the kept one, or shares its client ID. A
@@ -223,32 +223,32 @@ fn lives_on(it: &Revision, kept: Option<&Revision>) -> bool {
 }
 
 /// Returns the deadline of the object's deletion.
-fn deadline(pass: &Pass<'_>) -> Timestamp {
-    let object = pass.object().filter(|_| !is_of_a_predecessor(pass.world));
+fn deadline(facts: &Facts<'_>) -> Timestamp {
+    let object = facts.object().filter(|_| !is_of_a_predecessor(facts.world));
     let of_object = object.and_then(|object| object.metadata.deletion_timestamp.as_ref()).map(|it| it.0);
-    let since = of_object.or_else(|| ending_since(pass)).unwrap_or(pass.now);
-    let deadline = since.later(pass.world.operator.revocation_deadline);
-    if waits_for_a_first_look(pass) { deadline.max(first_look_by(pass)) } else { deadline }
+    let since = of_object.or_else(|| ending_since(facts)).unwrap_or(facts.now);
+    let deadline = since.later(facts.world.operator.revocation_deadline);
+    if waits_for_a_first_look(facts) { deadline.max(first_look_by(facts)) } else { deadline }
 }
 
 /// Returns whether a provider that is needed exists and this process has not checked it yet. A
 /// process that starts after the deadline has tried nothing: it must not give up a credential that
 /// one call would revoke.
-fn waits_for_a_first_look(pass: &Pass<'_>) -> bool {
-    let made_there = |it: &Revision| it.state.may_be_alive() && pass.world.provider(&it.account).is_none();
-    let wanted = pass.object().is_some() && pass.world.desired_provider().is_none();
-    wanted || pass.revisions().any(made_there)
+fn waits_for_a_first_look(facts: &Facts<'_>) -> bool {
+    let made_there = |it: &Revision| it.state.may_be_alive() && facts.world.provider(&it.account).is_none();
+    let wanted = facts.object().is_some() && facts.world.desired_provider().is_none();
+    wanted || facts.revisions().any(made_there)
 }
 
 /// Returns the time by which this process has checked every provider that answers.
-fn first_look_by(pass: &Pass<'_>) -> Timestamp {
-    pass.world.operator.started.later(LONGEST_CALL)
+fn first_look_by(facts: &Facts<'_>) -> Timestamp {
+    facts.world.operator.started.later(LONGEST_CALL)
 }
 
 /// Returns when finishing the ledger without its object began. Not when it was last written: each
 /// failed attempt writes it.
-fn ending_since(pass: &Pass<'_>) -> Option<Timestamp> {
-    match &pass.world.ledger {
+fn ending_since(facts: &Facts<'_>) -> Option<Timestamp> {
+    match &facts.world.ledger {
         LedgerView::Present { terminating, document, .. } => {
             [*terminating, document.orphaned_at].into_iter().flatten().min()
         }
@@ -258,36 +258,36 @@ fn ending_since(pass: &Pass<'_>) -> Option<Timestamp> {
 
 /// Returns the deadline for one revision: never less than the time that a call in progress can
 /// take.
-fn until(pass: &Pass<'_>, it: &Revision) -> Timestamp {
-    let deadline = deadline(pass);
+fn until(facts: &Facts<'_>, it: &Revision) -> Timestamp {
+    let deadline = deadline(facts);
     if it.state == State::Intended { deadline.max(it.intent.call_by.later(LONGEST_CALL)) } else { deadline }
 }
 
-fn give_up(pass: &Pass<'_>, it: &Revision) -> Option<Abandonment> {
-    let late = until(pass, it) <= pass.now;
-    let failed = |step| pass.document().and_then(|it| it.failures.get(&step));
+fn give_up(facts: &Facts<'_>, it: &Revision) -> Option<Abandonment> {
+    let late = until(facts, it) <= facts.now;
+    let failed = |step| facts.document().and_then(|it| it.failures.get(&step));
     let (kind, why) = match it.state {
-        State::Revoking => (AbandonedKind::NotRevoked, why(pass, it, late, failed(StepKind::Revoke))?),
+        State::Revoking => (AbandonedKind::NotRevoked, why(facts, it, late, failed(StepKind::Revoke))?),
         State::Intended | State::Unconfirmed => {
             let why =
-                cannot_be_confirmed(pass, it).or_else(|| why(pass, it, late, failed(StepKind::Settle)))?;
+                cannot_be_confirmed(facts, it).or_else(|| why(facts, it, late, failed(StepKind::Settle)))?;
             (AbandonedKind::Unconfirmed, why)
         }
         _ => return None,
     };
-    Some(abandonment(pass, it, kind, why))
+    Some(abandonment(facts, it, kind, why))
 }
 
 /// Returns why a revision is given up: at once if the provider cannot revoke at all, and otherwise
 /// when the deadline has passed.
-fn why(pass: &Pass<'_>, it: &Revision, late: bool, failed: Option<&FailureRecord>) -> Option<String> {
-    if it.state == State::Revoking && pass.capabilities(it).is_some_and(|able| !pass.can_revoke(it, able)) {
+fn why(facts: &Facts<'_>, it: &Revision, late: bool, failed: Option<&FailureRecord>) -> Option<String> {
+    if it.state == State::Revoking && facts.capabilities(it).is_some_and(|able| !facts.can_revoke(it, able)) {
         return Some("the provider has no call that revokes".to_owned());
     }
     if !late {
         return None;
     }
-    let unusable = match pass.world.provider(&it.account) {
+    let unusable = match facts.world.provider(&it.account) {
         Some(view) => view.why_not_callable(),
         None => Some(format!("{:?} {} did not answer", it.account.kind, it.account.name)),
     };
@@ -300,8 +300,8 @@ fn why(pass: &Pass<'_>, it: &Revision, late: bool, failed: Option<&FailureRecord
 }
 
 /// Returns why an unanswered create can never be looked for, if that is so.
-fn cannot_be_confirmed(pass: &Pass<'_>, it: &Revision) -> Option<String> {
-    let capabilities = pass.capabilities(it);
+fn cannot_be_confirmed(facts: &Facts<'_>, it: &Revision) -> Option<String> {
+    let capabilities = facts.capabilities(it);
     match it.state {
         State::Unconfirmed if capabilities.is_some_and(|it| !it.list) => {
             return Some(
@@ -312,10 +312,10 @@ fn cannot_be_confirmed(pass: &Pass<'_>, it: &Revision) -> Option<String> {
         State::Unconfirmed => {}
         // Its caller has ended without an answer: it is searched as well, once nothing can arrive
         // any more.
-        State::Intended if capabilities.is_some_and(|able| settle_from(it, able) <= pass.now) => {}
+        State::Intended if capabilities.is_some_and(|able| settle_from(it, able) <= facts.now) => {}
         _ => return None,
     }
-    let document = pass.document()?;
+    let document = facts.document()?;
     let refused = document.failures.get(&StepKind::Settle).filter(|record| {
         let enough = match record.kind {
             Some(FailureKind::Forbidden | FailureKind::Rejected) => REFUSALS,
@@ -333,26 +333,26 @@ fn cannot_be_confirmed(pass: &Pass<'_>, it: &Revision) -> Option<String> {
 
 /// Records a credential that can never be confirmed, outside deletion, too, so that the ledger does
 /// not list it for ever.
-pub(super) fn never_confirmed(pass: &Pass<'_>) -> Option<Plan> {
-    let (it, why) = pass.revisions().find_map(|it| Some((it, cannot_be_confirmed(pass, it)?)))?;
-    let abandonment = abandonment(pass, it, AbandonedKind::Unconfirmed, why);
-    pass.step(Step::Abandon(Box::new(abandonment)), Reason::Abandoned)
+pub(super) fn never_confirmed(facts: &Facts<'_>) -> Option<Plan> {
+    let (it, why) = facts.revisions().find_map(|it| Some((it, cannot_be_confirmed(facts, it)?)))?;
+    let abandonment = abandonment(facts, it, AbandonedKind::Unconfirmed, why);
+    facts.step(Step::Abandon(Box::new(abandonment)), Reason::Abandoned)
 }
 
 /// Returns why something that waits to be revoked has not been.
-pub(super) fn why_not_revoked(pass: &Pass<'_>, it: &Revision) -> String {
-    let failed = pass.document().and_then(|document| document.failures.get(&StepKind::Revoke));
-    why(pass, it, true, failed).unwrap_or_default()
+pub(super) fn why_not_revoked(facts: &Facts<'_>, it: &Revision) -> String {
+    let failed = facts.document().and_then(|document| document.failures.get(&StepKind::Revoke));
+    why(facts, it, true, failed).unwrap_or_default()
 }
 
 /// The record of something that is not revoked.
-pub(super) fn not_revoked(pass: &Pass<'_>, it: &Revision, why: String) -> Abandonment {
-    abandonment(pass, it, AbandonedKind::NotRevoked, why)
+pub(super) fn not_revoked(facts: &Facts<'_>, it: &Revision, why: String) -> Abandonment {
+    abandonment(facts, it, AbandonedKind::NotRevoked, why)
 }
 
-fn abandonment(pass: &Pass<'_>, it: &Revision, kind: AbandonedKind, why: String) -> Abandonment {
+fn abandonment(facts: &Facts<'_>, it: &Revision, kind: AbandonedKind, why: String) -> Abandonment {
     Abandonment {
-        record: record_name(&pass.world.tag(), it.revision),
+        record: record_name(&facts.world.tag(), it.revision),
         revision: it.revision,
         kind,
         name: it.name.clone(),
@@ -361,6 +361,6 @@ fn abandonment(pass: &Pass<'_>, it: &Revision, kind: AbandonedKind, why: String)
         account: it.account.clone(),
         expires_at: it.expires_at,
         why,
-        action: pass.capabilities(it).and_then(|capabilities| to_do(kind, capabilities)),
+        action: facts.capabilities(it).and_then(|capabilities| to_do(kind, capabilities)),
     }
 }

@@ -37,12 +37,12 @@ const VERIFIED_FOR: SignedDuration = SignedDuration::from_mins(10);
 const SETTLE_MAX: SignedDuration = SignedDuration::from_mins(10);
 
 /// One decision: the world and the time, with the questions that several checks ask.
-pub(in crate::lifecycle) struct Pass<'a> {
+pub(in crate::lifecycle) struct Facts<'a> {
     pub(in crate::lifecycle) world: &'a World,
     pub(in crate::lifecycle) now: Timestamp,
 }
 
-impl<'a> Pass<'a> {
+impl<'a> Facts<'a> {
     pub(in crate::lifecycle) fn object(&self) -> Option<&'a ApiCredential> {
         self.world.subject.object.as_deref()
     }

@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-use super::{deletion, facts::Pass};
+use super::{deletion, facts::Facts};
 
 /// The longest document that is written or read.
 pub const DOCUMENT_MAX: usize = 256 * 1024;
@@ -35,56 +35,56 @@ const LIVING_MAX: usize = 50;
 
 /// Hands the oldest credential that waits to be revoked over to a record, when there are too many
 /// or the ledger is half full. Comes after all that may still revoke it now.
-pub(super) fn hand_over(pass: &Pass<'_>) -> Option<Plan> {
-    let waits = |it: &&Revision| it.state == State::Revoking && pass.is_ours_to_end(it);
-    let waiting: Vec<&Revision> = pass.revisions().filter(waits).collect();
+pub(super) fn hand_over(facts: &Facts<'_>) -> Option<Plan> {
+    let waits = |it: &&Revision| it.state == State::Revoking && facts.is_ours_to_end(it);
+    let waiting: Vec<&Revision> = facts.revisions().filter(waits).collect();
     let oldest = waiting.first()?;
     let too_many = waiting.len() > UNREVOKED_MAX;
-    if pass.world.uninstalling || !too_many && !is_half_full(pass) {
+    if facts.world.uninstalling || !too_many && !is_half_full(facts) {
         return None;
     }
-    let why = deletion::why_not_revoked(pass, oldest);
+    let why = deletion::why_not_revoked(facts, oldest);
     let why = format!("its ledger has no room for more unrevoked credentials: {why}");
-    pass.step(Step::Abandon(Box::new(deletion::not_revoked(pass, oldest, why))), Reason::Abandoned)
+    facts.step(Step::Abandon(Box::new(deletion::not_revoked(facts, oldest, why))), Reason::Abandoned)
 }
 
 /// Returns why no credential is minted, if the ledger lists too much already.
-pub(super) fn holds(pass: &Pass<'_>, request: &Request, reason: Reason) -> Option<Plan> {
-    let document = pass.document()?;
+pub(super) fn holds(facts: &Facts<'_>, request: &Request, reason: Reason) -> Option<Plan> {
+    let document = facts.document()?;
     let next = REVISION_MAX.saturating_add(length(request).saturating_mul(2)).saturating_add(ANSWER_MAX);
     if length(document).saturating_add(next) > DOCUMENT_MAX
-        || sealed(pass).saturating_add(2 * ANSWER_MAX) > SEALED_MAX
+        || sealed(facts).saturating_add(2 * ANSWER_MAX) > SEALED_MAX
     {
         let what = "the ledger of this object is full, so no more credentials are issued".to_owned();
-        return Some(pass.rest(Reason::LedgerFull, with_advice(pass, what)));
+        return Some(facts.rest(Reason::LedgerFull, with_advice(facts, what)));
     }
     let count = |is: fn(State) -> bool| document.living().filter(|it| is(it.state)).count();
     let unrevoked = count(|state| state == State::Revoking);
     match reason {
         Reason::RenewalDue if unrevoked >= UNREVOKED_MAX => {
-            let until = pass.last_third().filter(|at| *at > pass.now)?;
+            let until = facts.last_third().filter(|at| *at > facts.now)?;
             let what = format!(
                 "{unrevoked} credentials of this object are not revoked, and its ledger has room for no \
                  more, so the renewal waits until {}",
                 to_second(until)
             );
-            Some(pass.rest_until(until, Reason::LedgerFull, with_advice(pass, what)))
+            Some(facts.rest_until(until, Reason::LedgerFull, with_advice(facts, what)))
         }
         Reason::Requested | Reason::SpecChanged
-            if count(State::may_be_alive) >= LIVING_MAX || is_half_full(pass) =>
+            if count(State::may_be_alive) >= LIVING_MAX || is_half_full(facts) =>
         {
             let what =
                 "so many credentials of this object may still work that only scheduled renewals continue";
-            Some(pass.rest(Reason::LedgerFull, with_advice(pass, what.to_owned())))
+            Some(facts.rest(Reason::LedgerFull, with_advice(facts, what.to_owned())))
         }
         _ => None,
     }
 }
 
-fn with_advice(pass: &Pass<'_>, what: String) -> String {
-    let subject = &pass.world.subject;
-    let oldest = pass.revisions().find(|it| it.state == State::Revoking);
-    let why = oldest.map(|it| format!(" ({})", deletion::why_not_revoked(pass, it))).unwrap_or_default();
+fn with_advice(facts: &Facts<'_>, what: String) -> String {
+    let subject = &facts.world.subject;
+    let oldest = facts.revisions().find(|it| it.state == State::Revoking);
+    let why = oldest.map(|it| format!(" ({})", deletion::why_not_revoked(facts, it))).unwrap_or_default();
     format!(
         "{what}. Find out why the older ones are not revoked{why}, remove them at the provider, or shorten \
          spec.rotation.overlap: kubectl get apicred {} --namespace={} -o yaml lists them",
@@ -92,12 +92,12 @@ fn with_advice(pass: &Pass<'_>, what: String) -> String {
     )
 }
 
-fn is_half_full(pass: &Pass<'_>) -> bool {
-    pass.document().is_some_and(|it| length(it) > DOCUMENT_MAX / 2) || sealed(pass) > SEALED_MAX / 2
+fn is_half_full(facts: &Facts<'_>) -> bool {
+    facts.document().is_some_and(|it| length(it) > DOCUMENT_MAX / 2) || sealed(facts) > SEALED_MAX / 2
 }
 
-fn sealed(pass: &Pass<'_>) -> usize {
-    match pass.world.ledger {
+fn sealed(facts: &Facts<'_>) -> usize {
+    match facts.world.ledger {
         LedgerView::Present { sealed, .. } => sealed,
         LedgerView::Absent | LedgerView::Unreadable { .. } => 0,
     }

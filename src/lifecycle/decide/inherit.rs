@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-use super::facts::Pass;
+use super::facts::Facts;
 
 /// Returns how a ledger was inherited: it was written for another object or as another Secret, or
 /// was released when Credwright was uninstalled. `None` otherwise.
@@ -34,17 +34,18 @@ pub fn foreign(ledger: &LedgerView, cluster_id: &str) -> Option<Inheritance> {
 }
 
 /// Adopts a restored ledger if it was written on this cluster, otherwise borrows it.
-pub(super) fn take_over(pass: &Pass<'_>) -> Option<Plan> {
-    let (document, how) = (pass.document()?, foreign(&pass.world.ledger, &pass.world.operator.cluster_id)?);
-    let object = pass.object()?;
-    if object.spec.suspend && !pass.world.deleting() {
+pub(super) fn take_over(facts: &Facts<'_>) -> Option<Plan> {
+    let (document, how) =
+        (facts.document()?, foreign(&facts.world.ledger, &facts.world.operator.cluster_id)?);
+    let object = facts.object()?;
+    if object.spec.suspend && !facts.world.deleting() {
         return None;
     }
-    pass.step(Step::Inherit(inherited(pass, document, how)), Reason::Inherited)
+    facts.step(Step::Inherit(inherited(facts, document, how)), Reason::Inherited)
 }
 
-fn inherited(pass: &Pass<'_>, document: &Document, how: Inheritance) -> Inherited {
-    let subject = &pass.world.subject;
+fn inherited(facts: &Facts<'_>, document: &Document, how: Inheritance) -> Inherited {
+    let subject = &facts.world.subject;
     let tag = document.tag(&subject.namespace, &subject.name);
     Inherited {
         how,
@@ -56,24 +57,24 @@ fn inherited(pass: &Pass<'_>, document: &Document, how: Inheritance) -> Inherite
 }
 
 /// Applies a person's claim: to borrowed credentials, and if two owners seem to use one tag.
-pub(super) fn claim(pass: &Pass<'_>) -> Option<Plan> {
-    if !claimed(pass) {
+pub(super) fn claim(facts: &Facts<'_>) -> Option<Plan> {
+    if !claimed(facts) {
         return None;
     }
-    let document = pass.document()?;
+    let document = facts.document()?;
     if document.inherited.as_ref().is_some_and(|it| it.borrowed() > 0) {
-        return pass.step(Step::Record(Edit::Claim), Reason::Inherited);
+        return facts.step(Step::Record(Edit::Claim), Reason::Inherited);
     }
-    clashing(pass).next()?;
-    let numbers = clashing(pass).filter_map(|it| Some(naming::parts(&it.name)?.1));
-    let mut inherited = inherited(pass, document, Inheritance::Adopted);
+    clashing(facts).next()?;
+    let numbers = clashing(facts).filter_map(|it| Some(naming::parts(&it.name)?.1));
+    let mut inherited = inherited(facts, document, Inheritance::Adopted);
     inherited.through = numbers.fold(inherited.through, u32::max);
-    pass.step(Step::Inherit(inherited), Reason::Inherited)
+    facts.step(Step::Inherit(inherited), Reason::Inherited)
 }
 
-fn claimed(pass: &Pass<'_>) -> bool {
-    let annotations = pass.object().and_then(|object| object.metadata.annotations.as_ref());
-    annotations.and_then(|all| all.get(CLAIM_ANNOTATION)) == Some(&pass.world.operator.cluster_id)
+fn claimed(facts: &Facts<'_>) -> bool {
+    let annotations = facts.object().and_then(|object| object.metadata.annotations.as_ref());
+    annotations.and_then(|all| all.get(CLAIM_ANNOTATION)) == Some(&facts.world.operator.cluster_id)
 }
 
 /// Returns the command by which a person claims an object's credentials for this cluster.
@@ -88,14 +89,14 @@ pub(in crate::lifecycle) fn claim_command(world: &World) -> String {
 /// Returns credentials at the provider with this object's own tag that its ledger never requested.
 /// Either the cluster was rolled back, or a clone of it is running: in both cases somebody else may
 /// be using them.
-fn clashing<'a>(pass: &Pass<'a>) -> impl Iterator<Item = &'a FoundCredential> {
-    let own = pass.world.tag();
-    let document = pass.document();
+fn clashing<'a>(facts: &Facts<'a>) -> impl Iterator<Item = &'a FoundCredential> {
+    let own = facts.world.tag();
+    let document = facts.document();
     // A revision numbered below all that the ledger still lists was dropped there after it was
     // revoked.
     let oldest = document.and_then(|it| it.revisions.first()).map_or(0, |it| it.revision);
     let expected = document.and_then(|it| it.inherited.as_ref()).is_some_and(|it| it.tags.contains(&own));
-    let strays = if expected { &[] } else { pass.world.strays.as_slice() };
+    let strays = if expected { &[] } else { facts.world.strays.as_slice() };
     strays
         .iter()
         .filter(move |it| naming::parts(&it.name).is_some_and(|(tag, number)| tag == own && number >= oldest))
@@ -104,8 +105,8 @@ fn clashing<'a>(pass: &Pass<'a>) -> impl Iterator<Item = &'a FoundCredential> {
 
 /// Two clusters seem to use one tag: nothing is minted and nothing is revoked until a person says
 /// whose it is.
-pub(super) fn identity_clash(pass: &Pass<'_>) -> Option<Plan> {
-    let stray = clashing(pass).next()?;
+pub(super) fn identity_clash(facts: &Facts<'_>) -> Option<Plan> {
+    let stray = clashing(facts).next()?;
     let message = format!(
         "the provider has {} (client {}), which is tagged for this object and is not in its ledger: the \
          cluster was rolled back, or a clone of it uses the same account. Nothing is issued or revoked \
@@ -115,16 +116,16 @@ pub(super) fn identity_clash(pass: &Pass<'_>) -> Option<Plan> {
     let action = format!(
         "if there is a clone, start its Credwright with another --cluster-id. Then, or after a roll-back, \
          claim the credential for this cluster: {}",
-        claim_command(pass.world)
+        claim_command(facts.world)
     );
-    Some(Plan { action: Some(action), ..pass.rest(Reason::IdentityClash, message) })
+    Some(Plan { action: Some(action), ..facts.rest(Reason::IdentityClash, message) })
 }
 
 /// Revokes leftovers: credentials of lost responses and, once nothing inherited is in use any more,
 /// those with the tag of an earlier object that are in no ledger.
-pub(super) fn strays(pass: &Pass<'_>) -> Option<Plan> {
-    let document = pass.document()?;
-    let free = || pass.world.strays.iter().filter(|it| !it.held_elsewhere);
+pub(super) fn strays(facts: &Facts<'_>) -> Option<Plan> {
+    let document = facts.document()?;
+    let free = || facts.world.strays.iter().filter(|it| !it.held_elsewhere);
     let late = free().find_map(|it| {
         let known = document.revisions.iter().find(|known| known.name == it.name)?;
         let edit =
@@ -132,10 +133,10 @@ pub(super) fn strays(pass: &Pass<'_>) -> Option<Plan> {
         (known.state == State::Absent).then_some(edit)
     });
     if let Some(edit) = late {
-        return pass.step(Step::Record(edit), Reason::Stray);
+        return facts.step(Step::Record(edit), Reason::Stray);
     }
     let inherited = document.inherited.as_ref().filter(|it| it.how != Inheritance::Borrowed)?;
-    let own = pass.published().filter(|it| it.revision > inherited.through)?;
+    let own = facts.published().filter(|it| it.revision > inherited.through)?;
     let in_use = |it: &Revision| it.revision <= inherited.through && it.state.is_usable();
     if document.revisions.iter().any(in_use) {
         return None;
@@ -147,32 +148,32 @@ pub(super) fn strays(pass: &Pass<'_>) -> Option<Plan> {
     });
     match stray {
         Some(stray) => {
-            pass.step(Step::Record(Edit::Stray(Box::new(revision_of(pass, own, stray)))), Reason::Stray)
+            facts.step(Step::Record(Edit::Stray(Box::new(revision_of(facts, own, stray)))), Reason::Stray)
         }
-        None => nothing_is_left(pass, document, own),
+        None => nothing_is_left(facts, document, own),
     }
 }
 
-fn nothing_is_left(pass: &Pass<'_>, document: &Document, own: &Revision) -> Option<Plan> {
+fn nothing_is_left(facts: &Facts<'_>, document: &Document, own: &Revision) -> Option<Plan> {
     let inherited = document.inherited.as_ref()?;
     let left = |it: &Revision| it.revision <= inherited.through && it.state.may_be_alive();
-    let provider = pass.world.provider(&own.account).and_then(ProviderView::usable)?;
+    let provider = facts.world.provider(&own.account).and_then(ProviderView::usable)?;
     // Credentials made just before are listed by then.
     let from = own.issued_at.map(|at| at.later(provider.capabilities.listing_lag));
     let looked = !provider.capabilities.list || provider.listed.is_some_and(|at| from < Some(at));
     let over = looked && !document.revisions.iter().any(left);
-    if over { pass.step(Step::Record(Edit::Disinherit), Reason::Inherited) } else { None }
+    if over { facts.step(Step::Record(Edit::Disinherit), Reason::Inherited) } else { None }
 }
 
 /// A stray as a revision that is being revoked.
-fn revision_of(pass: &Pass<'_>, own: &Revision, stray: &FoundCredential) -> Revision {
+fn revision_of(facts: &Facts<'_>, own: &Revision, stray: &FoundCredential) -> Revision {
     let intent = Intent {
         writer: String::new(),
         id: naming::fingerprint(&[&stray.name]),
-        at: pass.now,
-        call_by: pass.now,
+        at: facts.now,
+        call_by: facts.now,
     };
-    let what = (pass.next_revision(), stray.name.clone());
+    let what = (facts.next_revision(), stray.name.clone());
     let why = (Reason::Stray, own.request.clone());
     Revision {
         state: State::Revoking,
@@ -183,24 +184,27 @@ fn revision_of(pass: &Pass<'_>, own: &Revision, stray: &FoundCredential) -> Revi
 }
 
 /// Leaves borrowed credentials that are not needed any more to the cluster that made them.
-pub(super) fn leave(pass: &Pass<'_>, revisions: &[u32]) -> Option<Plan> {
-    let borrowed: Vec<u32> =
-        revisions.iter().copied().filter(|it| pass.inheritance(*it) == Some(Inheritance::Borrowed)).collect();
+pub(super) fn leave(facts: &Facts<'_>, revisions: &[u32]) -> Option<Plan> {
+    let borrowed: Vec<u32> = revisions
+        .iter()
+        .copied()
+        .filter(|it| facts.inheritance(*it) == Some(Inheritance::Borrowed))
+        .collect();
     if borrowed.is_empty() {
         None
     } else {
-        pass.step(Step::Record(Edit::Leave { revisions: borrowed }), Reason::Inherited)
+        facts.step(Step::Record(Edit::Leave { revisions: borrowed }), Reason::Inherited)
     }
 }
 
 /// A clone seems to use credentials that are to be revoked: an object that is deleted leaves them
 /// alone.
-pub(super) fn leave_to_a_clone(pass: &Pass<'_>, revisions: &[u32]) -> Option<Plan> {
-    clashing(pass).next()?;
+pub(super) fn leave_to_a_clone(facts: &Facts<'_>, revisions: &[u32]) -> Option<Plan> {
+    clashing(facts).next()?;
     let revisions = revisions.to_vec();
     if revisions.is_empty() {
         None
     } else {
-        pass.step(Step::Record(Edit::Leave { revisions }), Reason::IdentityClash)
+        facts.step(Step::Record(Edit::Leave { revisions }), Reason::IdentityClash)
     }
 }

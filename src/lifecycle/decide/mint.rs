@@ -17,68 +17,70 @@ use crate::{
     },
 };
 
-use super::{by_hand, facts::Pass, growth, permitted, publish::target_is_taken, request, supported, waiting};
+use super::{
+    by_hand, facts::Facts, growth, permitted, publish::target_is_taken, request, supported, waiting,
+};
 
 /// The last check: mints (or asks a person to), says why it cannot, or rests because nothing is
 /// needed.
-pub(super) fn check(pass: &Pass<'_>) -> Option<Plan> {
-    let object = pass.object()?;
-    let request = request::desired_request(pass, object);
-    let need = match need(pass, object, &request) {
+pub(super) fn check(facts: &Facts<'_>) -> Option<Plan> {
+    let object = facts.object()?;
+    let request = request::desired_request(facts, object);
+    let need = match need(facts, object, &request) {
         Need::None => None,
         Need::Wait(plan) => return Some(plan),
         Need::Mint(reason, why) => Some((reason, why)),
     };
-    let provider = match (pass.world.desired_provider(), &need) {
+    let provider = match (facts.world.desired_provider(), &need) {
         (Some(ProviderView::Usable(provider)), _) => provider,
-        (_, None) => return Some(satisfied(pass)),
+        (_, None) => return Some(satisfied(facts)),
         (Some(ProviderView::Unusable { reason, message }), _) => {
-            return Some(pass.rest(*reason, message.clone()));
+            return Some(facts.rest(*reason, message.clone()));
         }
         (None, _) => {
             return Some(
-                pass.rest(Reason::ProviderPending, "the provider has not been checked yet".to_owned()),
+                facts.rest(Reason::ProviderPending, "the provider has not been checked yet".to_owned()),
             );
         }
     };
     let request = request::with_default_lifetime(request, provider.allow.as_ref());
     let by_hand = provider.capabilities.by_hand;
     let refused = || {
-        waiting::provider_is_deleted(pass, provider)
-            .or_else(|| supported::cannot_be_honoured(pass, &provider.capabilities, &request))
-            .or_else(|| permitted::not_allowed(pass, provider, &request))
-            .or_else(|| target_is_taken(pass))
-            .or_else(|| cannot_be_rendered(pass, object))
-            .or_else(|| waiting::suspected(pass, provider))
+        waiting::provider_is_deleted(facts, provider)
+            .or_else(|| supported::cannot_be_honoured(facts, &provider.capabilities, &request))
+            .or_else(|| permitted::not_allowed(facts, provider, &request))
+            .or_else(|| target_is_taken(facts))
+            .or_else(|| cannot_be_rendered(facts, object))
+            .or_else(|| waiting::suspected(facts, provider))
     };
     let Some(need) = need else {
         let may_replace = by_hand && refused().is_none();
-        let replaced = if may_replace { by_hand::replaced(pass, provider, &request) } else { None };
-        return replaced.or_else(|| Some(satisfied(pass)));
+        let replaced = if may_replace { by_hand::replaced(facts, provider, &request) } else { None };
+        return replaced.or_else(|| Some(satisfied(facts)));
     };
     if by_hand {
-        return refused().or_else(|| by_hand::needed(pass, provider, &request, need));
+        return refused().or_else(|| by_hand::needed(facts, provider, &request, need));
     }
     refused()
-        .or_else(|| waiting::unsettled(pass, provider))
-        .or_else(|| growth::holds(pass, &request, need.0))
-        .or_else(|| waiting::held_back(pass, &about::minting(&request, provider)))
-        .or_else(|| waiting::breaker(pass, object))
-        .or_else(|| waiting::used_up(pass, provider, need.0))
-        .or_else(|| waiting::paused(pass, provider))
-        .or_else(|| mint(pass, provider, request, need))
+        .or_else(|| waiting::unsettled(facts, provider))
+        .or_else(|| growth::holds(facts, &request, need.0))
+        .or_else(|| waiting::held_back(facts, &about::minting(&request, provider)))
+        .or_else(|| waiting::breaker(facts, object))
+        .or_else(|| waiting::used_up(facts, provider, need.0))
+        .or_else(|| waiting::paused(facts, provider))
+        .or_else(|| mint(facts, provider, request, need))
 }
 
 /// A template that can never work is reported before the first credential is issued in vain. Later
 /// ones are issued all the same: the published credential stays rendered by its old template until
 /// it ends.
-fn cannot_be_rendered(pass: &Pass<'_>, object: &ApiCredential) -> Option<Plan> {
-    if pass.document().is_some_and(|it| it.newest_issued().is_some()) {
+fn cannot_be_rendered(facts: &Facts<'_>, object: &ApiCredential) -> Option<Plan> {
+    if facts.document().is_some_and(|it| it.newest_issued().is_some()) {
         return None;
     }
     let error = render::rehearse(object.spec.secret.as_ref()).err()?;
     let message = format!("{error}; nothing is issued until it is corrected");
-    Some(pass.rest(Reason::TemplateInvalid, message))
+    Some(facts.rest(Reason::TemplateInvalid, message))
 }
 
 enum Need {
@@ -88,71 +90,71 @@ enum Need {
 }
 
 /// The ordered reasons for a new credential.
-fn need(pass: &Pass<'_>, object: &ApiCredential, request: &Request) -> Need {
-    let Some(newest) = pass.document().and_then(|it| it.newest_issued()) else {
+fn need(facts: &Facts<'_>, object: &ApiCredential, request: &Request) -> Need {
+    let Some(newest) = facts.document().and_then(|it| it.newest_issued()) else {
         return Need::Mint(Reason::FirstIssue, "no credential has been issued yet".to_owned());
     };
     if newest.dead_at.is_some() {
         return Need::Mint(Reason::FoundRevoked, "the provider refuses the published credential".to_owned());
     }
-    if let Some(changed) = request::difference(pass, object, newest, request) {
+    if let Some(changed) = request::difference(facts, object, newest, request) {
         return Need::Mint(Reason::SpecChanged, format!("{changed} was changed"));
     }
-    if pass.world.published().is_none_or(|it| it.revision != newest.revision) {
-        return waiting_to_be_published(pass, newest);
+    if facts.world.published().is_none_or(|it| it.revision != newest.revision) {
+        return waiting_to_be_published(facts, newest);
     }
     let asked = object.spec.rotation.as_ref().and_then(|rotation| rotation.request.as_deref());
     if asked.is_some() && asked != newest.request.rotation_request.as_deref() {
         return Need::Mint(Reason::Requested, "rotation.request has a new value".to_owned());
     }
-    match pass.schedule(newest) {
-        Some(times) if times.renewal <= pass.now => Need::Mint(
+    match facts.schedule(newest) {
+        Some(times) if times.renewal <= facts.now => Need::Mint(
             Reason::RenewalDue,
             format!("the published credential ends at {}", to_second(times.end)),
         ),
-        _ if pass.published().is_none() => waiting_to_be_published(pass, newest),
+        _ if facts.published().is_none() => waiting_to_be_published(facts, newest),
         _ => Need::None,
     }
 }
 
 /// Gives up a revision that was issued but never published, and no longer fits the spec: it would
 /// be replaced at once.
-pub(super) fn give_up(pass: &Pass<'_>) -> Option<Plan> {
-    let object = pass.object()?;
-    let newest = pass.document()?.newest_issued()?;
-    request::difference(pass, object, newest, &request::desired_request(pass, object))?;
-    let in_use = pass.world.active()?;
+pub(super) fn give_up(facts: &Facts<'_>) -> Option<Plan> {
+    let object = facts.object()?;
+    let newest = facts.document()?.newest_issued()?;
+    request::difference(facts, object, newest, &request::desired_request(facts, object))?;
+    let in_use = facts.world.active()?;
     if in_use.revision == newest.revision
-        || pass.world.held().any(|held| held == newest.revision)
-        || !pass.is_ours_to_end(newest)
+        || facts.world.held().any(|held| held == newest.revision)
+        || !facts.is_ours_to_end(newest)
     {
         return None;
     }
-    pass.step(Step::Record(Edit::StartRevoking { revisions: vec![newest.revision] }), Reason::SpecChanged)
+    facts.step(Step::Record(Edit::StartRevoking { revisions: vec![newest.revision] }), Reason::SpecChanged)
 }
 
-fn waiting_to_be_published(pass: &Pass<'_>, newest: &Revision) -> Need {
-    if let Some(plan) = target_is_taken(pass) {
+fn waiting_to_be_published(facts: &Facts<'_>, newest: &Revision) -> Need {
+    if let Some(plan) = target_is_taken(facts) {
         return Need::Wait(plan);
     }
-    if let Some(target) = pass.world.target().filter(|target| target.terminating) {
+    if let Some(target) = facts.world.target().filter(|target| target.terminating) {
         let message =
             format!("the Secret {} is being deleted; it is recreated as soon as it is gone", target.name);
-        return Need::Wait(pass.rest(Reason::Publishing, message));
+        return Need::Wait(facts.rest(Reason::Publishing, message));
     }
-    if let (Some(at), Some(object)) = (pass.repair_due(), pass.object()) {
+    if let (Some(at), Some(object)) = (facts.repair_due(), facts.object()) {
         let message = format!(
             "another writer keeps changing the Secret; Credwright restores it at {}. Find the writer: \
              kubectl get secret {} --namespace={} --output=yaml --show-managed-fields",
             to_second(at),
-            object.spec.target_name(&pass.world.subject.name),
-            pass.world.subject.namespace
+            object.spec.target_name(&facts.world.subject.name),
+            facts.world.subject.namespace
         );
-        return Need::Wait(pass.rest(Reason::Publishing, message));
+        return Need::Wait(facts.rest(Reason::Publishing, message));
     }
-    let publish = pass.failure(StepKind::Publish).map(|record| (StepKind::Publish, record));
+    let publish = facts.failure(StepKind::Publish).map(|record| (StepKind::Publish, record));
     let verify = || {
-        let its_own = pass.failure(StepKind::Verify).filter(|it| it.revision == Some(newest.revision));
+        let its_own = facts.failure(StepKind::Verify).filter(|it| it.revision == Some(newest.revision));
         its_own.map(|record| (StepKind::Verify, record))
     };
     let (reason, message) = match publish.or_else(verify) {
@@ -167,16 +169,16 @@ fn waiting_to_be_published(pass: &Pass<'_>, newest: &Revision) -> Need {
             ),
         ),
     };
-    Need::Wait(pass.rest(reason, message))
+    Need::Wait(facts.rest(reason, message))
 }
 
-fn satisfied(pass: &Pass<'_>) -> Plan {
-    let newest = pass.document().and_then(|it| it.newest_issued());
-    let times = newest.and_then(|it| pass.schedule(it));
+fn satisfied(facts: &Facts<'_>) -> Plan {
+    let newest = facts.document().and_then(|it| it.newest_issued());
+    let times = newest.and_then(|it| facts.schedule(it));
     let too_long = newest
-        .zip(pass.object())
+        .zip(facts.object())
         .is_some_and(|(newest, object)| schedule::renew_before_is_too_long(&object.spec, newest));
-    let provider = pass.world.desired_provider().and_then(ProviderView::usable);
+    let provider = facts.world.desired_provider().and_then(ProviderView::usable);
     let by_hand = provider.is_some_and(|it| it.capabilities.by_hand);
     let mut message = match times {
         Some(times) => {
@@ -193,33 +195,38 @@ fn satisfied(pass: &Pass<'_>) -> Plan {
             format!("{end}, so it is rotated only when the spec or rotation.request changes")
         }
     };
-    if by_hand && newest.is_some_and(|it| !pass.verifies(it)) {
+    if by_hand && newest.is_some_and(|it| !facts.verifies(it)) {
         message.push_str("; it was published unverified, because spec.intake.verify is Skip");
     }
-    if !by_hand && pass.object().is_some_and(|object| object.spec.intake.is_some()) && provider.is_some() {
+    if !by_hand && facts.object().is_some_and(|object| object.spec.intake.is_some()) && provider.is_some() {
         message.push_str("; spec.intake is not used, because the provider makes its credentials itself");
     }
     if too_long {
         message
             .push_str("; rotation.renewBefore is more than half of its life, so a third of its life is used");
     }
-    pass.rest(Reason::Issued, message)
+    facts.rest(Reason::Issued, message)
 }
 
-fn mint(pass: &Pass<'_>, provider: &UsableProvider, request: Request, why: (Reason, String)) -> Option<Plan> {
+fn mint(
+    facts: &Facts<'_>,
+    provider: &UsableProvider,
+    request: Request,
+    why: (Reason, String),
+) -> Option<Plan> {
     let (reason, message) = why;
-    let operator = &pass.world.operator;
-    let revision = pass.next_revision();
+    let operator = &facts.world.operator;
+    let revision = facts.next_revision();
     let capabilities = &provider.capabilities;
     let name = naming::unique_name(
         &request.name,
-        &pass.world.tag(),
+        &facts.world.tag(),
         revision,
         Some(operator.entropy),
         capabilities.name_max,
     )?;
-    let intent = pass.intent();
-    let account = pass.account(provider)?;
+    let intent = facts.intent();
+    let account = facts.account(provider)?;
     let revision = Revision::intended((revision, name), (reason, request), intent, account);
-    Some(Plan { message, ..pass.step(Step::Mint(Box::new(revision)), reason)? })
+    Some(Plan { message, ..facts.step(Step::Mint(Box::new(revision)), reason)? })
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use crate::api::Reason;
 
 use super::{
-    decide::facts::Pass,
+    decide::facts::Facts,
     model::{plan::Plan, world::World},
 };
 
@@ -31,12 +31,12 @@ pub(super) mod waiting;
 /// Decides the next step. A function: same world, same time, same plan.
 #[must_use]
 pub fn decide(world: &World, now: Timestamp) -> Plan {
-    let pass = Pass { world, now };
-    let plan = CHECKS.iter().find_map(|check| check(&pass));
-    reminders::with_reminder(&pass, plan.unwrap_or_else(|| pass.rest(Reason::Issued, String::new())))
+    let facts = Facts { world, now };
+    let plan = CHECKS.iter().find_map(|check| check(&facts));
+    reminders::with_reminder(&facts, plan.unwrap_or_else(|| facts.rest(Reason::Issued, String::new())))
 }
 
-type Check = fn(&Pass<'_>) -> Option<Plan>;
+type Check = fn(&Facts<'_>) -> Option<Plan>;
 
 const CHECKS: &[Check] = &[
     recovery::needless_copy,

@@ -21,86 +21,86 @@ use crate::{
     },
 };
 
-use super::{clock, facts::Pass, publish::target_is_taken, request, revoke, supported};
+use super::{clock, facts::Facts, publish::target_is_taken, request, revoke, supported};
 
 /// Returns what a shared provider does not let this namespace have. Leaving a restriction out is no
 /// way round it.
-pub(super) fn not_allowed(pass: &Pass<'_>, provider: &UsableProvider, request: &Request) -> Option<Plan> {
+pub(super) fn not_allowed(facts: &Facts<'_>, provider: &UsableProvider, request: &Request) -> Option<Plan> {
     let allow = provider.allow.as_ref()?;
-    let complaint = about_namespace(pass, allow)
+    let complaint = about_namespace(facts, allow)
         .or_else(|| about_scopes(allow, request))
         .or_else(|| about_lifetime(allow, request))
         .or_else(|| about_subnets(allow, request))
-        .or_else(|| about_retaining(pass, allow));
-    complaint.map(|message| pass.rest(Reason::NotAllowed, message))
+        .or_else(|| about_retaining(facts, allow));
+    complaint.map(|message| facts.rest(Reason::NotAllowed, message))
 }
 
 /// Revokes credentials of a shared provider whose life is over and which may not be renewed.
 /// Otherwise a tenant could keep one for ever: suspend its object, or ask for something that is not
 /// allowed. Where a renewal only fails, the credential stays.
-pub(super) fn outlived(pass: &Pass<'_>) -> Option<Plan> {
-    let object = pass.object()?;
-    if clock::seems_wrong(pass) {
+pub(super) fn outlived(facts: &Facts<'_>) -> Option<Plan> {
+    let object = facts.object()?;
+    if clock::seems_wrong(facts) {
         return None;
     }
     let over = |it: &Revision| {
-        end(pass, it).is_some_and(|end| end <= pass.now)
-            && pass.is_ours_to_end(it)
-            && pass.suspicion(it).is_none()
-            && may_not_be_renewed(pass, object, it)
+        end(facts, it).is_some_and(|end| end <= facts.now)
+            && facts.is_ours_to_end(it)
+            && facts.suspicion(it).is_none()
+            && may_not_be_renewed(facts, object, it)
     };
     let revisions: Vec<u32> =
-        pass.revisions().filter(|it| it.state.is_usable() && over(it)).map(|it| it.revision).collect();
+        facts.revisions().filter(|it| it.state.is_usable() && over(it)).map(|it| it.revision).collect();
     if !revisions.is_empty() {
-        return pass.step(Step::Record(Edit::StartRevoking { revisions }), Reason::Revoked);
+        return facts.step(Step::Record(Edit::StartRevoking { revisions }), Reason::Revoked);
     }
     // Nothing else is revoked while an object is suspended.
-    if object.spec.suspend { revoke::revoke_one(pass, over) } else { None }
+    if object.spec.suspend { revoke::revoke_one(facts, over) } else { None }
 }
 
 /// Returns the latest time at which a credential of a shared provider is revoked if it may not be
 /// renewed. That is at once (from when it was issued) if the owner says so of namespaces that are
 /// not admitted any more. Its own lifetime counts: it was allowed when it was issued, and an owner
 /// who lowers `maxLifetime` ends nothing at once.
-pub(in crate::lifecycle) fn end(pass: &Pass<'_>, it: &Revision) -> Option<Timestamp> {
+pub(in crate::lifecycle) fn end(facts: &Facts<'_>, it: &Revision) -> Option<Timestamp> {
     let may_be_alive = it.state.is_usable() || it.state == State::Revoking;
     let provider =
-        pass.world.provider(&it.account).and_then(ProviderView::usable).filter(|_| may_be_alive)?;
+        facts.world.provider(&it.account).and_then(ProviderView::usable).filter(|_| may_be_alive)?;
     let allow = provider.allow.as_ref()?;
-    if allow.on_withdrawal == OnWithdrawal::Revoke && !is_admitted(pass, allow) {
+    if allow.on_withdrawal == OnWithdrawal::Revoke && !is_admitted(facts, allow) {
         return it.issued_at;
     }
     let latest = || Some(it.issued_at?.later(allow.max_lifetime?.signed()));
-    let bound = allow.max_lifetime.is_some() || !is_admitted(pass, allow);
+    let bound = allow.max_lifetime.is_some() || !is_admitted(facts, allow);
     schedule::end(it).or_else(latest).filter(|_| bound)
 }
 
 /// Returns whether a decision of the tenant, or of the owner of the provider, prevents the
 /// replacement of `it`.
-fn may_not_be_renewed(pass: &Pass<'_>, object: &ApiCredential, it: &Revision) -> bool {
+fn may_not_be_renewed(facts: &Facts<'_>, object: &ApiCredential, it: &Revision) -> bool {
     let wanted = &object.spec.provider_ref;
     if object.spec.suspend || (wanted.kind, &wanted.name) != (it.account.kind, &it.account.name) {
         return true;
     }
-    let Some(provider) = pass.world.provider(&it.account).and_then(ProviderView::usable) else {
+    let Some(provider) = facts.world.provider(&it.account).and_then(ProviderView::usable) else {
         return false;
     };
-    let request = request::as_asked(pass, object, provider);
-    let rejected = || pass.failure(StepKind::Mint).is_some_and(|it| it.kind == Some(FailureKind::Rejected));
-    not_allowed(pass, provider, &request).is_some()
-        || supported::cannot_be_honoured(pass, &provider.capabilities, &request).is_some()
-        || target_is_taken(pass).is_some()
+    let request = request::as_asked(facts, object, provider);
+    let rejected = || facts.failure(StepKind::Mint).is_some_and(|it| it.kind == Some(FailureKind::Rejected));
+    not_allowed(facts, provider, &request).is_some()
+        || supported::cannot_be_honoured(facts, &provider.capabilities, &request).is_some()
+        || target_is_taken(facts).is_some()
         || rejected()
 }
 
-fn is_admitted(pass: &Pass<'_>, allow: &Allow) -> bool {
-    let subject = &pass.world.subject;
+fn is_admitted(facts: &Facts<'_>, allow: &Allow) -> bool {
+    let subject = &facts.world.subject;
     allow.namespaces.admit(&subject.namespace, subject.namespace_labels.as_deref())
 }
 
-fn about_namespace(pass: &Pass<'_>, allow: &Allow) -> Option<String> {
-    let subject = &pass.world.subject;
-    if is_admitted(pass, allow) {
+fn about_namespace(facts: &Facts<'_>, allow: &Allow) -> Option<String> {
+    let subject = &facts.world.subject;
+    if is_admitted(facts, allow) {
         return None;
     }
     let by_label = allow.namespaces.selector.is_some();
@@ -146,9 +146,9 @@ fn about_subnets(allow: &Allow, request: &Request) -> Option<String> {
 
 /// A renewal is not held back by this: the published credential must not end because its owner
 /// begins to ask for more. It is revoked with its object.
-fn about_retaining(pass: &Pass<'_>, allow: &Allow) -> Option<String> {
-    let asked = pass.object()?.spec.deletion_policy.retains();
-    let first = !pass.revisions().any(|it| it.state.is_usable());
+fn about_retaining(facts: &Facts<'_>, allow: &Allow) -> Option<String> {
+    let asked = facts.object()?.spec.deletion_policy.retains();
+    let first = !facts.revisions().any(|it| it.state.is_usable());
     (asked && first && !allow.retain).then(|| {
         "spec.deletionPolicy: the provider does not let credentials outlive their objects \
          (spec.allow.retain); set it to Revoke"

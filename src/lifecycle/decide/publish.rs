@@ -12,68 +12,69 @@ use crate::{
     },
 };
 
-use super::facts::Pass;
+use super::facts::Facts;
 
 /// Updates the fields beside the pair when the provider's change: endpoints move, and settings
 /// change. No credential is made for that.
-pub(super) fn follow_the_provider(pass: &Pass<'_>) -> Option<Plan> {
-    let moved = |it: &Revision| pass.fields_now(it).filter(|fields| *fields != it.fields);
-    let usable = pass.revisions().filter(|it| it.state.is_usable());
+pub(super) fn follow_the_provider(facts: &Facts<'_>) -> Option<Plan> {
+    let moved = |it: &Revision| facts.fields_now(it).filter(|fields| *fields != it.fields);
+    let usable = facts.revisions().filter(|it| it.state.is_usable());
     let (revision, fields) = usable.filter_map(|it| Some((it.revision, moved(it)?))).next()?;
-    pass.step(Step::Record(Edit::Follow { revision, fields }), Reason::Publishing)
+    facts.step(Step::Record(Edit::Follow { revision, fields }), Reason::Publishing)
 }
 
 /// Restores the Secret of workloads before anything else, provider up or down: if it was deleted,
 /// edited or renamed, or has another template.
-pub(super) fn render_what_is_active(pass: &Pass<'_>) -> Option<Plan> {
-    let active = pass.world.active()?;
-    let (previous, from) = pass.source(active);
-    let target = pass.world.target();
+pub(super) fn render_what_is_active(facts: &Facts<'_>) -> Option<Plan> {
+    let active = facts.world.active()?;
+    let (previous, from) = facts.source(active);
+    let target = facts.world.target();
     let right = target.filter(|it| !it.inherited).and_then(|it| it.intact.as_ref());
     let right = right.is_some_and(|it| it.revision == active.revision && it.from == from);
     let writable = target.is_none_or(|it| it.ours && !it.immutable && !it.terminating);
-    if right || !writable || pass.held_back(StepKind::Publish).is_some() || pass.repair_due().is_some() {
+    if right || !writable || facts.held_back(StepKind::Publish).is_some() || facts.repair_due().is_some() {
         return None;
     }
-    pass.step(Step::Publish { revision: active.revision, previous, from }, Reason::Publishing)
+    facts.step(Step::Publish { revision: active.revision, previous, from }, Reason::Publishing)
 }
 
-fn waits_to_be_published<'a>(pass: &Pass<'a>) -> Option<&'a Revision> {
-    let newest = pass.document()?.newest_issued()?;
-    let there = pass.world.published().is_some_and(|target| target.revision == newest.revision);
-    let is_repaired =
-        || pass.repair_due().is_some() && pass.world.active().map(|it| it.revision) == Some(newest.revision);
+fn waits_to_be_published<'a>(facts: &Facts<'a>) -> Option<&'a Revision> {
+    let newest = facts.document()?.newest_issued()?;
+    let there = facts.world.published().is_some_and(|target| target.revision == newest.revision);
+    let is_repaired = || {
+        facts.repair_due().is_some() && facts.world.active().map(|it| it.revision) == Some(newest.revision)
+    };
     (!there && newest.dead_at.is_none() && !is_repaired()).then_some(newest)
 }
 
-pub(super) fn verify(pass: &Pass<'_>) -> Option<Plan> {
-    let newest = waits_to_be_published(pass)?;
-    let verified = pass.is_verified(newest);
-    if verified || pass.trying_is_held_back(newest) || pass.verify_due(newest)? > pass.now {
+pub(super) fn verify(facts: &Facts<'_>) -> Option<Plan> {
+    let newest = waits_to_be_published(facts)?;
+    let verified = facts.is_verified(newest);
+    if verified || facts.trying_is_held_back(newest) || facts.verify_due(newest)? > facts.now {
         return None;
     }
-    if pass.callable(newest).is_none() || !pass.verifies(newest) {
+    if facts.callable(newest).is_none() || !facts.verifies(newest) {
         return None;
     }
-    pass.step(Step::Verify { revision: newest.revision }, Reason::Verifying)
+    facts.step(Step::Verify { revision: newest.revision }, Reason::Verifying)
 }
 
-pub(super) fn publish(pass: &Pass<'_>) -> Option<Plan> {
-    let newest = waits_to_be_published(pass)?;
-    let verified = pass.is_verified(newest);
-    if !verified && (pass.capabilities(newest).is_none() || pass.verifies(newest)) {
+pub(super) fn publish(facts: &Facts<'_>) -> Option<Plan> {
+    let newest = waits_to_be_published(facts)?;
+    let verified = facts.is_verified(newest);
+    if !verified && (facts.capabilities(newest).is_none() || facts.verifies(newest)) {
         return None;
     }
-    if target_is_taken(pass).is_some() || pass.held_back(StepKind::Publish).is_some() {
+    if target_is_taken(facts).is_some() || facts.held_back(StepKind::Publish).is_some() {
         return None;
     }
-    let (previous, from) = pass.source(newest);
-    pass.step(Step::Publish { revision: newest.revision, previous, from }, Reason::Publishing)
+    let (previous, from) = facts.source(newest);
+    facts.step(Step::Publish { revision: newest.revision, previous, from }, Reason::Publishing)
 }
 
 /// Returns why the target cannot be written, if it cannot.
-pub(super) fn target_is_taken(pass: &Pass<'_>) -> Option<Plan> {
-    let target = pass.world.target()?;
+pub(super) fn target_is_taken(facts: &Facts<'_>) -> Option<Plan> {
+    let target = facts.world.target()?;
     let name = &target.name;
     let (reason, message) = if !target.ours {
         (
@@ -91,55 +92,55 @@ pub(super) fn target_is_taken(pass: &Pass<'_>) -> Option<Plan> {
     } else {
         return None;
     };
-    let soon = pass.now.later(SignedDuration::from_mins(1));
-    let again = Wake::earliest(pass.instants().into_iter().chain([soon]));
-    Some(Plan { wake: again, ..pass.rest(reason, message) })
+    let soon = facts.now.later(SignedDuration::from_mins(1));
+    let again = Wake::earliest(facts.instants().into_iter().chain([soon]));
+    Some(Plan { wake: again, ..facts.rest(reason, message) })
 }
 
-pub(super) fn retire(pass: &Pass<'_>) -> Option<Plan> {
-    let newest = pass.published()?;
+pub(super) fn retire(facts: &Facts<'_>) -> Option<Plan> {
+    let newest = facts.published()?;
     let older = |it: &&Revision| it.state == State::Issued && it.revision < newest.revision;
-    let revisions: Vec<u32> = pass.revisions().filter(older).map(|it| it.revision).collect();
+    let revisions: Vec<u32> = facts.revisions().filter(older).map(|it| it.revision).collect();
     if revisions.is_empty() {
         return None;
     }
-    pass.step(Step::Record(Edit::Retire { revisions }), newest.reason)
+    facts.step(Step::Record(Edit::Retire { revisions }), newest.reason)
 }
 
-pub(super) fn try_what_is_published(pass: &Pass<'_>) -> Option<Plan> {
+pub(super) fn try_what_is_published(facts: &Facts<'_>) -> Option<Plan> {
     // If a person has to replace it, a credential that seemed dead may come back: an account that
     // was switched off is switched on.
-    let by_hand = |it: &Revision| pass.capabilities(it).is_some_and(|capabilities| capabilities.by_hand);
-    let published = pass.published().filter(|it| it.dead_at.is_none() || by_hand(it))?;
-    let due = pass.check_due(published) <= pass.now && !pass.trying_is_held_back(published);
-    let expired = published.expires_at.is_some_and(|end| end <= pass.now);
-    if !due || expired || pass.callable(published).is_none() || !pass.verifies(published) {
+    let by_hand = |it: &Revision| facts.capabilities(it).is_some_and(|capabilities| capabilities.by_hand);
+    let published = facts.published().filter(|it| it.dead_at.is_none() || by_hand(it))?;
+    let due = facts.check_due(published) <= facts.now && !facts.trying_is_held_back(published);
+    let expired = published.expires_at.is_some_and(|end| end <= facts.now);
+    if !due || expired || facts.callable(published).is_none() || !facts.verifies(published) {
         return None;
     }
-    pass.step(Step::Verify { revision: published.revision }, Reason::Verifying)
+    facts.step(Step::Verify { revision: published.revision }, Reason::Verifying)
 }
 
 /// Notes when `secret.name` was changed. The age of the Secret does not tell: after a change back,
 /// the Secret with the present name is older than the one that workloads have moved to.
-pub(super) fn note_renaming(pass: &Pass<'_>) -> Option<Plan> {
-    pass.renamed_target()?;
-    pass.world.published()?;
-    let to = pass.world.target()?.name.clone();
-    if pass.document()?.renamed.as_ref().is_some_and(|it| it.to == to) {
+pub(super) fn note_renaming(facts: &Facts<'_>) -> Option<Plan> {
+    facts.renamed_target()?;
+    facts.world.published()?;
+    let to = facts.world.target()?.name.clone();
+    if facts.document()?.renamed.as_ref().is_some_and(|it| it.to == to) {
         return None;
     }
-    pass.step(Step::Record(Edit::Rename { to }), Reason::SpecChanged)
+    facts.step(Step::Record(Edit::Rename { to }), Reason::SpecChanged)
 }
 
 /// Deletes the Secret of an earlier `secret.name` after the overlap, so that workloads can be moved
 /// to the new one, but no later than the end of the credential in it.
-pub(super) fn remove_renamed_target(pass: &Pass<'_>) -> Option<Plan> {
-    let newest = pass.published()?;
-    let old = pass.renamed_target()?;
-    let held = old.intact.as_ref().and_then(|it| pass.document()?.revision(it.revision));
-    let ends = held.is_some_and(|it| pass.revoke_at(it, newest).is_some_and(|at| at <= pass.now));
-    if !ends && pass.renaming_is_over(old)? > pass.now {
+pub(super) fn remove_renamed_target(facts: &Facts<'_>) -> Option<Plan> {
+    let newest = facts.published()?;
+    let old = facts.renamed_target()?;
+    let held = old.intact.as_ref().and_then(|it| facts.document()?.revision(it.revision));
+    let ends = held.is_some_and(|it| facts.revoke_at(it, newest).is_some_and(|at| at <= facts.now));
+    if !ends && facts.renaming_is_over(old)? > facts.now {
         return None;
     }
-    pass.step(Step::DeleteTarget { name: old.name.clone() }, Reason::Publishing)
+    facts.step(Step::DeleteTarget { name: old.name.clone() }, Reason::Publishing)
 }

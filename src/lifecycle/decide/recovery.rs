@@ -18,101 +18,101 @@ use crate::{
     },
 };
 
-use super::{facts::Pass, publish::render_what_is_active, request};
+use super::{facts::Facts, publish::render_what_is_active, request};
 
 /// The pause after a ledger could not be rebuilt.
 const TRY_AGAIN: SignedDuration = SignedDuration::from_mins(10);
 
 /// While the ledger exists, a copy is only of use if the ledger is to be recreated.
-pub(super) fn needless_copy(pass: &Pass<'_>) -> Option<Plan> {
-    let LedgerView::Present { terminating, .. } = &pass.world.ledger else { return None };
-    let needless = terminating.is_none() || pass.world.is_ending();
-    pass.world.copy.as_ref().filter(|_| needless)?;
-    pass.step(Step::RemoveCopy, Reason::LedgerRebuilt)
+pub(super) fn needless_copy(facts: &Facts<'_>) -> Option<Plan> {
+    let LedgerView::Present { terminating, .. } = &facts.world.ledger else { return None };
+    let needless = terminating.is_none() || facts.world.is_ending();
+    facts.world.copy.as_ref().filter(|_| needless)?;
+    facts.step(Step::RemoveCopy, Reason::LedgerRebuilt)
 }
 
 /// Someone deletes the ledger of a live object. With its finalizer it is still the ledger; it is
 /// copied, released, and recreated from the copy.
-pub(super) fn deleted_ledger(pass: &Pass<'_>) -> Option<Plan> {
-    let LedgerView::Present { document, terminating, held, .. } = &pass.world.ledger else { return None };
+pub(super) fn deleted_ledger(facts: &Facts<'_>) -> Option<Plan> {
+    let LedgerView::Present { document, terminating, held, .. } = &facts.world.ledger else { return None };
     terminating.as_ref()?;
     if document.revisions.iter().any(|it| it.state == State::Intended) {
         return None;
     }
-    if pass.world.copied().is_none_or(|it| it.write_id != document.write_id) {
-        return pass.step(Step::CopyLedger, Reason::LedgerRebuilt);
+    if facts.world.copied().is_none_or(|it| it.write_id != document.write_id) {
+        return facts.step(Step::CopyLedger, Reason::LedgerRebuilt);
     }
     if *held {
-        return pass.step(Step::DropLedger, Reason::LedgerRebuilt);
+        return facts.step(Step::DropLedger, Reason::LedgerRebuilt);
     }
-    render_what_is_active(pass).or_else(|| Some(held_by_others(pass)))
+    render_what_is_active(facts).or_else(|| Some(held_by_others(facts)))
 }
 
 /// Our part is done: the ledger stays until another controller removes its finalizer.
-fn held_by_others(pass: &Pass<'_>) -> Plan {
-    let (name, namespace) = (ledger_name(&pass.world.subject.name), &pass.world.subject.namespace);
+fn held_by_others(facts: &Facts<'_>) -> Plan {
+    let (name, namespace) = (ledger_name(&facts.world.subject.name), &facts.world.subject.namespace);
     let message = format!(
         "the ledger {name} is being deleted, but another controller's finalizer blocks that; it is \
          recreated when it is gone, and nothing is issued or revoked until then. Find out whose finalizer \
          it is: kubectl get secret {name} --namespace={namespace} --output=yaml"
     );
-    pass.rest(Reason::LedgerLost, message)
+    facts.rest(Reason::LedgerLost, message)
 }
 
 /// Writes a ledger once more if it is outdated. A ledger created together with its first credential
 /// lacks its own UID, so it could not be told from a backup of itself. A ledger whose label was
 /// removed is not watched. A ledger that is sealed with the previous key cannot be read once a
 /// person has removed that key.
-pub(super) fn outdated_ledger(pass: &Pass<'_>) -> Option<Plan> {
-    let document = pass.document()?;
+pub(super) fn outdated_ledger(facts: &Facts<'_>) -> Option<Plan> {
+    let document = facts.document()?;
     let unknown =
         || document.ledger_uid.is_none() && document.revisions.iter().any(|it| it.state.is_usable());
-    let outdated = matches!(pass.world.ledger, LedgerView::Present { up_to_date: false, .. });
+    let outdated = matches!(facts.world.ledger, LedgerView::Present { up_to_date: false, .. });
     if !outdated && !unknown() {
         return None;
     }
-    pass.step(Step::Record(Edit::Identify), Reason::LedgerRebuilt)
+    facts.step(Step::Record(Edit::Identify), Reason::LedgerRebuilt)
 }
 
 /// A ledger that cannot be read is released only if a person deletes it.
-pub(super) fn unreadable_ledger(pass: &Pass<'_>) -> Option<Plan> {
-    let LedgerView::Unreadable { why, held, terminating } = &pass.world.ledger else { return None };
+pub(super) fn unreadable_ledger(facts: &Facts<'_>) -> Option<Plan> {
+    let LedgerView::Unreadable { why, held, terminating } = &facts.world.ledger else { return None };
     match (*terminating, *held) {
-        (true, true) => return pass.step(Step::DropLedger, Reason::LedgerUnreadable),
-        (true, false) => return Some(held_by_others(pass)),
+        (true, true) => return facts.step(Step::DropLedger, Reason::LedgerUnreadable),
+        (true, false) => return Some(held_by_others(facts)),
         (false, _) => {}
     }
     let message = format!(
         "{why}. If that is not possible, delete the Secret {}: Credwright then rebuilds it from status \
          and from the Secret that workloads read",
-        ledger_name(&pass.world.subject.name)
+        ledger_name(&facts.world.subject.name)
     );
-    Some(pass.rest(Reason::LedgerUnreadable, message))
+    Some(facts.rest(Reason::LedgerUnreadable, message))
 }
 
 /// Rebuilds a ledger that is gone, or older than the last publication. Nothing is minted while the
 /// published credential works.
-pub(super) fn lost_ledger(pass: &Pass<'_>) -> Option<Plan> {
-    let object = pass.object()?;
-    let absent = matches!(pass.world.ledger, LedgerView::Absent);
-    if absent && pass.world.copied().is_some() {
-        return pass.step(Step::RestoreLedger, Reason::LedgerRebuilt);
+pub(super) fn lost_ledger(facts: &Facts<'_>) -> Option<Plan> {
+    let object = facts.object()?;
+    let absent = matches!(facts.world.ledger, LedgerView::Absent);
+    if absent && facts.world.copied().is_some() {
+        return facts.step(Step::RestoreLedger, Reason::LedgerRebuilt);
     }
-    let newest = pass.document().map_or(0, |it| it.next_revision() - 1);
+    let newest = facts.document().map_or(0, |it| it.next_revision() - 1);
     // A Secret that only has this object's name does not prove that anything was published.
-    let target = pass.world.targets.iter().any(|target| target.ours && target.intact.is_some());
-    let seen = seen_last(pass, object);
+    let target = facts.world.targets.iter().any(|target| target.ours && target.intact.is_some());
+    let seen = seen_last(facts, object);
     let listed = || object.status.iter().flat_map(|status| &status.credentials).any(|it| !is_over(it));
     if !(absent && (target || seen.is_some() || listed()) || !absent && seen > Some(newest)) {
         return None;
     }
-    let ledger = ledger_name(&pass.world.subject.name);
-    let Some(ProviderView::Usable(provider)) = pass.world.desired_provider() else {
+    let ledger = ledger_name(&facts.world.subject.name);
+    let Some(ProviderView::Usable(provider)) = facts.world.desired_provider() else {
         let message = format!("the ledger {ledger} is gone; it is rebuilt when the provider can be used");
-        return Some(pass.rest(Reason::LedgerLost, message));
+        return Some(facts.rest(Reason::LedgerLost, message));
     };
     if let Some(again) =
-        pass.world.memory.unrecoverable.map(|at| at.later(TRY_AGAIN)).filter(|at| *at > pass.now)
+        facts.world.memory.unrecoverable.map(|at| at.later(TRY_AGAIN)).filter(|at| *at > facts.now)
     {
         let message = format!(
             "the ledger {ledger} is gone, and it cannot be rebuilt, because the Secret that workloads \
@@ -120,24 +120,24 @@ pub(super) fn lost_ledger(pass: &Pass<'_>) -> Option<Plan> {
              may still work. Restore the ledger from a backup, or delete that Secret: then a new \
              credential is issued"
         );
-        return Some(pass.rest_until(again, Reason::LedgerLost, message));
+        return Some(facts.rest_until(again, Reason::LedgerLost, message));
     }
-    let request = request::as_asked(pass, object, provider);
-    let recovery = recovery(pass, object, newest, &request);
-    pass.step(Step::Recover(Box::new(recovery)), Reason::LedgerRebuilt)
+    let request = request::as_asked(facts, object, provider);
+    let recovery = recovery(facts, object, newest, &request);
+    facts.step(Step::Recover(Box::new(recovery)), Reason::LedgerRebuilt)
 }
 
 /// The revision that was last known to be published.
-fn seen_last(pass: &Pass<'_>, object: &ApiCredential) -> Option<u32> {
+fn seen_last(facts: &Facts<'_>, object: &ApiCredential) -> Option<u32> {
     let in_status = object.status.as_ref().and_then(|status| status.revision);
-    let in_target = pass.world.published().map(|it| it.revision);
+    let in_target = facts.world.published().map(|it| it.revision);
     in_target.max(in_status)
 }
 
-fn recovery(pass: &Pass<'_>, object: &ApiCredential, newest: u32, request: &Request) -> Recovery {
+fn recovery(facts: &Facts<'_>, object: &ApiCredential, newest: u32, request: &Request) -> Recovery {
     let status = object.status.clone().unwrap_or_default();
-    let held =
-        holder(pass).and_then(|it| Some((it, it.intact.as_ref().map(|it| it.revision).or(status.revision)?)));
+    let held = holder(facts)
+        .and_then(|it| Some((it, it.intact.as_ref().map(|it| it.revision).or(status.revision)?)));
     let held = held.filter(|(_, revision)| *revision > newest);
     let published = held.map(|(target, revision)| Published {
         target: target.name.clone(),
@@ -146,9 +146,9 @@ fn recovery(pass: &Pass<'_>, object: &ApiCredential, newest: u32, request: &Requ
     });
     let alive = |it: &&CredentialStatus| !is_over(it) && it.revision > newest;
     let mut listed: Vec<CredentialStatus> = status.credentials.iter().filter(alive).cloned().collect();
-    let mut borrowed = listed.iter().filter(|it| is_borrowed(pass, &it.name)).map(|it| it.revision).max();
+    let mut borrowed = listed.iter().filter(|it| is_borrowed(facts, &it.name)).map(|it| it.revision).max();
     if let Some(it) = published.as_ref().filter(|it| !listed.iter().any(|one| one.revision == it.revision)) {
-        listed.push(unlisted(pass, it));
+        listed.push(unlisted(facts, it));
         // A Secret restored without its ledger does not say which cluster it came from, so treat it
         // as borrowed.
         borrowed = borrowed.max(held.filter(|(target, _)| target.inherited).map(|(_, revision)| revision));
@@ -163,7 +163,7 @@ fn recovery(pass: &Pass<'_>, object: &ApiCredential, newest: u32, request: &Requ
                 (false, true) => State::Left,
                 (false, false) => State::Revoking,
             };
-            rebuilt(pass, it, state, (request, made_at(pass, object, it)))
+            rebuilt(facts, it, state, (request, made_at(facts, object, it)))
         })
         .collect();
     let through = revisions.iter().map(|it| it.revision).chain(status.revision).fold(newest, u32::max);
@@ -171,68 +171,68 @@ fn recovery(pass: &Pass<'_>, object: &ApiCredential, newest: u32, request: &Requ
         how: Inheritance::Rebuilt,
         through,
         borrowed_through: borrowed.unwrap_or(0),
-        tags: tags(pass, &revisions),
-        objects: vec![pass.world.object_uid().to_owned()],
+        tags: tags(facts, &revisions),
+        objects: vec![facts.world.object_uid().to_owned()],
     };
-    Recovery { inherited, revisions, published, mints: mints(pass, &status.credentials, newest) }
+    Recovery { inherited, revisions, published, mints: mints(facts, &status.credentials, newest) }
 }
 
 /// Returns when the credentials in status were issued, if that is less than an hour ago: a ledger
 /// that is forced away does not reset the limits. Mints that the process has counted with the
 /// deleted ledger count already.
-fn mints(pass: &Pass<'_>, listed: &[CredentialStatus], newest: u32) -> Vec<Timestamp> {
+fn mints(facts: &Facts<'_>, listed: &[CredentialStatus], newest: u32) -> Vec<Timestamp> {
     let counted = |issued: Timestamp| {
         // Status has times in whole seconds.
         let asked = issued.earlier(LONGEST_CALL)..=issued.later(SignedDuration::from_secs(1));
-        pass.world.minted_before.iter().any(|it| asked.contains(it))
+        facts.world.minted_before.iter().any(|it| asked.contains(it))
     };
-    let recent = |at: &Timestamp| backoff::counts(*at, pass.now) && !counted(*at);
+    let recent = |at: &Timestamp| backoff::counts(*at, facts.now) && !counted(*at);
     listed.iter().filter(|it| it.revision > newest).filter_map(|it| it.issued_at).filter(recent).collect()
 }
 
 /// Returns this object's own tag and those in the names of `revisions`: after a restore the names
 /// have the tag of the object before it. The credentials of another cluster are not searched.
-fn tags(pass: &Pass<'_>, revisions: &[Revision]) -> Vec<String> {
-    let ours = revisions.iter().filter(|it| !is_borrowed(pass, &it.name)).filter_map(Revision::tag);
-    [pass.world.tag()].into_iter().chain(ours.map(str::to_owned)).collect()
+fn tags(facts: &Facts<'_>, revisions: &[Revision]) -> Vec<String> {
+    let ours = revisions.iter().filter(|it| !is_borrowed(facts, &it.name)).filter_map(Revision::tag);
+    [facts.world.tag()].into_iter().chain(ours.map(str::to_owned)).collect()
 }
 
 /// The account that a credential in status was made at: the spec may name another one by now.
-pub(super) fn made_at(pass: &Pass<'_>, object: &ApiCredential, listed: &CredentialStatus) -> Account {
+pub(super) fn made_at(facts: &Facts<'_>, object: &ApiCredential, listed: &CredentialStatus) -> Account {
     let at = listed.provider_ref.as_ref().unwrap_or(&object.spec.provider_ref);
     let unknown = Account { kind: at.kind, name: at.name.clone(), fingerprint: String::new() };
-    let provider = pass.world.provider(&unknown).and_then(ProviderView::usable);
+    let provider = facts.world.provider(&unknown).and_then(ProviderView::usable);
     let fingerprint = provider.map(|it| it.fingerprint.clone()).unwrap_or_default();
     Account { fingerprint, ..unknown }
 }
 
 /// Returns the Secret to take the pair back from: the spec's own, unless somebody edited that and
 /// another of ours is unchanged.
-fn holder<'a>(pass: &Pass<'a>) -> Option<&'a TargetView> {
-    let named = pass.world.target().filter(|it| it.ours);
+fn holder<'a>(facts: &Facts<'a>) -> Option<&'a TargetView> {
+    let named = facts.world.target().filter(|it| it.ours);
     let as_written = |it: &&TargetView| it.ours && it.intact.is_some();
     let newest = || {
-        let all = pass.world.targets.iter().filter(as_written);
+        let all = facts.world.targets.iter().filter(as_written);
         all.max_by_key(|it| it.intact.as_ref().map(|it| it.revision))
     };
     named.filter(as_written).or_else(newest).or(named)
 }
 
 /// Returns whether another cluster made it: our names say which.
-fn is_borrowed(pass: &Pass<'_>, name: &str) -> bool {
-    let ours = naming::cluster_tag(&pass.world.operator.cluster_id);
+fn is_borrowed(facts: &Facts<'_>, name: &str) -> bool {
+    let ours = naming::cluster_tag(&facts.world.operator.cluster_id);
     naming::parts(name).is_some_and(|(tag, _)| !tag.starts_with(&ours))
 }
 
 /// Returns a credential that the target holds and that status does not list.
-fn unlisted(pass: &Pass<'_>, published: &Published) -> CredentialStatus {
+fn unlisted(facts: &Facts<'_>, published: &Published) -> CredentialStatus {
     CredentialStatus {
         revision: published.revision,
         state: String::new(),
-        name: format!("{}-{}", pass.world.tag(), published.revision),
+        name: format!("{}-{}", facts.world.tag(), published.revision),
         provider_ref: None,
         client_id: published.client_id.clone(),
-        issued_at: pass.world.target().and_then(|it| it.created_at),
+        issued_at: facts.world.target().and_then(|it| it.created_at),
         expires_at: None,
         revoke_at: None,
         reason: Reason::LedgerRebuilt,
@@ -242,12 +242,12 @@ fn unlisted(pass: &Pass<'_>, published: &Published) -> CredentialStatus {
 /// Rebuilds the published revision as it is. All others are to be revoked, once a credential minted
 /// here has replaced it.
 fn rebuilt(
-    pass: &Pass<'_>,
+    facts: &Facts<'_>,
     listed: &CredentialStatus,
     state: State,
     (request, account): (&Request, Account),
 ) -> Revision {
-    let at = listed.issued_at.unwrap_or(pass.now);
+    let at = listed.issued_at.unwrap_or(facts.now);
     let intent = Intent { writer: String::new(), id: naming::fingerprint(&[&listed.name]), at, call_by: at };
     let what = (listed.revision, listed.name.clone());
     Revision {

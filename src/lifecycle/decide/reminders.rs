@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-use super::{facts::Pass, removal};
+use super::{facts::Facts, removal};
 
 /// The pause between two reminders.
 const REMIND_EVERY: SignedDuration = SignedDuration::from_hours(24);
@@ -24,7 +24,7 @@ const REMIND_EVERY: SignedDuration = SignedDuration::from_hours(24);
 pub(in crate::lifecycle) const TOLD_AFTER: u32 = 3;
 
 /// Returns what a person has to do, the most important first: each with its reason and its steps.
-pub(in crate::lifecycle) fn outstanding(pass: &Pass<'_>, plan: &Plan) -> Vec<(Reason, String)> {
+pub(in crate::lifecycle) fn outstanding(facts: &Facts<'_>, plan: &Plan) -> Vec<(Reason, String)> {
     let silent = matches!(
         plan.reason,
         Reason::Suspended | Reason::Deleting | Reason::LedgerUnreadable | Reason::LedgerLost
@@ -33,23 +33,23 @@ pub(in crate::lifecycle) fn outstanding(pass: &Pass<'_>, plan: &Plan) -> Vec<(Re
         return Vec::new();
     }
     let asked = plan.action.as_ref().map(|_| (plan.reason, plan.in_full()));
-    let removals = removal::awaited(pass).map(|message| (Reason::RemovalAwaited, message));
-    let refused = refused_revocation(pass).map(|message| (Reason::RevocationFailed, message));
+    let removals = removal::awaited(facts).map(|message| (Reason::RemovalAwaited, message));
+    let refused = refused_revocation(facts).map(|message| (Reason::RevocationFailed, message));
     asked.into_iter().chain(removals).chain(refused).collect()
 }
 
 /// Returns the message about a revocation that the provider refuses, or that fails again and again:
 /// the credential still works. Credwright retries until it succeeds, or until the pair is refused
 /// because a person has removed the credential.
-fn refused_revocation(pass: &Pass<'_>) -> Option<String> {
-    let record = pass.document()?.failures.get(&StepKind::Revoke)?;
+fn refused_revocation(facts: &Facts<'_>) -> Option<String> {
+    let record = facts.document()?.failures.get(&StepKind::Revoke)?;
     let refuses =
         record.kind.is_some_and(|kind| kind != FailureKind::Ambiguous && kind.is_of_one_credential());
-    let revision = record.revision.and_then(|number| pass.document()?.revision(number))?;
+    let revision = record.revision.and_then(|number| facts.document()?.revision(number))?;
     if revision.state != State::Revoking || !(refuses || record.count >= TOLD_AFTER) {
         return None;
     }
-    let capabilities = pass.capabilities(revision)?;
+    let capabilities = facts.capabilities(revision)?;
     Some(format!(
         "{}; it may still be used. Remove {} (client {}) at {}. Credwright retries at {}, and then \
          notices that it is gone",
@@ -62,16 +62,16 @@ fn refused_revocation(pass: &Pass<'_>) -> Option<String> {
 }
 
 /// A plan at rest, with the daily reminder of what a person has to do.
-pub(super) fn with_reminder(pass: &Pass<'_>, plan: Plan) -> Plan {
+pub(super) fn with_reminder(facts: &Facts<'_>, plan: Plan) -> Plan {
     let notes: Vec<(Reason, String)> = match plan.step {
         Some(_) => Vec::new(),
-        None => outstanding(pass, &plan),
+        None => outstanding(facts, &plan),
     };
     if notes.is_empty() {
         return plan;
     }
-    let Some((due, next)) = reminders(pass) else { return plan };
-    let last = pass.world.memory.reminded.unwrap_or(pass.world.operator.started);
+    let Some((due, next)) = reminders(facts) else { return plan };
+    let last = facts.world.memory.reminded.unwrap_or(facts.world.operator.started);
     if due.is_some_and(|due| due > last) {
         return Plan { step: Some(Step::Remind(notes)), wake: Wake::OnChange, ..plan };
     }
@@ -80,9 +80,9 @@ pub(super) fn with_reminder(pass: &Pass<'_>, plan: Plan) -> Plan {
 
 /// The reminder that was due last, if there was one, and the next. They come whole days after the
 /// object was created: the same for every process, so that a restart sends no reminder.
-fn reminders(pass: &Pass<'_>) -> Option<(Option<Timestamp>, Timestamp)> {
-    let made = pass.object()?.metadata.creation_timestamp.as_ref()?.0;
-    let days = pass.now.duration_since(made).as_hours().max(0) / REMIND_EVERY.as_hours();
+fn reminders(facts: &Facts<'_>) -> Option<(Option<Timestamp>, Timestamp)> {
+    let made = facts.object()?.metadata.creation_timestamp.as_ref()?.0;
+    let days = facts.now.duration_since(made).as_hours().max(0) / REMIND_EVERY.as_hours();
     let nth = |days: i64| made.checked_add(REMIND_EVERY.checked_mul(i32::try_from(days).ok()?)?).ok();
     Some((nth(days).filter(|_| days > 0), nth(days + 1)?))
 }

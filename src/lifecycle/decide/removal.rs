@@ -17,32 +17,32 @@ use crate::{
     },
 };
 
-use super::facts::Pass;
+use super::facts::Facts;
 
 /// The first and the longest pause between two tries of a credential that is to be removed.
 const LOOKS: (SignedDuration, SignedDuration) =
     (SignedDuration::from_secs(15), SignedDuration::from_hours(1));
 
 /// Records that a person confirms a removal which Credwright can neither do nor look for.
-pub(super) fn said_to_be_gone(pass: &Pass<'_>) -> Option<Plan> {
-    let gone = pass.revisions().find(|it| {
+pub(super) fn said_to_be_gone(facts: &Facts<'_>) -> Option<Plan> {
+    let gone = facts.revisions().find(|it| {
         it.state == State::Revoking
-            && cannot(pass, it, |capabilities| pass.can_revoke(it, capabilities))
-            && is_named(it, said_of(pass, it))
+            && cannot(facts, it, |capabilities| facts.can_revoke(it, capabilities))
+            && is_named(it, said_of(facts, it))
     })?;
     let message = format!("a person confirmed that {} is gone", gone.name);
     let edit = Edit::Revoked { revision: gone.revision };
-    Some(Plan { message, ..pass.step(Step::Record(edit), Reason::Revoked)? })
+    Some(Plan { message, ..facts.step(Step::Record(edit), Reason::Revoked)? })
 }
 
 /// Returns the credential that a person confirms as removed. At a shared provider only its owner
 /// may say so, and not the tenant, who could keep a living credential that way.
-fn said_of<'a>(pass: &'a Pass<'_>, it: &Revision) -> Option<&'a str> {
+fn said_of<'a>(facts: &'a Facts<'_>, it: &Revision) -> Option<&'a str> {
     if is_shared(it) {
-        let provider = pass.world.provider(&it.account)?.usable()?;
+        let provider = facts.world.provider(&it.account)?.usable()?;
         return provider.standing.removed.as_deref();
     }
-    pass.object()?.metadata.annotations.as_ref()?.get(REMOVED_ANNOTATION).map(String::as_str)
+    facts.object()?.metadata.annotations.as_ref()?.get(REMOVED_ANNOTATION).map(String::as_str)
 }
 
 fn is_named(it: &Revision, said: Option<&str>) -> bool {
@@ -55,52 +55,56 @@ fn is_shared(it: &Revision) -> bool {
 }
 
 /// Returns whether the provider lacks something, or its capabilities are not known.
-fn cannot(pass: &Pass<'_>, revision: &Revision, has: impl Fn(&Capabilities) -> bool) -> bool {
-    pass.capabilities(revision).is_none_or(|capabilities| !has(capabilities))
+fn cannot(facts: &Facts<'_>, revision: &Revision, has: impl Fn(&Capabilities) -> bool) -> bool {
+    facts.capabilities(revision).is_none_or(|capabilities| !has(capabilities))
 }
 
 /// Checks whether a person has removed a retired credential.
-pub(super) fn look(pass: &Pass<'_>) -> Option<Plan> {
-    let beside = pass.published().filter(|it| it.dead_at.is_none())?;
-    let due = |it: &&Revision| checkable(pass, it, beside) && due_at(pass, it) <= pass.now;
-    let revision = pass.revisions().filter(due).min_by_key(|it| due_at(pass, it))?.revision;
-    pass.step(Step::CheckRemoval { revision, beside: beside.revision }, Reason::RemovalAwaited)
+pub(super) fn look(facts: &Facts<'_>) -> Option<Plan> {
+    let beside = facts.published().filter(|it| it.dead_at.is_none())?;
+    let due = |it: &&Revision| checkable(facts, it, beside) && due_at(facts, it) <= facts.now;
+    let revision = facts.revisions().filter(due).min_by_key(|it| due_at(facts, it))?.revision;
+    facts.step(Step::CheckRemoval { revision, beside: beside.revision }, Reason::RemovalAwaited)
 }
 
 /// Returns when a removal is looked for next.
-pub(super) fn instants<'a>(pass: &'a Pass<'_>) -> impl Iterator<Item = Timestamp> + 'a {
-    let beside = pass.published();
-    pass.revisions()
-        .filter(move |it| beside.is_some_and(|beside| checkable(pass, it, beside)))
-        .map(|it| due_at(pass, it))
+pub(super) fn instants<'a>(facts: &'a Facts<'_>) -> impl Iterator<Item = Timestamp> + 'a {
+    let beside = facts.published();
+    facts
+        .revisions()
+        .filter(move |it| beside.is_some_and(|beside| checkable(facts, it, beside)))
+        .map(|it| due_at(facts, it))
 }
 
 /// Returns whether a person is to remove it, and it can be tried beside the published credential.
-fn checkable(pass: &Pass<'_>, it: &Revision, beside: &Revision) -> bool {
-    let by_a_person = pass.capabilities(it).is_some_and(|capabilities| !pass.can_revoke(it, capabilities));
-    it.state == State::Revoking && by_a_person && can_be_seen(pass, it, beside) && pass.callable(it).is_some()
+fn checkable(facts: &Facts<'_>, it: &Revision, beside: &Revision) -> bool {
+    let by_a_person = facts.capabilities(it).is_some_and(|capabilities| !facts.can_revoke(it, capabilities));
+    it.state == State::Revoking
+        && by_a_person
+        && can_be_seen(facts, it, beside)
+        && facts.callable(it).is_some()
 }
 
 /// Returns whether a refusal means that it is gone: it was accepted once, and the published
 /// credential answers for the account.
-fn can_be_seen(pass: &Pass<'_>, it: &Revision, beside: &Revision) -> bool {
-    it.retired_at.is_some() && it.account == beside.account && pass.verifies(it)
+fn can_be_seen(facts: &Facts<'_>, it: &Revision, beside: &Revision) -> bool {
+    it.retired_at.is_some() && it.account == beside.account && facts.verifies(it)
 }
 
-fn due_at(pass: &Pass<'_>, it: &Revision) -> Timestamp {
-    let retired = it.retired_at.unwrap_or(pass.now);
-    pass.world.memory.removals.get(&it.revision).map_or(retired, |looked| {
+fn due_at(facts: &Facts<'_>, it: &Revision) -> Timestamp {
+    let retired = it.retired_at.unwrap_or(facts.now);
+    facts.world.memory.removals.get(&it.revision).map_or(retired, |looked| {
         looked.later(looked.duration_since(retired).part(4).clamp(LOOKS.0, LOOKS.1))
     })
 }
 
 /// Returns all that a person has to remove or to look for, each with the steps.
-pub(super) fn awaited<'a>(pass: &'a Pass<'_>) -> impl Iterator<Item = String> + 'a {
-    pass.revisions().filter(|it| pass.is_ours_to_end(it)).filter_map(|it| {
-        let capabilities = pass.capabilities(it)?;
+pub(super) fn awaited<'a>(facts: &'a Facts<'_>) -> impl Iterator<Item = String> + 'a {
+    facts.revisions().filter(|it| facts.is_ours_to_end(it)).filter_map(|it| {
+        let capabilities = facts.capabilities(it)?;
         match it.state {
-            State::Revoking if !pass.can_revoke(it, capabilities) && !shares_its_client(pass, it) => {
-                Some(to_remove(pass, it, capabilities))
+            State::Revoking if !facts.can_revoke(it, capabilities) && !shares_its_client(facts, it) => {
+                Some(to_remove(facts, it, capabilities))
             }
             _ => None,
         }
@@ -109,19 +113,23 @@ pub(super) fn awaited<'a>(pass: &'a Pass<'_>) -> impl Iterator<Item = String> + 
 
 /// Returns whether another usable revision has the same client: removing the client would end that
 /// one, too.
-fn shares_its_client(pass: &Pass<'_>, old: &Revision) -> bool {
+fn shares_its_client(facts: &Facts<'_>, old: &Revision) -> bool {
     let is_same = |it: &Revision| old.client_id.as_deref().is_some_and(|id| it.is_client(id, &old.account));
-    pass.revisions().any(|it| it.state.is_usable() && is_same(it))
+    facts.revisions().any(|it| it.state.is_usable() && is_same(it))
 }
 
 /// Returns the steps for a person, for a credential that Credwright cannot revoke.
-pub(in crate::lifecycle) fn to_remove(pass: &Pass<'_>, it: &Revision, capabilities: &Capabilities) -> String {
+pub(in crate::lifecycle) fn to_remove(
+    facts: &Facts<'_>,
+    it: &Revision,
+    capabilities: &Capabilities,
+) -> String {
     let client = it.client_id.as_deref().unwrap_or("unknown");
     let why = match it.retired_at {
         Some(at) => format!("it was replaced at {}", to_second(at)),
         None => "it is not used".to_owned(),
     };
-    let seen = if pass.published().is_some_and(|beside| can_be_seen(pass, it, beside)) {
+    let seen = if facts.published().is_some_and(|beside| can_be_seen(facts, it, beside)) {
         "Credwright notices when it is gone. To confirm it yourself"
     } else {
         "Then confirm that it is gone"
@@ -130,12 +138,12 @@ pub(in crate::lifecycle) fn to_remove(pass: &Pass<'_>, it: &Revision, capabiliti
         "remove {} (client {client}) at {}: {why}. {seen}: {}",
         it.name,
         capabilities.remove_at(),
-        annotate(pass, it)
+        annotate(facts, it)
     )
 }
 
-fn annotate(pass: &Pass<'_>, it: &Revision) -> String {
-    let subject = &pass.world.subject;
+fn annotate(facts: &Facts<'_>, it: &Revision) -> String {
+    let subject = &facts.world.subject;
     let annotated = if is_shared(it) {
         format!("clustercredentialprovider {}", it.account.name)
     } else {

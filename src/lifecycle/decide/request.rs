@@ -8,17 +8,17 @@ use crate::{
     },
 };
 
-use super::facts::Pass;
+use super::facts::Facts;
 
 /// Returns the first field in which the published credential differs from the spec.
 pub(super) fn difference(
-    pass: &Pass<'_>,
+    facts: &Facts<'_>,
     object: &ApiCredential,
     newest: &Revision,
     request: &Request,
 ) -> Option<&'static str> {
     let reference = &object.spec.provider_ref;
-    let provider = pass.world.desired_provider().and_then(ProviderView::usable);
+    let provider = facts.world.desired_provider().and_then(ProviderView::usable);
     let lifetime = match provider {
         Some(provider) => with_default_lifetime(request.clone(), provider.allow.as_ref()).lifetime,
         // The owner's limit of lifetimes is not known now.
@@ -40,7 +40,7 @@ pub(super) fn difference(
 }
 
 /// Returns the request of the spec, in a form that can be compared.
-pub(super) fn desired_request(pass: &Pass<'_>, object: &ApiCredential) -> Request {
+pub(super) fn desired_request(facts: &Facts<'_>, object: &ApiCredential) -> Request {
     let spec = &object.spec;
     let sorted = |list: &[String]| {
         let mut list = list.to_vec();
@@ -49,12 +49,12 @@ pub(super) fn desired_request(pass: &Pass<'_>, object: &ApiCredential) -> Reques
         list
     };
     let asked = spec.rotation.as_ref().and_then(|rotation| rotation.request.clone());
-    let handled = || pass.revisions().rev().find_map(|it| it.request.rotation_request.clone());
+    let handled = || facts.revisions().rev().find_map(|it| it.request.rotation_request.clone());
     Request {
         name: spec
             .name
             .clone()
-            .unwrap_or_else(|| format!("{}-{}", pass.world.subject.namespace, pass.world.subject.name)),
+            .unwrap_or_else(|| format!("{}-{}", facts.world.subject.namespace, facts.world.subject.name)),
         scopes: sorted(&spec.scopes),
         lifetime: spec.lifetime,
         subnets: sorted(&spec.subnets),
@@ -63,8 +63,8 @@ pub(super) fn desired_request(pass: &Pass<'_>, object: &ApiCredential) -> Reques
 }
 
 /// Returns the request to assume for a credential known only from status: that of the current spec.
-pub(super) fn as_asked(pass: &Pass<'_>, object: &ApiCredential, provider: &UsableProvider) -> Request {
-    with_default_lifetime(desired_request(pass, object), provider.allow.as_ref())
+pub(super) fn as_asked(facts: &Facts<'_>, object: &ApiCredential, provider: &UsableProvider) -> Request {
+    with_default_lifetime(desired_request(facts, object), provider.allow.as_ref())
 }
 
 /// Fills in the lifetime: if a provider limits lifetimes, leaving it out means the longest that is

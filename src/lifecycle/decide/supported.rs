@@ -12,21 +12,21 @@ use crate::{
     },
 };
 
-use super::facts::Pass;
+use super::facts::Facts;
 
 /// Refuses, before any call, a request that the provider cannot honour. Nothing of it is silently
 /// left out.
 pub(super) fn cannot_be_honoured(
-    pass: &Pass<'_>,
+    facts: &Facts<'_>,
     capabilities: &Capabilities,
     request: &Request,
 ) -> Option<Plan> {
     let complaint = about_scopes(capabilities, request)
         .or_else(|| about_lifetime(capabilities, request))
         .or_else(|| about_subnets(capabilities, request))
-        .or_else(|| about_name(pass, capabilities, request))
-        .or_else(|| about_intake(pass, capabilities));
-    complaint.map(|message| pass.rest(Reason::InvalidForProvider, message))
+        .or_else(|| about_name(facts, capabilities, request))
+        .or_else(|| about_intake(facts, capabilities));
+    complaint.map(|message| facts.rest(Reason::InvalidForProvider, message))
 }
 
 fn about_scopes(capabilities: &Capabilities, request: &Request) -> Option<String> {
@@ -93,9 +93,9 @@ fn about_subnets(capabilities: &Capabilities, request: &Request) -> Option<Strin
     })
 }
 
-fn about_name(pass: &Pass<'_>, capabilities: &Capabilities, request: &Request) -> Option<String> {
+fn about_name(facts: &Facts<'_>, capabilities: &Capabilities, request: &Request) -> Option<String> {
     let Capabilities { title, name_max, .. } = capabilities;
-    let fits = naming::unique_name(&request.name, &pass.world.tag(), u32::MAX, Some(0), *name_max).is_some();
+    let fits = naming::unique_name(&request.name, &facts.world.tag(), u32::MAX, Some(0), *name_max).is_some();
     (!fits).then(|| {
         format!(
             "spec.name: {title} takes names of at most {name_max} characters, which leaves no room for the tag that \
@@ -104,8 +104,8 @@ fn about_name(pass: &Pass<'_>, capabilities: &Capabilities, request: &Request) -
     })
 }
 
-fn about_intake(pass: &Pass<'_>, capabilities: &Capabilities) -> Option<String> {
-    let missing = capabilities.by_hand && pass.object()?.spec.intake.is_none();
+fn about_intake(facts: &Facts<'_>, capabilities: &Capabilities) -> Option<String> {
+    let missing = capabilities.by_hand && facts.object()?.spec.intake.is_none();
     missing.then(|| {
         format!(
             "spec.intake: a person makes the credentials of {}; set spec.intake.secretName to the name of the Secret \

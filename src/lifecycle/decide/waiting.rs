@@ -18,16 +18,16 @@ use crate::{
     },
 };
 
-use super::facts::Pass;
+use super::facts::Facts;
 
 /// The time over which waiting objects look again, so that they do not all do it at once.
 const SPREAD: SignedDuration = SignedDuration::from_mins(5);
 
 /// Nothing new is issued at a provider that is being deleted; existing credentials can still be
 /// revoked.
-pub(super) fn provider_is_deleted(pass: &Pass<'_>, provider: &UsableProvider) -> Option<Plan> {
-    let name = &pass.object()?.spec.provider_ref.name;
-    provider.deleting.then(|| pass.rest(Reason::ProviderDeleting, provider_deleting(name)))
+pub(super) fn provider_is_deleted(facts: &Facts<'_>, provider: &UsableProvider) -> Option<Plan> {
+    let name = &facts.object()?.spec.provider_ref.name;
+    provider.deleting.then(|| facts.rest(Reason::ProviderDeleting, provider_deleting(name)))
 }
 
 /// Returns the message about a provider that is being deleted.
@@ -39,42 +39,42 @@ pub(in crate::lifecycle) fn provider_deleting(provider: &str) -> String {
 }
 
 /// Returns why nothing is minted at `provider`, if it is suspect.
-pub(super) fn suspected(pass: &Pass<'_>, provider: &UsableProvider) -> Option<Plan> {
+pub(super) fn suspected(facts: &Facts<'_>, provider: &UsableProvider) -> Option<Plan> {
     let why = provider.standing.suspicion.clone()?;
-    Some(pass.rest(Reason::ProviderSuspect, why))
+    Some(facts.rest(Reason::ProviderSuspect, why))
 }
 
 /// Issues no new credential while the result of an earlier call to the same provider is not known.
 /// A provider that the spec has left may never answer again. A list that fails does not cost the
 /// published credential its last third, once no earlier call can still arrive.
-pub(super) fn unsettled(pass: &Pass<'_>, provider: &UsableProvider) -> Option<Plan> {
-    let reference = &pass.object()?.spec.provider_ref;
+pub(super) fn unsettled(facts: &Facts<'_>, provider: &UsableProvider) -> Option<Plan> {
+    let reference = &facts.object()?.spec.provider_ref;
     let capabilities = &provider.capabilities;
     let is_open = |it: &&Revision| {
         (it.account.kind, &it.account.name) == (reference.kind, &reference.name)
             // Inherited credentials are settled when a credential minted here is published, so they
             // cannot be waited for.
-            && pass.inheritance(it.revision).is_none()
+            && facts.inheritance(it.revision).is_none()
             && match it.state {
                 State::Intended => true,
                 State::Unconfirmed => capabilities.list,
                 _ => false,
             }
     };
-    let open: Vec<&Revision> = pass.revisions().filter(is_open).collect();
+    let open: Vec<&Revision> = facts.revisions().filter(is_open).collect();
     let first = open.first()?;
-    let third = pass.last_third();
-    let looked_in_vain = pass.document().is_some_and(|it| it.failures.contains_key(&StepKind::Settle));
-    let can_still_arrive = open.iter().any(|it| settle_from(it, capabilities) > pass.now);
-    if looked_in_vain && !can_still_arrive && third.is_some_and(|at| at <= pass.now) {
+    let third = facts.last_third();
+    let looked_in_vain = facts.document().is_some_and(|it| it.failures.contains_key(&StepKind::Settle));
+    let can_still_arrive = open.iter().any(|it| settle_from(it, capabilities) > facts.now);
+    if looked_in_vain && !can_still_arrive && third.is_some_and(|at| at <= facts.now) {
         return None;
     }
     let until = settle_from(first, capabilities).later(capabilities.listing_lag);
-    let failures = pass.document().map(|it| &it.failures);
+    let failures = facts.document().map(|it| &it.failures);
     let lost = failures.and_then(|all| all.get(&StepKind::Mint));
     let lost = lost.filter(|it| it.revision == Some(first.revision)).map(|it| it.message.as_str());
     let lost = lost.map_or("was lost".to_owned(), |why| format!("was lost or cannot be used ({why})"));
-    let search = pass.failure(StepKind::Settle).map(|it| {
+    let search = facts.failure(StepKind::Settle).map(|it| {
         let again = backoff::next_attempt(StepKind::Settle, it);
         format!("; {}", backoff::with_next_attempt(&it.message, again))
     });
@@ -85,44 +85,44 @@ pub(super) fn unsettled(pass: &Pass<'_>, provider: &UsableProvider) -> Option<Pl
         to_second(until),
         search.unwrap_or_default()
     );
-    Some(match third.filter(|at| *at > pass.now) {
-        Some(third) => pass.rest_until(third, Reason::Unconfirmed, message),
-        None => pass.rest(Reason::Unconfirmed, message),
+    Some(match third.filter(|at| *at > facts.now) {
+        Some(third) => facts.rest_until(third, Reason::Unconfirmed, message),
+        None => facts.rest(Reason::Unconfirmed, message),
     })
 }
 
 /// Backoff after failures, unless something has changed that they are about.
-pub(super) fn held_back(pass: &Pass<'_>, about: &str) -> Option<Plan> {
-    let record = pass.document()?.failures.get(&StepKind::Mint).filter(|record| record.about == about)?;
+pub(super) fn held_back(facts: &Facts<'_>, about: &str) -> Option<Plan> {
+    let record = facts.document()?.failures.get(&StepKind::Mint).filter(|record| record.about == about)?;
     let again = backoff::next_attempt(StepKind::Mint, record);
-    let life = pass.world.active().and_then(schedule::last_third);
+    let life = facts.world.active().and_then(schedule::last_third);
     let again = life.map_or(again, |life| backoff::before_the_end(again, record.at, life));
-    if again <= pass.now {
+    if again <= facts.now {
         return None;
     }
-    Some(pass.rest_until(again, record.reason, backoff::with_next_attempt(&record.message, again)))
+    Some(facts.rest_until(again, record.reason, backoff::with_next_attempt(&record.message, again)))
 }
 
-pub(super) fn breaker(pass: &Pass<'_>, object: &ApiCredential) -> Option<Plan> {
-    let limit = backoff::mint_limit(&object.spec, pass.world.active());
-    let listed = pass.document().map(|document| document.mints.as_slice()).unwrap_or_default();
-    let mints = listed.iter().chain(&pass.world.minted_before).copied();
-    let opens = backoff::breaker_opens(mints, limit, pass.now)?;
-    let failed = pass.document().and_then(|document| document.failures.get(&StepKind::Mint));
+pub(super) fn breaker(facts: &Facts<'_>, object: &ApiCredential) -> Option<Plan> {
+    let limit = backoff::mint_limit(&object.spec, facts.world.active());
+    let listed = facts.document().map(|document| document.mints.as_slice()).unwrap_or_default();
+    let mints = listed.iter().chain(&facts.world.minted_before).copied();
+    let opens = backoff::breaker_opens(mints, limit, facts.now)?;
+    let failed = facts.document().and_then(|document| document.failures.get(&StepKind::Mint));
     let why = failed.map_or("its Events say why they did not last", |record| &record.message);
     let message = format!(
         "{limit} credentials were requested within the hour, more than this object can need; the next one \
          is requested at {}: {why}",
         to_second(opens)
     );
-    Some(pass.rest_until(opens, Reason::MintLimit, message))
+    Some(facts.rest_until(opens, Reason::MintLimit, message))
 }
 
 /// The account's budget is used up, and this can wait.
-pub(super) fn used_up(pass: &Pass<'_>, provider: &UsableProvider, why: Reason) -> Option<Plan> {
+pub(super) fn used_up(facts: &Facts<'_>, provider: &UsableProvider, why: Reason) -> Option<Plan> {
     let Budget { limit, opens, unfair, renewals_wait } = provider.budget;
-    let opens = opens.filter(|at| *at > pass.now)?;
-    if is_urgent(pass, why) && !renewals_wait {
+    let opens = opens.filter(|at| *at > facts.now)?;
+    if is_urgent(facts, why) && !renewals_wait {
         return None;
     }
     let whose = if unfair {
@@ -139,23 +139,23 @@ pub(super) fn used_up(pass: &Pass<'_>, provider: &UsableProvider, why: Reason) -
         "{whose}: limits.mintsPerHour of the provider is {limit}. It continues as soon as the limit \
          allows; {renewals}"
     );
-    let share = i64::from(schedule::spread(pass.world.object_uid(), pass.next_revision()));
+    let share = i64::from(schedule::spread(facts.world.object_uid(), facts.next_revision()));
     let wait = SignedDuration::from_millis(share * SPREAD.as_secs() * 1000 / i64::from(u16::MAX));
-    let urgent = pass.last_third().filter(|_| why != Reason::FirstIssue && !renewals_wait);
+    let urgent = facts.last_third().filter(|_| why != Reason::FirstIssue && !renewals_wait);
     let urgent = urgent.unwrap_or(Timestamp::MAX);
-    Some(pass.rest_until(urgent.min(opens.later(wait)), Reason::MintBudget, message))
+    Some(facts.rest_until(urgent.min(opens.later(wait)), Reason::MintBudget, message))
 }
 
 /// Returns whether workloads would be without a credential soon, or are already.
-fn is_urgent(pass: &Pass<'_>, why: Reason) -> bool {
+fn is_urgent(facts: &Facts<'_>, why: Reason) -> bool {
     match why {
         Reason::FoundRevoked => true,
         Reason::FirstIssue => false,
-        _ => pass.last_third().is_some_and(|at| at <= pass.now),
+        _ => facts.last_third().is_some_and(|at| at <= facts.now),
     }
 }
 
-pub(super) fn paused(pass: &Pass<'_>, provider: &UsableProvider) -> Option<Plan> {
+pub(super) fn paused(facts: &Facts<'_>, provider: &UsableProvider) -> Option<Plan> {
     let pause = provider.in_the_way()?;
-    Some(pass.rest(pause.reason, pause.message.clone()))
+    Some(facts.rest(pause.reason, pause.message.clone()))
 }

@@ -6,7 +6,7 @@ use crate::{
     api::{AbandonedKind, CredentialStatus, Reason, ledger_name},
     lifecycle::{
         decide::{
-            facts::Pass,
+            facts::Facts,
             inherit::foreign,
             recovery::{self, is_over},
         },
@@ -26,16 +26,16 @@ use super::{abandonment, deadline, lives_on, release_target, retains};
 const NO_LEDGER: &str = "its ledger was deleted and could not be recreated";
 
 /// The object is being deleted and its ledger cannot be had.
-pub(in crate::lifecycle) fn check(pass: &Pass<'_>) -> Option<Plan> {
-    if !pass.world.deleting() || !pass.world.object_is_held() {
+pub(in crate::lifecycle) fn check(facts: &Facts<'_>) -> Option<Plan> {
+    if !facts.world.deleting() || !facts.world.object_is_held() {
         return None;
     }
-    match &pass.world.ledger {
+    match &facts.world.ledger {
         LedgerView::Present { .. } => None,
-        LedgerView::Unreadable { why, .. } => by_status(pass, why),
-        LedgerView::Absent => by_copy(pass).or_else(|| {
-            let why = format!("the ledger {} is gone", ledger_name(&pass.world.subject.name));
-            by_status(pass, &why)
+        LedgerView::Unreadable { why, .. } => by_status(facts, why),
+        LedgerView::Absent => by_copy(facts).or_else(|| {
+            let why = format!("the ledger {} is gone", ledger_name(&facts.world.subject.name));
+            by_status(facts, &why)
         }),
     }
 }
@@ -43,66 +43,66 @@ pub(in crate::lifecycle) fn check(pass: &Pass<'_>) -> Option<Plan> {
 /// Returns whether the deletion continues without the ledger, because the API server has refused to
 /// write it for the length of the deadline: it is immutable, or a policy refuses it. It cannot be
 /// used to revoke, since each revocation begins with a write.
-pub(in crate::lifecycle) fn ledger_is_given_up(pass: &Pass<'_>) -> bool {
-    let LedgerView::Present { document, held: true, .. } = &pass.world.ledger else { return false };
-    let Some(since) = pass.world.memory.unwritable.filter(|_| pass.world.is_ending() && !document.closed)
+pub(in crate::lifecycle) fn ledger_is_given_up(facts: &Facts<'_>) -> bool {
+    let LedgerView::Present { document, held: true, .. } = &facts.world.ledger else { return false };
+    let Some(since) = facts.world.memory.unwritable.filter(|_| facts.world.is_ending() && !document.closed)
     else {
         return false;
     };
-    let own = pass.world.deleting() && document.object_uid == pass.world.object_uid();
-    let of_object = if own { deadline(pass) } else { since };
-    of_object.max(since.later(pass.world.operator.revocation_deadline)) <= pass.now
+    let own = facts.world.deleting() && document.object_uid == facts.world.object_uid();
+    let of_object = if own { deadline(facts) } else { since };
+    of_object.max(since.later(facts.world.operator.revocation_deadline)) <= facts.now
 }
 
 /// The ledger cannot be written: its credentials are recorded first, and then the finalizer of the
 /// object is removed, or that of the ledger of a deleted object.
-pub(in crate::lifecycle) fn unwritable(pass: &Pass<'_>) -> Option<Plan> {
-    let document = pass.document().filter(|_| ledger_is_given_up(pass))?;
-    let own = document.object_uid == pass.world.object_uid() && pass.object().is_some();
-    let retain = retains(pass.world);
+pub(in crate::lifecycle) fn unwritable(facts: &Facts<'_>) -> Option<Plan> {
+    let document = facts.document().filter(|_| ledger_is_given_up(facts))?;
+    let own = document.object_uid == facts.world.object_uid() && facts.object().is_some();
+    let retain = retains(facts.world);
     let borrowed =
-        foreign(&pass.world.ledger, &pass.world.operator.cluster_id) == Some(Inheritance::Borrowed);
+        foreign(&facts.world.ledger, &facts.world.operator.cluster_id) == Some(Inheritance::Borrowed);
     let recorded = || {
-        let published = pass.world.active().filter(|_| own).map(|it| it.revision);
+        let published = facts.world.active().filter(|_| own).map(|it| it.revision);
         let why = "its ledger could not be written, so it could not be revoked";
-        put_on_record(pass, document, (retain, published), why)
+        put_on_record(facts, document, (retain, published), why)
     };
-    let record = if borrowed || pass.world.uninstalling { None } else { recorded() };
-    record.or_else(|| release_target(pass, retain && own)).or_else(|| {
-        let held = own && pass.world.object_is_held();
-        pass.step(if held { Step::ReleaseObject } else { Step::ReleaseLedger }, Reason::Deleting)
+    let record = if borrowed || facts.world.uninstalling { None } else { recorded() };
+    record.or_else(|| release_target(facts, retain && own)).or_else(|| {
+        let held = own && facts.world.object_is_held();
+        facts.step(if held { Step::ReleaseObject } else { Step::ReleaseLedger }, Reason::Deleting)
     })
 }
 
 /// The ledger was being recreated. If that is not possible any more, as in a terminating namespace,
 /// its copy says which credentials it listed.
-fn by_copy(pass: &Pass<'_>) -> Option<Plan> {
-    let copied = pass.world.copied();
-    if copied.is_some() && pass.world.memory.unrecoverable.is_none() {
-        return pass.step(Step::RestoreLedger, Reason::LedgerRebuilt);
+fn by_copy(facts: &Facts<'_>) -> Option<Plan> {
+    let copied = facts.world.copied();
+    if copied.is_some() && facts.world.memory.unrecoverable.is_none() {
+        return facts.step(Step::RestoreLedger, Reason::LedgerRebuilt);
     }
-    let published = pass.object().and_then(|object| object.status.as_ref()?.revision);
+    let published = facts.object().and_then(|object| object.status.as_ref()?.revision);
     copied
-        .and_then(|document| put_on_record(pass, document, (retains(pass.world), published), NO_LEDGER))
-        .or_else(|| remove_copy(pass))
+        .and_then(|document| put_on_record(facts, document, (retains(facts.world), published), NO_LEDGER))
+        .or_else(|| remove_copy(facts))
 }
 
 /// The object was deleted, too.
-pub(super) fn only_a_copy(pass: &Pass<'_>) -> Option<Plan> {
-    let copied = pass.world.copied();
+pub(super) fn only_a_copy(facts: &Facts<'_>) -> Option<Plan> {
+    let copied = facts.world.copied();
     copied
-        .and_then(|document| put_on_record(pass, document, (retains(pass.world), None), NO_LEDGER))
-        .or_else(|| remove_copy(pass))
+        .and_then(|document| put_on_record(facts, document, (retains(facts.world), None), NO_LEDGER))
+        .or_else(|| remove_copy(facts))
 }
 
-fn remove_copy(pass: &Pass<'_>) -> Option<Plan> {
-    pass.world.copy.as_ref().and_then(|_| pass.step(Step::RemoveCopy, Reason::Deleting))
+fn remove_copy(facts: &Facts<'_>) -> Option<Plan> {
+    facts.world.copy.as_ref().and_then(|_| facts.step(Step::RemoveCopy, Reason::Deleting))
 }
 
 /// Returns the next credential in a ledger or its copy. The retained one is the one that is known
 /// to be published, or the newest that can be used.
 fn put_on_record(
-    pass: &Pass<'_>,
+    facts: &Facts<'_>,
     document: &Document,
     (retain, published): (bool, Option<u32>),
     why: &str,
@@ -115,51 +115,51 @@ fn put_on_record(
         it.state.may_be_alive()
             && !lives_on(it, kept)
             && document.inheritance(it.revision) != Some(Inheritance::Borrowed)
-            && !pass.world.memory.abandoned.contains(&it.revision)
+            && !facts.world.memory.abandoned.contains(&it.revision)
     };
     let it = document.revisions.iter().find(left)?;
     let kind = match it.state {
         State::Intended | State::Unconfirmed => AbandonedKind::Unconfirmed,
         _ => AbandonedKind::NotRevoked,
     };
-    pass.step(Step::Abandon(Box::new(abandonment(pass, it, kind, why.to_owned()))), Reason::Abandoned)
+    facts.step(Step::Abandon(Box::new(abandonment(facts, it, kind, why.to_owned()))), Reason::Abandoned)
 }
 
 /// Waits until the deadline for the ledger to be restored or rebuilt, and then records the
 /// credentials in status.
-fn by_status(pass: &Pass<'_>, why: &str) -> Option<Plan> {
-    let (object, at) = (pass.object()?, deadline(pass));
+fn by_status(facts: &Facts<'_>, why: &str) -> Option<Plan> {
+    let (object, at) = (facts.object()?, deadline(facts));
     let status = object.status.clone().unwrap_or_default();
-    let retain = retains(pass.world);
+    let retain = retains(facts.world);
     let left = |it: &&CredentialStatus| {
         let kept = retain && Some(it.revision) == status.revision;
-        !is_over(it) && !kept && !pass.world.memory.abandoned.contains(&it.revision)
+        !is_over(it) && !kept && !facts.world.memory.abandoned.contains(&it.revision)
     };
-    let next = status.credentials.iter().find(left).filter(|_| !pass.world.uninstalling);
-    let lost = matches!(pass.world.ledger, LedgerView::Absent);
-    if at > pass.now && !(lost && next.is_none()) {
+    let next = status.credentials.iter().find(left).filter(|_| !facts.world.uninstalling);
+    let lost = matches!(facts.world.ledger, LedgerView::Absent);
+    if at > facts.now && !(lost && next.is_none()) {
         let message = format!(
             "{why}. Credwright waits for it until {}. Then AbandonedCredentials record the credentials in \
              status, and this object is deleted",
             to_second(at)
         );
-        let again = recovery::lost_ledger(pass).filter(|plan| lost && plan.step.is_some());
-        return again.or_else(|| Some(pass.rest_until(at, Reason::LedgerUnreadable, message)));
+        let again = recovery::lost_ledger(facts).filter(|plan| lost && plan.step.is_some());
+        return again.or_else(|| Some(facts.rest_until(at, Reason::LedgerUnreadable, message)));
     }
     if let Some(it) = next {
         let abandonment = Abandonment {
-            record: record_name(&pass.world.tag(), it.revision),
+            record: record_name(&facts.world.tag(), it.revision),
             revision: it.revision,
             kind: AbandonedKind::NotRevoked,
             name: it.name.clone(),
             client_id: it.client_id.clone(),
             ids: Default::default(),
-            account: recovery::made_at(pass, object, it),
+            account: recovery::made_at(facts, object, it),
             expires_at: it.expires_at,
             why: why.to_owned(),
             action: None,
         };
-        return pass.step(Step::Abandon(Box::new(abandonment)), Reason::Abandoned);
+        return facts.step(Step::Abandon(Box::new(abandonment)), Reason::Abandoned);
     }
-    release_target(pass, retain).or_else(|| pass.step(Step::ReleaseObject, Reason::Deleting))
+    release_target(facts, retain).or_else(|| facts.step(Step::ReleaseObject, Reason::Deleting))
 }
