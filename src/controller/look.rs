@@ -180,14 +180,17 @@ impl Operator {
         }
         let mut world = pass.observe().await?;
         let Admitted { plan, permit, parked } = self.admit(&key, &mut world, turn);
-        let Some(step) = &plan.step else {
-            let told = parked.map(|since| since.later(PATIENCE));
-            if let Some(told) = told.filter(|told| *told > self.engine.now()) {
-                return Ok(Some(plan.wake.or_at(told)));
+        let (step, reason) = match &plan {
+            Plan::Act { step, reason, .. } => (step, reason),
+            Plan::Rest(rest) => {
+                let told = parked.map(|since| since.later(PATIENCE));
+                if let Some(told) = told.filter(|told| *told > self.engine.now()) {
+                    return Ok(Some(rest.wake.or_at(told)));
+                }
+                return pass.rest(&world, rest).await.map(Some);
             }
-            return pass.rest(&world, &plan).await.map(Some);
         };
-        tracing::debug!(namespace = %key.namespace, name = %key.name, ?step, reason = plan.reason.as_str(), "step");
+        tracing::debug!(namespace = %key.namespace, name = %key.name, ?step, reason = reason.as_str(), "step");
         progress.begins(&world, step)?;
         if let Some(permit) = permit {
             pass.slot().work_under(permit);
@@ -212,7 +215,7 @@ impl Operator {
         loop {
             let now = self.engine.now();
             let plan = decide(world, now);
-            let account = plan.step.as_ref().and_then(|step| step.account(world));
+            let account = plan.step().and_then(|step| step.account(world));
             let Some(account) = account.map(|it| (it.kind, it.name.clone())) else {
                 return Admitted { plan, permit: None, parked };
             };
@@ -231,7 +234,7 @@ impl Operator {
                     if !world.set_busy(&account, since) {
                         // The step does not need the busy account: no check asks again, so it
                         // rests.
-                        return Admitted { plan: Plan { step: None, ..plan }, permit: None, parked };
+                        return Admitted { plan: Plan::Rest(plan.at_rest()), permit: None, parked };
                     }
                 }
             }

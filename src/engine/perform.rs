@@ -11,7 +11,7 @@ use crate::{
         Report,
         failure::{Failure, FailureKind},
         ledger::{Account, Edit, Revision, State},
-        plan::{Outcome, Plan, Step, Wake},
+        plan::{Outcome, Rest, Step, Wake},
         render::{self, RenderError, WithSecret},
         skew,
         world::{Memory, Rendered, TargetView, World},
@@ -157,17 +157,17 @@ impl Pass<'_> {
         }))
     }
 
-    /// Ends the pass: writes the plan at rest into status. Returns when the next pass is due.
+    /// Ends the pass: writes the rest into status. Returns when the next pass is due.
     ///
     /// # Errors
     /// If status cannot be written.
-    pub async fn rest(&self, world: &World, plan: &Plan) -> Result<Wake, EngineError> {
+    pub async fn rest(&self, world: &World, rest: &Rest) -> Result<Wake, EngineError> {
         let memory = match world.subject.object {
             Some(_) => Memory { failed: 0, ..world.memory.clone() },
             None => Memory::default(),
         };
         self.engine.remember(&self.key, memory);
-        self.engine.write_status(world, plan).await
+        self.engine.write_status(world, rest).await
     }
 
     /// The place of this pass among those that are limited in number.

@@ -17,7 +17,7 @@ use crate::{
     },
     lifecycle::{
         obstacle::{self, Obstacle},
-        plan::{Plan, Wake},
+        plan::{Rest, Wake},
         status,
         telling::{self, When},
         world::{Memory, World},
@@ -83,28 +83,28 @@ impl Engine {
     /// # Errors
     /// A conflict if the answer contains another writer's change: the plan was made for the object
     /// before it.
-    pub(super) async fn write_status(&self, world: &World, plan: &Plan) -> Result<Wake, EngineError> {
-        let Some(object) = &world.subject.object else { return Ok(plan.wake) };
-        let status = status::view(world, object, plan, self.now());
+    pub(super) async fn write_status(&self, world: &World, rest: &Rest) -> Result<Wake, EngineError> {
+        let Some(object) = &world.subject.object else { return Ok(rest.wake) };
+        let status = status::view(world, object, rest, self.now());
         if object.status.as_ref() == Some(&status) {
-            return Ok(plan.wake);
+            return Ok(rest.wake);
         }
         match telling::when(world.memory.told, fingerprint(&status), self.now()) {
             When::Now(told) => {
                 let memory = Memory { told: Some(told), ..self.remembered(&Key::of(&**object)) };
                 self.remember(&Key::of(&**object), memory);
             }
-            When::At(at) => return Ok(plan.wake.or_at(at)),
+            When::At(at) => return Ok(rest.wake.or_at(at)),
         }
         let overtaken = match self.apply_status(object, &status).await {
             Ok(written) => self.see_answer(written, object),
-            Err(error) if error.is_not_found() => return Ok(plan.wake),
+            Err(error) if error.is_not_found() => return Ok(rest.wake),
             Err(error) => return Err(error),
         };
-        if let Some(note) = status::notice(world, object, plan) {
+        if let Some(note) = status::notice(world, object, rest) {
             self.publish_event(object, &note).await;
         }
-        if overtaken { Err(EngineError::Conflict("the object")) } else { Ok(plan.wake) }
+        if overtaken { Err(EngineError::Conflict("the object")) } else { Ok(rest.wake) }
     }
 
     /// Writes into the object's status what prevents its processing. If that fails, too, it is only
@@ -114,8 +114,8 @@ impl Engine {
         self.remember(key, Memory { failed, ..self.remembered(key) });
         let Some(obstacle) = obstacle(error) else { return };
         let world = self.world(key, Looked::default());
-        let Some(plan) = obstacle::plan(&world, &obstacle, failed) else { return };
-        if let Err(untold) = self.write_status(&world, &plan).await {
+        let Some(rest) = obstacle::rest(&world, &obstacle, failed) else { return };
+        if let Err(untold) = self.write_status(&world, &rest).await {
             let Key { namespace, name } = key;
             tracing::warn!(%namespace, %name, error = %untold, "status not written, retrying");
         }

@@ -14,7 +14,7 @@ use super::{
     model::{
         capability::{Capabilities, LoginCheck},
         ledger::{Document, Revision, State, StepKind},
-        plan::Plan,
+        plan::Rest,
         world::{LedgerView, ProviderView, World},
     },
     rules::schedule,
@@ -32,7 +32,7 @@ const MESSAGE_MAX: usize = 8192;
 
 /// Returns the status to write.
 #[must_use]
-pub fn view(world: &World, object: &ApiCredential, plan: &Plan, now: Timestamp) -> ApiCredentialStatus {
+pub fn view(world: &World, object: &ApiCredential, rest: &Rest, now: Timestamp) -> ApiCredentialStatus {
     let facts = Facts { world, now };
     let active = world.active();
     let times = active.and_then(|it| facts.schedule(it));
@@ -45,13 +45,13 @@ pub fn view(world: &World, object: &ApiCredential, plan: &Plan, now: Timestamp) 
         // Without a ledger, the last known state is the only source.
         return ApiCredentialStatus {
             observed_generation: object.metadata.generation,
-            conditions: conditions(&facts, object, plan),
+            conditions: conditions(&facts, object, rest),
             ..before.clone()
         };
     }
     ApiCredentialStatus {
         observed_generation: object.metadata.generation,
-        conditions: conditions(&facts, object, plan),
+        conditions: conditions(&facts, object, rest),
         client_id: active.and_then(|it| it.client_id.clone()),
         revision: active.map(|it| it.revision),
         expires_at: times.map(|times| to_second(times.end)),
@@ -99,16 +99,16 @@ fn credentials(facts: &Facts<'_>, document: &Document, active: Option<&Revision>
         .collect()
 }
 
-fn conditions(facts: &Facts<'_>, object: &ApiCredential, plan: &Plan) -> Vec<Condition> {
-    let mut list = vec![ready(facts, plan), published(facts, plan), provider_reachable(facts)];
-    let waits_in_vain = needs_a_person(plan.reason) || (plan.action.is_some() && !list[0].1);
-    if let [(reason, first), others @ ..] = reminders::outstanding(facts, plan).as_slice() {
+fn conditions(facts: &Facts<'_>, object: &ApiCredential, rest: &Rest) -> Vec<Condition> {
+    let mut list = vec![ready(facts, rest), published(facts, rest), provider_reachable(facts)];
+    let waits_in_vain = needs_a_person(rest.reason) || (rest.action.is_some() && !list[0].1);
+    if let [(reason, first), others @ ..] = reminders::outstanding(facts, rest).as_slice() {
         let others = others.iter().map(|(_, message)| message);
         let message = [first].into_iter().chain(others).cloned().collect::<Vec<_>>().join(" Also: ");
         list.push((ConditionType::ActionRequired, true, *reason, message));
     }
-    if plan.step.is_none() && waits_in_vain {
-        list.push((ConditionType::Stalled, true, plan.reason, plan.message.clone()));
+    if waits_in_vain {
+        list.push((ConditionType::Stalled, true, rest.reason, rest.message.clone()));
     } else if list[0].2 == Reason::ProviderSuspect {
         let (_, _, reason, message) = list[0].clone();
         list.push((ConditionType::Stalled, true, reason, message));
@@ -176,15 +176,15 @@ pub fn of_abandoned(
 
 /// `Ready` is about the credential in the Secret, not about work in progress: it stays True through
 /// a rotation.
-fn ready(facts: &Facts<'_>, plan: &Plan) -> Draft {
+fn ready(facts: &Facts<'_>, rest: &Rest) -> Draft {
     let in_target = facts.world.published().and_then(|it| facts.document()?.revision(it.revision));
     let usable = in_target.filter(|it| it.state.is_usable());
     let (holds, reason, message) = match usable {
-        None => (false, plan.reason, plan.message.clone()),
+        None => (false, rest.reason, rest.message.clone()),
         Some(it) if it.dead_at.is_some() => (
             false,
             Reason::FoundRevoked,
-            format!("the provider refuses the published credential; {}", plan.message),
+            format!("the provider refuses the published credential; {}", rest.message),
         ),
         Some(it) if it.refused_at.is_some() && facts.suspicion(it).is_some() => {
             let why = facts.suspicion(it).unwrap_or_default();
@@ -199,16 +199,16 @@ fn ready(facts: &Facts<'_>, plan: &Plan) -> Draft {
             (false, Reason::FoundRevoked, message)
         }
         // By a wrong clock nothing can be said of its life.
-        Some(_) if plan.reason == Reason::ClockSkew => (true, plan.reason, plan.message.clone()),
+        Some(_) if rest.reason == Reason::ClockSkew => (true, rest.reason, rest.message.clone()),
         Some(it) if it.expires_at.is_some_and(|at| at <= facts.now) => {
-            (false, Reason::Expired, format!("the published credential has expired; {}", plan.message))
+            (false, Reason::Expired, format!("the published credential has expired; {}", rest.message))
         }
         Some(it) if schedule::end(it).is_some_and(|at| at <= facts.now) => {
             let message =
-                format!("the published credential is past its lifetime, but still works; {}", plan.message);
+                format!("the published credential is past its lifetime, but still works; {}", rest.message);
             (true, Reason::Overdue, message)
         }
-        Some(_) => (true, plan.reason, plan.message.clone()),
+        Some(_) => (true, rest.reason, rest.message.clone()),
     };
     (ConditionType::Ready, holds, reason, message)
 }
@@ -221,14 +221,14 @@ fn refused_twice(facts: &Facts<'_>, published: &Revision) -> Option<Timestamp> {
     (which == published.revision && last > first && !failed).then_some(first)
 }
 
-fn published(facts: &Facts<'_>, plan: &Plan) -> Draft {
+fn published(facts: &Facts<'_>, rest: &Rest) -> Draft {
     match facts.published() {
         Some(it) => {
             let client = it.client_id.as_deref().unwrap_or_default();
             let message = format!("the Secret holds revision {} (client {client})", it.revision);
             (ConditionType::Published, true, Reason::Issued, message)
         }
-        None => (ConditionType::Published, false, plan.reason, plan.message.clone()),
+        None => (ConditionType::Published, false, rest.reason, rest.message.clone()),
     }
 }
 
@@ -284,17 +284,17 @@ pub fn reached(capabilities: &Capabilities) -> (Reason, &'static str) {
 /// Returns the Event for an object that begins to wait for a person. A failed step that has
 /// published an Event already is not repeated.
 #[must_use]
-pub fn notice(world: &World, object: &ApiCredential, plan: &Plan) -> Option<EventNote> {
+pub fn notice(world: &World, object: &ApiCredential, rest: &Rest) -> Option<EventNote> {
     let conditions = object.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
     let ready = conditions.iter().find(|it| it.type_ == ConditionType::Ready.as_str());
-    let known = ready.is_some_and(|it| it.reason == plan.reason.as_str());
-    let told = world.document().is_some_and(|it| it.failures.values().any(|it| it.reason == plan.reason));
+    let known = ready.is_some_and(|it| it.reason == rest.reason.as_str());
+    let told = world.document().is_some_and(|it| it.failures.values().any(|it| it.reason == rest.reason));
     let waits =
-        needs_a_person(plan.reason) || plan.action.is_some() || plan.reason == Reason::ProviderMissing;
+        needs_a_person(rest.reason) || rest.action.is_some() || rest.reason == Reason::ProviderMissing;
     (waits && !known && !told).then(|| EventNote {
         warning: true,
-        reason: plan.reason,
-        message: plan.in_full(),
+        reason: rest.reason,
+        message: rest.in_full(),
     })
 }
 

@@ -13,7 +13,7 @@ use crate::{
             capability::{Capabilities, Portal, Scopes},
             ledger::{Edit, Request, Revision, State, StepKind},
             naming,
-            plan::{Plan, Step},
+            plan::{Plan, Rest, Step},
             time::{Moved, to_second},
             world::{IntakePair, IntakeView, UsableProvider},
         },
@@ -51,7 +51,7 @@ pub(super) fn needed(
     let intake = intake_name(facts)?;
     let ask = |reason: Reason, message: String| {
         let action = instructions(facts, &provider.capabilities, request)?;
-        Some(Plan { action: Some(action), ..facts.rest(reason, message) })
+        Some(Plan::Rest(Rest { action: Some(action), ..Rest::new(reason, message) }))
     };
     match offer(facts, request)? {
         Offer::Nothing => {
@@ -66,10 +66,12 @@ pub(super) fn needed(
         Offer::Wrong(problem) => ask(Reason::IntakeInvalid, problem),
         Offer::Fresh(pair) => {
             let plan = take(facts, provider, request, pair, (reason, why))?;
-            match plan.reason {
-                Reason::IntakeRefused => ask(plan.reason, plan.message),
+            match plan {
+                Plan::Rest(it) if it.reason == Reason::IntakeRefused => ask(it.reason, it.message),
                 // No other pair is needed, but somebody has to do what the message says.
-                Reason::ProviderForbidden => Some(Plan { action: Some(plan.message.clone()), ..plan }),
+                Plan::Rest(it) if it.reason == Reason::ProviderForbidden => {
+                    Some(Plan::Rest(Rest { action: Some(it.message.clone()), ..it }))
+                }
                 _ => Some(plan),
             }
         }
@@ -78,20 +80,20 @@ pub(super) fn needed(
 
 /// No new credential is needed, but a person may have made one all the same.
 pub(super) fn replaced(facts: &Facts<'_>, provider: &UsableProvider, request: &Request) -> Option<Plan> {
-    let correct = |plan: Plan| Plan {
-        action: Some(
-            "Correct the intake Secret, or delete it: the published credential keeps working".to_owned(),
-        ),
-        ..plan
+    let correct = |rest: Rest| {
+        let action = "Correct the intake Secret, or delete it: the published credential keeps working";
+        Plan::Rest(Rest { action: Some(action.to_owned()), ..rest })
     };
     match offer(facts, request)? {
         Offer::Nothing | Offer::Known(_) => None,
         Offer::Restated(plan) => Some(*plan),
-        Offer::Wrong(problem) => Some(correct(facts.rest(Reason::IntakeInvalid, problem))),
+        Offer::Wrong(problem) => Some(correct(Rest::new(Reason::IntakeInvalid, problem))),
         Offer::Fresh(pair) => {
             let why = "a person put a new pair into the intake Secret".to_owned();
-            let plan = take(facts, provider, request, pair, (Reason::IntakeReplaced, why))?;
-            Some(if plan.reason == Reason::IntakeRefused { correct(plan) } else { plan })
+            match take(facts, provider, request, pair, (Reason::IntakeReplaced, why))? {
+                Plan::Rest(rest) if rest.reason == Reason::IntakeRefused => Some(correct(rest)),
+                plan => Some(plan),
+            }
         }
     }
 }
@@ -110,7 +112,7 @@ fn offer<'a>(facts: &Facts<'a>, request: &Request) -> Option<Offer<'a>> {
     };
     let is_it = |it: &&Revision| it.pair.as_ref().is_some_and(|known| pair.has_hash(known));
     if let Some(known) = facts.revisions().rev().find(is_it) {
-        let restated = restated(facts, known, pair).map(|plan| Offer::Restated(Box::new(plan)));
+        let restated = restated(known, pair).map(|plan| Offer::Restated(Box::new(plan)));
         return Some(restated.unwrap_or(Offer::Known(known)));
     }
     let client = &pair.client_id;
@@ -125,7 +127,7 @@ fn offer<'a>(facts: &Facts<'a>, request: &Request) -> Option<Offer<'a>> {
 
 /// Applies times that a person adds later, or corrects, to the revision made from the same pair.
 /// Also replaces a hash by the previous sealing key with one by the current key.
-fn restated(facts: &Facts<'_>, known: &Revision, pair: &IntakePair) -> Option<Plan> {
+fn restated(known: &Revision, pair: &IntakePair) -> Option<Plan> {
     let (mut issued_at, mut expires_at) = (known.issued_at, known.expires_at);
     if known.state == State::Issued {
         (issued_at, expires_at) = (pair.issued_at.or(issued_at), pair.expires_at.or(expires_at));
@@ -136,7 +138,7 @@ fn restated(facts: &Facts<'_>, known: &Revision, pair: &IntakePair) -> Option<Pl
     }
     let pair = pair.pair.clone();
     let restate = Edit::Restate { revision: known.revision, issued_at, expires_at, pair };
-    facts.step(Step::Record(restate), Reason::IntakeReplaced)
+    Some(Plan::act(Step::Record(restate), Reason::IntakeReplaced))
 }
 
 /// Returns when a pair ends, as far as the person and the spec say.
@@ -157,7 +159,7 @@ fn take(
     let still = pair.since.later(STILL_FOR);
     if still > facts.now {
         let message = "the intake Secret has a new pair; it is tried in a few seconds".to_owned();
-        return Some(facts.rest_until(still, Reason::Verifying, message));
+        return Some(Plan::rest_until(still, Reason::Verifying, message));
     }
     let intake = facts.object()?.spec.intake.as_ref();
     let about = about::taking(request, provider, (pair, intake));
@@ -166,10 +168,10 @@ fn take(
         let again = backoff::next_attempt(StepKind::Mint, record);
         if again > facts.now {
             let message = backoff::with_next_attempt(&record.message, again);
-            return Some(facts.rest_until(again, record.reason, message));
+            return Some(Plan::rest_until(again, record.reason, message));
         }
     }
-    if let Some(plan) = waiting::paused(facts, provider) {
+    if let Some(plan) = waiting::paused(provider) {
         return Some(plan);
     }
     let (reason, message) = need;
@@ -192,7 +194,7 @@ fn take(
         expires_at: pair.expires_at.or(term),
         ..intended
     };
-    Some(Plan { message, ..facts.step(Step::Take(Box::new(revision)), reason)? })
+    Some(Plan::Act { step: Step::Take(Box::new(revision)), reason, message })
 }
 
 /// The name that a person is asked to type: the same until the revision is there.

@@ -27,7 +27,7 @@ pub(super) fn check(facts: &Facts<'_>) -> Option<Plan> {
         return None;
     }
     let message = by_the_api_server(facts).or_else(|| by_the_ledger(facts))?;
-    let rest = || facts.rest_until(facts.now.later(AGAIN), Reason::ClockSkew, message);
+    let rest = || Plan::rest_until(facts.now.later(AGAIN), Reason::ClockSkew, message);
     render_what_is_active(facts).or_else(|| Some(rest()))
 }
 

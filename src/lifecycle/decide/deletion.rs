@@ -39,7 +39,7 @@ pub(super) fn check(facts: &Facts<'_>) -> Option<Plan> {
         return released(facts);
     }
     let Some(document) = open else {
-        return facts.step(Step::ReleaseObject, Reason::Deleting);
+        return Some(Plan::act(Step::ReleaseObject, Reason::Deleting));
     };
     let retain = retains(facts.world);
     let newest = || document.revisions.iter().rev().find(|it| it.state.is_usable());
@@ -50,7 +50,7 @@ pub(super) fn check(facts: &Facts<'_>) -> Option<Plan> {
         return Some(left);
     }
     if !doomed.is_empty() {
-        return facts.step(Step::Record(Edit::StartRevoking { revisions: doomed }), Reason::Deleting);
+        return Some(Plan::act(Step::Record(Edit::StartRevoking { revisions: doomed }), Reason::Deleting));
     }
     // Only now: the Secret shows which revision workloads use, while it is ours.
     if let Some(plan) = release_target(facts, retain) {
@@ -67,16 +67,16 @@ fn finish(facts: &Facts<'_>, document: &Document) -> Option<Plan> {
     let usable = |it: &&Revision| it.state.is_usable();
     let doomed: Vec<u32> = document.revisions.iter().filter(usable).map(|it| it.revision).collect();
     if retains(facts.world) {
-        return facts.step(Step::Record(Edit::Close), Reason::Deleting);
+        return Some(Plan::act(Step::Record(Edit::Close), Reason::Deleting));
     }
     if let Some(left) = inherit::leave(facts, &doomed) {
         return Some(left);
     }
     if !doomed.is_empty() {
-        return facts.step(Step::Record(Edit::StartRevoking { revisions: doomed }), Reason::Deleting);
+        return Some(Plan::act(Step::Record(Edit::StartRevoking { revisions: doomed }), Reason::Deleting));
     }
     if ending_since(facts).is_none() && document.living().next().is_some() {
-        return facts.step(Step::Record(Edit::Orphan), Reason::Deleting);
+        return Some(Plan::act(Step::Record(Edit::Orphan), Reason::Deleting));
     }
     revoke::settle(facts).or_else(|| revoke::revoke(facts)).or_else(|| end(facts, document, None))
 }
@@ -87,10 +87,10 @@ pub(super) fn without_its_object(facts: &Facts<'_>) -> Option<Plan> {
     if facts.world.subject.object.is_some() {
         return None;
     }
-    let rest = || Some(facts.rest(Reason::Deleting, String::new()));
+    let rest = || Some(Plan::rest(Reason::Deleting, String::new()));
     match &facts.world.ledger {
         LedgerView::Present { document, held: true, .. } if document.closed => {
-            facts.step(Step::ReleaseLedger, Reason::Deleting)
+            Some(Plan::act(Step::ReleaseLedger, Reason::Deleting))
         }
         LedgerView::Present { document, held: true, terminating, .. } => {
             if inherit::foreign(&facts.world.ledger, &facts.world.operator.cluster_id).is_none() {
@@ -98,13 +98,13 @@ pub(super) fn without_its_object(facts: &Facts<'_>) -> Option<Plan> {
             }
             let deadline = deadline(facts);
             match terminating {
-                Some(_) if deadline <= facts.now => facts.step(Step::ReleaseLedger, Reason::Deleting),
-                Some(_) => Some(facts.rest_until(deadline, Reason::Deleting, String::new())),
+                Some(_) if deadline <= facts.now => Some(Plan::act(Step::ReleaseLedger, Reason::Deleting)),
+                Some(_) => Some(Plan::rest_until(deadline, Reason::Deleting, String::new())),
                 None => rest(),
             }
         }
         LedgerView::Unreadable { terminating: true, held: true, .. } => {
-            facts.step(Step::DropLedger, Reason::Deleting)
+            Some(Plan::act(Step::DropLedger, Reason::Deleting))
         }
         LedgerView::Absent => without_ledger::only_a_copy(facts).or_else(rest),
         _ => rest(),
@@ -120,12 +120,12 @@ pub(super) fn predecessor(facts: &Facts<'_>) -> Option<Plan> {
     let waiting = || {
         let message =
             "waiting until the credentials of a deleted object with this name are revoked".to_owned();
-        Some(facts.rest(Reason::Deleting, message))
+        Some(Plan::rest(Reason::Deleting, message))
     };
     // A ledger without our finalizer that is not terminating was released in the middle of a
     // deletion, or restored: nobody else removes it.
     match (document.closed, *held || terminating.is_none()) {
-        (true, true) => facts.step(Step::ReleaseLedger, Reason::Deleting),
+        (true, true) => Some(Plan::act(Step::ReleaseLedger, Reason::Deleting)),
         (true, false) => waiting(),
         (false, _) => finish(facts, document).or_else(waiting),
     }
@@ -166,7 +166,7 @@ fn is_asked_to_retain(world: &World) -> bool {
 
 fn release_target(facts: &Facts<'_>, retain: bool) -> Option<Plan> {
     let target = facts.world.targets.iter().find(|target| retain && target.ours)?;
-    facts.step(Step::ReleaseTarget { name: target.name.clone() }, Reason::Deleting)
+    Some(Plan::act(Step::ReleaseTarget { name: target.name.clone() }, Reason::Deleting))
 }
 
 /// Our part is done. With foreground deletion, the object is deleted only after its dependents, so
@@ -176,9 +176,9 @@ fn released(facts: &Facts<'_>) -> Option<Plan> {
         LedgerView::Present { document, held: true, .. }
             if document.closed && document.object_uid == facts.world.object_uid() =>
         {
-            facts.step(Step::ReleaseLedger, Reason::Deleting)
+            Some(Plan::act(Step::ReleaseLedger, Reason::Deleting))
         }
-        _ => Some(facts.rest(Reason::Deleting, "waiting for other finalizers".to_owned())),
+        _ => Some(Plan::rest(Reason::Deleting, "waiting for other finalizers".to_owned())),
     }
 }
 
@@ -191,12 +191,12 @@ fn end(facts: &Facts<'_>, document: &Document, kept: Option<&Revision>) -> Optio
     // ledger is closed.
     let told = |it: &&&Revision| facts.world.uninstalling && until(facts, it) <= facts.now;
     let Some(first) = left.iter().find(|it| !told(it)) else {
-        return facts.step(Step::Record(Edit::Close), Reason::Deleting);
+        return Some(Plan::act(Step::Record(Edit::Close), Reason::Deleting));
     };
     if !facts.world.uninstalling
         && let Some(abandonment) = left.iter().find_map(|it| give_up(facts, it))
     {
-        return facts.step(Step::Abandon(Box::new(abandonment)), Reason::Abandoned);
+        return Some(Plan::act(Step::Abandon(Box::new(abandonment)), Reason::Abandoned));
     }
     let next = left.iter().map(|it| until(facts, it)).filter(|at| *at > facts.now).min();
     let failed =
@@ -210,7 +210,7 @@ fn end(facts: &Facts<'_>, document: &Document, kept: Option<&Revision>) -> Optio
         first.name,
         to_second(by)
     );
-    Some(facts.rest_until(by, Reason::Deleting, message))
+    Some(Plan::rest_until(by, Reason::Deleting, message))
 }
 
 /// Returns whether this revision is retained: it is the kept one, or shares its client ID. A
@@ -336,7 +336,7 @@ fn cannot_be_confirmed(facts: &Facts<'_>, it: &Revision) -> Option<String> {
 pub(super) fn never_confirmed(facts: &Facts<'_>) -> Option<Plan> {
     let (it, why) = facts.revisions().find_map(|it| Some((it, cannot_be_confirmed(facts, it)?)))?;
     let abandonment = abandonment(facts, it, AbandonedKind::Unconfirmed, why);
-    facts.step(Step::Abandon(Box::new(abandonment)), Reason::Abandoned)
+    Some(Plan::act(Step::Abandon(Box::new(abandonment)), Reason::Abandoned))
 }
 
 /// Returns why something that waits to be revoked has not been.

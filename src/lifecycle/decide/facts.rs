@@ -5,14 +5,13 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    api::{ApiCredential, IntakeVerify, Reason},
+    api::{ApiCredential, IntakeVerify},
     lifecycle::{
         model::{
             capability::Capabilities,
             failure::FailureKind,
             ledger::{Account, Document, FailureRecord, Inheritance, Intent, Revision, State, StepKind},
             naming,
-            plan::{Plan, Step, Wake},
             time::{Divided, Moved},
             world::{CALL_WITHIN, ProviderView, TargetView, UsableProvider, World, previous_of},
         },
@@ -24,15 +23,13 @@ use crate::{
     },
 };
 
-use super::{permitted, removal};
-
 /// The key of a Secret that holds what the pair was issued for.
 const SCOPE: &str = "scope";
 /// The time between two searches for a lost response.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(10);
 /// The time for which it counts that a new credential was accepted, if it cannot be published at
 /// once.
-const VERIFIED_FOR: SignedDuration = SignedDuration::from_mins(10);
+pub(super) const VERIFIED_FOR: SignedDuration = SignedDuration::from_mins(10);
 /// The longest time between two tries of a published credential that is refused.
 const SETTLE_MAX: SignedDuration = SignedDuration::from_mins(10);
 
@@ -198,21 +195,6 @@ impl<'a> Facts<'a> {
         schedule::revoke_at(&self.object()?.spec, old, self.schedule(new))
     }
 
-    pub(in crate::lifecycle) fn step(&self, step: Step, reason: Reason) -> Option<Plan> {
-        let (message, action, wake) = (String::new(), None, Wake::OnChange);
-        Some(Plan { step: Some(step), reason, message, action, wake })
-    }
-
-    /// Rest, with every instant at which something may become due.
-    pub(in crate::lifecycle) fn rest(&self, reason: Reason, message: String) -> Plan {
-        Plan { step: None, reason, message, action: None, wake: Wake::earliest(self.instants()) }
-    }
-
-    pub(in crate::lifecycle) fn rest_until(&self, at: Timestamp, reason: Reason, message: String) -> Plan {
-        let plan = self.rest(reason, message);
-        Plan { wake: Wake::earliest(plan.wake.instant().into_iter().chain([at])), ..plan }
-    }
-
     /// Returns the beginning of the last third of the life of the credential that workloads use.
     pub(in crate::lifecycle) fn last_third(&self) -> Option<Timestamp> {
         schedule::last_third(self.world.active()?).map(|(third, _)| third)
@@ -234,39 +216,6 @@ impl<'a> Facts<'a> {
         let reference = &self.object()?.spec.provider_ref;
         let fingerprint = provider.fingerprint.clone();
         Some(Account { kind: reference.kind, name: reference.name.clone(), fingerprint })
-    }
-
-    pub(in crate::lifecycle) fn instants(&self) -> Vec<Timestamp> {
-        let mut instants: Vec<Timestamp> = Vec::new();
-        for step in [StepKind::Mint, StepKind::Settle, StepKind::Verify, StepKind::Publish, StepKind::Revoke]
-        {
-            instants.extend(self.held_back(step));
-        }
-        let newest = self.document().and_then(Document::newest_issued);
-        for revision in self.revisions() {
-            match revision.state {
-                State::Intended | State::Unconfirmed => instants.extend(self.settle_due(revision)),
-                State::Issued => {
-                    instants.extend(revision.expires_at);
-                    instants.extend(self.schedule(revision).map(|times| times.end));
-                    instants.extend(self.schedule(revision).map(|times| times.renewal));
-                }
-                State::Retiring => instants.extend(newest.and_then(|new| self.revoke_at(revision, new))),
-                State::Revoking | State::Revoked | State::Absent | State::Left | State::Abandoned => {}
-            }
-        }
-        instants.extend(self.revisions().filter_map(|it| permitted::end(self, it)));
-        instants.extend(self.published().map(|it| self.check_due(it)));
-        instants.extend(removal::instants(self));
-        instants.extend(self.repair_due());
-        instants.extend(self.renamed_target().and_then(|old| self.renaming_is_over(old)));
-        if let Some(unpublished) = newest.filter(|_| self.published().is_none()) {
-            instants.extend(self.verify_due(unpublished));
-            // A credential that could not be published for so long is tried again.
-            instants.extend(self.world.memory.verified.map(|(_, at)| at.later(VERIFIED_FOR)));
-        }
-        instants.retain(|at| *at > self.now);
-        instants
     }
 
     /// A Secret of ours that the spec does not name any more.

@@ -45,7 +45,7 @@ pub(super) fn hand_over(facts: &Facts<'_>) -> Option<Plan> {
     }
     let why = deletion::why_not_revoked(facts, oldest);
     let why = format!("its ledger has no room for more unrevoked credentials: {why}");
-    facts.step(Step::Abandon(Box::new(deletion::not_revoked(facts, oldest, why))), Reason::Abandoned)
+    Some(Plan::act(Step::Abandon(Box::new(deletion::not_revoked(facts, oldest, why))), Reason::Abandoned))
 }
 
 /// Returns why no credential is minted, if the ledger lists too much already.
@@ -56,7 +56,7 @@ pub(super) fn holds(facts: &Facts<'_>, request: &Request, reason: Reason) -> Opt
         || sealed(facts).saturating_add(2 * ANSWER_MAX) > SEALED_MAX
     {
         let what = "the ledger of this object is full, so no more credentials are issued".to_owned();
-        return Some(facts.rest(Reason::LedgerFull, with_advice(facts, what)));
+        return Some(Plan::rest(Reason::LedgerFull, with_advice(facts, what)));
     }
     let count = |is: fn(State) -> bool| document.living().filter(|it| is(it.state)).count();
     let unrevoked = count(|state| state == State::Revoking);
@@ -68,14 +68,14 @@ pub(super) fn holds(facts: &Facts<'_>, request: &Request, reason: Reason) -> Opt
                  more, so the renewal waits until {}",
                 to_second(until)
             );
-            Some(facts.rest_until(until, Reason::LedgerFull, with_advice(facts, what)))
+            Some(Plan::rest_until(until, Reason::LedgerFull, with_advice(facts, what)))
         }
         Reason::Requested | Reason::SpecChanged
             if count(State::may_be_alive) >= LIVING_MAX || is_half_full(facts) =>
         {
             let what =
                 "so many credentials of this object may still work that only scheduled renewals continue";
-            Some(facts.rest(Reason::LedgerFull, with_advice(facts, what.to_owned())))
+            Some(Plan::rest(Reason::LedgerFull, with_advice(facts, what.to_owned())))
         }
         _ => None,
     }

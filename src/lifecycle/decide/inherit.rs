@@ -10,7 +10,7 @@ use crate::{
     lifecycle::model::{
         ledger::{Document, Edit, Inheritance, Inherited, Intent, Revision, State},
         naming,
-        plan::{FoundCredential, Plan, Step},
+        plan::{FoundCredential, Plan, Rest, Step},
         time::Moved,
         world::{LedgerView, ProviderView, World},
     },
@@ -41,7 +41,7 @@ pub(super) fn take_over(facts: &Facts<'_>) -> Option<Plan> {
     if object.spec.suspend && !facts.world.deleting() {
         return None;
     }
-    facts.step(Step::Inherit(inherited(facts, document, how)), Reason::Inherited)
+    Some(Plan::act(Step::Inherit(inherited(facts, document, how)), Reason::Inherited))
 }
 
 fn inherited(facts: &Facts<'_>, document: &Document, how: Inheritance) -> Inherited {
@@ -63,13 +63,13 @@ pub(super) fn claim(facts: &Facts<'_>) -> Option<Plan> {
     }
     let document = facts.document()?;
     if document.inherited.as_ref().is_some_and(|it| it.borrowed() > 0) {
-        return facts.step(Step::Record(Edit::Claim), Reason::Inherited);
+        return Some(Plan::act(Step::Record(Edit::Claim), Reason::Inherited));
     }
     clashing(facts).next()?;
     let numbers = clashing(facts).filter_map(|it| Some(naming::parts(&it.name)?.1));
     let mut inherited = inherited(facts, document, Inheritance::Adopted);
     inherited.through = numbers.fold(inherited.through, u32::max);
-    facts.step(Step::Inherit(inherited), Reason::Inherited)
+    Some(Plan::act(Step::Inherit(inherited), Reason::Inherited))
 }
 
 fn claimed(facts: &Facts<'_>) -> bool {
@@ -118,7 +118,7 @@ pub(super) fn identity_clash(facts: &Facts<'_>) -> Option<Plan> {
          claim the credential for this cluster: {}",
         claim_command(facts.world)
     );
-    Some(Plan { action: Some(action), ..facts.rest(Reason::IdentityClash, message) })
+    Some(Plan::Rest(Rest { action: Some(action), ..Rest::new(Reason::IdentityClash, message) }))
 }
 
 /// Revokes leftovers: credentials of lost responses and, once nothing inherited is in use any more,
@@ -133,7 +133,7 @@ pub(super) fn strays(facts: &Facts<'_>) -> Option<Plan> {
         (known.state == State::Absent).then_some(edit)
     });
     if let Some(edit) = late {
-        return facts.step(Step::Record(edit), Reason::Stray);
+        return Some(Plan::act(Step::Record(edit), Reason::Stray));
     }
     let inherited = document.inherited.as_ref().filter(|it| it.how != Inheritance::Borrowed)?;
     let own = facts.published().filter(|it| it.revision > inherited.through)?;
@@ -147,9 +147,10 @@ pub(super) fn strays(facts: &Facts<'_>) -> Option<Plan> {
         tagged && !document.lists(&it.name, &it.client_id)
     });
     match stray {
-        Some(stray) => {
-            facts.step(Step::Record(Edit::Stray(Box::new(revision_of(facts, own, stray)))), Reason::Stray)
-        }
+        Some(stray) => Some(Plan::act(
+            Step::Record(Edit::Stray(Box::new(revision_of(facts, own, stray)))),
+            Reason::Stray,
+        )),
         None => nothing_is_left(facts, document, own),
     }
 }
@@ -162,7 +163,7 @@ fn nothing_is_left(facts: &Facts<'_>, document: &Document, own: &Revision) -> Op
     let from = own.issued_at.map(|at| at.later(provider.capabilities.listing_lag));
     let looked = !provider.capabilities.list || provider.listed.is_some_and(|at| from < Some(at));
     let over = looked && !document.revisions.iter().any(left);
-    if over { facts.step(Step::Record(Edit::Disinherit), Reason::Inherited) } else { None }
+    if over { Some(Plan::act(Step::Record(Edit::Disinherit), Reason::Inherited)) } else { None }
 }
 
 /// A stray as a revision that is being revoked.
@@ -193,7 +194,7 @@ pub(super) fn leave(facts: &Facts<'_>, revisions: &[u32]) -> Option<Plan> {
     if borrowed.is_empty() {
         None
     } else {
-        facts.step(Step::Record(Edit::Leave { revisions: borrowed }), Reason::Inherited)
+        Some(Plan::act(Step::Record(Edit::Leave { revisions: borrowed }), Reason::Inherited))
     }
 }
 
@@ -205,6 +206,6 @@ pub(super) fn leave_to_a_clone(facts: &Facts<'_>, revisions: &[u32]) -> Option<P
     if revisions.is_empty() {
         None
     } else {
-        facts.step(Step::Record(Edit::Leave { revisions }), Reason::IdentityClash)
+        Some(Plan::act(Step::Record(Edit::Leave { revisions }), Reason::IdentityClash))
     }
 }

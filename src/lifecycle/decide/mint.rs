@@ -35,12 +35,13 @@ pub(super) fn check(facts: &Facts<'_>) -> Option<Plan> {
         (Some(ProviderView::Usable(provider)), _) => provider,
         (_, None) => return Some(satisfied(facts)),
         (Some(ProviderView::Unusable { reason, message }), _) => {
-            return Some(facts.rest(*reason, message.clone()));
+            return Some(Plan::rest(*reason, message.clone()));
         }
         (None, _) => {
-            return Some(
-                facts.rest(Reason::ProviderPending, "the provider has not been checked yet".to_owned()),
-            );
+            return Some(Plan::rest(
+                Reason::ProviderPending,
+                "the provider has not been checked yet".to_owned(),
+            ));
         }
     };
     let request = request::with_default_lifetime(request, provider.allow.as_ref());
@@ -51,7 +52,7 @@ pub(super) fn check(facts: &Facts<'_>) -> Option<Plan> {
             .or_else(|| permitted::not_allowed(facts, provider, &request))
             .or_else(|| target_is_taken(facts))
             .or_else(|| cannot_be_rendered(facts, object))
-            .or_else(|| waiting::suspected(facts, provider))
+            .or_else(|| waiting::suspected(provider))
     };
     let Some(need) = need else {
         let may_replace = by_hand && refused().is_none();
@@ -67,7 +68,7 @@ pub(super) fn check(facts: &Facts<'_>) -> Option<Plan> {
         .or_else(|| waiting::held_back(facts, &about::minting(&request, provider)))
         .or_else(|| waiting::breaker(facts, object))
         .or_else(|| waiting::used_up(facts, provider, need.0))
-        .or_else(|| waiting::paused(facts, provider))
+        .or_else(|| waiting::paused(provider))
         .or_else(|| mint(facts, provider, request, need))
 }
 
@@ -80,7 +81,7 @@ fn cannot_be_rendered(facts: &Facts<'_>, object: &ApiCredential) -> Option<Plan>
     }
     let error = render::rehearse(object.spec.secret.as_ref()).err()?;
     let message = format!("{error}; nothing is issued until it is corrected");
-    Some(facts.rest(Reason::TemplateInvalid, message))
+    Some(Plan::rest(Reason::TemplateInvalid, message))
 }
 
 enum Need {
@@ -130,7 +131,10 @@ pub(super) fn give_up(facts: &Facts<'_>) -> Option<Plan> {
     {
         return None;
     }
-    facts.step(Step::Record(Edit::StartRevoking { revisions: vec![newest.revision] }), Reason::SpecChanged)
+    Some(Plan::act(
+        Step::Record(Edit::StartRevoking { revisions: vec![newest.revision] }),
+        Reason::SpecChanged,
+    ))
 }
 
 fn waiting_to_be_published(facts: &Facts<'_>, newest: &Revision) -> Need {
@@ -140,7 +144,7 @@ fn waiting_to_be_published(facts: &Facts<'_>, newest: &Revision) -> Need {
     if let Some(target) = facts.world.target().filter(|target| target.terminating) {
         let message =
             format!("the Secret {} is being deleted; it is recreated as soon as it is gone", target.name);
-        return Need::Wait(facts.rest(Reason::Publishing, message));
+        return Need::Wait(Plan::rest(Reason::Publishing, message));
     }
     if let (Some(at), Some(object)) = (facts.repair_due(), facts.object()) {
         let message = format!(
@@ -150,7 +154,7 @@ fn waiting_to_be_published(facts: &Facts<'_>, newest: &Revision) -> Need {
             object.spec.target_name(&facts.world.subject.name),
             facts.world.subject.namespace
         );
-        return Need::Wait(facts.rest(Reason::Publishing, message));
+        return Need::Wait(Plan::rest(Reason::Publishing, message));
     }
     let publish = facts.failure(StepKind::Publish).map(|record| (StepKind::Publish, record));
     let verify = || {
@@ -169,7 +173,7 @@ fn waiting_to_be_published(facts: &Facts<'_>, newest: &Revision) -> Need {
             ),
         ),
     };
-    Need::Wait(facts.rest(reason, message))
+    Need::Wait(Plan::rest(reason, message))
 }
 
 fn satisfied(facts: &Facts<'_>) -> Plan {
@@ -205,7 +209,7 @@ fn satisfied(facts: &Facts<'_>) -> Plan {
         message
             .push_str("; rotation.renewBefore is more than half of its life, so a third of its life is used");
     }
-    facts.rest(Reason::Issued, message)
+    Plan::rest(Reason::Issued, message)
 }
 
 fn mint(
@@ -228,5 +232,5 @@ fn mint(
     let intent = facts.intent();
     let account = facts.account(provider)?;
     let revision = Revision::intended((revision, name), (reason, request), intent, account);
-    Some(Plan { message, ..facts.step(Step::Mint(Box::new(revision)), reason)? })
+    Some(Plan::Act { step: Step::Mint(Box::new(revision)), reason, message })
 }

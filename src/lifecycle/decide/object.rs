@@ -18,7 +18,7 @@ pub(super) fn suspended(facts: &Facts<'_>) -> Option<Plan> {
     // A restored object has lost its finalizer. It needs one: nothing would be revoked when it is
     // deleted.
     if !facts.world.object_is_held() && facts.document().is_some_and(|it| it.living().next().is_some()) {
-        return facts.step(Step::HoldObject, Reason::Suspended);
+        return Some(Plan::act(Step::HoldObject, Reason::Suspended));
     }
     // It has to open whenever the object goes on, or goes.
     if let Some(plan) = recovery::outdated_ledger(facts) {
@@ -36,11 +36,11 @@ pub(super) fn suspended(facts: &Facts<'_>) -> Option<Plan> {
         "spec.suspend is true: Credwright calls no provider and writes nothing until it is false{}",
         unless.unwrap_or_default()
     );
-    Some(facts.rest(Reason::Suspended, message))
+    Some(Plan::rest(Reason::Suspended, message))
 }
 
 pub(super) fn not_held(facts: &Facts<'_>) -> Option<Plan> {
-    if facts.world.object_is_held() { None } else { facts.step(Step::HoldObject, Reason::FirstIssue) }
+    if facts.world.object_is_held() { None } else { Some(Plan::act(Step::HoldObject, Reason::FirstIssue)) }
 }
 
 /// The ledger outlives the object whose finalizer was forced off, and then its own record of the
@@ -50,5 +50,5 @@ pub(super) fn note_policy(facts: &Facts<'_>) -> Option<Plan> {
     if facts.document()?.deletion_policy == policy {
         return None;
     }
-    facts.step(Step::Record(Edit::Policy { policy }), Reason::SpecChanged)
+    Some(Plan::act(Step::Record(Edit::Policy { policy }), Reason::SpecChanged))
 }

@@ -32,7 +32,7 @@ pub(super) fn not_allowed(facts: &Facts<'_>, provider: &UsableProvider, request:
         .or_else(|| about_lifetime(allow, request))
         .or_else(|| about_subnets(allow, request))
         .or_else(|| about_retaining(facts, allow));
-    complaint.map(|message| facts.rest(Reason::NotAllowed, message))
+    complaint.map(|message| Plan::rest(Reason::NotAllowed, message))
 }
 
 /// Revokes credentials of a shared provider whose life is over and which may not be renewed.
@@ -52,7 +52,7 @@ pub(super) fn outlived(facts: &Facts<'_>) -> Option<Plan> {
     let revisions: Vec<u32> =
         facts.revisions().filter(|it| it.state.is_usable() && over(it)).map(|it| it.revision).collect();
     if !revisions.is_empty() {
-        return facts.step(Step::Record(Edit::StartRevoking { revisions }), Reason::Revoked);
+        return Some(Plan::act(Step::Record(Edit::StartRevoking { revisions }), Reason::Revoked));
     }
     // Nothing else is revoked while an object is suspended.
     if object.spec.suspend { revoke::revoke_one(facts, over) } else { None }

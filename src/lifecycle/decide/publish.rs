@@ -7,7 +7,7 @@ use crate::{
     api::Reason,
     lifecycle::model::{
         ledger::{Edit, Revision, State, StepKind},
-        plan::{Plan, Step, Wake},
+        plan::{Plan, Step},
         time::Moved,
     },
 };
@@ -20,7 +20,7 @@ pub(super) fn follow_the_provider(facts: &Facts<'_>) -> Option<Plan> {
     let moved = |it: &Revision| facts.fields_now(it).filter(|fields| *fields != it.fields);
     let usable = facts.revisions().filter(|it| it.state.is_usable());
     let (revision, fields) = usable.filter_map(|it| Some((it.revision, moved(it)?))).next()?;
-    facts.step(Step::Record(Edit::Follow { revision, fields }), Reason::Publishing)
+    Some(Plan::act(Step::Record(Edit::Follow { revision, fields }), Reason::Publishing))
 }
 
 /// Restores the Secret of workloads before anything else, provider up or down: if it was deleted,
@@ -35,7 +35,7 @@ pub(super) fn render_what_is_active(facts: &Facts<'_>) -> Option<Plan> {
     if right || !writable || facts.held_back(StepKind::Publish).is_some() || facts.repair_due().is_some() {
         return None;
     }
-    facts.step(Step::Publish { revision: active.revision, previous, from }, Reason::Publishing)
+    Some(Plan::act(Step::Publish { revision: active.revision, previous, from }, Reason::Publishing))
 }
 
 fn waits_to_be_published<'a>(facts: &Facts<'a>) -> Option<&'a Revision> {
@@ -56,7 +56,7 @@ pub(super) fn verify(facts: &Facts<'_>) -> Option<Plan> {
     if facts.callable(newest).is_none() || !facts.verifies(newest) {
         return None;
     }
-    facts.step(Step::Verify { revision: newest.revision }, Reason::Verifying)
+    Some(Plan::act(Step::Verify { revision: newest.revision }, Reason::Verifying))
 }
 
 pub(super) fn publish(facts: &Facts<'_>) -> Option<Plan> {
@@ -69,7 +69,7 @@ pub(super) fn publish(facts: &Facts<'_>) -> Option<Plan> {
         return None;
     }
     let (previous, from) = facts.source(newest);
-    facts.step(Step::Publish { revision: newest.revision, previous, from }, Reason::Publishing)
+    Some(Plan::act(Step::Publish { revision: newest.revision, previous, from }, Reason::Publishing))
 }
 
 /// Returns why the target cannot be written, if it cannot.
@@ -93,8 +93,7 @@ pub(super) fn target_is_taken(facts: &Facts<'_>) -> Option<Plan> {
         return None;
     };
     let soon = facts.now.later(SignedDuration::from_mins(1));
-    let again = Wake::earliest(facts.instants().into_iter().chain([soon]));
-    Some(Plan { wake: again, ..facts.rest(reason, message) })
+    Some(Plan::rest_until(soon, reason, message))
 }
 
 pub(super) fn retire(facts: &Facts<'_>) -> Option<Plan> {
@@ -104,7 +103,7 @@ pub(super) fn retire(facts: &Facts<'_>) -> Option<Plan> {
     if revisions.is_empty() {
         return None;
     }
-    facts.step(Step::Record(Edit::Retire { revisions }), newest.reason)
+    Some(Plan::act(Step::Record(Edit::Retire { revisions }), newest.reason))
 }
 
 pub(super) fn try_what_is_published(facts: &Facts<'_>) -> Option<Plan> {
@@ -117,7 +116,7 @@ pub(super) fn try_what_is_published(facts: &Facts<'_>) -> Option<Plan> {
     if !due || expired || facts.callable(published).is_none() || !facts.verifies(published) {
         return None;
     }
-    facts.step(Step::Verify { revision: published.revision }, Reason::Verifying)
+    Some(Plan::act(Step::Verify { revision: published.revision }, Reason::Verifying))
 }
 
 /// Notes when `secret.name` was changed. The age of the Secret does not tell: after a change back,
@@ -129,7 +128,7 @@ pub(super) fn note_renaming(facts: &Facts<'_>) -> Option<Plan> {
     if facts.document()?.renamed.as_ref().is_some_and(|it| it.to == to) {
         return None;
     }
-    facts.step(Step::Record(Edit::Rename { to }), Reason::SpecChanged)
+    Some(Plan::act(Step::Record(Edit::Rename { to }), Reason::SpecChanged))
 }
 
 /// Deletes the Secret of an earlier `secret.name` after the overlap, so that workloads can be moved
@@ -142,5 +141,5 @@ pub(super) fn remove_renamed_target(facts: &Facts<'_>) -> Option<Plan> {
     if !ends && facts.renaming_is_over(old)? > facts.now {
         return None;
     }
-    facts.step(Step::DeleteTarget { name: old.name.clone() }, Reason::Publishing)
+    Some(Plan::act(Step::DeleteTarget { name: old.name.clone() }, Reason::Publishing))
 }

@@ -28,7 +28,7 @@ pub(super) fn needless_copy(facts: &Facts<'_>) -> Option<Plan> {
     let LedgerView::Present { terminating, .. } = &facts.world.ledger else { return None };
     let needless = terminating.is_none() || facts.world.is_ending();
     facts.world.copy.as_ref().filter(|_| needless)?;
-    facts.step(Step::RemoveCopy, Reason::LedgerRebuilt)
+    Some(Plan::act(Step::RemoveCopy, Reason::LedgerRebuilt))
 }
 
 /// Someone deletes the ledger of a live object. With its finalizer it is still the ledger; it is
@@ -40,10 +40,10 @@ pub(super) fn deleted_ledger(facts: &Facts<'_>) -> Option<Plan> {
         return None;
     }
     if facts.world.copied().is_none_or(|it| it.write_id != document.write_id) {
-        return facts.step(Step::CopyLedger, Reason::LedgerRebuilt);
+        return Some(Plan::act(Step::CopyLedger, Reason::LedgerRebuilt));
     }
     if *held {
-        return facts.step(Step::DropLedger, Reason::LedgerRebuilt);
+        return Some(Plan::act(Step::DropLedger, Reason::LedgerRebuilt));
     }
     render_what_is_active(facts).or_else(|| Some(held_by_others(facts)))
 }
@@ -56,7 +56,7 @@ fn held_by_others(facts: &Facts<'_>) -> Plan {
          recreated when it is gone, and nothing is issued or revoked until then. Find out whose finalizer \
          it is: kubectl get secret {name} --namespace={namespace} --output=yaml"
     );
-    facts.rest(Reason::LedgerLost, message)
+    Plan::rest(Reason::LedgerLost, message)
 }
 
 /// Writes a ledger once more if it is outdated. A ledger created together with its first credential
@@ -71,14 +71,14 @@ pub(super) fn outdated_ledger(facts: &Facts<'_>) -> Option<Plan> {
     if !outdated && !unknown() {
         return None;
     }
-    facts.step(Step::Record(Edit::Identify), Reason::LedgerRebuilt)
+    Some(Plan::act(Step::Record(Edit::Identify), Reason::LedgerRebuilt))
 }
 
 /// A ledger that cannot be read is released only if a person deletes it.
 pub(super) fn unreadable_ledger(facts: &Facts<'_>) -> Option<Plan> {
     let LedgerView::Unreadable { why, held, terminating } = &facts.world.ledger else { return None };
     match (*terminating, *held) {
-        (true, true) => return facts.step(Step::DropLedger, Reason::LedgerUnreadable),
+        (true, true) => return Some(Plan::act(Step::DropLedger, Reason::LedgerUnreadable)),
         (true, false) => return Some(held_by_others(facts)),
         (false, _) => {}
     }
@@ -87,7 +87,7 @@ pub(super) fn unreadable_ledger(facts: &Facts<'_>) -> Option<Plan> {
          and from the Secret that workloads read",
         ledger_name(&facts.world.subject.name)
     );
-    Some(facts.rest(Reason::LedgerUnreadable, message))
+    Some(Plan::rest(Reason::LedgerUnreadable, message))
 }
 
 /// Rebuilds a ledger that is gone, or older than the last publication. Nothing is minted while the
@@ -96,7 +96,7 @@ pub(super) fn lost_ledger(facts: &Facts<'_>) -> Option<Plan> {
     let object = facts.object()?;
     let absent = matches!(facts.world.ledger, LedgerView::Absent);
     if absent && facts.world.copied().is_some() {
-        return facts.step(Step::RestoreLedger, Reason::LedgerRebuilt);
+        return Some(Plan::act(Step::RestoreLedger, Reason::LedgerRebuilt));
     }
     let newest = facts.document().map_or(0, |it| it.next_revision() - 1);
     // A Secret that only has this object's name does not prove that anything was published.
@@ -109,7 +109,7 @@ pub(super) fn lost_ledger(facts: &Facts<'_>) -> Option<Plan> {
     let ledger = ledger_name(&facts.world.subject.name);
     let Some(ProviderView::Usable(provider)) = facts.world.desired_provider() else {
         let message = format!("the ledger {ledger} is gone; it is rebuilt when the provider can be used");
-        return Some(facts.rest(Reason::LedgerLost, message));
+        return Some(Plan::rest(Reason::LedgerLost, message));
     };
     if let Some(again) =
         facts.world.memory.unrecoverable.map(|at| at.later(TRY_AGAIN)).filter(|at| *at > facts.now)
@@ -120,11 +120,11 @@ pub(super) fn lost_ledger(facts: &Facts<'_>) -> Option<Plan> {
              may still work. Restore the ledger from a backup, or delete that Secret: then a new \
              credential is issued"
         );
-        return Some(facts.rest_until(again, Reason::LedgerLost, message));
+        return Some(Plan::rest_until(again, Reason::LedgerLost, message));
     }
     let request = request::as_asked(facts, object, provider);
     let recovery = recovery(facts, object, newest, &request);
-    facts.step(Step::Recover(Box::new(recovery)), Reason::LedgerRebuilt)
+    Some(Plan::act(Step::Recover(Box::new(recovery)), Reason::LedgerRebuilt))
 }
 
 /// The revision that was last known to be published.

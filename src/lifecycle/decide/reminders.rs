@@ -8,7 +8,7 @@ use crate::{
         model::{
             failure::FailureKind,
             ledger::{State, StepKind},
-            plan::{Plan, Step, Wake},
+            plan::{Rest, Step},
             time::to_second,
         },
         rules::backoff,
@@ -24,15 +24,15 @@ const REMIND_EVERY: SignedDuration = SignedDuration::from_hours(24);
 pub(in crate::lifecycle) const TOLD_AFTER: u32 = 3;
 
 /// Returns what a person has to do, the most important first: each with its reason and its steps.
-pub(in crate::lifecycle) fn outstanding(facts: &Facts<'_>, plan: &Plan) -> Vec<(Reason, String)> {
+pub(in crate::lifecycle) fn outstanding(facts: &Facts<'_>, rest: &Rest) -> Vec<(Reason, String)> {
     let silent = matches!(
-        plan.reason,
+        rest.reason,
         Reason::Suspended | Reason::Deleting | Reason::LedgerUnreadable | Reason::LedgerLost
     );
     if silent {
         return Vec::new();
     }
-    let asked = plan.action.as_ref().map(|_| (plan.reason, plan.in_full()));
+    let asked = rest.action.as_ref().map(|_| (rest.reason, rest.in_full()));
     let removals = removal::awaited(facts).map(|message| (Reason::RemovalAwaited, message));
     let refused = refused_revocation(facts).map(|message| (Reason::RevocationFailed, message));
     asked.into_iter().chain(removals).chain(refused).collect()
@@ -61,21 +61,25 @@ fn refused_revocation(facts: &Facts<'_>) -> Option<String> {
     ))
 }
 
-/// A plan at rest, with the daily reminder of what a person has to do.
-pub(super) fn with_reminder(facts: &Facts<'_>, plan: Plan) -> Plan {
-    let notes: Vec<(Reason, String)> = match plan.step {
-        Some(_) => Vec::new(),
-        None => outstanding(facts, &plan),
-    };
+/// The daily reminder of what a person has to do.
+pub(super) enum Reminder {
+    /// It is due.
+    Due(Step),
+    /// It is due then.
+    At(Timestamp),
+}
+
+/// Returns the reminder of what a person has to do while Credwright rests; `None` if nobody has to
+/// do anything.
+pub(super) fn reminder(facts: &Facts<'_>, rest: &Rest) -> Option<Reminder> {
+    let notes = outstanding(facts, rest);
     if notes.is_empty() {
-        return plan;
+        return None;
     }
-    let Some((due, next)) = reminders(facts) else { return plan };
+    let (due, next) = reminders(facts)?;
     let last = facts.world.memory.reminded.unwrap_or(facts.world.operator.started);
-    if due.is_some_and(|due| due > last) {
-        return Plan { step: Some(Step::Remind(notes)), wake: Wake::OnChange, ..plan };
-    }
-    Plan { wake: plan.wake.or_at(next), ..plan }
+    let is_due = due.is_some_and(|due| due > last);
+    Some(if is_due { Reminder::Due(Step::Remind(notes)) } else { Reminder::At(next) })
 }
 
 /// The reminder that was due last, if there was one, and the next. They come whole days after the

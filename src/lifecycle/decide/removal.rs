@@ -32,7 +32,7 @@ pub(super) fn said_to_be_gone(facts: &Facts<'_>) -> Option<Plan> {
     })?;
     let message = format!("a person confirmed that {} is gone", gone.name);
     let edit = Edit::Revoked { revision: gone.revision };
-    Some(Plan { message, ..facts.step(Step::Record(edit), Reason::Revoked)? })
+    Some(Plan::Act { step: Step::Record(edit), reason: Reason::Revoked, message })
 }
 
 /// Returns the credential that a person confirms as removed. At a shared provider only its owner
@@ -64,7 +64,7 @@ pub(super) fn look(facts: &Facts<'_>) -> Option<Plan> {
     let beside = facts.published().filter(|it| it.dead_at.is_none())?;
     let due = |it: &&Revision| checkable(facts, it, beside) && due_at(facts, it) <= facts.now;
     let revision = facts.revisions().filter(due).min_by_key(|it| due_at(facts, it))?.revision;
-    facts.step(Step::CheckRemoval { revision, beside: beside.revision }, Reason::RemovalAwaited)
+    Some(Plan::act(Step::CheckRemoval { revision, beside: beside.revision }, Reason::RemovalAwaited))
 }
 
 /// Returns when a removal is looked for next.

@@ -20,7 +20,7 @@ pub(super) fn settle(facts: &Facts<'_>) -> Option<Plan> {
         .filter(|it| facts.is_ours_to_end(it))
         .partition(|it| facts.capabilities(it).is_some_and(|it| it.list));
     if let Some(revision) = unlisted.first().map(|it| it.revision) {
-        return facts.step(Step::Record(Edit::Unconfirm { revision }), Reason::Unconfirmed);
+        return Some(Plan::act(Step::Record(Edit::Unconfirm { revision }), Reason::Unconfirmed));
     }
     if facts.held_back(StepKind::Settle).is_some() {
         return None;
@@ -29,7 +29,7 @@ pub(super) fn settle(facts: &Facts<'_>) -> Option<Plan> {
     let can_be = |it: &&Revision| facts.callable(it).is_some() && facts.suspicion(it).is_none();
     let callable: Vec<&Revision> = listed.into_iter().filter(can_be).collect();
     let revision = facts.in_turn(StepKind::Settle, &callable)?.revision;
-    facts.step(Step::Settle { revision }, Reason::Unconfirmed)
+    Some(Plan::act(Step::Settle { revision }, Reason::Unconfirmed))
 }
 
 pub(super) fn start_revoking(facts: &Facts<'_>) -> Option<Plan> {
@@ -49,7 +49,7 @@ pub(super) fn start_revoking(facts: &Facts<'_>) -> Option<Plan> {
     if revisions.is_empty() {
         return None;
     }
-    facts.step(Step::Record(Edit::StartRevoking { revisions }), Reason::Revoked)
+    Some(Plan::act(Step::Record(Edit::StartRevoking { revisions }), Reason::Revoked))
 }
 
 pub(super) fn revoke(facts: &Facts<'_>) -> Option<Plan> {
@@ -68,5 +68,5 @@ pub(super) fn revoke_one(facts: &Facts<'_>, is: impl Fn(&Revision) -> bool) -> O
     let doomed: Vec<&Revision> =
         facts.revisions().filter(|it| it.state == State::Revoking && is(it)).filter(can_be).collect();
     let revision = facts.in_turn(StepKind::Revoke, &doomed)?.revision;
-    facts.step(Step::Revoke { revision }, Reason::Revoked)
+    Some(Plan::act(Step::Revoke { revision }, Reason::Revoked))
 }

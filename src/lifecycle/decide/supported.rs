@@ -26,7 +26,7 @@ pub(super) fn cannot_be_honoured(
         .or_else(|| about_subnets(capabilities, request))
         .or_else(|| about_name(facts, capabilities, request))
         .or_else(|| about_intake(facts, capabilities));
-    complaint.map(|message| facts.rest(Reason::InvalidForProvider, message))
+    complaint.map(|message| Plan::rest(Reason::InvalidForProvider, message))
 }
 
 fn about_scopes(capabilities: &Capabilities, request: &Request) -> Option<String> {

@@ -27,7 +27,7 @@ const SPREAD: SignedDuration = SignedDuration::from_mins(5);
 /// revoked.
 pub(super) fn provider_is_deleted(facts: &Facts<'_>, provider: &UsableProvider) -> Option<Plan> {
     let name = &facts.object()?.spec.provider_ref.name;
-    provider.deleting.then(|| facts.rest(Reason::ProviderDeleting, provider_deleting(name)))
+    provider.deleting.then(|| Plan::rest(Reason::ProviderDeleting, provider_deleting(name)))
 }
 
 /// Returns the message about a provider that is being deleted.
@@ -39,9 +39,9 @@ pub(in crate::lifecycle) fn provider_deleting(provider: &str) -> String {
 }
 
 /// Returns why nothing is minted at `provider`, if it is suspect.
-pub(super) fn suspected(facts: &Facts<'_>, provider: &UsableProvider) -> Option<Plan> {
+pub(super) fn suspected(provider: &UsableProvider) -> Option<Plan> {
     let why = provider.standing.suspicion.clone()?;
-    Some(facts.rest(Reason::ProviderSuspect, why))
+    Some(Plan::rest(Reason::ProviderSuspect, why))
 }
 
 /// Issues no new credential while the result of an earlier call to the same provider is not known.
@@ -86,8 +86,8 @@ pub(super) fn unsettled(facts: &Facts<'_>, provider: &UsableProvider) -> Option<
         search.unwrap_or_default()
     );
     Some(match third.filter(|at| *at > facts.now) {
-        Some(third) => facts.rest_until(third, Reason::Unconfirmed, message),
-        None => facts.rest(Reason::Unconfirmed, message),
+        Some(third) => Plan::rest_until(third, Reason::Unconfirmed, message),
+        None => Plan::rest(Reason::Unconfirmed, message),
     })
 }
 
@@ -100,7 +100,7 @@ pub(super) fn held_back(facts: &Facts<'_>, about: &str) -> Option<Plan> {
     if again <= facts.now {
         return None;
     }
-    Some(facts.rest_until(again, record.reason, backoff::with_next_attempt(&record.message, again)))
+    Some(Plan::rest_until(again, record.reason, backoff::with_next_attempt(&record.message, again)))
 }
 
 pub(super) fn breaker(facts: &Facts<'_>, object: &ApiCredential) -> Option<Plan> {
@@ -115,7 +115,7 @@ pub(super) fn breaker(facts: &Facts<'_>, object: &ApiCredential) -> Option<Plan>
          is requested at {}: {why}",
         to_second(opens)
     );
-    Some(facts.rest_until(opens, Reason::MintLimit, message))
+    Some(Plan::rest_until(opens, Reason::MintLimit, message))
 }
 
 /// The account's budget is used up, and this can wait.
@@ -143,7 +143,7 @@ pub(super) fn used_up(facts: &Facts<'_>, provider: &UsableProvider, why: Reason)
     let wait = SignedDuration::from_millis(share * SPREAD.as_secs() * 1000 / i64::from(u16::MAX));
     let urgent = facts.last_third().filter(|_| why != Reason::FirstIssue && !renewals_wait);
     let urgent = urgent.unwrap_or(Timestamp::MAX);
-    Some(facts.rest_until(urgent.min(opens.later(wait)), Reason::MintBudget, message))
+    Some(Plan::rest_until(urgent.min(opens.later(wait)), Reason::MintBudget, message))
 }
 
 /// Returns whether workloads would be without a credential soon, or are already.
@@ -155,7 +155,7 @@ fn is_urgent(facts: &Facts<'_>, why: Reason) -> bool {
     }
 }
 
-pub(super) fn paused(facts: &Facts<'_>, provider: &UsableProvider) -> Option<Plan> {
+pub(super) fn paused(provider: &UsableProvider) -> Option<Plan> {
     let pause = provider.in_the_way()?;
-    Some(facts.rest(pause.reason, pause.message.clone()))
+    Some(Plan::rest(pause.reason, pause.message.clone()))
 }

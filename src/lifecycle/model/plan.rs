@@ -12,22 +12,81 @@ use super::{
     recovery::Recovery,
 };
 
-/// The plan: what to do now.
+/// The plan: one step, or rest.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Plan {
-    /// The one step to take; `None` means rest.
-    pub step: Option<Step>,
+pub enum Plan {
+    /// Take a step.
+    Act {
+        /// The step.
+        step: Step,
+        /// The reason.
+        reason: Reason,
+        /// The message: the cause.
+        message: String,
+    },
+    /// Do nothing for now.
+    Rest(Rest),
+}
+
+/// A rest: why nothing is done now, and until when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rest {
     /// The reason.
     pub reason: Reason,
     /// The message: the cause, and what to do about it if anything.
     pub message: String,
     /// The steps for a person, if only a person can do them.
     pub action: Option<String>,
-    /// The time of the next pass.
+    /// The time of the next pass. A check gives the time that only it knows, and
+    /// [`decide`](crate::lifecycle::decide) adds all others.
     pub wake: Wake,
 }
 
 impl Plan {
+    /// Returns the plan to take `step`.
+    #[must_use]
+    pub fn act(step: Step, reason: Reason) -> Self {
+        Self::Act { step, reason, message: String::new() }
+    }
+
+    /// Returns the plan to rest until something changes.
+    #[must_use]
+    pub fn rest(reason: Reason, message: String) -> Self {
+        Self::Rest(Rest::new(reason, message))
+    }
+
+    /// Returns the plan to rest until `at`, or until something changes.
+    #[must_use]
+    pub fn rest_until(at: Timestamp, reason: Reason, message: String) -> Self {
+        Self::Rest(Rest { wake: Wake::At(at), ..Rest::new(reason, message) })
+    }
+
+    /// The step, if there is one to take.
+    #[must_use]
+    pub fn step(&self) -> Option<&Step> {
+        match self {
+            Self::Act { step, .. } => Some(step),
+            Self::Rest(_) => None,
+        }
+    }
+
+    /// Returns the rest that is left of the plan if its step is not taken.
+    #[must_use]
+    pub fn at_rest(self) -> Rest {
+        match self {
+            Self::Act { reason, message, .. } => Rest::new(reason, message),
+            Self::Rest(rest) => rest,
+        }
+    }
+}
+
+impl Rest {
+    /// Returns a rest that only a change ends.
+    #[must_use]
+    pub fn new(reason: Reason, message: String) -> Self {
+        Self { reason, message, action: None, wake: Wake::OnChange }
+    }
+
     /// Returns the full message: the cause, and the steps for a person if there are any.
     #[must_use]
     pub fn in_full(&self) -> String {

@@ -3,10 +3,7 @@
 
 use crate::{
     api::Reason,
-    lifecycle::model::{
-        plan::{Plan, Wake},
-        world::World,
-    },
+    lifecycle::model::{plan::Rest, world::World},
 };
 
 /// The number of failed attempts in a row after which an error that may pass by itself is reported.
@@ -29,7 +26,7 @@ pub enum Obstacle {
 /// Returns the message about an obstacle that was met `attempts` times in a row; `None` if that is
 /// too early. It does not name the next attempt, which is the queue's.
 #[must_use]
-pub fn plan(world: &World, obstacle: &Obstacle, attempts: u32) -> Option<Plan> {
+pub fn rest(world: &World, obstacle: &Obstacle, attempts: u32) -> Option<Rest> {
     let (reason, message, action) = match obstacle {
         Obstacle::Refused { what, why } => {
             let message = format!(
@@ -49,5 +46,5 @@ pub fn plan(world: &World, obstacle: &Obstacle, attempts: u32) -> Option<Plan> {
         }
         Obstacle::Failed(_) => return None,
     };
-    Some(Plan { step: None, reason, message, action, wake: Wake::OnChange })
+    Some(Rest { action, ..Rest::new(reason, message) })
 }

@@ -51,14 +51,14 @@ impl Step {
 #[must_use]
 pub fn urgency(world: &World, plan: &Plan, now: Timestamp) -> Urgency {
     let revision = |number: &u32| world.document().and_then(|document| document.revision(*number));
-    let replaces = match &plan.step {
+    let replaces = match plan.step() {
         Some(Step::Mint(new) | Step::Take(new)) => Some(&**new),
         Some(Step::Verify { revision: number } | Step::Settle { revision: number }) => {
             revision(number).filter(|it| world.published().is_none_or(|there| there.revision < it.revision))
         }
         _ => None,
     };
-    let revokes = matches!(plan.step, Some(Step::Revoke { .. }));
+    let revokes = matches!(plan.step(), Some(Step::Revoke { .. }));
     let newest = || world.document().and_then(|document| document.newest_issued());
     if world.is_ending() {
         Urgency::Deletion

@@ -87,7 +87,7 @@ fn without_room(scene: Scene) -> World {
 fn what_can_wait_waits_for_room_and_what_ends_soon_does_not() {
     let plan = decide(&without_room(a_credential()), noon());
     assert_eq!(in_words(&plan), "rest: MintBudget");
-    let Wake::At(at) = plan.wake else { panic!("it is not looked at again") };
+    let Wake::At(at) = rest_of(&plan).wake else { panic!("it is not looked at again") };
     assert!(at >= noon() + minutes(9) && at <= noon() + minutes(14), "{at}");
     let rows = [
         (
@@ -132,7 +132,10 @@ fn renewals_wait_for_the_budget_when_their_namespace_needs_more_than_its_share()
     for (what, scene) in [("ten seconds", ten_seconds), ("90 days", long), ("refused", active().dead())] {
         let plan = decided(scene);
         assert_eq!(in_words(&plan), "rest: MintBudget", "{what}");
-        assert!(plan.message.contains("need more than half of that: lengthen spec.lifetime"), "{plan:?}");
+        assert!(
+            rest_of(&plan).message.contains("need more than half of that: lengthen spec.lifetime"),
+            "{plan:?}"
+        );
     }
     assert!(!is_over_its_share(100, 50 * MILLIONTHS));
     assert!(is_over_its_share(100, 51 * MILLIONTHS));
@@ -160,5 +163,5 @@ fn an_object_that_is_made_again_does_not_begin_anew() {
     };
     assert_eq!(in_words(&again(4)), "mint 1: FirstIssue");
     let plan = again(5);
-    assert_eq!((in_words(&plan), plan.reason), ("rest: MintLimit".to_owned(), Reason::MintLimit));
+    assert_eq!((in_words(&plan), rest_of(&plan).reason), ("rest: MintLimit".to_owned(), Reason::MintLimit));
 }

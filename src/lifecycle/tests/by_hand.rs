@@ -84,7 +84,9 @@ impl ByHand for Scene {
 
 fn refused(scene: Scene, which: &str) -> Scene {
     let world = scene.clone().holding(pair(which)).world();
-    let Some(Step::Take(revision)) = decide(&world, noon()).step else { panic!("it is not taken") };
+    let Some(Step::Take(revision)) = decide(&world, noon()).step().cloned() else {
+        panic!("it is not taken")
+    };
     let step = Step::Take(revision);
     let report = conclude(&world, &step, &Outcome::Tried { accepted: false }, noon());
     scene
@@ -96,9 +98,9 @@ fn refused(scene: Scene, which: &str) -> Scene {
 fn who_gave_a_pair_that_is_refused_is_told_what_else_it_can_mean() {
     let world = refused(by_hand(), "a").holding(pair("a")).world();
     let plan = decide(&world, noon());
-    assert_eq!(plan.reason, Reason::IntakeRefused);
+    assert_eq!(rest_of(&plan).reason, Reason::IntakeRefused);
     let said = "it may not be used from here. Keys of another region are refused, too. If that is fixed";
-    assert!(plan.message.contains(said), "{}", plan.message);
+    assert!(rest_of(&plan).message.contains(said), "{}", rest_of(&plan).message);
 }
 
 #[test]
@@ -174,7 +176,8 @@ fn what_is_taken_says_when_it_ends() {
     let taken = |change: fn(&mut IntakePair)| {
         let mut it = pair("a");
         change(&mut it);
-        let Some(Step::Take(revision)) = decide(&by_hand().holding(it).world(), noon()).step else {
+        let Some(Step::Take(revision)) = decide(&by_hand().holding(it).world(), noon()).step().cloned()
+        else {
             panic!("it is not taken")
         };
         (revision.issued_at.unwrap(), revision.expires_at)
@@ -193,7 +196,7 @@ fn what_a_person_learns_later_counts_from_then_on() {
         by_hand().taken("a", days(10)).expiring_in(days(20)).published().holding(it)
     };
     let later = scene(|it| it.expires_at = Some(noon() + days(9)));
-    let Some(Step::Record(edit)) = decide(&later.clone().world(), noon()).step else {
+    let Some(Step::Record(edit)) = decide(&later.clone().world(), noon()).step().cloned() else {
         panic!("nothing is recorded")
     };
     let mut document = later.document.clone();
@@ -215,7 +218,7 @@ pub(super) fn asked(scene: Scene) -> String {
     let object = scene.object.clone();
     let world = scene.world();
     let plan = decide(&world, noon());
-    let status = status::view(&world, &object, &plan, noon());
+    let status = status::view(&world, &object, &rest_of(&plan), noon());
     let found = status.conditions.iter().find(|it| it.type_ == ConditionType::ActionRequired.as_str());
     found.map(|it| format!("{}: {}", it.reason, it.message)).unwrap_or_default()
 }
@@ -235,7 +238,7 @@ fn whoever_waits_for_a_person_is_told_so() {
         let object = scene.object.clone();
         let world = scene.world();
         let plan = decide(&world, noon());
-        let status = status::view(&world, &object, &plan, noon());
+        let status = status::view(&world, &object, &rest_of(&plan), noon());
         let found = status.conditions.into_iter().find(|it| it.type_ == type_.as_str());
         found.map_or("none".to_owned(), |it| format!("{} {}", it.status, it.reason))
     };
@@ -259,7 +262,7 @@ fn a_reminder_comes_daily_and_not_after_a_restart() {
             it.world.operator.started = noon() - hours(2);
         })
     };
-    let is_reminder = |scene: Scene| matches!(decide(&scene.world(), noon()).step, Some(Step::Remind(_)));
+    let is_reminder = |scene: Scene| matches!(decide(&scene.world(), noon()).step(), Some(Step::Remind(_)));
     assert!(is_reminder(made(hours(25))), "a day and an hour after it was made");
     assert!(!is_reminder(made(hours(23))), "not on the first day");
     let skewed = made(hours(-1)).and(|it| it.world.operator.started = noon() - hours(3));
@@ -282,7 +285,8 @@ fn a_pair_is_known_by_the_sealing_key_before_and_from_then_on_by_the_current_one
         let current = "by the current key".to_owned();
         let held = IntakePair { pair: current.clone(), pair_before, ..pair("a") };
         let plan = decide(&scene.holding(held).world(), noon());
-        let Some(Step::Record(Edit::Restate { issued_at, expires_at, pair, .. })) = plan.step else {
+        let Some(Step::Record(Edit::Restate { issued_at, expires_at, pair, .. })) = plan.step().cloned()
+        else {
             panic!("{state:?}: {plan:?}")
         };
         assert_eq!((pair, (issued_at, expires_at)), (current, times), "{state:?}");
@@ -323,8 +327,8 @@ fn what_came_back_to_life_is_no_longer_dead() {
 fn what_a_provider_cannot_honour_is_named_with_the_provider() {
     let said = |scene: Scene| {
         let plan = decide(&scene.with_empty_intake().world(), noon());
-        assert_eq!(plan.reason, Reason::InvalidForProvider, "{}", plan.message);
-        plan.message
+        assert_eq!(rest_of(&plan).reason, Reason::InvalidForProvider, "{}", rest_of(&plan).message);
+        rest_of(&plan).message
     };
     let with = |change: fn(&mut crate::lifecycle::capability::Capabilities)| by_hand().capable(change);
     let known = || Scopes::Only(vec!["BasicRead".to_owned(), "SupportRead".to_owned()]);

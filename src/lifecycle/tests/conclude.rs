@@ -348,7 +348,9 @@ fn what_is_left_behind_is_told_when_the_ledger_is_closed() {
 fn what_is_put_on_record_leaves_the_ledger_and_people_are_told() {
     let abandoned = |scene: Scene, action: Option<&str>| {
         let world = scene.world();
-        let Some(Step::Abandon(mut it)) = decide(&world, noon()).step else { panic!("nothing is given up") };
+        let Some(Step::Abandon(mut it)) = decide(&world, noon()).step().cloned() else {
+            panic!("nothing is given up")
+        };
         it.action = action.map(str::to_owned);
         conclude(&world, &Step::Abandon(it), &Outcome::Done, noon())
     };

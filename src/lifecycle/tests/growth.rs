@@ -47,9 +47,13 @@ fn renewals_by_schedule_wait_for_the_last_third_while_many_are_not_revoked() {
         ("what is found revoked does not wait", after(20, days(55)).dead(), "mint 22: FoundRevoked"),
     ]);
     let plan = decide(&after(20, days(55)).world(), noon());
-    assert!(matches!(plan.wake, Wake::At(at) if at <= noon() + days(5)), "{:?}", plan.wake);
+    assert!(
+        matches!(rest_of(&plan).wake, Wake::At(at) if at <= noon() + days(5)),
+        "{:?}",
+        rest_of(&plan).wake
+    );
     for part in ["20 credentials", "the provider has no call that revokes", "remove them at the provider"] {
-        assert!(plan.message.contains(part), "{}", plan.message);
+        assert!(rest_of(&plan).message.contains(part), "{}", rest_of(&plan).message);
     }
 }
 
@@ -57,10 +61,10 @@ fn renewals_by_schedule_wait_for_the_last_third_while_many_are_not_revoked() {
 fn what_is_not_revoked_is_handed_over_when_there_is_no_room_for_more() {
     let world = after(21, days(10)).world();
     let plan = decide(&world, noon());
-    let Some(Step::Abandon(it)) = &plan.step else { panic!("{plan:?}") };
+    let Some(Step::Abandon(it)) = plan.step() else { panic!("{plan:?}") };
     assert_eq!(it.revision, 1, "the oldest");
     assert!(it.why.contains("no room for more"), "{}", it.why);
-    let step = plan.step.clone().unwrap();
+    let step = plan.step().cloned().unwrap();
     let report = conclude(&world, &step, &Outcome::Done, noon());
     assert_eq!(report.edits, [Edit::Abandon { revision: 1 }]);
     assert_eq!(in_words(&decide(&after(20, days(10)).world(), noon())), "rest: Issued");

@@ -182,12 +182,12 @@ fn a_secret_that_others_change_all_the_time_is_put_right_ever_more_seldom() {
         ),
     ]);
     let world = edited(21, seconds(0)).world();
-    assert_eq!(decide(&world, noon()).wake, Wake::At(noon() + seconds(1)));
+    assert_eq!(decide(&world, noon()).at_rest().wake, Wake::At(noon() + seconds(1)));
 
     let repaired = |before| {
         let mut world = edited(1, seconds(0)).world();
         world.memory.repaired = before;
-        let step = decide(&world, noon()).step.unwrap();
+        let step = decide(&world, noon()).step().cloned().unwrap();
         conclude(&world, &step, &Outcome::Done, noon()).memory.repaired
     };
     assert_eq!(repaired(None), Some((1, noon())));

@@ -194,9 +194,9 @@ fn put(world: &mut World, place: Place, at: Timestamp) {
 fn goes_through(world: &World, now: Timestamp, kind: FailureKind) -> Plan {
     let plan = decide(world, now);
     if let Some(object) = &world.subject.object {
-        let _ = status::view(world, object, &plan, now);
+        let _ = status::view(world, object, &rest_of(&plan), now);
     }
-    let Some(step) = &plan.step else { return plan };
+    let Some(step) = plan.step() else { return plan };
     for outcome in worlds::outcomes(step, kind) {
         let report = conclude(world, step, &outcome, now);
         let Some(document) = world.document() else { continue };
@@ -296,7 +296,7 @@ fn a_revision_of_the_last_hour_that_there_is_ends_no_process() {
             let mut world = scene.world();
             put(&mut world, Place::IssuedAt, far);
             let plan = goes_through(&world, noon(), FailureKind::Unavailable);
-            assert_ne!(plan.wake, Wake::At(Timestamp::MAX), "nobody wakes at the end of time");
+            assert_ne!(rest_of(&plan).wake, Wake::At(Timestamp::MAX), "nobody wakes at the end of time");
         }
     }
 }
@@ -309,6 +309,6 @@ fn a_mistyped_year_is_corrected_by_the_person_who_typed_it() {
     put(&mut world, Place::IssuedAt, Timestamp::MAX);
     put(&mut world, Place::IntakeIssuedAt, noon() - days(9));
     let plan = goes_through(&world, noon(), FailureKind::Unavailable);
-    assert!(matches!(plan.step, Some(Step::Record(Edit::Restate { .. }))), "{plan:?}");
+    assert!(matches!(plan.step(), Some(Step::Record(Edit::Restate { .. }))), "{plan:?}");
     assert_eq!(world.document().map(|it| it.revisions[0].state), Some(State::Issued));
 }

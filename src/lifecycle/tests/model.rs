@@ -271,7 +271,7 @@ impl Model {
             if plan != decide(&world, self.now) {
                 self.fail("the same world led to two plans");
             }
-            let Some(step) = plan.step.clone() else { return self.rest(&world, &plan) };
+            let Some(step) = plan.step().cloned() else { return self.rest(&world, &plan) };
             self.tell(in_words(&plan));
             self.check_plan(&world, &step);
             match self.perform(&step) {
@@ -360,18 +360,19 @@ impl Model {
 
     /// At rest the next wake is in the future, and nothing becomes due before it.
     fn rest(&mut self, world: &World, plan: &Plan) -> Option<Timestamp> {
-        let wake = match plan.wake {
+        let rest = rest_of(plan);
+        let wake = match rest.wake {
             Wake::OnChange => None,
             Wake::At(at) if at <= self.now => self.fail("the next wake is not in the future"),
             Wake::At(at) => Some(at),
         };
         self.tell(format!("{} until {wake:?}", in_words(plan)));
-        self.reason = plan.reason;
+        self.reason = rest.reason;
         if self.deleting_since().is_some_and(|at| self.now > at + DEADLINE + minutes(3)) {
             self.fail("deletion hangs");
         }
         let Some(object) = self.object.clone() else { return wake };
-        let status = status::view(world, &object, plan, self.now);
+        let status = status::view(world, &object, &rest, self.now);
         let is_ready = status.conditions[0].status == "True";
         if is_ready && !self.a_secret_works() {
             self.fail("it is Ready without a Secret that works");
@@ -380,13 +381,15 @@ impl Model {
             let later = self.now + seconds(ahead);
             // Objects that wait for a budget do not all look again at one moment.
             let spread =
-                |opens| plan.reason == Reason::MintBudget && later >= opens && later < opens + minutes(5);
+                |opens| rest.reason == Reason::MintBudget && later >= opens && later < opens + minutes(5);
             if wake.is_some_and(|wake| wake <= later) || self.budget_opens.is_some_and(spread) {
                 break;
             }
             let then = decide(world, later);
             let ready = |status: &crate::api::ApiCredentialStatus| status.conditions[0].status.clone();
-            if then.step.is_some() || ready(&status::view(world, &object, &then, later)) != ready(&status) {
+            if then.step().is_some()
+                || ready(&status::view(world, &object, &rest_of(&then), later)) != ready(&status)
+            {
                 self.fail(&format!("it sleeps until {wake:?}, but at {later} comes: {}", in_words(&then)));
             }
         }

@@ -16,20 +16,20 @@ fn refused() -> Obstacle {
 #[test]
 fn a_refusal_is_told_at_once_and_all_else_when_it_goes_on() {
     let world = a_credential().world();
-    let told = obstacle::plan(&world, &refused(), 1).unwrap();
+    let told = obstacle::rest(&world, &refused(), 1).unwrap();
     assert_eq!(told.reason, Reason::ApiServerRefused);
     assert!(told.message.contains("creating the ledger: exceeded quota"), "{}", told.message);
     assert!(told.in_full().contains("in the namespace prod"), "{}", told.in_full());
     let failed = Obstacle::Failed("writing the ledger: no answer".to_owned());
-    assert_eq!(obstacle::plan(&world, &failed, 2), None, "it may be over by itself");
-    assert_eq!(obstacle::plan(&world, &failed, 3).unwrap().reason, Reason::NoProgress);
+    assert_eq!(obstacle::rest(&world, &failed, 2), None, "it may be over by itself");
+    assert_eq!(obstacle::rest(&world, &failed, 3).unwrap().reason, Reason::NoProgress);
 }
 
 #[test]
 fn a_refusal_stalls_an_object_without_a_credential_and_takes_none_from_one_that_has_it() {
     let conditions = |scene: Scene| {
         let world = scene.world();
-        let plan = obstacle::plan(&world, &refused(), 1).unwrap();
+        let plan = obstacle::rest(&world, &refused(), 1).unwrap();
         let status = status::view(&world, world.subject.object.as_ref().unwrap(), &plan, noon());
         let shown =
             status.conditions.into_iter().map(|it| format!("{}={}: {}", it.type_, it.status, it.reason));

@@ -118,10 +118,10 @@ fn a_suspended_object_does_not_keep_what_is_being_revoked_beyond_its_end() {
 
 #[test]
 fn people_are_told_when_a_published_credential_will_be_and_is_revoked() {
-    let plan = decide(&bounded(89).suspended().world(), noon());
+    let plan = decide(&bounded(89).suspended().world(), noon()).at_rest();
     assert!(plan.message.contains("is revoked at the end of its life, at 2"), "{}", plan.message);
     assert!(matches!(plan.wake, Wake::At(_)), "nothing else would end it");
-    let own = decide(&a_credential().issued(days(89)).published().suspended().world(), noon());
+    let own = decide(&a_credential().issued(days(89)).published().suspended().world(), noon()).at_rest();
     assert!(!own.message.contains("revoked"), "{}", own.message);
 
     let step = Step::Record(Edit::StartRevoking { revisions: vec![1] });

@@ -4,14 +4,13 @@ use super::{builders::*, table::*};
 use crate::lifecycle::{
     decide,
     ledger::State,
-    plan::{Plan, Step},
+    plan::Step,
     progress::{Progress, Stuck},
     world::World,
 };
 
 fn planned(world: &World) -> Step {
-    let Plan { step, .. } = decide(world, noon());
-    step.unwrap()
+    decide(world, noon()).step().cloned().unwrap()
 }
 
 #[test]

@@ -152,7 +152,7 @@ fn every_wait_tells_when_the_next_attempt_is() {
         let tried =
             a_credential().issued(minutes(5)).failed(StepKind::Verify, Reason::NameTaken, kind, seconds(1));
         for (what, scene) in [("create", created), ("try", tried)] {
-            let plan = decide(&scene.world(), noon());
+            let plan = decide(&scene.world(), noon()).at_rest();
             let Wake::At(again) = plan.wake else { panic!("{what} {kind:?}: it never wakes") };
             assert_eq!(plan.reason, Reason::NameTaken, "{what} {kind:?}");
             let next = plan.message.rsplit_once("; the next attempt is at ").expect("it tells when").1;
@@ -184,7 +184,7 @@ fn only_what_somebody_has_to_mend_is_stalled() {
 fn is_stalled(scene: &Scene, now: Timestamp) -> bool {
     let world = scene.clone().world();
     let object: ApiCredential = scene.object.clone();
-    let shown = status::view(&world, &object, &decide(&world, now), now);
+    let shown = status::view(&world, &object, &decide(&world, now).at_rest(), now);
     shown.conditions.iter().any(|it| it.type_ == ConditionType::Stalled.as_str())
 }
 
@@ -202,7 +202,7 @@ fn renewal(kind: FailureKind, until: SignedDuration) -> (Vec<i64>, Option<i64>) 
         scene.world.memory.checked = Some((1, now));
         assert!(!is_stalled(&scene, now) || kind == FailureKind::Rejected, "at {now}");
         let plan = decide(&scene.clone().world(), now);
-        match plan.step {
+        match plan.step().cloned() {
             Some(Step::Mint(revision)) => {
                 attempts.push(now.duration_since(issued).as_secs());
                 scene.document.apply(&Edit::Intend(revision.clone()), now).unwrap();
@@ -216,7 +216,7 @@ fn renewal(kind: FailureKind, until: SignedDuration) -> (Vec<i64>, Option<i64>) 
             }
             Some(other) => panic!("{other:?}"),
             None => {
-                let Wake::At(at) = plan.wake else { return (attempts, None) };
+                let Wake::At(at) = rest_of(&plan).wake else { return (attempts, None) };
                 now = at;
             }
         }
@@ -270,8 +270,8 @@ fn a_search_says_what_was_wrong_with_the_answer_and_with_the_list() {
             it.document.failures.get_mut(&StepKind::Settle).unwrap().message = list.to_owned();
         });
         let plan = decide(&scene.world(), noon());
-        assert_eq!(plan.reason, Reason::Unconfirmed);
-        plan.message
+        assert_eq!(rest_of(&plan).reason, Reason::Unconfirmed);
+        rest_of(&plan).message
     };
     let message = said(FailureKind::Malformed);
     for part in
@@ -285,7 +285,7 @@ fn a_search_says_what_was_wrong_with_the_answer_and_with_the_list() {
 fn an_intake_that_may_not_be_tried_is_taken_as_soon_as_the_spec_says_so() {
     let scene = by_hand().holding(pair("a"));
     let world = scene.clone().world();
-    let step = decide(&world, noon()).step.expect("it is tried");
+    let step = decide(&world, noon()).step().cloned().expect("it is tried");
     let failure =
         Failure { kind: FailureKind::Forbidden, retry_after: None, message: "Enable API is off".to_owned() };
     let report = conclude(&world, &step, &Outcome::Failed(failure), noon());
@@ -293,11 +293,15 @@ fn an_intake_that_may_not_be_tried_is_taken_as_soon_as_the_spec_says_so() {
         report.edits.iter().for_each(|edit| it.document.apply(edit, noon()).unwrap());
     });
     let plan = decide(&scene.clone().world(), noon());
-    assert_eq!(plan.reason, Reason::ProviderForbidden);
+    assert_eq!(rest_of(&plan).reason, Reason::ProviderForbidden);
     for part in ["Enable API is off", "kubectl annotate secret", "; the next attempt is at "] {
-        assert!(plan.message.contains(part), "{}", plan.message);
+        assert!(rest_of(&plan).message.contains(part), "{}", rest_of(&plan).message);
     }
-    assert_eq!(plan.action.as_deref(), Some(plan.message.as_str()), "a person has something to do");
+    assert_eq!(
+        rest_of(&plan).action.as_deref(),
+        Some(rest_of(&plan).message.as_str()),
+        "a person has something to do"
+    );
     let skip = |scene: Scene| scene.with_spec(|it| it.intake.as_mut().unwrap().verify = IntakeVerify::Skip);
     check(vec![
         ("it waits", scene.clone(), "rest: ProviderForbidden"),

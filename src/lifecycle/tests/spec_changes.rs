@@ -136,7 +136,7 @@ fn a_request_is_handled_once() {
     assert_eq!(active(Some("1"), None), NOTHING, "taking it away asks for nothing");
     let first = a_credential().with_rotation(|it| it.request = Some("1".to_owned()));
     let plan = decide(&first.world(), noon());
-    let Some(crate::lifecycle::plan::Step::Mint(minted)) = plan.step else { panic!("{plan:?}") };
+    let Some(crate::lifecycle::plan::Step::Mint(minted)) = plan.step().cloned() else { panic!("{plan:?}") };
     assert_eq!(
         minted.request.rotation_request.as_deref(),
         Some("1"),
@@ -164,8 +164,11 @@ fn nothing_that_a_provider_says_is_mistaken_for_a_change() {
 fn two_scopes_in_one_entry_are_refused_before_any_call() {
     let asked = |scope: &str| a_credential().with_spec(|it| it.scopes = vec![scope.to_owned()]);
     let plan = decide(&asked("read write").world(), noon());
-    assert_eq!(plan.reason, Reason::InvalidForProvider);
-    assert_eq!(plan.message, r#"spec.scopes: "read write" is not a scope; write one scope in each entry"#);
+    assert_eq!(rest_of(&plan).reason, Reason::InvalidForProvider);
+    assert_eq!(
+        rest_of(&plan).message,
+        r#"spec.scopes: "read write" is not a scope; write one scope in each entry"#
+    );
     check(vec![
         ("a scope with punctuation", asked("https://acme.example/orders.read"), "mint 1: FirstIssue"),
         (

@@ -11,7 +11,7 @@ use crate::{
         decide,
         failure::FailureKind,
         ledger::{State, StepKind},
-        plan::{Plan, Wake},
+        plan::Rest,
         status,
         world::{LedgerView, UsableProvider},
     },
@@ -20,8 +20,7 @@ use crate::{
 fn status_at(scene: Scene, now: Timestamp) -> ApiCredentialStatus {
     let object = scene.object.clone();
     let world = scene.world();
-    let plan = decide(&world, now);
-    status::view(&world, &object, &plan, now)
+    status::view(&world, &object, &decide(&world, now).at_rest(), now)
 }
 
 fn status_of(scene: Scene) -> ApiCredentialStatus {
@@ -197,7 +196,7 @@ fn stalled_says_that_waiting_is_in_vain() {
         LedgerView::Unreadable { why: "its seal does not open".to_owned(), held: true, terminating: false };
     let object = active().object;
     let plan = decide(&world, noon());
-    let status = status::view(&world, &object, &plan, noon());
+    let status = status::view(&world, &object, &rest_of(&plan), noon());
     assert_eq!(condition(&status, ConditionType::Stalled).unwrap().reason, "LedgerUnreadable");
 }
 
@@ -210,7 +209,7 @@ fn without_a_ledger_status_keeps_what_it_lists() {
         let before = scene.object.status.clone().unwrap();
         let mut world = scene.clone().world();
         world.ledger = ledger;
-        let status = status::view(&world, &scene.object, &decide(&world, noon()), noon());
+        let status = status::view(&world, &scene.object, &decide(&world, noon()).at_rest(), noon());
         assert_eq!((status.revision, status.credentials), (before.revision, before.credentials));
     }
 }
@@ -279,31 +278,25 @@ fn only_the_last_two_dead_are_shown_and_no_more_than_the_schema_takes() {
 #[test]
 fn messages_are_bounded() {
     let long = "x".repeat(10_000);
-    let plan = Plan { step: None, reason: Reason::Issued, message: long, action: None, wake: Wake::OnChange };
+    let rest = Rest::new(Reason::Issued, long);
     let object = active().object;
-    let status = status::view(&active().world(), &object, &plan, noon());
+    let status = status::view(&active().world(), &object, &rest, noon());
     assert!(status.conditions.iter().all(|it| it.message.len() <= 8192));
 }
 
 #[test]
 fn who_has_to_help_is_told_once() {
-    let plan = |reason| Plan {
-        step: None,
-        reason,
-        message: "remove it".to_owned(),
-        action: None,
-        wake: Wake::OnChange,
-    };
+    let rest = |reason| Rest::new(reason, "remove it".to_owned());
     let told = |scene: Scene, reason| {
         let object = scene.object.clone();
-        status::notice(&scene.world(), &object, &plan(reason)).map(|note| (note.warning, note.reason))
+        status::notice(&scene.world(), &object, &rest(reason)).map(|note| (note.warning, note.reason))
     };
     let refused = Reason::InvalidForProvider;
     assert_eq!(told(a_credential(), refused), Some((true, refused)));
     assert_eq!(told(active(), Reason::Issued), None, "nobody has to help");
     let known = a_credential().and(|it| {
         let object = it.object.clone();
-        it.object.status = Some(status::view(&it.clone().world(), &object, &plan(refused), noon()));
+        it.object.status = Some(status::view(&it.clone().world(), &object, &rest(refused), noon()));
     });
     assert_eq!(told(known, refused), None, "it was told when it began");
     let failed = active().failed(StepKind::Mint, refused, FailureKind::Rejected, hours(1));

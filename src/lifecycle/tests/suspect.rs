@@ -70,7 +70,7 @@ fn status_names_the_account_as_suspect_and_not_what_still_works() {
         let world = scene.world();
         let object = world.subject.object.clone().unwrap();
         let plan = decide(&world, noon());
-        let status = status::view(&world, &object, &plan, noon());
+        let status = status::view(&world, &object, &rest_of(&plan), noon());
         let said = |type_: ConditionType| {
             let it = status.conditions.iter().find(|it| it.type_ == type_.as_str());
             it.map(|it| format!("{} {}", it.status, it.reason)).unwrap_or_default()
@@ -112,7 +112,7 @@ fn what_is_refused_is_tried_ever_more_seldom_and_never_without_a_pause() {
     let next = |refused: SignedDuration, checked: SignedDuration| {
         let scene = suspect(active().refused(refused));
         let world = scene.and(|it| it.world.memory.checked = Some((1, noon() - checked))).world();
-        match decide(&world, noon()).wake {
+        match decide(&world, noon()).at_rest().wake {
             Wake::At(at) => at.duration_since(noon()),
             Wake::OnChange => panic!("it sleeps"),
         }
@@ -131,13 +131,13 @@ fn a_few_siblings_are_looked_at_when_one_is_refused() {
         });
         let last = checked.map_or(noon() - minutes(20), |ago| noon() - ago);
         let world = scene.and(|it| it.world.memory.checked = Some((1, last))).world();
-        decide(&world, noon()).step.is_some()
+        decide(&world, noon()).step().is_some()
     };
     assert!(looked_at(10, None), "all of ten");
     assert!(!looked_at(10, Some(seconds(1))), "once");
     assert!(!looked_at(1_000_000, None), "ten of a million, and not this one");
     let at_ease = active().and(|it| it.world.memory.checked = Some((1, noon()))).world();
-    assert_eq!(decide(&at_ease, noon()).step, None);
+    assert_eq!(decide(&at_ease, noon()).step(), None);
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn when_a_person_has_judged_an_account_all_of_it_is_looked_at() {
             it.standing.judged = Some(noon() - minutes(2));
         });
         let world = scene.and(|it| it.world.memory.checked = Some((1, noon() - checked))).world();
-        decide(&world, noon()).step.is_some()
+        decide(&world, noon()).step().is_some()
     };
     assert!(looked_at(days(1), minutes(20)), "though it is not in the sample");
     assert!(!looked_at(days(1), minutes(1)), "once");
@@ -205,5 +205,5 @@ fn a_person_is_told_what_was_seen_and_what_to_type() {
         "{said}"
     );
     let revoked = a_credential().next(State::Revoked).world();
-    assert_eq!(decide(&revoked, noon()).reason, Reason::FirstIssue);
+    assert_eq!(decide(&revoked, noon()).at_rest().reason, Reason::FirstIssue);
 }

@@ -15,12 +15,12 @@ use crate::{
 
 fn plan_of(scene: Scene) -> Plan {
     let plan = decide(&scene.world(), noon());
-    assert_eq!(plan.step, None, "{}", in_words(&plan));
+    assert_eq!(plan.step(), None, "{}", in_words(&plan));
     plan
 }
 
 fn wakes_in(scene: Scene) -> Option<SignedDuration> {
-    match plan_of(scene).wake {
+    match plan_of(scene).at_rest().wake {
         Wake::At(at) => Some(at.duration_since(noon())),
         Wake::OnChange => None,
     }
@@ -128,6 +128,9 @@ fn a_leftover_that_nobody_can_look_for_does_not_cost_a_credential_its_last_third
         })
     };
     let plan = plan_of(waiting(days(60) - minutes(30)));
-    assert_eq!((plan.reason, plan.wake), (Reason::Unconfirmed, Wake::At(noon() + minutes(30))));
+    assert_eq!(
+        (rest_of(&plan).reason, rest_of(&plan).wake),
+        (Reason::Unconfirmed, Wake::At(noon() + minutes(30)))
+    );
     assert_eq!(in_words(&decide(&waiting(days(60)).world(), noon())), "mint 3: RenewalDue");
 }

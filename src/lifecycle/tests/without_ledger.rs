@@ -160,7 +160,7 @@ fn what_a_ledger_that_cannot_be_written_lists_is_remembered_as_on_record() {
     let scene = a_credential().issued(days(10)).published().deleting_for(minutes(30));
     let mut world = scene.world();
     world.memory.unwritable = Some(noon() - minutes(10));
-    let step = decide(&world, noon()).step.unwrap();
+    let step = decide(&world, noon()).step().cloned().unwrap();
     let report = conclude(&world, &step, &Outcome::Done, noon());
     assert_eq!((report.edits, report.memory.abandoned), (Vec::new(), vec![1]));
 }

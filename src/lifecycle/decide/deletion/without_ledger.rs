@@ -70,7 +70,7 @@ pub(in crate::lifecycle) fn unwritable(facts: &Facts<'_>) -> Option<Plan> {
     let record = if borrowed || facts.world.uninstalling { None } else { recorded() };
     record.or_else(|| release_target(facts, retain && own)).or_else(|| {
         let held = own && facts.world.object_is_held();
-        facts.step(if held { Step::ReleaseObject } else { Step::ReleaseLedger }, Reason::Deleting)
+        Some(Plan::act(if held { Step::ReleaseObject } else { Step::ReleaseLedger }, Reason::Deleting))
     })
 }
 
@@ -79,7 +79,7 @@ pub(in crate::lifecycle) fn unwritable(facts: &Facts<'_>) -> Option<Plan> {
 fn by_copy(facts: &Facts<'_>) -> Option<Plan> {
     let copied = facts.world.copied();
     if copied.is_some() && facts.world.memory.unrecoverable.is_none() {
-        return facts.step(Step::RestoreLedger, Reason::LedgerRebuilt);
+        return Some(Plan::act(Step::RestoreLedger, Reason::LedgerRebuilt));
     }
     let published = facts.object().and_then(|object| object.status.as_ref()?.revision);
     copied
@@ -96,7 +96,7 @@ pub(super) fn only_a_copy(facts: &Facts<'_>) -> Option<Plan> {
 }
 
 fn remove_copy(facts: &Facts<'_>) -> Option<Plan> {
-    facts.world.copy.as_ref().and_then(|_| facts.step(Step::RemoveCopy, Reason::Deleting))
+    facts.world.copy.as_ref().map(|_| Plan::act(Step::RemoveCopy, Reason::Deleting))
 }
 
 /// Returns the next credential in a ledger or its copy. The retained one is the one that is known
@@ -122,7 +122,7 @@ fn put_on_record(
         State::Intended | State::Unconfirmed => AbandonedKind::Unconfirmed,
         _ => AbandonedKind::NotRevoked,
     };
-    facts.step(Step::Abandon(Box::new(abandonment(facts, it, kind, why.to_owned()))), Reason::Abandoned)
+    Some(Plan::act(Step::Abandon(Box::new(abandonment(facts, it, kind, why.to_owned()))), Reason::Abandoned))
 }
 
 /// Waits until the deadline for the ledger to be restored or rebuilt, and then records the
@@ -143,8 +143,8 @@ fn by_status(facts: &Facts<'_>, why: &str) -> Option<Plan> {
              status, and this object is deleted",
             to_second(at)
         );
-        let again = recovery::lost_ledger(facts).filter(|plan| lost && plan.step.is_some());
-        return again.or_else(|| Some(facts.rest_until(at, Reason::LedgerUnreadable, message)));
+        let again = recovery::lost_ledger(facts).filter(|plan| lost && plan.step().is_some());
+        return again.or_else(|| Some(Plan::rest_until(at, Reason::LedgerUnreadable, message)));
     }
     if let Some(it) = next {
         let abandonment = Abandonment {
@@ -159,7 +159,7 @@ fn by_status(facts: &Facts<'_>, why: &str) -> Option<Plan> {
             why: why.to_owned(),
             action: None,
         };
-        return facts.step(Step::Abandon(Box::new(abandonment)), Reason::Abandoned);
+        return Some(Plan::act(Step::Abandon(Box::new(abandonment)), Reason::Abandoned));
     }
-    release_target(facts, retain).or_else(|| facts.step(Step::ReleaseObject, Reason::Deleting))
+    release_target(facts, retain).or_else(|| Some(Plan::act(Step::ReleaseObject, Reason::Deleting)))
 }
