@@ -1,6 +1,9 @@
 //! The direction rule, held by reading the sources: which layer may use which, and what must never be seen where.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "architecture/circles.rs"]
+mod circles;
+
 use std::path::{Path, PathBuf};
 
 /// A layer: the folder or file of that name in `src`, the layers of ours that it may use, and what of others'
