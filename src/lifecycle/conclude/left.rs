@@ -5,16 +5,15 @@ use crate::{
     lifecycle::{
         decide::{deletion, facts::Facts},
         model::{
-            failure::{Failure, FailureKind},
+            failure::FailureKind,
             ledger::{Edit, Revision, StepKind},
             plan::Abandonment,
             world::ProviderView,
         },
-        rules::about,
     },
 };
 
-use super::{Conclusion, EventNote};
+use super::{Complaint, Conclusion};
 
 impl Conclusion<'_> {
     /// The record exists; now the ledger need not account for it any more.
@@ -29,7 +28,7 @@ impl Conclusion<'_> {
             "{} (client {client}) {what}: {}; it is recorded as the AbandonedCredential {}: {next}",
             it.name, it.why, it.record
         );
-        self.report.events.push(EventNote { warning: true, reason: Reason::Abandoned, message });
+        self.warn(Reason::Abandoned, message);
         let given_up =
             deletion::without_ledger::ledger_is_given_up(&Facts { world: self.world, now: self.now });
         let document = self.world.document().filter(|_| !given_up);
@@ -44,10 +43,9 @@ impl Conclusion<'_> {
 
     /// It is not known whether the last attempt has left something behind, so the next one waits.
     fn space_mints(&mut self, revision: &Revision, why: &str) {
-        let about = self.provider_view(revision).and_then(ProviderView::usable);
-        let about = about.map(|provider| about::minting(&revision.request, provider)).unwrap_or_default();
-        let failure = Failure { kind: FailureKind::Ambiguous, retry_after: None, message: String::new() };
-        self.record(StepKind::Mint, revision, about, (Reason::Unconfirmed, why.to_owned(), &failure));
+        let about = self.about_minting(revision);
+        let complaint = Complaint::new(Reason::Unconfirmed, why.to_owned(), FailureKind::Ambiguous);
+        self.record(StepKind::Mint, revision, about, complaint);
     }
 
     /// Publishes Events about credentials left at the provider before the ledger that lists them is
@@ -59,11 +57,10 @@ impl Conclusion<'_> {
             let capabilities = self.provider_view(revision).and_then(ProviderView::usable);
             let place = capabilities.map_or("the provider", |it| it.capabilities.remove_at());
             let message = format!(
-                "a credential named {} (client {}) may be left behind: look at {place} and remove it by hand",
-                revision.name,
-                revision.client_id.as_deref().unwrap_or("unknown")
+                "a credential named {} may be left behind: look at {place} and remove it by hand",
+                revision.described()
             );
-            self.report.events.push(EventNote { warning: true, reason: Reason::Unconfirmed, message });
+            self.warn(Reason::Unconfirmed, message);
         }
     }
 }

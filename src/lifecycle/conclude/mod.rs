@@ -55,6 +55,36 @@ pub struct EventNote {
     pub message: String,
 }
 
+impl EventNote {
+    fn normal(reason: Reason, message: String) -> Self {
+        Self { warning: false, reason, message }
+    }
+
+    fn warning(reason: Reason, message: String) -> Self {
+        Self { warning: true, reason, message }
+    }
+}
+
+/// A failure to report.
+struct Complaint<'a> {
+    reason: Reason,
+    message: String,
+    /// The kind of failure: the next attempt depends on it.
+    kind: FailureKind,
+    /// The call that failed; `None` if it succeeded, but not as it should have.
+    call: Option<&'a Failure>,
+}
+
+impl<'a> Complaint<'a> {
+    fn new(reason: Reason, message: String, kind: FailureKind) -> Self {
+        Self { reason, message, kind, call: None }
+    }
+
+    fn of_call(reason: Reason, message: String, failure: &'a Failure) -> Self {
+        Self { reason, message, kind: failure.kind, call: Some(failure) }
+    }
+}
+
 /// A failure that concerns a whole account.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AccountTrouble {
@@ -111,59 +141,43 @@ fn has_answered(outcome: &Outcome) -> bool {
 pub fn conclude(world: &World, step: &Step, outcome: &Outcome, now: Timestamp) -> Report {
     let mut conclusion =
         Conclusion { world, now, report: Report { memory: world.memory.clone(), ..Report::default() } };
-    let revision = |number: &u32| world.document().and_then(|document| document.revision(*number));
-    match step {
-        Step::Mint(intended) => conclusion.minted(intended, outcome),
-        Step::Settle { revision: number } => {
-            if let Some(it) = revision(number) {
-                conclusion.settled(it, outcome);
-            }
-        }
-        Step::Verify { revision: number } => {
-            if let Some(it) = revision(number) {
-                conclusion.verified(it, outcome);
-            }
-        }
-        Step::Publish { revision: number, .. } => {
-            if let Some(it) = revision(number) {
-                conclusion.published(it, outcome);
-            }
-        }
-        Step::Revoke { revision: number } => {
-            if let Some(it) = revision(number) {
-                conclusion.revoked(it, outcome);
-            }
-        }
-        Step::Record(Edit::Unconfirm { revision: number }) => {
-            if let Some(it) = revision(number) {
-                conclusion.never_answered(it);
-            }
-        }
-        Step::Abandon(it) => conclusion.abandoned(it),
-        Step::Record(Edit::Close) => conclusion.closed(),
-        Step::Record(Edit::StartRevoking { revisions }) => {
+    let listed = step.revision().and_then(|number| world.document()?.revision(number));
+    match (step, listed) {
+        (Step::Mint(intended), _) => conclusion.minted(intended, outcome),
+        (Step::Take(taken), _) => conclusion.taken(taken, outcome),
+        (Step::Settle { .. }, Some(it)) => conclusion.settled(it, outcome),
+        (Step::Verify { .. }, Some(it)) => conclusion.verified(it, outcome),
+        (Step::Publish { .. }, Some(it)) => conclusion.published(it, outcome),
+        (Step::Revoke { .. }, Some(it)) => conclusion.revoked(it, outcome),
+        (Step::CheckRemoval { .. }, Some(it)) => conclusion.looked_for_removal(it, outcome),
+        (Step::Record(Edit::Unconfirm { .. }), Some(it)) => conclusion.never_answered(it),
+        (Step::Record(Edit::Close), _) => conclusion.closed(),
+        (Step::Record(Edit::StartRevoking { revisions }), _) => {
             conclusion.handed_over(revisions);
             conclusion.outlived(revisions);
         }
-        Step::Take(taken) => conclusion.taken(taken, outcome),
-        Step::CheckRemoval { revision: number, .. } => {
-            if let Some(it) = revision(number) {
-                conclusion.looked_for_removal(it, outcome);
-            }
-        }
-        Step::Remind(notes) => conclusion.reminded(notes),
-        Step::Inherit(inherited) => conclusion.inherited(inherited),
-        Step::Recover(recovery) => conclusion.recovered(recovery, outcome),
-        Step::RestoreLedger => conclusion.restored(outcome),
-        Step::CopyLedger
-        | Step::DropLedger
-        | Step::RemoveCopy
-        | Step::Record(_)
-        | Step::HoldObject
-        | Step::DeleteTarget { .. }
-        | Step::ReleaseTarget { .. }
-        | Step::ReleaseObject
-        | Step::ReleaseLedger => {}
+        (Step::Abandon(it), _) => conclusion.abandoned(it),
+        (Step::Remind(notes), _) => conclusion.reminded(notes),
+        (Step::Inherit(inherited), _) => conclusion.inherited(inherited),
+        (Step::Recover(recovery), _) => conclusion.recovered(recovery, outcome),
+        (Step::RestoreLedger, _) => conclusion.restored(outcome),
+        (
+            Step::Settle { .. }
+            | Step::Verify { .. }
+            | Step::Publish { .. }
+            | Step::Revoke { .. }
+            | Step::CheckRemoval { .. }
+            | Step::CopyLedger
+            | Step::DropLedger
+            | Step::RemoveCopy
+            | Step::Record(_)
+            | Step::HoldObject
+            | Step::DeleteTarget { .. }
+            | Step::ReleaseTarget { .. }
+            | Step::ReleaseObject
+            | Step::ReleaseLedger,
+            _,
+        ) => {}
     }
     let account = step.account(world).filter(|_| has_answered(outcome));
     conclusion.report.answered = account.map(|it| (it.kind, it.name.clone()));
@@ -202,7 +216,7 @@ impl<'a> Conclusion<'a> {
         } else {
             (reason(failure.kind), format!("creating a credential failed: {}", failure.message))
         };
-        self.fail(StepKind::Mint, intended, about, (reason, message, failure));
+        self.fail(StepKind::Mint, intended, about, Complaint::of_call(reason, message, failure));
     }
 
     /// The ledger lists the credential, and it is revoked. The next answer would be the same: it is
@@ -213,8 +227,8 @@ impl<'a> Conclusion<'a> {
             "the provider created a credential that cannot be used, so it is revoked: {}",
             failure.message
         );
-        let failure = Failure { kind: FailureKind::Rejected, ..failure.clone() };
-        self.fail(StepKind::Mint, intended, about, (Reason::ProviderProtocolError, message, &failure));
+        let complaint = Complaint::new(Reason::ProviderProtocolError, message, FailureKind::Rejected);
+        self.fail(StepKind::Mint, intended, about, complaint);
     }
 
     /// A crash took the answer, and the provider cannot be asked for it: as with a lost response,
@@ -226,8 +240,8 @@ impl<'a> Conclusion<'a> {
              name and remove it",
             revision.name
         );
-        let failure = Failure { kind: FailureKind::Ambiguous, retry_after: None, message: String::new() };
-        self.fail(StepKind::Mint, revision, about, (Reason::Unconfirmed, message, &failure));
+        let complaint = Complaint::new(Reason::Unconfirmed, message, FailureKind::Ambiguous);
+        self.fail(StepKind::Mint, revision, about, complaint);
     }
 
     fn settled(&mut self, revision: &Revision, outcome: &Outcome) {
@@ -236,11 +250,8 @@ impl<'a> Conclusion<'a> {
             Outcome::Found(found) => found,
             Outcome::Failed(failure) => {
                 let message = format!("searching for {} failed: {}", revision.name, failure.message);
-                return self.call_failed(
-                    StepKind::Settle,
-                    revision,
-                    (reason(failure.kind), message, failure),
-                );
+                let complaint = Complaint::of_call(reason(failure.kind), message, failure);
+                return self.call_failed(StepKind::Settle, revision, complaint);
             }
             _ => return,
         };
@@ -256,10 +267,7 @@ impl<'a> Conclusion<'a> {
                 let certain = capabilities
                     .is_some_and(|it| self.now >= settle_from(revision, it).later(it.listing_lag));
                 if let Some(message) = self.hides(revision, found) {
-                    let failure =
-                        Failure { kind: FailureKind::Malformed, retry_after: None, message: String::new() };
-                    let what = (Reason::ProviderProtocolError, message, &failure);
-                    return self.call_failed(StepKind::Settle, revision, what);
+                    return self.list_is_wrong(revision, message);
                 }
                 if certain {
                     self.report.edits.push(Edit::Absent { revision: revision.revision, refused: false });
@@ -282,9 +290,12 @@ impl<'a> Conclusion<'a> {
             "the provider lists client {} under the name {}, but it belongs to someone else; it is not revoked",
             found.client_id, revision.name
         );
-        let failure = Failure { kind: FailureKind::Malformed, retry_after: None, message: message.clone() };
-        let what = (Reason::ProviderProtocolError, message, &failure);
-        self.call_failed(StepKind::Settle, revision, what);
+        self.list_is_wrong(revision, message);
+    }
+
+    fn list_is_wrong(&mut self, revision: &Revision, message: String) {
+        let complaint = Complaint::new(Reason::ProviderProtocolError, message, FailureKind::Malformed);
+        self.call_failed(StepKind::Settle, revision, complaint);
     }
 
     fn published(&mut self, revision: &Revision, outcome: &Outcome) {
@@ -292,11 +303,9 @@ impl<'a> Conclusion<'a> {
         let target =
             self.world.subject.object.as_ref().map_or(object.as_str(), |it| it.spec.target_name(object));
         if let Outcome::NotPublished { reason, message } = outcome {
-            let failure =
-                Failure { kind: FailureKind::Unavailable, retry_after: None, message: String::new() };
-            let what = (*reason, message.clone(), &failure);
+            let complaint = Complaint::new(*reason, message.clone(), FailureKind::Unavailable);
             let output = self.world.subject.object.as_ref().and_then(|object| object.spec.secret.as_ref());
-            return self.record(StepKind::Publish, revision, render::about(output), what);
+            return self.record(StepKind::Publish, revision, render::about(output), complaint);
         }
         if !matches!(outcome, Outcome::Done) {
             return;
@@ -334,6 +343,10 @@ impl<'a> Conclusion<'a> {
         }
     }
 
+    fn warn(&mut self, reason: Reason, message: String) {
+        self.report.events.push(EventNote::warning(reason, message));
+    }
+
     fn provider_view(&self, revision: &Revision) -> Option<&'a ProviderView> {
         self.world.provider(&revision.account)
     }
@@ -344,25 +357,25 @@ impl<'a> Conclusion<'a> {
     }
 
     /// A call about one credential failed.
-    fn call_failed(&mut self, step: StepKind, revision: &Revision, what: (Reason, String, &Failure)) {
+    fn call_failed(&mut self, step: StepKind, revision: &Revision, complaint: Complaint<'_>) {
         let provider = self.provider_view(revision).and_then(ProviderView::usable);
-        self.fail(step, revision, about::calling(step, revision, provider), what);
+        self.fail(step, revision, about::calling(step, revision, provider), complaint);
     }
 
-    fn fail(&mut self, step: StepKind, revision: &Revision, about: String, what: (Reason, String, &Failure)) {
-        let failure = what.2;
-        if failure.kind == FailureKind::Busy {
+    fn fail(&mut self, step: StepKind, revision: &Revision, about: String, complaint: Complaint<'_>) {
+        if complaint.kind == FailureKind::Busy {
             return;
         }
         if step == StepKind::Mint && self.world.active().is_some_and(|it| it.revision < revision.revision) {
             self.report.rotation = Some((revision.reason, false));
         }
-        self.report.trouble = self.account_trouble(revision, failure).or_else(|| self.report.trouble.take());
+        let trouble = complaint.call.and_then(|failure| self.account_trouble(revision, failure));
+        self.report.trouble = trouble.or_else(|| self.report.trouble.take());
         // Slowing down and a refused login are the account's alone: its probe tells when they are
         // over.
-        let only_the_account = matches!(failure.kind, FailureKind::RateLimited | FailureKind::LoginRefused);
+        let only_the_account = matches!(complaint.kind, FailureKind::RateLimited | FailureKind::LoginRefused);
         if !only_the_account || self.report.trouble.is_none() {
-            self.record(step, revision, about, what);
+            self.record(step, revision, about, complaint);
         }
     }
 
@@ -378,22 +391,16 @@ impl<'a> Conclusion<'a> {
             .then(|| AccountTrouble { account, failure: failure.clone() })
     }
 
-    fn record(
-        &mut self,
-        step: StepKind,
-        revision: &Revision,
-        about: String,
-        what: (Reason, String, &Failure),
-    ) {
-        let (reason, message, failure) = what;
+    fn record(&mut self, step: StepKind, revision: &Revision, about: String, complaint: Complaint<'_>) {
+        let Complaint { reason, message, kind, .. } = complaint;
         let known = self.world.document().and_then(|it| it.failures.get(&step));
         if known.is_none_or(|known| known.reason != reason) {
-            self.report.events.push(EventNote { warning: true, reason, message: message.clone() });
+            self.warn(reason, message.clone());
         }
         let record = FailureRecord {
             reason,
             message,
-            kind: Some(failure.kind),
+            kind: Some(kind),
             count: 1,
             at: self.now,
             revision: Some(revision.revision),

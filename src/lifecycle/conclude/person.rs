@@ -5,7 +5,7 @@ use crate::{
     lifecycle::{
         decide::{facts::Facts, permitted, removal},
         model::{
-            failure::{Failure, FailureKind},
+            failure::FailureKind,
             ledger::{Edit, Revision, StepKind},
             plan::Outcome,
             time::to_second,
@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-use super::{Conclusion, EventNote, reason};
+use super::{Complaint, Conclusion, EventNote, reason};
 
 impl Conclusion<'_> {
     pub(super) fn taken(&mut self, revision: &Revision, outcome: &Outcome) {
@@ -38,7 +38,7 @@ impl Conclusion<'_> {
                     "client {client} was taken from the intake Secret as revision {}",
                     revision.revision
                 );
-                self.report.events.push(EventNote { warning: false, reason: revision.reason, message });
+                self.report.events.push(EventNote::normal(revision.reason, message));
             }
             Outcome::Tried { accepted: false } => {
                 let portal = provider.and_then(|it| it.capabilities.portal.as_ref());
@@ -49,9 +49,8 @@ impl Conclusion<'_> {
                      mistyped, it was removed or has expired, or it may not be used from here. {more}{}",
                     self.how_to_try_again()
                 );
-                let failure =
-                    Failure { kind: FailureKind::Rejected, retry_after: None, message: String::new() };
-                self.record(StepKind::Mint, revision, about, (Reason::IntakeRefused, message, &failure));
+                let complaint = Complaint::new(Reason::IntakeRefused, message, FailureKind::Rejected);
+                self.record(StepKind::Mint, revision, about, complaint);
             }
             Outcome::Failed(failure) => {
                 let message = format!("trying the pair of client {client} failed: {}", failure.message);
@@ -64,7 +63,7 @@ impl Conclusion<'_> {
                     FailureKind::Rejected => Reason::IntakeRefused,
                     kind => reason(kind),
                 };
-                self.fail(StepKind::Mint, revision, about, (why, message, failure));
+                self.fail(StepKind::Mint, revision, about, Complaint::of_call(why, message, failure));
             }
             _ => {}
         }
@@ -88,10 +87,8 @@ impl Conclusion<'_> {
             Outcome::Removed(Some(true)) => {
                 self.report.memory.removals.remove(&revision.revision);
                 self.report.edits.push(Edit::Revoked { revision: revision.revision });
-                let client = revision.client_id.as_deref().unwrap_or_default();
-                let message =
-                    format!("{} (client {client}) was removed: the provider refuses it", revision.name);
-                self.report.events.push(EventNote { warning: false, reason: Reason::Revoked, message });
+                let message = format!("{} was removed: the provider refuses it", revision.described());
+                self.report.events.push(EventNote::normal(Reason::Revoked, message));
             }
             // A failure that does not concern the account is retried after a while.
             Outcome::Failed(failure) => self.report.trouble = self.account_trouble(revision, failure),
@@ -106,7 +103,7 @@ impl Conclusion<'_> {
         let notes = doomed.filter_map(|it| {
             let capabilities = facts.capabilities(it).filter(|it| !it.revoke)?;
             let message = removal::to_remove(&facts, it, capabilities);
-            Some(EventNote { warning: true, reason: Reason::RemovalAwaited, message })
+            Some(EventNote::warning(Reason::RemovalAwaited, message))
         });
         self.report.events.extend(notes);
     }
@@ -123,16 +120,12 @@ impl Conclusion<'_> {
             it.account.name,
             to_second(end)
         );
-        self.report.events.push(EventNote { warning: true, reason: Reason::NotAllowed, message });
+        self.warn(Reason::NotAllowed, message);
     }
 
     pub(super) fn reminded(&mut self, notes: &[(Reason, String)]) {
         self.report.memory.reminded = Some(self.now);
         let notes = notes.iter().cloned();
-        self.report.events.extend(notes.map(|(reason, message)| EventNote {
-            warning: true,
-            reason,
-            message,
-        }));
+        self.report.events.extend(notes.map(|(reason, message)| EventNote::warning(reason, message)));
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-use super::{Conclusion, EventNote};
+use super::Conclusion;
 
 impl Conclusion<'_> {
     pub(super) fn inherited(&mut self, inherited: &Inherited) {
@@ -30,7 +30,7 @@ impl Conclusion<'_> {
                  nothing is revoked until a newly issued credential has replaced it"
             ),
         };
-        self.tell(Reason::Inherited, message);
+        self.warn(Reason::Inherited, message);
     }
 
     pub(super) fn recovered(&mut self, recovery: &Recovery, outcome: &Outcome) {
@@ -53,14 +53,14 @@ impl Conclusion<'_> {
             "the ledger {ledger} was lost and has been rebuilt from the object's status and the published \
              Secret: {kept}"
         );
-        self.tell(Reason::LedgerRebuilt, message);
+        self.warn(Reason::LedgerRebuilt, message);
     }
 
     fn not_made_again(&mut self, failure: &Failure) {
         self.report.memory.unrecoverable = Some(self.now);
         let ledger = ledger_name(&self.world.subject.name);
         let message = format!("the ledger {ledger} cannot be rebuilt: {}", failure.message);
-        self.tell(Reason::LedgerLost, message);
+        self.warn(Reason::LedgerLost, message);
     }
 
     pub(super) fn restored(&mut self, outcome: &Outcome) {
@@ -72,10 +72,6 @@ impl Conclusion<'_> {
             "the ledger {ledger} was deleted and has been recreated unchanged: it is Credwright's record, \
              and is only removed with its object"
         );
-        self.tell(Reason::LedgerRebuilt, message);
-    }
-
-    fn tell(&mut self, reason: Reason, message: String) {
-        self.report.events.push(EventNote { warning: true, reason, message });
+        self.warn(Reason::LedgerRebuilt, message);
     }
 }

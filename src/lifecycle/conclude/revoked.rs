@@ -5,14 +5,14 @@ use crate::{
     lifecycle::{
         decide::reminders::TOLD_AFTER,
         model::{
-            failure::{Failure, FailureKind},
+            failure::FailureKind,
             ledger::{Edit, Revision, StepKind},
             plan::Outcome,
         },
     },
 };
 
-use super::{Conclusion, EventNote};
+use super::{Complaint, Conclusion, EventNote};
 
 /// Returns the message about `what`, whether the provider says that it has revoked it or that it
 /// does not know it.
@@ -28,22 +28,21 @@ impl Conclusion<'_> {
             Outcome::Revoked { said, still_accepted: Some(true) } => {
                 let kind = if *said { FailureKind::Ambiguous } else { FailureKind::Malformed };
                 let message = yet_accepted(*said, &revision.name);
-                let failure = Failure { kind, retry_after: None, message: String::new() };
-                let what = (Reason::RevocationFailed, message.clone(), &failure);
-                self.call_failed(StepKind::Revoke, revision, what);
+                let complaint = Complaint::new(Reason::RevocationFailed, message.clone(), kind);
+                self.call_failed(StepKind::Revoke, revision, complaint);
                 if *said {
                     self.told_of_a_lag(message);
                 }
             }
             Outcome::Revoked { .. } => {
                 self.report.edits.push(Edit::Revoked { revision: revision.revision });
-                let client = revision.client_id.as_deref().unwrap_or_default();
-                let message = format!("{} (client {client}) was revoked", revision.name);
-                self.report.events.push(EventNote { warning: false, reason: Reason::Revoked, message });
+                let message = format!("{} was revoked", revision.described());
+                self.report.events.push(EventNote::normal(Reason::Revoked, message));
             }
             Outcome::Failed(failure) => {
                 let message = format!("revoking {} failed: {}", revision.name, failure.message);
-                self.call_failed(StepKind::Revoke, revision, (Reason::RevocationFailed, message, failure));
+                let complaint = Complaint::of_call(Reason::RevocationFailed, message, failure);
+                self.call_failed(StepKind::Revoke, revision, complaint);
             }
             _ => {}
         }
@@ -55,7 +54,7 @@ impl Conclusion<'_> {
         self.report.events.retain(|it| it.reason != reason);
         let failures = self.world.document().and_then(|it| it.failures.get(&StepKind::Revoke));
         if failures.is_some_and(|it| it.count == TOLD_AFTER) {
-            self.report.events.push(EventNote { warning: true, reason, message });
+            self.warn(reason, message);
         }
     }
 }

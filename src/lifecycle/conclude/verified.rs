@@ -5,17 +5,17 @@ use crate::{
     api::Reason,
     lifecycle::{
         model::{
-            failure::{Failure, FailureKind},
+            failure::FailureKind,
             ledger::{Edit, Revision, StepKind},
             plan::Outcome,
             time::Moved,
             world::ProviderView,
         },
-        rules::{about, suspect},
+        rules::suspect,
     },
 };
 
-use super::{Conclusion, EventNote, reason};
+use super::{Complaint, Conclusion, reason};
 
 impl Conclusion<'_> {
     pub(super) fn verified(&mut self, revision: &Revision, outcome: &Outcome) {
@@ -26,11 +26,8 @@ impl Conclusion<'_> {
             Outcome::Failed(failure) => {
                 self.remember_try(number, published);
                 let message = format!("trying {} failed: {}", revision.name, failure.message);
-                return self.call_failed(
-                    StepKind::Verify,
-                    revision,
-                    (reason(failure.kind), message, failure),
-                );
+                let complaint = Complaint::of_call(reason(failure.kind), message, failure);
+                return self.call_failed(StepKind::Verify, revision, complaint);
             }
             _ => return,
         };
@@ -69,15 +66,15 @@ impl Conclusion<'_> {
         if view.is_none_or(|provider| self.now < since.later(provider.capabilities.propagation)) {
             return;
         }
-        let about = view.map(|provider| about::minting(&revision.request, provider)).unwrap_or_default();
+        let about = self.about_minting(revision);
         self.report.edits.push(Edit::StartRevoking { revisions: vec![revision.revision] });
         let next = match view {
             Some(provider) if provider.capabilities.by_hand => "a person has to make another one",
             _ => "it is revoked, and another one is tried",
         };
         let message = format!("the provider never accepted {}; {next}", revision.name);
-        let failure = Failure { kind: FailureKind::Malformed, retry_after: None, message: String::new() };
-        self.fail(StepKind::Mint, revision, about, (Reason::NeverAccepted, message, &failure));
+        let complaint = Complaint::new(Reason::NeverAccepted, message, FailureKind::Malformed);
+        self.fail(StepKind::Mint, revision, about, complaint);
     }
 
     /// Marks a credential as dead if it is refused twice, a settle time apart, while the account's
@@ -96,7 +93,7 @@ impl Conclusion<'_> {
                 _ => "another one is issued at once",
             };
             let message = format!("the provider refuses the published credential {}; {next}", revision.name);
-            self.report.events.push(EventNote { warning: true, reason: Reason::FoundRevoked, message });
+            self.warn(Reason::FoundRevoked, message);
         }
     }
 }

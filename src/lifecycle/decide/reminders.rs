@@ -51,11 +51,10 @@ fn refused_revocation(facts: &Facts<'_>) -> Option<String> {
     }
     let capabilities = facts.capabilities(revision)?;
     Some(format!(
-        "{}; it may still be used. Remove {} (client {}) at {}. Credwright retries at {}, and then \
-         notices that it is gone",
+        "{}; it may still be used. Remove {} at {}. Credwright retries at {}, and then notices that it is \
+         gone",
         record.message,
-        revision.name,
-        revision.client_id.as_deref().unwrap_or("unknown"),
+        revision.described(),
         capabilities.remove_at(),
         to_second(backoff::next_attempt(StepKind::Revoke, record))
     ))

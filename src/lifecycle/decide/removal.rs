@@ -124,7 +124,6 @@ pub(in crate::lifecycle) fn to_remove(
     it: &Revision,
     capabilities: &Capabilities,
 ) -> String {
-    let client = it.client_id.as_deref().unwrap_or("unknown");
     let why = match it.retired_at {
         Some(at) => format!("it was replaced at {}", to_second(at)),
         None => "it is not used".to_owned(),
@@ -135,8 +134,8 @@ pub(in crate::lifecycle) fn to_remove(
         "Then confirm that it is gone"
     };
     format!(
-        "remove {} (client {client}) at {}: {why}. {seen}: {}",
-        it.name,
+        "remove {} at {}: {why}. {seen}: {}",
+        it.described(),
         capabilities.remove_at(),
         annotate(facts, it)
     )

@@ -202,6 +202,12 @@ impl Revision {
         naming::parts(&self.name).map(|(tag, _)| tag)
     }
 
+    /// Returns its name and its client, for people.
+    #[must_use]
+    pub fn described(&self) -> String {
+        format!("{} (client {})", self.name, self.client_id.as_deref().unwrap_or("unknown"))
+    }
+
     /// Drops the fields that are only needed while it may be alive: they may be the larger part of
     /// it by far.
     fn forget_details(&mut self) {

@@ -230,6 +230,22 @@ impl Step {
         }
     }
 
+    /// Returns the revision that the step is about; `None` if it is about none, or about several.
+    #[must_use]
+    pub fn revision(&self) -> Option<u32> {
+        match self {
+            Self::Mint(it) | Self::Take(it) => Some(it.revision),
+            Self::Abandon(it) => Some(it.revision),
+            Self::Settle { revision }
+            | Self::Verify { revision }
+            | Self::CheckRemoval { revision, .. }
+            | Self::Publish { revision, .. }
+            | Self::Revoke { revision }
+            | Self::Record(Edit::Unconfirm { revision }) => Some(*revision),
+            _ => None,
+        }
+    }
+
     /// Returns whether another process can safely repeat the step: any step but a create, whose
     /// answer comes once.
     #[must_use]

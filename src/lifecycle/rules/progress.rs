@@ -76,18 +76,11 @@ impl Progress {
 }
 
 fn kind(step: &Step) -> Kind {
-    let (revision, edit) = match step {
-        Step::Mint(it) | Step::Take(it) => (Some(it.revision), None),
-        Step::Settle { revision }
-        | Step::Verify { revision }
-        | Step::CheckRemoval { revision, .. }
-        | Step::Publish { revision, .. }
-        | Step::Revoke { revision } => (Some(*revision), None),
-        Step::Abandon(it) => (Some(it.revision), None),
-        Step::Record(edit) => (None, Some(discriminant(edit))),
-        _ => (None, None),
+    let edit = match step {
+        Step::Record(edit) => Some(discriminant(edit)),
+        _ => None,
     };
-    (discriminant(step), revision, edit)
+    (discriminant(step), step.revision(), edit)
 }
 
 /// The step's name, without its data.
