@@ -281,7 +281,7 @@ fn give_up(facts: &Facts<'_>, it: &Revision) -> Option<Abandonment> {
 /// Returns why a revision is given up: at once if the provider cannot revoke at all, and otherwise
 /// when the deadline has passed.
 fn why(facts: &Facts<'_>, it: &Revision, late: bool, failed: Option<&FailureRecord>) -> Option<String> {
-    if it.state == State::Revoking && facts.capabilities(it).is_some_and(|able| !facts.can_revoke(it, able)) {
+    if it.state == State::Revoking && facts.capabilities(it).is_some_and(|able| !able.can_revoke(it)) {
         return Some("the provider has no call that revokes".to_owned());
     }
     if !late {

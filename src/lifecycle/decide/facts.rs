@@ -104,11 +104,6 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// Returns whether Credwright can revoke `revision` at its provider.
-    pub(in crate::lifecycle) fn can_revoke(&self, revision: &Revision, capabilities: &Capabilities) -> bool {
-        capabilities.revoke && (!revision.rebuilt || capabilities.list)
-    }
-
     /// Returns whether `revision` can be tried at its provider: a person may have said that it
     /// cannot be tried from here.
     pub(in crate::lifecycle) fn verifies(&self, revision: &Revision) -> bool {

@@ -30,7 +30,7 @@ pub(super) fn difference(
         Some("spec.name")
     } else if request.scopes != newest.request.scopes {
         Some("spec.scopes")
-    } else if lifetime.map(|it| it.signed()) != newest.request.lifetime.map(|it| it.signed()) {
+    } else if lifetime != newest.request.lifetime {
         Some("spec.lifetime")
     } else if request.subnets != newest.request.subnets {
         Some("spec.subnets")

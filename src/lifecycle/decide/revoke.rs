@@ -61,7 +61,7 @@ pub(super) fn revoke_one(facts: &Facts<'_>, is: impl Fn(&Revision) -> bool) -> O
     let can_be = |it: &&Revision| {
         let callable = facts.callable(it);
         !facts.revoking_is_held_back(it)
-            && callable.is_some_and(|provider| facts.can_revoke(it, &provider.capabilities))
+            && callable.is_some_and(|provider| provider.capabilities.can_revoke(it))
             && facts.is_ours_to_end(it)
             && facts.suspicion(it).is_none()
     };

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 
+use super::ledger::Revision;
+
 /// The capabilities of a driver's provider. The lifecycle decides by them, and refuses in advance
 /// anything that the provider cannot honour.
 #[derive(Clone, Debug, PartialEq)]
@@ -120,6 +122,12 @@ impl Expiry {
 }
 
 impl Capabilities {
+    /// Returns whether Credwright can revoke `revision`.
+    #[must_use]
+    pub fn can_revoke(&self, revision: &Revision) -> bool {
+        self.revoke && (!revision.rebuilt || self.list)
+    }
+
     /// Returns the place where a person removes credentials.
     #[must_use]
     pub fn remove_at(&self) -> &str {
