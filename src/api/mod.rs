@@ -104,7 +104,7 @@ pub const RENDERED_FROM_ANNOTATION: &str = "credwright.dev/rendered-from";
 
 /// Annotation on a target: the labels and annotations that the spec requested, so that those that
 /// the spec drops later are removed.
-pub const DRESSED_ANNOTATION: &str = "credwright.dev/dressed-with";
+pub const APPLIED_METADATA_ANNOTATION: &str = "credwright.dev/dressed-with";
 
 /// The suffix of the name of a ledger's copy, after the ApiCredential's name.
 pub const COPY_SUFFIX: &str = ".credwright-copy";

@@ -105,33 +105,33 @@ impl Troubles {
 
 /// The state of the watches.
 #[derive(Default)]
-struct Standing {
+struct WatchState {
     /// The reasons why the operator cannot work.
     missing: Vec<String>,
     /// Namespaces that Credwright may not list (any more), including deleted ones.
     closed: BTreeSet<String>,
 }
 
-impl Standing {
+impl WatchState {
     fn of(watches: &[Scoped], synced: &Synced) -> Self {
-        let mut standing = Self::default();
+        let mut state = Self::default();
         for watch in watches {
             let trouble = synced.troubles.recent(watch);
             let refused = synced.refused.contains(watch) || trouble == Some(Trouble::Refused);
             match (watch, &trouble) {
                 ((kind, Some(namespace)), _) if refused && Watch::OF_A_NAMESPACE.contains(kind) => {
-                    standing.closed.insert(namespace.clone());
+                    state.closed.insert(namespace.clone());
                 }
                 (_, Some(trouble)) => {
-                    standing.missing.push(format!("{}: {}", described(watch), trouble.advice()));
+                    state.missing.push(format!("{}: {}", described(watch), trouble.advice()));
                 }
                 (_, None) if !synced.complete.contains(watch) => {
-                    standing.missing.push(format!("{}: waiting for the list", described(watch)));
+                    state.missing.push(format!("{}: waiting for the list", described(watch)));
                 }
                 (_, None) => {}
             }
         }
-        standing
+        state
     }
 }
 
@@ -174,7 +174,7 @@ impl Show for Operator {
 impl Operator {
     fn ready(&self) -> Readiness {
         let synced = self.synced();
-        let Standing { mut missing, closed } = Standing::of(&self.watches(), &synced);
+        let WatchState { mut missing, closed } = WatchState::of(&self.watches(), &synced);
         drop(synced);
         if let Some(trouble) = self.candidate.as_ref().and_then(|it| it.trouble()) {
             missing.push(format!("the Lease can be neither taken nor renewed: {trouble}"));
@@ -248,15 +248,15 @@ mod tests {
         synced.complete.remove(&never);
         synced.refused.insert(never);
         synced.troubles.note(&of(Watch::Providers, "gone"), Trouble::Refused);
-        let standing = Standing::of(&watches, &synced);
-        assert_eq!(standing.closed.into_iter().collect::<Vec<_>>(), ["gone", "web"]);
-        assert_eq!(standing.missing, [""; 0]);
+        let state = WatchState::of(&watches, &synced);
+        assert_eq!(state.closed.into_iter().collect::<Vec<_>>(), ["gone", "web"]);
+        assert_eq!(state.missing, [""; 0]);
 
         // Without rights at home, or in all namespaces, nothing works.
         synced.troubles.note(&of(Watch::Abandoned, "home"), Trouble::Refused);
         synced.troubles.note(&(Watch::ClusterProviders, None), Trouble::Refused);
         synced.troubles.note(&of(Watch::Secrets, "shop"), Trouble::Unanswered);
-        let missing = Standing::of(&watches, &synced).missing;
+        let missing = WatchState::of(&watches, &synced).missing;
         assert!(
             missing.len() == 3 && missing[0].starts_with("Secrets in shop: the API server"),
             "{missing:?}"

@@ -278,7 +278,7 @@ impl Operator {
         self.engine.stores.settle();
         let _ = self.leads.subscribe().wait_for(|leads| *leads).await;
         // The one before may have written it since this process started.
-        self.engine.recall_departed().await?;
+        self.engine.recall_mints().await?;
         self.engine.label_ledgers(&self.options.namespaces).await
     }
 

@@ -48,7 +48,7 @@ impl Watch {
 pub(super) type Scoped = (Watch, Option<String>);
 
 /// An event of a watch.
-enum Change<K> {
+enum WatchEvent<K> {
     /// A list begins; one that was cut short does not count.
     Listing,
     There(K),
@@ -137,16 +137,16 @@ impl Operator {
         let scoped = (Watch::Credentials, namespace);
         let mut listed = Listing::none();
         self.follow(&scoped, api, watcher::Config::default(), |change| match change {
-            Change::Listing => listed.begin(),
-            Change::There(object) => {
+            WatchEvent::Listing => listed.begin(),
+            WatchEvent::There(object) => {
                 let key = Key::of(&object);
                 listed.name(key.clone());
                 if self.engine.see_credential(object) {
                     self.queue.wake(Item::Credential(key));
                 }
             }
-            Change::Gone(object) => self.forget_credential(&Key::of(&object), version(&object)),
-            Change::Complete => {
+            WatchEvent::Gone(object) => self.forget_credential(&Key::of(&object), version(&object)),
+            WatchEvent::Complete => {
                 let unlisted = unlisted(&scoped.1, listed.complete());
                 for key in self.engine.stores.credentials.select(|key, _| unlisted(key)) {
                     self.forget_credential(&key, u64::MAX);
@@ -166,12 +166,12 @@ impl Operator {
         let scoped = (Watch::Providers, namespace);
         let mut listed = Listing::none();
         self.follow(&scoped, api, watcher::Config::default(), |change| match change {
-            Change::Listing => listed.begin(),
-            Change::There(object) => {
+            WatchEvent::Listing => listed.begin(),
+            WatchEvent::There(object) => {
                 self.see_provider(ProviderObject::Namespaced(Arc::new(object)), &mut listed)
             }
-            Change::Gone(object) => self.provider_is_gone(&ProviderObject::Namespaced(Arc::new(object))),
-            Change::Complete => {
+            WatchEvent::Gone(object) => self.provider_is_gone(&ProviderObject::Namespaced(Arc::new(object))),
+            WatchEvent::Complete => {
                 let listed = listed.complete();
                 let within = |key: &ProviderKey| {
                     !key.namespace.is_empty() && scoped.1.as_ref().is_none_or(|it| *it == key.namespace)
@@ -190,12 +190,12 @@ impl Operator {
             api,
             watcher::Config::default(),
             |change| match change {
-                Change::Listing => listed.begin(),
-                Change::There(object) => {
+                WatchEvent::Listing => listed.begin(),
+                WatchEvent::There(object) => {
                     self.see_provider(ProviderObject::Cluster(Arc::new(object)), &mut listed)
                 }
-                Change::Gone(object) => self.provider_is_gone(&ProviderObject::Cluster(Arc::new(object))),
-                Change::Complete => {
+                WatchEvent::Gone(object) => self.provider_is_gone(&ProviderObject::Cluster(Arc::new(object))),
+                WatchEvent::Complete => {
                     let listed = listed.complete();
                     self.forget_unlisted(|key| key.namespace.is_empty() && !listed.contains(key));
                 }

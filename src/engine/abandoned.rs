@@ -48,9 +48,9 @@ mod bounds;
 /// The pause between two checks of whether a record that waits for a person can be tried after all.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_hours(1);
 /// The most that is kept beside a record. A Secret takes 1 MiB.
-const SUPPLIES_MAX: usize = 768 * 1024;
+const MATERIAL_MAX: usize = 768 * 1024;
 /// The keys of the Secret beside a record.
-const PARCEL_KEY: &str = "provider";
+const RETRY_SPEC_KEY: &str = "provider";
 const CLIENT_SECRET_KEY: &str = "client_secret";
 const HANDLE_KEY: &str = "handle";
 const LOGIN_PREFIX: &str = "login.";
@@ -59,7 +59,7 @@ const LOGIN_PREFIX: &str = "login.";
 /// keys.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Parcel {
+struct RetrySpec {
     /// The provider's spec, if there was a provider object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     settings: Option<ProviderSettings>,
@@ -71,14 +71,14 @@ struct Parcel {
 }
 
 /// The data that a retry needs.
-struct Supplies {
-    parcel: Parcel,
+struct RetryMaterial {
+    spec: RetrySpec,
     login: registry::LoginData,
     secrets: Option<Secrets>,
 }
 
 /// A provider that a record can be tried at.
-struct Caller {
+struct Reachable {
     driver: Arc<dyn Provider>,
     /// The fingerprint of its account; empty if that is not known.
     account: String,
@@ -137,8 +137,8 @@ impl Engine {
             made => made?,
         };
         if it.action.is_none() {
-            let supplied = self.supply(&record, &provider, secrets, scopes).await;
-            go_without(supplied, &it.record)?;
+            let stored = self.store_material(&record, &provider, secrets, scopes).await;
+            go_without(stored, &it.record)?;
         }
         let (namespace, name) = (&key.namespace, &key.name);
         tracing::warn!(%namespace, %name, record = %it.record, why = %it.why, "credential abandoned");
@@ -173,7 +173,7 @@ impl Engine {
     }
 
     /// Writes the Secret beside a record.
-    async fn supply(
+    async fn store_material(
         &self,
         record: &AbandonedCredential,
         provider: &ProviderKey,
@@ -192,18 +192,18 @@ impl Engine {
                 data.insert(format!("{LOGIN_PREFIX}{key}"), bytes(&value));
             }
         }
-        let parcel = Parcel {
+        let spec = RetrySpec {
             settings: object.as_ref().map(|object| object.settings().clone()),
             needs_login: login.is_some(),
             scopes,
         };
-        let encoded = serde_json::to_vec(&parcel).unwrap_or_default();
-        data.insert(PARCEL_KEY.to_owned(), ByteString(encoded));
+        let encoded = serde_json::to_vec(&spec).unwrap_or_default();
+        data.insert(RETRY_SPEC_KEY.to_owned(), ByteString(encoded));
         if let Some(secrets) = secrets {
             data.insert(CLIENT_SECRET_KEY.to_owned(), bytes(&secrets.client_secret));
             data.extend(secrets.handle.map(|handle| (HANDLE_KEY.to_owned(), bytes(&handle))));
         }
-        if data.values().map(|value| value.0.len()).sum::<usize>() > SUPPLIES_MAX {
+        if data.values().map(|value| value.0.len()).sum::<usize>() > MATERIAL_MAX {
             // The provider object may exist for a while; the data for revoking is more important.
             data.retain(|key, _| !key.starts_with(LOGIN_PREFIX));
         }
@@ -219,7 +219,10 @@ impl Engine {
     }
 
     /// Returns the data beside a record; `None` if there is nothing that a retry could use.
-    async fn supplies(&self, record: &AbandonedCredential) -> Result<Option<Supplies>, EngineError> {
+    async fn retry_material(
+        &self,
+        record: &AbandonedCredential,
+    ) -> Result<Option<RetryMaterial>, EngineError> {
         let api = self.own_secrets();
         let secret = call("reading the data for retries", api.get_opt(&record.name_any())).await?;
         let Some(secret) = secret.filter(|it| it.type_.as_deref() == Some(ABANDONED_TYPE)) else {
@@ -231,14 +234,14 @@ impl Engine {
                 texts.insert(key, text.into());
             }
         }
-        let parcel = texts.remove(PARCEL_KEY).and_then(|it| serde_json::from_str(it.expose_secret()).ok());
+        let spec = texts.remove(RETRY_SPEC_KEY).and_then(|it| serde_json::from_str(it.expose_secret()).ok());
         let handle = texts.remove(HANDLE_KEY);
         let secrets = texts.remove(CLIENT_SECRET_KEY).map(|client_secret| Secrets { client_secret, handle });
         let login = texts
             .into_iter()
             .filter_map(|(key, value)| Some((key.strip_prefix(LOGIN_PREFIX)?.to_owned(), value)))
             .collect();
-        Ok(Some(Supplies { parcel: parcel.unwrap_or_default(), login, secrets }))
+        Ok(Some(RetryMaterial { spec: spec.unwrap_or_default(), login, secrets }))
     }
 
     /// Drops a deleted record.
@@ -333,8 +336,8 @@ impl Engine {
             self.remove_abandoned(&record).await?;
             return Ok(None);
         }
-        let supplies = self.supplies(&record).await?;
-        let status = match self.caller(&record, supplies.as_ref()) {
+        let material = self.retry_material(&record).await?;
+        let status = match self.reachable(&record, material.as_ref()) {
             Err(message) => AbandonedStatus { next_attempt: None, message: Some(message), ..before },
             Ok(_) if before.next_attempt.is_none() => AbandonedStatus {
                 next_attempt: Some(to_second(next_attempt(1, now))),
@@ -342,7 +345,7 @@ impl Engine {
                 ..before
             },
             Ok(_) if !turns.begin(Work::Attempt, &attempt::provider_of(&record)) => return Ok(None),
-            Ok(caller) => match self.end_one(&record, &caller, supplies.as_ref(), turns).await {
+            Ok(reachable) => match self.end_one(&record, &reachable, material.as_ref(), turns).await {
                 attempt::Attempt::Gone => {
                     let (namespace, name) = (&record.spec.credential.namespace, &record.spec.name);
                     tracing::info!(%namespace, credential = %name, "abandoned credential gone");
@@ -390,12 +393,12 @@ fn bytes(text: &SecretString) -> ByteString {
 
 /// A refusal to store the data for retries stops no deletion: the record alone says what a person
 /// has to do once its provider is gone.
-fn go_without(supplied: Result<(), EngineError>, record: &str) -> Result<(), EngineError> {
-    match supplied {
+fn go_without(stored: Result<(), EngineError>, record: &str) -> Result<(), EngineError> {
+    match stored {
         Err(error) if error.is_refusal() => {
             tracing::warn!(record, %error, "data for retries of a revocation not stored");
             Ok(())
         }
-        supplied => supplied,
+        stored => stored,
     }
 }

@@ -64,7 +64,7 @@ struct Account {
     /// The time at which our credentials there were last listed.
     listed: Option<Timestamp>,
     written_at: Option<Timestamp>,
-    /// The essence after the last pass.
+    /// The standing after the last pass.
     standing: Standing,
     /// The same: what a Secret holds besides a pair and its scope.
     fields: BTreeMap<String, String>,
@@ -95,7 +95,7 @@ struct Usable {
 
 /// The parts of an account that its credentials depend on; when one changes, they are woken.
 #[derive(PartialEq)]
-struct Essence {
+struct Visible {
     trouble: Option<Reason>,
     /// The fingerprint and the setup, which covers all other fields of the spec.
     built: Option<(String, String)>,
@@ -142,7 +142,7 @@ impl Account {
     }
 
     /// Returns the parts of this account that its credentials depend on.
-    fn essence(&self) -> Essence {
+    fn visible(&self) -> Visible {
         let trouble = self.health.pause().or(self.health.busy()).map(|pause| pause.reason);
         let trouble = trouble.or(self.deleting.then_some(Reason::ProviderDeleting));
         let (trouble, built) = match &self.setup {
@@ -151,7 +151,7 @@ impl Account {
         };
         let Standing { confirmed, suspicion, sibling_refused_at, judged, removed, usable: _ } =
             self.standing.clone();
-        Essence {
+        Visible {
             trouble,
             built,
             fields: self.fields.clone(),
@@ -316,10 +316,10 @@ impl Engine {
             let Account { standing, fields, listed, written_at, .. } = account;
             (it.standing, it.fields) = (standing, fields);
             (it.listed, it.written_at) = (listed, written_at);
-            (it.probed, it.essence(), it.setup.is_ok().then(|| it.health.next()))
+            (it.probed, it.visible(), it.setup.is_ok().then(|| it.health.next()))
         });
-        let Some((probed, essence, next)) = after else { return Err(EngineError::Gone("the provider")) };
-        let news = before.is_none_or(|before| !before.probed || before.essence() != essence);
+        let Some((probed, visible, next)) = after else { return Err(EngineError::Gone("the provider")) };
+        let news = before.is_none_or(|before| !before.probed || before.visible() != visible);
         let next = next.filter(|_| !waits);
         let wake = [count_at, next].into_iter().flatten().min();
         let failed = unread.or(held.err()).or(unwritten);

@@ -25,7 +25,7 @@ use kube::{
 };
 use tower::{BoxError, Layer, Service};
 
-use super::served::Compared;
+use super::server_time::ServerTimeLayer;
 use crate::clock::Clock;
 
 /// The longest wait for a connection.
@@ -76,7 +76,7 @@ async fn directly(mut kubeconfig: Kubeconfig) -> Option<Config> {
 /// If the configuration cannot be used.
 pub fn connect(config: Config, clock: Arc<dyn Clock>) -> kube::Result<Client> {
     Ok(ClientBuilder::try_from(bounded(config))?
-        .with_layer(&Compared(clock))
+        .with_layer(&ServerTimeLayer(clock))
         .with_layer(&Bounded::default())
         .build())
 }

@@ -77,15 +77,15 @@ pub async fn detach(
     role_binding: &str,
 ) -> Result<Detached, EngineError> {
     if namespaces.is_empty() {
-        let mut done = let_go_within(client, None).await?;
+        let mut done = detach_within(client, None).await?;
         let all: Api<Partial<ClusterCredentialProvider>> = Api::all(client.clone());
-        done.providers += let_go(&all, |_| all.clone(), ListParams::default()).await?;
+        done.providers += detach_listed(&all, |_| all.clone(), ListParams::default()).await?;
         return Ok(done);
     }
     let mut done = Detached::default();
     for namespace in namespaces {
-        match let_go_within(client, Some(namespace)).await {
-            Ok(freed) => done.add(&freed),
+        match detach_within(client, Some(namespace)).await {
+            Ok(count) => done.add(&count),
             // Our RoleBinding has our finalizer while anything needs it: without the binding,
             // nothing has one.
             Err(error) if error.status().is_some_and(Status::is_forbidden) => {
@@ -97,22 +97,22 @@ pub async fn detach(
         let bindings: Api<Partial<RoleBinding>> = Api::namespaced(client.clone(), namespace);
         let there = call("reading the RoleBinding", bindings.get_opt(role_binding)).await?;
         if let Some(binding) = there {
-            done.role_bindings += usize::from(free(&bindings, &binding.metadata).await?);
+            done.role_bindings += usize::from(remove_finalizers(&bindings, &binding.metadata).await?);
         }
     }
     Ok(done)
 }
 
-async fn let_go_within(client: &Client, namespace: Option<&str>) -> Result<Detached, EngineError> {
+async fn detach_within(client: &Client, namespace: Option<&str>) -> Result<Detached, EngineError> {
     Ok(Detached {
-        secrets: let_go_of_all::<Secret>(client, namespace, Some(ROLE_LABEL)).await?,
-        credentials: let_go_of_all::<ApiCredential>(client, namespace, None).await?,
-        providers: let_go_of_all::<CredentialProvider>(client, namespace, None).await?,
+        secrets: detach_all::<Secret>(client, namespace, Some(ROLE_LABEL)).await?,
+        credentials: detach_all::<ApiCredential>(client, namespace, None).await?,
+        providers: detach_all::<CredentialProvider>(client, namespace, None).await?,
         ..Detached::default()
     })
 }
 
-async fn let_go_of_all<K>(
+async fn detach_all<K>(
     client: &Client,
     namespace: Option<&str>,
     label: Option<&str>,
@@ -123,10 +123,10 @@ where
     let within = |namespace: &str| Api::<Partial<K>>::namespaced(client.clone(), namespace);
     let listed = namespace.map_or_else(|| Api::all(client.clone()), within);
     let params = label.map_or_else(ListParams::default, |label| ListParams::default().labels(label));
-    let_go(&listed, |metadata| within(metadata.namespace.as_deref().unwrap_or_default()), params).await
+    detach_listed(&listed, |metadata| within(metadata.namespace.as_deref().unwrap_or_default()), params).await
 }
 
-async fn let_go<K>(
+async fn detach_listed<K>(
     listed: &Api<Partial<K>>,
     of: impl Fn(&ObjectMeta) -> Api<Partial<K>>,
     params: ListParams,
@@ -135,15 +135,15 @@ where
     K: Resource<DynamicType = ()> + Clone + 'static,
 {
     let mut params = params.limit(PAGE);
-    let mut freed = 0;
+    let mut count = 0;
     loop {
         let page = call("listing objects with Credwright's finalizer", listed.list(&params)).await?;
         for object in page.items {
-            freed += usize::from(free(&of(&object.metadata), &object.metadata).await?);
+            count += usize::from(remove_finalizers(&of(&object.metadata), &object.metadata).await?);
         }
         match page.metadata.continue_.filter(|token| !token.is_empty()) {
             Some(token) => params = params.continue_token(&token),
-            None => return Ok(freed),
+            None => return Ok(count),
         }
     }
 }
@@ -172,11 +172,11 @@ pub async fn stop(client: &Client, namespace: &str, deployment: &str) -> Result<
 }
 
 /// Removes our finalizer from one object. Returns whether there was one.
-async fn free<K>(api: &Api<Partial<K>>, metadata: &ObjectMeta) -> Result<bool, EngineError>
+async fn remove_finalizers<K>(api: &Api<Partial<K>>, metadata: &ObjectMeta) -> Result<bool, EngineError>
 where
     K: Resource<DynamicType = ()> + Clone + 'static,
 {
-    let Some(patch) = freeing(metadata) else { return Ok(false) };
+    let Some(patch) = without_ours(metadata) else { return Ok(false) };
     let name = metadata.name.as_deref().unwrap_or_default();
     let patched = call("letting go", api.patch(name, &PatchParams::default(), &patch)).await;
     match patched {
@@ -189,7 +189,7 @@ where
 
 /// Returns a patch that removes our finalizers and our objects' ownership, and nothing else; `None`
 /// if there are none.
-fn freeing(metadata: &ObjectMeta) -> Option<Patch<serde_json::Value>> {
+fn without_ours(metadata: &ObjectMeta) -> Option<Patch<serde_json::Value>> {
     let finalizers: Vec<&String> = metadata.finalizers.iter().flatten().collect();
     let owners: Vec<_> = metadata.owner_references.iter().flatten().collect();
     let mut left = (finalizers.clone(), owners.clone());

@@ -22,9 +22,9 @@ const MANAGER: &str = "credwright-finalizers";
 /// The change to a finalizer.
 pub(super) enum Change<'a> {
     /// It is put on the object with this UID.
-    On(&'a str),
+    Add(&'a str),
     /// It is removed, no matter who added it.
-    Off,
+    Remove,
 }
 
 impl Change<'_> {
@@ -38,7 +38,7 @@ impl Change<'_> {
         K: Resource<DynamicType = ()> + Clone + 'static,
     {
         match self {
-            Self::On(uid) => {
+            Self::Add(uid) => {
                 let patch = Patch::Apply(json!({
                     "apiVersion": K::api_version(&()), "kind": K::kind(&()),
                     "metadata": { "name": name, "uid": uid, "finalizers": [finalizer] },
@@ -47,9 +47,9 @@ impl Change<'_> {
                 call("adding a finalizer", api.patch(name, &params, &patch)).await.map(drop)
             }
             // A concurrent writer has often removed it already.
-            Self::Off => match take_off(finalizer, api, name).await {
+            Self::Remove => match removed(finalizer, api, name).await {
                 Err(error) if error.status().is_some_and(Status::is_conflict) => {
-                    take_off(finalizer, api, name).await
+                    removed(finalizer, api, name).await
                 }
                 done => done,
             },
@@ -57,7 +57,7 @@ impl Change<'_> {
     }
 }
 
-async fn take_off<K>(finalizer: &str, api: &Api<Partial<K>>, name: &str) -> Result<(), EngineError>
+async fn removed<K>(finalizer: &str, api: &Api<Partial<K>>, name: &str) -> Result<(), EngineError>
 where
     K: Resource<DynamicType = ()> + Clone + 'static,
 {

@@ -150,7 +150,9 @@ impl Pass<'_> {
         let intake = object.spec.intake.as_ref().ok_or(EngineError::Gone("spec.intake"))?;
         let driver = self.driver(&revision.account)?;
         self.confirm(object).await?;
-        self.engine.hold_account(&ProviderKey::of_account(&revision.account, &self.key.namespace)).await?;
+        self.engine
+            .add_account_finalizers(&ProviderKey::of_account(&revision.account, &self.key.namespace))
+            .await?;
         let api: Api<Secret> = Api::namespaced(self.engine.client.clone(), &self.key.namespace);
         let secret = call("reading the intake Secret", api.get_opt(&intake.secret_name)).await?;
         let secret = secret.ok_or(EngineError::Gone("the intake Secret"))?;

@@ -31,7 +31,7 @@ pub struct LeaseHolder {
 
 /// The time at which the Lease was last seen to be ours.
 #[derive(Default)]
-pub(super) struct Seen(Mutex<Option<Instant>>);
+pub(super) struct LastSeen(Mutex<Option<Instant>>);
 
 impl Engine {
     /// Starts nothing at a provider any more once `shutdown` is cancelled. Requests already sent

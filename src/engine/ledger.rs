@@ -208,7 +208,7 @@ impl Engine {
         if secret.uid().as_ref() != Some(&entry.uid) {
             return Err(EngineError::Conflict("the ledger"));
         }
-        self.depart(key, &entry).await;
+        self.keep_mints(key, &entry).await;
         let mut last = secret.metadata.clone();
         if secret.metadata.deletion_timestamp.is_none() {
             match call("deleting the ledger", api.delete(&name, &only(Some(entry.uid.clone())))).await {
@@ -216,14 +216,18 @@ impl Engine {
                 Err(error) => ignore_absence(Err(error))?,
             }
         }
-        self.let_go(key, &last).await?;
+        self.remove_ledger_finalizer(key, &last).await?;
         self.stores.ledgers.remove(key, metadata_version(&last));
         Ok(())
     }
 
     /// Removes our finalizer from a ledger or its copy, if it still has this version. Returns
     /// whether that was the last one.
-    pub(super) async fn let_go(&self, key: &Key, ledger: &ObjectMeta) -> Result<bool, EngineError> {
+    pub(super) async fn remove_ledger_finalizer(
+        &self,
+        key: &Key,
+        ledger: &ObjectMeta,
+    ) -> Result<bool, EngineError> {
         let name = ledger.name.as_deref().unwrap_or_default();
         let finalizers = ledger.finalizers.as_deref().unwrap_or_default();
         let (patch, last) = without(LEDGER_FINALIZER, finalizers, ledger.resource_version.clone());

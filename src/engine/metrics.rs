@@ -19,14 +19,14 @@ use crate::{
 };
 
 /// The source of metrics.
-pub(super) struct Seen {
+pub(super) struct MetricsSource {
     pub(super) stores: Arc<Stores>,
     pub(super) accounts: Arc<Accounts>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) sealer: Arc<Sealer>,
 }
 
-impl Source for Seen {
+impl Source for MetricsSource {
     fn credentials(&self) -> Vec<Arc<ApiCredential>> {
         self.stores.credentials.select(|_, object| Some(object.clone()))
     }
@@ -75,7 +75,7 @@ impl Source for Seen {
     }
 }
 
-impl Seen {
+impl MetricsSource {
     fn abandoned(&self) -> HashMap<ProviderKey, u32> {
         let mut counts = HashMap::new();
         let records = self.stores.abandoned.select(|_, record| Some(record.clone()));

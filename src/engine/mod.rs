@@ -7,7 +7,6 @@ pub mod accounts;
 mod asking;
 pub mod connection;
 mod consent;
-mod departed;
 pub mod detach;
 mod ending;
 mod events;
@@ -20,15 +19,16 @@ mod ledger;
 mod metrics;
 mod observe;
 mod perform;
+mod recent_mints;
+mod recovery;
 mod revoke;
 mod rights;
 pub mod seal;
-pub mod served;
+pub mod server_time;
 pub mod slot;
 pub mod startup;
 mod status;
 pub mod stores;
-mod surgery;
 mod target;
 pub mod turns;
 pub mod wire;
@@ -103,9 +103,9 @@ pub struct Engine {
     /// The metrics.
     pub metrics: Metrics,
     memories: Mutex<HashMap<Key, Memory>>,
-    departing: departed::Gathered<stores::Departed>,
+    gathered_mints: recent_mints::Gathered<stores::PastMint>,
     rights: rights::Rights,
-    led: leadership::Seen,
+    led: leadership::LastSeen,
     ending: OnceLock<CancellationToken>,
 }
 
@@ -115,7 +115,7 @@ impl Engine {
     pub fn new(client: Client, clock: Arc<dyn Clock>, settings: Settings, sealer: seal::Sealer) -> Self {
         let (stores, accounts) = (Arc::<Stores>::default(), Arc::<Accounts>::default());
         let sealer = Arc::new(sealer);
-        let seen = metrics::Seen {
+        let seen = metrics::MetricsSource {
             stores: stores.clone(),
             accounts: accounts.clone(),
             clock: clock.clone(),
@@ -131,9 +131,9 @@ impl Engine {
             accounts,
             metrics: Metrics::over(seen),
             memories: Mutex::default(),
-            departing: departed::Gathered::default(),
+            gathered_mints: recent_mints::Gathered::default(),
             rights: rights::Rights::default(),
-            led: leadership::Seen::default(),
+            led: leadership::LastSeen::default(),
             ending: OnceLock::new(),
         }
     }

@@ -233,12 +233,12 @@ fn target_view(
             None => predecessors.ownerless && entry.controller.is_none(),
         };
     let ours = owned || inherited;
-    let dressed = entry.dress == asked(object.spec.secret.as_ref());
+    let applied = entry.applied == asked(object.spec.secret.as_ref());
     TargetView {
         name: key.name.clone(),
         ours,
         inherited,
-        intact: entry.intact.clone().filter(|_| ours && dressed),
+        intact: entry.intact.clone().filter(|_| ours && applied),
         immutable: entry.immutable,
         terminating: entry.terminating,
         created_at: entry.created_at,

@@ -27,7 +27,7 @@ use super::{
     observe::is_ours,
     slot::Slot,
     stores::{Key, ProviderKey, TargetEntry},
-    target::Published,
+    target::Written,
 };
 
 /// One pass over one object: the state that it has read and opened is kept for its length only.
@@ -79,7 +79,7 @@ impl Pass<'_> {
         self.confirm_decision(world, step).await?;
         match step {
             Step::HoldObject => {
-                self.engine.hold_object(object()?).await?;
+                self.engine.add_finalizer(object()?).await?;
                 self.confirmed = true;
             }
             Step::Mint(revision) => return self.mint(object()?, revision).await,
@@ -111,7 +111,7 @@ impl Pass<'_> {
                 return or_refused(world, restored.map(|()| Outcome::Done));
             }
             Step::RemoveCopy => self.engine.remove_copy(&self.key).await?,
-            Step::ReleaseObject => self.engine.release_object(object()?).await?,
+            Step::ReleaseObject => self.engine.remove_finalizer(object()?).await?,
             Step::ReleaseLedger => self.engine.release_ledger(&self.key).await?,
         }
         Ok(Outcome::Done)
@@ -277,7 +277,7 @@ impl Pass<'_> {
         let driver = self.driver(&revision.account)?;
         let provider = ProviderKey::of_account(&revision.account, &self.key.namespace);
         self.engine.ensure_leading().await?;
-        self.engine.hold_account(&provider).await?;
+        self.engine.add_account_finalizers(&provider).await?;
         let intend = [Edit::Intend(Box::new(revision.clone()))];
         let open = if self.seen.is_some() {
             let open = self.open().await?;
@@ -398,8 +398,8 @@ impl Pass<'_> {
         let ledger = self.engine.stores.ledgers.get(&self.key);
         let may_write = |key: &Key, entry: &TargetEntry| is_ours(key, entry, object, ledger.as_ref());
         match self.engine.write_target(object, &rendered, data, may_write).await {
-            Ok(Published::Yes) => Ok(Outcome::Done),
-            Ok(Published::Foreign) => {
+            Ok(Written::Done) => Ok(Outcome::Done),
+            Ok(Written::Foreign) => {
                 self.inspected = None;
                 let name = object.spec.target_name(&self.key.name);
                 let message = format!(

@@ -42,11 +42,11 @@ impl Engine {
         let bindings: Api<Partial<RoleBinding>> = Api::namespaced(self.client.clone(), namespace);
         match call("reading the RoleBinding", bindings.get_opt(name)).await? {
             None => tracing::info!(namespace, name, "the RoleBinding does not exist"),
-            Some(_) if !needed => Change::Off.of(RIGHTS_FINALIZER, &bindings, name).await?,
+            Some(_) if !needed => Change::Remove.of(RIGHTS_FINALIZER, &bindings, name).await?,
             Some(binding) if carries(&binding, RIGHTS_FINALIZER) => {}
             Some(binding) => {
                 let uid = binding.uid().unwrap_or_default();
-                Change::On(&uid).of(RIGHTS_FINALIZER, &bindings, name).await?;
+                Change::Add(&uid).of(RIGHTS_FINALIZER, &bindings, name).await?;
             }
         }
         known.insert(namespace.to_owned(), needed);

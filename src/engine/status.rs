@@ -167,14 +167,14 @@ impl Engine {
     }
 
     /// Puts our finalizer on the object.
-    pub(super) async fn hold_object(&self, object: &ApiCredential) -> Result<(), EngineError> {
+    pub(super) async fn add_finalizer(&self, object: &ApiCredential) -> Result<(), EngineError> {
         let mut finalizers = object.finalizers().to_vec();
         finalizers.push(CREDENTIAL_FINALIZER.to_owned());
         self.write_finalizers(object, finalizers).await
     }
 
     /// Takes our finalizer off the object.
-    pub(super) async fn release_object(&self, object: &ApiCredential) -> Result<(), EngineError> {
+    pub(super) async fn remove_finalizer(&self, object: &ApiCredential) -> Result<(), EngineError> {
         let finalizers =
             object.finalizers().iter().filter(|it| *it != CREDENTIAL_FINALIZER).cloned().collect();
         self.write_finalizers(object, finalizers).await

@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     answers::Asks,
-    ledgers::{Departed, Ledgers},
+    ledgers::{Ledgers, PastMint},
     targets::{TargetEntry, Targets, controller, target_entry},
     unreadable::Unreadable,
 };

@@ -12,8 +12,8 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
     api::{
-        ApiCredential, DIGEST_ANNOTATION, DRESSED_ANNOTATION, RENDERED_FROM_ANNOTATION, REVISION_ANNOTATION,
-        ROLE_LABEL, ROLE_TARGET,
+        APPLIED_METADATA_ANNOTATION, ApiCredential, DIGEST_ANNOTATION, RENDERED_FROM_ANNOTATION,
+        REVISION_ANNOTATION, ROLE_LABEL, ROLE_TARGET,
     },
     lifecycle::world::{Rendered, TargetView},
 };
@@ -27,9 +27,9 @@ use super::{
 };
 
 /// The result of writing a target, other than an error.
-pub(super) enum Published {
+pub(super) enum Written {
     /// It is there, and was read back.
-    Yes,
+    Done,
     /// Someone else's Secret has the name.
     Foreign,
 }
@@ -77,13 +77,13 @@ impl Engine {
         rendered: &Rendered,
         data: BTreeMap<String, SecretString>,
         may_write: impl Fn(&Key, &TargetEntry) -> bool,
-    ) -> Result<Published, EngineError> {
+    ) -> Result<Written, EngineError> {
         let namespace = object.namespace().unwrap_or_default();
         let key = Key { name: object.spec.target_name(&object.name_any()).to_owned(), namespace };
         let api = self.secrets(&key.namespace);
         let created = match self.stores.targets.get(&key) {
             // It may have been taken by somebody else since the decision to write it.
-            Some(seen) if !may_write(&key, &seen) => return Ok(Published::Foreign),
+            Some(seen) if !may_write(&key, &seen) => return Ok(Written::Foreign),
             Some(seen) => {
                 let there = self.reread_target(&key, &seen).await?;
                 return self.replace_target(&api, object, (&there.metadata, rendered, &data)).await;
@@ -100,7 +100,7 @@ impl Engine {
                     .await?
                     .ok_or(EngineError::Conflict("the Secret"))?;
                 if owner_uid(&there) != object.uid() {
-                    return Ok(Published::Foreign);
+                    return Ok(Written::Foreign);
                 }
                 self.replace_target(&api, object, (&there.metadata, rendered, &data)).await
             }
@@ -113,7 +113,7 @@ impl Engine {
         api: &Api<Secret>,
         object: &ApiCredential,
         what: (&ObjectMeta, &Rendered, &BTreeMap<String, SecretString>),
-    ) -> Result<Published, EngineError> {
+    ) -> Result<Written, EngineError> {
         let (before, rendered, data) = what;
         let secret = self.target(object, before, rendered, data);
         let key = Key::of(&secret);
@@ -156,9 +156,9 @@ impl Engine {
         Ok(())
     }
 
-    fn wrote(&self, key: &Key, secret: &Secret) -> Published {
+    fn wrote(&self, key: &Key, secret: &Secret) -> Written {
         self.stores.put_target(key, target_entry(secret, &self.sealer));
-        Published::Yes
+        Written::Done
     }
 
     /// The target as it should be. Metadata that others add stay; its data is ours alone.
@@ -175,7 +175,7 @@ impl Engine {
             name: Some(object.spec.target_name(&object.name_any()).to_owned()),
             ..before.clone()
         };
-        dress(&mut metadata, output.labels, output.annotations);
+        apply_metadata(&mut metadata, output.labels, output.annotations);
         let owners = metadata.owner_references.get_or_insert_default();
         owners.retain(|owner| owner.controller != Some(true));
         owners.extend(object.controller_owner_ref(&()));
@@ -245,20 +245,25 @@ impl Engine {
 
 /// Adds the labels and annotations that the spec asks for, and removes those that it asked for
 /// before. Those of others stay.
-fn dress(metadata: &mut ObjectMeta, labels: BTreeMap<String, String>, annotations: BTreeMap<String, String>) {
+fn apply_metadata(
+    metadata: &mut ObjectMeta,
+    labels: BTreeMap<String, String>,
+    annotations: BTreeMap<String, String>,
+) {
     let theirs_labels = metadata.labels.get_or_insert_default();
     let theirs = metadata.annotations.get_or_insert_default();
-    for worn in theirs.remove(DRESSED_ANNOTATION).iter().flat_map(|worn| worn.split(' ')) {
-        match worn.split_once(':') {
+    for applied in theirs.remove(APPLIED_METADATA_ANNOTATION).iter().flat_map(|applied| applied.split(' ')) {
+        match applied.split_once(':') {
             Some(("label", key)) => theirs_labels.remove(key),
             Some(("annotation", key)) => theirs.remove(key),
             _ => None,
         };
     }
-    let worn = labels.keys().map(|key| format!("label:{key}"));
-    let worn: Vec<String> = worn.chain(annotations.keys().map(|key| format!("annotation:{key}"))).collect();
-    if !worn.is_empty() {
-        theirs.insert(DRESSED_ANNOTATION.to_owned(), worn.join(" "));
+    let applied = labels.keys().map(|key| format!("label:{key}"));
+    let applied: Vec<String> =
+        applied.chain(annotations.keys().map(|key| format!("annotation:{key}"))).collect();
+    if !applied.is_empty() {
+        theirs.insert(APPLIED_METADATA_ANNOTATION.to_owned(), applied.join(" "));
     }
     theirs_labels.extend(labels);
     theirs_labels.insert(ROLE_LABEL.to_owned(), ROLE_TARGET.to_owned());

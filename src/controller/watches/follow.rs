@@ -12,7 +12,7 @@ use kube::{
 };
 use serde::de::DeserializeOwned;
 
-use super::{Change, Scoped, pace};
+use super::{Scoped, WatchEvent, pace};
 use crate::controller::{Operator, health::Trouble};
 
 /// The API server has no streamed lists.
@@ -26,7 +26,7 @@ impl Operator {
         watch: &Scoped,
         api: Api<K>,
         config: watcher::Config,
-        mut tell: impl FnMut(Change<K>) + Send,
+        mut tell: impl FnMut(WatchEvent<K>) + Send,
     ) where
         K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
     {
@@ -45,7 +45,7 @@ impl Operator {
         watch: &Scoped,
         events: impl Stream<Item = watcher::Result<Event<K>>> + Send,
         streamed: bool,
-        tell: &mut (impl FnMut(Change<K>) + Send),
+        tell: &mut (impl FnMut(WatchEvent<K>) + Send),
     ) -> NoStreams {
         let mut events = std::pin::pin!(events);
         let mut well = true;
@@ -54,11 +54,11 @@ impl Operator {
                 self.is_well(watch);
             }
             match event {
-                Ok(Event::Apply(object) | Event::InitApply(object)) => tell(Change::There(object)),
-                Ok(Event::Delete(object)) => tell(Change::Gone(object)),
-                Ok(Event::Init) => tell(Change::Listing),
+                Ok(Event::Apply(object) | Event::InitApply(object)) => tell(WatchEvent::There(object)),
+                Ok(Event::Delete(object)) => tell(WatchEvent::Gone(object)),
+                Ok(Event::Init) => tell(WatchEvent::Listing),
                 Ok(Event::InitDone) => {
-                    tell(Change::Complete);
+                    tell(WatchEvent::Complete);
                     self.has_synced(watch);
                 }
                 Err(error) if streamed && refuses_streams(&error) => break,

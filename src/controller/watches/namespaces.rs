@@ -11,7 +11,7 @@ use kube::{Api, ResourceExt, runtime::watcher};
 
 use crate::{api::ProviderKind, engine::wire::Partial};
 
-use super::{Change, Item, Listing, Operator, Watch};
+use super::{Item, Listing, Operator, Watch, WatchEvent};
 
 /// The size up to which the labels of one namespace are kept, in bytes.
 const LABELS_MAX: usize = 16 * 1024;
@@ -28,13 +28,13 @@ impl Operator {
         let api: Api<Partial<Namespace>> = Api::all(self.engine.client().clone());
         let mut listed = Listing::none();
         self.follow(&(Watch::Namespaces, None), api, watcher::Config::default(), |change| match change {
-            Change::Listing => listed.begin(),
-            Change::There(namespace) => {
+            WatchEvent::Listing => listed.begin(),
+            WatchEvent::There(namespace) => {
                 listed.name(namespace.name_any());
                 self.see_namespace(&namespace);
             }
-            Change::Gone(namespace) => self.forget_namespace(&namespace.name_any()),
-            Change::Complete => {
+            WatchEvent::Gone(namespace) => self.forget_namespace(&namespace.name_any()),
+            WatchEvent::Complete => {
                 let listed = listed.complete();
                 let unlisted = |name: &String| (!listed.contains(name)).then(|| name.clone());
                 for name in self.engine.stores.namespaces.select(|name, _| unlisted(name)) {

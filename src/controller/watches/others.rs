@@ -7,7 +7,7 @@ use crate::{
     engine::{stores::Key, version, wire::Decoded},
 };
 
-use super::{Change, Listing, Watch, unlisted};
+use super::{Listing, Watch, WatchEvent, unlisted};
 use crate::controller::{Operator, queue::Item};
 
 impl Operator {
@@ -17,18 +17,18 @@ impl Operator {
         let scoped = (Watch::Abandoned, namespace);
         let mut listed = Listing::none();
         self.follow(&scoped, api, watcher::Config::default(), |change| match change {
-            Change::Listing => listed.begin(),
-            Change::There(record) => {
+            WatchEvent::Listing => listed.begin(),
+            WatchEvent::There(record) => {
                 let key = Key::of(&record);
                 listed.name(key.clone());
                 if self.engine.see_abandoned(record) {
                     self.queue.wake(Item::Abandoned(key));
                 }
             }
-            Change::Gone(record) => {
+            WatchEvent::Gone(record) => {
                 self.engine.forget_abandoned(&Key::of(&record), version(&record));
             }
-            Change::Complete => {
+            WatchEvent::Complete => {
                 let unlisted = unlisted(&scoped.1, listed.complete());
                 for key in self.engine.stores.abandoned.select(|key, _| unlisted(key)) {
                     self.engine.forget_abandoned(&key, u64::MAX);

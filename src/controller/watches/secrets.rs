@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-use super::{Change, Item, Listing, Operator, Watch, unlisted};
+use super::{Item, Listing, Operator, Watch, WatchEvent, unlisted};
 
 impl Operator {
     pub(super) async fn watch_secrets(&self, namespace: Option<String>) {
@@ -21,13 +21,13 @@ impl Operator {
         let scoped = (Watch::Secrets, namespace);
         let mut listed = Listing::none();
         self.follow(&scoped, api, watcher::Config::default().labels(ROLE_LABEL), |change| match change {
-            Change::Listing => listed.begin(),
-            Change::There(secret) => {
+            WatchEvent::Listing => listed.begin(),
+            WatchEvent::There(secret) => {
                 listed.name(Key::of(&secret));
                 self.see_secret(&secret);
             }
-            Change::Gone(secret) => self.forget_secret(&secret),
-            Change::Complete => self.forget_unlisted_secrets(unlisted(&scoped.1, listed.complete())),
+            WatchEvent::Gone(secret) => self.forget_secret(&secret),
+            WatchEvent::Complete => self.forget_unlisted_secrets(unlisted(&scoped.1, listed.complete())),
         })
         .await;
     }

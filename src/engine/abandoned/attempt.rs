@@ -18,7 +18,7 @@ use crate::{
     providers::{Found, Pair, RevokeRequest, registry},
 };
 
-use super::{Caller, Supplies};
+use super::{Reachable, RetryMaterial};
 use crate::engine::{
     Engine,
     ending::{Doomed, Ended, end},
@@ -43,65 +43,73 @@ pub(super) fn provider_of(record: &AbandonedCredential) -> ProviderKey {
 impl Engine {
     /// The provider to try `record` at: the current account if it is still the same, or the stored
     /// data of it.
-    pub(super) fn caller(
+    pub(super) fn reachable(
         &self,
         record: &AbandonedCredential,
-        supplies: Option<&Supplies>,
-    ) -> Result<Caller, String> {
-        let caller = self.living(record).or_else(|| self.kept(record, supplies?));
-        let action = match &caller {
-            Some(caller) => to_do(record.spec.kind, caller.driver.capabilities()),
+        material: Option<&RetryMaterial>,
+    ) -> Result<Reachable, String> {
+        let reachable = self.reachable_now(record).or_else(|| self.reachable_as_stored(record, material?));
+        let action = match &reachable {
+            Some(reachable) => to_do(record.spec.kind, reachable.driver.capabilities()),
             None => Some(
                 "its provider or the provider's login no longer exists, so Credwright cannot revoke it: \
                  look for it at the provider and remove it"
                     .to_owned(),
             ),
         };
-        match (caller, action) {
-            (Some(caller), None) => Ok(caller),
+        match (reachable, action) {
+            (Some(reachable), None) => Ok(reachable),
             (_, action) => Err(for_a_person(record, &action.unwrap_or_default())),
         }
     }
 
-    fn living(&self, record: &AbandonedCredential) -> Option<Caller> {
+    fn reachable_now(&self, record: &AbandonedCredential) -> Option<Reachable> {
         let of = &record.spec.provider;
         let key = provider_of(record);
         let ProviderView::Usable(view) = self.accounts.view(&key)? else { return None };
         let same = may_be(&of.account, &view.fingerprint);
         let pause = view.paused.map(|pause| pause.message);
         let driver = self.accounts.driver(&key)?;
-        Some(Caller { driver, account: view.fingerprint, pause }).filter(|_| same)
+        Some(Reachable { driver, account: view.fingerprint, pause }).filter(|_| same)
     }
 
-    fn kept(&self, record: &AbandonedCredential, supplies: &Supplies) -> Option<Caller> {
-        let settings = supplies.parcel.settings.as_ref()?;
-        if supplies.parcel.needs_login && supplies.login.is_empty() {
+    fn reachable_as_stored(
+        &self,
+        record: &AbandonedCredential,
+        material: &RetryMaterial,
+    ) -> Option<Reachable> {
+        let settings = material.spec.settings.as_ref()?;
+        if material.spec.needs_login && material.login.is_empty() {
             return None;
         }
         let private_allowed = record.spec.provider.kind == ProviderKind::ClusterCredentialProvider;
         let egress = self.settings.egress(private_allowed);
-        let login = supplies.parcel.needs_login.then_some(&supplies.login);
+        let login = material.spec.needs_login.then_some(&material.login);
         let meter = self.meter(&provider_of(record));
         let driver = registry::build(settings, login, &egress, meter).ok()?;
-        Some(Caller { driver, account: record.spec.provider.account.clone(), pause: None })
+        Some(Reachable { driver, account: record.spec.provider.account.clone(), pause: None })
     }
 
     /// Returns whether anything uses the client that `record` is about. Only ledgers count: tenants
     /// can write a status.
-    fn is_in_use(&self, client_id: &str, record: &AbandonedCredential, caller: &Caller) -> bool {
-        caller.driver.identity() == Some(client_id)
-            || self.stores.ledgers.held_against(client_id, &caller.account, &record.spec.credential.namespace)
+    fn is_in_use(&self, client_id: &str, record: &AbandonedCredential, reachable: &Reachable) -> bool {
+        reachable.driver.identity() == Some(client_id)
+            || self.stores.ledgers.held_against(
+                client_id,
+                &reachable.account,
+                &record.spec.credential.namespace,
+            )
     }
 
     /// Ends one in its turn.
     pub(super) async fn end_one(
         &self,
         record: &AbandonedCredential,
-        caller: &Caller,
-        supplies: Option<&Supplies>,
+        reachable: &Reachable,
+        material: Option<&RetryMaterial>,
         turns: &mut dyn Turns,
     ) -> Attempt {
-        let attempt = self.end_abandoned(record, caller, supplies).await;
+        let attempt = self.end_abandoned(record, reachable, material).await;
         turns.end();
         attempt
     }
@@ -109,10 +117,10 @@ impl Engine {
     async fn end_abandoned(
         &self,
         record: &AbandonedCredential,
-        caller: &Caller,
-        supplies: Option<&Supplies>,
+        reachable: &Reachable,
+        material: Option<&RetryMaterial>,
     ) -> Attempt {
-        if let Some(pause) = &caller.pause {
+        if let Some(pause) = &reachable.pause {
             return Attempt::Failed(pause.clone());
         }
         let spec = &record.spec;
@@ -121,25 +129,25 @@ impl Engine {
         // is not known to be the same, only credentials found there are believed.
         let sure = !spec.provider.account.is_empty();
         if spec.kind == AbandonedKind::Unconfirmed || !sure {
-            match self.look_for(record, caller).await {
+            match self.look_for(record, reachable).await {
                 Err(message) => return Attempt::Failed(message),
                 Ok(Some(found)) => known = Some((found.client_id, found.ids)),
-                Ok(None) if sure => return self.not_listed(record, caller),
+                Ok(None) if sure => return self.not_listed(record, reachable),
                 Ok(None) => return Attempt::Failed(for_a_person(record, "the provider does not list it")),
             }
         }
         let Some((client_id, ids)) = known else {
             return Attempt::Failed(for_a_person(record, "its client ID is not known"));
         };
-        if self.is_in_use(&client_id, record, caller) {
+        if self.is_in_use(&client_id, record, reachable) {
             return Attempt::Failed(format!("client {client_id} is used by someone; it is not revoked"));
         }
-        let secrets = supplies.and_then(|supplies| supplies.secrets.as_ref());
+        let secrets = material.and_then(|material| material.secrets.as_ref());
         let handle = secrets.and_then(|secrets| secrets.handle.clone());
         let request = RevokeRequest { client_id: client_id.clone(), ids, handle };
-        let pair = supplies.and_then(|supplies| pair_of(client_id, supplies));
+        let pair = material.and_then(|material| pair_of(client_id, material));
         let doomed = Doomed { name: &spec.name, request: Some(request), pair };
-        let (attempt, outcome) = match end(caller.driver.as_ref(), &doomed).await {
+        let (attempt, outcome) = match end(reachable.driver.as_ref(), &doomed).await {
             Ok(Ended { said, still_accepted: Some(true) }) => {
                 (Attempt::Failed(yet_accepted(said, "it")), Outcome::StillAccepted)
             }
@@ -152,19 +160,23 @@ impl Engine {
         attempt
     }
 
-    async fn look_for(&self, record: &AbandonedCredential, caller: &Caller) -> Result<Option<Found>, String> {
-        if !caller.driver.capabilities().list {
+    async fn look_for(
+        &self,
+        record: &AbandonedCredential,
+        reachable: &Reachable,
+    ) -> Result<Option<Found>, String> {
+        if !reachable.driver.capabilities().list {
             return Ok(None);
         }
         // The tag in its own name: an inherited credential has another than the record.
         let name = record.name_any();
         let recorded = || name.rsplit_once('-').map_or(name.as_str(), |(tag, _)| tag);
         let tag = naming::parts(&record.spec.name).map_or_else(recorded, |(tag, _)| tag);
-        let found = caller.driver.find(tag).await;
+        let found = reachable.driver.find(tag).await;
         let found = found.map_err(|failure| format!("looking for it failed: {}", failure.message))?;
         match found.iter().position(|it| it.name == record.spec.name) {
             Some(index) => Ok(found.into_iter().nth(index)),
-            None => self.not_hidden(record, caller, (tag, &found)).map(|()| None),
+            None => self.not_hidden(record, reachable, (tag, &found)).map(|()| None),
         }
     }
 
@@ -172,7 +184,7 @@ impl Engine {
     fn not_hidden(
         &self,
         record: &AbandonedCredential,
-        caller: &Caller,
+        reachable: &Reachable,
         (tag, found): (&str, &[Found]),
     ) -> Result<(), String> {
         let of = &record.spec.credential;
@@ -185,7 +197,7 @@ impl Engine {
             fingerprint: provider.account.clone(),
         };
         let is_listed = |name: &str| found.iter().any(|it| it.name == name);
-        let lag = caller.driver.capabilities().listing_lag;
+        let lag = reachable.driver.capabilities().listing_lag;
         let hides =
             |document: &Document| suspect::hides(document, (tag, &account), is_listed, (self.now(), lag));
         document.as_deref().and_then(hides).map_or(Ok(()), Err)
@@ -193,17 +205,17 @@ impl Engine {
 
     /// Concludes that a credential does not exist if it is not listed although a call that may have
     /// made it must be over.
-    fn not_listed(&self, record: &AbandonedCredential, caller: &Caller) -> Attempt {
-        let capabilities = caller.driver.capabilities();
+    fn not_listed(&self, record: &AbandonedCredential, reachable: &Reachable) -> Attempt {
+        let capabilities = reachable.driver.capabilities();
         let settled = record.spec.since.later(capabilities.create_timeout).later(capabilities.listing_lag);
         if self.now() >= settled { Attempt::Gone } else { Attempt::Failed("it is not listed yet".to_owned()) }
     }
 }
 
 /// The pair of a record, if its secret was kept.
-fn pair_of(client_id: String, supplies: &Supplies) -> Option<Pair> {
-    let client_secret = supplies.secrets.as_ref()?.client_secret.clone();
-    Some(Pair { client_id, client_secret, scopes: supplies.parcel.scopes.clone() })
+fn pair_of(client_id: String, material: &RetryMaterial) -> Option<Pair> {
+    let client_secret = material.secrets.as_ref()?.client_secret.clone();
+    Some(Pair { client_id, client_secret, scopes: material.spec.scopes.clone() })
 }
 
 /// Returns the steps for a person, with the command that confirms them.

@@ -49,7 +49,7 @@ impl Engine {
         {
             // Its label was taken off while no operator was there to see it: no watch tells of it
             // any more.
-            self.let_go_of_login(at).await?;
+            self.remove_login_finalizer(at).await?;
         }
         let secret = match (&login, &offered) {
             (Some(at), Some(Ok(()))) => {

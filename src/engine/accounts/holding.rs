@@ -35,24 +35,27 @@ impl Engine {
     /// # Errors
     /// If a finalizer cannot be added: an object is terminating, or the API server cannot be
     /// reached.
-    pub(in crate::engine) async fn hold_account(&self, key: &ProviderKey) -> Result<(), EngineError> {
+    pub(in crate::engine) async fn add_account_finalizers(
+        &self,
+        key: &ProviderKey,
+    ) -> Result<(), EngineError> {
         let object = self.stores.providers.get(key).ok_or(EngineError::Gone("the provider"))?;
         if !object.held() {
-            self.finalize_provider(key, Change::On(&object.uid())).await?;
+            self.change_provider_finalizer(key, Change::Add(&object.uid())).await?;
         }
         match object.login(key) {
-            Some(login) => self.hold_login(&login).await,
+            Some(login) => self.add_login_finalizer(&login).await,
             None => Ok(()),
         }
     }
 
     /// A login only has our finalizer while its owner consents and it is not deleted.
-    async fn hold_login(&self, at: &Key) -> Result<(), EngineError> {
+    async fn add_login_finalizer(&self, at: &Key) -> Result<(), EngineError> {
         let Some(entry) = self.stores.logins.get(at).filter(|it| !it.held && it.terminating.is_none()) else {
             return Ok(());
         };
         let api: Api<Partial<Secret>> = self.within(&at.namespace);
-        Change::On(&entry.uid).of(LOGIN_FINALIZER, &api, &at.name).await
+        Change::Add(&entry.uid).of(LOGIN_FINALIZER, &api, &at.name).await
     }
 
     /// Puts finalizers on a provider that has credentials, and takes them off one that is being
@@ -63,13 +66,17 @@ impl Engine {
         object: &ProviderObject,
     ) -> Result<(), EngineError> {
         match (object.deleting(), self.living_at(key) > 0) {
-            (false, true) => self.hold_account(key).await,
-            (true, false) if object.held() => self.finalize_provider(key, Change::Off).await,
+            (false, true) => self.add_account_finalizers(key).await,
+            (true, false) if object.held() => self.change_provider_finalizer(key, Change::Remove).await,
             _ => Ok(()),
         }
     }
 
-    async fn finalize_provider(&self, key: &ProviderKey, change: Change<'_>) -> Result<(), EngineError> {
+    async fn change_provider_finalizer(
+        &self,
+        key: &ProviderKey,
+        change: Change<'_>,
+    ) -> Result<(), EngineError> {
         match key.kind {
             ProviderKind::CredentialProvider => {
                 let api: Api<Partial<CredentialProvider>> = self.within(&key.namespace);
@@ -124,13 +131,13 @@ impl Engine {
         match holding::login(&login, self.now()) {
             Hold::Keep => Ok(None),
             Hold::Until(until) => Ok(Some(until)),
-            Hold::LetGo => self.let_go_of_login(at).await.map(|()| None),
+            Hold::LetGo => self.remove_login_finalizer(at).await.map(|()| None),
         }
     }
 
-    pub(super) async fn let_go_of_login(&self, at: &Key) -> Result<(), EngineError> {
+    pub(super) async fn remove_login_finalizer(&self, at: &Key) -> Result<(), EngineError> {
         let api: Api<Partial<Secret>> = self.within(&at.namespace);
-        Change::Off.of(LOGIN_FINALIZER, &api, &at.name).await
+        Change::Remove.of(LOGIN_FINALIZER, &api, &at.name).await
     }
 
     /// Returns whether a provider, or its login, only still exists for the credentials made with

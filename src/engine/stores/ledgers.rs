@@ -18,12 +18,12 @@ use super::{
 
 /// The largest number of mints of deleted ledgers; the oldest are dropped first. The ConfigMap has
 /// a bound of its own.
-const DEPARTED_MAX: usize = 8192;
+const PAST_MINTS_MAX: usize = 8192;
 
 /// A credential that was minted for an object or a ledger which was deleted since.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Departed {
+pub struct PastMint {
     /// The time.
     pub at: Timestamp,
     provider: ProviderKey,
@@ -31,17 +31,17 @@ pub struct Departed {
     uid: String,
 }
 
-impl Departed {
+impl PastMint {
     /// Returns the mints in the ledger of `key`.
     pub(in crate::engine) fn all(key: &Key, entry: &LedgerEntry) -> Vec<Self> {
         let uid = entry.document.as_ref().map(|document| document.object_uid.clone()).unwrap_or_default();
-        let departed = |Mint { provider, at, .. }: Mint<'_>| Self {
+        let past_mint = |Mint { provider, at, .. }: Mint<'_>| Self {
             at,
             provider,
             object: key.clone(),
             uid: uid.clone(),
         };
-        mints(key, entry).map(departed).collect()
+        mints(key, entry).map(past_mint).collect()
     }
 
     /// Returns whether a ledger in its object's place lists it: that of the same object, or one
@@ -92,9 +92,9 @@ struct Index {
     /// The sums for each account.
     census: Census,
     /// Mints that are in no ledger any more; those in a ledger count there.
-    departed: Vec<Departed>,
+    past_mints: Vec<PastMint>,
     /// The entries that are stored.
-    stored: Vec<Departed>,
+    stored: Vec<PastMint>,
     /// Some of them are not stored.
     lost: bool,
 }
@@ -104,23 +104,23 @@ impl Index {
     /// by [`Engine::release_ledger`](crate::engine::Engine::release_ledger): anyone who may write
     /// Secrets can force one away or put an earlier one in its place.
     fn lose(&mut self, key: &Key, before: &LedgerEntry, after: Option<&LedgerEntry>) {
-        for it in Departed::all(key, before) {
-            if after.is_some_and(|after| it.is_listed(after)) || self.departed.contains(&it) {
+        for it in PastMint::all(key, before) {
+            if after.is_some_and(|after| it.is_listed(after)) || self.past_mints.contains(&it) {
                 continue;
             }
             self.census.count(&it.mint());
             self.lost |= !self.stored.contains(&it);
-            self.departed.push(it);
+            self.past_mints.push(it);
         }
-        let Some(too_many @ 1..) = self.departed.len().checked_sub(DEPARTED_MAX) else { return };
-        self.departed.sort_unstable();
-        self.departed.drain(..too_many).for_each(|it| self.census.discount(&it.mint()));
+        let Some(too_many @ 1..) = self.past_mints.len().checked_sub(PAST_MINTS_MAX) else { return };
+        self.past_mints.sort_unstable();
+        self.past_mints.drain(..too_many).for_each(|it| self.census.discount(&it.mint()));
     }
 
     /// Counts the mints of a ledger that is back once only.
     fn resume(&mut self, key: &Key, entry: &LedgerEntry) {
         if entry.document.as_ref().is_ok_and(|document| !document.mints.is_empty()) {
-            let back = self.departed.extract_if(.., |it| it.object == *key && it.is_listed(entry));
+            let back = self.past_mints.extract_if(.., |it| it.object == *key && it.is_listed(entry));
             back.for_each(|it| self.census.discount(&it.mint()));
         }
     }
@@ -192,19 +192,19 @@ impl Ledgers {
 
     /// Stores all mints of deleted objects and ledgers. They count at their accounts like the rest;
     /// a mint that is still in a ledger counts there.
-    pub fn set_departed(&self, mut departed: Vec<Departed>) {
+    pub fn set_past_mints(&self, mut past_mints: Vec<PastMint>) {
         let mut index = self.index();
-        departed.retain(|it| self.entries.get(&it.object).is_none_or(|entry| !it.is_listed(&entry)));
-        let Index { census, departed: known, .. } = &mut *index;
+        past_mints.retain(|it| self.entries.get(&it.object).is_none_or(|entry| !it.is_listed(&entry)));
+        let Index { census, past_mints: known, .. } = &mut *index;
         known.iter().for_each(|it| census.discount(&it.mint()));
-        departed.iter().for_each(|it| census.count(&it.mint()));
-        *known = departed;
+        past_mints.iter().for_each(|it| census.count(&it.mint()));
+        *known = past_mints;
     }
 
     /// The same, when it is stored.
-    pub fn set_stored(&self, departed: Vec<Departed>) {
-        self.index().stored.clone_from(&departed);
-        self.set_departed(departed);
+    pub fn set_stored(&self, past_mints: Vec<PastMint>) {
+        self.index().stored.clone_from(&past_mints);
+        self.set_past_mints(past_mints);
     }
 
     /// Returns whether a mint was lost that is not stored, once.
@@ -213,13 +213,13 @@ impl Ledgers {
     }
 
     /// Returns the mints of deleted objects.
-    pub fn departed(&self) -> Vec<Departed> {
-        self.index().departed.clone()
+    pub fn past_mints(&self) -> Vec<PastMint> {
+        self.index().past_mints.clone()
     }
 
     /// Returns the times of mints for earlier objects at `key`.
     pub fn minted_before(&self, key: &Key) -> Vec<Timestamp> {
-        self.index().departed.iter().filter(|it| it.object == *key).map(|it| it.at).collect()
+        self.index().past_mints.iter().filter(|it| it.object == *key).map(|it| it.at).collect()
     }
 
     /// Returns whether `is` is true of any ledger.

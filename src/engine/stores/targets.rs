@@ -17,7 +17,8 @@ use kube::{ResourceExt, core::ObjectMeta};
 use super::{Key, Store};
 use crate::{
     api::{
-        DIGEST_ANNOTATION, DRESSED_ANNOTATION, RENDERED_FROM_ANNOTATION, REVISION_ANNOTATION, SecretOutput,
+        APPLIED_METADATA_ANNOTATION, DIGEST_ANNOTATION, RENDERED_FROM_ANNOTATION, REVISION_ANNOTATION,
+        SecretOutput,
     },
     engine::{
         kubernetes::{owner_uid, version},
@@ -33,7 +34,7 @@ pub(super) const UNCLAIMED_MAX: usize = 1024;
 /// The longest UID and name that an owner has.
 const OWNER_MAX: (usize, usize) = (64, 253);
 /// The number of labels and annotations that a spec may ask for.
-const WORN_MAX: usize = 64;
+const APPLIED_MAX: usize = 64;
 
 /// A target, without its secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,8 +49,8 @@ pub struct TargetEntry {
     pub controller: Option<String>,
     /// The credential in it, if that is exactly what Credwright wrote.
     pub intact: Option<Rendered>,
-    /// Hash of the labels and annotations that it wears because a spec asked for them.
-    pub dress: u64,
+    /// Hash of the labels and annotations that it has because a spec asked for them.
+    pub applied: u64,
     /// True if it is immutable.
     pub immutable: bool,
     /// True if it is being deleted.
@@ -71,7 +72,7 @@ pub fn target_entry(secret: &Secret, sealer: &Sealer) -> TargetEntry {
         owner: owner_uid(secret).filter(|uid| uid.len() <= OWNER_MAX.0),
         controller: controller(&secret.metadata),
         intact: intact(secret, sealer),
-        dress: worn(&secret.metadata),
+        applied: applied(&secret.metadata),
         immutable: secret.immutable == Some(true),
         terminating: secret.metadata.deletion_timestamp.is_some(),
         created_at: secret.creation_timestamp().map(|time| time.0),
@@ -120,11 +121,11 @@ fn parts<'a>(head: &'a [String], secret: &'a Secret) -> impl Iterator<Item = &'a
 }
 
 /// The labels and annotations on a target, as Credwright recorded them when it added them.
-fn worn(metadata: &ObjectMeta) -> u64 {
+fn applied(metadata: &ObjectMeta) -> u64 {
     let value = |there: &Option<BTreeMap<String, String>>, key: &str| there.as_ref()?.get(key).cloned();
-    let noted = metadata.annotations.iter().flatten().find(|(key, _)| *key == DRESSED_ANNOTATION);
-    let keys = noted.iter().flat_map(|(_, worn)| worn.split(' ')).take(WORN_MAX);
-    let pairs = keys.filter_map(|worn| match worn.split_once(':')? {
+    let noted = metadata.annotations.iter().flatten().find(|(key, _)| *key == APPLIED_METADATA_ANNOTATION);
+    let keys = noted.iter().flat_map(|(_, applied)| applied.split(' ')).take(APPLIED_MAX);
+    let pairs = keys.filter_map(|applied| match applied.split_once(':')? {
         ("label", key) => Some((false, key.to_owned(), value(&metadata.labels, key)?)),
         ("annotation", key) => Some((true, key.to_owned(), value(&metadata.annotations, key)?)),
         _ => None,

@@ -148,17 +148,18 @@ fn what_a_spec_asked_a_target_to_wear_is_compared_and_nothing_else_of_its_dress(
     };
     let (asked_for, other) = (output(json!({ "app": "shop" })), output(json!({ "app": "web" })));
     let mut secret = target();
-    assert_eq!(target_entry(&secret, &sealer()).dress, super::asked(None));
+    assert_eq!(target_entry(&secret, &sealer()).applied, super::asked(None));
     secret.metadata.labels =
         Some([("app".to_owned(), "shop".to_owned()), ("theirs".to_owned(), "1".to_owned())].into());
     let annotations = secret.metadata.annotations.as_mut().unwrap();
     annotations.insert("note".to_owned(), "n".to_owned());
-    annotations.insert(crate::api::DRESSED_ANNOTATION.to_owned(), "label:app annotation:note".to_owned());
+    annotations
+        .insert(crate::api::APPLIED_METADATA_ANNOTATION.to_owned(), "label:app annotation:note".to_owned());
     let entry = target_entry(&secret, &sealer());
-    assert_eq!(entry.dress, super::asked(Some(&asked_for)));
-    assert_ne!(entry.dress, super::asked(Some(&other)));
+    assert_eq!(entry.applied, super::asked(Some(&asked_for)));
+    assert_ne!(entry.applied, super::asked(Some(&other)));
     secret.metadata.labels.as_mut().unwrap().insert("app".to_owned(), "changed".to_owned());
-    assert_ne!(target_entry(&secret, &sealer()).dress, super::asked(Some(&asked_for)));
+    assert_ne!(target_entry(&secret, &sealer()).applied, super::asked(Some(&asked_for)));
 }
 
 fn credential(name: &str, uid: &str) -> std::sync::Arc<crate::api::ApiCredential> {

@@ -105,14 +105,14 @@ fn a_mint_of_an_earlier_object_is_not_that_of_a_later_one_at_the_same_moment() {
 fn what_is_stored_of_a_released_ledger_is_neither_lost_nor_counted_twice() {
     let ledgers = Ledgers::default();
     let entry = minted(1, &[1, 2]);
-    let departed = Departed::all(&key("orders"), &entry);
+    let past_mints = PastMint::all(&key("orders"), &entry);
     assert!(ledgers.put(key("orders"), entry));
-    ledgers.set_stored(departed.clone());
+    ledgers.set_stored(past_mints.clone());
     assert_eq!(counted(&ledgers), (2, 0), "the ledger is still there");
     assert!(ledgers.remove(&key("orders"), 1));
     assert_eq!(counted(&ledgers), (2, 2));
     assert!(!ledgers.take_lost());
-    ledgers.set_stored(departed);
+    ledgers.set_stored(past_mints);
     assert_eq!(counted(&ledgers), (2, 2));
 }
 

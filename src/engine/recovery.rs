@@ -157,7 +157,7 @@ impl Engine {
             self.stores.ledgers.put(key.clone(), ledger_entry(&secret, &self.sealer));
             return Err(EngineError::Conflict("the ledger"));
         }
-        if self.let_go(key, &secret.metadata).await? {
+        if self.remove_ledger_finalizer(key, &secret.metadata).await? {
             self.stores.ledgers.remove(key, version(&secret));
         } else if let Some(left) = call("reading the ledger", api.get_opt(&name)).await? {
             // Others have finalizers on it, too: the removal of ours has to be recorded, or it
@@ -208,7 +208,7 @@ impl Engine {
         let metadata: Api<Partial<Secret>> = Api::namespaced(self.client.clone(), &key.namespace);
         let known = self.stores.copies.version(key);
         if let Some(copy) = call("reading the ledger's copy", metadata.get_opt(&name)).await? {
-            self.let_go(key, &copy.metadata).await?;
+            self.remove_ledger_finalizer(key, &copy.metadata).await?;
             let deleted = call("removing the ledger's copy", api.delete(&name, &only(copy.uid()))).await;
             ignore_absence(deleted.map(drop))?;
         }

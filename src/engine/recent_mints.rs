@@ -19,7 +19,7 @@ use crate::{api::MINTS_NAME, lifecycle::ledger::MINT_WINDOW};
 use super::{
     Engine, EngineError,
     kubernetes::{call, post},
-    stores::{Departed, Key, LedgerEntry},
+    stores::{Key, LedgerEntry, PastMint},
 };
 
 /// The key in the ConfigMap.
@@ -37,7 +37,7 @@ impl Engine {
     ///
     /// # Errors
     /// If it cannot be read.
-    pub async fn recall_departed(&self) -> Result<(), EngineError> {
+    pub async fn recall_mints(&self) -> Result<(), EngineError> {
         let api = self.config_maps();
         let there = call("reading the mints of deleted objects", api.get_opt(MINTS_NAME)).await?;
         let kept = there.map(|it| listed(&it)).unwrap_or_default();
@@ -48,38 +48,38 @@ impl Engine {
     /// Stores the mints within the hour in the ledger of `key`. Its object was deleted, and it is
     /// about to be. That never waits for this to succeed: mints that cannot be stored count in this
     /// process all the same.
-    pub(super) async fn depart(&self, key: &Key, entry: &LedgerEntry) {
-        let departed = recent(Departed::all(key, entry), self.now());
-        if !departed.is_empty() {
-            self.store_departed(departed).await;
+    pub(super) async fn keep_mints(&self, key: &Key, entry: &LedgerEntry) {
+        let past_mints = recent(PastMint::all(key, entry), self.now());
+        if !past_mints.is_empty() {
+            self.store_mints(past_mints).await;
         }
     }
 
     /// Stores the mints of ledgers that were removed in another way, before another mint.
     pub(super) async fn keep_lost(&self) {
         if self.stores.ledgers.take_lost() {
-            self.store_departed(Vec::new()).await;
+            self.store_mints(Vec::new()).await;
         }
     }
 
-    async fn store_departed(&self, departed: Vec<Departed>) {
-        self.departing
-            .write(departed, async |departed| {
-                if let Err(error) = self.write_departed(&departed).await {
+    async fn store_mints(&self, past_mints: Vec<PastMint>) {
+        self.gathered_mints
+            .write(past_mints, async |past_mints| {
+                if let Err(error) = self.write_mints(&past_mints).await {
                     tracing::warn!(%error, "mints of deleted objects not stored, counted in this process only");
                 }
             })
             .await;
     }
 
-    async fn write_departed(&self, departed: &[Departed]) -> Result<(), EngineError> {
+    async fn write_mints(&self, past_mints: &[PastMint]) -> Result<(), EngineError> {
         let api = self.config_maps();
-        let with = |mut all: Vec<Departed>| {
-            all.extend(self.stores.ledgers.departed());
-            all.extend(departed.iter().cloned());
+        let with = |mut all: Vec<PastMint>| {
+            all.extend(self.stores.ledgers.past_mints());
+            all.extend(past_mints.iter().cloned());
             recent(all, self.now())
         };
-        self.stores.ledgers.set_departed(with(Vec::new()));
+        self.stores.ledgers.set_past_mints(with(Vec::new()));
         for _ in 0..ATTEMPTS {
             let there = call("reading the mints of deleted objects", api.get_opt(MINTS_NAME)).await?;
             let all = with(there.as_ref().map(listed).unwrap_or_default());
@@ -115,32 +115,32 @@ impl Engine {
     }
 }
 
-fn listed(map: &ConfigMap) -> Vec<Departed> {
+fn listed(map: &ConfigMap) -> Vec<PastMint> {
     let text = map.data.as_ref().and_then(|data| data.get(KEY));
     text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
 }
 
-fn config_map(metadata: ObjectMeta, all: &[Departed]) -> ConfigMap {
+fn config_map(metadata: ObjectMeta, all: &[PastMint]) -> ConfigMap {
     let text = serde_json::to_string(all).unwrap_or_default();
     ConfigMap { metadata, data: Some(BTreeMap::from([(KEY.to_owned(), text)])), ..ConfigMap::default() }
 }
 
 /// Returns the mints of the last hour, each once, in order of time. If the list is too long, the
 /// oldest are left out.
-fn recent(mut departed: Vec<Departed>, now: Timestamp) -> Vec<Departed> {
-    departed.retain(|it| now.duration_since(it.at) < MINT_WINDOW);
-    departed.sort_unstable();
-    departed.dedup();
+fn recent(mut past_mints: Vec<PastMint>, now: Timestamp) -> Vec<PastMint> {
+    past_mints.retain(|it| now.duration_since(it.at) < MINT_WINDOW);
+    past_mints.sort_unstable();
+    past_mints.dedup();
     let mut room = LENGTH_MAX;
-    let fits = |it: &&Departed| {
+    let fits = |it: &&PastMint| {
         let length = serde_json::to_string(it).map_or(usize::MAX, |text| text.len().saturating_add(1));
         let left = room.checked_sub(length);
         room = left.unwrap_or(0);
         left.is_some()
     };
-    let kept = departed.iter().rev().take_while(fits).count();
-    departed.drain(..departed.len().saturating_sub(kept));
-    departed
+    let kept = past_mints.iter().rev().take_while(fits).count();
+    past_mints.drain(..past_mints.len().saturating_sub(kept));
+    past_mints
 }
 
 /// Writes for many at once: the task whose turn it is writes all waiting entries.

@@ -16,24 +16,24 @@ use crate::clock::Clock;
 /// A layer under the Kubernetes client that compares a clock with the `Date` of each answer (RFC
 /// 9110 section 6.6.1).
 #[derive(Clone)]
-pub struct Compared(pub Arc<dyn Clock>);
+pub struct ServerTimeLayer(pub Arc<dyn Clock>);
 
-impl<S> Layer<S> for Compared {
-    type Service = Comparing<S>;
+impl<S> Layer<S> for ServerTimeLayer {
+    type Service = ServerTime<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Comparing { inner, clock: self.0.clone() }
+        ServerTime { inner, clock: self.0.clone() }
     }
 }
 
-/// The service of [`Compared`].
+/// The service of [`ServerTimeLayer`].
 #[derive(Clone)]
-pub struct Comparing<S> {
+pub struct ServerTime<S> {
     inner: S,
     clock: Arc<dyn Clock>,
 }
 
-impl<S, B, C> Service<Request<B>> for Comparing<S>
+impl<S, B, C> Service<Request<B>> for ServerTime<S>
 where
     S: Service<Request<B>, Response = Response<C>>,
     S::Future: Send + 'static,
@@ -90,7 +90,7 @@ mod tests {
     async fn the_clock_is_compared_with_the_date_of_each_answer() {
         let clock = SystemClock::default();
         let ask = async |date| {
-            let service = Compared(Arc::new(clock.clone())).layer(served(date));
+            let service = ServerTimeLayer(Arc::new(clock.clone())).layer(served(date));
             service.oneshot(Request::new(())).await.unwrap();
             clock.skew()
         };

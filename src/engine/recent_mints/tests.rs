@@ -6,7 +6,7 @@ use serde_json::json;
 use super::*;
 
 /// A mint of the object with the longest names, so many seconds before noon.
-fn mint(ago: i64) -> Departed {
+fn mint(ago: i64) -> PastMint {
     let name = "n".repeat(253);
     let namespace = "s".repeat(63);
     let at = noon() - jiff::SignedDuration::from_millis(ago);
