@@ -13,9 +13,10 @@ use credwright::{
         ApiCredential, ClusterCredentialProvider, CredentialProvider, DeletionPolicy, ProviderKind, Reason,
     },
     engine::{
-        intake::intake_entry,
         seal::{Material, Place, Sealer},
-        stores::{Key, ProviderObject, Stores, copy_entry, ledger_entry, login_entry, target_entry},
+        stores::{
+            Key, ProviderObject, Stores, copy_entry, intake_entry, ledger_entry, login_entry, target_entry,
+        },
         version,
         wire::{Decoded, Secret},
     },

@@ -34,8 +34,7 @@ use crate::{
 
 use super::{
     Engine, EngineError, Pass,
-    kubernetes::{call, only, post, version},
-    ledger::ignore_absence,
+    kubernetes::{call, ignore_absence, only, post, version},
     seal::Secrets,
     stores::{Key, ProviderKey},
     turns::{Turns, Work},

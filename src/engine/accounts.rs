@@ -7,7 +7,6 @@ mod build;
 mod health;
 mod holding;
 mod listing;
-mod object;
 mod shown;
 mod standing;
 mod status;

@@ -21,8 +21,7 @@ use crate::api::{
 
 use super::{
     EngineError,
-    kubernetes::call,
-    ledger::ignore_absence,
+    kubernetes::{call, ignore_absence},
     wire::{Partial, Secret},
 };
 

@@ -11,8 +11,7 @@ use serde_json::json;
 
 use super::{
     EngineError,
-    kubernetes::{call, carries, without},
-    ledger::ignore_absence,
+    kubernetes::{call, carries, ignore_absence, without},
     wire::Partial,
 };
 

@@ -117,6 +117,14 @@ pub(super) async fn call<T>(
     }
 }
 
+/// Ignores a missing object, which need not be removed.
+pub(super) fn ignore_absence(result: Result<(), EngineError>) -> Result<(), EngineError> {
+    match result {
+        Err(error) if error.is_not_found() => Ok(()),
+        other => other,
+    }
+}
+
 /// An object's resourceVersion as a number (Kubernetes 1.35 promises that it is one; etcd's always
 /// were).
 #[must_use]

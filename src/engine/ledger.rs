@@ -20,7 +20,7 @@ use crate::{
 
 use super::{
     Engine, EngineError,
-    kubernetes::{call, metadata_version, only, post, without},
+    kubernetes::{call, ignore_absence, metadata_version, only, post, without},
     seal::{Material, Place, SealError, Secrets, random_id},
     stores::{DOCUMENT_KEY, Key, SEALED_KEY, ledger_entry, open_ledger},
     wire::{Partial, Secret},
@@ -254,12 +254,4 @@ pub(super) fn ledger_metadata(object: &ApiCredential) -> ObjectMeta {
 pub(super) fn ledger_secret(metadata: ObjectMeta, document: ByteString, sealed: ByteString) -> Secret {
     let data = [(DOCUMENT_KEY.to_owned(), document), (SEALED_KEY.to_owned(), sealed)];
     Secret { metadata, type_: Some(LEDGER_TYPE.to_owned()), data: Some(data.into()), ..Secret::default() }
-}
-
-/// Ignores a missing object, which need not be removed.
-pub(super) fn ignore_absence(result: Result<(), EngineError>) -> Result<(), EngineError> {
-    match result {
-        Err(error) if error.is_not_found() => Ok(()),
-        other => other,
-    }
 }

@@ -1,5 +1,4 @@
-//! Metrics that are read from the stores when they are scraped, and the labels for the engine's
-//! outcomes.
+//! Metrics that are read from the stores when they are scraped.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -7,15 +6,15 @@ use std::{
 };
 
 use super::{
-    Accounts, Engine,
+    Accounts,
     seal::Sealer,
     stores::{ProviderKey, ProviderObject, Stores, Tally},
 };
 use crate::{
     api::{ApiCredential, CredentialCounts},
     clock::Clock,
-    lifecycle::{budget, failure::FailureKind, plan},
-    ops::metrics::{AccountFacts, Meter, MintFacts, Outcome, Provider, Source},
+    lifecycle::budget,
+    ops::metrics::{AccountFacts, MintFacts, Source},
 };
 
 /// The source of metrics.
@@ -96,47 +95,5 @@ impl MetricsSource {
         };
         let unused = MintFacts { recent: 0, limit: budget::limit(limits, 0), suffice: true };
         self.stores.ledgers.of(key, of_tally).unwrap_or(unused)
-    }
-}
-
-impl ProviderKey {
-    /// Its labels.
-    pub(super) fn label(&self) -> Provider {
-        Provider::new(self.kind, &self.namespace, &self.name)
-    }
-}
-
-impl Engine {
-    /// Returns the meter of a provider.
-    pub(super) fn meter(&self, key: &ProviderKey) -> Meter {
-        self.metrics.meter(&key.label())
-    }
-}
-
-impl From<FailureKind> for Outcome {
-    fn from(kind: FailureKind) -> Self {
-        match kind {
-            FailureKind::Unavailable | FailureKind::Other(_) => Self::Unavailable,
-            FailureKind::RateLimited => Self::RateLimited,
-            FailureKind::LoginRefused => Self::LoginRefused,
-            FailureKind::Forbidden => Self::Forbidden,
-            FailureKind::Rejected => Self::Rejected,
-            FailureKind::Unexplained => Self::Unexplained,
-            FailureKind::NotFound => Self::NotFound,
-            FailureKind::Conflict => Self::Conflict,
-            FailureKind::Ambiguous => Self::Ambiguous,
-            FailureKind::Malformed => Self::Malformed,
-            FailureKind::Busy => Self::Busy,
-        }
-    }
-}
-
-/// Returns the label for the outcome of a revocation.
-pub(super) fn revocation(outcome: &plan::Outcome) -> Outcome {
-    match outcome {
-        plan::Outcome::Failed(failure) => failure.kind.into(),
-        plan::Outcome::Revoked { still_accepted: Some(true), .. } => Outcome::StillAccepted,
-        plan::Outcome::Revoked { said: false, still_accepted: None } => Outcome::NotFound,
-        _ => Outcome::Done,
     }
 }

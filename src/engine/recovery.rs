@@ -17,8 +17,8 @@ use crate::{
 
 use super::{
     Engine, EngineError, Pass,
-    kubernetes::{call, only, post, version},
-    ledger::{ignore_absence, ledger_metadata, ledger_secret},
+    kubernetes::{call, ignore_absence, only, post, version},
+    ledger::{ledger_metadata, ledger_secret},
     seal::{Material, Secrets},
     stores::{DOCUMENT_KEY, Key, SEALED_KEY, copy_entry, ledger_entry, open_as, open_ledger},
     wire::{Partial, Secret},

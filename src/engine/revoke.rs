@@ -16,7 +16,7 @@ use super::{
     asking::pair_of,
     ending::{Doomed, Ended, end},
     ledger::OpenLedger,
-    metrics,
+    meter,
     stores::{Key, ProviderKey},
 };
 
@@ -49,7 +49,7 @@ impl Pass<'_> {
             Err(failure) => Outcome::Failed(failure),
         };
         let provider = ProviderKey::of_account(&it.account, &self.key.namespace);
-        self.engine.meter(&provider).revoked(metrics::revocation(&outcome));
+        self.engine.meter(&provider).revoked(meter::revocation(&outcome));
         self.hold(open);
         Ok(outcome)
     }

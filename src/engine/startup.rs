@@ -16,8 +16,7 @@ use crate::api::{LEDGER_TYPE, PREVIOUS_SEAL_NAME, ROLE_LABEL, ROLE_LEDGER, SEAL_
 
 use super::{
     Engine, EngineError,
-    kubernetes::{call, post},
-    ledger::ignore_absence,
+    kubernetes::{call, ignore_absence, post},
     seal::Sealer,
     wire::{Partial, Secret},
 };

@@ -20,8 +20,7 @@ use crate::{
 
 use super::{
     Engine, EngineError,
-    kubernetes::{call, only, owner_uid, post, version},
-    ledger::ignore_absence,
+    kubernetes::{call, ignore_absence, only, owner_uid, post, version},
     stores::{Key, TargetEntry, target_digest, target_entry},
     wire::{Partial, Secret},
 };

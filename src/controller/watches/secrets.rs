@@ -6,8 +6,7 @@ use kube::{Api, ResourceExt, core::ObjectMeta, runtime::watcher};
 use crate::{
     api::{COPY_SUFFIX, LEDGER_SUFFIX, ROLE_INTAKE, ROLE_LABEL, ROLE_LEDGER, ROLE_LOGIN, ROLE_TARGET},
     engine::{
-        intake::intake_entry,
-        stores::{Key, controller, copy_entry, ledger_entry, login_entry, target_entry},
+        stores::{Key, controller, copy_entry, intake_entry, ledger_entry, login_entry, target_entry},
         version,
         wire::Secret,
     },

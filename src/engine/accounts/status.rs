@@ -17,8 +17,7 @@ use crate::{
     },
     engine::{
         Engine, EngineError,
-        kubernetes::call,
-        ledger::ignore_absence,
+        kubernetes::{call, ignore_absence},
         stores::{ProviderKey, ProviderObject, Tally},
         wire::Decoded,
     },

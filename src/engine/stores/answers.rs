@@ -8,7 +8,7 @@ use kube::core::ObjectMeta;
 
 use crate::api::{AbandonedCredential, ApiCredential};
 
-use super::Store;
+use super::store::Store;
 
 /// An object that others change and Credwright adds to.
 pub trait Asks {

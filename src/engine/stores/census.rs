@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
 
-use super::{Key, LedgerEntry, ProviderKey};
+use super::{
+    document::LedgerEntry,
+    keys::{Key, ProviderKey},
+};
 use crate::{
     api::{CredentialCounts, Limits, ProviderKind},
     lifecycle::{

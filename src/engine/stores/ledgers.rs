@@ -12,8 +12,10 @@ use serde::{Deserialize, Serialize};
 use crate::lifecycle::ledger::{Revision, may_be};
 
 use super::{
-    Key, LedgerEntry, ProviderKey, Store,
     census::{Census, Mint, Tally, mints},
+    document::LedgerEntry,
+    keys::{Key, ProviderKey},
+    store::Store,
 };
 
 /// The largest number of mints of deleted ledgers; the oldest are dropped first. The ConfigMap has

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use kube::{ResourceExt, core::ObjectMeta};
 
-use super::{Key, Store};
+use super::{keys::Key, store::Store};
 use crate::{
     api::{
         APPLIED_METADATA_ANNOTATION, DIGEST_ANNOTATION, RENDERED_FROM_ANNOTATION, REVISION_ANNOTATION,

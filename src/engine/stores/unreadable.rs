@@ -7,7 +7,7 @@ use std::{
 
 use kube::Resource;
 
-use super::Key;
+use super::keys::Key;
 use crate::engine::wire::{Decoded, Own};
 
 /// Kind, and namespace and name.

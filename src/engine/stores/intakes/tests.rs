@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::*;
 
 fn sealer() -> Sealer {
-    Sealer::new(&[7; super::super::seal::KEY_LEN]).unwrap()
+    Sealer::new(&[7; crate::engine::seal::KEY_LEN]).unwrap()
 }
 
 fn intake(data: Value) -> Secret {

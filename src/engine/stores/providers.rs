@@ -1,18 +1,35 @@
 //! A provider object of either kind.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use kube::ResourceExt;
 use serde::Serialize;
 
 use crate::{
-    api::{Allow, PROVIDER_FINALIZER, ProviderKind, ProviderSettings, ProviderStatus},
+    api::{
+        Allow, ClusterCredentialProvider, CredentialProvider, PROVIDER_FINALIZER, ProviderKind,
+        ProviderSettings, ProviderStatus,
+    },
     engine::{
         kubernetes::{carries, version},
-        stores::{Asks, Key, ProviderKey, ProviderObject},
+        wire::Decoded,
     },
     lifecycle::naming,
 };
+
+use super::{
+    answers::Asks,
+    keys::{Key, ProviderKey},
+};
+
+/// A provider object of either kind.
+#[derive(Clone, Debug)]
+pub enum ProviderObject {
+    /// The keys of one namespace.
+    Namespaced(Arc<Decoded<CredentialProvider>>),
+    /// Shared.
+    Cluster(Arc<Decoded<ClusterCredentialProvider>>),
+}
 
 impl Asks for ProviderObject {
     fn asks_the_same(&self, other: &Self) -> bool {

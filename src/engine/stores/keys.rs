@@ -1,0 +1,62 @@
+//! The keys of objects.
+
+use kube::ResourceExt;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    api::{ApiCredential, ProviderKind},
+    lifecycle::ledger::Account,
+};
+
+/// Namespace and name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Key {
+    /// The namespace.
+    pub namespace: String,
+    /// The name.
+    pub name: String,
+}
+
+impl Key {
+    /// The key of an object.
+    #[must_use]
+    pub fn of<K: kube::Resource>(object: &K) -> Self {
+        Self { namespace: object.namespace().unwrap_or_default(), name: object.name_any() }
+    }
+}
+
+/// A provider object of either kind; a cluster-scoped one has an empty namespace.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ProviderKey {
+    /// The kind.
+    pub kind: ProviderKind,
+    /// The namespace.
+    pub namespace: String,
+    /// The name.
+    pub name: String,
+}
+
+impl ProviderKey {
+    /// The provider that an object in `namespace` means by `kind` and `name`.
+    #[must_use]
+    pub fn resolve(kind: ProviderKind, name: &str, namespace: &str) -> Self {
+        let namespace = match kind {
+            ProviderKind::CredentialProvider | ProviderKind::Other(_) => namespace.to_owned(),
+            ProviderKind::ClusterCredentialProvider => String::new(),
+        };
+        Self { kind, namespace, name: name.to_owned() }
+    }
+
+    /// Returns the provider of the credentials in a ledger in `namespace`.
+    #[must_use]
+    pub fn of_account(account: &Account, namespace: &str) -> Self {
+        Self::resolve(account.kind, &account.name, namespace)
+    }
+
+    /// The provider that an object in `namespace` refers to.
+    #[must_use]
+    pub fn wanted_by(object: &ApiCredential, namespace: &str) -> Self {
+        let reference = &object.spec.provider_ref;
+        Self::resolve(reference.kind, &reference.name, namespace)
+    }
+}
