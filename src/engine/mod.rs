@@ -7,6 +7,7 @@ pub mod accounts;
 mod asking;
 pub mod connection;
 mod consent;
+mod credential;
 pub mod detach;
 mod ending;
 mod events;

@@ -1,20 +1,9 @@
-//! Writing status, finalizers and nothing else of the ApiCredential.
+//! The status of an ApiCredential: the plan at rest, or the obstacle to a pass.
 
-use std::{
-    hash::{DefaultHasher, Hash, Hasher},
-    sync::Arc,
-};
-
-use kube::{
-    Api, ResourceExt,
-    api::{Patch, PatchParams},
-};
-use serde_json::json;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::{
-    api::{
-        ApiCredential, ApiCredentialStatus, CREDENTIAL_FINALIZER, ConditionType, FIELD_MANAGER, GROUP, Reason,
-    },
+    api::{ApiCredential, ApiCredentialStatus, ConditionType, Reason},
     lifecycle::{
         obstacle::{self, Obstacle},
         plan::{Rest, Wake},
@@ -24,34 +13,9 @@ use crate::{
     },
 };
 
-use super::{
-    Engine, EngineError,
-    kubernetes::{call, version},
-    observe::Looked,
-    stores::Key,
-    wire::Decoded,
-};
+use super::{Engine, EngineError, observe::Looked, stores::Key};
 
 impl Engine {
-    fn credentials(&self, namespace: &str) -> Api<Decoded<ApiCredential>> {
-        Api::namespaced(self.client.clone(), namespace)
-    }
-
-    /// Keeps an object as the API server has just given it.
-    pub fn see_credential(&self, decoded: Decoded<ApiCredential>) -> bool {
-        self.stores.unreadable.note(&decoded);
-        let object = shrunk(decoded.object);
-        self.stores.credentials.put(Key::of(&*object), version(&*object), object)
-    }
-
-    /// Stores the answer to a write of an object's status. Returns whether another writer's change
-    /// came with it.
-    fn see_answer(&self, decoded: Decoded<ApiCredential>, based_on: &Arc<ApiCredential>) -> bool {
-        self.stores.unreadable.note(&decoded);
-        let object = shrunk(decoded.object);
-        self.stores.credentials.put_answer(Key::of(&*object), version(&*object), based_on, object)
-    }
-
     /// Writes into the status of an object that its spec cannot be read. The other fields stay:
     /// they were true when they were written.
     ///
@@ -120,99 +84,6 @@ impl Engine {
             tracing::warn!(%namespace, %name, error = %untold, "status not written, retrying");
         }
     }
-
-    async fn apply_status(
-        &self,
-        object: &ApiCredential,
-        status: &ApiCredentialStatus,
-    ) -> Result<Decoded<ApiCredential>, EngineError> {
-        let patch = json!({
-            "apiVersion": format!("{GROUP}/v1alpha1"), "kind": "ApiCredential",
-            "metadata": { "name": object.name_any(), "uid": object.metadata.uid },
-            "status": status,
-        });
-        let api = self.credentials(&object.namespace().unwrap_or_default());
-        let params = PatchParams::apply(FIELD_MANAGER).force();
-        call("writing status", api.patch_status(&object.name_any(), &params, &Patch::Apply(patch))).await
-    }
-
-    /// Reads the object once more before a step that cannot be undone. The watch may lag and the
-    /// fence does not cover the spec: acting on an old spec could replace or abandon a credential
-    /// made for the new one.
-    pub(super) async fn confirm_object(&self, object: &ApiCredential) -> Result<(), EngineError> {
-        let api = self.credentials(&object.namespace().unwrap_or_default());
-        let essence = |it: &ApiCredential| (it.uid(), it.metadata.generation);
-        match call("reading the object", api.get_opt(&object.name_any())).await? {
-            Some(fresh) if fresh.unreadable.is_none() && essence(&fresh) == essence(object) => return Ok(()),
-            Some(fresh) => self.see_credential(fresh),
-            None => self.forget_credential(object),
-        };
-        Err(EngineError::Conflict("the object"))
-    }
-
-    /// It was deleted. Another one may have its name by now.
-    fn forget_credential(&self, object: &ApiCredential) -> bool {
-        self.stores.remove_credential(&Key::of(object), version(object))
-    }
-
-    /// Confirms that there is no such object. The watch may lag.
-    pub(super) async fn confirm_absence(&self, key: &Key) -> Result<(), EngineError> {
-        match call("reading the object", self.credentials(&key.namespace).get_opt(&key.name)).await? {
-            None => Ok(()),
-            Some(there) => {
-                self.see_credential(there);
-                Err(EngineError::Conflict("the object"))
-            }
-        }
-    }
-
-    /// Puts our finalizer on the object.
-    pub(super) async fn add_finalizer(&self, object: &ApiCredential) -> Result<(), EngineError> {
-        let mut finalizers = object.finalizers().to_vec();
-        finalizers.push(CREDENTIAL_FINALIZER.to_owned());
-        self.write_finalizers(object, finalizers).await
-    }
-
-    /// Takes our finalizer off the object.
-    pub(super) async fn remove_finalizer(&self, object: &ApiCredential) -> Result<(), EngineError> {
-        let finalizers =
-            object.finalizers().iter().filter(|it| *it != CREDENTIAL_FINALIZER).cloned().collect();
-        self.write_finalizers(object, finalizers).await
-    }
-
-    async fn write_finalizers(
-        &self,
-        object: &ApiCredential,
-        finalizers: Vec<String>,
-    ) -> Result<(), EngineError> {
-        let patch = json!({ "metadata": { "resourceVersion": object.metadata.resource_version, "finalizers": finalizers } });
-        let api = self.credentials(&object.namespace().unwrap_or_default());
-        let name = object.name_any();
-        let patched =
-            call("writing finalizers", api.patch(&name, &PatchParams::default(), &Patch::Merge(patch))).await;
-        match patched {
-            Ok(object) if object.metadata.deletion_timestamp.is_some() && object.finalizers().is_empty() => {
-                self.forget_credential(&object);
-                Ok(())
-            }
-            Ok(object) => {
-                self.see_credential(object);
-                Ok(())
-            }
-            Err(error) if error.is_not_found() => {
-                self.forget_credential(object);
-                Ok(())
-            }
-            Err(error) if error.status().is_some_and(kube::core::Status::is_conflict) => {
-                match call("reading the object", api.get_opt(&name)).await? {
-                    Some(fresh) => self.see_credential(fresh),
-                    None => self.forget_credential(object),
-                };
-                Err(EngineError::Conflict("the object"))
-            }
-            Err(error) => Err(error),
-        }
-    }
 }
 
 /// Returns the obstacle to show for an error; `None` if it is nothing to report: another process
@@ -234,14 +105,4 @@ fn fingerprint(status: &ApiCredentialStatus) -> u64 {
     let mut hasher = DefaultHasher::new();
     serde_json::to_string(status).unwrap_or_default().hash(&mut hasher);
     hasher.finish()
-}
-
-/// An object as it is kept.
-fn shrunk(mut object: ApiCredential) -> Arc<ApiCredential> {
-    if let Some(status) = &mut object.status {
-        // Decoding makes room for four.
-        status.conditions.shrink_to_fit();
-        status.credentials.shrink_to_fit();
-    }
-    Arc::new(object)
 }
