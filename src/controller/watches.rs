@@ -209,7 +209,7 @@ impl Operator {
         listed.name(key.clone());
         let before = self.engine.stores.providers.get(&key);
         let same = before.as_ref().is_some_and(|before| before.asks_the_same(&object));
-        if self.engine.see_provider(object) && !same {
+        if self.engine.stores.see_provider(object) && !same {
             let login = before.and_then(|before| before.login(&key));
             login.into_iter().for_each(|login| self.queue.wake(Item::Login(login)));
             self.queue.wake(Item::Provider(key));
@@ -220,7 +220,7 @@ impl Operator {
     fn forget_provider(&self, key: &ProviderKey, version: u64) {
         let login = self.engine.stores.providers.get(key).and_then(|object| object.login(key));
         login.into_iter().for_each(|login| self.queue.wake(Item::Login(login)));
-        self.engine.forget_provider(key, version);
+        self.engine.stores.forget_provider(key, version);
         self.queue.wake(Item::Provider(key.clone()));
     }
 

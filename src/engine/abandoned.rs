@@ -5,86 +5,33 @@
 //! from the beginning; only then does the ledger drop the credential. The names follow from the
 //! tag, so that a repetition after a crash finds both.
 
-use std::{collections::BTreeMap, sync::Arc};
-
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::ByteString;
-use kube::{
-    Api, Resource, ResourceExt,
-    api::{Patch, PatchParams},
-    core::ObjectMeta,
-};
-use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use crate::{
-    api::{
-        ABANDONED_TYPE, AbandonedCredential, AbandonedCredentialSpec, AbandonedOwner, AbandonedProvider,
-        AbandonedStatus, FIELD_MANAGER, GROUP, ProviderKind, ProviderSettings,
-    },
+    api::AbandonedStatus,
     lifecycle::{
         abandoned::{Abandonment, next_attempt},
-        status::{of_abandoned, to_second},
+        status::to_second,
         time::Moved,
         world::World,
     },
-    providers::{Provider, registry},
 };
 
 use super::{
     Engine, EngineError, Pass,
-    kubernetes::{call, ignore_absence, only, post, version},
+    kubernetes::{call, post},
     seal::Secrets,
     stores::{Key, ProviderKey},
     turns::{Turns, Work},
-    wire::{Decoded, Secret},
+    wire::Decoded,
 };
 
 mod attempt;
 mod bounds;
+mod record;
 
 /// The pause between two checks of whether a record that waits for a person can be tried after all.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_hours(1);
-/// The most that is kept beside a record. A Secret takes 1 MiB.
-const MATERIAL_MAX: usize = 768 * 1024;
-/// The keys of the Secret beside a record.
-const RETRY_SPEC_KEY: &str = "provider";
-const CLIENT_SECRET_KEY: &str = "client_secret";
-const HANDLE_KEY: &str = "handle";
-const LOGIN_PREFIX: &str = "login.";
-
-/// The non-secret part of what a retry needs. The secrets are in the same Secret, under their own
-/// keys.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RetrySpec {
-    /// The provider's spec, if there was a provider object.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    settings: Option<ProviderSettings>,
-    /// True if its spec names a login.
-    needs_login: bool,
-    /// The scopes that it was made with.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    scopes: Vec<String>,
-}
-
-/// The data that a retry needs.
-struct RetryMaterial {
-    spec: RetrySpec,
-    login: registry::LoginData,
-    secrets: Option<Secrets>,
-}
-
-/// A provider that a record can be tried at.
-struct Reachable {
-    driver: Arc<dyn Provider>,
-    /// The fingerprint of its account; empty if that is not known.
-    account: String,
-    /// The obstacle to a call now, if there is one.
-    pause: Option<String>,
-}
-
 impl Pass<'_> {
     /// Puts `it` on record.
     pub(super) async fn abandon(&mut self, world: &World, it: &Abandonment) -> Result<(), EngineError> {
@@ -106,14 +53,6 @@ impl Pass<'_> {
 }
 
 impl Engine {
-    fn records(&self) -> Api<Decoded<AbandonedCredential>> {
-        Api::namespaced(self.client.clone(), &self.settings.namespace)
-    }
-
-    fn own_secrets(&self) -> Api<Secret> {
-        Api::namespaced(self.client.clone(), &self.settings.namespace)
-    }
-
     /// Creates the record of `it`, a credential of the object at `key`, and its Secret with the
     /// data for retries.
     pub(super) async fn abandon(
@@ -141,170 +80,6 @@ impl Engine {
         }
         let (namespace, name) = (&key.namespace, &key.name);
         tracing::warn!(%namespace, %name, record = %it.record, why = %it.why, "credential abandoned");
-        Ok(())
-    }
-
-    fn record_of(&self, key: &Key, it: &Abandonment, provider: &ProviderKey) -> AbandonedCredential {
-        let shared = provider.kind == ProviderKind::ClusterCredentialProvider;
-        let spec = AbandonedCredentialSpec {
-            kind: it.kind,
-            provider: AbandonedProvider {
-                kind: provider.kind,
-                namespace: (!shared).then(|| provider.namespace.clone()),
-                name: provider.name.clone(),
-                account: it.account.fingerprint.clone(),
-            },
-            credential: AbandonedOwner {
-                namespace: key.namespace.clone(),
-                name: key.name.clone(),
-                revision: it.revision,
-            },
-            name: it.name.clone(),
-            client_id: it.client_id.clone(),
-            ids: it.ids.clone(),
-            expires_at: it.expires_at.map(to_second),
-            since: to_second(self.now()),
-            why: it.why.clone(),
-        };
-        let mut record = AbandonedCredential::new(&it.record, spec);
-        record.metadata.namespace = Some(self.settings.namespace.clone());
-        record
-    }
-
-    /// Writes the Secret beside a record.
-    async fn store_material(
-        &self,
-        record: &AbandonedCredential,
-        provider: &ProviderKey,
-        secrets: Option<Secrets>,
-        scopes: Vec<String>,
-    ) -> Result<(), EngineError> {
-        let object = self.stores.providers.get(provider);
-        let login = object.as_ref().and_then(|object| object.login(provider));
-        let mut data = BTreeMap::new();
-        if let Some(at) = &login
-            && let Ok(login) = self.login_of(at).await?
-        {
-            let keys =
-                object.as_ref().map(|object| registry::login_keys(object.settings())).unwrap_or_default();
-            for (key, value) in login.into_iter().filter(|(key, _)| keys.contains(&key.as_str())) {
-                data.insert(format!("{LOGIN_PREFIX}{key}"), bytes(&value));
-            }
-        }
-        let spec = RetrySpec {
-            settings: object.as_ref().map(|object| object.settings().clone()),
-            needs_login: login.is_some(),
-            scopes,
-        };
-        let encoded = serde_json::to_vec(&spec).unwrap_or_default();
-        data.insert(RETRY_SPEC_KEY.to_owned(), ByteString(encoded));
-        if let Some(secrets) = secrets {
-            data.insert(CLIENT_SECRET_KEY.to_owned(), bytes(&secrets.client_secret));
-            data.extend(secrets.handle.map(|handle| (HANDLE_KEY.to_owned(), bytes(&handle))));
-        }
-        if data.values().map(|value| value.0.len()).sum::<usize>() > MATERIAL_MAX {
-            // The provider object may exist for a while; the data for revoking is more important.
-            data.retain(|key, _| !key.starts_with(LOGIN_PREFIX));
-        }
-        let name = record.name_any();
-        let secret = beside(record, data);
-        let api = self.own_secrets();
-        match call("storing the data for retries", api.create(&post(), &secret)).await {
-            Err(error) if error.is_already_exists() => {
-                call("storing the data for retries", api.replace(&name, &post(), &secret)).await.map(drop)
-            }
-            made => made.map(drop),
-        }
-    }
-
-    /// Returns the data beside a record; `None` if there is nothing that a retry could use.
-    async fn retry_material(
-        &self,
-        record: &AbandonedCredential,
-    ) -> Result<Option<RetryMaterial>, EngineError> {
-        let api = self.own_secrets();
-        let secret = call("reading the data for retries", api.get_opt(&record.name_any())).await?;
-        let Some(secret) = secret.filter(|it| it.type_.as_deref() == Some(ABANDONED_TYPE)) else {
-            return Ok(None);
-        };
-        let mut texts: BTreeMap<String, SecretString> = BTreeMap::new();
-        for (key, ByteString(bytes)) in secret.data.unwrap_or_default() {
-            if let Ok(text) = String::from_utf8(bytes) {
-                texts.insert(key, text.into());
-            }
-        }
-        let spec = texts.remove(RETRY_SPEC_KEY).and_then(|it| serde_json::from_str(it.expose_secret()).ok());
-        let handle = texts.remove(HANDLE_KEY);
-        let secrets = texts.remove(CLIENT_SECRET_KEY).map(|client_secret| Secrets { client_secret, handle });
-        let login = texts
-            .into_iter()
-            .filter_map(|(key, value)| Some((key.strip_prefix(LOGIN_PREFIX)?.to_owned(), value)))
-            .collect();
-        Ok(Some(RetryMaterial { spec: spec.unwrap_or_default(), login, secrets }))
-    }
-
-    /// Drops a deleted record.
-    pub fn forget_abandoned(&self, key: &Key, version: u64) {
-        self.stores.abandoned.remove(key, version);
-        self.stores.unreadable.forget::<AbandonedCredential>(key);
-    }
-
-    /// Keeps a record as the API server has just given it.
-    pub fn see_abandoned(&self, record: Decoded<AbandonedCredential>) -> bool {
-        self.stores.unreadable.note(&record);
-        let Decoded { object: record, unreadable: None } = record else {
-            return self.stores.abandoned.remove(&Key::of(&record), version(&record));
-        };
-        self.stores.abandoned.put(Key::of(&record), version(&record), Arc::new(record))
-    }
-
-    /// Writes a record's status. Returns whether another writer has changed it meanwhile.
-    async fn write_abandoned_status(
-        &self,
-        record: &Arc<AbandonedCredential>,
-        mut status: AbandonedStatus,
-    ) -> Result<bool, EngineError> {
-        let before = record.status.as_ref().map(|it| it.conditions.as_slice()).unwrap_or_default();
-        let as_of = (record.metadata.generation, self.now());
-        status.conditions = of_abandoned(record.spec.kind, &status, before, as_of);
-        if record.status.as_ref() == Some(&status) {
-            return Ok(false);
-        }
-        let patch = json!({
-            "apiVersion": format!("{GROUP}/v1alpha1"), "kind": "AbandonedCredential",
-            "metadata": { "name": record.name_any(), "uid": record.metadata.uid }, "status": status,
-        });
-        let (params, name) = (PatchParams::apply(FIELD_MANAGER).force(), record.name_any());
-        let patched =
-            call("writing status", self.records().patch_status(&name, &params, &Patch::Apply(patch))).await;
-        match patched {
-            Ok(written) if written.unreadable.is_some() => {
-                self.see_abandoned(written);
-                Ok(false)
-            }
-            Ok(written) => {
-                let (key, version) = (Key::of(&*written), version(&*written));
-                Ok(self.stores.abandoned.put_answer(key, version, record, Arc::new(written.object)))
-            }
-            Err(error) if error.is_not_found() => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Removes a record and its Secret, without waiting for the garbage collector.
-    async fn remove_abandoned(&self, record: &AbandonedCredential) -> Result<(), EngineError> {
-        let (name, api) = (record.name_any(), self.own_secrets());
-        let beside = call("reading the data for retries", api.get_opt(&name)).await?.filter(|secret| {
-            secret.owner_references().iter().any(|owner| Some(&owner.uid) == record.metadata.uid.as_ref())
-        });
-        let (records, only_this) = (self.records(), only(record.uid()));
-        let deleted = call("removing an abandoned credential", records.delete(&name, &only_this)).await;
-        ignore_absence(deleted.map(drop))?;
-        self.stores.abandoned.remove(&Key::of(record), version(record));
-        if let Some(secret) = beside {
-            let deleted = call("removing the data for retries", api.delete(&name, &only(secret.uid()))).await;
-            ignore_absence(deleted.map(drop))?;
-        }
         Ok(())
     }
 
@@ -369,25 +144,6 @@ impl Engine {
         let overtaken = self.write_abandoned_status(&record, status).await?;
         Ok(Some(if overtaken { self.now() } else { next }))
     }
-}
-
-/// The Secret of a record, which is deleted with it.
-fn beside(record: &AbandonedCredential, data: BTreeMap<String, ByteString>) -> Secret {
-    Secret {
-        metadata: ObjectMeta {
-            namespace: record.namespace(),
-            name: Some(record.name_any()),
-            owner_references: record.controller_owner_ref(&()).map(|owner| vec![owner]),
-            ..ObjectMeta::default()
-        },
-        type_: Some(ABANDONED_TYPE.to_owned()),
-        data: Some(data),
-        ..Secret::default()
-    }
-}
-
-fn bytes(text: &SecretString) -> ByteString {
-    ByteString(text.expose_secret().as_bytes().to_vec())
 }
 
 /// A refusal to store the data for retries stops no deletion: the record alone says what a person

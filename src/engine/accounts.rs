@@ -3,250 +3,28 @@
 //! Health is the account's, not a credential's: while a login fails or a provider is down, one
 //! probe stands for all the credentials that wait, and they wake when it succeeds.
 
+mod account;
 mod build;
 mod health;
 mod holding;
 mod listing;
-mod shown;
 mod standing;
 mod status;
+mod strays;
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::HashMap, sync::Arc};
 
-use jiff::{SignedDuration, Timestamp};
-
-use crate::{
-    api::{Allow, ClusterCredentialProvider, CredentialProvider, ProviderKind, Reason},
-    lifecycle::{
-        budget::Budget,
-        capability::Capabilities,
-        failure::Failure,
-        plan::FoundCredential,
-        suspect::Standing,
-        world::{ProviderView, UsableProvider},
-    },
-    providers::Provider,
-};
+use jiff::Timestamp;
 
 use super::{
     Engine, EngineError,
-    stores::{Key, ProviderKey, ProviderObject},
+    stores::{Key, ProviderKey},
     turns::{Turns, Work},
 };
 
-use health::Health;
-use listing::Strays;
-
-/// The shortest pause between two writes of counts into a provider's status.
-pub const COUNT_EVERY: SignedDuration = SignedDuration::from_secs(10);
-
-/// All accounts.
-#[derive(Default)]
-pub struct Accounts {
-    accounts: Mutex<HashMap<ProviderKey, Account>>,
-    strays: Strays,
-}
-
-#[derive(Clone)]
-struct Account {
-    built_from: BuiltFrom,
-    deleting: bool,
-    setup: Result<Usable, (Reason, String)>,
-    health: Health,
-    /// True if it was slowed down when a step last succeeded there.
-    slowed: bool,
-    /// True if it has been probed since it was built; `true`, too, if nothing can be probed.
-    probed: bool,
-    /// The time at which our credentials there were last listed.
-    listed: Option<Timestamp>,
-    written_at: Option<Timestamp>,
-    /// The standing after the last pass.
-    standing: Standing,
-    /// The same: what a Secret holds besides a pair and its scope.
-    fields: BTreeMap<String, String>,
-}
-
-/// The parts from which an account was built.
-#[derive(Clone, PartialEq, Eq)]
-struct BuiltFrom {
-    /// The provider object's UID and generation.
-    object: (String, i64),
-    /// The login Secret's resourceVersion.
-    login: u64,
-    /// Keyed hash of its content; `None` if it may not be read.
-    content: Option<String>,
-}
-
-#[derive(Clone)]
-struct Usable {
-    driver: Arc<dyn Provider>,
-    capabilities: Arc<Capabilities>,
-    fingerprint: String,
-    /// Hash of the whole spec and of the login's content.
-    setup: String,
-    allow: Option<Allow>,
-    /// The number of steps that may run at once.
-    at_once: usize,
-}
-
-/// The parts of an account that its credentials depend on; when one changes, they are woken.
-#[derive(PartialEq)]
-struct Visible {
-    trouble: Option<Reason>,
-    /// The fingerprint and the setup, which covers all other fields of the spec.
-    built: Option<(String, String)>,
-    fields: BTreeMap<String, String>,
-    confirmed: bool,
-    suspicion: Option<String>,
-    alarmed: bool,
-    judged: Option<Timestamp>,
-    removed: Option<String>,
-}
-
-impl Account {
-    /// Returns whether it was built once, and is not another one.
-    fn is_same(&self, other: &Self) -> bool {
-        match (&self.setup, &other.setup) {
-            (Ok(known), Ok(other)) => Arc::ptr_eq(&known.driver, &other.driver),
-            _ => false,
-        }
-    }
-
-    /// Returns the driver of an account that is to be probed at `now`.
-    fn driver_to_probe(&self, now: Timestamp) -> Option<Arc<dyn Provider>> {
-        let usable = self.setup.as_ref().ok()?;
-        self.health.is_probe_due(now).then(|| usable.driver.clone())
-    }
-
-    fn view(&self) -> ProviderView {
-        match &self.setup {
-            Err((reason, message)) => ProviderView::Unusable { reason: *reason, message: message.clone() },
-            Ok(usable) => ProviderView::Usable(Box::new(UsableProvider {
-                capabilities: usable.capabilities.clone(),
-                fields: self.fields.clone(),
-                fingerprint: usable.fingerprint.clone(),
-                setup: usable.setup.clone(),
-                allow: usable.allow.clone(),
-                paused: self.health.pause(),
-                busy: self.health.busy(),
-                standing: Standing::default(),
-                budget: Budget::default(),
-                listed: self.listed,
-                deleting: self.deleting,
-            })),
-        }
-    }
-
-    /// Returns the parts of this account that its credentials depend on.
-    fn visible(&self) -> Visible {
-        let trouble = self.health.pause().or(self.health.busy()).map(|pause| pause.reason);
-        let trouble = trouble.or(self.deleting.then_some(Reason::ProviderDeleting));
-        let (trouble, built) = match &self.setup {
-            Err((reason, _)) => (Some(*reason), None),
-            Ok(usable) => (trouble, Some((usable.fingerprint.clone(), usable.setup.clone()))),
-        };
-        let Standing { confirmed, suspicion, sibling_refused_at, judged, removed, usable: _ } =
-            self.standing.clone();
-        Visible {
-            trouble,
-            built,
-            fields: self.fields.clone(),
-            confirmed,
-            suspicion,
-            alarmed: sibling_refused_at.is_some(),
-            judged,
-            removed,
-        }
-    }
-}
-
-impl Accounts {
-    fn all(&self) -> MutexGuard<'_, HashMap<ProviderKey, Account>> {
-        self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The driver of an account that can be called.
-    pub(super) fn driver(&self, key: &ProviderKey) -> Option<Arc<dyn Provider>> {
-        self.all().get(key)?.setup.as_ref().ok().map(|usable| usable.driver.clone())
-    }
-
-    /// The account as a decision sees it; `None` before it has been probed.
-    pub(super) fn view(&self, key: &ProviderKey) -> Option<ProviderView> {
-        self.all().get(key).filter(|account| account.probed).map(Account::view)
-    }
-
-    /// The fingerprint of an account; empty if that is not known.
-    pub(super) fn fingerprint(&self, key: &ProviderKey) -> String {
-        let fingerprint = |it: &Account| it.setup.as_ref().ok().map(|usable| usable.fingerprint.clone());
-        self.all().get(key).and_then(fingerprint).unwrap_or_default()
-    }
-
-    /// Records a failed step for the object `of`. Returns when the account's next pass is due;
-    /// `None` if there is no such account.
-    pub(super) fn step_failed(
-        &self,
-        key: &ProviderKey,
-        of: &Key,
-        failure: &Failure,
-        now: Timestamp,
-    ) -> Option<Timestamp> {
-        let mut all = self.all();
-        let health = &mut all.get_mut(key)?.health;
-        health.step_failed(of, failure, now);
-        Some(health.next())
-    }
-
-    /// Records a step that an account answered. Returns when its next pass is due, if that changed
-    /// something.
-    pub(super) fn step_succeeded(&self, key: &ProviderKey, now: Timestamp) -> Option<Timestamp> {
-        let mut all = self.all();
-        let account = all.get_mut(key)?;
-        let slowed = account.setup.as_ref().is_ok_and(|usable| usable.driver.requests_per_minute().is_some());
-        let was_well = account.health.is_well();
-        account.health.step_succeeded();
-        let news = account.health.is_well() != was_well || account.slowed != slowed;
-        account.slowed = slowed;
-        news.then_some(now)
-    }
-
-    /// Returns how many steps may be under way at an account at once.
-    #[must_use]
-    pub fn at_once(&self, key: &ProviderKey) -> usize {
-        let all = self.all();
-        let usable = all.get(key).and_then(|account| Some((account, account.setup.as_ref().ok()?)));
-        usable.map_or(1, |(account, usable)| account.health.at_once(usable.at_once))
-    }
-
-    /// Stores a newly built account; the state of the one before is kept if it is the same.
-    fn keep(&self, key: &ProviderKey, built: Account) {
-        let mut all = self.all();
-        match all.get_mut(key) {
-            Some(known) if known.is_same(&built) => known.built_from = built.built_from,
-            _ => {
-                all.insert(key.clone(), built);
-            }
-        }
-    }
-
-    fn with<T>(&self, key: &ProviderKey, change: impl FnOnce(&mut Account) -> T) -> Option<T> {
-        self.all().get_mut(key).map(change)
-    }
-
-    /// Returns the credentials with the tag of `key` at its provider that were in no ledger at the
-    /// last listing.
-    pub(super) fn strays_of(&self, key: &Key, account: &ProviderKey) -> Vec<FoundCredential> {
-        self.strays.of(key, account)
-    }
-
-    /// Returns whether this account has been probed, or cannot be.
-    #[must_use]
-    pub fn is_known(&self, key: &ProviderKey) -> bool {
-        self.all().get(key).is_some_and(|account| account.probed)
-    }
-}
+use account::Account;
+pub use account::Accounts;
+pub use status::COUNT_EVERY;
 
 /// The outcome of one pass for a provider.
 #[derive(Debug, Default)]
@@ -265,14 +43,6 @@ pub struct Tended {
 }
 
 impl Engine {
-    /// Returns the providers that log in with this Secret. The objects are read, not the accounts:
-    /// a provider in its first pass has to learn of its login, too.
-    #[must_use]
-    pub fn that_log_in_with(&self, login: &Key) -> Vec<ProviderKey> {
-        let uses = |key: &ProviderKey, object: &ProviderObject| object.login(key).as_ref() == Some(login);
-        self.stores.providers.select(|key, object| uses(key, object).then(|| key.clone()))
-    }
-
     /// Runs the pass of one provider: builds its driver when it is new or has changed, probes it
     /// when that is due, and writes its status when that has changed.
     ///
@@ -345,28 +115,5 @@ impl Engine {
             }
         });
         true
-    }
-
-    /// Drops a deleted provider object.
-    pub fn forget_provider(&self, key: &ProviderKey, version: u64) {
-        self.stores.providers.remove(key, version);
-        let at = Key { namespace: key.namespace.clone(), name: key.name.clone() };
-        match key.kind {
-            ProviderKind::CredentialProvider => self.stores.unreadable.forget::<CredentialProvider>(&at),
-            _ => self.stores.unreadable.forget::<ClusterCredentialProvider>(&at),
-        }
-    }
-
-    fn note_readable(&self, object: &ProviderObject) {
-        match object {
-            ProviderObject::Namespaced(it) => self.stores.unreadable.note(&**it),
-            ProviderObject::Cluster(it) => self.stores.unreadable.note(&**it),
-        }
-    }
-
-    /// Keeps a provider object as the API server has just given it.
-    pub fn see_provider(&self, object: ProviderObject) -> bool {
-        self.note_readable(&object);
-        self.stores.providers.put(object.key(), object.version(), object)
     }
 }

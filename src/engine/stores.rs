@@ -44,7 +44,9 @@ pub(super) use self::{
     targets::{asked, target_digest},
 };
 
-use crate::api::{AbandonedCredential, ApiCredential};
+use crate::api::{
+    AbandonedCredential, ApiCredential, ClusterCredentialProvider, CredentialProvider, ProviderKind,
+};
 
 /// All stores.
 #[derive(Default)]
@@ -84,6 +86,37 @@ impl Stores {
             || self.copies.any(|key, _| within(key))
             || self.logins.any(|key, login| within(key) && login.held)
             || self.providers.any(|key, provider| key.namespace == namespace && provider.held())
+    }
+
+    /// Returns the providers that log in with this Secret. The objects are read, not the accounts:
+    /// a provider in its first pass has to learn of its login, too.
+    #[must_use]
+    pub fn that_log_in_with(&self, login: &Key) -> Vec<ProviderKey> {
+        let uses = |key: &ProviderKey, object: &ProviderObject| object.login(key).as_ref() == Some(login);
+        self.providers.select(|key, object| uses(key, object).then(|| key.clone()))
+    }
+
+    /// Drops a deleted provider object.
+    pub fn forget_provider(&self, key: &ProviderKey, version: u64) {
+        self.providers.remove(key, version);
+        let at = Key { namespace: key.namespace.clone(), name: key.name.clone() };
+        match key.kind {
+            ProviderKind::CredentialProvider => self.unreadable.forget::<CredentialProvider>(&at),
+            _ => self.unreadable.forget::<ClusterCredentialProvider>(&at),
+        }
+    }
+
+    pub(super) fn note_readable(&self, object: &ProviderObject) {
+        match object {
+            ProviderObject::Namespaced(it) => self.unreadable.note(&**it),
+            ProviderObject::Cluster(it) => self.unreadable.note(&**it),
+        }
+    }
+
+    /// Keeps a provider object as the API server has just given it.
+    pub fn see_provider(&self, object: ProviderObject) -> bool {
+        self.note_readable(&object);
+        self.providers.put(object.key(), object.version(), object)
     }
 
     /// Keeps a target.

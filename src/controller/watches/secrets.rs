@@ -186,7 +186,7 @@ impl Operator {
     }
 
     fn wake_users(&self, login: &Key) {
-        for provider in self.engine.that_log_in_with(login) {
+        for provider in self.engine.stores.that_log_in_with(login) {
             self.queue.wake(Item::Provider(provider));
         }
     }

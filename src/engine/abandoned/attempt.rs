@@ -2,6 +2,8 @@
 //! client that a ledger, an object or the login holds is not revoked. A credential that the
 //! provider does not know is believed to be gone only if it is refused, too.
 
+use std::sync::Arc;
+
 use kube::ResourceExt;
 
 use crate::{
@@ -15,16 +17,25 @@ use crate::{
         yet_accepted,
     },
     ops::metrics::Outcome,
-    providers::{Found, Pair, RevokeRequest, registry},
+    providers::{Found, Pair, Provider, RevokeRequest, registry},
 };
 
-use super::{Reachable, RetryMaterial};
+use super::record::RetryMaterial;
 use crate::engine::{
     Engine,
     ending::{Doomed, Ended, end},
     stores::{Key, ProviderKey},
     turns::Turns,
 };
+
+/// A provider that a record can be tried at.
+pub(super) struct Reachable {
+    driver: Arc<dyn Provider>,
+    /// The fingerprint of its account; empty if that is not known.
+    account: String,
+    /// The obstacle to a call now, if there is one.
+    pause: Option<String>,
+}
 
 /// The outcome of an attempt.
 pub(super) enum Attempt {

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::{ByteString, api::core::v1::Namespace};
 use kube::{Api, ResourceExt};
 
-use super::beside;
+use super::record::beside;
 use crate::{
     api::{AbandonedCredential, AbandonedKind, AbandonedStatus, ProviderKind, instant},
     engine::{

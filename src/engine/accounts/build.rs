@@ -6,7 +6,10 @@ use k8s_openapi::ByteString;
 use kube::{Api, Resource};
 use secrecy::SecretString;
 
-use super::{Account, BuiltFrom, Usable, health::Health};
+use super::{
+    account::{Account, BuiltFrom, Usable},
+    health::Health,
+};
 use crate::{
     api::{LOGIN_FINALIZER, Limits, ROLE_LABEL, ROLE_LOGIN, Reason},
     engine::{

@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     api::Reason,
+    engine::stores::Key,
     lifecycle::{
         backoff,
         failure::{Failure, FailureKind},
@@ -18,8 +19,6 @@ use crate::{
         world::Pause,
     },
 };
-
-use super::Key;
 
 /// The pause between two probes of a healthy account.
 const PROBE_EVERY: SignedDuration = SignedDuration::from_mins(5);

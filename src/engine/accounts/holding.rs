@@ -125,7 +125,7 @@ impl Engine {
             offered: entry.is_some(),
             terminating,
             namespace_going,
-            users: self.that_log_in_with(at).iter().map(user).collect(),
+            users: self.stores.that_log_in_with(at).iter().map(user).collect(),
             revocation_deadline: self.settings.revocation_deadline,
         };
         match holding::login(&login, self.now()) {

@@ -1,11 +1,7 @@
 //! The hourly listing of an account: one list serves all its objects. A credential that has an
 //! object's tag but is in no ledger is either left over or belongs to a clone of this cluster.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::HashMap, time::Duration};
 
 use jiff::SignedDuration;
 use tokio::time::timeout;
@@ -15,13 +11,11 @@ use crate::{
     providers::{Failure, FailureKind, Found, Provider},
 };
 
-use super::{
-    super::{
-        Engine,
-        stores::{Key, ProviderKey},
-        turns::{Turns, Work},
-    },
-    Account,
+use super::account::Account;
+use crate::engine::{
+    Engine,
+    stores::{Key, ProviderKey},
+    turns::{Turns, Work},
 };
 
 /// The prefix of all tags.
@@ -31,38 +25,6 @@ const TRY_AGAIN: SignedDuration = SignedDuration::from_mins(5);
 
 /// The longest time for a list with all of its pages.
 const LIST_WITHIN: Duration = Duration::from_secs(120);
-
-/// The credentials that were found and are in no ledger, by the object whose tag they have.
-#[derive(Default)]
-pub(super) struct Strays(Mutex<HashMap<Key, (ProviderKey, Vec<FoundCredential>)>>);
-
-impl Strays {
-    fn all(&self) -> MutexGuard<'_, HashMap<Key, (ProviderKey, Vec<FoundCredential>)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Returns the credentials found at `account` with the tag of `key`. Those at an earlier
-    /// provider of that object do not count for this one.
-    pub(super) fn of(&self, key: &Key, account: &ProviderKey) -> Vec<FoundCredential> {
-        let all = self.all();
-        all.get(key).filter(|(at, _)| at == account).map(|(_, found)| found.clone()).unwrap_or_default()
-    }
-
-    /// Replaces the credentials found at `account` before. Returns the objects that they concern.
-    pub(super) fn replace(
-        &self,
-        account: &ProviderKey,
-        found: HashMap<Key, Vec<FoundCredential>>,
-    ) -> Vec<Key> {
-        let mut all = self.all();
-        let mut concerned: Vec<Key> =
-            all.iter().filter(|(_, (at, _))| at == account).map(|(key, _)| key.clone()).collect();
-        all.retain(|_, (at, _)| at != account);
-        concerned.extend(found.keys().filter(|key| !concerned.contains(key)).cloned().collect::<Vec<_>>());
-        all.extend(found.into_iter().map(|(key, found)| (key, (account.clone(), found))));
-        concerned
-    }
-}
 
 impl Engine {
     /// Lists an account if that is due. Returns the objects that the result concerns.
@@ -162,38 +124,5 @@ impl Engine {
             });
         }
         strays
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use super::*;
-    use crate::api::ProviderKind;
-
-    #[test]
-    fn what_was_found_at_an_account_is_of_that_account_and_ends_when_nothing_of_it_is_found_any_more() {
-        let (strays, namespace) = (Strays::default(), "shop".to_owned());
-        let account = |name: &str| ProviderKey::resolve(ProviderKind::CredentialProvider, name, "shop");
-        let orders = Key { namespace, name: "orders".to_owned() };
-        let found = FoundCredential {
-            name: "shop-orders-kw-1".to_owned(),
-            client_id: "one".to_owned(),
-            ids: BTreeMap::new(),
-            held_elsewhere: false,
-        };
-        let concerned = strays.replace(&account("acme"), HashMap::from([(orders.clone(), vec![found])]));
-        assert_eq!(concerned, std::slice::from_ref(&orders));
-        assert_eq!(strays.of(&orders, &account("acme")).len(), 1);
-        assert!(strays.of(&orders, &account("other")).is_empty(), "the object has moved away");
-        assert!(strays.replace(&account("other"), HashMap::new()).is_empty());
-        assert_eq!(strays.of(&orders, &account("acme")).len(), 1);
-        assert_eq!(
-            strays.replace(&account("acme"), HashMap::new()),
-            std::slice::from_ref(&orders),
-            "it looks again"
-        );
-        assert!(strays.of(&orders, &account("acme")).is_empty());
     }
 }

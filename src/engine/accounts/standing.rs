@@ -1,7 +1,7 @@
 //! The state of an account as a whole: from the ledgers, and from the annotations that a person has
 //! set on its provider object.
 
-use super::Account;
+use super::account::Account;
 use crate::{
     api::{ACCOUNT_ANNOTATION, ProviderKind, REFUSED_ANNOTATION, REMOVED_ANNOTATION, instant},
     engine::{

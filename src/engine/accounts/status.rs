@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use kube::{
     Api,
     api::{Patch, PatchParams},
 };
 use serde_json::json;
 
-use super::{Account, COUNT_EVERY};
+use super::account::Account;
 use crate::{
     api::{
         ClusterCredentialProvider, ConditionType, CredentialProvider, FIELD_MANAGER, GROUP, ProviderKind,
@@ -24,6 +24,9 @@ use crate::{
     lifecycle::{status, time::Moved},
     providers::registry,
 };
+
+/// The shortest pause between two writes of counts into a provider's status.
+pub const COUNT_EVERY: SignedDuration = SignedDuration::from_secs(10);
 
 impl Engine {
     /// Writes a provider's status if it has changed. Counts alone are written with long pauses: the
@@ -124,7 +127,7 @@ impl Engine {
         };
         match written {
             Ok(it) => {
-                self.note_readable(&it);
+                self.stores.note_readable(&it);
                 let overtaken = self.stores.providers.put_answer(key.clone(), it.version(), object, it);
                 if overtaken { Err(EngineError::Conflict("the provider")) } else { Ok(()) }
             }

@@ -1,0 +1,76 @@
+//! The strays of the last listing of each account.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use crate::{
+    engine::stores::{Key, ProviderKey},
+    lifecycle::plan::FoundCredential,
+};
+
+/// The credentials that were found and are in no ledger, by the object whose tag they have.
+#[derive(Default)]
+pub(super) struct Strays(Mutex<HashMap<Key, (ProviderKey, Vec<FoundCredential>)>>);
+
+impl Strays {
+    fn all(&self) -> MutexGuard<'_, HashMap<Key, (ProviderKey, Vec<FoundCredential>)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the credentials found at `account` with the tag of `key`. Those at an earlier
+    /// provider of that object do not count for this one.
+    pub(super) fn of(&self, key: &Key, account: &ProviderKey) -> Vec<FoundCredential> {
+        let all = self.all();
+        all.get(key).filter(|(at, _)| at == account).map(|(_, found)| found.clone()).unwrap_or_default()
+    }
+
+    /// Replaces the credentials found at `account` before. Returns the objects that they concern.
+    pub(super) fn replace(
+        &self,
+        account: &ProviderKey,
+        found: HashMap<Key, Vec<FoundCredential>>,
+    ) -> Vec<Key> {
+        let mut all = self.all();
+        let mut concerned: Vec<Key> =
+            all.iter().filter(|(_, (at, _))| at == account).map(|(key, _)| key.clone()).collect();
+        all.retain(|_, (at, _)| at != account);
+        concerned.extend(found.keys().filter(|key| !concerned.contains(key)).cloned().collect::<Vec<_>>());
+        all.extend(found.into_iter().map(|(key, found)| (key, (account.clone(), found))));
+        concerned
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::api::ProviderKind;
+
+    #[test]
+    fn what_was_found_at_an_account_is_of_that_account_and_ends_when_nothing_of_it_is_found_any_more() {
+        let (strays, namespace) = (Strays::default(), "shop".to_owned());
+        let account = |name: &str| ProviderKey::resolve(ProviderKind::CredentialProvider, name, "shop");
+        let orders = Key { namespace, name: "orders".to_owned() };
+        let found = FoundCredential {
+            name: "shop-orders-kw-1".to_owned(),
+            client_id: "one".to_owned(),
+            ids: BTreeMap::new(),
+            held_elsewhere: false,
+        };
+        let concerned = strays.replace(&account("acme"), HashMap::from([(orders.clone(), vec![found])]));
+        assert_eq!(concerned, std::slice::from_ref(&orders));
+        assert_eq!(strays.of(&orders, &account("acme")).len(), 1);
+        assert!(strays.of(&orders, &account("other")).is_empty(), "the object has moved away");
+        assert!(strays.replace(&account("other"), HashMap::new()).is_empty());
+        assert_eq!(strays.of(&orders, &account("acme")).len(), 1);
+        assert_eq!(
+            strays.replace(&account("acme"), HashMap::new()),
+            std::slice::from_ref(&orders),
+            "it looks again"
+        );
+        assert!(strays.of(&orders, &account("acme")).is_empty());
+    }
+}
