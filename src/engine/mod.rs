@@ -5,6 +5,7 @@
 mod abandoned;
 pub mod accounts;
 mod asking;
+mod conclude;
 pub mod connection;
 mod consent;
 mod credential;
@@ -13,6 +14,7 @@ mod ending;
 mod events;
 mod finalizer;
 mod intake;
+mod issue;
 mod keep;
 mod kubernetes;
 pub mod leadership;
@@ -20,7 +22,9 @@ mod ledger;
 mod meter;
 mod metrics;
 mod observe;
+mod pass;
 mod perform;
+mod publish;
 mod recent_mints;
 mod recovery;
 mod revoke;
@@ -46,7 +50,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use accounts::Accounts;
 pub use kubernetes::{EngineError, version};
-pub use perform::Pass;
+pub use pass::Pass;
 use stores::{Key, Stores};
 
 use crate::{
