@@ -38,10 +38,7 @@ impl Pass<'_> {
         let listed = world.document().or(world.copied()).and_then(|document| document.revision(it.revision));
         let scopes = listed.map(|it| it.request.scopes.clone()).unwrap_or_default();
         let secrets = if world.document().is_some() {
-            let open = self.open().await?;
-            let secrets = open.material.get(it.revision).cloned();
-            self.hold(open);
-            secrets
+            self.ledger.read().await?.material.get(it.revision).cloned()
         } else if world.copied().is_some() {
             let (_, material) = self.engine.read_copy(&self.key).await?;
             material.get(it.revision).cloned()

@@ -12,12 +12,12 @@ use crate::{
     providers::{Pair, Verdict},
 };
 
-use super::{EngineError, Pass, ledger::OpenLedger};
+use super::{Engine, EngineError, Pass, fence::OpenLedger, stores::Key};
 
 impl Pass<'_> {
     pub(super) async fn settle(&mut self, world: &World, revision: u32) -> Result<Outcome, EngineError> {
         let revision = revision_of(world, revision)?;
-        let driver = self.driver(&revision.account)?;
+        let driver = self.engine.accounts.driver_of(&revision.account, &self.key.namespace)?;
         let made_under = revision.tag().map_or_else(|| world.tag(), str::to_owned);
         let found = match driver.find(&made_under).await {
             Ok(found) => found,
@@ -25,9 +25,12 @@ impl Pass<'_> {
         };
         let own = |it: &str| world.document().and_then(|all| all.sibling(revision, it));
         let credentials = found.into_iter().map(|it| FoundCredential {
-            held_elsewhere: driver.identity() == Some(&it.client_id)
-                || self.held_elsewhere(&it.client_id, &revision.account)
-                || (it.name == revision.name && own(&it.client_id).is_some()),
+            held_elsewhere: self.engine.belongs_to_another(
+                &it.client_id,
+                &revision.account.fingerprint,
+                &self.key,
+                driver.as_ref(),
+            ) || (it.name == revision.name && own(&it.client_id).is_some()),
             name: it.name,
             client_id: it.client_id,
             ids: it.ids,
@@ -36,30 +39,36 @@ impl Pass<'_> {
     }
 
     pub(super) async fn verify(&mut self, revision: u32) -> Result<Outcome, EngineError> {
-        let open = self.open().await?;
-        let tried = self.tried(&open, revision).await;
-        let before = open.document.revision(revision).filter(|it| it.refused_at.is_some()).cloned();
-        self.open = Some(open);
-        Ok(match (tried?, before) {
+        let open = self.ledger.read().await?;
+        let tried = self.engine.tried(&self.key, open, revision).await?;
+        let before = open.document.revision(revision).filter(|it| it.refused_at.is_some());
+        Ok(match (tried, before) {
             (Ok(Verdict::Accepted), _) => Outcome::Tried { accepted: true },
             (Ok(Verdict::Refused), None) => Outcome::Tried { accepted: false },
             // Refused once more: that counts only if the account itself is well.
-            (Ok(Verdict::Refused), Some(it)) => match self.driver(&it.account)?.probe().await {
-                Ok(()) => Outcome::Tried { accepted: false },
-                Err(failure) => Outcome::Failed(failure),
-            },
+            (Ok(Verdict::Refused), Some(it)) => {
+                let driver = self.engine.accounts.driver_of(&it.account, &self.key.namespace)?;
+                match driver.probe().await {
+                    Ok(()) => Outcome::Tried { accepted: false },
+                    Err(failure) => Outcome::Failed(failure),
+                }
+            }
             (Err(failure), _) => Outcome::Failed(failure),
         })
     }
+}
 
+impl Engine {
+    /// Tries the pair of a revision in the ledger of the object at `key`.
     pub(super) async fn tried(
         &self,
+        key: &Key,
         open: &OpenLedger,
         revision: u32,
     ) -> Result<Result<Verdict, Failure>, EngineError> {
         let it = open.document.revision(revision).ok_or(EngineError::Gone("the revision"))?;
         let pair = pair_of(open, it).ok_or(EngineError::Gone("the secret"))?;
-        Ok(self.driver(&it.account)?.verify(&pair).await)
+        Ok(self.accounts.driver_of(&it.account, &key.namespace)?.verify(&pair).await)
     }
 }
 

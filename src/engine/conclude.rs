@@ -69,8 +69,8 @@ impl Pass<'_> {
 
     /// Writes down the result of a step, unless a concurrent writer has done so already.
     async fn note(&mut self, edits: &[Edit]) -> Result<(), EngineError> {
-        let disturbed = self.catch_up();
-        match self.record(edits).await {
+        let disturbed = self.ledger.catch_up();
+        match self.ledger.write(edits).await {
             Err(EngineError::Illegal(_)) if disturbed => Err(EngineError::Conflict("the ledger")),
             written => written,
         }

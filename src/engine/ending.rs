@@ -12,6 +12,8 @@ use crate::{
     providers::{Pair, Provider, Revocation, RevokeRequest, Verdict},
 };
 
+use super::{Engine, stores::Key};
+
 /// A credential that is to be ended.
 pub(super) struct Doomed<'a> {
     /// Its name at the provider.
@@ -39,6 +41,21 @@ enum Proof {
     Tried(Result<Verdict, Failure>),
     /// The provider was asked whether it lists the credential.
     Listed(Result<bool, Failure>),
+}
+
+impl Engine {
+    /// Returns whether a client is not one of the object at `key`: it is our login, or another
+    /// object has it at the same account. At another account the same ID is another client.
+    pub(super) fn belongs_to_another(
+        &self,
+        client_id: &str,
+        fingerprint: &str,
+        key: &Key,
+        driver: &dyn Provider,
+    ) -> bool {
+        driver.identity() == Some(client_id)
+            || self.stores.ledgers.held_by_another(client_id, fingerprint, key)
+    }
 }
 
 /// Ends a credential.

@@ -53,7 +53,7 @@ impl Pass<'_> {
         revision: &Revision,
     ) -> Result<Outcome, EngineError> {
         let intake = object.spec.intake.as_ref().ok_or(EngineError::Gone("spec.intake"))?;
-        let driver = self.driver(&revision.account)?;
+        let driver = self.engine.accounts.driver_of(&revision.account, &self.key.namespace)?;
         self.confirm(object).await?;
         self.engine
             .add_account_finalizers(&ProviderKey::of_account(&revision.account, &self.key.namespace))
@@ -64,7 +64,8 @@ impl Pass<'_> {
         let read = read_intake(&secret, &self.engine.sealer);
         let (content, client_secret) = read.map_err(|_| EngineError::Conflict("the intake Secret"))?;
         let decided = matches!(&world.intake, Some(IntakeView::Holds(it)) if it.content == content.content);
-        if !decided || self.held_elsewhere(&content.client_id, &revision.account) {
+        let (ledgers, fingerprint) = (&self.engine.stores.ledgers, &revision.account.fingerprint);
+        if !decided || ledgers.held_by_another(&content.client_id, fingerprint, &self.key) {
             return Err(EngineError::Conflict("the intake Secret"));
         }
         let pair = Pair {
@@ -80,11 +81,9 @@ impl Pass<'_> {
                 Err(failure) => Outcome::Failed(failure),
             },
         };
-        if self.seen.is_none() {
+        if self.ledger.seen().is_none() {
             // Somewhere has to be written that the pair was refused.
-            let open = self.engine.create_ledger(object, &[], None).await?;
-            self.seen = Some(open.version());
-            self.hold(open);
+            self.ledger.write_or_create(object, &[], None).await?;
         }
         if outcome == Outcome::Done {
             let taken = Revision {
@@ -92,11 +91,8 @@ impl Pass<'_> {
                 unverified: intake.verify == IntakeVerify::Skip,
                 ..revision.clone()
             };
-            let keep = Some((revision.revision, Secrets { client_secret, handle: None }));
-            let open = self.open().await?;
-            let take = [Edit::Take(Box::new(taken))];
-            let open = self.engine.write_ledger(&self.key, open, &take, keep).await?;
-            self.hold(open);
+            let secrets = (revision.revision, Secrets { client_secret, handle: None });
+            self.ledger.write_keeping(&[Edit::Take(Box::new(taken))], secrets).await?;
         }
         Ok(outcome)
     }
@@ -104,17 +100,15 @@ impl Pass<'_> {
     /// Returns whether the provider refuses the credential that a person was to remove, while it
     /// accepts the published one.
     pub(super) async fn check_removal(&mut self, revision: u32, beside: u32) -> Result<Outcome, EngineError> {
-        let open = self.open().await?;
-        let outcome = match self.tried(&open, revision).await? {
+        let (engine, key, open) = (self.engine, &self.key, self.ledger.read().await?);
+        Ok(match engine.tried(key, open, revision).await? {
             Ok(Verdict::Accepted) => Outcome::Removed(Some(false)),
-            Ok(Verdict::Refused) => match self.tried(&open, beside).await? {
+            Ok(Verdict::Refused) => match engine.tried(key, open, beside).await? {
                 Ok(Verdict::Accepted) => Outcome::Removed(Some(true)),
                 Ok(Verdict::Refused) => Outcome::Removed(None),
                 Err(failure) => Outcome::Failed(failure),
             },
             Err(failure) => Outcome::Failed(failure),
-        };
-        self.hold(open);
-        Ok(outcome)
+        })
     }
 }

@@ -23,18 +23,12 @@ impl Pass<'_> {
         object: &ApiCredential,
         revision: &Revision,
     ) -> Result<Outcome, EngineError> {
-        let driver = self.driver(&revision.account)?;
+        let driver = self.engine.accounts.driver_of(&revision.account, &self.key.namespace)?;
         let provider = ProviderKey::of_account(&revision.account, &self.key.namespace);
         self.engine.ensure_leading().await?;
         self.engine.add_account_finalizers(&provider).await?;
         let intend = [Edit::Intend(Box::new(revision.clone()))];
-        let open = if self.seen.is_some() {
-            let open = self.open().await?;
-            self.engine.write_ledger(&self.key, open, &intend, None).await?
-        } else {
-            self.engine.create_ledger(object, &intend, None).await?
-        };
-        self.open = Some(open);
+        self.ledger.write_or_create(object, &intend, None).await?;
         // The Lease is read before the clock: the answer may take longer than there is time left.
         let leading = self.engine.ensure_leading().await;
         let now = self.engine.now();
@@ -68,10 +62,9 @@ impl Pass<'_> {
 
     /// Nothing was sent. A concurrent pass may have settled the intent already.
     async fn not_sent(&mut self, revision: &Revision) -> Result<Outcome, EngineError> {
-        self.catch_up();
-        let open = self.open().await?;
-        let is_ours = open.document.revision(revision.revision).is_some_and(|it| it.state == State::Intended);
-        self.open = Some(open);
+        self.ledger.catch_up();
+        let document = &self.ledger.read().await?.document;
+        let is_ours = document.revision(revision.revision).is_some_and(|it| it.state == State::Intended);
         if is_ours { Ok(Outcome::TooLate) } else { Err(EngineError::Conflict("the intent")) }
     }
 
@@ -107,12 +100,13 @@ impl Pass<'_> {
 
     /// Returns whose this client is, if it is not the one that was just made.
     fn is_of_another(&self, client_id: &str, revision: &Revision, driver: &dyn Provider) -> Option<String> {
-        if driver.identity() == Some(client_id) || self.held_elsewhere(client_id, &revision.account) {
+        let fingerprint = &revision.account.fingerprint;
+        if self.engine.belongs_to_another(client_id, fingerprint, &self.key, driver) {
             return Some(format!(
                 "the provider answered with client {client_id}, which belongs to someone else"
             ));
         }
-        let own = self.open.as_ref().and_then(|open| open.document.sibling(revision, client_id))?;
+        let own = self.ledger.opened().and_then(|open| open.document.sibling(revision, client_id))?;
         Some(format!("the provider answered with client {client_id}, which is already {}", own.name))
     }
 }

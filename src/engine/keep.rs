@@ -14,7 +14,7 @@ use crate::{
     lifecycle::{
         abandoned::{Abandonment, record_name, to_do},
         failure::{Failure, FailureKind},
-        ledger::{Answer, Edit, Revision},
+        ledger::{Answer, Revision},
     },
     ops::metrics::{Outcome, Unwritten},
     providers::{CreateRequest, Issued, NotIssued, Provider, RevokeRequest},
@@ -23,7 +23,6 @@ use crate::{
 use super::{
     EngineError, Pass,
     ending::{Doomed, end},
-    ledger::OpenLedger,
     seal::{self, Secrets},
     stores::ProviderKey,
 };
@@ -101,14 +100,10 @@ impl Pass<'_> {
         let secrets = Secrets { client_secret: issued.client_secret, handle: issued.handle };
         let made = Made { revision, answer, secrets, driver };
         let mut attempts = Attempts::begin();
-        let mut open = self.open.take();
         loop {
-            let error = match self.attach(&made, open.take()).await {
-                Ok(open) => {
-                    self.open = Some(open);
-                    return Ok(());
-                }
-                Err(error) => error,
+            let secrets = (revision.revision, made.secrets.clone());
+            let Err(error) = self.ledger.write_answer(made.answer.clone(), secrets).await else {
+                return Ok(());
             };
             if !attempts.go_on_after(&error) {
                 return Err(self.give_back(&made, error).await);
@@ -116,18 +111,6 @@ impl Pass<'_> {
             tracing::warn!(namespace = %self.key.namespace, name = %self.key.name, %error, "create response not stored, retrying");
             self.pause(&mut attempts).await;
         }
-    }
-
-    /// One attempt. Without an open ledger it is read first, since another writer may have changed
-    /// it.
-    async fn attach(&self, made: &Made<'_>, open: Option<OpenLedger>) -> Result<OpenLedger, EngineError> {
-        let open = match open {
-            Some(open) => open,
-            None => self.engine.read_ledger(&self.key).await?.ok_or(EngineError::Gone("the ledger"))?,
-        };
-        let edits = [Edit::Answer(Box::new(made.answer.clone()))];
-        let secrets = Some((made.revision.revision, made.secrets.clone()));
-        self.engine.write_ledger(&self.key, open, &edits, secrets).await
     }
 
     /// Waits before the next attempt, and leaves the slot to others once that has taken long.

@@ -12,6 +12,7 @@ mod credential;
 pub mod detach;
 mod ending;
 mod events;
+mod fence;
 mod finalizer;
 mod intake;
 mod issue;

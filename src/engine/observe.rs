@@ -16,6 +16,7 @@ use crate::{
 use super::{
     Engine, EngineError, Pass,
     kubernetes::carries,
+    pass::Inspected,
     seal::entropy,
     stores::{Key, LedgerEntry, ProviderKey, TargetEntry, asked},
 };
@@ -27,8 +28,7 @@ impl Pass<'_> {
     /// If the API server cannot be read.
     pub async fn observe(&mut self) -> Result<World, EngineError> {
         let object = self.engine.stores.credentials.get(&self.key);
-        let ledger = self.engine.stores.ledgers.get(&self.key);
-        self.seen = ledger.as_ref().map(|entry| entry.version);
+        let ledger = self.ledger.observe();
         let mut looked =
             Looked { at_target: None, uninstalling: self.uninstalling(object.as_deref()).await? };
         if let Some(object) = &object {
@@ -57,10 +57,14 @@ impl Pass<'_> {
         if known || object.metadata.deletion_timestamp.is_some() || object.spec.suspend {
             return Ok(None);
         }
-        if self.inspected.is_none() {
-            self.inspected = Some(self.engine.inspect_target(&wanted, &owner).await?);
+        if let Inspected::NotYet = self.inspected {
+            let there = self.engine.inspect_target(&wanted, &owner).await?;
+            self.inspected = there.map_or(Inspected::Missing, Inspected::There);
         }
-        Ok(self.inspected.clone().flatten().filter(|it| it.name == wanted.name))
+        match &self.inspected {
+            Inspected::There(it) if it.name == wanted.name => Ok(Some(it.clone())),
+            _ => Ok(None),
+        }
     }
 }
 

@@ -1,38 +1,36 @@
 //! One pass over one object: what it has read, and what it has confirmed with the API server.
 
-use std::sync::Arc;
-
 use crate::{
     api::ApiCredential,
     lifecycle::{
-        ledger::{Account, Edit},
+        ledger::Edit,
         plan::Step,
         skew,
         world::{TargetView, World},
     },
-    providers::Provider,
 };
 
-use super::{
-    Engine, EngineError,
-    ledger::OpenLedger,
-    slot::Slot,
-    stores::{Key, ProviderKey},
-};
+use super::{Engine, EngineError, fence::Ledger, slot::Slot, stores::Key};
 
 /// One pass over one object: the state that it has read and opened is kept for its length only.
 pub struct Pass<'a> {
     pub(super) engine: &'a Engine,
     pub(super) key: Key,
+    pub(super) ledger: Ledger<'a>,
     slot: &'a mut Slot,
-    pub(super) open: Option<OpenLedger>,
     /// True if the object was read from the API server, not from a watch, since the pass began.
-    pub(super) confirmed: bool,
-    /// The ledger's version that was decided on.
-    pub(super) seen: Option<u64>,
-    pub(super) inspected: Option<Option<TargetView>>,
+    confirmed: bool,
+    /// The Secret with the target's name, if it had to be asked for.
+    pub(super) inspected: Inspected,
     /// True if our CRDs are being deleted; `None` until that is known.
     pub(super) uninstalling: Option<bool>,
+}
+
+/// What the API server answered, once in a pass, about a Secret that no watch shows.
+pub(super) enum Inspected {
+    NotYet,
+    Missing,
+    There(TargetView),
 }
 
 impl Engine {
@@ -41,12 +39,11 @@ impl Engine {
     pub fn pass<'a>(&'a self, key: Key, slot: &'a mut Slot) -> Pass<'a> {
         Pass {
             engine: self,
+            ledger: Ledger::of(self, key.clone()),
             key,
             slot,
-            open: None,
             confirmed: false,
-            seen: None,
-            inspected: None,
+            inspected: Inspected::NotYet,
             uninstalling: None,
         }
     }
@@ -93,6 +90,13 @@ impl Pass<'_> {
         }
     }
 
+    /// Adds our finalizer to the object. That succeeds only if the object is as the watch says.
+    pub(super) async fn add_finalizer(&mut self, object: &ApiCredential) -> Result<(), EngineError> {
+        self.engine.add_finalizer(object).await?;
+        self.confirmed = true;
+        Ok(())
+    }
+
     /// Confirms with the API server, once in a pass, that the object is as the watch says.
     pub(super) async fn confirm(&mut self, object: &ApiCredential) -> Result<(), EngineError> {
         if !self.confirmed {
@@ -111,49 +115,5 @@ impl Pass<'_> {
         }
         let stopped = skew::stops(world, step, self.engine.clock.skew());
         if stopped { Err(EngineError::Conflict("the clock")) } else { Ok(()) }
-    }
-
-    /// The open ledger, if it is the one that was decided on. A change by another writer since then
-    /// is a conflict, and never overwritten.
-    pub(super) async fn open(&mut self) -> Result<OpenLedger, EngineError> {
-        if let Some(open) = self.open.take()
-            && Some(open.version()) == self.seen
-        {
-            return Ok(open);
-        }
-        let open = self.engine.read_ledger(&self.key).await?.ok_or(EngineError::Gone("the ledger"))?;
-        if Some(open.version()) == self.seen { Ok(open) } else { Err(EngineError::Conflict("the ledger")) }
-    }
-
-    /// Keeps the ledger open for the rest of the pass.
-    pub(super) fn hold(&mut self, open: OpenLedger) {
-        self.open = Some(open);
-    }
-
-    /// Moves the fence to the ledger's current version, because the outcome has to be recorded even
-    /// if somebody wrote meanwhile. Returns whether somebody did.
-    pub(super) fn catch_up(&mut self) -> bool {
-        let known = self.open.as_ref().map(OpenLedger::version).or(self.seen);
-        self.seen = self.engine.stores.ledgers.get(&self.key).map(|entry| entry.version);
-        known != self.seen
-    }
-
-    pub(super) async fn record(&mut self, edits: &[Edit]) -> Result<(), EngineError> {
-        let open = self.open().await?;
-        self.open = Some(self.engine.write_ledger(&self.key, open, edits, None).await?);
-        Ok(())
-    }
-
-    pub(super) fn driver(&self, account: &Account) -> Result<Arc<dyn Provider>, EngineError> {
-        self.engine
-            .accounts
-            .driver(&ProviderKey::of_account(account, &self.key.namespace))
-            .ok_or(EngineError::Gone("the provider"))
-    }
-
-    /// Returns whether another object has this client at the same account. At another one the same
-    /// ID is another client.
-    pub(super) fn held_elsewhere(&self, client_id: &str, account: &Account) -> bool {
-        self.engine.stores.ledgers.held_by_another(client_id, &account.fingerprint, &self.key)
     }
 }

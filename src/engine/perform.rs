@@ -19,10 +19,7 @@ impl Pass<'_> {
         self.confirm_absence(world).await?;
         self.confirm_decision(world, step).await?;
         match step {
-            Step::HoldObject => {
-                self.engine.add_finalizer(object()?).await?;
-                self.confirmed = true;
-            }
+            Step::HoldObject => self.add_finalizer(object()?).await?,
             Step::Mint(revision) => return self.mint(object()?, revision).await,
             Step::Take(revision) => return self.take(world, object()?, revision).await,
             Step::Remind(_) => {}
@@ -33,9 +30,7 @@ impl Pass<'_> {
                 let rendered = Rendered { revision: *revision, from: from.clone() };
                 return self.publish(object()?, rendered, *previous).await;
             }
-            Step::Record(edit) => {
-                self.record(std::slice::from_ref(edit)).await?;
-            }
+            Step::Record(edit) => self.ledger.write(std::slice::from_ref(edit)).await?,
             Step::Revoke { revision } => return self.revoke(*revision).await,
             Step::Abandon(it) => self.abandon(world, it).await?,
             Step::DeleteTarget { name } => self.engine.delete_target(&self.target_key(name)).await?,
@@ -46,7 +41,7 @@ impl Pass<'_> {
                 return or_refused(world, recovered);
             }
             Step::CopyLedger => self.copy_ledger().await?,
-            Step::DropLedger => self.engine.drop_ledger(&self.key, self.seen).await?,
+            Step::DropLedger => self.engine.drop_ledger(&self.key, self.ledger.seen()).await?,
             Step::RestoreLedger => {
                 let restored = self.engine.restore_ledger(object()?).await;
                 return or_refused(world, restored.map(|()| Outcome::Done));

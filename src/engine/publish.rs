@@ -12,6 +12,7 @@ use crate::{
 use super::{
     EngineError, Pass,
     observe::is_ours,
+    pass::Inspected,
     stores::{Key, TargetEntry},
     target::Written,
 };
@@ -23,14 +24,13 @@ impl Pass<'_> {
         rendered: Rendered,
         previous: Option<u32>,
     ) -> Result<Outcome, EngineError> {
-        let open = self.open().await?;
+        let open = self.ledger.read().await?;
         let with_secret = |number: u32| {
             let revision = open.document.revision(number)?;
             Some(WithSecret { revision, client_secret: &open.material.get(number)?.client_secret })
         };
         let current = with_secret(rendered.revision).ok_or(EngineError::Gone("the secret"))?;
         let data = render::render(object.spec.secret.as_ref(), current, previous.and_then(with_secret));
-        self.open = Some(open);
         let data = match data {
             Ok(data) => data,
             Err(error @ RenderError::NoThread(_)) => return Err(error.into()),
@@ -44,7 +44,7 @@ impl Pass<'_> {
         match self.engine.write_target(object, &rendered, data, may_write).await {
             Ok(Written::Done) => Ok(Outcome::Done),
             Ok(Written::Foreign) => {
-                self.inspected = None;
+                self.inspected = Inspected::NotYet;
                 let name = object.spec.target_name(&self.key.name);
                 let message = format!(
                     "the Secret {name} exists and does not belong to this object; it is not overwritten"

@@ -32,16 +32,12 @@ impl Pass<'_> {
         inherited: &Inherited,
     ) -> Result<(), EngineError> {
         self.confirm(object).await?;
-        let mut open = self.open().await?;
-        open.belongs_to(object);
         let edit = Edit::Inherit {
             cluster_id: self.engine.settings.cluster_id.clone(),
             object_uid: object.uid().unwrap_or_default(),
             inherited: inherited.clone(),
         };
-        let written = self.engine.write_ledger(&self.key, open, &[edit], None).await?;
-        self.hold(written);
-        Ok(())
+        self.ledger.write_as_of(object, &[edit]).await
     }
 
     /// Rebuilds a ledger. The pair comes from the target, its only source.
@@ -70,14 +66,7 @@ impl Pass<'_> {
         }
         let (inherited, mints) = (recovery.inherited.clone(), recovery.mints.clone());
         let edits = [Edit::Rebuild { inherited, revisions, mints }];
-        let written = match self.seen {
-            Some(_) => {
-                let open = self.open().await?;
-                self.engine.write_ledger(&self.key, open, &edits, keep).await?
-            }
-            None => self.engine.create_ledger(object, &edits, keep).await?,
-        };
-        self.hold(written);
+        self.ledger.write_or_create(object, &edits, keep).await?;
         Ok(Outcome::Done)
     }
 
@@ -96,19 +85,17 @@ impl Pass<'_> {
         let data = data.into_iter().filter_map(text).collect();
         let taken = render::take_back(object.spec.secret.as_ref(), data);
         let is_it = |it: &TakenBack| published.client_id.as_ref().is_none_or(|id| *id == it.client_id);
-        Ok(taken.filter(is_it).filter(|it| !self.held_elsewhere(&it.client_id, account)))
+        let ledgers = &self.engine.stores.ledgers;
+        let is_free =
+            |it: &TakenBack| !ledgers.held_by_another(&it.client_id, &account.fingerprint, &self.key);
+        Ok(taken.filter(is_it).filter(is_free))
     }
 
     /// Copies a terminating ledger so that it can be recreated. The copy is sealed for the place of
     /// the ledger and does not know the UID that the next one will have. It has our finalizer: if
     /// recreating fails, it is the only record of the credentials.
     pub(super) async fn copy_ledger(&mut self) -> Result<(), EngineError> {
-        let mut open = self.open().await?;
-        let uid = open.document.ledger_uid.take();
-        let copied = self.engine.secret(&open);
-        open.document.ledger_uid = uid;
-        self.hold(open);
-        let mut copy = copied?;
+        let mut copy = self.ledger.copied().await?;
         copy.metadata = ObjectMeta {
             namespace: Some(self.key.namespace.clone()),
             name: Some(copy_name(&self.key.name)),

@@ -10,11 +10,15 @@ use jiff::Timestamp;
 use super::{health::Health, strays::Strays};
 use crate::{
     api::{Allow, Reason},
-    engine::stores::{Key, ProviderKey},
+    engine::{
+        EngineError,
+        stores::{Key, ProviderKey},
+    },
     lifecycle::{
         budget::Budget,
         capability::Capabilities,
         failure::Failure,
+        ledger,
         plan::FoundCredential,
         status,
         suspect::Standing,
@@ -166,6 +170,18 @@ impl Accounts {
     /// The driver of an account that can be called.
     pub(in crate::engine) fn driver(&self, key: &ProviderKey) -> Option<Arc<dyn Provider>> {
         self.all().get(key)?.setup.as_ref().ok().map(|usable| usable.driver.clone())
+    }
+
+    /// Returns the driver of the account of a credential in `namespace`.
+    ///
+    /// # Errors
+    /// If the account cannot be called.
+    pub(in crate::engine) fn driver_of(
+        &self,
+        account: &ledger::Account,
+        namespace: &str,
+    ) -> Result<Arc<dyn Provider>, EngineError> {
+        self.driver(&ProviderKey::of_account(account, namespace)).ok_or(EngineError::Gone("the provider"))
     }
 
     /// The account as a decision sees it; `None` before it has been probed.

@@ -113,8 +113,7 @@ impl Engine {
             }) {
                 continue;
             }
-            let held_elsewhere = driver.identity() == Some(&it.client_id)
-                || self.stores.ledgers.held_by_another(&it.client_id, fingerprint, key);
+            let held_elsewhere = self.belongs_to_another(&it.client_id, fingerprint, key, driver);
             let Found { name, ids, client_id } = it;
             strays.entry(key.clone()).or_default().push(FoundCredential {
                 name,
