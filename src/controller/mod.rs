@@ -30,11 +30,11 @@ use crate::{
 };
 
 use boundary::{Task, contained};
-use health::{Trouble, Troubles};
+use health::Troubles;
 use lease::{Candidate, LeaseLost};
 use permits::Permits;
 use queue::{Item, Queue};
-use watches::{Scoped, Watch};
+use watches::{Scoped, Trouble, Watch};
 
 /// The pause before starting again.
 const RETRY: Duration = Duration::from_secs(1);

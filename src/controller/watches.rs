@@ -6,9 +6,11 @@ mod follow;
 mod namespaces;
 mod others;
 mod pace;
+mod scope;
 mod secrets;
+mod trouble;
 
-use std::{collections::HashSet, hash::Hash, sync::Arc};
+use std::{collections::HashSet, sync::Arc};
 
 use futures::FutureExt;
 use kube::{Api, Resource, core::NamespaceResourceScope, runtime::watcher};
@@ -22,65 +24,16 @@ use crate::{
     },
 };
 
+use self::scope::{Listing, WatchEvent};
+pub(super) use self::{
+    scope::{Scoped, Watch},
+    trouble::Trouble,
+};
 use super::{
     Operator, RETRY,
     boundary::{Task, contained},
     queue::Item,
 };
-
-/// The kind of a watch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Watch {
-    Credentials,
-    Secrets,
-    Providers,
-    ClusterProviders,
-    Namespaces,
-    Abandoned,
-}
-
-impl Watch {
-    /// The watches of a namespace in which credentials are.
-    pub(super) const OF_A_NAMESPACE: [Self; 3] = [Self::Credentials, Self::Secrets, Self::Providers];
-}
-
-/// A watch over one namespace, or over all of them.
-pub(super) type Scoped = (Watch, Option<String>);
-
-/// An event of a watch.
-enum WatchEvent<K> {
-    /// A list begins; one that was cut short does not count.
-    Listing,
-    There(K),
-    Gone(K),
-    /// The list is complete; nothing else exists.
-    Complete,
-}
-
-/// The keys that a list has named so far. Later keys are not kept: they would stay in memory, and
-/// an object that was deleted while no watch was open would be taken for one that the next list has
-/// named.
-struct Listing<K>(Option<HashSet<K>>);
-
-impl<K: Eq + Hash> Listing<K> {
-    fn none() -> Self {
-        Self(None)
-    }
-
-    fn begin(&mut self) {
-        self.0 = Some(HashSet::new());
-    }
-
-    fn name(&mut self, key: K) {
-        if let Some(named) = &mut self.0 {
-            named.insert(key);
-        }
-    }
-
-    fn complete(&mut self) -> HashSet<K> {
-        self.0.take().unwrap_or_default()
-    }
-}
 
 impl Operator {
     /// The watches that this operator needs.
@@ -240,24 +193,5 @@ fn unlisted(namespace: &Option<String>, listed: HashSet<Key>) -> impl Fn(&Key) -
     move |key| {
         let within = namespace.as_ref().is_none_or(|namespace| *namespace == key.namespace);
         (within && !listed.contains(key)).then(|| key.clone())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_a_list_names_counts_as_listed() {
-        let mut listing = Listing::none();
-        listing.begin();
-        listing.name("named by a list that was cut short");
-        listing.begin();
-        listing.name("named");
-        assert_eq!(listing.complete(), HashSet::from(["named"]));
-        listing.name("seen by the watch, and gone while it was down");
-        listing.begin();
-        listing.name("named");
-        assert_eq!(listing.complete(), HashSet::from(["named"]));
     }
 }

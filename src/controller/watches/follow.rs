@@ -12,8 +12,12 @@ use kube::{
 };
 use serde::de::DeserializeOwned;
 
-use super::{Scoped, WatchEvent, pace};
-use crate::controller::{Operator, health::Trouble};
+use super::{
+    pace,
+    scope::{Scoped, WatchEvent},
+    trouble::Trouble,
+};
+use crate::controller::Operator;
 
 /// The API server has no streamed lists.
 struct NoStreams;

@@ -13,7 +13,7 @@ use std::{
 
 use kube::{core::Status, runtime::watcher};
 
-use super::Scoped;
+use super::scope::Scoped;
 
 /// The shortest and the longest time, in seconds, that a request lasts.
 const LASTS: (u32, u32) = (18, 23);
