@@ -1,26 +1,26 @@
-//! The watches: their events go into the stores, stripped, and wake the items that they concern.
+//! The watches: their events wake the items that they concern. The engine knows which, and stores
+//! what it needs of each object (`engine/watched.rs`).
 //!
 //! Secrets are watched by label only, so that memory grows with Credwright's own Secrets only.
 
 mod follow;
-mod namespaces;
-mod others;
 mod pace;
 mod scope;
-mod secrets;
 mod trouble;
 
-use std::{collections::HashSet, sync::Arc};
+use std::fmt::Debug;
 
 use futures::FutureExt;
+use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Resource, core::NamespaceResourceScope, runtime::watcher};
+use serde::de::DeserializeOwned;
 
 use crate::{
-    api::{ApiCredential, ClusterCredentialProvider, CredentialProvider},
+    api::{AbandonedCredential, ApiCredential, ClusterCredentialProvider, CredentialProvider, ROLE_LABEL},
     engine::{
-        stores::{Asks, Key, ProviderKey, ProviderObject},
-        version,
-        wire::Decoded,
+        stores::Key,
+        watched::{Concern, Watched},
+        wire::{Decoded, Partial, Secret},
     },
 };
 
@@ -34,6 +34,17 @@ use super::{
     boundary::{Task, contained},
     queue::Item,
 };
+
+impl From<Concern> for Item {
+    fn from(concern: Concern) -> Self {
+        match concern {
+            Concern::Credential(key) => Self::Credential(key),
+            Concern::Provider(key) => Self::Provider(key),
+            Concern::Login(key) => Self::Login(key),
+            Concern::Abandoned(key) => Self::Abandoned(key),
+        }
+    }
+}
 
 impl Operator {
     /// The watches that this operator needs.
@@ -58,14 +69,25 @@ impl Operator {
     /// Follows one watch for ever, and restarts it after a panic.
     async fn keep_watching(&self, scoped: Scoped) {
         loop {
-            let (watch, namespace) = scoped.clone();
-            let followed = match watch {
-                Watch::Credentials => self.watch_credentials(namespace).boxed(),
-                Watch::Secrets => self.watch_secrets(namespace).boxed(),
-                Watch::Providers => self.watch_providers(namespace).boxed(),
-                Watch::ClusterProviders => self.watch_cluster_providers().boxed(),
-                Watch::Namespaces => self.watch_namespaces().boxed(),
-                Watch::Abandoned => self.watch_abandoned(namespace).boxed(),
+            let (watch, client) = (&scoped, self.engine.client().clone());
+            let all = watcher::Config::default();
+            let followed = match watch.0 {
+                Watch::Credentials => {
+                    self.watch::<Decoded<ApiCredential>>(watch, self.within(watch), all).boxed()
+                }
+                Watch::Secrets => {
+                    self.watch::<Secret>(watch, self.within(watch), all.labels(ROLE_LABEL)).boxed()
+                }
+                Watch::Providers => {
+                    self.watch::<Decoded<CredentialProvider>>(watch, self.within(watch), all).boxed()
+                }
+                Watch::ClusterProviders => {
+                    self.watch::<Decoded<ClusterCredentialProvider>>(watch, Api::all(client), all).boxed()
+                }
+                Watch::Namespaces => self.watch::<Partial<Namespace>>(watch, Api::all(client), all).boxed(),
+                Watch::Abandoned => {
+                    self.watch::<Decoded<AbandonedCredential>>(watch, self.within(watch), all).boxed()
+                }
             };
             if let Err(panicked) = contained(Task::Watch, followed).await {
                 tracing::error!(watch = ?scoped, error = %panicked, "watch panicked, restarting");
@@ -74,7 +96,7 @@ impl Operator {
         }
     }
 
-    fn api<K>(&self, namespace: Option<&String>) -> Api<K>
+    fn within<K>(&self, (_, namespace): &Scoped) -> Api<K>
     where
         K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
     {
@@ -85,113 +107,33 @@ impl Operator {
         }
     }
 
-    async fn watch_credentials(&self, namespace: Option<String>) {
-        let api: Api<Decoded<ApiCredential>> = self.api(namespace.as_ref());
-        let scoped = (Watch::Credentials, namespace);
-        let mut listed = Listing::none();
-        self.follow(&scoped, api, watcher::Config::default(), |change| match change {
-            WatchEvent::Listing => listed.begin(),
-            WatchEvent::There(object) => {
-                let key = Key::of(&object);
-                listed.name(key.clone());
-                if self.engine.see_credential(object) {
-                    self.queue.wake(Item::Credential(key));
+    /// Follows one watch for ever: its events go into the stores, and wake the items that they
+    /// concern.
+    async fn watch<K>(&self, scoped: &Scoped, api: Api<K>, config: watcher::Config)
+    where
+        K: Watched + Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
+    {
+        let (mut listed, engine) = (Listing::none(), &self.engine);
+        self.follow(scoped, api, config, |event| {
+            let concerned = match event {
+                WatchEvent::Listing => {
+                    listed.begin();
+                    Vec::new()
                 }
-            }
-            WatchEvent::Gone(object) => self.forget_credential(&Key::of(&object), version(&object)),
-            WatchEvent::Complete => {
-                let unlisted = unlisted(&scoped.1, listed.complete());
-                for key in self.engine.stores.credentials.select(|key, _| unlisted(key)) {
-                    self.forget_credential(&key, u64::MAX);
-                }
-            }
-        })
-        .await;
-    }
-
-    fn forget_credential(&self, key: &Key, version: u64) {
-        self.engine.stores.remove_credential(key, version);
-        self.queue.wake(Item::Credential(key.clone()));
-    }
-
-    async fn watch_providers(&self, namespace: Option<String>) {
-        let api: Api<Decoded<CredentialProvider>> = self.api(namespace.as_ref());
-        let scoped = (Watch::Providers, namespace);
-        let mut listed = Listing::none();
-        self.follow(&scoped, api, watcher::Config::default(), |change| match change {
-            WatchEvent::Listing => listed.begin(),
-            WatchEvent::There(object) => {
-                self.see_provider(ProviderObject::Namespaced(Arc::new(object)), &mut listed)
-            }
-            WatchEvent::Gone(object) => self.provider_is_gone(&ProviderObject::Namespaced(Arc::new(object))),
-            WatchEvent::Complete => {
-                let listed = listed.complete();
-                let within = |key: &ProviderKey| {
-                    !key.namespace.is_empty() && scoped.1.as_ref().is_none_or(|it| *it == key.namespace)
-                };
-                self.forget_unlisted(|key| within(key) && !listed.contains(key));
-            }
-        })
-        .await;
-    }
-
-    async fn watch_cluster_providers(&self) {
-        let api: Api<Decoded<ClusterCredentialProvider>> = Api::all(self.engine.client().clone());
-        let mut listed = Listing::none();
-        self.follow(
-            &(Watch::ClusterProviders, None),
-            api,
-            watcher::Config::default(),
-            |change| match change {
-                WatchEvent::Listing => listed.begin(),
                 WatchEvent::There(object) => {
-                    self.see_provider(ProviderObject::Cluster(Arc::new(object)), &mut listed)
+                    listed.name(Key::of(&object));
+                    object.see(engine)
                 }
-                WatchEvent::Gone(object) => self.provider_is_gone(&ProviderObject::Cluster(Arc::new(object))),
+                WatchEvent::Gone(object) => object.see_deleted(engine),
                 WatchEvent::Complete => {
                     let listed = listed.complete();
-                    self.forget_unlisted(|key| key.namespace.is_empty() && !listed.contains(key));
+                    let within = |key: &Key| scoped.1.as_ref().is_none_or(|it| *it == key.namespace);
+                    let unlisted = K::stored(engine, |key| within(key) && !listed.contains(key));
+                    unlisted.iter().flat_map(|key| K::forget(engine, key, u64::MAX)).collect()
                 }
-            },
-        )
+            };
+            concerned.into_iter().for_each(|concern| self.queue.wake(concern.into()));
+        })
         .await;
-    }
-
-    fn see_provider(&self, object: ProviderObject, listed: &mut Listing<ProviderKey>) {
-        let key = object.key();
-        listed.name(key.clone());
-        let before = self.engine.stores.providers.get(&key);
-        let same = before.as_ref().is_some_and(|before| before.asks_the_same(&object));
-        if self.engine.stores.see_provider(object) && !same {
-            let login = before.and_then(|before| before.login(&key));
-            login.into_iter().for_each(|login| self.queue.wake(Item::Login(login)));
-            self.queue.wake(Item::Provider(key));
-        }
-    }
-
-    /// Its login belongs to no provider any more, and needs no finalizer.
-    fn forget_provider(&self, key: &ProviderKey, version: u64) {
-        let login = self.engine.stores.providers.get(key).and_then(|object| object.login(key));
-        login.into_iter().for_each(|login| self.queue.wake(Item::Login(login)));
-        self.engine.stores.forget_provider(key, version);
-        self.queue.wake(Item::Provider(key.clone()));
-    }
-
-    fn forget_unlisted(&self, unlisted: impl Fn(&ProviderKey) -> bool) {
-        for key in self.engine.stores.providers.select(|key, _| unlisted(key).then(|| key.clone())) {
-            self.forget_provider(&key, u64::MAX);
-        }
-    }
-
-    fn provider_is_gone(&self, object: &ProviderObject) {
-        self.forget_provider(&object.key(), object.version());
-    }
-}
-
-/// Tells the keys of a namespace (or of all) that a complete list did not name.
-fn unlisted(namespace: &Option<String>, listed: HashSet<Key>) -> impl Fn(&Key) -> Option<Key> {
-    move |key| {
-        let within = namespace.as_ref().is_none_or(|namespace| *namespace == key.namespace);
-        (within && !listed.contains(key)).then(|| key.clone())
     }
 }

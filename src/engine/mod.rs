@@ -38,6 +38,7 @@ mod status;
 pub mod stores;
 mod target;
 pub mod turns;
+pub mod watched;
 pub mod wire;
 
 use std::{

@@ -44,9 +44,7 @@ pub(super) use self::{
     targets::{asked, target_digest},
 };
 
-use crate::api::{
-    AbandonedCredential, ApiCredential, ClusterCredentialProvider, CredentialProvider, ProviderKind,
-};
+use crate::api::{AbandonedCredential, ApiCredential};
 
 /// All stores.
 #[derive(Default)]
@@ -96,27 +94,12 @@ impl Stores {
         self.providers.select(|key, object| uses(key, object).then(|| key.clone()))
     }
 
-    /// Drops a deleted provider object.
-    pub fn forget_provider(&self, key: &ProviderKey, version: u64) {
-        self.providers.remove(key, version);
-        let at = Key { namespace: key.namespace.clone(), name: key.name.clone() };
-        match key.kind {
-            ProviderKind::CredentialProvider => self.unreadable.forget::<CredentialProvider>(&at),
-            _ => self.unreadable.forget::<ClusterCredentialProvider>(&at),
-        }
-    }
-
+    /// Notes whether a provider object can be read.
     pub(super) fn note_readable(&self, object: &ProviderObject) {
         match object {
             ProviderObject::Namespaced(it) => self.unreadable.note(&**it),
             ProviderObject::Cluster(it) => self.unreadable.note(&**it),
         }
-    }
-
-    /// Keeps a provider object as the API server has just given it.
-    pub fn see_provider(&self, object: ProviderObject) -> bool {
-        self.note_readable(&object);
-        self.providers.put(object.key(), object.version(), object)
     }
 
     /// Keeps a target.

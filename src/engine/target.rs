@@ -55,7 +55,7 @@ impl Engine {
             .as_ref()
             .is_some_and(|it| it.labels().get(ROLE_LABEL).is_some_and(|role| role == ROLE_TARGET))
         {
-            self.see_target(key).await?;
+            self.refresh_target(key).await?;
         }
         Ok(looked.map(|secret| TargetView {
             name: key.name.clone(),
@@ -119,7 +119,7 @@ impl Engine {
         match call("writing the Secret", api.replace(&key.name, &post(), &secret)).await {
             Ok(secret) => Ok(self.wrote(&key, &secret)),
             Err(error) if error.status().is_some_and(|it| it.is_conflict() || it.is_not_found()) => {
-                self.see_target(&key).await?;
+                self.refresh_target(&key).await?;
                 Err(EngineError::Conflict("the Secret"))
             }
             Err(error) => Err(error),
@@ -142,7 +142,7 @@ impl Engine {
     }
 
     /// Reads a target again into the stores.
-    async fn see_target(&self, key: &Key) -> Result<(), EngineError> {
+    async fn refresh_target(&self, key: &Key) -> Result<(), EngineError> {
         let known = self.stores.targets.version(key);
         match call("reading the Secret", self.secrets(&key.namespace).get_opt(&key.name)).await? {
             Some(secret) => {
@@ -232,7 +232,7 @@ impl Engine {
         if let Err(error) = &patched
             && error.status().is_some_and(kube::core::Status::is_conflict)
         {
-            self.see_target(key).await?;
+            self.refresh_target(key).await?;
             return Err(EngineError::Conflict("the Secret"));
         }
         let released = patched.as_ref().map_or_else(|_| seen.version, version);

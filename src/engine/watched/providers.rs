@@ -1,0 +1,68 @@
+//! The watches of providers. A change of one concerns its login, too: that may belong to no
+//! provider any more, and needs no finalizer then.
+
+use std::sync::Arc;
+
+use super::{Concern, Watched};
+use crate::{
+    api::{ClusterCredentialProvider, CredentialProvider, ProviderKind},
+    engine::{
+        Engine,
+        stores::{Asks, Key, ProviderKey, ProviderObject},
+        wire::{Decoded, Own},
+    },
+};
+
+impl Watched for Decoded<CredentialProvider> {
+    fn see(self, engine: &Engine) -> Vec<Concern> {
+        see(engine, ProviderObject::Namespaced(Arc::new(self)))
+    }
+
+    fn forget(engine: &Engine, key: &Key, version: u64) -> Vec<Concern> {
+        forget::<CredentialProvider>(engine, ProviderKind::CredentialProvider, (key, version))
+    }
+
+    fn stored(engine: &Engine, is: impl Fn(&Key) -> bool) -> Vec<Key> {
+        stored(engine, ProviderKind::CredentialProvider, is)
+    }
+}
+
+impl Watched for Decoded<ClusterCredentialProvider> {
+    fn see(self, engine: &Engine) -> Vec<Concern> {
+        see(engine, ProviderObject::Cluster(Arc::new(self)))
+    }
+
+    fn forget(engine: &Engine, key: &Key, version: u64) -> Vec<Concern> {
+        forget::<ClusterCredentialProvider>(engine, ProviderKind::ClusterCredentialProvider, (key, version))
+    }
+
+    fn stored(engine: &Engine, is: impl Fn(&Key) -> bool) -> Vec<Key> {
+        stored(engine, ProviderKind::ClusterCredentialProvider, is)
+    }
+}
+
+fn see(engine: &Engine, object: ProviderObject) -> Vec<Concern> {
+    let key = object.key();
+    let before = engine.stores.providers.get(&key);
+    let same = before.as_ref().is_some_and(|before| before.asks_the_same(&object));
+    engine.stores.note_readable(&object);
+    if !engine.stores.providers.put(key.clone(), object.version(), object) || same {
+        return Vec::new();
+    }
+    let login = before.and_then(|before| before.login(&key)).map(Concern::Login);
+    login.into_iter().chain([Concern::Provider(key)]).collect()
+}
+
+fn forget<K: Own>(engine: &Engine, kind: ProviderKind, (at, version): (&Key, u64)) -> Vec<Concern> {
+    let key = ProviderKey::resolve(kind, &at.name, &at.namespace);
+    let login = engine.stores.providers.get(&key).and_then(|object| object.login(&key)).map(Concern::Login);
+    engine.stores.providers.remove(&key, version);
+    engine.stores.unreadable.forget::<K>(at);
+    login.into_iter().chain([Concern::Provider(key)]).collect()
+}
+
+fn stored(engine: &Engine, kind: ProviderKind, is: impl Fn(&Key) -> bool) -> Vec<Key> {
+    let at = |key: &ProviderKey| Key { namespace: key.namespace.clone(), name: key.name.clone() };
+    let of_kind = |key: &ProviderKey| (key.kind == kind).then(|| at(key));
+    engine.stores.providers.select(|key, _| of_kind(key).filter(|key| is(key)))
+}
