@@ -120,7 +120,7 @@ impl Engine {
                 self.forget_credential(object);
                 Ok(())
             }
-            Err(error) if error.status().is_some_and(kube::core::Status::is_conflict) => {
+            Err(error) if error.is_write_conflict() => {
                 match call("reading the object", api.get_opt(&name)).await? {
                     Some(fresh) => self.see_credential(fresh),
                     None => self.forget_credential(object),

@@ -180,7 +180,7 @@ where
     let patched = call("letting go", api.patch(name, &PatchParams::default(), &patch)).await;
     match patched {
         // A concurrent writer has changed it: the next pass finds its finalizer.
-        Err(error) if error.status().is_some_and(Status::is_conflict) => {}
+        Err(error) if error.is_write_conflict() => {}
         patched => ignore_absence(patched.map(drop))?,
     }
     Ok(true)

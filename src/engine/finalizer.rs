@@ -5,7 +5,6 @@
 use kube::{
     Api, Resource, ResourceExt,
     api::{Patch, PatchParams},
-    core::Status,
 };
 use serde_json::json;
 
@@ -47,9 +46,7 @@ impl Change<'_> {
             }
             // A concurrent writer has often removed it already.
             Self::Remove => match removed(finalizer, api, name).await {
-                Err(error) if error.status().is_some_and(Status::is_conflict) => {
-                    removed(finalizer, api, name).await
-                }
+                Err(error) if error.is_write_conflict() => removed(finalizer, api, name).await,
                 done => done,
             },
         }

@@ -23,8 +23,7 @@ use super::{
 impl Engine {
     /// The intake of the object at `of`, as a decision sees it.
     pub(super) fn intake(&self, of: &Key, object: &ApiCredential) -> Option<IntakeView> {
-        let name = object.spec.intake.as_ref()?.secret_name.clone();
-        let key = Key { namespace: of.namespace.clone(), name };
+        let key = Key::new(&of.namespace, &object.spec.intake.as_ref()?.secret_name);
         let Some(entry) = self.stores.intakes.get(&key) else { return Some(IntakeView::Missing) };
         let account = self.accounts.fingerprint(&ProviderKey::wanted_by(object, &of.namespace));
         Some(match entry.holds {

@@ -88,6 +88,12 @@ impl EngineError {
         self.status().is_some_and(Status::is_not_found)
     }
 
+    /// Returns whether the API server refused a write because of another one in between.
+    #[must_use]
+    pub fn is_write_conflict(&self) -> bool {
+        self.status().is_some_and(Status::is_conflict)
+    }
+
     /// Returns whether an object of that name exists already.
     #[must_use]
     pub fn is_already_exists(&self) -> bool {

@@ -76,7 +76,7 @@ pub(super) struct Looked {
 }
 
 fn wanted_target(key: &Key, object: &ApiCredential) -> Key {
-    Key { namespace: key.namespace.clone(), name: object.spec.target_name(&key.name).to_owned() }
+    Key::new(&key.namespace, object.spec.target_name(&key.name))
 }
 
 impl Engine {

@@ -67,7 +67,7 @@ impl Pass<'_> {
     }
 
     pub(super) fn target_key(&self, name: &str) -> Key {
-        Key { namespace: self.key.namespace.clone(), name: name.to_owned() }
+        Key::new(&self.key.namespace, name)
     }
 
     /// Confirms with the API server, once in a pass, that the object no longer exists, before its

@@ -9,10 +9,7 @@ use std::{
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::{
-    Api,
-    core::{ObjectMeta, Status},
-};
+use kube::{Api, core::ObjectMeta};
 
 use crate::{api::MINTS_NAME, lifecycle::ledger::MINT_WINDOW};
 
@@ -102,8 +99,7 @@ impl Engine {
                     self.stores.ledgers.set_stored(all);
                     return Ok(());
                 }
-                Err(error)
-                    if error.is_already_exists() || error.status().is_some_and(Status::is_conflict) => {}
+                Err(error) if error.is_already_exists() || error.is_write_conflict() => {}
                 Err(error) => return Err(error),
             }
         }

@@ -111,9 +111,7 @@ async fn current(
     };
     match made {
         Ok(secret) => key_of(secret, SEAL_NAME),
-        Err(error)
-            if error.is_already_exists() || error.status().is_some_and(kube::core::Status::is_conflict) =>
-        {
+        Err(error) if error.is_already_exists() || error.is_write_conflict() => {
             key_of(call("reading the sealing key", secrets.get(SEAL_NAME)).await?, SEAL_NAME)
         }
         Err(error) => Err(error),

@@ -151,10 +151,7 @@ impl Stores {
 
     /// Returns whether a known ApiCredential owns a target, or names it.
     fn claims(&self, key: &Key, target: &TargetEntry) -> bool {
-        let owner = target
-            .controller
-            .as_ref()
-            .map(|name| Key { namespace: key.namespace.clone(), name: name.clone() });
+        let owner = target.controller.as_ref().map(|name| Key::new(&key.namespace, name));
         let owned =
             owner.and_then(|owner| self.credentials.get(&owner)).is_some_and(|it| it.uid() == target.owner);
         owned

@@ -118,7 +118,7 @@ impl Engine {
         let key = Key::of(&secret);
         match call("writing the Secret", api.replace(&key.name, &post(), &secret)).await {
             Ok(secret) => Ok(self.wrote(&key, &secret)),
-            Err(error) if error.status().is_some_and(|it| it.is_conflict() || it.is_not_found()) => {
+            Err(error) if error.is_write_conflict() || error.is_not_found() => {
                 self.refresh_target(&key).await?;
                 Err(EngineError::Conflict("the Secret"))
             }
@@ -230,7 +230,7 @@ impl Engine {
             call("releasing the Secret", api.patch(&key.name, &PatchParams::default(), &Patch::Merge(patch)))
                 .await;
         if let Err(error) = &patched
-            && error.status().is_some_and(kube::core::Status::is_conflict)
+            && error.is_write_conflict()
         {
             self.refresh_target(key).await?;
             return Err(EngineError::Conflict("the Secret"));

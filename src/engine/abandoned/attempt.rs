@@ -199,7 +199,7 @@ impl Engine {
         (tag, found): (&str, &[Found]),
     ) -> Result<(), String> {
         let of = &record.spec.credential;
-        let key = Key { namespace: of.namespace.clone(), name: of.name.clone() };
+        let key = Key::new(&of.namespace, &of.name);
         let document = self.stores.ledgers.get(&key).and_then(|entry| entry.document.ok());
         let provider = &record.spec.provider;
         let account = Account {

@@ -49,7 +49,7 @@ impl Engine {
     /// Returns whether the providers of this namespace have so many records that another credential
     /// is only counted.
     pub(super) fn has_too_many_records(&self, provider: &ProviderKey, record: &str) -> bool {
-        let own = Key { namespace: self.settings.namespace.clone(), name: record.to_owned() };
+        let own = Key::new(&self.settings.namespace, record);
         if provider.kind != ProviderKind::CredentialProvider || self.stores.abandoned.get(&own).is_some() {
             return false;
         }
@@ -186,8 +186,7 @@ impl Engine {
                 }
             };
             match written {
-                Err(error)
-                    if error.is_already_exists() || error.status().is_some_and(|it| it.is_conflict()) => {}
+                Err(error) if error.is_already_exists() || error.is_write_conflict() => {}
                 written => return written.map(drop),
             }
         }

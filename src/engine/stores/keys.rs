@@ -18,6 +18,12 @@ pub struct Key {
 }
 
 impl Key {
+    /// The key of this name in a namespace.
+    #[must_use]
+    pub fn new(namespace: &str, name: impl Into<String>) -> Self {
+        Self { namespace: namespace.to_owned(), name: name.into() }
+    }
+
     /// The key of an object.
     #[must_use]
     pub fn of<K: kube::Resource>(object: &K) -> Self {

@@ -1,8 +1,8 @@
 //! A provider object of either kind.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
-use kube::ResourceExt;
+use kube::core::ObjectMeta;
 use serde::Serialize;
 
 use crate::{
@@ -10,10 +10,7 @@ use crate::{
         Allow, ClusterCredentialProvider, CredentialProvider, PROVIDER_FINALIZER, ProviderKind,
         ProviderSettings, ProviderStatus,
     },
-    engine::{
-        kubernetes::{carries, version},
-        wire::Decoded,
-    },
+    engine::{kubernetes::metadata_version, wire::Decoded},
     lifecycle::naming,
 };
 
@@ -33,42 +30,45 @@ pub enum ProviderObject {
 
 impl Asks for ProviderObject {
     fn asks_the_same(&self, other: &Self) -> bool {
-        let asks = |it: &Self| (it.uid(), it.generation(), it.deleting(), it.annotations().clone());
+        let asks = |it: &Self| {
+            (it.uid(), it.generation(), it.deleting(), it.meta().annotations.clone().unwrap_or_default())
+        };
         asks(self) == asks(other)
     }
 }
 
 impl ProviderObject {
+    /// Its metadata.
+    fn meta(&self) -> &ObjectMeta {
+        match self {
+            Self::Namespaced(it) => &it.metadata,
+            Self::Cluster(it) => &it.metadata,
+        }
+    }
+
     /// Returns where it is stored.
     #[must_use]
     pub fn key(&self) -> ProviderKey {
-        match self {
-            Self::Namespaced(it) => ProviderKey::resolve(
-                ProviderKind::CredentialProvider,
-                &it.name_any(),
-                &it.namespace().unwrap_or_default(),
-            ),
-            Self::Cluster(it) => {
-                ProviderKey::resolve(ProviderKind::ClusterCredentialProvider, &it.name_any(), "")
-            }
-        }
+        let kind = match self {
+            Self::Namespaced(_) => ProviderKind::CredentialProvider,
+            Self::Cluster(_) => ProviderKind::ClusterCredentialProvider,
+        };
+        let ObjectMeta { name, namespace, .. } = self.meta();
+        ProviderKey::resolve(
+            kind,
+            name.as_deref().unwrap_or_default(),
+            namespace.as_deref().unwrap_or_default(),
+        )
     }
 
     /// Its resourceVersion.
     #[must_use]
     pub fn version(&self) -> u64 {
-        match self {
-            Self::Namespaced(it) => version(&**it),
-            Self::Cluster(it) => version(&**it),
-        }
+        metadata_version(self.meta())
     }
 
     pub(in crate::engine) fn uid(&self) -> String {
-        let uid = match self {
-            Self::Namespaced(it) => it.uid(),
-            Self::Cluster(it) => it.uid(),
-        };
-        uid.unwrap_or_default()
+        self.meta().uid.clone().unwrap_or_default()
     }
 
     /// Returns why its spec cannot be read, if it cannot.
@@ -79,39 +79,22 @@ impl ProviderObject {
         }
     }
 
-    fn annotations(&self) -> &BTreeMap<String, String> {
-        match self {
-            Self::Namespaced(it) => it.annotations(),
-            Self::Cluster(it) => it.annotations(),
-        }
-    }
-
     pub(in crate::engine) fn annotation(&self, name: &str) -> Option<&str> {
-        self.annotations().get(name).map(String::as_str)
+        self.meta().annotations.as_ref()?.get(name).map(String::as_str)
     }
 
     pub(in crate::engine) fn generation(&self) -> i64 {
-        let generation = match self {
-            Self::Namespaced(it) => it.metadata.generation,
-            Self::Cluster(it) => it.metadata.generation,
-        };
-        generation.unwrap_or_default()
+        self.meta().generation.unwrap_or_default()
     }
 
     /// Returns whether it has our finalizer.
     pub(in crate::engine) fn held(&self) -> bool {
-        match self {
-            Self::Namespaced(it) => carries(it.as_ref(), PROVIDER_FINALIZER),
-            Self::Cluster(it) => carries(it.as_ref(), PROVIDER_FINALIZER),
-        }
+        self.meta().finalizers.iter().flatten().any(|it| it == PROVIDER_FINALIZER)
     }
 
     /// Returns whether it is being deleted.
     pub(in crate::engine) fn deleting(&self) -> bool {
-        match self {
-            Self::Namespaced(it) => it.metadata.deletion_timestamp.is_some(),
-            Self::Cluster(it) => it.metadata.deletion_timestamp.is_some(),
-        }
+        self.meta().deletion_timestamp.is_some()
     }
 
     pub(in crate::engine) fn settings(&self) -> &ProviderSettings {
@@ -149,13 +132,10 @@ impl ProviderObject {
     #[must_use]
     pub fn login(&self, key: &ProviderKey) -> Option<Key> {
         match self {
-            Self::Namespaced(it) => {
-                let name = it.spec.login.as_ref()?.secret_ref.name.clone();
-                Some(Key { namespace: key.namespace.clone(), name })
-            }
+            Self::Namespaced(it) => Some(Key::new(&key.namespace, &it.spec.login.as_ref()?.secret_ref.name)),
             Self::Cluster(it) => {
                 let secret = &it.spec.login.as_ref()?.secret_ref;
-                Some(Key { namespace: secret.namespace.clone(), name: secret.name.clone() })
+                Some(Key::new(&secret.namespace, &secret.name))
             }
         }
     }

@@ -42,8 +42,7 @@ impl Watched for Partial<Namespace> {
     }
 
     fn stored(engine: &Engine, is: impl Fn(&Key) -> bool) -> Vec<Key> {
-        let at = |name: &String| Key { namespace: String::new(), name: name.clone() };
-        engine.stores.namespaces.select(|name, _| Some(at(name)).filter(|key| is(key)))
+        engine.stores.namespaces.select(|name, _| Some(Key::new("", name)).filter(|key| is(key)))
     }
 }
 

@@ -62,7 +62,6 @@ fn forget<K: Own>(engine: &Engine, kind: ProviderKind, (at, version): (&Key, u64
 }
 
 fn stored(engine: &Engine, kind: ProviderKind, is: impl Fn(&Key) -> bool) -> Vec<Key> {
-    let at = |key: &ProviderKey| Key { namespace: key.namespace.clone(), name: key.name.clone() };
-    let of_kind = |key: &ProviderKey| (key.kind == kind).then(|| at(key));
+    let of_kind = |key: &ProviderKey| (key.kind == kind).then(|| Key::new(&key.namespace, &key.name));
     engine.stores.providers.select(|key, _| of_kind(key).filter(|key| is(key)))
 }

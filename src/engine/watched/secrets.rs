@@ -63,9 +63,10 @@ impl Watched for Secret {
 
     fn stored(engine: &Engine, is: impl Fn(&Key) -> bool) -> Vec<Key> {
         let stores = &engine.stores;
-        let named = |of: &Key, name: String| Key { namespace: of.namespace.clone(), name };
-        let mut all = stores.ledgers.select(|key, _| Some(named(key, ledger_name(&key.name))).filter(&is));
-        all.extend(stores.copies.select(|key, _| Some(named(key, copy_name(&key.name))).filter(&is)));
+        let ledger = |key: &Key| Key::new(&key.namespace, ledger_name(&key.name));
+        let copy = |key: &Key| Key::new(&key.namespace, copy_name(&key.name));
+        let mut all = stores.ledgers.select(|key, _| Some(ledger(key)).filter(&is));
+        all.extend(stores.copies.select(|key, _| Some(copy(key)).filter(&is)));
         all.extend(stores.targets.select(|key, _| is(key).then(|| key.clone())));
         all.extend(stores.logins.select(|key, _| is(key).then(|| key.clone())));
         all.extend(stores.intakes.select(|key, _| is(key).then(|| key.clone())));
@@ -156,11 +157,10 @@ impl Engine {
 
 /// The owner of a Secret, by the name of its controller.
 fn owner(secret: &Key, name: Option<String>) -> Option<Concern> {
-    name.map(|name| Concern::Credential(Key { namespace: secret.namespace.clone(), name }))
+    name.map(|name| Concern::Credential(Key::new(&secret.namespace, name)))
 }
 
 /// The ApiCredential that a Secret with this name would be the ledger of, or the copy of one.
 fn owner_by_suffix(secret: &Key, suffix: &str) -> Option<Key> {
-    let name = secret.name.strip_suffix(suffix)?.to_owned();
-    Some(Key { namespace: secret.namespace.clone(), name })
+    Some(Key::new(&secret.namespace, secret.name.strip_suffix(suffix)?))
 }
