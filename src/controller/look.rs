@@ -52,7 +52,11 @@ impl Turns for Look {
         };
         let ask = Ask { lane, account: account.clone(), urgency, ends: Timestamp::MAX, at_once: 1 };
         let permit = self.turn.ask(ask, Timestamp::UNIX_EPOCH, Instant::now());
-        permit.map(|permit| self.slot.work_under(permit)).is_ok()
+        let Ok(permit) = permit else { return false };
+        permit.stopwatch().start(Instant::now());
+        let stopwatch = permit.stopwatch().clone();
+        self.slot.work_under(permit, stopwatch);
+        true
     }
 
     fn end(&mut self) {
@@ -193,7 +197,8 @@ impl Operator {
         tracing::debug!(namespace = %key.namespace, name = %key.name, ?step, reason = reason.as_str(), "step");
         progress.begins(&world, step)?;
         if let Some(permit) = permit {
-            pass.slot().work_under(permit);
+            let stopwatch = permit.stopwatch().clone();
+            pass.slot().work_under(permit, stopwatch);
         }
         let performed = pass.perform(&world, step);
         let outcome =

@@ -8,7 +8,8 @@
 //!   last eighth of those only for accounts that have been quick lately.
 //! - An account is slow once something took longer there than [`SLOW`], until ten others were
 //!   quicker; ten quick ones in a row excuse one stall. All slow accounts together have an eighth.
-//!   Work that has run for longer than [`SLOW`] counts there, too, and so frees its place.
+//!   Work that has been there for longer than [`SLOW`] counts there, too, and so frees its place.
+//!   The time of the API server does not count.
 //! - The most urgent goes first; among equals the namespace that waited longest, and then the item
 //!   whose credential ends soonest. Every fourth permit goes to another namespace in any case, so
 //!   that the urgent ones of one do not keep the others waiting for ever.
@@ -31,9 +32,12 @@ use tokio::time::Instant;
 
 use self::shares::{Running, Shares};
 use super::queue::{Item, Queue};
-use crate::{engine::stores::ProviderKey, lifecycle::Urgency};
+use crate::{
+    engine::{stopwatch::Stopwatch, stores::ProviderKey},
+    lifecycle::Urgency,
+};
 
-/// The time after which a piece of work counts as slow.
+/// The time at the provider after which a piece of work counts as slow.
 pub const SLOW: Duration = Duration::from_secs(5);
 
 /// Every so many permits, only the turns of namespaces count.
@@ -74,9 +78,16 @@ pub struct Ask {
 #[derive(Debug)]
 pub struct Permit {
     permits: Arc<Permits>,
+    given: Given,
+}
+
+/// The place that a permit has among those that are given.
+#[derive(Debug)]
+struct Given {
     lane: Lane,
     account: ProviderKey,
     number: u64,
+    stopwatch: Arc<Stopwatch>,
 }
 
 /// One pass of an item: the wait before it, and the permit that it was woken with.
@@ -102,7 +113,7 @@ struct State {
     /// The place of each parked item.
     parked: HashMap<Item, Vec<Wait>>,
     /// Permits that were given to items which have not been processed since.
-    granted: HashMap<Item, (Lane, ProviderKey, u64)>,
+    granted: HashMap<Item, Given>,
     /// Counts asks and permits, so that earlier ones have lower numbers.
     number: u64,
 }
@@ -172,13 +183,9 @@ impl Permits {
     pub fn turn(self: &Arc<Self>, item: &Item) -> Turn {
         let mut state = self.state();
         let waited = state.withdraw(item);
-        let granted = state.granted.remove(item).map(|(lane, account, number)| Permit {
-            permits: self.clone(),
-            lane,
-            account,
-            number,
-        });
+        let granted = state.granted.remove(item);
         drop(state);
+        let granted = granted.map(|given| Permit { permits: self.clone(), given });
         Turn { permits: self.clone(), item: item.clone(), granted, waited }
     }
 
@@ -215,23 +222,29 @@ impl Turn {
     /// # Errors
     /// Since when the item has waited, if it has to wait: it is parked, and woken in its turn.
     pub fn ask(&mut self, ask: Ask, at: Timestamp, now: Instant) -> Result<Permit, Timestamp> {
-        let fits = |it: &Permit| it.lane == ask.lane && it.account == ask.account;
+        let fits = |it: &Permit| it.given.lane == ask.lane && it.given.account == ask.account;
         if let Some(granted) = self.granted.take().filter(fits) {
-            self.permits.state().shares.begin(granted.number, now);
             return Ok(granted);
         }
         let mut state = self.permits.state();
         let earlier = self.waited.iter().find(|it| it.lane == ask.lane && it.account == ask.account).cloned();
         let asked = state.ask(&self.item, &ask, earlier, (at, now));
         drop(state);
-        let number = asked?;
-        Ok(Permit { permits: self.permits.clone(), lane: ask.lane, account: ask.account, number })
+        Ok(Permit { permits: self.permits.clone(), given: asked? })
+    }
+}
+
+impl Permit {
+    /// The stopwatch that the calls of the provider are timed by.
+    #[must_use]
+    pub fn stopwatch(&self) -> &Arc<Stopwatch> {
+        &self.given.stopwatch
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.permits.end(self.lane, self.number, Instant::now());
+        self.permits.end(self.given.lane, self.given.number, Instant::now());
     }
 }
 
@@ -247,10 +260,10 @@ impl State {
         ask: &Ask,
         earlier: Option<Wait>,
         (at, now): (Timestamp, Instant),
-    ) -> Result<u64, Timestamp> {
+    ) -> Result<Given, Timestamp> {
         let namespace = item.namespace();
         if self.shares.admits((ask.lane, &ask.account, namespace), ask.at_once, now) {
-            return Ok(self.give((ask.lane, &ask.account, namespace), Some(now)));
+            return Ok(self.give((ask.lane, &ask.account, namespace)));
         }
         let (number, since) = match earlier {
             Some(earlier) => (earlier.number, earlier.since),
@@ -269,12 +282,7 @@ impl State {
         Err(since)
     }
 
-    /// Gives a permit; its work begins at `since`, or when the pass of the item begins.
-    fn give(
-        &mut self,
-        (lane, account, namespace): (Lane, &ProviderKey, &str),
-        since: Option<Instant>,
-    ) -> u64 {
+    fn give(&mut self, (lane, account, namespace): (Lane, &ProviderKey, &str)) -> Given {
         let number = self.next_number();
         let (account, namespace) = (account.clone(), namespace.to_owned());
         let waiting = self.lanes.entry(lane).or_default();
@@ -282,8 +290,10 @@ impl State {
         if waiting.accounts.is_empty() {
             waiting.served.clear();
         }
-        self.shares.start(number, Running { lane, account, namespace, since });
-        number
+        let stopwatch = Arc::<Stopwatch>::default();
+        let given = Given { lane, account: account.clone(), number, stopwatch: stopwatch.clone() };
+        self.shares.start(number, Running { lane, account, namespace, stopwatch });
+        given
     }
 
     /// Takes an item out of all places where it waits.
@@ -311,8 +321,8 @@ impl State {
         let mut woken = Vec::new();
         while let Some((account, item)) = self.next(lane, now) {
             self.withdraw(&item);
-            let number = self.give((lane, &account, item.namespace()), None);
-            self.granted.insert(item.clone(), (lane, account, number));
+            let given = self.give((lane, &account, item.namespace()));
+            self.granted.insert(item.clone(), given);
             woken.push(item);
         }
         woken

@@ -17,7 +17,7 @@ pub struct Pass<'a> {
     pub(super) engine: &'a Engine,
     pub(super) key: Key,
     pub(super) ledger: Ledger<'a>,
-    slot: &'a mut Slot,
+    pub(super) slot: &'a mut Slot,
     /// True if the object was read from the API server, not from a watch, since the pass began.
     confirmed: bool,
     /// The Secret with the target's name, if it had to be asked for.

@@ -15,6 +15,8 @@ use std::{
 
 use tokio::sync::Notify;
 
+use super::stopwatch::Stopwatch;
+
 /// The most items that go on outside.
 const OUTSIDE_MAX: usize = 64;
 
@@ -34,9 +36,15 @@ pub struct Slot {
 
 enum Place {
     Slot,
-    /// The permit is dropped with the place.
-    AtWork(#[expect(dead_code, reason = "it is held, not read")] Box<dyn Any + Send + Sync>),
+    AtWork(AtWork),
     Outside,
+}
+
+struct AtWork {
+    /// The permit is dropped with the place.
+    #[expect(dead_code, reason = "it is held, not read")]
+    permit: Box<dyn Any + Send + Sync>,
+    stopwatch: Arc<Stopwatch>,
 }
 
 impl Slots {
@@ -66,10 +74,19 @@ impl Slots {
 }
 
 impl Slot {
-    /// Leaves the slot to others while the item works under `permit`.
-    pub fn work_under(&mut self, permit: impl Any + Send + Sync) {
+    /// Leaves the slot to others while the item works under `permit`. The calls of the provider are
+    /// timed by `stopwatch`.
+    pub fn work_under(&mut self, permit: impl Any + Send + Sync, stopwatch: Arc<Stopwatch>) {
         if !matches!(self.place, Place::Outside) {
-            self.move_to(Place::AtWork(Box::new(permit)));
+            self.move_to(Place::AtWork(AtWork { permit: Box::new(permit), stopwatch }));
+        }
+    }
+
+    /// Returns the stopwatch for calls of the provider. Without a permit nobody reads it.
+    pub(super) fn stopwatch(&self) -> Arc<Stopwatch> {
+        match &self.place {
+            Place::AtWork(at_work) => at_work.stopwatch.clone(),
+            Place::Slot | Place::Outside => Arc::default(),
         }
     }
 
@@ -126,15 +143,15 @@ mod tests {
         let (slots, permit) = (Arc::<Slots>::default(), Arc::new(()));
         let held = || Arc::strong_count(&permit) - 1;
         let mut item = slots.take();
-        item.work_under(permit.clone());
+        item.work_under(permit.clone(), Arc::default());
         assert_eq!((slots.taken(), slots.outside(), held()), (0, 0, 1));
         item.work_is_done();
         assert_eq!((slots.taken(), slots.outside(), held()), (1, 0, 0));
-        item.work_under(permit.clone());
+        item.work_under(permit.clone(), Arc::default());
         assert!(item.leave() && item.leave());
         assert_eq!((slots.taken(), slots.outside(), held()), (0, 1, 0), "the permit is others' now");
         item.work_is_done();
-        item.work_under(permit.clone());
+        item.work_under(permit.clone(), Arc::default());
         assert_eq!((slots.taken(), slots.outside(), held()), (0, 1, 0), "it stays outside to its end");
         drop(item);
         assert_eq!((slots.taken(), slots.outside()), (0, 0));

@@ -3,13 +3,14 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    sync::Arc,
     time::Duration,
 };
 
 use tokio::time::Instant;
 
 use super::{Lane, SLOW};
-use crate::engine::stores::ProviderKey;
+use crate::engine::{stopwatch::Stopwatch, stores::ProviderKey};
 
 /// So many quick calls in a row make a slow account an ordinary one again, and excuse one stall: an
 /// honest provider must not have to share with the hostile ones because of a single hiccup. All
@@ -24,13 +25,13 @@ pub(super) struct Running {
     pub(super) lane: Lane,
     pub(super) account: ProviderKey,
     pub(super) namespace: String,
-    /// The beginning of its work; `None` until the pass of its item begins.
-    pub(super) since: Option<Instant>,
+    /// Runs while the provider is called.
+    pub(super) stopwatch: Arc<Stopwatch>,
 }
 
 impl Running {
     fn is_late(&self, now: Instant) -> bool {
-        self.since.is_some_and(|since| now.duration_since(since) >= SLOW)
+        self.stopwatch.total(now) >= SLOW
     }
 }
 
@@ -112,12 +113,6 @@ impl Shares {
         self.running.insert(number, running);
     }
 
-    pub(super) fn begin(&mut self, number: u64, now: Instant) {
-        if let Some(it) = self.running.get_mut(&number) {
-            it.since = Some(now);
-        }
-    }
-
     pub(super) fn end(&mut self, number: u64, now: Instant) {
         let Some(ended) = self.running.remove(&number) else { return };
         if let Some(counts) = self.counts.get_mut(&ended.lane)
@@ -128,20 +123,24 @@ impl Shares {
                 counts.remove(&ended.account);
             }
         }
-        let Some(since) = ended.since else { return };
+        let Some(since) = ended.stopwatch.began() else { return };
         // The state of an account is dropped with it.
         let Some(speed) = self.speeds.get_mut(&ended.account) else { return };
-        if now.duration_since(since) >= SLOW {
+        if ended.is_late(now) {
             speed.was_slow(since, now);
         } else {
             speed.was_quick();
         }
     }
 
-    /// Returns when the next permit that is running turns out to be slow.
+    /// Returns when the next permit may turn out to be slow. A call that has not begun yet may at
+    /// the earliest be found slow a while later.
     pub(super) fn next_slow(&self, now: Instant) -> Option<Instant> {
-        let late = self.running.values().filter_map(|it| Some(it.since? + SLOW));
-        late.filter(|at| *at > now).min()
+        let late = self.running.values().filter_map(|it| {
+            let left = SLOW.checked_sub(it.stopwatch.total(now)).filter(|left| !left.is_zero())?;
+            Some(now + if it.stopwatch.runs() { left } else { SLOW })
+        });
+        late.min()
     }
 
     /// Returns whether an account has as many permits as it may have at once.
@@ -167,7 +166,7 @@ impl Shares {
         for it in self.running.values().filter(|it| it.lane == lane) {
             let (late, same) = (it.is_late(now), it.account == *account);
             is_newcomer &= !same && it.namespace != namespace;
-            late_since = late_since.max(it.since.filter(|_| same && late));
+            late_since = late_since.max(it.stopwatch.began().filter(|_| same && late));
             *(if late || is_slow(&it.account) { &mut slow } else { &mut quick }) += 1;
         }
         let slow_share = (size / 8).max(1);

@@ -34,7 +34,9 @@ impl Stage {
 
     fn asks(&self, item: &Item, account: &ProviderKey, urgency: Urgency, at_once: usize) -> Option<Permit> {
         let ask = Ask { lane: Lane::Steps, account: account.clone(), urgency, ends: AT, at_once };
-        self.permits.turn(item).ask(ask, AT, self.now).ok()
+        let permit = self.permits.turn(item).ask(ask, AT, self.now).ok()?;
+        permit.stopwatch().start(self.now);
+        Some(permit)
     }
 
     fn gets(&self, namespace: &str, name: &str, account: &ProviderKey) -> Option<Permit> {
@@ -54,7 +56,7 @@ impl Stage {
     }
 
     fn ends(&self, permit: Permit) {
-        self.permits.end(permit.lane, permit.number, self.now);
+        self.permits.end(permit.given.lane, permit.given.number, self.now);
         std::mem::forget(permit);
     }
 
@@ -149,6 +151,22 @@ fn one_stall_among_many_quick_steps_is_excused() {
 }
 
 #[test]
+fn a_slow_api_server_makes_no_account_slow() {
+    let (quick, slow) = (account("few", "a"), account("many", "a"));
+    let mut stage = Stage::new(32, &[quick.clone(), slow.clone()]);
+    for (account, at_provider, at_api_server, expected) in
+        [(&quick, SLOW / 10, SLOW * 6, 24), (&slow, SLOW, Duration::ZERO, 4)]
+    {
+        let permit = stage.gets(&account.namespace, "step", account).unwrap();
+        stage.passes(at_provider);
+        permit.stopwatch().stop(stage.now);
+        stage.passes(at_api_server);
+        stage.ends(permit);
+        assert_eq!(stage.many(&account.namespace, account, 40).len(), expected, "{}", account.namespace);
+    }
+}
+
+#[test]
 fn an_account_has_no_more_permits_than_it_takes_requests() {
     let stage = Stage::new(32, &[shared()]);
     let one = stage.asks(&item("shop", "one"), &shared(), Urgency::Ordinary, 1);
@@ -232,14 +250,14 @@ fn longest_wait(attackers: usize, namespaces: usize) -> Duration {
         let (over, left) = std::mem::take(&mut running).into_iter().partition(|(end, _)| *end <= stage.now);
         running = left;
         for (_, permit) in Vec::from_iter::<Vec<(Instant, Permit)>>(over) {
-            if permit.account != victim {
-                looked.push(item(&permit.account.namespace, &permit.account.name));
+            if permit.given.account != victim {
+                looked.push(item(&permit.given.account.namespace, &permit.given.account.name));
             }
             stage.ends(permit);
         }
         for item in looked {
             let Some((end, permit)) = attack(&stage, &item) else { continue };
-            let is_victim = permit.account == victim;
+            let is_victim = permit.given.account == victim;
             if let Some(since) = wanted.filter(|_| is_victim) {
                 longest = longest.max(stage.now - since);
                 wanted = None;

@@ -12,6 +12,7 @@ use crate::{
     api::{Allow, Reason},
     engine::{
         EngineError,
+        stopwatch::{Stopwatch, timed},
         stores::{Key, ProviderKey},
     },
     lifecycle::{
@@ -172,7 +173,8 @@ impl Accounts {
         self.all().get(key)?.setup.as_ref().ok().map(|usable| usable.driver.clone())
     }
 
-    /// Returns the driver of the account of a credential in `namespace`.
+    /// Returns the driver of the account of a credential in `namespace`. Its calls are timed by
+    /// `stopwatch`.
     ///
     /// # Errors
     /// If the account cannot be called.
@@ -180,8 +182,11 @@ impl Accounts {
         &self,
         account: &ledger::Account,
         namespace: &str,
+        stopwatch: Arc<Stopwatch>,
     ) -> Result<Arc<dyn Provider>, EngineError> {
-        self.driver(&ProviderKey::of_account(account, namespace)).ok_or(EngineError::Gone("the provider"))
+        let provider = ProviderKey::of_account(account, namespace);
+        let driver = self.driver(&provider).ok_or(EngineError::Gone("the provider"))?;
+        Ok(timed(driver, stopwatch))
     }
 
     /// The account as a decision sees it; `None` before it has been probed.
