@@ -330,7 +330,8 @@ pub enum Reason {
     ///
     /// Do: correct the pair. A new pair is tried within seconds, the same one again every hour. If
     /// the cause was elsewhere and is mended, set the annotation `credwright.dev/try-again` of the
-    /// intake Secret to any new text, and the pair is tried at once.
+    /// intake Secret to any new text, and the pair is tried within seconds. Further changes are
+    /// tried once a minute.
     IntakeRefused,
     /// A person put a new pair into the intake Secret, or added its times.
     ///

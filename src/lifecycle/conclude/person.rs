@@ -29,6 +29,10 @@ impl Conclusion<'_> {
             .zip(pair)
             .map(|(provider, pair)| about::taking(&revision.request, provider, (pair, intake)));
         let about = about.unwrap_or_default();
+        let failed = self.world.document().and_then(|it| it.failures.get(&StepKind::Mint));
+        if failed.is_some_and(|record| record.about != about) {
+            self.report.memory.retried = Some(self.now);
+        }
         let client = revision.client_id.as_deref().unwrap_or_default();
         let title = provider.map_or("the provider", |it| it.capabilities.title);
         match outcome {

@@ -26,6 +26,10 @@ use super::{facts::Facts, waiting};
 /// The time for which an intake must be unchanged: people save, look, and save again.
 const STILL_FOR: SignedDuration = SignedDuration::from_secs(5);
 
+/// The pause between retries that a person asks for. Each is a call of the provider, and without a
+/// pause one tenant could send them all day.
+const RETRY_EVERY: SignedDuration = SignedDuration::from_mins(1);
+
 /// The content of the intake, from the object's point of view.
 enum Offer<'a> {
     /// Nothing, or not yet.
@@ -148,7 +152,7 @@ fn end(pair: &IntakePair, request: &Request) -> Option<Timestamp> {
 }
 
 /// One attempt at once for each content, and then with pauses: most refused pairs are refused
-/// again, until somebody changes or touches the Secret.
+/// again, until somebody changes or touches the Secret. That counts once a minute.
 fn take(
     facts: &Facts<'_>,
     provider: &UsableProvider,
@@ -163,12 +167,17 @@ fn take(
     }
     let intake = facts.object()?.spec.intake.as_ref();
     let about = about::taking(request, provider, (pair, intake));
-    let failed = facts.document().and_then(|it| it.failures.get(&StepKind::Mint));
-    if let Some(record) = failed.filter(|record| record.about == about) {
-        let again = backoff::next_attempt(StepKind::Mint, record);
+    if let Some(record) = facts.document().and_then(|it| it.failures.get(&StepKind::Mint)) {
+        let (again, reason, message) = if record.about == about {
+            (backoff::next_attempt(StepKind::Mint, record), record.reason, record.message.as_str())
+        } else {
+            let retried = facts.world.memory.retried.map_or(facts.now, |at| at.later(RETRY_EVERY));
+            let message =
+                "the intake Secret has changed again, and after a failure it is tried once a minute";
+            (retried, Reason::Verifying, message)
+        };
         if again > facts.now {
-            let message = backoff::with_next_attempt(&record.message, again);
-            return Some(Plan::rest_until(again, record.reason, message));
+            return Some(Plan::rest_until(again, reason, backoff::with_next_attempt(message, again)));
         }
     }
     if let Some(plan) = waiting::paused(provider) {

@@ -183,6 +183,8 @@ pub struct Memory {
     pub removals: BTreeMap<u32, Timestamp>,
     /// The number of repairs of the Secret in a row, and the time of the last one.
     pub repaired: Option<(u32, Timestamp)>,
+    /// The time at which the intake was last tried because it had changed after a failure.
+    pub retried: Option<Timestamp>,
     /// The time of the last reminder to a person.
     pub reminded: Option<Timestamp>,
     /// The time at which a ledger that was lost or deleted could not be recreated.

@@ -141,6 +141,27 @@ fn a_person_is_asked_and_what_they_make_is_taken() {
 }
 
 #[test]
+fn an_intake_that_keeps_changing_after_a_failure_is_tried_once_a_minute() {
+    let changed = |ago| refused(by_hand(), "a").holding(pair("b")).and(|it| it.world.memory.retried = ago);
+    check(vec![
+        ("the first change", changed(None), "take 1: FirstIssue"),
+        ("another one within the minute", changed(Some(noon() - seconds(59))), "rest: Verifying"),
+        ("after the minute", changed(Some(noon() - minutes(1))), "take 1: FirstIssue"),
+    ]);
+    let waits = decide(&changed(Some(noon() - seconds(20))).world(), noon()).at_rest();
+    assert_eq!(waits.wake.instant(), Some(noon() + seconds(40)));
+    assert!(waits.message.contains("the next attempt is at"), "{}", waits.message);
+
+    let retried = |scene: Scene| {
+        let world = scene.world();
+        let step = decide(&world, noon()).step().cloned().unwrap();
+        conclude(&world, &step, &Outcome::Tried { accepted: false }, noon()).memory.retried
+    };
+    assert_eq!(retried(by_hand().holding(pair("a"))), None, "the first attempt is no retry");
+    assert_eq!(retried(changed(None)), Some(noon()));
+}
+
+#[test]
 fn a_replacement_is_asked_for_in_time_and_taken_at_any_time() {
     let due = || by_hand().taken("a", days(80)).published();
     let working = || by_hand().taken("a", days(10)).published();
