@@ -266,11 +266,15 @@ impl<'a> Facts<'a> {
             self.world.memory.checked.filter(|(which, _)| *which == revision.revision).map(|(_, at)| at);
         if let Some(refused) = revision.refused_at.filter(|_| revision.dead_at.is_none()) {
             // Soon at first, then with growing pauses: it may be waiting for others, or for a
-            // person.
+            // person. Once it waits for nobody, because the others work or a person has judged
+            // them, the next refusal decides.
             let settle = self.capabilities(revision).map_or(SignedDuration::ZERO, |it| it.propagation);
+            let (shortest, longest) = (settle.max(LOOK_AGAIN), SETTLE_MAX.max(settle));
+            let decides = |it: &UsableProvider| suspect::is_its_own(it, &revision.account, refused, self.now);
+            let waits = !self.callable(revision).is_some_and(decides);
             let checked = checked.unwrap_or(refused);
             let wait = checked.duration_since(refused).part(4);
-            return checked.later(wait.clamp(settle.max(LOOK_AGAIN), SETTLE_MAX.max(settle)));
+            return checked.later(wait.clamp(shortest, if waits { longest } else { shortest }));
         }
         let uid = self.world.object_uid();
         let due = schedule::next_check(uid, revision, checked, self.world.operator.started);

@@ -48,8 +48,13 @@ pub(in crate::lifecycle) fn calling(
     provider: Option<&UsableProvider>,
 ) -> String {
     let account = format!("{:?}/{}", revision.account.kind, revision.account.name);
-    let which = if step == StepKind::Verify { revision.name.as_str() } else { "" };
-    naming::fingerprint(&[&account, which, provider.map_or("", |it| &it.setup)])
+    let setup = provider.map_or("", |it| &it.setup);
+    if step != StepKind::Verify {
+        return naming::fingerprint(&[&account, "", setup]);
+    }
+    // After a person has judged the account, all of its credentials are tried again.
+    let judged = provider.and_then(|it| it.standing.judged).map(|it| it.to_string());
+    naming::fingerprint(&[&account, &revision.name, setup, &judged.unwrap_or_default()])
 }
 
 /// Returns whether a failure is still about the current request, provider and content.

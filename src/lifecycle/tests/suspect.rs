@@ -8,6 +8,7 @@ use crate::{
     api::{ConditionType, ProviderKind, Reason},
     lifecycle::{
         conclude, decide,
+        failure::{Failure, FailureKind},
         ledger::{Edit, State},
         plan::{Outcome, Step, Wake},
         status,
@@ -153,6 +154,29 @@ fn when_a_person_has_judged_an_account_all_of_it_is_looked_at() {
     assert!(looked_at(days(1), minutes(20)), "though it is not in the sample");
     assert!(!looked_at(days(1), minutes(1)), "once");
     assert!(!looked_at(minutes(1), seconds(30)), "what is newer than the judgement is not meant by it");
+}
+
+#[test]
+fn what_is_refused_is_tried_again_soon_after_a_person_has_judged_the_account() {
+    let scene = || {
+        let scene = active().refused(minutes(40)).provider(|it| it.standing.usable = 10);
+        scene.and(|it| it.world.memory.checked = Some((1, noon() - minutes(2))))
+    };
+    let tries = |scene: Scene| decide(&scene.world(), noon()).step == Some(Step::Verify { revision: 1 });
+    let judged = |scene: Scene| scene.provider(|it| it.standing.judged = Some(noon() - minutes(30)));
+    assert!(!tries(suspect(scene())), "it waits for a person");
+    assert!(tries(judged(scene())));
+    let failed = |scene: Scene| {
+        let world = scene.clone().world();
+        let failure = Failure { kind: FailureKind::Rejected, retry_after: None, message: String::new() };
+        let step = Step::Verify { revision: 1 };
+        let report = conclude(&world, &step, &Outcome::Failed(failure), noon() - minutes(2));
+        scene.and(|it| {
+            report.edits.iter().for_each(|edit| it.document.apply(edit, noon() - minutes(2)).unwrap());
+        })
+    };
+    assert!(!tries(failed(scene())), "after a failure there is a pause");
+    assert!(tries(judged(failed(scene()))), "but not if a person has judged since");
 }
 
 #[test]
