@@ -119,7 +119,7 @@ fn beside_a_ledger_whose_object_goes_a_copy_is_in_the_way() {
 
 /// It is immutable, or a policy refuses to have it written: nothing can be revoked by it.
 #[test]
-fn one_that_cannot_be_written_for_the_length_of_the_deadline_is_put_on_record_and_the_object_goes() {
+fn one_that_cannot_be_written_until_the_deadline_is_put_on_record_and_the_object_goes() {
     let both = || a_credential().revoking().issued(days(10)).published();
     let refused = |ago, abandoned: &[u32]| Memory {
         unwritable: Some(noon() - minutes(ago)),
@@ -132,8 +132,8 @@ fn one_that_cannot_be_written_for_the_length_of_the_deadline_is_put_on_record_an
     };
     let late = || both().deleting_for(minutes(30));
     assert_eq!(plan(late(), Memory::default()), "record StartRevoking [2]");
-    assert_eq!(plan(late(), refused(9, &[])), "record StartRevoking [2]", "it is tried until the deadline");
-    assert_eq!(plan(late(), refused(10, &[])), "abandon 1: NotRevoked");
+    assert_eq!(plan(late(), refused(0, &[])), "record StartRevoking [2]", "it may be a policy in change");
+    assert_eq!(plan(late(), refused(1, &[])), "abandon 1: NotRevoked", "a restart extends no deadline");
     assert_eq!(plan(late(), refused(10, &[1])), "abandon 2: NotRevoked");
     assert_eq!(plan(late(), refused(10, &[1, 2])), "ReleaseObject");
     assert_eq!(plan(both(), refused(10, &[])), "revoke 1", "an object that lives is not given up");
@@ -151,6 +151,7 @@ fn one_that_cannot_be_written_for_the_length_of_the_deadline_is_put_on_record_an
         (world.subject.object, world.targets) = (None, Vec::new());
         in_words(&decide(&world, noon()))
     };
+    assert_eq!(gone(refused(9, &[])), "record StartRevoking [2]", "nothing says when it was deleted");
     assert_eq!(gone(refused(10, &[])), "abandon 1: NotRevoked");
     assert_eq!(gone(refused(10, &[1, 2])), "ReleaseLedger");
 }

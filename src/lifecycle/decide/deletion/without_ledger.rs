@@ -2,6 +2,8 @@
 //! be used to revoke its credentials, or none that can be written. The credentials in the ledger,
 //! its copy or status are recorded, so that the object can be deleted and nothing is forgotten.
 
+use jiff::SignedDuration;
+
 use crate::{
     api::{AbandonedKind, CredentialStatus, Reason, ledger_name},
     lifecycle::{
@@ -20,10 +22,14 @@ use crate::{
     },
 };
 
-use super::{abandonment, deadline, lives_on, release_target, retains};
+use super::{abandonment, deadline, ending_since, lives_on, release_target, retains};
 
 /// The reason for putting on record the credentials that a copy lists.
 const NO_LEDGER: &str = "its ledger was deleted and could not be recreated";
+
+/// The shortest time of refusals after which a ledger counts as not writable: a role or a policy
+/// may just be being changed.
+const REFUSED_FOR: SignedDuration = SignedDuration::from_mins(1);
 
 /// The object is being deleted and its ledger cannot be had.
 pub(in crate::lifecycle) fn check(facts: &Facts<'_>) -> Option<Plan> {
@@ -40,9 +46,12 @@ pub(in crate::lifecycle) fn check(facts: &Facts<'_>) -> Option<Plan> {
     }
 }
 
-/// Returns whether the deletion continues without the ledger, because the API server has refused to
-/// write it for the length of the deadline: it is immutable, or a policy refuses it. It cannot be
-/// used to revoke, since each revocation begins with a write.
+/// Returns whether the deletion continues without the ledger, because the API server refuses to
+/// write it and the deadline has passed: it is immutable, or a policy refuses it. It cannot be used
+/// to revoke, since each revocation begins with a write.
+///
+/// The deadline is counted from the deletion, so that a restart does not extend it. Only a ledger
+/// whose object was deleted by force, and which cannot say when, is given the whole time again.
 pub(in crate::lifecycle) fn ledger_is_given_up(facts: &Facts<'_>) -> bool {
     let LedgerView::Present { document, held: true, .. } = &facts.world.ledger else { return false };
     let Some(since) = facts.world.memory.unwritable.filter(|_| facts.world.is_ending() && !document.closed)
@@ -50,8 +59,10 @@ pub(in crate::lifecycle) fn ledger_is_given_up(facts: &Facts<'_>) -> bool {
         return false;
     };
     let own = facts.world.deleting() && document.object_uid == facts.world.object_uid();
-    let of_object = if own { deadline(facts) } else { since };
-    of_object.max(since.later(facts.world.operator.revocation_deadline)) <= facts.now
+    let longest = facts.world.operator.revocation_deadline;
+    let dated = own || ending_since(facts).is_some();
+    let deadline = if dated { deadline(facts) } else { since.later(longest) };
+    deadline.max(since.later(REFUSED_FOR.min(longest))) <= facts.now
 }
 
 /// The ledger cannot be written: its credentials are recorded first, and then the finalizer of the
