@@ -1,5 +1,7 @@
 //! The policies of charts/credwright/files/admission.yaml refuse at admission what the operator would otherwise only say in a status.
 
+use std::io::Write;
+
 use credwright::api::ApiCredential;
 use credwright_harness::controlplane::{ControlPlane, ControlPlaneOptions};
 use k8s_openapi::api::{
@@ -12,9 +14,10 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use crate::support::{Scene, install_crds};
+use crate::support::{Scene, install_crds, rights};
 
-const POLICIES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/credwright/files/admission.yaml");
+const POLICIES: &str =
+    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/charts/credwright/files/admission.yaml"));
 const TENANT: &str = "a-tenant";
 
 /// Somebody who may write ApiCredentials and Secrets in the scene's namespace, and nothing else.
@@ -69,11 +72,21 @@ async fn set_up(name: &str) -> (ControlPlane, Scene, Client) {
     let control_plane = ControlPlane::start(ControlPlaneOptions::default()).await.unwrap();
     install_crds(&control_plane.client().await.unwrap()).await;
     let scene = Scene::on(control_plane.cluster(), name).await;
-    let applied = control_plane.cluster().kubectl().args(["apply", "-f", POLICIES]).output().unwrap();
-    assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
+    apply_policies(&control_plane, &scene);
     let tenants = tenant(&scene, &control_plane).await;
     in_force(&scene, &tenants).await;
     (control_plane, scene, tenants)
+}
+
+/// Applies the policies, in which the operator of `home` is Credwright.
+pub(crate) fn apply_policies(control_plane: &ControlPlane, home: &Scene) {
+    let (default, own) =
+        ("system:serviceaccount:credwright-system:credwright", rights::user(&home.namespace));
+    assert!(POLICIES.contains(default));
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(POLICIES.replace(default, &own).as_bytes()).unwrap();
+    let applied = control_plane.cluster().kubectl().args(["apply", "-f"]).arg(file.path()).output().unwrap();
+    assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
 }
 
 /// A policy that is new refuses nothing, and then everything until it has seen its parameters.
@@ -241,6 +254,60 @@ async fn hands_on_ledgers_are_refused_at_admission() {
     scene.delete("orders").await;
     scene.goes("orders").await;
     assert_eq!((scene.made().len(), scene.provider.record().live().len()), (1, 0));
+    operator.stop().await;
+}
+
+/// RBAC lets it write every Secret, so whoever has its token could have one of a stronger account made, and read it.
+#[tokio::test(flavor = "multi_thread")]
+async fn credwrights_own_service_account_writes_no_secret_of_others_and_no_token() {
+    let (control_plane, scene, _) = set_up("own-secrets").await;
+    let operator = scene.operator().await;
+    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    let secret = |name: &str, type_: &str, labels: Value| -> Secret {
+        let metadata = json!({ "name": name, "labels": labels });
+        serde_json::from_value(json!({ "metadata": metadata, "type": type_ })).unwrap()
+    };
+    let stranger = secret("stranger", "Opaque", json!({}));
+    scene.api::<Secret>().create(&PostParams::default(), &stranger).await.unwrap();
+    let own = acting_as(&control_plane, &rights::user(&scene.namespace)).await;
+    let secrets: Api<Secret> = Api::namespaced(own, &scene.namespace);
+    let delete = DeleteParams { dry_run: true, ..DeleteParams::default() };
+    scene
+        .wait("orders", "the policy is in force", async || secrets.delete("stranger", &delete).await.is_err())
+        .await;
+    let refused = |why: String, part: &str| assert!(why.contains(part), "{why}");
+    let (post, params) = (PostParams::default(), PatchParams::default());
+    refused(secrets.delete("stranger", &delete).await.unwrap_err().to_string(), "writes and deletes only");
+    let marked = json!({ "credwright.dev/role": "target" });
+    for metadata in [json!({ "labels": marked }), json!({ "finalizers": ["credwright.dev/login"] })] {
+        let patch = Patch::Merge(json!({ "metadata": metadata }));
+        refused(
+            secrets.patch("stranger", &params, &patch).await.unwrap_err().to_string(),
+            "writes and deletes",
+        );
+    }
+    for (type_, labels, part) in [
+        ("Opaque", json!({}), "writes and deletes only"),
+        ("kubernetes.io/service-account-token", marked.clone(), "no tokens of service accounts"),
+        ("bootstrap.kubernetes.io/token", marked.clone(), "no tokens of service accounts"),
+    ] {
+        let mut made = secret("made", type_, labels);
+        let of = ("kubernetes.io/service-account.name".to_owned(), "default".to_owned());
+        made.metadata.annotations = Some([of].into());
+        refused(secrets.create(&post, &made).await.unwrap_err().to_string(), part);
+    }
+
+    // A Secret whose marks a tenant has taken off is put right, and in the end it goes.
+    let bare = json!({ "metadata": { "labels": { "credwright.dev/role": null } }, "data": null });
+    scene.merge_secret("orders", bare).await;
+    scene
+        .wait("orders", "its Secret is put right", async || {
+            scene.secret("orders").await.is_some_and(|it| it.data.is_some_and(|data| !data.is_empty()))
+        })
+        .await;
+    scene.delete("orders").await;
+    scene.goes("orders").await;
+    scene.wait("orders", "its Secret goes", async || scene.secret("orders").await.is_none()).await;
     operator.stop().await;
 }
 

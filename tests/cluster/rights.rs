@@ -11,6 +11,7 @@ use credwright_harness::controlplane::{ControlPlane, ControlPlaneOptions};
 use serde_json::{Value, json};
 
 use crate::{
+    admission::apply_policies,
     stage::hours,
     support::{Running, Scene, eventually, install_crds, power::Line, rights},
 };
@@ -185,6 +186,8 @@ async fn no_right_is_missing_and_none_is_never_used() {
     install_crds(&control_plane.client().await.unwrap()).await;
     let home = Scene::on(control_plane.cluster(), "home").await;
     let tenant = home.neighbour("tenant").await;
+    // A write that its own policy refuses is in the log like one that lacks a right.
+    apply_policies(&control_plane, &home);
     live_in_one(&home, &tenant).await;
     live_everywhere(&home, &tenant, true).await;
     live_everywhere(&home, &tenant, false).await;
