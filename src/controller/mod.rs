@@ -139,7 +139,7 @@ impl Operator {
     /// Runs until `shutdown`, or until another process has taken the Lease. Both end alike: nothing
     /// new is started, a create that was sent is waited for and its answer written down, and
     /// repeatable steps have [`Options::wind_down`] to end. Then the Lease is released, if it is
-    /// ours.
+    /// ours, and sessions at providers are ended.
     ///
     /// # Errors
     /// If another process has taken the Lease: this one has to start again.
@@ -154,7 +154,13 @@ impl Operator {
         if let Some(candidate) = &self.candidate {
             candidate.step_down().await;
         }
-        lost.into_inner().map_or(Ok(()), Err)
+        match lost.into_inner() {
+            Some(lost) => Err(lost),
+            None => {
+                self.engine.close_accounts().await;
+                Ok(())
+            }
+        }
     }
 
     /// Stands for the Lease, if there is one. Ends a while after it was lost, if the started work

@@ -5,6 +5,7 @@
 
 mod account;
 mod build;
+mod closing;
 mod health;
 mod holding;
 mod listing;
@@ -54,9 +55,10 @@ impl Engine {
         turns: &mut dyn Turns,
     ) -> Result<Tended, EngineError> {
         let Some(object) = self.stores.providers.get(key) else {
-            let changed = self.accounts.all().remove(key).is_some();
+            let before = self.accounts.all().remove(key);
             self.accounts.strays.replace(key, HashMap::new());
-            return Ok(Tended { changed, ..Tended::default() });
+            self.close_former(key, before.as_ref(), turns).await;
+            return Ok(Tended { changed: before.is_some(), ..Tended::default() });
         };
         let before = self.accounts.all().get(key).cloned();
         let (built, unread) = match self.built_account(key, &object, before.clone()).await {
@@ -65,6 +67,7 @@ impl Engine {
             Err(error) => return Err(error),
         };
         self.accounts.keep(key, built);
+        self.close_former(key, before.as_ref(), turns).await;
         let waits = !self.probe(key, turns).await;
         let held = self.tend_finalizers(key, &object).await;
         let Some(mut account) = self.accounts.all().get(key).cloned() else {

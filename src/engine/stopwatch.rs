@@ -139,6 +139,10 @@ impl Provider for Timed {
     async fn revoke(&self, target: &RevokeRequest) -> Result<Revocation, Failure> {
         self.stopwatch.time(self.driver.revoke(target)).await
     }
+
+    async fn close(&self) {
+        self.stopwatch.time(self.driver.close()).await;
+    }
 }
 
 #[cfg(test)]

@@ -90,6 +90,10 @@ impl<P: Provider> Provider for Bounded<P> {
     async fn revoke(&self, target: &RevokeRequest) -> Result<Revocation, Failure> {
         ending(self.driver.revoke(target)).await
     }
+
+    async fn close(&self) {
+        self.driver.close().await;
+    }
 }
 
 fn untrue(what: &str, why: &str) -> Failure {

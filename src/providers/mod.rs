@@ -80,6 +80,10 @@ pub trait Provider: Send + Sync {
     async fn revoke(&self, _target: &RevokeRequest) -> Result<Revocation, Failure> {
         Err(by_hand())
     }
+
+    /// Ends what the login has opened at the provider, such as a session, if there is anything.
+    /// Called when this driver is no longer used; it takes some seconds at the most.
+    async fn close(&self) {}
 }
 
 /// Returns whether a text can be one half of a pair: RFC 6749 (appendices A.1 and A.2) spells both

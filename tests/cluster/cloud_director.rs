@@ -2,7 +2,7 @@
 
 use credwright::api::CredentialProvider;
 use credwright_simulator::{
-    Simulator,
+    Operation, Outcome, Simulator,
     cloud_director::{self, Options},
 };
 use serde_json::json;
@@ -66,6 +66,30 @@ async fn workloads_read_an_api_token_by_the_name_that_its_clients_know() {
     let is_gone = async || director.record().live().is_empty();
     scene.wait("orders", "the token is deleted", is_gone).await;
     operator.stop().await;
+}
+
+/// Sites limit how many sessions a user may have.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_ends_with_its_provider_and_with_the_process() {
+    let scene = Scene::new("director-sessions").await;
+    let director = a_director(&scene, |_| {}, password).await;
+    let operator = scene.operator().await;
+    let opened = || director.record().arrived(Operation::Token);
+    let ended = || {
+        let ended = (Operation::Other, Outcome::Answered(204));
+        director.record().endings().get(&ended).copied().unwrap_or_default()
+    };
+    scene.wait("director", "it has logged in", async || opened() == 1).await;
+    scene.delete_provider("director").await;
+    scene.wait("director", "the session of the provider has ended", async || ended() == 1).await;
+    let spec = json!({
+        "cloudDirector": { "baseUrl": director.base_url(), "org": "acme" },
+        "login": { "secretRef": { "name": "director-admin" } },
+    });
+    scene.create_provider("director", spec).await;
+    scene.wait("director", "it has logged in again", async || opened() == 2).await;
+    operator.stop().await;
+    assert_eq!((opened(), ended()), (2, 2));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -35,6 +35,8 @@ pub(super) struct Reachable {
     account: String,
     /// The obstacle to a call now, if there is one.
     pause: Option<String>,
+    /// True if the driver was built for one attempt.
+    is_temporary: bool,
 }
 
 /// The outcome of an attempt.
@@ -81,7 +83,7 @@ impl Engine {
         let same = may_be(&of.account, &view.fingerprint);
         let pause = view.paused.map(|pause| pause.message);
         let driver = self.accounts.driver(&key)?;
-        Some(Reachable { driver, account: view.fingerprint, pause }).filter(|_| same)
+        Some(Reachable { driver, account: view.fingerprint, pause, is_temporary: false }).filter(|_| same)
     }
 
     fn reachable_as_stored(
@@ -98,7 +100,8 @@ impl Engine {
         let login = material.spec.needs_login.then_some(&material.login);
         let meter = self.meter(&provider_of(record));
         let driver = registry::build(settings, login, &egress, meter).ok()?;
-        Some(Reachable { driver, account: record.spec.provider.account.clone(), pause: None })
+        let account = record.spec.provider.account.clone();
+        Some(Reachable { driver, account, pause: None, is_temporary: true })
     }
 
     /// Returns whether anything uses the client that `record` is about. Only ledgers count: tenants
@@ -121,6 +124,9 @@ impl Engine {
         turns: &mut dyn Turns,
     ) -> Attempt {
         let attempt = self.end_abandoned(record, reachable, material).await;
+        if reachable.is_temporary {
+            reachable.driver.close().await;
+        }
         turns.end();
         attempt
     }

@@ -162,7 +162,7 @@ fn what_is_refused_is_tried_again_soon_after_a_person_has_judged_the_account() {
         let scene = active().refused(minutes(40)).provider(|it| it.standing.usable = 10);
         scene.and(|it| it.world.memory.checked = Some((1, noon() - minutes(2))))
     };
-    let tries = |scene: Scene| decide(&scene.world(), noon()).step == Some(Step::Verify { revision: 1 });
+    let tries = |scene: Scene| decide(&scene.world(), noon()).step() == Some(&Step::Verify { revision: 1 });
     let judged = |scene: Scene| scene.provider(|it| it.standing.judged = Some(noon() - minutes(30)));
     assert!(!tries(suspect(scene())), "it waits for a person");
     assert!(tries(judged(scene())));

@@ -251,6 +251,10 @@ impl Provider for CloudDirector {
         }
         self.delete(&Call::revoke("the delete request"), &target.client_id).await
     }
+
+    async fn close(&self) {
+        self.site.close_current().await;
+    }
 }
 
 impl CloudDirector {

@@ -27,7 +27,7 @@ const AUTH_CONTEXT: HeaderName = HeaderName::from_static("x-vmware-vcloud-auth-c
 /// The time for which a session is kept if its answer does not say when it ends: the vendor's
 /// default. Should it end earlier, the 401 says so.
 const LIFE: Duration = Duration::from_mins(30);
-/// The time that a new session waits for the one before it to be ended.
+/// The longest time for ending a session.
 const CLOSING: Duration = Duration::from_secs(5);
 
 /// The addresses of an organization, and its API version.
@@ -79,10 +79,18 @@ impl Site {
         self.versioned(method, &self.session, "application/json").bearer_auth(token.expose_secret())
     }
 
-    /// Ends the session before the new one. Sites limit how many a user may have. One that cannot
-    /// be ended is over when it has been idle for long enough.
+    /// Ends the current session, if there is one.
+    pub(super) async fn close_current(&self) {
+        let session = self.known().session.take();
+        if let Some(token) = session {
+            self.close(&token).await;
+        }
+    }
+
+    /// Ends a session that is no longer needed. Sites limit how many a user may have. One that
+    /// cannot be ended is over when it has been idle for long enough.
     async fn close(&self, token: &SecretString) {
-        let call = Call::read(Operation::Login, "the request that ends the earlier session");
+        let call = Call::read(Operation::Login, "the request that ends a session");
         let ended = self.http.send(&call, || self.current_session(Method::DELETE, token));
         let _ = tokio::time::timeout(CLOSING, ended).await;
     }

@@ -46,6 +46,20 @@ async fn a_look_opens_no_session_and_a_new_session_ends_the_one_before() -> Resu
 }
 
 #[tokio::test]
+async fn a_driver_that_is_no_longer_used_ends_its_session() -> Result<()> {
+    let subject = start().await?;
+    created(&subject).await?;
+    for _ in 0..2 {
+        subject.provider.close().await;
+    }
+    let ended = (Operation::Other, Outcome::Answered(204));
+    assert_eq!(subject.simulator.record().endings().get(&ended), Some(&1), "once");
+    subject.provider.find("kw").await.map_err(shown)?;
+    assert_eq!(arrived(&subject, Operation::Token), 2, "a step that still uses it logs in again");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_session_may_end_between_the_two_steps() -> Result<()> {
     let subject = start().await?;
     let gate = subject.faults().gate_after(Operation::Create);
