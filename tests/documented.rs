@@ -7,8 +7,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-const PAGES: [&str; 3] = ["docs/reliability.md", "docs/threat-model.md", FAILURES];
+const PAGES: [&str; 4] = ["docs/reliability.md", "docs/threat-model.md", FAILURES, FINDINGS];
 const FAILURES: &str = "docs/failures.md";
+const FINDINGS: &str = "docs/findings.md";
+/// How many faults each audit found.
+const FOUND: [(char, u32); 4] = [('A', 23), ('B', 15), ('C', 18), ('D', 11)];
 /// How many stories of other systems there are.
 const STORIES: u32 = 38;
 
@@ -49,6 +52,26 @@ fn every_story_of_another_system_is_told_once_with_the_tests_that_begin_with_its
     let strangers: Vec<&String> =
         there.iter().filter(|it| numbered(it).is_some_and(|it| !numbers.contains(&it))).collect();
     assert!(strangers.is_empty(), "no story has the number of {strangers:#?}");
+}
+
+#[test]
+fn every_finding_of_an_audit_is_told_once_with_a_test() {
+    let there = all_tests();
+    let page = fs::read_to_string(root().join(FINDINGS)).unwrap();
+    let rows: Vec<Vec<&str>> = page
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .map(|line| line.trim_matches(['|', ' ']).split(" | ").collect())
+        .collect();
+    let numbers: Vec<String> = rows.iter().map(|row| row[0].trim_matches('`').to_owned()).collect();
+    let all = FOUND.iter().flat_map(|(audit, count)| (1..=*count).map(move |it| format!("{audit}{it}")));
+    assert_eq!(numbers, all.collect::<Vec<_>>());
+    for row in &rows {
+        let named: BTreeSet<String> = quoted_in(row[2]).map(str::to_owned).collect();
+        assert!(!named.is_empty(), "no test shows that {} is gone", row[0]);
+        let missing: Vec<&String> = named.difference(&there).collect();
+        assert!(missing.is_empty(), "{} names tests that do not exist: {missing:#?}", row[0]);
+    }
 }
 
 /// A row of the table of stories, with its number.
