@@ -78,7 +78,7 @@ pub struct AllowedNamespaces {
     #[schemars(schema_with = "label_selector")]
     #[x_kube(
         validation = Rule::new("!has(self.matchExpressions) || self.matchExpressions.all(e, e.operator in ['In', 'NotIn'] ? has(e.values) && size(e.values) > 0 : !has(e.values) || size(e.values) == 0)")
-            .message("selector.matchExpressions takes values with the operators In and NotIn, and none with Exists and DoesNotExist")
+            .message("selector.matchExpressions must have values for the operators In and NotIn, and none for Exists and DoesNotExist")
     )]
     pub selector: Option<LabelSelector>,
 }

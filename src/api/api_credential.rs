@@ -43,13 +43,13 @@ use super::{
     printcolumn(name = "CLIENT ID", type_ = "string", json_path = ".status.clientId", priority = 1),
     selectable = ".spec.providerRef.name",
     validation = Rule::new("size(self.metadata.name) <= 240")
-        .message("metadata.name has at most 240 characters, so that its ledger's name fits into a Secret's"),
+        .message("metadata.name must have at most 240 characters: the name of its ledger is longer, and a Secret's name has at most 253"),
     validation = Rule::new("!self.metadata.name.endsWith('.credwright') && !self.metadata.name.endsWith('.credwright-copy')")
-        .message("metadata.name cannot end in .credwright or .credwright-copy: its Secret would be another object's ledger"),
+        .message("metadata.name must not end in .credwright or .credwright-copy: these names are reserved for ledgers"),
     validation = Rule::new(
         "!has(self.spec.intake) || self.spec.intake.secretName != (has(self.spec.secret) && has(self.spec.secret.name) ? self.spec.secret.name : self.metadata.name)"
     )
-    .message("intake.secretName must be another Secret than secret.name: the one is yours, the other is written by Credwright"),
+    .message("intake.secretName and secret.name must be two Secrets: Credwright reads the first and writes the second (default: metadata.name)"),
 )]
 #[cfg_attr(test, kube(cel))]
 #[serde(rename_all = "camelCase")]
@@ -57,16 +57,16 @@ use super::{
     validation = where_given(&["rotation.renewBefore"], "duration(self.rotation.renewBefore) < duration(self.lifetime)")
         .message("rotation.renewBefore must be shorter than lifetime"),
     validation = where_given(&["rotation.overlap"], "duration(self.rotation.overlap) <= duration(self.lifetime)")
-        .message("rotation.overlap cannot be longer than lifetime"),
+        .message("rotation.overlap must not be longer than lifetime"),
     validation = where_given(
         &["rotation.overlap", "rotation.renewBefore"],
         "duration(self.rotation.overlap) <= duration(self.lifetime) - duration(self.rotation.renewBefore)"
     )
-    .message("rotation.overlap can be at most lifetime minus rotation.renewBefore: the next rotation begins then"),
+    .message("rotation.overlap must be at most lifetime minus rotation.renewBefore, which is when the next rotation begins"),
     validation = Rule::new(
         "(has(self.secret) && has(self.secret.type) ? self.secret.type : 'Opaque') == (has(oldSelf.secret) && has(oldSelf.secret.type) ? oldSelf.secret.type : 'Opaque')"
     )
-    .message("secret.type cannot be changed: Kubernetes does not let a Secret change its type")
+    .message("secret.type cannot be changed, because a Secret's type is immutable: create another ApiCredential with another secret.name")
 )]
 pub struct ApiCredentialSpec {
     /// The provider that issues the credential.
@@ -77,7 +77,7 @@ pub struct ApiCredentialSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 120))]
     #[x_kube(validation = Rule::new("self.matches('^[A-Za-z0-9]([A-Za-z0-9 ._-]*[A-Za-z0-9])?$')")
-        .message("name takes letters, digits, spaces, dots, underscores and dashes, and begins and ends with a letter or digit"))]
+        .message("name must consist of letters, digits, spaces, dots, underscores and dashes, and must begin and end with a letter or digit"))]
     pub name: Option<String>,
 
     /// Scopes, in the spelling that the provider uses for creation. A change issues a new
@@ -85,7 +85,7 @@ pub struct ApiCredentialSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), inner(length(min = 1, max = 256)), extend("x-kubernetes-list-type" = "set"))]
     #[x_kube(validation = Rule::new("self.all(it, it.matches('^[!-~]([ -~]*[!-~])?$'))")
-        .message("each of scopes takes printable ASCII characters, and begins and ends with one that is no space"))]
+        .message("each scope must consist of printable ASCII characters, and must not begin or end with a space"))]
     pub scopes: Vec<String>,
 
     /// The longest life of one credential. Default: as long as the provider allows. A change issues
@@ -259,7 +259,7 @@ pub struct SecretOutput {
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = Rule::new(
         "!(self in ['kubernetes.io/service-account-token', 'bootstrap.kubernetes.io/token']) && !self.startsWith('credwright.dev/')"
-    ).message("secret.type cannot be a service account token, a bootstrap token or one of Credwright's own types"))]
+    ).message("secret.type must not be a service account token, a bootstrap token or one of Credwright's own types"))]
     pub type_: Option<String>,
 
     /// New names for the default keys (client_id, client_secret, token_url, scope, expires_at and
@@ -268,7 +268,7 @@ pub struct SecretOutput {
     #[schemars(extend("maxProperties" = 32), schema_with = "key_names")]
     #[x_kube(validation = longest_key("keys", 253))]
     #[x_kube(validation = Rule::new("self.all(k, self[k] == '' || self[k].matches('^[-._a-zA-Z0-9]+$'))")
-        .message("keys must be renamed to letters, digits, dashes, underscores and dots, or to an empty text to leave them out"))]
+        .message("each value of keys must consist of letters, digits, dashes, underscores and dots, or be empty to leave the key out"))]
     pub keys: BTreeMap<String, String>,
 
     /// Whole files, by key: MiniJinja templates over the default keys, for example `CLIENT_ID={{
@@ -278,9 +278,9 @@ pub struct SecretOutput {
     #[schemars(extend("maxProperties" = 16), schema_with = "bounded_templates")]
     #[x_kube(validation = longest_key("template", 253))]
     #[x_kube(validation = Rule::new("self.map(k, size(self[k])).sum() <= 65536")
-        .message("templates take at most 65536 characters together"))]
+        .message("all templates together must have at most 65536 characters"))]
     #[x_kube(validation = Rule::new("self.all(k, k.matches('^[-._a-zA-Z0-9]+$'))")
-        .message("keys of templates take letters, digits, dashes, underscores and dots"))]
+        .message("keys of template must consist of letters, digits, dashes, underscores and dots"))]
     pub template: BTreeMap<String, String>,
 
     /// During an overlap, also publish previous_client_id and previous_client_secret.
@@ -291,14 +291,14 @@ pub struct SecretOutput {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 32), schema_with = "label_values")]
     #[x_kube(validation = longest_key("labels", 317))]
-    #[x_kube(validation = Rule::new("self.all(k, !k.startsWith('credwright.dev/'))").message("labels under credwright.dev/ are Credwright's own"))]
+    #[x_kube(validation = Rule::new("self.all(k, !k.startsWith('credwright.dev/'))").message("labels under credwright.dev/ are reserved for Credwright: use another prefix"))]
     pub labels: BTreeMap<String, String>,
 
     /// Annotations for the Secret. Those of this object are not copied.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 32), schema_with = "annotation_values")]
     #[x_kube(validation = longest_key("annotations", 317))]
-    #[x_kube(validation = Rule::new("self.all(k, !k.startsWith('credwright.dev/'))").message("annotations under credwright.dev/ are Credwright's own"))]
+    #[x_kube(validation = Rule::new("self.all(k, !k.startsWith('credwright.dev/'))").message("annotations under credwright.dev/ are reserved for Credwright: use another prefix"))]
     pub annotations: BTreeMap<String, String>,
 }
 

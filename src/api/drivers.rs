@@ -22,7 +22,7 @@ pub use expereo::{Expereo, ExpereoAnswer, ExpereoPaging};
 fn without_query(field: &str) -> Rule {
     Rule::new("isURL(self) && self.matches('^https?://[^/?#@]+(/[^?#]*)?$')").message(
         format!(
-            "{field} must be an absolute http(s) URL without user, query and fragment, such as https://api.example.com"
+            "{field} must be an absolute http(s) URL without user, query or fragment, such as https://api.example.com"
         )
         .as_str(),
     )
@@ -32,7 +32,7 @@ fn without_query(field: &str) -> Rule {
 fn endpoint(field: &str) -> Rule {
     Rule::new("isURL(self) && self.matches('^https?://[^/?#@]+([/?][^#]*)?$')").message(
         format!(
-            "{field} must be an absolute http(s) URL without user and fragment, such as https://api.example.com/token"
+            "{field} must be an absolute http(s) URL without user or fragment, such as https://api.example.com/token"
         )
         .as_str(),
     )
@@ -40,8 +40,10 @@ fn endpoint(field: &str) -> Rule {
 
 /// Makes the account's address immutable, because ledgers store it.
 fn fixed(field: &str) -> Rule {
-    Rule::new("self == oldSelf")
-        .message(format!("{field} names the account and cannot be changed: create another provider").as_str())
+    let message = format!(
+        "{field} identifies the account and cannot be changed: create another provider and point providerRef at it"
+    );
+    Rule::new("self == oldSelf").message(message.as_str())
 }
 
 /// An optional feature of an API.
@@ -102,20 +104,20 @@ pub struct CloudDirector {
     /// The organization's name. `System` is the provider's own organization.
     #[schemars(length(min = 1, max = 128))]
     #[x_kube(validation = fixed("org"), validation = Rule::new("self.matches('^[A-Za-z0-9._ -]+$')")
-        .message("org must be the organization's name as it stands in the portal's address"))]
+        .message("org must be the organization's name as in the portal's URL: letters, digits, spaces, dots, underscores and dashes"))]
     pub org: String,
 
     /// The organization's UUID, for a system administrator who works inside it (tenant context).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = Rule::new("self.matches('^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$')")
-        .message("orgId must be a bare UUID, without urn:vcloud:org: before it"))]
+        .message("orgId must be a UUID without the prefix urn:vcloud:org:"))]
     #[schemars(length(max = 64))]
     pub org_id: Option<String>,
 
     /// The API version, such as 37.0. Default: a version that both the server and Credwright
     /// support. API tokens need 36.1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = Rule::new("self.matches('^[0-9]+[.][0-9]+$')").message("apiVersion must be a number such as 37.0"))]
+    #[x_kube(validation = Rule::new("self.matches('^[0-9]+[.][0-9]+$')").message("apiVersion must be two numbers with a dot between them, such as 37.0"))]
     #[schemars(length(max = 16))]
     pub api_version: Option<String>,
 }
@@ -125,18 +127,18 @@ pub struct CloudDirector {
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("has(self.cloudId) != has(self.baseUrl)").message("set either cloudId or baseUrl"),
+    validation = Rule::new("has(self.cloudId) != has(self.baseUrl)").message("set exactly one of cloudId and baseUrl"),
     validation = Rule::new(
         "(has(self.cloudId) ? self.cloudId : '') == (has(oldSelf.cloudId) ? oldSelf.cloudId : '') && (has(self.baseUrl) ? self.baseUrl : '') == (has(oldSelf.baseUrl) ? oldSelf.baseUrl : '')"
     )
-    .message("cloudId and baseUrl name the account and cannot be changed: create another provider")
+    .message("cloudId and baseUrl identify the account and cannot be changed: create another provider and point providerRef at it")
 )]
 pub struct CloudConnexa {
     /// The account's Cloud ID. The URL of the API is `https://CLOUD-ID.api.openvpn.com`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63))]
     #[x_kube(validation = Rule::new("self.matches('^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$')")
-        .message("cloudId must be letters, digits and dashes: the first part of CLOUD-ID.api.openvpn.com"))]
+        .message("cloudId must consist of letters, digits and dashes: it is the first part of CLOUD-ID.api.openvpn.com"))]
     pub cloud_id: Option<String>,
 
     /// The URL of the API, instead of `cloudId`.
@@ -167,11 +169,11 @@ impl Default for CloudConnexa {
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("has(self.region) != has(self.baseUrl)").message("set either region or baseUrl"),
+    validation = Rule::new("has(self.region) != has(self.baseUrl)").message("set exactly one of region and baseUrl"),
     validation = Rule::new(
         "(has(self.region) ? self.region : '') == (has(oldSelf.region) ? oldSelf.region : '') && (has(self.baseUrl) ? self.baseUrl : '') == (has(oldSelf.baseUrl) ? oldSelf.baseUrl : '')"
     )
-    .message("region and baseUrl name the account and cannot be changed: create another provider")
+    .message("region and baseUrl identify the account and cannot be changed: create another provider and point providerRef at it")
 )]
 pub struct VonageContactCenter {
     /// The account's region.
@@ -218,13 +220,13 @@ pub enum VonageHosts {
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("has(self.issuer) != (has(self.registrationEndpoint) && has(self.tokenEndpoint))")
-        .message("set either issuer (its metadata is looked up, RFC 8414) or both registrationEndpoint and tokenEndpoint"),
+        .message("set either issuer, whose metadata (RFC 8414) Credwright reads, or both registrationEndpoint and tokenEndpoint"),
     validation = Rule::new("has(self.registrationEndpoint) == has(self.tokenEndpoint)")
-        .message("registrationEndpoint and tokenEndpoint go together"),
+        .message("set registrationEndpoint and tokenEndpoint together, or neither of them"),
     validation = Rule::new(
         "(has(self.issuer) ? self.issuer : '') == (has(oldSelf.issuer) ? oldSelf.issuer : '') && (has(self.registrationEndpoint) ? self.registrationEndpoint : '') == (has(oldSelf.registrationEndpoint) ? oldSelf.registrationEndpoint : '')"
     )
-    .message("issuer and registrationEndpoint name the account and cannot be changed: create another provider")
+    .message("issuer and registrationEndpoint identify the account and cannot be changed: create another provider and point providerRef at it")
 )]
 pub struct OauthRegistration {
     /// The issuer. Its metadata (RFC 8414, or OpenID Connect discovery) name the endpoints.
@@ -301,7 +303,7 @@ fn bounded<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String
         .fold((0, 0), |(all, deepest), (values, depth)| (all + values, deepest.max(depth)));
     if bytes > OBJECT_MAX.0 || values > OBJECT_MAX.1 || depth > OBJECT_MAX.2 {
         return Err(D::Error::custom(
-            "oauthRegistration.metadata takes at most 8 KiB of JSON with 256 values, nested at most 8 deep",
+            "oauthRegistration.metadata must have at most 8 KiB of JSON and 256 values, nested at most 8 levels deep",
         ));
     }
     Ok(object)

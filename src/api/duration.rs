@@ -20,7 +20,7 @@ pub(super) fn between(field: &str, shortest: &str, longest: &str) -> Rule {
         "self.matches('{FORM}') && duration(self) >= duration('{shortest}') && duration(self) <= duration('{longest}')"
     );
     let message = format!(
-        "{field} must be between {shortest} and {longest}, in hours, minutes and seconds: 720h, 1h30m or 45s"
+        "{field} must be between {shortest} and {longest}, in hours, minutes and seconds, such as 720h, 1h30m or 45s"
     );
     Rule::new(rule).message(message.as_str())
 }

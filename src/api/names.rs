@@ -8,15 +8,19 @@ const SUBDOMAIN: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a
 
 /// Returns the rule for every field that names an object: the value is a valid name.
 pub(super) fn is_name(field: &str) -> Rule {
-    Rule::new(format!("self.matches('{SUBDOMAIN}')")).message(
-        format!("{field} must be a DNS subdomain: lower case letters, digits, dashes and dots").as_str(),
-    )
+    let message = format!(
+        "{field} must be a DNS subdomain: lower case letters, digits, dashes and dots, \
+         with a letter or digit at both ends of each part"
+    );
+    Rule::new(format!("self.matches('{SUBDOMAIN}')")).message(message.as_str())
 }
 
 /// Returns the rule for every field that names a Secret: the Secret is not a ledger.
 pub(super) fn no_ledger(field: &str) -> Rule {
-    Rule::new("!self.endsWith('.credwright') && !self.endsWith('.credwright-copy')")
-        .message(format!("{field} cannot end in .credwright or .credwright-copy: those are ledgers").as_str())
+    let message = format!(
+        "{field} must not end in .credwright or .credwright-copy: these names are reserved for ledgers"
+    );
+    Rule::new("!self.endsWith('.credwright') && !self.endsWith('.credwright-copy')").message(message.as_str())
 }
 
 /// Returns the schema of a map with at most `most` texts, each of at most `longest` characters. A
@@ -31,5 +35,5 @@ pub(super) fn texts(most: usize, longest: usize) -> schemars::Schema {
 /// Returns the rule that the keys of a map are at most `longest` characters long.
 pub(super) fn longest_key(field: &str, longest: usize) -> Rule {
     Rule::new(format!("self.all(k, size(k) <= {longest})"))
-        .message(format!("keys of {field} take at most {longest} characters").as_str())
+        .message(format!("each key of {field} must have at most {longest} characters").as_str())
 }

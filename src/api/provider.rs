@@ -113,7 +113,7 @@ fn exactly_one_driver() -> Rule {
     let given = DRIVERS.map(|driver| format!("has(self.{driver})")).join(", ");
     let (last, others) = DRIVERS.split_last().unwrap_or((&"", &[]));
     Rule::new(format!("[{given}].filter(x, x).size() == 1"))
-        .message(format!("name exactly one driver: {} or {last}", others.join(", ")).as_str())
+        .message(format!("set exactly one driver: {} or {last}", others.join(", ")).as_str())
 }
 
 fn the_same_driver() -> Rule {

@@ -17,13 +17,13 @@ const CREDENTIALS: &[(&str, &str)] = &[
     ("name: orders-prod", NONE),
     ("name: o", NONE),
     ("name: Orders of Shop 2.0_b", NONE),
-    ("name: -orders", "name takes letters, digits, spaces, dots, underscores and dashes"),
-    ("name: 'orders '", "name takes letters, digits, spaces, dots, underscores and dashes"),
-    ("name: orders/prod", "name takes letters, digits, spaces, dots, underscores and dashes"),
+    ("name: -orders", "name must consist of letters, digits, spaces, dots, underscores and dashes"),
+    ("name: 'orders '", "name must consist of letters, digits, spaces, dots, underscores and dashes"),
+    ("name: orders/prod", "name must consist of letters, digits, spaces, dots, underscores and dashes"),
     ("scopes: [BasicRead, 'https://acme.example/orders.read', View Networks]", NONE),
-    ("scopes: [\"read\\nand more\"]", "each of scopes takes printable ASCII characters"),
-    ("scopes: [' read']", "each of scopes takes printable ASCII characters"),
-    ("scopes: [\"read\\u200b\"]", "each of scopes takes printable ASCII characters"),
+    ("scopes: [\"read\\nand more\"]", "each scope must consist of printable ASCII characters"),
+    ("scopes: [' read']", "each scope must consist of printable ASCII characters"),
+    ("scopes: [\"read\\u200b\"]", "each scope must consist of printable ASCII characters"),
     ("lifetime: 10s", NONE),
     ("lifetime: 87600h", NONE),
     ("lifetime: 1h30m", NONE),
@@ -49,44 +49,53 @@ const CREDENTIALS: &[(&str, &str)] = &[
     ("lifetime: 720h\nrotation: {renewBefore: 719h59m}", NONE),
     ("lifetime: 720h\nrotation: {renewBefore: 720h}", "rotation.renewBefore must be shorter than lifetime"),
     ("lifetime: 720h\nrotation: {overlap: 720h}", NONE),
-    ("lifetime: 720h\nrotation: {overlap: 721h}", "rotation.overlap cannot be longer than lifetime"),
+    ("lifetime: 720h\nrotation: {overlap: 721h}", "rotation.overlap must not be longer than lifetime"),
     ("lifetime: 720h\nrotation: {renewBefore: 240h, overlap: 480h}", NONE),
     (
         "lifetime: 720h\nrotation: {renewBefore: 240h, overlap: 481h}",
-        "rotation.overlap can be at most lifetime minus rotation.renewBefore",
+        "rotation.overlap must be at most lifetime minus rotation.renewBefore",
     ),
     ("secret: {name: orders-api}", NONE),
-    ("secret: {name: orders.credwright}", "secret.name cannot end in .credwright or .credwright-copy"),
-    ("secret: {name: orders.credwright-copy}", "secret.name cannot end in .credwright or .credwright-copy"),
+    ("secret: {name: orders.credwright}", "secret.name must not end in .credwright or .credwright-copy"),
+    ("secret: {name: orders.credwright-copy}", "secret.name must not end in .credwright or .credwright-copy"),
     ("secret: {name: Orders}", "secret.name must be a DNS subdomain"),
     ("secret: {name: orders..api}", "secret.name must be a DNS subdomain"),
     ("secret: {name: orders-}", "secret.name must be a DNS subdomain"),
     ("secret: {type: kubernetes.io/basic-auth}", NONE),
-    ("secret: {type: kubernetes.io/service-account-token}", "secret.type cannot be a service account token"),
-    ("secret: {type: bootstrap.kubernetes.io/token}", "secret.type cannot be a service account token"),
-    ("secret: {type: credwright.dev/ledger}", "secret.type cannot be a service account token"),
+    (
+        "secret: {type: kubernetes.io/service-account-token}",
+        "secret.type must not be a service account token",
+    ),
+    ("secret: {type: bootstrap.kubernetes.io/token}", "secret.type must not be a service account token"),
+    ("secret: {type: credwright.dev/ledger}", "secret.type must not be a service account token"),
     ("secret: {keys: {client_id: CLIENT_ID, scope: ''}}", NONE),
-    ("secret: {keys: {client_id: client/id}}", "keys must be renamed to letters, digits, dashes"),
+    ("secret: {keys: {client_id: client/id}}", "each value of keys must consist of letters, digits, dashes"),
     ("secret: {template: {.env: 'ID={{ client_id }}'}}", NONE),
-    ("secret: {template: {etc/env: 'ID={{ client_id }}'}}", "keys of templates take letters, digits, dashes"),
+    (
+        "secret: {template: {etc/env: 'ID={{ client_id }}'}}",
+        "keys of template must consist of letters, digits, dashes",
+    ),
     ("secret: {labels: {app: orders}}", NONE),
-    ("secret: {labels: {credwright.dev/role: login}}", "labels under credwright.dev/ are Credwright's own"),
+    (
+        "secret: {labels: {credwright.dev/role: login}}",
+        "labels under credwright.dev/ are reserved for Credwright: use another prefix",
+    ),
     ("secret: {annotations: {example.com/team: shop}}", NONE),
     (
         "secret: {annotations: {credwright.dev/claim: me}}",
-        "annotations under credwright.dev/ are Credwright's own",
+        "annotations under credwright.dev/ are reserved for Credwright: use another prefix",
     ),
     ("intake: {secretName: orders-intake}", NONE),
     ("intake: {secretName: orders-intake, verify: Skip}", NONE),
     ("intake: {secretName: orders}\nsecret: {name: orders-api}", NONE),
-    ("intake: {secretName: orders}", "intake.secretName must be another Secret than secret.name"),
+    ("intake: {secretName: orders}", "intake.secretName and secret.name must be two Secrets"),
     (
         "intake: {secretName: api}\nsecret: {name: api}",
-        "intake.secretName must be another Secret than secret.name",
+        "intake.secretName and secret.name must be two Secrets",
     ),
     (
         "intake: {secretName: orders.credwright}",
-        "intake.secretName cannot end in .credwright or .credwright-copy",
+        "intake.secretName must not end in .credwright or .credwright-copy",
     ),
     ("providerRef: {kind: CredentialProvider, name: a/status}", "providerRef.name must be a DNS subdomain"),
     ("intake: {secretName: ../../other/secrets/a}", "intake.secretName must be a DNS subdomain"),
@@ -105,8 +114,8 @@ const CREDENTIAL_CHANGES: &[(&str, &str, &str)] = &[
 
 const NAMES: &[(&str, &str)] = &[
     ("orders", NONE),
-    ("orders.credwright", "metadata.name cannot end in .credwright or .credwright-copy"),
-    ("orders.credwright-copy", "metadata.name cannot end in .credwright or .credwright-copy"),
+    ("orders.credwright", "metadata.name must not end in .credwright or .credwright-copy"),
+    ("orders.credwright-copy", "metadata.name must not end in .credwright or .credwright-copy"),
 ];
 
 const EXPEREO: &str = "expereo: {}";
@@ -126,10 +135,10 @@ const PROVIDERS: &[(&str, &str)] = &[
     (VONAGE, NONE),
     (ISSUER, NONE),
     (ENDPOINTS, NONE),
-    ("{}", "name exactly one driver"),
+    ("{}", "set exactly one driver"),
     (
         "spreetail: {baseUrl: 'https://a.example'}\noauthRegistration: {issuer: 'https://b.example'}",
-        "name exactly one driver",
+        "set exactly one driver",
     ),
     ("spreetail: {baseUrl: 'https://api.example.com/v1'}", NONE),
     ("spreetail: {baseUrl: 'http://127.0.0.1:8080'}", NONE),
@@ -138,14 +147,14 @@ const PROVIDERS: &[(&str, &str)] = &[
     ("spreetail: {baseUrl: 'https://'}", "baseUrl must be an absolute http(s) URL"),
     ("spreetail: {baseUrl: 'https://me:hunter2@api.example.com'}", "baseUrl must be an absolute http(s) URL"),
     ("spreetail: {baseUrl: 'https://api.example.com/?key=1'}", "baseUrl must be an absolute http(s) URL"),
-    ("oauthRegistration: {}", "set either issuer (its metadata is looked up, RFC 8414) or both"),
+    ("oauthRegistration: {}", "set either issuer, whose metadata (RFC 8414) Credwright reads, or both"),
     (
         "oauthRegistration: {issuer: 'https://a.example', registrationEndpoint: 'https://a.example/r', tokenEndpoint: 'https://a.example/t'}",
-        "set either issuer (its metadata is looked up, RFC 8414) or both",
+        "set either issuer, whose metadata (RFC 8414) Credwright reads, or both",
     ),
     (
         "oauthRegistration: {issuer: 'https://a.example', tokenEndpoint: 'https://a.example/t'}",
-        "registrationEndpoint and tokenEndpoint go together",
+        "set registrationEndpoint and tokenEndpoint together, or neither of them",
     ),
     (
         "oauthRegistration: {issuer: 'https://id.example.com/?tenant=1'}",
@@ -172,12 +181,12 @@ const PROVIDERS: &[(&str, &str)] = &[
     ),
     (
         "cloudDirector: {baseUrl: 'https://vcd.example.com', org: 'acme/other'}",
-        "org must be the organization's name as it stands in the portal's address",
+        "org must be the organization's name as in the portal's URL: letters, digits, spaces, dots, underscores and dashes",
     ),
     ("cloudDirector: {baseUrl: 'https://vcd.example.com', org: acme, apiVersion: '37.0'}", NONE),
     (
         "cloudDirector: {baseUrl: 'https://vcd.example.com', org: acme, apiVersion: v37}",
-        "apiVersion must be a number such as 37.0",
+        "apiVersion must be two numbers with a dot between them, such as 37.0",
     ),
     (
         "cloudDirector: {baseUrl: 'https://vcd.example.com', org: System, orgId: 0d3ff1a5-26d4-4bc2-9f0c-5c5c5ce05b05}",
@@ -185,18 +194,21 @@ const PROVIDERS: &[(&str, &str)] = &[
     ),
     (
         "cloudDirector: {baseUrl: 'https://vcd.example.com', org: acme, orgId: 'urn:vcloud:org:0d3ff1a5-26d4-4bc2-9f0c-5c5c5ce05b05'}",
-        "orgId must be a bare UUID",
+        "orgId must be a UUID without the prefix urn:vcloud:org:",
     ),
     ("cloudConnexa: {baseUrl: 'https://acme.api.example.com', apiDisabledStatus: 401}", NONE),
-    ("cloudConnexa: {}", "set either cloudId or baseUrl"),
+    ("cloudConnexa: {}", "set exactly one of cloudId and baseUrl"),
     (
         "cloudConnexa: {cloudId: acme, baseUrl: 'https://acme.api.example.com'}",
-        "set either cloudId or baseUrl",
+        "set exactly one of cloudId and baseUrl",
     ),
-    ("cloudConnexa: {cloudId: acme.example.com}", "cloudId must be letters, digits and dashes"),
+    ("cloudConnexa: {cloudId: acme.example.com}", "cloudId must consist of letters, digits and dashes"),
     ("vonageContactCenter: {region: nam, hosts: NewVoiceMedia}", NONE),
-    ("vonageContactCenter: {}", "set either region or baseUrl"),
-    ("vonageContactCenter: {region: apac, baseUrl: 'https://a.example'}", "set either region or baseUrl"),
+    ("vonageContactCenter: {}", "set exactly one of region and baseUrl"),
+    (
+        "vonageContactCenter: {region: apac, baseUrl: 'https://a.example'}",
+        "set exactly one of region and baseUrl",
+    ),
     (
         "oauthRegistration: {issuer: 'https://a.example', propagation: 2h}",
         "propagation must be between 1s and 1h",
@@ -218,7 +230,7 @@ const PROVIDER_CHANGES: &[(&str, &str, &str)] = &[
     (
         SPREETAIL,
         "spreetail: {baseUrl: 'https://api.example.org'}",
-        "baseUrl names the account and cannot be changed",
+        "baseUrl identifies the account and cannot be changed",
     ),
     (SPREETAIL, ISSUER, "the driver of a provider cannot be changed"),
     (ISSUER, SPREETAIL, "the driver of a provider cannot be changed"),
@@ -227,31 +239,35 @@ const PROVIDER_CHANGES: &[(&str, &str, &str)] = &[
     (
         EXPEREO,
         "expereo: {baseUrl: 'https://api.example.org'}",
-        "baseUrl names the account and cannot be changed",
+        "baseUrl identifies the account and cannot be changed",
     ),
     (
         DIRECTOR,
         "cloudDirector: {baseUrl: 'https://vcd.example.com', org: other}",
-        "org names the account and cannot be changed",
+        "org identifies the account and cannot be changed",
     ),
-    (CONNEXA, "cloudConnexa: {cloudId: other}", "cloudId and baseUrl name the account and cannot be changed"),
+    (
+        CONNEXA,
+        "cloudConnexa: {cloudId: other}",
+        "cloudId and baseUrl identify the account and cannot be changed",
+    ),
     (
         CONNEXA,
         "cloudConnexa: {baseUrl: 'https://acme.api.openvpn.com'}",
-        "cloudId and baseUrl name the account and cannot be changed",
+        "cloudId and baseUrl identify the account and cannot be changed",
     ),
     (VONAGE, "vonageContactCenter: {region: emea, hosts: NewVoiceMedia}", NONE),
     (
         VONAGE,
         "vonageContactCenter: {region: nam}",
-        "region and baseUrl name the account and cannot be changed",
+        "region and baseUrl identify the account and cannot be changed",
     ),
     (
         ISSUER,
         "oauthRegistration: {issuer: 'https://id.example.org'}",
-        "issuer and registrationEndpoint name the account and cannot be changed",
+        "issuer and registrationEndpoint identify the account and cannot be changed",
     ),
-    (ISSUER, ENDPOINTS, "issuer and registrationEndpoint name the account and cannot be changed"),
+    (ISSUER, ENDPOINTS, "issuer and registrationEndpoint identify the account and cannot be changed"),
     (
         ENDPOINTS,
         "oauthRegistration: {registrationEndpoint: 'https://id.example.com/reg', tokenEndpoint: 'https://id.example.com/token2'}",
@@ -277,8 +293,8 @@ const ALLOW: &[(&str, &str)] = &[
         SELECTOR_VALUES,
     ),
 ];
-const LOGIN_IS_LEDGER: &str = "secretRef.name cannot end in .credwright or .credwright-copy";
-const SELECTOR_VALUES: &str = "selector.matchExpressions takes values with the operators In and NotIn, and none with Exists and DoesNotExist";
+const LOGIN_IS_LEDGER: &str = "secretRef.name must not end in .credwright or .credwright-copy";
+const SELECTOR_VALUES: &str = "selector.matchExpressions must have values for the operators In and NotIn, and none for Exists and DoesNotExist";
 
 #[test]
 fn a_credential_is_refused_for_the_reason_that_a_person_can_mend() {
@@ -299,7 +315,8 @@ fn the_type_of_a_secret_cannot_change_however_it_was_left_out() {
 fn names_leave_room_for_the_ledger_and_never_collide_with_one() {
     let longest = "o".repeat(240);
     let too_long = "o".repeat(241);
-    let lengths = [(longest.as_str(), NONE), (too_long.as_str(), "metadata.name has at most 240 characters")];
+    let lengths =
+        [(longest.as_str(), NONE), (too_long.as_str(), "metadata.name must have at most 240 characters")];
     for (name, message) in NAMES.iter().chain(&lengths) {
         check(name, &complaints("ApiCredential", &credential(name, "{}"), None), message);
     }
@@ -348,15 +365,21 @@ fn texts_that_are_kept_in_memory_have_a_longest_form() {
     };
     let of_a_credential = [
         (format!("secret: {{{}}}", keys("keys", 253)), NONE),
-        (format!("secret: {{{}}}", keys("keys", 254)), "keys of keys take at most 253 characters"),
-        (format!("secret: {{{}}}", keys("template", 254)), "keys of template take at most 253 characters"),
-        (format!("secret: {{{}}}", keys("labels", 318)), "keys of labels take at most 317 characters"),
+        (format!("secret: {{{}}}", keys("keys", 254)), "each key of keys must have at most 253 characters"),
+        (
+            format!("secret: {{{}}}", keys("template", 254)),
+            "each key of template must have at most 253 characters",
+        ),
+        (
+            format!("secret: {{{}}}", keys("labels", 318)),
+            "each key of labels must have at most 317 characters",
+        ),
         (
             format!("secret: {{{}}}", keys("annotations", 318)),
-            "keys of annotations take at most 317 characters",
+            "each key of annotations must have at most 317 characters",
         ),
         (templates(4), NONE),
-        (templates(5), "templates take at most 65536 characters together"),
+        (templates(5), "all templates together must have at most 65536 characters"),
     ];
     for (spec, expected) in of_a_credential {
         check(&spec[..40], &complaints("ApiCredential", &credential("orders", &spec), None), expected);
@@ -364,14 +387,14 @@ fn texts_that_are_kept_in_memory_have_a_longest_form() {
     let of_a_provider = [
         (
             format!("expereo: {{{}}}", keys("scopeSpelling", 257)),
-            "keys of scopeSpelling take at most 256 characters",
+            "each key of scopeSpelling must have at most 256 characters",
         ),
         (
             format!(
                 "oauthRegistration: {{issuer: 'https://id.example.com', {}}}",
                 keys("tokenParameters", 129)
             ),
-            "keys of tokenParameters take at most 128 characters",
+            "each key of tokenParameters must have at most 128 characters",
         ),
     ];
     for (spec, expected) in of_a_provider {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::verbs::{cluster_provider_rejects, kind, provider_accepts, provider_rejects};
 
-const ONE_OF: &str = "name exactly one driver: expereo, spreetail, cloudDirector, cloudConnexa, vonageContactCenter or oauthRegistration";
+const ONE_OF: &str = "set exactly one driver: expereo, spreetail, cloudDirector, cloudConnexa, vonageContactCenter or oauthRegistration";
 
 #[tokio::test]
 async fn a_provider_has_exactly_one_driver() -> Result<()> {
@@ -34,16 +34,25 @@ async fn what_a_driver_cannot_use_is_refused() -> Result<()> {
         ("expereo: {tokenUrl: /oauth2/token}".to_owned(), "tokenUrl must be an absolute http(s) URL"),
         ("expereo: {clientsPath: v2}".to_owned(), "clientsPath must be an absolute path without a query"),
         ("expereo: {list: Perhaps}".to_owned(), "supported values: \"Enabled\", \"Disabled\""),
-        (director("org: a/b"), "org must be the organization's name as it stands in the portal's address"),
-        (director("org: a, apiVersion: v37"), "apiVersion must be a number such as 37.0"),
-        (director("org: a, orgId: 'urn:vcloud:org:1'"), "orgId must be a bare UUID"),
-        ("cloudConnexa: {}".to_owned(), "set either cloudId or baseUrl"),
-        ("cloudConnexa: {cloudId: a.b}".to_owned(), "cloudId must be letters"),
+        (
+            director("org: a/b"),
+            "org must be the organization's name as in the portal's URL: letters, digits, spaces, dots, underscores and dashes",
+        ),
+        (
+            director("org: a, apiVersion: v37"),
+            "apiVersion must be two numbers with a dot between them, such as 37.0",
+        ),
+        (
+            director("org: a, orgId: 'urn:vcloud:org:1'"),
+            "orgId must be a UUID without the prefix urn:vcloud:org:",
+        ),
+        ("cloudConnexa: {}".to_owned(), "set exactly one of cloudId and baseUrl"),
+        ("cloudConnexa: {cloudId: a.b}".to_owned(), "cloudId must consist of letters"),
         (
             "cloudConnexa: {cloudId: a, apiDisabledStatus: 200}".to_owned(),
             "should be greater than or equal to 400",
         ),
-        ("vonageContactCenter: {}".to_owned(), "set either region or baseUrl"),
+        ("vonageContactCenter: {}".to_owned(), "set exactly one of region and baseUrl"),
         (
             "oauthRegistration: {issuer: 'https://id.example.com', propagation: 2h}".to_owned(),
             "propagation must be between 1s and 1h",
@@ -63,22 +72,22 @@ async fn a_driver_stays_at_its_account() -> Result<()> {
         (
             "expereo: {}",
             json!({ "expereo": { "baseUrl": "https://b.example" } }),
-            "baseUrl names the account and cannot be changed",
+            "baseUrl identifies the account and cannot be changed",
         ),
         (
             "cloudDirector: {baseUrl: 'https://vcd.example.com', org: a}",
             json!({ "cloudDirector": { "org": "b" } }),
-            "org names the account and cannot be changed",
+            "org identifies the account and cannot be changed",
         ),
         (
             "cloudConnexa: {cloudId: a}",
             json!({ "cloudConnexa": { "cloudId": "b" } }),
-            "cloudId and baseUrl name the account and cannot be changed",
+            "cloudId and baseUrl identify the account and cannot be changed",
         ),
         (
             "vonageContactCenter: {region: emea}",
             json!({ "vonageContactCenter": { "region": "nam" } }),
-            "region and baseUrl name the account and cannot be changed",
+            "region and baseUrl identify the account and cannot be changed",
         ),
     ];
     for (spec, change, message) in cases {
@@ -108,7 +117,7 @@ async fn what_a_block_leaves_out_is_filled_in() -> Result<()> {
 #[tokio::test]
 async fn a_login_is_no_ledger() -> Result<()> {
     let login = |more: &str| format!("spreetail: {{}}\nlogin: {{secretRef: {{name: a.credwright{more}}}}}");
-    let message = "secretRef.name cannot end in .credwright or .credwright-copy";
+    let message = "secretRef.name must not end in .credwright or .credwright-copy";
     provider_rejects(&login(""), message).await?;
     cluster_provider_rejects(&login(", namespace: shop"), message).await
 }
@@ -118,12 +127,12 @@ async fn an_intake_is_another_secret_than_the_one_that_is_written() -> Result<()
     let credentials = kind("ApiCredential").await?;
     credentials.accepts("{providerRef: {name: p}, intake: {secretName: orders-intake}}").await?;
     let same = "{providerRef: {name: p}, intake: {secretName: api}, secret: {name: api}}";
-    credentials.rejects(same, "intake.secretName must be another Secret than secret.name").await?;
+    credentials.rejects(same, "intake.secretName and secret.name must be two Secrets").await?;
     let ledger = "{providerRef: {name: p}, intake: {secretName: orders.credwright}}";
-    credentials.rejects(ledger, "intake.secretName cannot end in .credwright or .credwright-copy").await?;
+    credentials.rejects(ledger, "intake.secretName must not end in .credwright or .credwright-copy").await?;
     let by_default =
         credentials.named("orders", "{providerRef: {name: p}, intake: {secretName: orders}}").await;
-    crate::verbs::refused(&by_default, "orders", "intake.secretName must be another Secret than secret.name")
+    crate::verbs::refused(&by_default, "orders", "intake.secretName and secret.name must be two Secrets")
 }
 
 #[tokio::test]
@@ -150,10 +159,10 @@ async fn keys_and_templates_have_a_longest_form() -> Result<()> {
     let long = "k".repeat(400);
     let credentials = kind("ApiCredential").await?;
     for (map, message) in [
-        ("keys", "keys of keys take at most 253 characters"),
-        ("template", "keys of template take at most 253 characters"),
-        ("labels", "keys of labels take at most 317 characters"),
-        ("annotations", "keys of annotations take at most 317 characters"),
+        ("keys", "each key of keys must have at most 253 characters"),
+        ("template", "each key of template must have at most 253 characters"),
+        ("labels", "each key of labels must have at most 317 characters"),
+        ("annotations", "each key of annotations must have at most 317 characters"),
     ] {
         let spec = format!("{{providerRef: {{name: p}}, secret: {{{map}: {{{long}: value}}}}}}");
         credentials.rejects(&spec, message).await?;
@@ -161,11 +170,11 @@ async fn keys_and_templates_have_a_longest_form() -> Result<()> {
     let template = "t".repeat(16_000);
     let five: Vec<String> = (0..5).map(|number| format!("file-{number}: {template}")).collect();
     let spec = format!("{{providerRef: {{name: p}}, secret: {{template: {{{}}}}}}}", five.join(", "));
-    credentials.rejects(&spec, "templates take at most 65536 characters together").await?;
+    credentials.rejects(&spec, "all templates together must have at most 65536 characters").await?;
     let oauth = format!(
         "oauthRegistration: {{issuer: 'https://login.example.com', tokenParameters: {{{long}: value}}}}"
     );
-    provider_rejects(&oauth, "keys of tokenParameters take at most 128 characters").await?;
+    provider_rejects(&oauth, "each key of tokenParameters must have at most 128 characters").await?;
     let expereo = format!("expereo: {{scopeSpelling: {{{long}: value}}}}");
-    provider_rejects(&expereo, "keys of scopeSpelling take at most 256 characters").await
+    provider_rejects(&expereo, "each key of scopeSpelling must have at most 256 characters").await
 }

@@ -68,7 +68,7 @@ async fn nothing_is_taken_for_ready_before_it_has_been_looked_at() -> Result<()>
 #[tokio::test]
 async fn scopes_and_subnets_are_sets() -> Result<()> {
     credential_rejects("scopes: [read, write, read]", "spec.scopes[2]: Duplicate value").await?;
-    credential_rejects("scopes: [' read']", "each of scopes takes printable ASCII characters").await?;
+    credential_rejects("scopes: [' read']", "each scope must consist of printable ASCII characters").await?;
     credential_rejects("subnets: [10.0.0.0/8, 10.0.0.0/8]", "spec.subnets[1]: Duplicate value").await?;
     let allow = format!(
         "{SPREETAIL}\nallow: {{namespaces: {{names: [a, a]}}, scopes: [b, b], subnets: [10.0.0.0/8, 10.0.0.0/8]}}"
@@ -91,7 +91,7 @@ async fn a_credential_names_its_provider() -> Result<()> {
 #[tokio::test]
 async fn the_name_at_the_provider_is_a_name() -> Result<()> {
     credential_accepts("name: Orders of Shop 2.0_b").await?;
-    credential_rejects("name: orders/prod", "name takes letters, digits, spaces, dots").await
+    credential_rejects("name: orders/prod", "name must consist of letters, digits, spaces, dots").await
 }
 
 #[tokio::test]
@@ -99,7 +99,7 @@ async fn durations_are_in_hours_minutes_and_seconds() -> Result<()> {
     for field in
         ["lifetime: 30d", "rotation: {renewBefore: 1w}", "rotation: {overlap: -1h}", "lifetime: 999999999h"]
     {
-        credential_rejects(field, "in hours, minutes and seconds: 720h, 1h30m or 45s").await?;
+        credential_rejects(field, "in hours, minutes and seconds, such as 720h, 1h30m or 45s").await?;
     }
     Ok(())
 }
@@ -117,10 +117,10 @@ async fn renewal_and_overlap_fit_into_the_lifetime() -> Result<()> {
     credential_accepts("lifetime: 720h\nrotation: {renewBefore: 240h, overlap: 480h}").await?;
     let cases = [
         ("{renewBefore: 720h}", "rotation.renewBefore must be shorter than lifetime"),
-        ("{overlap: 721h}", "rotation.overlap cannot be longer than lifetime"),
+        ("{overlap: 721h}", "rotation.overlap must not be longer than lifetime"),
         (
             "{renewBefore: 240h, overlap: 481h}",
-            "rotation.overlap can be at most lifetime minus rotation.renewBefore",
+            "rotation.overlap must be at most lifetime minus rotation.renewBefore",
         ),
         ("{renewBefore: 0s}", "renewBefore must be between 1s and 87600h"),
         ("{overlap: 87601h}", "overlap must be between 0s and 87600h"),
@@ -144,10 +144,11 @@ async fn subnets_are_cidrs() -> Result<()> {
 async fn a_target_has_a_name_that_is_no_ledgers() -> Result<()> {
     credential_rejects(
         "secret: {name: a.credwright}",
-        "secret.name cannot end in .credwright or .credwright-copy",
+        "secret.name must not end in .credwright or .credwright-copy",
     )
     .await?;
-    credential_rejects("secret: {name: a.credwright-copy}", "secret.name cannot end in .credwright").await?;
+    credential_rejects("secret: {name: a.credwright-copy}", "secret.name must not end in .credwright")
+        .await?;
     credential_rejects("secret: {name: a..b}", "secret.name must be a DNS subdomain").await
 }
 
@@ -157,7 +158,8 @@ async fn a_targets_type_is_an_ordinary_one() -> Result<()> {
         ["kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token", "credwright.dev/ledger"]
     {
         let spec = format!("secret: {{type: {type_}}}");
-        credential_rejects(&spec, "secret.type cannot be a service account token, a bootstrap token").await?;
+        credential_rejects(&spec, "secret.type must not be a service account token, a bootstrap token")
+            .await?;
     }
     Ok(())
 }
@@ -165,10 +167,19 @@ async fn a_targets_type_is_an_ordinary_one() -> Result<()> {
 #[tokio::test]
 async fn a_targets_keys_labels_and_annotations_can_be_written() -> Result<()> {
     let cases = [
-        ("keys: {client_id: client/id}", "keys must be renamed to letters, digits"),
-        ("template: {etc/env: x}", "keys of templates take letters, digits"),
-        ("labels: {credwright.dev/role: login}", "labels under credwright.dev/ are Credwright's own"),
-        ("annotations: {credwright.dev/claim: me}", "annotations under credwright.dev/ are Credwright's own"),
+        ("keys: {client_id: client/id}", "each value of keys must consist of letters, digits"),
+        (
+            "template: {etc/env: x}",
+            "keys of template must consist of letters, digits, dashes, underscores and dots",
+        ),
+        (
+            "labels: {credwright.dev/role: login}",
+            "labels under credwright.dev/ are reserved for Credwright: use another prefix",
+        ),
+        (
+            "annotations: {credwright.dev/claim: me}",
+            "annotations under credwright.dev/ are reserved for Credwright: use another prefix",
+        ),
     ];
     for (member, message) in cases {
         credential_rejects(&format!("secret: {{{member}}}"), message).await?;
@@ -197,8 +208,8 @@ async fn a_credentials_name_leaves_room_for_its_ledger() -> Result<()> {
     let spec = "providerRef: {name: p}";
     credentials.named(&"o".repeat(240), spec).await?;
     let names = [
-        ("o".repeat(241), "metadata.name has at most 240 characters"),
-        ("orders.credwright".to_owned(), "metadata.name cannot end in .credwright or .credwright-copy"),
+        ("o".repeat(241), "metadata.name must have at most 240 characters"),
+        ("orders.credwright".to_owned(), "metadata.name must not end in .credwright or .credwright-copy"),
     ];
     for (name, message) in names {
         refused(&credentials.named(&name, spec).await, &name, message)?;
@@ -213,11 +224,14 @@ async fn a_registration_server_is_found_by_its_issuer_or_by_its_endpoints() -> R
     let endpoints = "registrationEndpoint: 'https://a.example/r', tokenEndpoint: 'https://a.example/t?x=1'";
     provider_accepts(&format!("oauthRegistration: {{{endpoints}}}")).await?;
     let cases = [
-        (String::new(), "set either issuer (its metadata is looked up, RFC 8414) or both"),
-        (format!("issuer: 'https://a.example', {endpoints}"), "set either issuer (its metadata is looked up"),
+        (String::new(), "set either issuer, whose metadata (RFC 8414) Credwright reads, or both"),
+        (
+            format!("issuer: 'https://a.example', {endpoints}"),
+            "set either issuer, whose metadata (RFC 8414) Credwright reads",
+        ),
         (
             "tokenEndpoint: 'https://a.example/t'".to_owned(),
-            "registrationEndpoint and tokenEndpoint go together",
+            "set registrationEndpoint and tokenEndpoint together, or neither of them",
         ),
     ];
     for (members, message) in cases {
@@ -251,7 +265,7 @@ async fn a_provider_stays_the_account_that_it_is() -> Result<()> {
         (
             &spreetail,
             json!({ "spreetail": { "baseUrl": "https://b.example" } }),
-            "baseUrl names the account and cannot be changed",
+            "baseUrl identifies the account and cannot be changed",
         ),
         (
             &spreetail,
@@ -261,12 +275,12 @@ async fn a_provider_stays_the_account_that_it_is() -> Result<()> {
         (
             &issuer,
             json!({ "oauthRegistration": { "issuer": "https://b.example" } }),
-            "issuer and registrationEndpoint name the account and cannot be changed",
+            "issuer and registrationEndpoint identify the account and cannot be changed",
         ),
         (
             &issuer,
             json!({ "oauthRegistration": endpoints }),
-            "issuer and registrationEndpoint name the account",
+            "issuer and registrationEndpoint identify the account",
         ),
     ];
     for (provider, change, message) in cases {
@@ -287,10 +301,13 @@ async fn what_a_cluster_provider_allows_can_be_honoured() -> Result<()> {
         cluster_provider_rejects(&spec, message).await?;
     }
     let expressions = [
-        ("{key: a, operator: In}", "selector.matchExpressions takes values with the operators In and NotIn"),
+        (
+            "{key: a, operator: In}",
+            "selector.matchExpressions must have values for the operators In and NotIn",
+        ),
         (
             "{key: a, operator: Exists, values: [b]}",
-            "selector.matchExpressions takes values with the operators",
+            "selector.matchExpressions must have values for the operators",
         ),
         ("{key: a, operator: Like, values: [b]}", "operator: Unsupported value"),
         ("{key: 'a b', operator: Exists}", "key: Invalid value"),

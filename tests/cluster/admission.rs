@@ -154,7 +154,7 @@ fn wishes() -> Vec<(&'static str, Value, Option<&'static str>)> {
         ("not-there", json!({}), None),
         ("scoped", json!({ "scopes": ["read"] }), None),
         ("scoped", json!({ "scopes": ["read", "write"] }), Some("allows only read, list")),
-        ("scoped", json!({}), Some("leaving them out is not allowed")),
+        ("scoped", json!({}), Some("request at least one")),
         ("short", json!({}), None),
         ("short", json!({ "lifetime": "48h" }), None),
         ("short", json!({ "lifetime": "48h1s" }), Some("allows at most 48h")),
@@ -162,9 +162,13 @@ fn wishes() -> Vec<(&'static str, Value, Option<&'static str>)> {
         ("ours", json!({ "deletionPolicy": "Revoke" }), None),
         ("outlived", json!({ "deletionPolicy": "Retain" }), None),
         ("netted", json!({ "subnets": ["203.0.113.128/25", "2001:db8:1::/48"] }), None),
-        ("netted", json!({ "subnets": ["203.0.113.0/24", "198.51.100.0/24"] }), Some("what lies within")),
-        ("netted", json!({ "subnets": ["0.0.0.0/1", "128.0.0.0/1"] }), Some("what lies within")),
-        ("netted", json!({}), Some("leaving them out is not allowed")),
+        (
+            "netted",
+            json!({ "subnets": ["203.0.113.0/24", "198.51.100.0/24"] }),
+            Some("allows only subnets within"),
+        ),
+        ("netted", json!({ "subnets": ["0.0.0.0/1", "128.0.0.0/1"] }), Some("allows only subnets within")),
+        ("netted", json!({}), Some("request at least one")),
     ]
 }
 
@@ -229,7 +233,7 @@ async fn hands_on_ledgers_are_refused_at_admission() {
     };
     scene.wait("orders", "the policy is in force", async || edited().await.is_err()).await;
     let why = edited().await.unwrap_err().to_string();
-    assert!(why.contains("only Credwright writes"), "{why}");
+    assert!(why.contains("only Credwright writes ledgers"), "{why}");
     for (name, labels, type_) in [
         ("mine", json!({ "credwright.dev/role": "ledger" }), "Opaque"),
         ("mine.credwright", json!({}), "Opaque"),
@@ -352,7 +356,7 @@ async fn a_write_that_changes_nothing_that_matters_passes_for_a_service_account_
     for (what, patch) in refused {
         let written = migrator.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await;
         let why = written.expect_err(what).to_string();
-        assert!(why.contains("only Credwright writes"), "{what}: {why}");
+        assert!(why.contains("only Credwright writes ledgers"), "{what}: {why}");
     }
     let role = Patch::Merge(json!({ "metadata": { "labels": { "credwright.dev/role": "ledger" } } }));
     let written = migrator.patch("orders", &PatchParams::default(), &role).await;

@@ -138,7 +138,7 @@ fn what_may_be_any_object_has_a_size_a_count_and_a_depth() {
         ("too deep", json!({ "a": nested })),
     ] {
         let why = why(metadata).unwrap_or_else(|| panic!("{what} was read"));
-        assert!(why.starts_with("oauthRegistration.metadata takes at most"), "{why}");
+        assert!(why.starts_with("oauthRegistration.metadata must have at most"), "{why}");
     }
 }
 
