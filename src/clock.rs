@@ -11,7 +11,8 @@ use std::{
 use futures::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 
-/// The longest nap between two looks at the clock: a machine may have slept, or its clock may have been set.
+/// The longest sleep between two readings of the clock: a machine may have slept, or its clock may
+/// have been set.
 const NAP: Duration = Duration::from_secs(30);
 
 /// The time, and waiting for it.
@@ -22,19 +23,21 @@ pub trait Clock: Send + Sync {
     /// Resolves once it is `at` or later.
     fn sleep_until(&self, at: Timestamp) -> BoxFuture<'static, ()>;
 
-    /// By how much it is ahead of the API server's clock, as far as is known; negative if it is behind.
+    /// Returns by how much it is ahead of the API server's clock, as far as is known; negative if it
+    /// is behind.
     fn skew(&self) -> SignedDuration {
         SignedDuration::ZERO
     }
 
-    /// Is told what the API server's clock said between two looks at this one: at `served` or within the second after it.
+    /// Compares this clock with the API server's, which showed `served`, or a part of a second
+    /// more, between two readings of this one.
     fn compare(&self, sent: Timestamp, served: Timestamp, received: Timestamp) {
         let _ = (sent, served, received);
     }
 }
 
-/// By how much a clock is certainly ahead of another one that showed `served`, or a part of a second more, at some moment between
-/// `sent` and `received`; negative if it is behind.
+/// Returns by how much a clock is certainly ahead of another one that showed `served`, or a part of a
+/// second more, at some moment between `sent` and `received`; negative if it is behind.
 #[must_use]
 pub fn skew(sent: Timestamp, served: Timestamp, received: Timestamp) -> SignedDuration {
     let ahead = sent.duration_since(served).saturating_sub(SignedDuration::from_secs(1));

@@ -6,10 +6,11 @@
 //! api  <-  lifecycle  <-  ops  <-  providers  <-  engine  <-  controller  <-  cli
 //! ```
 //!
-//! Beside them is `ops`, which uses `api` only, and which all from `providers` on may tell something.
+//! Beside them is `ops`, which uses `api` only, and which all from `providers` on may tell
+//! something.
 //!
-//! Everything to the left can be understood without the right. If a change needs an arrow the other way, the thing
-//! belongs in a different layer. `tests/architecture.rs` holds the code to it.
+//! Everything to the left can be understood without the right. If a change needs an arrow the other
+//! way, the thing belongs in a different layer. `tests/architecture.rs` holds the code to it.
 
 pub mod api;
 pub mod cli;

@@ -1,4 +1,5 @@
-//! The direction rule, held by reading the sources: which layer may use which, and what must never be seen where.
+//! The direction rule, held by reading the sources: which layer may use which, and what must never
+//! be seen where.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 #[path = "architecture/circles.rs"]
@@ -6,8 +7,8 @@ mod circles;
 
 use std::path::{Path, PathBuf};
 
-/// A layer: the folder or file of that name in `src`, the layers of ours that it may use, and what of others'
-/// it must never see.
+/// A layer: the folder or file of that name in `src`, the layers of ours that it may use, and what
+/// of others' it must never see.
 struct Layer {
     name: &'static str,
     uses: &'static [&'static str],
@@ -76,7 +77,7 @@ const LAYERS: &[Layer] = &[
     },
 ];
 
-/// How a provider would be called, in any case and with or without separators.
+/// The names of providers, in lower case and without separators.
 const PROVIDERS: &[&str] =
     &["spreetail", "oauthregistration", "expereo", "clouddirector", "cloudconnexa", "vonage"];
 const NAMELESS: &[&str] = &["lifecycle", "engine", "controller", "ops"];
@@ -142,7 +143,8 @@ struct Source {
 }
 
 impl Source {
-    /// The code without comments and without the tests at its end, by line; a `use` is one line, its first.
+    /// The code without comments and without the tests at its end, by line; a `use` is one line,
+    /// its first.
     fn statements(&self) -> Vec<(usize, String)> {
         let mut statements: Vec<(usize, String)> = Vec::new();
         let mut open = false;
@@ -213,7 +215,7 @@ impl Source {
     }
 }
 
-/// What times and lengths of time are called here, or end in.
+/// The names of times and lengths of time in the code, or the ends of such names.
 const TIMES: &[&str] = &[
     "now",
     "at",
@@ -284,7 +286,7 @@ fn first_name(text: &str) -> &str {
     name.split_once("::").map_or(name.rsplit('.').next().unwrap_or_default(), |(path, _)| path)
 }
 
-/// What a statement imports, if it imports.
+/// Returns the path that a statement imports, if it is an import.
 fn used(statement: &str) -> Option<&str> {
     let visible =
         statement.strip_prefix("pub").map(|rest| rest.split_once(") ").map_or(rest, |(_, rest)| rest));

@@ -1,4 +1,4 @@
-//! What the documentation says is shown by a test is shown by one that exists.
+//! Tests that the documentation names exist.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::{

@@ -1,5 +1,6 @@
-//! The fence: two operators at once without any election, an API server that loses answers, third parties who write in between,
-//! caches that are stale. Whatever happens, nobody mints twice and no secret is lost. And restarting is free.
+//! The fence: two operators at once without any election, an API server that loses answers, third
+//! parties who write in between, caches that are stale. Whatever happens, nobody mints twice and no
+//! secret is lost. And restarting is free.
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod support;
@@ -36,7 +37,7 @@ fn spec(request: Option<&str>) -> Value {
     }
 }
 
-/// Whether a request writes a ledger; the create of a target looks the same as that of a ledger.
+/// Returns whether a request writes a ledger. The create of a target looks like that of a ledger.
 fn writes_ledger(request: &Request<Body>) -> bool {
     let path = request.uri().path();
     match *request.method() {
@@ -51,7 +52,8 @@ fn once() -> impl Fn() -> bool {
     move || !done.swap(true, Ordering::SeqCst)
 }
 
-/// Whether exactly one credential may live by the ledger, and it is published, wanted and accepted.
+/// Returns whether the ledger lists exactly one credential that may be alive, and it is published,
+/// wanted and accepted.
 async fn is_at_rest(scene: &Scene, name: &str, request: Option<&str>) -> bool {
     let Some(document) = scene.document(name).await else { return false };
     let alive: Vec<_> = document.revisions.iter().filter(|it| it.state.may_be_alive()).collect();
@@ -69,7 +71,8 @@ async fn run_to_rest(scene: &Scene, operators: &[&Running], name: &str, request:
     assert!(is_over, "no rest\nnow {}\n{document:#?}\n{all:#?}", scene.now());
 }
 
-/// What must hold in the end: as many live as there are objects, all of them in ledgers, and so many made in all.
+/// Checks the end: as many live credentials as objects, all of them in ledgers, and `created`
+/// creates.
 async fn check(scene: &Scene, objects: usize, created: usize) {
     let record = scene.provider.record();
     assert_eq!(record.live().len(), objects, "{:#?}", record.all());
@@ -112,7 +115,8 @@ async fn intent_of(scene: &Scene, name: &str) -> Option<u32> {
     document.revisions.iter().find(|it| it.state == State::Intended).map(|it| it.revision)
 }
 
-/// One operator sleeps between its intent and its call until the other has given the intent up and minted: it does not call.
+/// One operator sleeps between its intent and its call until the other has given the intent up and
+/// minted: it does not call.
 async fn slept_before_the_call(first_issue: bool) {
     let scene = Scene::new("fence").await;
     let slow = scene.operator().await;
@@ -146,7 +150,8 @@ async fn an_operator_that_slept_before_a_call_does_not_call() {
     slept_before_the_call(false).await;
 }
 
-/// One operator's call hangs until the other has settled it and minted. Then it has its effect and is answered, or only answered.
+/// One operator's call hangs until the other has settled it and minted. Then it has its effect and
+/// is answered, or only answered.
 async fn answered_late(fault: impl Fn(Gate) -> Fault, listing_lag: Duration) {
     let scene = Scene::new("fence").await;
     scene.provider.faults().set_listing_lag(listing_lag);
@@ -260,8 +265,8 @@ async fn third_parties_who_edit_the_ledger_only_delay() {
     operator.stop().await;
 }
 
-/// One operator hears nothing of what the other does, and works on from what it remembers. Several objects, because each is
-/// looked at in its own time.
+/// One operator hears nothing of what the other does, and works on from what it remembers. Several
+/// objects, because each is looked at in its own time.
 async fn stale(change: Value) {
     let scene = Scene::new("fence").await;
     let (fresh, stale) = (scene.operator().await, scene.operator().await);
@@ -286,7 +291,8 @@ async fn stale(change: Value) {
         };
         assert!(scene.reaches(&[&fresh], LONGEST, rotated).await, "{name} is not rotated once");
     }
-    // Past the hourly look at what the stale one believes to be published, but before any renewal of what is.
+    // Past the hourly look at what the stale one believes to be published, but before any renewal
+    // of what is.
     scene.pass_time(&[&fresh, &stale], SignedDuration::from_mins(62)).await;
     check(&scene, names.len(), 2 * names.len()).await;
     stale.power.stall_watches(false);
@@ -308,7 +314,8 @@ async fn a_stale_operator_does_not_rotate_back_to_a_spec_of_the_past() {
     stale(json!({ "name": "renamed" })).await;
 }
 
-/// A restart causes no write at all, neither to Kubernetes nor to the provider; whether it ends well or by force.
+/// A restart causes no write at all, neither to Kubernetes nor to the provider; whether it ends
+/// well or by force.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_is_free() {
     let scene = Scene::new("fence").await;

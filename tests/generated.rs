@@ -1,4 +1,4 @@
-//! What is generated from the code and kept in the repository is what the code generates.
+//! Files that are generated from the code are up to date.
 
 use std::process::Command;
 

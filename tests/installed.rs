@@ -1,5 +1,5 @@
-//! What is installed: nothing that stands in the way of what other people write, and no right to change what runs but for ending
-//! itself.
+//! The installed objects: none can block writes of other people, and no right changes workloads,
+//! except that Credwright may delete its own Pods.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::{collections::BTreeSet, fs, path::Path};
@@ -7,7 +7,8 @@ use std::{collections::BTreeSet, fs, path::Path};
 use k8s_openapi::api::rbac::v1::PolicyRule;
 use serde_json::Value;
 
-/// What can be applied without Helm, and the chart with four sets of values, one of which changes every value.
+/// The manifests that can be applied without Helm, and the chart with four sets of values, one of
+/// which changes every value.
 const INSTALLED: [&str; 5] = [
     "dist/install.yaml",
     "tests/chart/golden/default.yaml",
@@ -40,7 +41,8 @@ fn f29_nothing_that_is_installed_is_a_webhook() {
     }
 }
 
-/// Whether it changes something that runs: Pods and their like are in the group without a name, all else is in two others.
+/// Returns whether a rule changes workloads. Pods and their like are in the group without a name,
+/// all others in two more.
 fn changes_workloads(rule: &PolicyRule) -> bool {
     let names = |list: &Option<Vec<String>>, wanted: &[&str]| {
         list.iter().flatten().any(|it| wanted.contains(&it.as_str()))
@@ -51,7 +53,7 @@ fn changes_workloads(rule: &PolicyRule) -> bool {
     !reads && (names(&rule.api_groups, &["apps", "batch", "*"]) || names(&rule.api_groups, &[""]) && others)
 }
 
-/// Whether it is about nothing but what is called like this.
+/// Returns whether a rule covers nothing but objects with these names.
 fn is_only_about(rule: &PolicyRule, own: &BTreeSet<String>) -> bool {
     let named = rule.resource_names.as_deref().unwrap_or_default();
     !named.is_empty() && named.iter().all(|it| own.contains(it))
@@ -72,7 +74,8 @@ fn f13_credwright_may_change_nothing_that_runs() {
             }
         }
         assert!(own.len() == 1 && rules.len() > 8, "{file}: {own:?} {rules:?}");
-        // Before an uninstall a job of the chart ends the operator itself, which is in the chart's own namespace.
+        // Before an uninstall a job of the chart ends the operator itself, which is in the chart's
+        // own namespace.
         rules.retain(|(within, rule)| changes_workloads(rule) && !(*within && is_only_about(rule, &own)));
         assert!(rules.is_empty(), "{file}: {rules:#?}");
     }

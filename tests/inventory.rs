@@ -31,14 +31,14 @@ use credwright_harness::process::Usage;
 use k8s_openapi::{ByteString, jiff::Timestamp};
 use serde_json::{Map, Value, json};
 
-/// How many objects there are of each kind.
+/// The number of objects of each kind.
 const EACH: usize = 500;
 /// The chart's memory limit, in KiB.
 const LIMIT: u64 = 512 * 1024;
-/// What the operator needs besides, in KiB: its code, its connections, one page of a list.
+/// The other memory of the operator in KiB: its code, its connections, one page of a list.
 const BESIDES: u64 = 48 * 1024;
 
-/// What the name of an object is put in place of.
+/// The placeholder for the name of an object.
 const NAME: &str = "NAME-OF-THE-OBJECT";
 
 fn text(length: usize) -> String {

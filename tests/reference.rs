@@ -104,7 +104,7 @@ fn described(schema: &schemars::Schema) -> Vec<(String, [String; 2])> {
     each.collect()
 }
 
-/// What a comment says in its two paragraphs, as the cells of a table.
+/// Returns the two paragraphs of a comment as the cells of a table.
 fn paragraphs(text: &str) -> Result<[String; 2], &'static str> {
     let (meaning, todo) = text.split_once("\n\n").ok_or("does not say what to do")?;
     let (meaning, todo) = (words(meaning), words(todo));

@@ -59,12 +59,12 @@ impl Entry {
         format!("{} {}{slash}{}", self.verb, object.resource, object.subresource)
     }
 
-    /// Whether it is the last write of an object's way to Ready.
+    /// Returns whether it is the last write of an object's way to Ready.
     fn is_rest(&self) -> bool {
         self.is_about_an_object() && self.what().ends_with("/status")
     }
 
-    /// Whether it is about one of the measured objects, or about a Secret or an Event of one.
+    /// Returns whether it is about one of the measured objects, or a Secret or Event of one.
     pub(crate) fn is_about_an_object(&self) -> bool {
         let named = |object: &Object| object.name.starts_with(crate::load::PREFIX);
         self.object_ref
@@ -102,7 +102,7 @@ impl Audit {
         (Self(before), Self(after))
     }
 
-    /// What `user` asked for in `namespace`.
+    /// Returns the requests of `user` in `namespace`.
     pub(crate) fn of(&self, user: &str, namespace: &str) -> Vec<&Entry> {
         self.0.iter().filter(|entry| entry.is_of(user, namespace)).collect()
     }
@@ -122,7 +122,7 @@ pub(crate) fn seconds(entries: &[&Entry]) -> f64 {
     first.zip(last.max()).map_or(f64::NAN, |(first, last)| last.duration_since(first).as_secs_f64())
 }
 
-/// How often each kind of request was made.
+/// Returns the number of requests of each kind.
 pub(crate) fn counts<'a>(entries: impl IntoIterator<Item = &'a &'a Entry>) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     for entry in entries {

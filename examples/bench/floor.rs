@@ -1,8 +1,9 @@
-//! The floor: the writes that issuing takes, made by a bare client that decides nothing and calls no provider.
+//! The floor: the writes that issuing takes, made by a bare client that decides nothing and calls
+//! no provider.
 //!
-//! No operator that keeps the same records can be faster. The objects have the schema and the validation rules of an
-//! ApiCredential but are of another group, and the Secrets are as large and have another label, so that Credwright sees
-//! none of them.
+//! No operator that keeps the same records can be faster. The objects have the schema and the
+//! validation rules of an ApiCredential but are of another group, and the Secrets are as large and
+//! have another label, so that Credwright sees none of them.
 
 use anyhow::{Context, Result};
 use credwright::api::crds;
@@ -50,7 +51,8 @@ struct Floor {
     events: Api<Event>,
 }
 
-/// Creates `count` objects, then makes the six writes of each, as many at once as the operator does.
+/// Creates `count` objects, then makes the six writes of each, as many at once as the operator
+/// does.
 pub(crate) async fn run(admin: &Client, client: &Client, namespace: &str, count: usize) -> Result<()> {
     let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(GROUP, "v1alpha1", KIND), PLURAL);
     let objects: Api<DynamicObject> = Api::namespaced_with(admin.clone(), namespace, &resource);

@@ -16,7 +16,7 @@ use serde_json::json;
 
 use crate::{CONCURRENCY, cluster, floor};
 
-/// What the names of all measured objects begin with, in the floor too.
+/// The prefix of the names of all measured objects, also in the floor.
 pub(crate) const PREFIX: &str = "measured-";
 
 /// The namespaces of the three runs.
@@ -57,7 +57,7 @@ pub(crate) async fn create(client: &Client, provider: &Simulator, count: usize) 
     creating.buffer_unordered(CONCURRENCY).try_collect().await
 }
 
-/// How long the two parts of a ledger are, which the floor imitates.
+/// Returns the sizes of the two parts of a ledger, which the floor imitates.
 pub(crate) async fn ledger_sizes(client: &Client) -> Result<(usize, usize)> {
     let secrets: Api<Secret> = Api::namespaced(client.clone(), OPERATED);
     let data = secrets.get(&format!("{}.credwright", name(0))).await?.data.unwrap_or_default();
@@ -65,7 +65,8 @@ pub(crate) async fn ledger_sizes(client: &Client) -> Result<(usize, usize)> {
     Ok((length("document"), length("sealed")))
 }
 
-/// Waits until all objects are Ready. Until the provider has made them all, only the provider is asked.
+/// Waits until all objects are Ready. Until the provider has made them all, only the provider is
+/// asked.
 pub(crate) async fn until_ready(
     client: &Client,
     provider: &Simulator,

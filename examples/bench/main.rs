@@ -1,7 +1,9 @@
-//! Measures the operator's real binary against a real control plane, and against the same writes by a bare client.
+//! Measures the operator's real binary against a real control plane, and against the same writes by
+//! a bare client.
 //!
-//! `make bench` runs it. It starts a control plane of its own, whatever KUBECONFIG says, because it reads the audit log
-//! of the API server: what the operator asked for and when is measured there and not by the operator.
+//! `make bench` runs it. It starts a control plane of its own, whatever KUBECONFIG says, because it
+//! reads the audit log of the API server: what the operator asked for and when is measured there
+//! and not by the operator.
 #![expect(
     clippy::disallowed_methods,
     reason = "a benchmark runs on real time and has a command line of its own"
@@ -40,7 +42,7 @@ use self::{
     report::{Figures, Restart},
 };
 
-/// How many passes run at once, in the operator and in the floor alike.
+/// The number of concurrent passes, in the operator and in the floor.
 const CONCURRENCY: usize = 32;
 /// Counts in a provider's status follow within ten seconds; after that nothing is left to do.
 const TO_REST: Duration = Duration::from_secs(15);
@@ -48,7 +50,7 @@ const IDLE: Duration = Duration::from_secs(20);
 /// Time for everything to be looked at once after a restart.
 const RESTARTED: Duration = Duration::from_secs(10);
 
-/// Whom the audit log shows.
+/// The user that the audit log shows.
 const OPERATOR: &str = "bench-operator";
 const FLOOR: &str = "bench-floor";
 
@@ -120,7 +122,8 @@ async fn measure(control_plane: &ControlPlane, folder: &Path, count: usize) -> R
     Ok(Figures { provider_cpu, scrape, ..figures(count, &provider, (before, usage), restarted) })
 }
 
-/// Asks for the metrics a few times, as Prometheus does: how long the quickest answer took, and its bytes.
+/// Asks for the metrics a few times, as Prometheus does: how long the quickest answer took, and its
+/// bytes.
 async fn scrape(address: &str) -> Result<(Duration, usize)> {
     step("the metrics are scraped");
     let client = reqwest::Client::builder().no_proxy().build()?;

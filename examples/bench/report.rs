@@ -19,25 +19,25 @@ const READS_AT_MOST: f64 = 1.0;
 /// The program, and what it keeps of a thousand credentials.
 const PEAK_MIB_AT_MOST: (f64, f64) = (30.0, 10.0);
 
-/// What the run has measured, besides the audit log.
+/// The measurements of the run, without the audit log.
 pub(crate) struct Figures {
     pub(crate) count: usize,
-    /// How many credentials the provider has made.
+    /// The number of credentials that the provider has issued.
     pub(crate) issued: usize,
     pub(crate) usage: Usage,
-    /// How long an answer with all metrics took, and its bytes.
+    /// The time for a response with all metrics, and its bytes.
     pub(crate) scrape: (std::time::Duration, usize),
     pub(crate) restart: Restart,
     /// Processor time from the start of the process until it was left alone, the log included.
     pub(crate) total_cpu: std::time::Duration,
-    /// What the simulated provider took of the same processors meanwhile; a real one is elsewhere.
+    /// The processor time of the simulated provider. A real one runs on other processors.
     pub(crate) provider_cpu: std::time::Duration,
     /// The share of one processor that it used while it was left alone.
     pub(crate) idle_cpu: f64,
     pub(crate) provider_calls: BTreeMap<String, u64>,
 }
 
-/// What a restart took.
+/// The cost of a restart.
 pub(crate) struct Restart {
     pub(crate) at: Timestamp,
     /// Until all caches were complete.

@@ -10,7 +10,7 @@ use crate::{
     token::Pair,
 };
 
-/// What someone writes who wants a new credential.
+/// The patch that requests a new credential.
 const PATCH: &str = r#"{"spec":{"rotation":{"request":"the laptop was stolen"}}}"#;
 
 /// The manifests that a user would write, with a month made into twenty seconds.

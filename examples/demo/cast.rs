@@ -14,7 +14,7 @@ use crate::{
     token::{Body, TokenRequest, Value},
 };
 
-/// Each time that a workload looks at its Secret.
+/// The time between two reads of a workload's Secret.
 const OFTEN: Duration = Duration::ZERO;
 /// CloudConnexa lets a credential ask twenty times at once, and then every fifteen seconds.
 const SELDOM: Duration = Duration::from_secs(6);
@@ -23,18 +23,19 @@ const INITIAL_ACCESS_TOKEN: &str = "demo-initial-access-token";
 
 /// A provider, and how it is used here.
 pub(crate) struct Part {
-    /// What people call it.
+    /// The name for people.
     pub(crate) title: &'static str,
     pub(crate) account: Account,
     /// The manifest in `examples/`, and what is filled in.
     pub(crate) file: &'static str,
     pub(crate) changes: Vec<Change>,
     pub(crate) request: TokenRequest,
-    /// Whether the person says that the old credential is gone, where others leave that for Credwright to see.
+    /// `true` if the person confirms the removal of the old credential. Otherwise Credwright checks
+    /// it.
     pub(crate) says_so: bool,
 }
 
-/// Who answers.
+/// The server behind an actor.
 pub(crate) enum Account {
     Simulated(Simulator),
     Oidc(OidcServer),
@@ -48,7 +49,7 @@ impl Account {
         }
     }
 
-    /// Where a person makes credentials, if that is how it is done there.
+    /// Returns the portal in which a person creates credentials, if the provider has one.
     pub(crate) fn portal(&self) -> Option<&dyn Portal> {
         match self {
             Self::Simulated(simulator) => simulator.portal(),

@@ -77,7 +77,7 @@ impl Cluster {
         kubectl(&namespaced, input)
     }
 
-    /// Whether an ApiCredential, its ledger and its Secret are gone.
+    /// Returns whether an ApiCredential, its ledger and its Secret are deleted.
     pub(crate) async fn is_gone(&self, name: &str, target: &str) -> Result<bool> {
         let object = self.api::<ApiCredential>().get_opt(name).await?.is_some();
         let ledger = self.api::<Secret>().get_opt(&format!("{name}.credwright")).await?.is_some();
@@ -85,7 +85,8 @@ impl Cluster {
         Ok(!(object || ledger || secret))
     }
 
-    /// Takes out what was put in. Where the operator could not end its objects, their finalizers are taken off.
+    /// Takes out what was put in. Where the operator could not end its objects, their finalizers
+    /// are taken off.
     pub(crate) async fn leave(&self) -> Result<()> {
         if self.is_thrown_away {
             return Ok(());

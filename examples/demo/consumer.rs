@@ -1,4 +1,5 @@
-//! A workload: it reads its Secret and asks for an access token with what is in it, again and again.
+//! A workload: it reads its Secret and asks for an access token with what is in it, again and
+//! again.
 
 use std::{
     collections::BTreeSet,
@@ -16,7 +17,7 @@ use crate::token::{Pair, TokenRequest, http};
 
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-/// What a workload has seen.
+/// The results that a workload has seen.
 #[derive(Clone, Default)]
 pub(crate) struct Seen {
     pub(crate) accepted: u64,
@@ -27,7 +28,8 @@ pub(crate) struct Seen {
     pub(crate) revisions: BTreeSet<u32>,
     pub(crate) current: Option<Pair>,
     previous: Option<Pair>,
-    /// The old pairs that were seen to work on beside the new one, and those that were refused later.
+    /// The old pairs that were seen to work on beside the new one, and those that were refused
+    /// later.
     pub(crate) overlaps: BTreeSet<u32>,
     pub(crate) ends: BTreeSet<u32>,
 }
@@ -106,7 +108,8 @@ impl Workload {
         }
     }
 
-    /// An old pair works on for the overlap, and then no longer. Once it was refused, it is left alone.
+    /// An old pair works on for the overlap, and then no longer. Once it was refused, it is left
+    /// alone.
     async fn ask_with_the_previous(&self) {
         let Some(pair) = ({
             let seen = lock(&self.seen);

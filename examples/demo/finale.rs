@@ -48,7 +48,7 @@ pub(crate) async fn delete(stage: &mut Stage, verdict: &mut Verdict) -> Result<(
     stage.until("providers that hold nothing of ours", |actor| actor.now.held.is_empty()).await
 }
 
-/// What only a person can remove is said in an Event; the person removes it. Whether the credential was alive until then.
+/// Has the person remove the credential that the Event names. Returns whether it worked until then.
 async fn left_behind(stage: &mut Stage, index: usize) -> Result<bool> {
     let actor = &stage.actors[index];
     let pair = last_pair(actor)?.clone();

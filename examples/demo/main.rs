@@ -1,8 +1,9 @@
-//! `make demo`: the operator's real binary issues, publishes, rotates and revokes credentials before your eyes, at six
-//! providers side by side. At two of them a person has a part, which the show plays by what Credwright tells it.
+//! `make demo`: the operator's real binary issues, publishes, rotates and revokes credentials
+//! before your eyes, at six providers side by side. At two of them a person has a part, which the
+//! show plays by what Credwright tells it.
 //!
-//! It takes about a minute, ends by itself and leaves nothing running. It succeeds only if everything that it says was
-//! seen; what it checks is listed at its end.
+//! It takes about a minute, ends by itself and leaves nothing running. It succeeds only if
+//! everything that it says was seen; what it checks is listed at its end.
 #![expect(clippy::disallowed_methods, reason = "the demo runs on real time, outside of the operator")]
 
 mod acts;

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use anyhow::{Context, Result, ensure};
 
-/// What is written in a manifest, and what it becomes.
+/// A text of a manifest, and its replacement.
 pub(crate) struct Change {
     from: &'static str,
     to: String,

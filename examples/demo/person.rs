@@ -1,5 +1,5 @@
-//! The part of a person at a provider without an API for credentials. Played by somebody who knows nothing but what
-//! Credwright says to them.
+//! The part of a person at a provider without an API for credentials. Played by somebody who knows
+//! nothing but what Credwright says to them.
 
 use std::{
     io::Write,
@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use credwright_simulator::{Form, Login};
 
-/// What is to be done, a step on each line, the way it is read.
+/// Returns the instructions as a list, with one step on each line.
 pub(crate) fn as_a_list(asked: &str) -> String {
     let (why, steps) = asked.split_once(". To do: ").unwrap_or((asked, ""));
     // The last step ends with a command, and what comes after its sentence are notes.
@@ -44,7 +44,7 @@ pub(crate) fn form(asked: &str) -> Result<Form> {
     })
 }
 
-/// What was filled in, for people.
+/// Returns the filled form as text for people.
 pub(crate) fn in_words(form: &Form) -> String {
     let Form { name, scopes, term, subnets } = form;
     let mut words = vec![name.clone(), scopes.join(", ")];

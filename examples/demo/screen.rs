@@ -1,5 +1,5 @@
-//! The terminal: sentences that stay, and below them a table that is redrawn in place. Without a terminal there is no
-//! table, and what changes in it is said in lines.
+//! The terminal: sentences that stay, and below them a table that is redrawn in place. Without a
+//! terminal there is no table, and what changes in it is said in lines.
 
 use std::{
     io::{IsTerminal, Write, stdout},
@@ -53,7 +53,7 @@ impl Screen {
         }
     }
 
-    /// Draws the table anew.
+    /// Redraws the table.
     pub(crate) fn draw(&mut self, lines: &[String]) {
         if self.is_terminal {
             let drawn = std::mem::replace(&mut self.drawn, lines.to_vec());
@@ -71,7 +71,8 @@ impl Screen {
     }
 }
 
-/// A line in as many lines as it takes; those after the first are indented a little more than it is.
+/// A line in as many lines as it takes; those after the first are indented a little more than it
+/// is.
 fn wrapped(line: &str) -> Vec<String> {
     let indent = line.len() - line.trim_start().len();
     let mut lines = vec![" ".repeat(indent)];
@@ -97,7 +98,7 @@ fn unwrapped(lines: &[String]) -> String {
     if lines.is_empty() { String::new() } else { format!("\x1b[?7l{}\n\x1b[?7h", lines.join("\n")) }
 }
 
-/// Whoever has closed the other end does not want to see any more; the show goes on to its end all the same.
+/// Writes to the terminal. A closed terminal is ignored, so that the demo runs to its end.
 fn write(text: &str) {
     let mut out = stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());

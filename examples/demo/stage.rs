@@ -1,4 +1,4 @@
-//! What is to be seen: the objects, their ledgers, the workloads and the providers, looked at a few times a second.
+//! The state of the demo: objects, ledgers, workloads and providers, read a few times a second.
 
 use std::{
     collections::BTreeSet,
@@ -21,10 +21,10 @@ use crate::{
 
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-/// How long a step may take: a dozen seconds between two rotations, and time for a crowded machine.
+/// The time limit for a step: twelve seconds between two rotations, and time for a slow machine.
 pub(crate) const SOON: Duration = Duration::from_secs(45);
 
-/// How often each credential has to be seen replaced, by itself or by a person.
+/// The number of replacements that each credential needs: by API, and by a person.
 const ROTATIONS: (usize, usize) = (3, 1);
 
 /// One ApiCredential of the show, and its workload.
@@ -34,7 +34,7 @@ pub(crate) struct Actor {
     pub(crate) part: Part,
     pub(crate) consumer: Option<Consumer>,
     pub(crate) now: View,
-    /// What has been seen at any time.
+    /// Everything that has been seen so far.
     pub(crate) story: Story,
 }
 
@@ -97,7 +97,8 @@ impl Stage {
         Ok(())
     }
 
-    /// Both sides, the ledger's first: a credential is in the ledger before and after it is at the provider.
+    /// Both sides, the ledger's first: a credential is in the ledger before and after it is at the
+    /// provider.
     async fn view(&self, actor: &Actor) -> Result<View> {
         let objects: Api<ApiCredential> = self.cluster.api();
         Ok(View {
@@ -108,7 +109,8 @@ impl Stage {
         })
     }
 
-    /// The client IDs of what a ledger lists as alive. Its document is plain JSON; only the secrets are sealed.
+    /// The client IDs of what a ledger lists as alive. Its document is plain JSON; only the secrets
+    /// are sealed.
     async fn listed(&self, name: &str) -> Result<BTreeSet<String>> {
         let secrets: Api<Secret> = self.cluster.api();
         let Some(secret) = secrets.get_opt(&format!("{name}.credwright")).await? else {
@@ -140,29 +142,29 @@ impl Actor {
         })
     }
 
-    /// Whether a person makes its credentials.
+    /// Returns whether a person creates its credentials.
     pub(crate) fn is_by_hand(&self) -> bool {
         self.part.account.portal().is_some()
     }
 
-    /// How often it has to be seen replaced.
+    /// Returns the number of replacements that it needs.
     pub(crate) fn promised(&self) -> usize {
         if self.is_by_hand() { ROTATIONS.1 } else { ROTATIONS.0 }
     }
 
-    /// What a person has to do, if it is for this reason.
+    /// Returns the instructions for a person, if they are for this reason.
     pub(crate) fn asks(&self, reason: Reason) -> Option<&str> {
         let status = self.now.object.as_ref()?.status.as_ref()?;
         let asks = status.conditions.iter().find(|it| it.type_ == "ActionRequired" && it.status == "True")?;
         (asks.reason == reason.as_str()).then_some(asks.message.as_str())
     }
 
-    /// Whether so many old pairs worked on beside the new one and were refused afterwards.
+    /// Returns whether `count` old pairs worked beside the new one and were refused afterwards.
     pub(crate) fn has_ended(&self, count: usize) -> bool {
         self.now.seen.ends.len() >= count && self.story.revoked.len() >= count
     }
 
-    /// Whether provider and ledger agree, credential for credential.
+    /// Returns whether provider and ledger list the same credentials.
     pub(crate) fn is_accounted_for(&self) -> bool {
         !self.now.listed.is_empty() && self.now.held == self.now.listed
     }

@@ -1,4 +1,4 @@
-//! What people see of the stage: a table, and sentences where there is no terminal to redraw one.
+//! The view of the stage: a table, or sentences if there is no terminal to redraw one.
 
 use credwright::api::{ApiCredential, ApiCredentialStatus, CredentialStatus};
 use jiff::Timestamp;
@@ -51,12 +51,12 @@ fn condition<'a>(
     object.status.as_ref()?.conditions.iter().find(|it| it.type_ == type_)
 }
 
-/// What an object says of itself, for whoever wonders what it waits for.
+/// Returns the conditions of an object as text.
 pub(crate) fn in_words(object: &ApiCredential) -> String {
     condition(object, "Ready").map_or_else(String::new, |it| format!("{}: {}", it.reason, it.message))
 }
 
-/// What has become of a credential, for people who see lines instead of a table.
+/// Returns the state of a credential as a sentence, for output without a table.
 pub(crate) fn sentence(credential: &CredentialStatus, status: &ApiCredentialStatus) -> String {
     let CredentialStatus { revision, state, reason, .. } = credential;
     if state == "Revoked" {

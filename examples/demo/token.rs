@@ -1,4 +1,4 @@
-//! How workloads ask for an access token: for each provider otherwise, and always with what is in the Secret.
+//! Token requests of workloads, in each provider's own form, with the values from the Secret.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -8,15 +8,15 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
 use reqwest::{Client, multipart};
 
-/// How a provider wants to be asked.
+/// The form of a token request at a provider.
 #[derive(Clone, Copy)]
 pub(crate) struct TokenRequest {
-    /// Whether client ID and secret go into HTTP Basic.
+    /// `true` if client ID and secret are sent in HTTP Basic.
     pub(crate) basic: bool,
     pub(crate) body: Body,
-    /// What the body consists of.
+    /// The members of the body.
     pub(crate) members: &'static [(&'static str, Value)],
-    /// How often a workload may ask.
+    /// The shortest time between two requests of a workload.
     pub(crate) every: Duration,
 }
 
@@ -29,13 +29,13 @@ pub(crate) enum Body {
 
 #[derive(Clone, Copy)]
 pub(crate) enum Value {
-    /// What is always the same.
+    /// A constant.
     Text(&'static str),
-    /// What the Secret holds under this key.
+    /// The value of this key of the Secret.
     Key(&'static str),
 }
 
-/// What a workload has from its Secret.
+/// The values that a workload has read from its Secret.
 #[derive(Clone)]
 pub(crate) struct Pair {
     pub(crate) revision: u32,

@@ -1,8 +1,8 @@
-//! What was promised, and whether it was seen.
+//! The promises of the demo, and whether each was kept.
 
 use crate::stage::Actor;
 
-/// What is promised of each credential, and how wide that is shown.
+/// The promises for each credential, with the widths of their columns.
 const COLUMNS: [(&str, usize); 5] = [
     ("ROTATIONS", 16),
     ("TOKEN REQUESTS", 25),
@@ -31,7 +31,8 @@ impl Verdict {
             && cells.chain(&self.others).all(|(seen, _)| *seen)
     }
 
-    /// A table with a row for each credential, and sentences below it. What was not seen has a mark.
+    /// A table with a row for each credential, and sentences below it. What was not seen has a
+    /// mark.
     pub(crate) fn lines(&self) -> String {
         let row = |first: &str, name: &str, cells: &[String]| {
             let cells = cells.iter().zip(COLUMNS).map(|(cell, (_, width))| format!("{cell:<width$}"));
@@ -51,7 +52,7 @@ impl Verdict {
         text
     }
 
-    /// What the show was for, while all is in place.
+    /// Checks the rotations, while all objects exist.
     pub(crate) fn of_the_rotations(&mut self, actors: &[Actor], asked: &[usize]) {
         for actor in actors {
             let (story, seen, promised) = (&actor.story, &actor.now.seen, actor.promised());
@@ -95,7 +96,8 @@ impl Verdict {
         }
     }
 
-    /// What is left of the credential with this row; where only a person can remove it, whether it was alive until then.
+    /// Checks a credential after the deletion of its object. `was_alive` says whether it worked
+    /// until a person removed it, where only a person can.
     pub(crate) fn after_deletion(&mut self, index: usize, ended: Seen, was_alive: Option<bool>) {
         let (name, cells) = &mut self.rows[index];
         cells.push(ended);

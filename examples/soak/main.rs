@@ -49,7 +49,7 @@ use self::{
 const OBJECTS: usize = 200;
 const NAMESPACE: &str = "soaked";
 const NOISY: &str = "noisy";
-/// How long trouble is made.
+/// The default duration of the run.
 const MINUTES: u64 = 10;
 
 /// Everything that runs, and who uses it.

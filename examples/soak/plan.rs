@@ -7,7 +7,7 @@ use credwright_harness::random::Random;
 use credwright_simulator::{Fault, Matching, Operation, RetryAfter};
 use jiff::SignedDuration;
 
-/// How many operators run side by side.
+/// The number of operators that run at the same time.
 pub(crate) const REPLICAS: usize = 2;
 
 /// The time that etcd stands still.
@@ -15,7 +15,7 @@ pub(crate) const PAUSE: Duration = Duration::from_secs(20);
 /// The time that the provider is down.
 pub(crate) const OUTAGE: Duration = Duration::from_secs(15);
 
-/// How often each kind of trouble comes in ten minutes, and its name in the table.
+/// The number of faults of each kind in ten minutes, and their names in the table.
 const MIX: [(Kind, usize, &str); 15] = [
     (Kind::Kill, 50, "operators killed"),
     (Kind::RestartApiServer, 3, "API server restarted"),

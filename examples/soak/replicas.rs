@@ -21,9 +21,9 @@ pub(crate) struct Replicas {
     kubeconfig: PathBuf,
     folder: PathBuf,
     started: usize,
-    /// How many ended by themselves and were started again, as Kubernetes would.
+    /// The number of operators that ended by themselves and were restarted, as Kubernetes would do.
     pub(crate) ended: usize,
-    /// How many of these ended by a panic.
+    /// The number of these that panicked.
     pub(crate) panicked: usize,
     /// The most memory that one of them had.
     pub(crate) peak_kib: u64,
@@ -68,7 +68,7 @@ impl Replicas {
         Ok(())
     }
 
-    /// A replica that has ended by itself is started again: while the API server is away none can
+    /// A replica that has ended by itself is started again: while the API server is down none can
     /// start.
     pub(crate) async fn revive(&mut self) -> Result<()> {
         for which in 0..REPLICAS {

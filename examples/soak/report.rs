@@ -1,4 +1,4 @@
-//! What is printed: how it goes on the way, and the table at the end.
+//! The output: progress during the run, and the table at the end.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
@@ -13,7 +13,7 @@ use super::{plan::Kind, replicas::Replicas, tenants::Counts, trouble::Happened};
 /// The time between two lines about how it goes.
 const PROGRESS: Duration = Duration::from_secs(30);
 
-/// What may not be: each of these has to be 0.
+/// The violations. Each number has to be 0.
 pub(crate) struct Verdict {
     pub(crate) unsettled: usize,
     pub(crate) unaccounted: usize,

@@ -16,12 +16,12 @@ use kube::{
 };
 use serde_json::json;
 
-/// How long one tenant waits between two of its wishes.
+/// The pause of a tenant between two changes.
 const PAUSE: Duration = Duration::from_millis(500);
-/// How many Secrets are read at a time.
+/// The number of Secrets that are read at the same time.
 const READERS: usize = 8;
 
-/// What is counted.
+/// The counters of the tenants.
 #[derive(Default)]
 pub(crate) struct Counts {
     pub(crate) applied: AtomicUsize,
@@ -62,7 +62,8 @@ async fn apply(
     Ok(())
 }
 
-/// Until `end`, objects come, change and go. What the API server refuses while it is restarted is wished for again some time.
+/// Until `end`, objects come, change and go. What the API server refuses while it is restarted is
+/// wished for again some time.
 pub(crate) async fn wish(
     objects: &Api<ApiCredential>,
     slots: usize,
@@ -85,7 +86,8 @@ pub(crate) async fn wish(
     }
 }
 
-/// Until `end`, workloads use what they read. What is refused counts, unless its object was being deleted.
+/// Until `end`, workloads use what they read. What is refused counts, unless its object was being
+/// deleted.
 pub(crate) async fn work(
     (objects, secrets): (&Api<ApiCredential>, &Api<Secret>),
     provider: &Simulator,
@@ -111,7 +113,8 @@ pub(crate) async fn work(
     }
 }
 
-/// Whether what a workload reads works; `None` if there is nothing to read, or its object is not the same before and after.
+/// Returns whether the pair in the Secret works; `None` if there is no Secret, or its object
+/// changed during the check.
 async fn use_one(
     objects: &Api<ApiCredential>,
     secrets: &Api<Secret>,

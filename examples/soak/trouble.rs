@@ -27,7 +27,7 @@ const LOSS: Duration = Duration::from_secs(10);
 /// The time that a tenant with 64 scopes waits for a token.
 const SLOW: Duration = Duration::from_secs(9);
 
-/// How often each happened.
+/// The number of faults of each kind.
 #[derive(Default)]
 pub(crate) struct Happened(Mutex<BTreeMap<Kind, usize>>);
 

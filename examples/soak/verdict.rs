@@ -1,4 +1,4 @@
-//! What must hold afterwards.
+//! The checks after the run.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -28,7 +28,7 @@ const TO_SETTLE: Duration = Duration::from_secs(480);
 /// Time for everything to be revoked and go.
 const TO_GO: Duration = Duration::from_secs(480);
 
-/// What lives at the provider and is in no ledger and on no record.
+/// Returns the credentials that exist at the provider and are in no ledger and in no record.
 pub(crate) async fn unaccounted(client: &Client, provider: &Simulator) -> Result<Vec<String>> {
     let mut known = listed(client).await?;
     let live = provider.record().live();
@@ -57,8 +57,8 @@ async fn documents(client: &Client) -> Result<Vec<Document>> {
     Ok(ledgers.items.into_iter().filter_map(document).collect())
 }
 
-/// Waits until every object is Ready, or has had as many credentials as it may have, and nothing is open or unaccounted for.
-/// Returns how many objects have not come so far in time.
+/// Waits until every object is Ready, or has had as many credentials as it may have, and nothing is
+/// open or unaccounted for. Returns how many objects have not come so far in time.
 pub(crate) async fn settle(
     client: &Client,
     objects: &Api<ApiCredential>,
@@ -167,7 +167,7 @@ fn panics_in(log: &str) -> usize {
     log.lines().filter(is_panic).inspect(|line| eprintln!("soak: {line}")).count()
 }
 
-/// What a failure is looked into with.
+/// Prints the details that help to examine a failure.
 pub(crate) async fn show(client: &Client, names: &[String]) -> Result<()> {
     let secrets: Api<Secret> = Api::all(client.clone());
     let ledgers = secrets.list(&ListParams::default().labels("credwright.dev/role=ledger")).await?;

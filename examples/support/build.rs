@@ -1,4 +1,4 @@
-//! Where cargo has built what an example needs.
+//! The paths of binaries that cargo has built for an example.
 
 use std::path::PathBuf;
 

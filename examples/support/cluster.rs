@@ -1,4 +1,4 @@
-//! What bench and soak put into a control plane of their own before they begin.
+//! The objects that bench and soak create in their control plane before they start.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! The driver blocks on a real API server: what each takes, what it refuses, and what it can never become.
+//! The driver blocks on a real API server: what each takes, what it refuses, and what it can never
+//! become.
 
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};

@@ -1,4 +1,5 @@
-//! The custom resources on a real API server: what it lets in, what it refuses and why, and what kubectl shows.
+//! The custom resources on a real API server: what it lets in, what it refuses and why, and what
+//! kubectl shows.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod drivers;

@@ -1,4 +1,5 @@
-//! What a test can do with an object: have it let in or refused, change it, and look at it with kubectl.
+//! The operations of a test on an object: create it or see it rejected, change it, and read it with
+//! kubectl.
 
 use std::time::Duration;
 
@@ -115,7 +116,7 @@ impl Kind {
         refused(&self.change(object, spec).await, &what, message)
     }
 
-    /// What kubectl prints, once discovery has caught up with the definitions: `done` says when.
+    /// Returns the output of kubectl, once discovery knows the CRDs and `done` accepts the output.
     pub(crate) async fn kubectl(&self, arguments: &[&str], done: impl Fn(&str) -> bool) -> Result<String> {
         let cache = tempfile::tempdir()?;
         let mut shown = String::new();

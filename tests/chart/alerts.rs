@@ -37,7 +37,7 @@ fn alerts() -> BTreeSet<String> {
     names(&serde_saphyr::from_str(&read("charts/credwright/files/alerts.yaml")).unwrap())
 }
 
-/// What the Prometheus operator makes of the rendered ServiceMonitor.
+/// The scrape configuration that the Prometheus operator derives from the rendered ServiceMonitor.
 pub(crate) struct Scrape {
     /// True if the labels of a metric win over those of its target.
     pub(crate) honor_labels: bool,

@@ -1,6 +1,7 @@
 //! Everything that the chart renders is what Kubernetes takes, field by field.
 //!
-//! kubeconform is told so by schemas of the API server itself: what it would fetch by itself is made of the same description.
+//! kubeconform is told so by schemas of the API server itself: what it would fetch by itself is
+//! made of the same description.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,7 +19,7 @@ use crate::{
     support::{eventually, install_crds},
 };
 
-/// No parts of Kubernetes: the definitions are the Prometheus operator's.
+/// Kinds that are not part of Kubernetes: their CRDs are the Prometheus operator's.
 const UNKNOWN: [&str; 2] = ["ServiceMonitor", "PrometheusRule"];
 
 /// The API's version, and the kind.
@@ -30,14 +31,15 @@ fn kind(manifest: &str) -> Kind {
     (text("apiVersion"), text("kind"))
 }
 
-/// What the API server says of all that one version of an API has.
+/// Returns the API server's description of one version of an API.
 async fn described(client: &Client, version: &str) -> Value {
     let root = if version.contains('/') { "apis" } else { "api" };
     let request = http::Request::get(format!("/openapi/v3/{root}/{version}")).body(Vec::new()).unwrap();
     client.request(request).await.unwrap()
 }
 
-/// Refuses fields that a schema does not know: OpenAPI, as Kubernetes writes it, leaves that to the server.
+/// Refuses fields that a schema does not know: OpenAPI, as Kubernetes writes it, leaves that to the
+/// server.
 fn close(schema: &mut Value) {
     match schema {
         Value::Object(members) => {
@@ -62,7 +64,7 @@ fn schema_of<'a>(description: &'a Value, version: &str, kind: &str) -> Option<&'
     found.map(|(name, _)| name)
 }
 
-/// Installs our definitions, and waits until the API server describes what they define.
+/// Installs our CRDs, and waits until the API server describes their kinds.
 async fn define(client: &Client) {
     install_crds(client).await;
     for definition in credwright::api::crds::all() {
@@ -105,7 +107,7 @@ async fn write_schemas(client: &Client, kinds: &BTreeSet<Kind>, folder: &Path) {
     }
 }
 
-/// What kubeconform says of a file.
+/// Runs kubeconform on a file.
 fn judge(folder: &Path, file: &Path) -> std::process::Output {
     let location = folder.join("{{ .ResourceKind }}-{{ .Group }}-{{ .ResourceAPIVersion }}.json");
     let mut command = program("kubeconform");

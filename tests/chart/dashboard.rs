@@ -59,7 +59,7 @@ async fn start_prometheus(folder: &Path, address: &str, metrics: &str) -> Operat
     Operator::spawn(&command, &folder.join("prometheus.log")).await.unwrap()
 }
 
-/// Whether a query gives at least one number.
+/// Returns whether a query has at least one number as its result.
 async fn has_data(address: &str, query: &str) -> bool {
     let mut url = url::Url::parse(&format!("http://{address}/api/v1/query")).unwrap();
     url.query_pairs_mut().append_pair("query", query);

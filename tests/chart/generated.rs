@@ -1,4 +1,4 @@
-//! What is generated from the chart or for it.
+//! Files that are generated from the chart or for it.
 
 use crate::{
     helm::{SETS, manifests, template, values_of},

@@ -14,7 +14,7 @@ static BINARIES: LazyLock<PathBuf> = LazyLock::new(|| {
     String::from_utf8(built.stdout).unwrap().lines().last().unwrap().into()
 });
 
-/// What Helm would keep in its user's home.
+/// The folder for the files that Helm keeps in its user's home.
 static HOME: LazyLock<tempfile::TempDir> = LazyLock::new(|| tempfile::tempdir().unwrap());
 
 /// The chart.
@@ -36,7 +36,7 @@ pub(crate) fn run(arguments: &[&str]) -> Output {
     program("helm").args(arguments).env("KUBECONFIG", "/dev/null").output().unwrap()
 }
 
-/// What a command printed, which must have succeeded.
+/// Returns the output of a command, which must have succeeded.
 pub(crate) fn printed(output: Output) -> String {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stdout));
@@ -49,12 +49,12 @@ pub(crate) fn values_of(set: &str) -> Vec<String> {
     if set == SETS[0] { Vec::new() } else { vec![format!("--values={}", file.display())] }
 }
 
-/// What the chart makes of some values, hooks included.
+/// Returns the chart rendered with these values, hooks included.
 pub(crate) fn template(more: &[&str]) -> String {
     printed(run(&[&["template", "credwright", CHART, "--namespace=credwright-system"], more].concat()))
 }
 
-/// Why the chart refuses some values.
+/// Returns the error with which the chart rejects these values.
 pub(crate) fn refusal(more: &[&str]) -> String {
     let output = run(&[&["template", "credwright", CHART], more].concat());
     assert!(!output.status.success(), "{more:?} was not refused");

@@ -27,9 +27,9 @@ use crate::{
     support::{Scene, eventually, install_crds},
 };
 
-/// Where releases are installed.
+/// The namespace of the releases.
 const HOME: &str = "credwright-system";
-/// What the simulated providers need.
+/// The value that lets Credwright reach the simulated providers.
 const LOOPBACK: &str = "--set=allowEgress={127.0.0.0/8}";
 
 /// A cluster that runs Pods, and Helm for it.
@@ -117,7 +117,7 @@ impl Cluster {
         definitions.list(&ListParams::default()).await.unwrap().items
     }
 
-    /// What the chart made and has gone with it.
+    /// Returns the objects of the chart that still exist after its removal.
     async fn left_behind(&self) -> Vec<String> {
         let roles: Api<ClusterRole> = Api::all(self.client.clone());
         let mut left = ours(&roles).await;
@@ -130,7 +130,8 @@ impl Cluster {
         left
     }
 
-    /// Deletes a namespace, which has to be gone in the time that Kubernetes takes for an empty one.
+    /// Deletes a namespace, which has to be gone in the time that Kubernetes takes for an empty
+    /// one.
     async fn deletes(&self, namespace: &str) {
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
         namespaces.delete(namespace, &DeleteParams::default()).await.unwrap();
@@ -204,7 +205,7 @@ fn orders(request: &str) -> Value {
     json!({ "lifetime": "720h", "rotation": { "request": request, "overlap": "0s" } })
 }
 
-/// What there is of a tenant's, with its version: what nobody touched is the same.
+/// Returns the tenant's objects with their resource versions. An untouched object has the same one.
 async fn versions(scene: &Scene) -> Vec<(String, Option<String>)> {
     let secrets = scene.api::<Secret>().list(&ListParams::default()).await.unwrap().items;
     let objects = scene.api::<ApiCredential>().list(&ListParams::default()).await.unwrap().items;
@@ -266,7 +267,7 @@ async fn installed_upgraded_uninstalled_and_installed_again_it_mints_once() {
     assert_eq!((scene.pair("orders").await.unwrap(), scene.provider.record().all().len()), (pair, 2));
     rotates(&scene, "once more", 3).await;
 
-    // With the definitions every object goes, and nothing else.
+    // Deleting the CRDs deletes every object of their kinds, and nothing else.
     cluster.upgrade(&["--set=crds.keep=false"]).await;
     cluster.uninstall().await;
     eventually("the definitions are gone", async || cluster.definitions().await.is_empty()).await;

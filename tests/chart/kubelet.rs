@@ -1,7 +1,9 @@
-//! Plays the part of scheduler and kubelet: for every Pod it starts the real binary, with exactly the arguments and the environment of the
-//! Pod, as its ServiceAccount, and tells the API server how it is.
+//! Plays the part of scheduler and kubelet: for every Pod it starts the real binary, with exactly
+//! the arguments and the environment of the Pod, as its ServiceAccount, and tells the API server
+//! how it is.
 //!
-//! All Pods are on one machine here. So that each can have its port, what it is told to listen at is an address of its own, or its Service's.
+//! All Pods are on one machine here. So that each can have its port, what it is told to listen at
+//! is an address of its own, or its Service's.
 
 use std::{
     collections::BTreeMap, fmt::Write as _, fs, net::SocketAddr, path::PathBuf, thread::JoinHandle,
@@ -45,7 +47,7 @@ impl Kubelet {
         Self { stop, thread: Some(thread), folder }
     }
 
-    /// What the Pods of Credwright that run now answer to a probe.
+    /// Returns the answers of Credwright's running Pods to a probe.
     pub(crate) async fn answers(&self, path: &str) -> Vec<(u16, String)> {
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let mut answers = Vec::new();
@@ -207,7 +209,7 @@ impl Node {
 }
 
 impl Running {
-    /// Whether it answers its probes, if it has any.
+    /// Returns whether the container passes its probes. One without probes does.
     async fn is_ready(&self, container: &Container) -> bool {
         for probe in container.readiness_probe.iter().chain(&container.liveness_probe) {
             if !self.answers(probe).await {

@@ -1,4 +1,5 @@
-//! The chart: what it says of its values is true, what it renders is what Kubernetes takes, and installed on a real API server it runs.
+//! The chart: what it says of its values is true, what it renders is what Kubernetes takes, and
+//! installed on a real API server it runs.
 #![allow(
     clippy::unwrap_used,
     clippy::disallowed_methods,

@@ -1,7 +1,9 @@
-//! What a node makes of a Pod: the process of its container, with everything that the Pod says of it.
+//! A Pod as a node runs it: the process of its container, with everything that the Pod declares for
+//! it.
 //!
-//! A container without a command is Credwright's. Of any other, the image is not pulled: its program is the one on `PATH`, and what its
-//! init containers would have fetched is in tests/oidc already.
+//! A container without a command is Credwright's. Of any other, the image is not pulled: its
+//! program is the one on `PATH`, and what its init containers would have fetched is in tests/oidc
+//! already.
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
@@ -15,7 +17,7 @@ use k8s_openapi::{
 };
 use kube::{Api, Client, ResourceExt, api::ListParams};
 
-/// What a container says when it listens on all addresses of its Pod.
+/// The flag of a container that listens on all addresses of its Pod.
 const EVERYWHERE: &str = "--listen=[::]:";
 const FETCHED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/oidc");
 
@@ -23,7 +25,7 @@ pub(crate) fn container(pod: &Pod) -> Result<&Container> {
     pod.spec.as_ref().and_then(|spec| spec.containers.first()).context("a Pod has a container")
 }
 
-/// Whether it is Credwright that runs in a Pod.
+/// Returns whether a Pod runs Credwright.
 pub(crate) fn is_ours(pod: &Pod) -> Result<bool> {
     Ok(container(pod)?.command.is_none())
 }
@@ -78,7 +80,8 @@ async fn services(client: &Client, pod: &Pod) -> Result<Vec<Service>> {
     Ok(api.list(&ListParams::default()).await.context("Services")?.items)
 }
 
-/// The Pod's address. Nothing carries traffic from a Service to its Pods here, so a Pod has the address of its Service.
+/// The Pod's address. Nothing carries traffic from a Service to its Pods here, so a Pod has the
+/// address of its Service.
 fn address(pod: &Pod, services: &[Service]) -> IpAddr {
     let selects = |it: &&ServiceSpec| {
         let selector = it.selector.as_ref().filter(|selector| !selector.is_empty());
@@ -89,7 +92,7 @@ fn address(pod: &Pod, services: &[Service]) -> IpAddr {
     own.unwrap_or(Ipv4Addr::LOCALHOST.into())
 }
 
-/// What a Pod's variables are made of.
+/// The sources of a Pod's environment variables.
 struct Around<'a> {
     client: &'a Client,
     pod: &'a Pod,

@@ -1,6 +1,8 @@
-//! docs/quickstart.md does what it says, command by command, with the real kubectl and Helm; and the README begins with the same commands.
+//! docs/quickstart.md does what it says, command by command, with the real kubectl and Helm; and
+//! the README begins with the same commands.
 //!
-//! A cluster's nodes are played by [`Kubelet`]: no image is pulled, and everything else is real, the server of the page included.
+//! A cluster's nodes are played by [`Kubelet`]: no image is pulled, and everything else is real,
+//! the server of the page included.
 
 use std::{path::PathBuf, process::Stdio, time::Duration};
 
@@ -20,7 +22,7 @@ use crate::{generated::file::read, helm, kubelet::Kubelet};
 const PAGE: &str = "docs/quickstart.md";
 /// More than any command of the page may take by its own flags.
 const DEADLINE: Duration = Duration::from_secs(150);
-/// What the shell says when it has run a step.
+/// The line that the shell prints after a step.
 const DONE: &str = "== done ==";
 
 /// Some commands of a page.
@@ -28,7 +30,7 @@ struct Step {
     /// The heading that they are under.
     section: String,
     commands: String,
-    /// What the page shows of what they print.
+    /// The output that the page shows.
     shown: Option<String>,
 }
 
@@ -88,7 +90,7 @@ impl Shell {
         Self { process, files, lines, folder }
     }
 
-    /// What the commands of a step print; all of them must succeed.
+    /// Returns the output of the commands of a step. All of them must succeed.
     #[expect(clippy::panic, reason = "what failed is shown as it was printed")]
     async fn run(&mut self, step: &Step) -> String {
         let file = self.folder.path().join("step");
@@ -110,7 +112,8 @@ impl Shell {
     }
 }
 
-/// Whether what was said is what is shown: the same lines, of which `…` stands for any number.
+/// Returns whether the output has the lines that the page shows, where `…` stands for any number of
+/// lines.
 fn is_like(said: &[&str], shown: &[&str]) -> bool {
     match (said, shown) {
         (_, ["…", rest @ ..]) => (0..=said.len()).any(|skipped| is_like(&said[skipped..], rest)),
@@ -143,7 +146,7 @@ impl Pair {
         Self { url, id, secret }
     }
 
-    /// What the server answers to whoever asks for a token with it.
+    /// Returns the status of a token request with this pair.
     async fn answer(&self) -> u16 {
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let request = client.post(&self.url).basic_auth(&self.id, Some(&self.secret));

@@ -1,4 +1,4 @@
-//! What the chart renders, and what it refuses.
+//! The rendered chart, and the values that it rejects.
 
 use std::collections::BTreeMap;
 

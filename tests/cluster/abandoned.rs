@@ -1,4 +1,4 @@
-//! What cannot be revoked is put on record, and revoked later if that is possible at all.
+//! Credentials that cannot be revoked in time are recorded, and revoked later if that is possible.
 
 use credwright::api::{AbandonedCredential, AbandonedKind};
 use credwright_simulator::Operation;
@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::stage::{hours, minutes, seconds};
 use crate::support::{Running, Scene};
 
-/// Issues, takes the provider away and deletes: the object goes when the deadline is over.
+/// Issues a credential, stops the provider and deletes the object, which ends at the deadline.
 async fn abandon(scene: &Scene, operator: &Running) -> AbandonedCredential {
     scene.issue("orders", json!({ "lifetime": "720h" })).await;
     scene.provider.stop().await;
@@ -42,7 +42,7 @@ async fn what_a_provider_that_is_away_for_too_long_keeps_is_on_record_and_revoke
     let beside = scene.secret(&record.name_any()).await.unwrap();
     assert_eq!(beside.owner_references()[0].uid, record.uid().unwrap());
 
-    // It is tried ever more seldom, and what was tried last survives the operator.
+    // The pauses between the attempts grow, and the last attempt is stored.
     scene.jump(&operator, hours(12)).await;
     scene.pass_time(&[&operator], hours(12)).await;
     let status = scene.abandoned().await[0].status.clone().unwrap();

@@ -1,4 +1,5 @@
-//! The policies of charts/credwright/files/admission.yaml refuse at admission what the operator would otherwise only say in a status.
+//! The policies of charts/credwright/files/admission.yaml refuse at admission what the operator
+//! would otherwise only say in a status.
 
 use std::io::Write;
 
@@ -50,7 +51,8 @@ async fn acting_as(control_plane: &ControlPlane, user: &str) -> Client {
     Client::try_from(config).unwrap()
 }
 
-/// Why a tenant may not have `spec` at the provider `name`; `None` if it may.
+/// Returns the error with which a tenant is refused `spec` at the provider `name`; `None` if it is
+/// allowed.
 async fn refused(api: &Api<ApiCredential>, name: &str, more: &Value) -> Option<String> {
     let mut spec = json!({ "providerRef": { "kind": "ClusterCredentialProvider", "name": name } });
     spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -67,7 +69,8 @@ async fn refused(api: &Api<ApiCredential>, name: &str, more: &Value) -> Option<S
     }
 }
 
-/// Definitions, policies and a tenant on a control plane of their own: the policies hold for everybody.
+/// Definitions, policies and a tenant on a control plane of their own: the policies hold for
+/// everybody.
 async fn set_up(name: &str) -> (ControlPlane, Scene, Client) {
     let control_plane = ControlPlane::start(ControlPlaneOptions::default()).await.unwrap();
     install_crds(&control_plane.client().await.unwrap()).await;
@@ -110,7 +113,7 @@ async fn is_refused_soon(scene: &Scene, api: &Api<ApiCredential>, provider: &str
         .await;
 }
 
-/// Shared providers, each with its own idea of whom it allows what.
+/// Shared providers, each with other rules.
 fn providers(namespace: &str) -> Vec<(&'static str, Value)> {
     let own = json!({ "names": [namespace] });
     let selected = |selector: Value| json!({ "namespaces": { "selector": selector } });
@@ -136,7 +139,7 @@ fn providers(namespace: &str) -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// What a tenant asks for at each, and a part of the sentence with which it is refused.
+/// The requests of a tenant at each provider, with a part of the message that rejects it.
 fn wishes() -> Vec<(&'static str, Value, Option<&'static str>)> {
     let stranger = Some("does not allow namespace");
     vec![
@@ -246,11 +249,12 @@ async fn hands_on_ledgers_are_refused_at_admission() {
     }
     let login = json!({ "metadata": { "name": "mine", "labels": { "credwright.dev/role": "login" } } });
     secrets.create(&PostParams::default(), &serde_json::from_value(login).unwrap()).await.unwrap();
-    // It may be deleted, and is made anew: the operator, who may do everything, is not hindered.
+    // It may be deleted, and is recreated: the policy does not hinder the operator, which has all
+    // rights.
     let before = scene.secret("orders.credwright").await.unwrap().metadata.uid;
     let _ = secrets.delete("orders.credwright", &DeleteParams::default()).await.unwrap();
     scene
-        .wait("orders", "the ledger is made anew", async || {
+        .wait("orders", "the ledger is recreated", async || {
             let there = scene.secret("orders.credwright").await;
             there.is_some_and(|it| it.metadata.uid != before)
         })

@@ -1,4 +1,5 @@
-//! What people get wrong: each is a condition that says what to do, costs nothing, and is over when it is mended.
+//! Common mistakes. Each leads to a condition that says what to do, costs no credential, and clears
+//! once the mistake is corrected.
 
 use credwright_simulator::Simulator;
 use jiff::SignedDuration;
@@ -8,7 +9,8 @@ use tokio::net::TcpListener;
 use crate::stage::minutes;
 use crate::support::{Running, Scene};
 
-/// Asserts that a new object fails for `reason`, with `parts` in its message, and that nothing was minted or written.
+/// Asserts that a new object fails for `reason`, with `parts` in its message, and that nothing was
+/// minted or written.
 async fn refused(scene: &Scene, spec: Value, reason: &'static str, parts: &[&str]) -> String {
     scene.apply("orders", spec).await;
     scene

@@ -1,4 +1,5 @@
-//! How many credentials an account may be asked for, who comes first, and what is said beforehand.
+//! The limit on new credentials of an account, the order within it, and the early warnings about
+//! it.
 
 use credwright::api::{ApiCredential, ClusterCredentialProvider, CredentialProvider};
 use jiff::{SignedDuration, Timestamp};

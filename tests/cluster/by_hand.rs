@@ -1,4 +1,5 @@
-//! Providers where a person makes the credential: the tests play the person, and know only what `ActionRequired` says.
+//! Providers where a person makes the credential: the tests play the person, and know only what
+//! `ActionRequired` says.
 
 use std::{io::Write, ops::Deref, process::Stdio};
 
@@ -27,7 +28,7 @@ impl Deref for Desk {
 
 const INTAKE: &str = "orders-intake";
 
-/// What `orders` asks of CloudConnexa.
+/// The spec of `orders` at CloudConnexa.
 fn wanted() -> Value {
     json!({
         "providerRef": { "name": "connexa" },
@@ -68,7 +69,7 @@ impl Desk {
         self.account.portal().unwrap()
     }
 
-    /// What a person is asked to do, once they are asked for this reason.
+    /// Waits for instructions with this reason, and returns them.
     async fn asked(&self, reason: &'static str) -> String {
         self.says("orders", ("ActionRequired", "True", reason)).await
     }
@@ -162,7 +163,11 @@ async fn who_does_what_is_asked_gets_a_credential_and_later_its_replacement() {
     desk.apply("orders", wanted()).await;
     let asked = desk.asked("IntakeAwaited").await;
     println!("{asked}");
-    assert_eq!(desk.condition("orders", "Stalled").await.unwrap().0, "True", "nobody waits in vain");
+    assert_eq!(
+        desk.condition("orders", "Stalled").await.unwrap().0,
+        "True",
+        "it says that waiting does not help"
+    );
     let filled = form(&asked);
     assert_eq!(
         (filled.term.as_deref(), filled.subnets.len(), filled.scopes.len()),

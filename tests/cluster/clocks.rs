@@ -1,4 +1,5 @@
-//! Clocks that are wrong, and pauses that are long: nothing is revoked early, nothing is renewed late, nothing is minted twice.
+//! Clocks that are wrong, and pauses that are long: nothing is revoked early, nothing is renewed
+//! late, nothing is minted twice.
 
 use jiff::SignedDuration;
 use serde_json::json;
@@ -35,7 +36,7 @@ async fn an_operator_whose_clock_is_years_off_mints_and_revokes_nothing_and_keep
         scene.says("later", ("Ready", "False", "ClockSkew")).await;
         scene.delete_secret("orders").await;
         scene
-            .wait("orders", "the Secret is made anew", async || {
+            .wait("orders", "the Secret is recreated", async || {
                 scene.pair("orders").await.as_ref() == Some(&pair)
             })
             .await;
@@ -54,7 +55,7 @@ async fn an_operator_whose_clock_is_years_off_mints_and_revokes_nothing_and_keep
     operator.stop().await;
 }
 
-/// Which of the two clocks was wrong only a person can tell.
+/// Only a person can tell which of the two clocks was wrong.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clock_that_is_behind_the_ledger_is_not_believed_until_a_person_says_that_it_is_right() {
     let scene = Scene::new("behind").await;
@@ -82,7 +83,8 @@ async fn a_clock_that_is_behind_the_ledger_is_not_believed_until_a_person_says_t
     operator.stop().await;
 }
 
-/// The machine sleeps for forty days: what was due meanwhile is done once, and what has expired is said to have.
+/// The machine sleeps for forty days: what was due meanwhile is done once, and what has expired is
+/// said to have.
 #[tokio::test(flavor = "multi_thread")]
 async fn f30_after_a_pause_of_forty_days_everything_is_renewed_once() {
     let scene = Scene::new("forty-days").await;

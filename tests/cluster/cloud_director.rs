@@ -1,4 +1,4 @@
-//! Where the secret has a name of its own, and where the right kind of login matters.
+//! Cloud Director: the secret has a key of its own, and only the right kind of login works.
 
 use credwright::api::CredentialProvider;
 use credwright_simulator::{

@@ -6,7 +6,8 @@ use serde_json::json;
 use crate::stage::minutes;
 use crate::support::Scene;
 
-/// The workload uses what it read at the last step, and then what it reads now: files in a pod lag behind, too.
+/// The workload uses what it read at the last step, and then what it reads now: files in a pod lag
+/// behind, too.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_workload_that_reads_the_secret_is_never_refused_through_twenty_rotations() {
     const ROTATIONS: usize = 20;

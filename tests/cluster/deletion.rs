@@ -26,8 +26,8 @@ async fn deleting_revokes_and_the_secret_goes_with_its_owner() {
     assert!(!scene.token_is_granted(&pair).await);
     assert_eq!(scene.provider.record().live().len(), 0);
 
-    // An object of the same name waits for the Secret of the first one to go. The garbage collector looks for new kinds
-    // of owner every half minute.
+    // An object of the same name waits for the Secret of the first one to go. The garbage collector
+    // looks for new kinds of owner every half minute.
     scene.apply("orders", json!({ "lifetime": "720h" })).await;
     let began = Instant::now();
     while scene.secret("orders").await.is_some() && scene.pair("orders").await.as_ref() == Some(&pair) {
@@ -199,7 +199,8 @@ async fn what_an_object_left_whose_finalizer_was_forced_off_is_finished_by_its_l
     operator.stop().await;
 }
 
-/// The lost answer is looked for under the name that it was asked for, not under that of the object which has the name by now.
+/// The lost answer is looked for under the name that it was asked for, not under that of the object
+/// which has the name by now.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_answer_of_an_earlier_object_of_the_same_name_is_found_and_revoked() {
     let scene = Scene::new("earlier").await;

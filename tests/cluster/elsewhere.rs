@@ -1,5 +1,5 @@
-//! What went wrong in other systems, where nothing else here would show that it does not go wrong in this one. docs/failures.md
-//! lists all of it.
+//! Failures of other systems, as far as no other test shows that Credwright does not have them.
+//! docs/failures.md lists all of them.
 
 use credwright::{api::ApiCredential, engine::startup};
 use credwright_harness::controlplane::{ControlPlane, ControlPlaneOptions};
@@ -22,7 +22,8 @@ async fn of_its_cluster(scene: &Scene) -> (Running, String) {
     (scene.operator_as(|settings, _| settings.cluster_id.clone_from(&id)).await, id)
 }
 
-/// The same namespace and provider on another cluster, as whoever applies one repository to both has them.
+/// The same namespace and provider on another cluster, as whoever applies one repository to both
+/// has them.
 async fn twin_of(scene: &Scene, cluster: &ControlPlane) -> Scene {
     let twin = scene.seen_from(cluster.cluster()).await;
     let namespaces: Api<Namespace> = Api::all(twin.client.clone());
@@ -51,7 +52,8 @@ async fn f6_of_two_clusters_with_the_same_names_at_one_account_neither_touches_w
     let theirs = there.pair("orders").await.unwrap();
     assert_ne!(here.pair("orders").await.unwrap(), theirs);
 
-    // One rotates, and what it makes at first is lost and looked for by its name, among what the other has.
+    // One rotates, and what it makes at first is lost and looked for by its name, among what the
+    // other has.
     here.provider.faults().next(Operation::Create, Fault::LostAnswer);
     here.merge("orders", json!({ "spec": { "rotation": { "request": "two", "overlap": "1h" } } })).await;
     let replaced = async || {
@@ -97,7 +99,7 @@ async fn f17_at_rest_nothing_is_written_whoever_touches_the_metadata_of_the_secr
     operator.stop().await;
 }
 
-/// What a GitOps tool applies, with what it marks its own objects with.
+/// Applies an object as a GitOps tool does, with the labels of the tool.
 async fn sync(scene: &Scene, request: Option<&str>) -> ApiCredential {
     let object = json!({
         "apiVersion": "credwright.dev/v1alpha1", "kind": "ApiCredential",

@@ -36,7 +36,7 @@ async fn apply_text(scene: &Scene, file: &str, text: &str) {
     assert!(output.status.success() && !said.contains("Warning"), "{file}: {said}");
 }
 
-/// What a provider's status says that it can do.
+/// Returns the capabilities in a provider's status.
 async fn capabilities(scene: &Scene, provider: &str) -> String {
     let object: CredentialProvider = scene.api().get(provider).await.unwrap();
     let words = object.status.unwrap_or_default().capabilities;
@@ -173,7 +173,8 @@ async fn the_example_of_a_shared_provider_gives_a_credential_to_whom_it_allows()
     assert!(said.contains("SupportRead"), "{said}");
 }
 
-/// What `kubectl apply` drops without a word, as it does a null, works nowhere but in a test.
+/// `kubectl apply` drops a null without a warning, so a manifest with one would work only in a
+/// test.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_of_the_registration_server_survives_a_client_side_apply() {
     let scene = Scene::new("examples-page").await;

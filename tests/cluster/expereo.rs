@@ -1,4 +1,4 @@
-//! Where scopes are spelt in two ways, and where only a person can remove what is retired.
+//! expereoOne: scopes have two spellings, and only a person can remove a retired client.
 
 use credwright::api::AbandonedKind;
 use credwright_simulator::{
@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 
 use crate::{stage::hours, support::Scene};
 
-/// An expereoOne on the scene's clock, as documented: what is not, is switched off, and `block` says so.
+/// An expereoOne on the scene's clock, as documented: what is not, is switched off, and `block`
+/// says so.
 pub(crate) async fn expereo(scene: &Scene, block: Value, change: impl FnOnce(&mut Options)) -> Simulator {
     let mut options = Options::new(scene.clock.of_a_provider());
     change(&mut options);

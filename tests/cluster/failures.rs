@@ -1,4 +1,5 @@
-//! A provider in trouble: nothing that works is lost, nothing is minted in a loop, and it heals by itself.
+//! A provider in trouble: nothing that works is lost, nothing is minted in a loop, and it heals by
+//! itself.
 
 use std::time::Duration;
 

@@ -27,7 +27,7 @@ use crate::{
     support::{Running, Scene, eventually, install_crds, power::Line, rights::ROLE_BINDING},
 };
 
-/// How long the namespace controller may take for a hundred of them on a crowded machine.
+/// The time limit for the namespace controller to delete a hundred namespaces on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(300);
 const LOGIN: &str = "spreetail-admin";
 
@@ -106,7 +106,8 @@ async fn a_login_is_replaced_at_will_and_let_go_with_its_owners_consent() {
     operator.stop().await;
 }
 
-/// Deletes some of what is there, in an order that `random` chooses, and then all the rest with the namespace.
+/// Deletes some of what is there, in an order that `random` chooses, and then all the rest with the
+/// namespace.
 async fn move_out(scene: &Scene, random: &mut Random) {
     let mut order = ["object", "provider", "login", "target", "ledger"];
     for index in (1..order.len()).rev() {
@@ -139,7 +140,8 @@ async fn everywhere(scene: &Scene) -> Running {
     scene.operator_as(change).await
 }
 
-/// Its ledger is copied and let go, and then the namespace goes, in which no ledger can be made any more.
+/// Its ledger is copied and let go, and then the namespace goes, in which no ledger can be made any
+/// more.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_ledger_listed_that_was_being_made_anew_as_its_namespace_went_is_on_record_at_once_and_revoked()
  {
@@ -194,7 +196,8 @@ async fn what_a_ledger_listed_that_was_being_made_anew_as_its_namespace_went_is_
     operator.stop().await;
 }
 
-/// All that a namespace holds is deleted at once and in any order, and for half of them while no operator is there to see it.
+/// All that a namespace holds is deleted at once and in any order, and for half of them while no
+/// operator is there to see it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_namespaces_go_with_all_that_is_in_them_and_nothing_is_left_at_the_provider() {
     const TENANTS: usize = 100;

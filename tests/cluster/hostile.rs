@@ -1,8 +1,9 @@
-//! Providers that lie or fail, one after the other, each in a scene of its own for an hour of injected time.
+//! Providers that lie or fail, one after the other, each in a scene of its own for an hour of
+//! injected time.
 //!
-//! Each lie is a row: what is told, during what, and how much it may cost. One runner plays it beside two that must not notice:
-//! a neighbour in the same account and a bystander at another one. What it prints is the table of figures in
-//! docs/reliability.md.
+//! Each lie is a row: what is told, during what, and how much it may cost. One runner plays it
+//! beside two that must not notice: a neighbour in the same account and a bystander at another one.
+//! What it prints is the table of figures in docs/reliability.md.
 
 mod answers;
 mod lists;
@@ -16,28 +17,28 @@ use crate::stage::Said;
 
 /// One lie.
 struct Lie {
-    /// What the provider does.
+    /// The lie of the provider.
     name: &'static str,
     at: Place,
     during: During,
     /// Makes the provider do it, until its faults are cleared.
     tell: fn(&Faults, &Known),
-    /// How often a create may be asked for within the hour.
+    /// The fewest and the most creates within the hour.
     creates: (usize, usize),
-    /// How often the provider may be called within the hour, whatever for, by all who use that account.
+    /// The most calls of all kinds within the hour, by all users of that account.
     calls: usize,
-    /// What is said at the end of the hour, with a part of the message.
+    /// The condition at the end of the hour, with a part of its message.
     says: Option<(Said, &'static str)>,
 }
 
-/// Which provider lies.
+/// The provider that lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     Spreetail,
     Expereo,
 }
 
-/// What the object is in when it begins.
+/// The state of the object at the beginning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum During {
     /// Its first credential is asked for.
@@ -48,15 +49,15 @@ enum During {
     Revocation,
 }
 
-/// What a liar may make use of.
+/// The values that a lying provider may use.
 struct Known {
-    /// What the neighbour's workloads read.
+    /// The pair that the neighbour's workloads read.
     neighbour: String,
-    /// What Credwright logs in with.
+    /// The pair that Credwright logs in with.
     login: String,
-    /// What the object's own workloads read.
+    /// The pair that the object's own workloads read.
     own: Option<String>,
-    /// Where the bystander's account is.
+    /// The address of the bystander's account.
     elsewhere: String,
     now: jiff::Timestamp,
 }

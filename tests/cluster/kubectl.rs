@@ -1,4 +1,4 @@
-//! What a user sees with kubectl.
+//! The output of kubectl for users.
 
 use credwright_harness::controlplane;
 use serde_json::json;
@@ -14,7 +14,8 @@ async fn kubectl(scene: &Scene, arguments: &[&str]) -> String {
     text
 }
 
-/// The cells of the row that begins with `name`, under their headings. Headings may have one blank in them.
+/// The cells of the row that begins with `name`, under their headings. Headings may have one blank
+/// in them.
 fn row(table: &str, name: &str) -> Vec<(String, String)> {
     let mut lines = table.lines();
     let heading = lines.next().unwrap();

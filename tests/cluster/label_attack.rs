@@ -15,9 +15,9 @@ use serde_json::json;
 use crate::support::{Scene, install_crds};
 
 const SECRETS: usize = 500;
-/// What the data of one Secret may have at the most.
+/// The largest data of one Secret.
 const LARGEST: usize = 1024 * 1024 - 16;
-/// By how much the operator's peak may grow.
+/// The largest growth of the operator's peak memory.
 const GROWTH_KIB: u64 = 20 * 1024;
 
 /// The real binary, at work.

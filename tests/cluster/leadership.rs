@@ -1,4 +1,5 @@
-//! Several replicas of the real binary: one works, the others stand by, and whatever happens to it, nobody works twice.
+//! Several replicas of the real binary: one works, the others stand by, and whatever happens to it,
+//! nobody works twice.
 
 use std::{
     path::Path,
@@ -21,7 +22,7 @@ use tempfile::TempDir;
 use crate::support::{Scene, eventually, install_crds, new_namespace};
 
 pub(crate) const LEASE: &str = "credwright";
-/// Who dies without a word is succeeded within this.
+/// The time limit for taking over from a leader that died without releasing the Lease.
 const AFTER_DEATH: Duration = Duration::from_secs(20);
 /// And who gives the Lease back, within this.
 const AFTER_PARTING: Duration = Duration::from_secs(3);
@@ -85,7 +86,8 @@ async fn apply_many(scene: &Scene, first: usize, count: usize) {
     }
 }
 
-/// What was asked for as its maker died is looked for until nobody can ask for it any more, and made again.
+/// Waits until `count` objects are published. A credential that was requested when its process died
+/// is searched for until the request cannot arrive any more, and then requested again.
 async fn all_publish(scene: &Scene, count: usize) {
     let began = Instant::now();
     for number in 0..count {
@@ -138,18 +140,18 @@ async fn of_three_replicas_one_works_and_another_takes_over_when_it_dies_or_stop
     drop(replicas.remove(at));
     let (after_death, second) = successor(&scene, &first, AFTER_DEATH).await;
     all_publish(&scene, 40).await;
-    let in_vain = scene.made().len() - 40;
+    let wasted = scene.made().len() - 40;
 
-    // Under load, and politely: what has begun is finished, and nothing is made in vain.
+    // Under load, and politely: what has begun is finished, and no credential is wasted.
     apply_many(&scene, 40, 20).await;
     let at = replicas.iter().position(|it| it.name == second).unwrap();
     replicas.remove(at).operator.stop().await.unwrap();
     let (after_parting, third) = successor(&scene, &second, AFTER_PARTING).await;
     assert!(third != first && third != second);
     all_publish(&scene, 60).await;
-    assert_eq!(scene.made().len(), 60 + in_vain);
+    assert_eq!(scene.made().len(), 60 + wasted);
     println!(
-        "taken over {after_death:.1?} after a death, and {after_parting:.1?} after a stop; {in_vain} made in vain"
+        "taken over {after_death:.1?} after a death, and {after_parting:.1?} after a stop; {wasted} credentials wasted"
     );
     for replica in replicas {
         replica.operator.stop().await.unwrap();

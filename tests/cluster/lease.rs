@@ -196,11 +196,11 @@ async fn a_single_replica_whose_lease_is_deleted_makes_it_anew_and_goes_on() {
     let uid = async || scene.api::<Lease>().get_opt(LEASE).await.unwrap().and_then(|it| it.metadata.uid);
     let before = uid().await;
     scene.api::<Lease>().delete(LEASE, &DeleteParams::default()).await.unwrap();
-    let made_anew = async || {
+    let recreated = async || {
         let now = uid().await;
         now.is_some() && now != before && holder(&scene).await.as_deref() == Some("first")
     };
-    eventually("it is made anew", made_anew).await;
+    eventually("it is recreated", recreated).await;
     scene.issue("orders", json!({ "lifetime": "720h" })).await;
     assert!(operator.operator.leads());
     operator.stop().await;

@@ -1,5 +1,5 @@
-//! Ledgers that somebody deletes, loses or edits: the record is made anew or put together again, and nothing of anybody else's is
-//! revealed or revoked.
+//! Ledgers that somebody deletes, loses or edits: they are recreated or rebuilt, and no credential
+//! of another owner is shown or revoked.
 
 use credwright::{api::CredentialStatus, engine::seal::Sealer};
 use k8s_openapi::{ByteString, api::core::v1::Secret};
@@ -21,11 +21,12 @@ impl Scene {
         before
     }
 
-    /// Whether the ledger is there again, is not the one of before, and nothing is left of the surgery.
+    /// Returns whether the ledger exists, is another one than before, and the copy is deleted.
     async fn has_ledger_other_than(&self, before: &Option<String>) -> bool {
         let ledger = self.secret("orders.credwright").await;
-        let anew = ledger.is_some_and(|it| it.uid() != *before && it.metadata.deletion_timestamp.is_none());
-        anew && self.secret("orders.credwright-copy").await.is_none()
+        let recreated =
+            ledger.is_some_and(|it| it.uid() != *before && it.metadata.deletion_timestamp.is_none());
+        recreated && self.secret("orders.credwright-copy").await.is_none()
     }
 }
 
@@ -127,7 +128,7 @@ async fn what_a_lost_ledger_listed_is_revoked_where_it_was_made() {
     operator.stop().await;
 }
 
-/// What status lists is then all that is known of it, and has to stay until it can be acted on.
+/// Only status still lists the credential then, so status has to stay until it can be revoked.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ledger_and_a_target_that_are_lost_while_the_provider_cannot_be_used_leave_nothing_behind() {
     let scene = Scene::new("all-lost").await;
@@ -231,7 +232,7 @@ async fn a_new_sealing_key_takes_over_everything_and_then_the_one_before_can_go(
     operator.stop().await;
 }
 
-/// What a tenant who may edit Secrets can try.
+/// The attempts of a tenant who may edit Secrets.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ledger_that_a_tenant_edits_is_not_acted_on() {
     let scene = Scene::new("ledger-edited").await;

@@ -1,4 +1,4 @@
-//! What metrics say of a credential's life: what happened, what is so, and nothing that is not for everybody's eyes.
+//! The metrics of a credential's life: events and states, and nothing confidential.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::stage::{hours, minutes, seconds};
 use crate::support::{Running, Scene};
 
-/// What is served: the series with their values.
+/// The served series with their values.
 struct Served {
     text: String,
     at_provider: String,
@@ -35,7 +35,7 @@ impl Served {
         self.value(&format!("credwright_{metric}{{{}{comma}{labels}}}", self.at_provider))
     }
 
-    /// How many credentials are active, retiring and unconfirmed.
+    /// Returns the numbers of active, retiring and unconfirmed credentials.
     fn counts(&self) -> [Option<f64>; 3] {
         ["active", "retiring", "unconfirmed"]
             .map(|state| self.there("credentials", &format!(r#"state="{state}""#)))
@@ -48,7 +48,7 @@ fn of_orders(scene: &Scene, served: &Served, metric: &str, more: &str) -> Option
     served.value(&format!(r#"credwright_credential_{metric}{{namespace="{namespace}",name="orders"{more}}}"#))
 }
 
-/// What is read says what status says.
+/// Checks that the metrics have the times of the status.
 async fn assert_times(scene: &Scene, served: &Served) {
     let status = scene.status("orders").await;
     for (metric, at) in
@@ -59,7 +59,7 @@ async fn assert_times(scene: &Scene, served: &Served) {
     }
 }
 
-/// What happens to a credential whose provider asks for patience, and then refuses the login.
+/// Has the provider answer with 429, and then refuse the login.
 async fn trouble(scene: &Scene, operator: &Running) {
     let faults = scene.provider.faults();
     faults.next(Operation::Create, Fault::rate_limited(RetryAfter::Seconds(600)));

@@ -1,4 +1,4 @@
-//! What was lost is found out and replaced.
+//! Lost credentials are detected and replaced.
 
 use k8s_openapi::api::core::v1::Secret;
 use serde_json::json;

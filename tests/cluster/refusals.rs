@@ -207,7 +207,7 @@ async fn a_login_that_was_given_the_right_is_tried_at_once() {
     operator.stop().await;
 }
 
-/// What the provider itself refuses may be a quota: it has room again, and nobody edits anything.
+/// A refusal by the provider may be a quota, which has room again without any edit.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_final_refusal_is_tried_again_within_the_hour() {
     let scene = Scene::new("quota").await;

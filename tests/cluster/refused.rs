@@ -150,8 +150,8 @@ async fn a_ledger_that_another_finalizer_holds_is_let_go_once_and_made_anew_when
     assert!(operator.power.calls() < calls + 10, "it is waited for, and not let go again and again");
     scene.merge_secret("orders.credwright", json!({ "metadata": { "finalizers": null } })).await;
     scene.says("orders", ("Ready", "True", "Issued")).await;
-    let anew = scene.secret("orders.credwright").await.unwrap();
-    assert_ne!(anew.metadata.uid, ledger.metadata.uid);
+    let recreated = scene.secret("orders.credwright").await.unwrap();
+    assert_ne!(recreated.metadata.uid, ledger.metadata.uid);
     assert_eq!(scene.made().len(), 1);
     operator.stop().await;
 }

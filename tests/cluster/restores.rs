@@ -1,5 +1,5 @@
-//! Backups that are restored, and ledgers that are put back: nothing is minted while what was restored works, and nothing is revoked
-//! that somebody may still be using.
+//! Backups that are restored, and ledgers that are put back: nothing is minted while what was
+//! restored works, and nothing is revoked that somebody may still be using.
 
 use credwright::api::ApiCredential;
 use k8s_openapi::api::core::v1::Secret;
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::stage::hours;
 use crate::support::{Running, Scene};
 
-/// What a backup tool keeps: neither UIDs nor owners nor status.
+/// The content of a backup: objects without UIDs, owners and status.
 pub(crate) struct Backup {
     object: Value,
     secrets: Vec<Secret>,
@@ -316,8 +316,8 @@ async fn what_was_borrowed_is_ours_when_a_person_claims_it() {
     elsewhere.stop().await;
 }
 
-/// A cluster that was rolled back, and one of which a clone is at work, look the same: somebody has made credentials under our tag
-/// that the ledger never asked for.
+/// A cluster that was rolled back, and one of which a clone is at work, look the same: somebody has
+/// made credentials under our tag that the ledger never asked for.
 #[tokio::test(flavor = "multi_thread")]
 async fn where_two_clusters_use_one_identity_neither_mints_nor_revokes_until_a_person_claims_it() {
     let scene = Scene::new("clash").await;

@@ -1,4 +1,5 @@
-//! The chart's rules are those that are needed: the API server's audit log tells what was asked for.
+//! The chart's rules are those that are needed: the API server's audit log tells what was asked
+//! for.
 
 use std::{
     collections::BTreeSet,
@@ -25,7 +26,7 @@ enum Place {
     Elsewhere,
 }
 
-/// What the operator of `home` asked for, and what of it was refused.
+/// Returns the requests of the operator of `home`, and those of them that were forbidden.
 fn asked(log: &Path, home: &str) -> (BTreeSet<Asked>, BTreeSet<Asked>) {
     let text = std::fs::read_to_string(log).unwrap();
     let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
@@ -46,7 +47,8 @@ fn asked(log: &Path, home: &str) -> (BTreeSet<Asked>, BTreeSet<Asked>) {
     all
 }
 
-/// Lists and watches of Secrets that ask for others than ours: there may be any number of them, of any size.
+/// Lists and watches of Secrets that ask for others than ours: there may be any number of them, of
+/// any size.
 fn unselected(log: &Path, home: &str) -> Vec<String> {
     let text = std::fs::read_to_string(log).unwrap();
     let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
@@ -64,7 +66,8 @@ fn unselected(log: &Path, home: &str) -> Vec<String> {
     uris.into_iter().filter(|uri| !selects(uri)).collect()
 }
 
-/// What the rules allow. `ledgers` are no resource: admission policies ask for that right, and the API server asks nobody.
+/// Returns the rights that the rules grant. `ledgers` is not a resource: only an admission policy
+/// asks for that right, and never the API server.
 fn allowed() -> BTreeSet<Asked> {
     let mut all = BTreeSet::new();
     for (group, rules) in rights::rules() {
@@ -98,7 +101,7 @@ async fn two_replicas(home: &Scene, tenant: &Scene) {
     tenant.publishes("orders", 1).await;
     let standby = replica("two").await;
     eventually("the standby knows everything", async || standby.operator.has_all_synced()).await;
-    // It lists and watches the Lease, and looks at it again every few seconds.
+    // It lists and watches the Lease, and reads it again every few seconds.
     let calls = standby.power.calls() + 1;
     eventually("it stands by", async || standby.power.calls() > calls).await;
     operator.stop().await;
@@ -116,7 +119,7 @@ async fn live_in_one(home: &Scene, tenant: &Scene) {
     tenant.run_until_only(&operator, "orders", 2).await;
     let uid = tenant.secret("orders.credwright").await.unwrap().metadata.uid;
     tenant.delete_secret("orders.credwright").await;
-    eventually("the ledger is made anew", async || {
+    eventually("the ledger is recreated", async || {
         let there = tenant.secret("orders.credwright").await;
         there.is_some_and(|it| it.metadata.uid != uid)
             && tenant.secret("orders.credwright-copy").await.is_none()
@@ -136,7 +139,8 @@ async fn live_in_one(home: &Scene, tenant: &Scene) {
 }
 
 async fn end_in_one(home: &Scene, tenant: &Scene, operator: &Running) {
-    // What cannot be revoked in time, and is when that is possible; the answers to the record and to what is kept beside it are lost.
+    // What cannot be revoked in time, and is when that is possible; the answers to the record and
+    // to what is kept beside it are lost.
     let answers = [("secrets", AtomicBool::new(false)), ("abandonedcredentials", AtomicBool::new(false))];
     let within = format!("/namespaces/{}/", home.namespace);
     operator.power.set_fault(move |request| {

@@ -1,4 +1,5 @@
-//! A provider that namespaces share: its owner says who may have what, and leaving a restriction out is no way round it.
+//! A provider that namespaces share: its owner says who may have what, and leaving a restriction
+//! out is no way round it.
 
 use credwright::api::ClusterCredentialProvider;
 use credwright_simulator::Operation;

@@ -1,4 +1,4 @@
-//! What each field of the spec does when it is edited: an edit that need not mint never mints.
+//! The effect of an edit of each field of the spec. An edit mints only if it has to.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::stage::minutes;
 use crate::support::Scene;
 
-/// What an edit comes to.
+/// The effect of an edit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Effect {
     /// A new credential.

@@ -1,7 +1,7 @@
-//! What these tests do to a scene besides what all tests do.
+//! The operations of these tests on a scene, besides those of all tests.
 //!
-//! Time moves in jumps here: a wake every few minutes for thirty days would take long, and a machine that slept for a
-//! month must do the right thing too.
+//! Time moves in jumps here: a wake every few minutes for thirty days would take long, and a
+//! machine that slept for a month must do the right thing too.
 
 use std::time::{Duration, Instant};
 
@@ -20,9 +20,9 @@ use serde_json::{Value, json};
 
 use crate::support::{Running, Scene};
 
-/// How long a condition may take in real time.
+/// The time limit for a condition, in real time.
 const DEADLINE: Duration = Duration::from_secs(120);
-/// How long an operator is idle when it is at rest: watch events may be under way.
+/// The time without activity after which an operator is at rest, as watch events may be under way.
 const CALM: Duration = Duration::from_millis(100);
 
 pub(crate) fn seconds(count: i64) -> SignedDuration {
@@ -37,7 +37,7 @@ pub(crate) fn hours(count: i64) -> SignedDuration {
     SignedDuration::from_hours(count)
 }
 
-/// What has to come true.
+/// A condition that has to come true.
 pub(crate) type Said = (&'static str, &'static str, &'static str);
 
 impl Scene {
@@ -52,7 +52,8 @@ impl Scene {
         }
     }
 
-    /// Waits, while the clock stands still, until a condition has this status and reason. Returns its message.
+    /// Waits, while the clock stands still, until a condition has this status and reason. Returns
+    /// its message.
     pub(crate) async fn says(&self, name: &str, said: Said) -> String {
         let (type_, status, reason) = said;
         self.wait(name, &format!("{type_}={status}, reason {reason}"), async || {
@@ -270,7 +271,7 @@ impl Scene {
         self.provider.record().all()
     }
 
-    /// What was asked of the provider besides whether its login works.
+    /// Returns the calls at the provider, without those that only test the login.
     pub(crate) fn calls(&self) -> Vec<SeenRequest> {
         let probe = |it: &SeenRequest| it.operation == Operation::Token && it.by_login;
         self.provider.record().requests().into_iter().filter(|it| !probe(it)).collect()

@@ -1,4 +1,4 @@
-//! When it is the account that is wrong: nothing is minted, nothing is revoked, and what workloads read stays.
+//! A suspect account: nothing is minted, nothing is revoked, and workloads keep their credentials.
 
 use credwright::api::CredentialProvider;
 use credwright_simulator::Operation;

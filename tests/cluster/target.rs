@@ -1,4 +1,5 @@
-//! The Secret that workloads read is derived: whatever happens to it, it is rendered again and nothing is minted.
+//! The Secret that workloads read is derived: whatever happens to it, it is rendered again and
+//! nothing is minted.
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
@@ -93,7 +94,7 @@ async fn an_edited_secret_is_put_right_and_what_others_added_to_its_metadata_sta
     operator.stop().await;
 }
 
-/// Who writes it is answered each time, but not without a pause.
+/// Credwright restores the Secret after each foreign write, with growing pauses.
 #[tokio::test(flavor = "multi_thread")]
 async fn f21_a_secret_that_another_writes_all_the_time_is_put_right_ever_more_seldom() {
     let scene = Scene::new("contested").await;

@@ -1,4 +1,5 @@
-//! A Secret that cannot be written is not overwritten, nothing is minted for it, and it heals when it is out of the way.
+//! A Secret that cannot be written is not overwritten, nothing is minted for it, and it heals when
+//! it is out of the way.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,5 @@
-//! Two tenants and one operator: whatever the second can write that names an object of the first is tried, and comes to nothing.
+//! Two tenants and one operator: whatever the second can write that names an object of the first is
+//! tried, and comes to nothing.
 
 use std::sync::{Arc, Mutex};
 
@@ -13,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Running, Scene};
 
-/// What has to become of an attempt.
+/// The expected result of an attempt.
 enum Comes {
     /// The API server does not let it in, and says this.
     Refused(&'static str),
@@ -23,8 +24,8 @@ enum Comes {
 
 use Comes::{Refused, To};
 
-/// One attempt: the field or annotation that names something, what is put there, what the ApiCredential of the second tenant says,
-/// and what comes of it.
+/// One attempt: the field or annotation that names something, what is put there, what the
+/// ApiCredential of the second tenant says, and what comes of it.
 struct Attempt {
     names: &'static str,
     what: &'static str,
@@ -311,7 +312,7 @@ async fn f37_nothing_that_a_tenant_writes_reaches_what_is_another_tenants() {
     forged_owners(&tenants, &victim.get("orders").await).await;
     logins(&tenants).await;
 
-    // The second tenant has got nothing, and goes away; that takes nothing of the first along.
+    // The second tenant has got nothing. Deleting its namespace removes nothing of the first.
     for object in thief.api::<ApiCredential>().list(&ListParams::default()).await.unwrap() {
         thief.delete(&object.name_any()).await;
     }
@@ -334,7 +335,8 @@ async fn f37_nothing_that_a_tenant_writes_reaches_what_is_another_tenants() {
     tenants.end().await;
 }
 
-/// Labels, owner references, annotations and whole Secrets that the second tenant forges in its own namespace.
+/// Labels, owner references, annotations and whole Secrets that the second tenant forges in its own
+/// namespace.
 async fn forged_secrets(tenants: &Tenants) {
     let (victim, thief) = (&tenants.victim, &tenants.thief);
     let plain = json!({ "spec": { "providerRef": { "name": "spreetail" }, "lifetime": "720h" } });
@@ -348,7 +350,8 @@ async fn forged_secrets(tenants: &Tenants) {
         assert!(said.contains("cannot be opened"), "{said}");
     }
 
-    // A target of another namespace, with its digest, given to an object here: it is written over before it is used.
+    // A target of another namespace, with its digest, given to an object here: it is written over
+    // before it is used.
     thief.put_secret(json!({ "metadata": { "name": "copy-holds-the-name" } })).await;
     tenants
         .write("copy", &json!({ "spec": { "providerRef": { "name": "spreetail" }, "lifetime": "720h", "secret": { "name": "copy-holds-the-name" } } }))
@@ -375,7 +378,8 @@ fn controller(object: &ApiCredential) -> Option<Vec<OwnerReference>> {
     kube::Resource::controller_owner_ref(object, &()).map(|reference| vec![reference])
 }
 
-/// Secrets that say they belong to the first tenant's object, or are its ledger: they are in the wrong namespace.
+/// Secrets that say they belong to the first tenant's object, or are its ledger: they are in the
+/// wrong namespace.
 async fn forged_owners(tenants: &Tenants, owner: &ApiCredential) {
     let (victim, thief) = (&tenants.victim, &tenants.thief);
     for (name, role) in
@@ -402,7 +406,7 @@ async fn forged_owners(tenants: &Tenants, owner: &ApiCredential) {
     thief.says("guess", ("Ready", "False", "Verifying")).await;
 }
 
-/// What a provider of either kind may name as its login.
+/// The Secrets that a provider of either kind may name as its login.
 #[expect(clippy::too_many_lines, reason = "one attempt after another")]
 async fn logins(tenants: &Tenants) {
     let (victim, thief) = (&tenants.victim, &tenants.thief);

@@ -50,7 +50,8 @@ async fn what_is_detached_stays_and_is_taken_up_again_without_a_mint() {
     assert!(provider.is_none());
     assert!(scene.token_is_granted(&pair).await);
 
-    // Installed again, it leaves alone what has no object, and takes it up when that is applied again.
+    // Installed again, it leaves alone what has no object, and takes it up when that is applied
+    // again.
     let operator = scene.operator().await;
     scene.rest(&operator).await;
     scene.jump(&operator, hours(2)).await;

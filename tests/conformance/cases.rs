@@ -1,4 +1,4 @@
-//! What every driver has to do, whatever its provider looks like.
+//! The cases that every driver has to pass.
 
 use anyhow::{Context, Result};
 use credwright::{

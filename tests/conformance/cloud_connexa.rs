@@ -1,4 +1,5 @@
-//! What only CloudConnexa has: four lives that nobody can ask for, a switch, subnets, and a bucket for each key.
+//! The peculiarities of CloudConnexa: four lifetimes that cannot be requested, a switch, subnets,
+//! and a rate limit for each key.
 
 use anyhow::{Context, Result};
 use credwright::{

@@ -1,5 +1,5 @@
-//! What only Cloud Director has: a create in two steps, 403 for what is missing, pages, tasks, names that are unique, and
-//! sessions that end.
+//! The peculiarities of Cloud Director: a create in two steps, 403 for missing objects, pages,
+//! tasks, unique names, and sessions that end.
 
 mod sessions;
 

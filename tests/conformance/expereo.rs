@@ -1,5 +1,5 @@
-//! What only expereoOne has: two spellings of a scope, logins that may not manage clients, and settings for all that is
-//! not documented.
+//! The peculiarities of expereoOne: two spellings of a scope, logins that may not manage clients,
+//! and settings for everything undocumented.
 
 use anyhow::{Context, Result};
 use credwright::{
@@ -20,14 +20,15 @@ use crate::{
 
 const BEARER_TOKEN: &str = "Canary-Bearer-Token";
 
-/// Whether it has a list and a delete.
+/// Enables or disables its list and its delete.
 pub(crate) fn has(options: &mut Options, there: bool) {
     let status = |missing| (!there).then_some(missing);
     options.no_list = status(StatusCode::METHOD_NOT_ALLOWED);
     options.no_delete = status(StatusCode::NOT_FOUND);
 }
 
-/// A provider that is like no other, with a driver that knows what it has unless `set` says otherwise.
+/// A provider that is like no other, with a driver that knows what it has unless `set` says
+/// otherwise.
 pub(crate) async fn start_with(
     driver: Driver,
     change: impl FnOnce(&mut Options),
@@ -341,7 +342,7 @@ async fn a_list_is_read_to_its_end_however_it_is_paged() -> Result<()> {
     Ok(())
 }
 
-/// What is not listed is taken for not there.
+/// A client that is not listed counts as missing.
 #[tokio::test]
 async fn a_list_that_is_not_whole_is_a_failure() -> Result<()> {
     let change = |options: &mut Options| {

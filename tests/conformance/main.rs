@@ -1,6 +1,8 @@
-//! One suite for all drivers: the same named cases, over real HTTP, against providers that never saw this code.
+//! One suite for all drivers: the same named cases, over real HTTP, against providers that never
+//! saw this code.
 //!
-//! A driver is left out of a case only for a capability that it declares not to have; the table at the end says of which.
+//! A driver is left out of a case only for a capability that it declares not to have; the table at
+//! the end says of which.
 #![expect(clippy::disallowed_methods, reason = "tests have HTTP clients and a clock of their own")]
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail like tests")]
 
@@ -28,7 +30,7 @@ mod all {
     pub(super) use crate::{cases::*, lengths::*};
 }
 
-/// What a case needs of a provider.
+/// The requirements of a case for a provider.
 struct Need {
     name: &'static str,
     is_met: fn(&Capabilities) -> bool,
@@ -100,7 +102,7 @@ conformance! {
     an_endless_list_is_malformed needs LIST,
 }
 
-/// Which cases the drivers are left out of, and for want of what.
+/// Checks which cases are skipped for which driver, and for which missing capability.
 #[tokio::test]
 async fn every_driver_does_what_its_capabilities_do_not_exclude() -> anyhow::Result<()> {
     let mut table = Vec::new();

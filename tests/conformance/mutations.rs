@@ -1,5 +1,5 @@
-//! Answers that are almost right: whatever a provider says, a driver neither panics nor hangs, believes no half credential, and
-//! shows no secret.
+//! Answers that are almost right: whatever a provider says, a driver neither panics nor hangs,
+//! believes no half credential, and shows no secret.
 //!
 //! `CREDWRIGHT_ROUNDS` and `CREDWRIGHT_SEED` ask for more rounds, or for the same ones again.
 
@@ -38,14 +38,14 @@ async fn whatever_a_provider_answers_no_driver_panics_or_believes_half_a_credent
     Ok(())
 }
 
-/// What a driver made of it.
+/// The results of a driver.
 #[derive(Default)]
 struct Told {
     believed: u32,
     refused: u32,
     /// The number of the refused that said what was made.
     unusable: u32,
-    /// What nobody may see.
+    /// The secrets that must not be shown.
     secrets: Vec<String>,
 }
 
@@ -135,7 +135,7 @@ async fn dies(subject: &Subject, made: &Issued, seed: u64) {
     assert!(is_dead || !said, "seed {seed}: {} lives on", made.client_id);
 }
 
-/// What workloads would be given is a pair, and not the operator's own.
+/// Checks that the published values are a pair, and not the operator's own login.
 fn assert_whole(issued: &Issued, identity: Option<&str>, seed: u64) {
     let usable = |text: &str| !text.is_empty() && text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
     assert!(usable(&issued.client_id), "seed {seed}: client ID {:?}", issued.client_id);

@@ -1,4 +1,4 @@
-//! What only a registration server has: metadata, scopes, handles. Against the real one.
+//! The peculiarities of a registration server: metadata, scopes, handles. The server is a real one.
 
 use anyhow::{Context, Result};
 use credwright::{

@@ -1,4 +1,5 @@
-//! What only Spreetail has: access tokens of our own, an expiry, a list that shows our login.
+//! The peculiarities of Spreetail: access tokens for our own calls, an expiry, a list that includes
+//! our login.
 
 use anyhow::{Context, Result};
 use credwright::providers::{FailureKind, Revocation, RevokeRequest, Verdict};

@@ -230,7 +230,7 @@ impl Subject {
         }
     }
 
-    /// What the driver makes of a 429 that does not say how long to wait.
+    /// Returns the driver's reading of a 429 without a Retry-After.
     pub(crate) fn wait_by_default(&self) -> Option<RetryAfter> {
         let fifteen_seconds = RetryAfter::Delay(SignedDuration::from_secs(15));
         (self.driver == Driver::CloudConnexa).then_some(fifteen_seconds)

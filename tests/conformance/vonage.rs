@@ -1,4 +1,5 @@
-//! What only Vonage Contact Center has: a scope for every token, and boxes that people forget to tick.
+//! The peculiarities of Vonage Contact Center: a scope in every token request, and boxes that
+//! people forget to tick.
 
 use anyhow::{Context, Result};
 use credwright::{

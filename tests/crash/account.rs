@@ -1,5 +1,5 @@
-//! The accounts that credentials are made at: those that can list what exists, a real server that cannot, and
-//! those where a person makes what is wanted, or removes what is retired.
+//! The accounts that credentials are made at: those that can list what exists, a real server that
+//! cannot, and those where a person makes what is wanted, or removes what is retired.
 
 use credwright_simulator::{
     Faults, Form, Record, Simulator, cloud_connexa, cloud_director, expereo,
@@ -26,15 +26,15 @@ pub(crate) enum Account {
     Spreetail,
     /// A real server behind a front that loses requests and answers.
     Registration { front: Box<Simulator>, http: reqwest::Client },
-    /// Where a credential takes two calls.
+    /// A provider where a create takes two calls.
     CloudDirector(Box<Simulator>),
-    /// Where a person removes clients, unless it has a list and a delete.
+    /// A provider where a person removes clients, unless list and delete are enabled.
     Expereo { simulator: Box<Simulator>, complete: bool },
-    /// Where a person makes credentials, too.
+    /// A provider where a person also creates credentials.
     CloudConnexa(Box<Simulator>),
 }
 
-/// What lives at a provider.
+/// A credential that exists at a provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Alive {
     pub(crate) client_id: String,
@@ -143,12 +143,12 @@ impl Account {
         }
     }
 
-    /// What a credential there may do, where it has to be said.
+    /// Returns the scopes to request, where the provider requires some.
     pub(crate) fn scopes(&self) -> &'static [&'static str] {
         if matches!(self, Self::Expereo { .. }) { &["BasicRead"] } else { &[] }
     }
 
-    /// Whether a lost answer can be settled by looking.
+    /// Returns whether a lost response can be settled by listing.
     pub(crate) fn can_list(&self) -> bool {
         !matches!(
             self,
@@ -156,12 +156,12 @@ impl Account {
         )
     }
 
-    /// Whether Credwright can remove what it has made.
+    /// Returns whether Credwright can revoke its credentials.
     pub(crate) fn can_revoke(&self) -> bool {
         !matches!(self, Self::Expereo { complete: false, .. } | Self::CloudConnexa(_))
     }
 
-    /// Whether a person makes the credentials.
+    /// Returns whether a person creates the credentials.
     pub(crate) fn is_by_hand(&self) -> bool {
         matches!(self, Self::CloudConnexa(_))
     }
@@ -174,7 +174,7 @@ impl Account {
         (pair.client_id, pair.client_secret)
     }
 
-    /// Whether all that was ever made here is on record.
+    /// Returns whether the simulator records every credential that was ever created.
     pub(crate) fn is_on_record(&self) -> bool {
         !matches!(self, Self::Registration { .. })
     }
@@ -198,7 +198,7 @@ impl Account {
         }
     }
 
-    /// What the provider knows; of a real server, only what passed its front.
+    /// Returns the provider's record; for a real server, that of the proxy before it.
     pub(crate) fn record<'a>(&'a self, scene: &'a Scene) -> &'a Record {
         self.simulator(scene).record()
     }
@@ -207,7 +207,7 @@ impl Account {
         self.simulator(scene).faults()
     }
 
-    /// How many requests have arrived.
+    /// Returns the number of requests that have arrived.
     pub(crate) fn requests(&self, scene: &Scene) -> usize {
         self.record(scene).requests().len()
     }
@@ -222,7 +222,7 @@ impl Account {
         answer.status().is_success()
     }
 
-    /// What lives that was made for this scene.
+    /// Returns the live credentials that were created for this scene.
     pub(crate) async fn alive(&self, scene: &Scene) -> Vec<Alive> {
         match self {
             Self::Spreetail | Self::CloudDirector(_) | Self::Expereo { .. } | Self::CloudConnexa(_) => {
@@ -239,7 +239,8 @@ impl Account {
         }
     }
 
-    /// How many credentials were made for this scene; `None` where only what lives can be counted.
+    /// Returns the number of credentials created for this scene; `None` where only live ones can be
+    /// counted.
     pub(crate) fn created(&self, scene: &Scene) -> Option<usize> {
         self.is_on_record().then(|| self.record(scene).created_count())
     }

@@ -1,4 +1,5 @@
-//! One case of the matrix: a story, told in a scene of its own, and the promises that must hold at its end.
+//! One case of the matrix: a story, told in a scene of its own, and the promises that must hold at
+//! its end.
 
 use std::sync::{
     Mutex,
@@ -24,9 +25,9 @@ use crate::{
 
 /// The object's name.
 const NAME: &str = "orders";
-/// Where a person puts what they made.
+/// The Secret for the pair that a person creates.
 const INTAKE: &str = "orders-intake";
-/// How long old and new both work.
+/// The time in which old and new credential both work.
 const OVERLAP: SignedDuration = SignedDuration::from_mins(5);
 /// No story takes longer, by the injected clock.
 const LONGEST: SignedDuration = SignedDuration::from_hours(6);
@@ -48,7 +49,7 @@ pub(crate) struct Case {
     policy: &'static str,
     /// The pair that was published before the story began.
     first: Option<(String, String)>,
-    /// Whether workloads have seen a Secret.
+    /// `true` once workloads have seen a Secret.
     published: AtomicBool,
     accepted: Mutex<Option<(String, String)>>,
 }
@@ -126,8 +127,8 @@ impl Case {
         }
     }
 
-    /// The person reads in status what is to be made and to be removed, and does so in the portal. Nobody has to tell
-    /// Credwright.
+    /// The person reads in status what is to be made and to be removed, and does so in the portal.
+    /// Nobody has to tell Credwright.
     async fn do_what_is_asked_of_a_person(&self) {
         let document = self.scene.document(NAME).await;
         let status = self.object().await.and_then(|it| it.status).unwrap_or_default();
@@ -145,7 +146,8 @@ impl Case {
         }
     }
 
-    /// Whoever has put a pair there waits until it has been taken before making another.
+    /// Plays the person. One who has put a pair into the intake waits until it is taken before they
+    /// create another.
     async fn make_what_is_asked(&self, asked: &str, document: Option<&Document>) {
         let there = self.scene.pair(INTAKE).await;
         let is_taken = |id: &String| {
@@ -166,7 +168,7 @@ impl Case {
         self.scene.api::<Secret>().patch(INTAKE, &params, &Patch::Apply(secret)).await.unwrap();
     }
 
-    /// What a workload reads is accepted, from the first time on that there is anything to read.
+    /// Checks that the published pair is accepted, once there is one.
     async fn look(&self, closely: bool) {
         if self.story == Story::Delete {
             return;
@@ -198,7 +200,8 @@ impl Case {
         }
     }
 
-    /// Whether the object is Ready with the credential that is wanted, and its ledger lists no other that may live.
+    /// Returns whether the object is Ready with the wanted credential, and its ledger lists no
+    /// other that may be alive.
     fn is_at_rest(&self, object: &ApiCredential, document: &Document) -> bool {
         let status = object.status.clone().unwrap_or_default();
         let is_ready = status.conditions.iter().any(|it| {
@@ -224,7 +227,8 @@ impl Case {
         }
     }
 
-    /// Checks what must hold when the dust has settled after `cuts` cuts. Returns how many credentials were made in vain.
+    /// Checks the state at rest after `cuts` cuts. Returns the number of credentials that were
+    /// created and never used.
     pub(crate) async fn check(&self, cuts: usize) -> usize {
         let alive = self.account.alive(&self.scene).await;
         match self.story {
@@ -236,12 +240,12 @@ impl Case {
             Story::Create | Story::Delete | Story::Retain => 1,
             Story::Rotate | Story::Renew | Story::Edit => 2,
         };
-        let in_vain = match self.account.created(&self.scene) {
+        let wasted = match self.account.created(&self.scene) {
             Some(created) => created - needed,
             None => alive.len().saturating_sub(1),
         };
-        assert!(in_vain <= cuts, "{in_vain} credentials too many\n{}", self.picture().await);
-        in_vain
+        assert!(wasted <= cuts, "{wasted} credentials too many\n{}", self.picture().await);
+        wasted
     }
 
     async fn check_published(&self, alive: &[Alive], cuts: usize) {
@@ -273,7 +277,7 @@ impl Case {
         self.check_overlap(&client_id).await;
     }
 
-    /// What the ledger does not account for any more is on record elsewhere.
+    /// Checks that a record lists the credentials that the ledger does not list any more.
     async fn check_on_record(&self, lost: &[&Revision]) {
         let records =
             self.scene.api::<AbandonedCredential>().list(&ListParams::default()).await.unwrap().items;
@@ -304,7 +308,8 @@ impl Case {
         assert!(is_garbage, "the Secret would stay");
     }
 
-    /// What outlives the object, because only a person can remove it, was told to people.
+    /// Checks that an Event names the credentials that outlive the object, because only a person
+    /// can remove them.
     async fn check_told(&self, alive: &[Alive]) {
         let events = self.scene.events().await;
         let told = |it: &Alive| {

@@ -1,6 +1,6 @@
 //! The Lease is lost at every call: before each one that the operator makes to the API server, and
 //! while each request to the provider is under way, before and after its effect. Who has lost it
-//! writes down what comes of it and ends; nothing is made in vain, and nobody has to look for
+//! writes down what comes of it and ends; no credential is wasted, and nobody has to look for
 //! anything.
 
 use std::{
@@ -39,7 +39,7 @@ const CALM: Duration = Duration::from_millis(500);
 /// No story makes more calls.
 const MOST: usize = 200;
 
-/// Where the Lease is lost.
+/// The call at which the Lease is lost.
 #[derive(Clone, Copy, Debug)]
 enum Point {
     /// Before the k-th call to the API server since it was taken.

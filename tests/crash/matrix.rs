@@ -17,15 +17,16 @@ use crate::{
     support::{Power, Running, logs, power::Cut},
 };
 
-/// How many cases run at once, over all stories.
+/// The number of concurrent cases of all stories.
 static ROOM: Semaphore = Semaphore::const_new(16);
 
 /// All the cuts that were made.
 static CUTS: AtomicUsize = AtomicUsize::new(0);
-/// How far beyond the calls of a run without cuts is tried: two runs do not make exactly the same calls.
+/// The number of calls tried beyond those of a run without cuts, as two runs do not make the same
+/// calls.
 const MARGIN: usize = 1;
 
-/// Where the power goes.
+/// The call at which the power is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Point {
     /// At a call to the API server.
@@ -34,7 +35,7 @@ enum Point {
     Provider(usize, Moment),
 }
 
-/// What becomes of the request at which the power goes.
+/// The effect of the cut on the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Moment {
     /// It is lost.
@@ -53,23 +54,23 @@ const LANES: [fn(usize) -> Point; 5] = [
     |k| Point::Provider(k, Moment::Late),
 ];
 
-/// For which of the cuts there are cases with another cut in the recovery.
+/// The cuts for which there are cases with another cut in the recovery.
 #[derive(Clone, Copy)]
 pub(crate) enum Doubles {
     None,
-    /// Each so-manieth.
+    /// Every n-th.
     Every(usize),
 }
 
-/// What came of one case.
+/// The result of one case.
 struct Ran {
-    /// How often the power went.
+    /// The number of power cuts.
     cuts: usize,
-    /// How many credentials were made in vain.
-    in_vain: usize,
+    /// The number of credentials that were created and never used.
+    wasted: usize,
 }
 
-/// What is armed for a point, until it comes.
+/// A cut that waits for its call.
 struct Armed {
     power: Power,
     gate: Option<Gate>,
@@ -122,13 +123,13 @@ pub(crate) async fn sweep(story: Story, kind: Kind, doubles: Doubles) {
     let beyond = LANES.iter().zip(lengths).map(|(lane, length)| beyond(story, kind, *lane, length + MARGIN));
     ran.extend(join_all(beyond).await.into_iter().flatten());
     let of = |cuts: usize| ran.iter().filter(|it| it.cuts == cuts).count();
-    let in_vain: usize = ran.iter().map(|it| it.in_vain).sum();
+    let wasted: usize = ran.iter().map(|it| it.wasted).sum();
     let so_far = CUTS.fetch_add(of(1) + 2 * of(2), Ordering::Relaxed) + of(1) + 2 * of(2);
     // Not captured: this is the matrix's result.
     let _ = writeln!(
         std::io::stderr(),
-        "{story:?} at {kind:?} ({calls} calls, {requests} requests): {} cuts, {} times another cut in the recovery, {in_vain} \
-         credentials made in vain, {:.0?}; {so_far} cuts so far",
+        "{story:?} at {kind:?} ({calls} calls, {requests} requests): {} cuts, {} times another cut in the recovery, {wasted} \
+         credentials created and never used, {:.0?}; {so_far} cuts so far",
         of(1),
         of(2),
         began.elapsed()
@@ -158,7 +159,8 @@ async fn beyond(story: Story, kind: Kind, lane: fn(usize) -> Point, from: usize)
     ran
 }
 
-/// Tells the story without a cut. Returns how many calls it makes to the API server and to the provider.
+/// Tells the story without a cut. Returns how many calls it makes to the API server and to the
+/// provider.
 async fn rehearse(story: Story, kind: Kind) -> (usize, usize) {
     let case = Case::new(story, kind).await;
     let before = case.account.requests(&case.scene);
@@ -209,7 +211,7 @@ async fn told(story: Story, kind: Kind, points: &[Point], what: &str) -> Ran {
     let operator = case.scene.operator().await;
     case.run(&operator, what).await;
     case.scene.pass_time(&[&operator], jiff::SignedDuration::from_secs(15)).await;
-    let in_vain = case.check(cuts).await;
+    let wasted = case.check(cuts).await;
     operator.stop().await;
-    Ran { cuts, in_vain }
+    Ran { cuts, wasted }
 }

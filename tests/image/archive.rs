@@ -32,7 +32,7 @@ pub(crate) fn build(folder: &Path) -> PathBuf {
     String::from_utf8(built.stdout).unwrap().lines().last().unwrap().into()
 }
 
-/// What a program printed, which must have succeeded.
+/// Returns the output of a program, which must have succeeded.
 pub(crate) fn printed(command: &mut Command) -> String {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));

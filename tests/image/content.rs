@@ -1,4 +1,4 @@
-//! What is in the image, and what is not.
+//! The files of the image, and those that must not be in it.
 
 use std::{path::Path, process::Command};
 

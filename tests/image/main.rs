@@ -1,4 +1,5 @@
-//! The container image: what is in it, what its bill of materials says, and that the operator works in it as in a cluster.
+//! The container image: what is in it, what its bill of materials says, and that the operator works
+//! in it as in a cluster.
 #![allow(
     clippy::unwrap_used,
     clippy::disallowed_methods,

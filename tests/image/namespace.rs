@@ -1,6 +1,8 @@
-//! Runs a test in Linux namespaces of its own: root in there and nobody outside, with a loopback interface that nobody else has.
+//! Runs a test in Linux namespaces of its own: root in there and nobody outside, with a loopback
+//! interface that nobody else has.
 //!
-//! The test's own program is started again in there, with that test alone, and all that it started ends with it.
+//! The test's own program is started again in there, with that test alone, and all that it started
+//! ends with it.
 
 use std::{
     env, fs, io,
@@ -11,7 +13,7 @@ use crate::archive;
 
 /// Set for the process inside.
 const VARIABLE: &str = "CREDWRIGHT_IN_A_NAMESPACE";
-/// Where temporary files are inside: in memory, which goes with the namespace.
+/// The folder for temporary files inside: in memory, which ends with the namespace.
 const TEMPORARY: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/temporary");
 const FLAGS: [&str; 7] =
     ["--user", "--map-root-user", "--net", "--pid", "--mount-proc", "--fork", "--kill-child"];

@@ -1,4 +1,4 @@
-//! What a Pod finds on its network: a server of names, and providers behind TLS.
+//! The network of a Pod: a DNS server, and providers behind TLS.
 
 use std::{
     collections::BTreeSet,
@@ -16,14 +16,15 @@ use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::task::AbortOnDropHandle;
 
-/// Where a Pod finds its server of names.
+/// The file with the address of the Pod's DNS server.
 pub(crate) const RESOLV_CONF: &str = "\
 search credwright-system.svc.cluster.local svc.cluster.local cluster.local
 nameserver 127.0.0.1
 options ndots:5
 ";
 
-/// A DNS server that knows some names, all of this machine, and says of others that they do not exist.
+/// A DNS server that knows some names, all of this machine, and says of others that they do not
+/// exist.
 pub(crate) struct Names {
     asked: Arc<Mutex<BTreeSet<String>>>,
     _task: AbortOnDropHandle<()>,
@@ -52,7 +53,7 @@ impl Names {
     }
 }
 
-/// What a query asks for, and the answer to it (RFC 1035, section 4).
+/// Returns the name that a query asks for, and the response (RFC 1035, section 4).
 fn answer(query: &[u8], known: &[&str]) -> Option<(String, Vec<u8>)> {
     const HEADER: usize = 12;
     const A: [u8; 2] = [0, 1];
@@ -131,7 +132,8 @@ pub(crate) struct Front {
 }
 
 impl Front {
-    /// How many connections sent something, which nobody does who does not trust the certificate.
+    /// Returns the number of connections that sent something, as a client does only if it trusts
+    /// the certificate.
     pub(crate) fn trusted(&self) -> usize {
         self.trusted.load(Ordering::Relaxed)
     }

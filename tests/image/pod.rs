@@ -1,4 +1,5 @@
-//! The image as a kubelet runs it: its files and a few more, all read-only, and one process without any rights.
+//! The image as a kubelet runs it: its files and a few more, all read-only, and one process without
+//! any rights.
 
 use std::{
     fs,
@@ -12,10 +13,10 @@ use crate::{
     namespace,
 };
 
-/// Where a Pod finds what its ServiceAccount is.
+/// The folder with the token of a Pod's ServiceAccount.
 pub(crate) const ACCOUNT: &str = "var/run/secrets/kubernetes.io/serviceaccount";
 
-/// Where the image has the certificates that it trusts.
+/// The file with the certificates that the image trusts.
 const ROOTS: &str = "etc/ssl/certs/ca-certificates.crt";
 
 pub(crate) struct Pod {
@@ -26,7 +27,8 @@ pub(crate) struct Pod {
 }
 
 impl Pod {
-    /// Unpacks the image, puts `files` into it as mounts would be, and adds a certificate to its roots.
+    /// Unpacks the image, puts `files` into it as mounts would be, and adds a certificate to its
+    /// roots.
     pub(crate) fn new(files: &[(String, String)], certificate: Option<&str>) -> Self {
         let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("root");
         fs::create_dir_all(&root).unwrap();
@@ -54,13 +56,14 @@ impl Pod {
         Self { root, user, entrypoint: list("Entrypoint"), environment: list("Env") }
     }
 
-    /// What the image starts with.
+    /// Returns the command that the image starts.
     pub(crate) fn entrypoint(&self, arguments: &[&str], environment: &[String]) -> Command {
         let entrypoint = self.entrypoint.iter().map(String::as_str);
         self.command(entrypoint.chain(arguments.iter().copied()), environment)
     }
 
-    /// A process in there: the image's user, no capability and no way to one, and no variable but what is given.
+    /// A process in there: the image's user, no capability and no way to one, and no variable but
+    /// what is given.
     fn command<'a>(&self, arguments: impl Iterator<Item = &'a str>, environment: &[String]) -> Command {
         let (user, group) = self.user.split_once(':').unwrap();
         let mut command = Command::new("env");

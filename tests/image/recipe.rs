@@ -1,4 +1,5 @@
-//! The image that `make image` makes, the one that the Dockerfile makes, and what the chart runs are the same to whoever starts them.
+//! The image that `make image` makes, the one that the Dockerfile makes, and what the chart runs
+//! are the same to whoever starts them.
 
 use std::{fs, path::Path};
 
@@ -10,7 +11,7 @@ fn text(file: &str) -> String {
     fs::read_to_string(Path::new(ROOT).join(file)).unwrap()
 }
 
-/// What an instruction of the Dockerfile's last stage says.
+/// Returns the arguments of an instruction of the Dockerfile's last stage.
 fn instruction(name: &str) -> String {
     let file = text("Dockerfile");
     let last = file.rsplit_once("\nFROM ").unwrap().1;

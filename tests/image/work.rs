@@ -1,4 +1,5 @@
-//! The operator does its work in its image: in a file system, a network and an account like those of a Pod.
+//! The operator does its work in its image: in a file system, a network and an account like those
+//! of a Pod.
 
 use std::{fs, time::Duration};
 
@@ -123,7 +124,7 @@ async fn container(scene: &Scene) -> Container {
     deployment.spec.unwrap().template.spec.unwrap().containers.remove(0)
 }
 
-/// What the image's entrypoint is told, and that the simulated providers are on loopback.
+/// Returns the arguments of the image's entrypoint, for simulated providers on loopback.
 fn arguments(container: &Container) -> Vec<String> {
     assert_eq!(container.command, None, "the image's entrypoint is not used");
     let mut arguments = container.args.clone().unwrap();
@@ -141,7 +142,7 @@ fn has_no_rights(pid: u32) {
     assert_eq!(users.split_whitespace().next(), Some("65532"), "{users}");
 }
 
-/// What the operator writes, shown if the test fails.
+/// The log of the operator, which is printed if the test fails.
 struct Log(tempfile::NamedTempFile);
 
 impl Log {

@@ -1,4 +1,4 @@
-//! How much of each kind of harm a hostile tenant does in this test.
+//! The amount of each kind of harm that a hostile tenant does in this test.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use credwright_simulator::hostile;
 
 use crate::support::Scene;
 
-/// How many of each.
+/// The number of each kind.
 const TARPITS: usize = 400;
 const SLOW: usize = 40;
 const TALKATIVE: usize = 32;

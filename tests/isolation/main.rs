@@ -51,14 +51,14 @@ use self::support::{Scene, eventually, install_crds, new_namespace};
 const OBJECTS: usize = 20;
 /// The length of each phase: each object is renewed within it, 80 seconds after it was issued.
 const PHASE: Duration = Duration::from_secs(90);
-/// How much later than without an attack the 99th percentile may be.
+/// The largest allowed delay of the 99th percentile under attack, as a factor.
 const LATER: f64 = 2.0;
 /// The chart's memory limit.
 const LIMIT_KIB: u64 = 512 * 1024;
 /// The name of an object whose first credential cannot be deleted at the provider.
 const UNDELETABLE: &str = "undeletable";
 
-/// How late the renewals of a phase were, in seconds, in order.
+/// The delays of the renewals of a phase in seconds, sorted.
 struct Lateness(Vec<f64>);
 
 impl Lateness {

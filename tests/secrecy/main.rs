@@ -1,4 +1,4 @@
-//! What holds a secret cannot be printed, and what is in the operator's memory is not written to a disk.
+//! Types with a secret cannot be printed, and the operator's memory is never written to a disk.
 #![expect(
     clippy::unwrap_used,
     clippy::disallowed_methods,

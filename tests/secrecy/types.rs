@@ -1,4 +1,5 @@
-//! No type that holds a secret says what it holds: not by `Debug`, not by `Display`, not by `Serialize`.
+//! No type that holds a secret says what it holds: not by `Debug`, not by `Display`, not by
+//! `Serialize`.
 
 use std::{
     fmt::{Debug, Display},
@@ -25,13 +26,15 @@ assert_not_impl_any!(Sealer: Debug, Display, Serialize);
 assert_not_impl_any!(WithSecret<'static>: Debug, Display, Serialize);
 assert_not_impl_any!(SecretString: Display, Serialize);
 
-/// What a secret is called where it begins.
+/// The types of a secret.
 const SECRETS: [&str; 4] = ["SecretString", "SecretBox", "Zeroizing", "LoginData"];
 const TELLING: [&str; 4] = ["Debug", "Display", "Serialize", "Error"];
-/// It exists between a ledger's material and its ciphertext only, is serialized for that, and is wiped.
+/// It exists between a ledger's material and its ciphertext only, is serialized for that, and is
+/// wiped.
 const WIRE_FORM: &str = "Plain";
 
-/// The private ones, too: those of a file in which no test can name them, and those that nobody has written yet.
+/// The private ones, too: those of a file in which no test can name them, and those that nobody has
+/// written yet.
 #[test]
 fn no_type_that_holds_a_secret_can_be_printed() {
     let types = types();
@@ -67,7 +70,7 @@ struct Type {
     name: String,
     /// Its lines without their first words: those name variants.
     body: String,
-    /// Which of [`TELLING`] it derives or implements.
+    /// The members of [`TELLING`] that it derives or implements.
     told: Vec<String>,
 }
 
@@ -107,7 +110,8 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// rustfmt puts an item's first words and its end at the same indentation, which is all that has to be known here.
+/// rustfmt puts an item's first words and its end at the same indentation, which is all that has to
+/// be known here.
 fn types_of(file: &Path) -> Vec<Type> {
     let text = fs::read_to_string(file).unwrap();
     let code = text.split("\n#[cfg(test)]\nmod tests {").next().unwrap_or_default();

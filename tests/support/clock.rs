@@ -10,9 +10,9 @@ use tokio::sync::watch;
 #[derive(Clone)]
 pub(crate) struct TestClock {
     right: Arc<watch::Sender<Timestamp>>,
-    /// By how much this one is wrong.
+    /// The error of this clock.
     off_by: SignedDuration,
-    /// Whether that is known.
+    /// `true` if the difference is known.
     compared: bool,
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-/// What a file of the repository says.
+/// Returns the content of a file of the repository.
 pub(crate) fn read(name: &str) -> String {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
     std::fs::read_to_string(file).unwrap_or_default()

@@ -1,4 +1,5 @@
-//! Every log line of every test in this process, at trace level, and every panic, kept so that planted secrets can be searched for.
+//! Every log line of every test in this process, at trace level, and every panic, kept so that
+//! planted secrets can be searched for.
 
 use std::{
     io::Write,

@@ -1,5 +1,6 @@
-//! A scene for one test: a namespace on a real API server, a provider on real HTTP, a clock that the test moves, and any number of
-//! operators that can be stopped, killed, or cut off from power at a chosen call.
+//! A scene for one test: a namespace on a real API server, a provider on real HTTP, a clock that
+//! the test moves, and any number of operators that can be stopped, killed, or cut off from power
+//! at a chosen call.
 #![allow(dead_code, reason = "each test binary uses its part of this")]
 #![allow(
     clippy::unwrap_used,
@@ -50,7 +51,7 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 pub(crate) use clock::TestClock;
 pub(crate) use power::{Power, PowerLayer};
 
-/// How long a condition may take in real time. Generous: CI has two cores.
+/// The time limit for a condition, in real time. It is generous, because CI has two cores.
 const DEADLINE: Duration = Duration::from_secs(120);
 
 static COUNTER: AtomicUsize = AtomicUsize::new(0);
@@ -169,7 +170,8 @@ impl Scene {
         neighbour
     }
 
-    /// The same scene as another control plane has it: namespace, clock and provider are the same ones.
+    /// The same scene as another control plane has it: namespace, clock and provider are the same
+    /// ones.
     pub(crate) async fn seen_from(&self, cluster: &Cluster) -> Self {
         Self {
             namespace: self.namespace.clone(),
@@ -243,7 +245,7 @@ impl Scene {
         Some((text("client_id")?, text("client_secret")?))
     }
 
-    /// Whether the provider accepts what workloads read now.
+    /// Returns whether the provider accepts the published pair.
     pub(crate) async fn secret_works(&self, name: &str) -> bool {
         self.secret_works_at(name).await
     }
@@ -343,7 +345,8 @@ impl Scene {
         started.err().map(|error| error.to_string()).expect("it starts")
     }
 
-    /// An operator that is never run. It has its sealing key elsewhere: here, the key may not exist yet.
+    /// An operator that is never run. It has its sealing key elsewhere: here, the key may not exist
+    /// yet.
     async fn inert(&self) -> Arc<Operator> {
         let settings = Settings {
             namespace: "default".to_owned(),
@@ -381,7 +384,7 @@ impl Scene {
         self.api().list(&ListParams::default()).await.unwrap().items
     }
 
-    /// What must hold whenever the dust has settled: everything alive at the provider is in a ledger.
+    /// Checks what must always hold at rest: every live credential at the provider is in a ledger.
     pub(crate) async fn assert_all_accounted_for(&self) {
         let mut listed = Vec::new();
         for secret in self

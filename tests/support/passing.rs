@@ -10,7 +10,7 @@ use super::{DEADLINE, Running, Scene};
 /// The time that an operator must have been idle before the clock jumps to its next wake: watch
 /// events may be under way.
 const CALM: Duration = Duration::from_millis(60);
-/// The pause between two looks at what the test waits for. Each asks the API server, which works
+/// The pause between two checks of what the test waits for. Each asks the API server, which works
 /// for all tests at once.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 

@@ -1,5 +1,5 @@
-//! The operator's power supply: a layer under its Kubernetes client that cuts it off at a chosen call, before the call is sent or
-//! after it took effect.
+//! The operator's power supply: a layer under its Kubernetes client that cuts it off at a chosen
+//! call, before the call is sent or after it took effect.
 
 use std::{
     future::{Future, pending},
@@ -18,7 +18,7 @@ use kube::client::{Body, DynBody};
 use tokio::sync::{Notify, watch};
 use tower::{BoxError, Layer, Service};
 
-/// When the power goes.
+/// The moment of the power cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cut {
     /// The k-th call is not sent.
@@ -30,7 +30,7 @@ pub(crate) enum Cut {
 /// A fault in the line to the API server.
 type Fault = Box<dyn Fn(&Request<Body>) -> Option<Line> + Send + Sync>;
 
-/// What a fault does to a call.
+/// The effect of a fault on a call.
 pub(crate) enum Line {
     /// It takes effect, and the answer is 504.
     AppliedButTimedOut,
@@ -50,7 +50,7 @@ struct Inner {
     writes: Mutex<Vec<String>>,
     cut: Option<Cut>,
     fault: Mutex<Option<Fault>>,
-    /// Whether watches tell nothing.
+    /// `true` if watches deliver nothing.
     stalled: watch::Sender<bool>,
 }
 
@@ -91,7 +91,7 @@ impl Power {
         }
     }
 
-    /// How many calls have been begun.
+    /// Returns the number of calls that have begun.
     pub(crate) fn calls(&self) -> usize {
         self.0.calls.load(Ordering::SeqCst)
     }
@@ -109,7 +109,8 @@ impl Power {
         *self.0.fault.lock().unwrap() = None;
     }
 
-    /// From now on watches tell nothing, so that caches grow stale; or they tell all they have kept back.
+    /// From now on watches tell nothing, so that caches grow stale; or they tell all they have kept
+    /// back.
     pub(crate) fn stall_watches(&self, stalled: bool) {
         self.0.stalled.send_replace(stalled);
     }

@@ -1,4 +1,5 @@
-//! Operators in tests act as a user who has the chart's rights and no others: a rule that is missing fails a test.
+//! Operators in tests act as a user who has the chart's rights and no others: a rule that is
+//! missing fails a test.
 
 use std::collections::BTreeMap;
 

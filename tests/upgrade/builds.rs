@@ -82,7 +82,7 @@ impl Process {
         self.operator.stop().await
     }
 
-    /// Returns how many looks at objects have ended so far.
+    /// Returns the number of passes that have ended so far.
     pub(crate) async fn looks(&self) -> Option<u64> {
         let metrics = self.metrics().await?;
         let counts =

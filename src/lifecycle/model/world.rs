@@ -217,7 +217,7 @@ pub struct Operator {
     pub cluster_id: String,
     /// Random text that tells this process from all others.
     pub writer: String,
-    /// By how much its clock is ahead of the API server's.
+    /// The amount by which its clock is ahead of the API server's.
     pub skew: SignedDuration,
     /// The time at which it began to work: all caches were complete, and it led.
     pub started: Timestamp,

@@ -75,7 +75,7 @@ fn the_secret_is_put_right_before_all_else() {
     let renamed = || active().frozen().with_secret(|it| it.name = Some("other".to_owned()));
     check(vec![
         (
-            "a deleted Secret is made anew, provider up or down",
+            "a deleted Secret is recreated, provider up or down",
             away(a_credential().issued(days(9)).status_says(1)),
             "publish 1",
         ),

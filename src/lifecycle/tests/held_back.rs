@@ -192,7 +192,11 @@ fn a_secret_that_others_change_all_the_time_is_put_right_ever_more_seldom() {
     };
     assert_eq!(repaired(None), Some((1, noon())));
     assert_eq!(repaired(Some((7, noon() - minutes(9)))), Some((8, noon())));
-    assert_eq!(repaired(Some((7, noon() - minutes(10)))), Some((1, noon())), "ten quiet minutes begin anew");
+    assert_eq!(
+        repaired(Some((7, noon() - minutes(10)))),
+        Some((1, noon())),
+        "ten quiet minutes reset the count"
+    );
 }
 
 #[test]

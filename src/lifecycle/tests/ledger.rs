@@ -160,7 +160,7 @@ fn an_answer_fills_in_what_was_made() {
     assert_eq!(it.expires_at, Some(noon() + days(9)));
 
     document.apply(&answer("intent-1"), noon() + hours(1)).unwrap();
-    assert_eq!(document.revisions[0], it, "the same answer twice does not begin its life anew");
+    assert_eq!(document.revisions[0], it, "the same answer twice does not restart its life");
 }
 
 #[test]

@@ -50,9 +50,9 @@ pub(super) struct Client {
     pub(super) expires: Option<Timestamp>,
     pub(super) accepted_from: Timestamp,
     pub(super) listed_from: Timestamp,
-    /// Whatever told of it was taken away from outside: it can only be found by its tag.
+    /// `true` if every trace of it was removed from outside. It can only be found by its tag.
     pub(super) forgotten: bool,
-    /// And not even that is known to anybody.
+    /// `true` if nobody knows its tag either.
     pub(super) untraceable: bool,
     /// Another cluster may be using it.
     pub(super) elsewhere: bool,

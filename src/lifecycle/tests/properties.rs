@@ -19,7 +19,7 @@ fn live(case: &Case) -> Model {
     model
 }
 
-/// However a life went, it ends well once faults stop.
+/// Checks that a life ends well once faults stop.
 fn ends_well(case: &Case) {
     let model = live(case);
     let alive = model.alive();
@@ -175,7 +175,7 @@ fn disasters_that_once_went_wrong_end_well() {
             "what is suspended is restored, and then deleted",
             vec![Suspend(true), Backup, Restore, Delete(true)],
         ),
-        ("a backup is made right after a ledger was made anew", vec![LedgerDeleted, Backup, Restore]),
+        ("a backup is made right after a ledger was recreated", vec![LedgerDeleted, Backup, Restore]),
         (
             "what a rolled-back cluster holds is deleted before anybody says whose it is",
             vec![Backup, AwayForFortyDays, Wait(20), RollBack, Delete(true)],

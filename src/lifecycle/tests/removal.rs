@@ -86,8 +86,9 @@ fn what_a_person_is_to_remove_is_looked_for_until_it_is_gone() {
         asked(elsewhere).contains("Then confirm that it is gone"),
         "what is published says nothing of that account"
     );
-    let anew = looked(minutes(1)).and(|it| it.document.revisions[0].client_id = Some("client-2".to_owned()));
-    assert_eq!(asked(anew), "", "removing it would end the new one too");
+    let recreated =
+        looked(minutes(1)).and(|it| it.document.revisions[0].client_id = Some("client-2".to_owned()));
+    assert_eq!(asked(recreated), "", "removing it would end the new one too");
 }
 
 #[test]

@@ -176,7 +176,11 @@ fn what_it_is_rendered_from_changes_with_all_that_shows_and_nothing_else() {
     assert_ne!(plain, from(&SecretOutput::default(), &other));
     assert_ne!(plain, source(Some(&SecretOutput::default()), &revision, Some(&other)));
     let retired = Revision { retired_at: Some(noon()), refused_at: Some(noon()), ..revision };
-    assert_eq!(plain, from(&SecretOutput::default(), &retired), "what does not show renders nothing anew");
+    assert_eq!(
+        plain,
+        from(&SecretOutput::default(), &retired),
+        "an invisible change does not render it again"
+    );
 }
 
 #[test]

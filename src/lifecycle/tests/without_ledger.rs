@@ -55,14 +55,14 @@ fn one_that_is_lost_is_put_together_again_and_if_it_cannot_be_status_is_put_on_r
         "recover [2], published Some(2), through 2",
         "then it is revoked like any other"
     );
-    let in_vain: fn(&mut World) = |world| world.memory = remembering(&[]);
-    assert_eq!(lost(in_use().deleting(), in_vain), "rest: LedgerUnreadable");
-    assert_eq!(lost(in_use().deleting_for(minutes(10)), in_vain), "abandon 2: NotRevoked");
+    let not_rebuilt: fn(&mut World) = |world| world.memory = remembering(&[]);
+    assert_eq!(lost(in_use().deleting(), not_rebuilt), "rest: LedgerUnreadable");
+    assert_eq!(lost(in_use().deleting_for(minutes(10)), not_rebuilt), "abandon 2: NotRevoked");
     assert_eq!(
         lost(in_use().deleting_for(minutes(10)), |world| world.memory = remembering(&[2])),
         "ReleaseObject"
     );
-    assert_eq!(lost(in_use().retained().deleting(), in_vain), "ReleaseTarget { name: \"orders\" }");
+    assert_eq!(lost(in_use().retained().deleting(), not_rebuilt), "ReleaseTarget { name: \"orders\" }");
 }
 
 #[test]

@@ -341,7 +341,7 @@ pub(super) fn outcomes(step: &Step, kind: FailureKind) -> Vec<Outcome> {
     }
 }
 
-/// Whatever comes of a step can be written into the ledger.
+/// Checks that every outcome of a step can be written into the ledger.
 fn can_be_written(world: &World, step: &Step, kind: FailureKind) -> Result<(), TestCaseError> {
     for outcome in outcomes(step, kind) {
         let report = conclude(world, step, &outcome, noon());

@@ -200,7 +200,7 @@ impl Discovery {
 
 /// The reason for which a place has no metadata of the issuer.
 enum NoMetadata {
-    /// The server is away, or asks to wait: the other place is not tried.
+    /// The server is unreachable, or asks to wait: the other place is not tried.
     Down(Failure),
     Unusable(Failure),
 }

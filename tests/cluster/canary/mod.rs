@@ -19,7 +19,7 @@ use crate::support::{Running, Scene, eventually, logs, power::Line};
 
 const INITIAL_ACCESS_TOKEN: &str = "initial-access-token-that-nobody-may-see";
 
-/// What a crash in the middle of a pass says.
+/// The message of the panic in the middle of a pass.
 const DYING: &str = "a look panics while it holds what it was to write";
 
 const MISTYPED: &str = "what-a-person-mistyped-is-often-another-password";
@@ -39,7 +39,8 @@ async fn log_in(scene: &Scene, name: &str, block: Value, login: Value) {
     scene.create_provider(name, spec).await;
 }
 
-/// Credentials of the other drivers with an API, and what is secret of them: a login by password, a token that is a secret itself.
+/// Credentials of the other drivers with an API, and what is secret of them: a login by password, a
+/// token that is a secret itself.
 async fn other_drivers(scene: &Scene, operator: &Running) -> Vec<(String, String)> {
     let director =
         cloud_director::start(cloud_director::Options::new(scene.clock.of_a_provider())).await.unwrap();
@@ -157,7 +158,8 @@ async fn live_through_trouble(scene: &Scene, server: &OidcServer, metrics: &mut 
     stop(operator, metrics).await;
 }
 
-/// A server repeats what it was sent in everything that it answers, at every step of a credential's life.
+/// A server repeats what it was sent in everything that it answers, at every step of a credential's
+/// life.
 async fn repeated_by_a_parrot(scene: &Scene, metrics: &mut Vec<Named>) -> Vec<Named> {
     let parrot = Parrot::start().await;
     log_in(
@@ -206,8 +208,8 @@ async fn repeated_by_a_parrot(scene: &Scene, metrics: &mut Vec<Named>) -> Vec<Na
     planted
 }
 
-/// By jumps of more than a day: what is asked in between is no other question. What a server refuses for good is asked again
-/// only after a change of the spec.
+/// By jumps of more than a day: what is asked in between is no other question. What a server
+/// refuses for good is asked again only after a change of the spec.
 async fn until_it_behaves(scene: &Scene, operator: &Running, parrot: &Parrot) {
     for number in 0..60 {
         scene.rest(operator).await;
@@ -295,7 +297,8 @@ async fn no_secret_is_anywhere_but_in_the_secrets_that_it_is_for() {
     let found = search::found(&planted, &places);
     assert!(found.is_empty(), "{found:#?}");
 
-    // A person has put this into the spec, so that it is in the object, in the Secret and in the ledger: nowhere else.
+    // A person has put this into the spec, so that it is in the object, in the Secret and in the
+    // ledger: nowhere else.
     let is_shown = |place: &str| ["the log", "Event", "metrics"].iter().any(|it| place.starts_with(it));
     let shown = places.iter().filter(|(place, _)| is_shown(place));
     let shown: Vec<_> = shown.cloned().collect();

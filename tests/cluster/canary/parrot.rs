@@ -1,4 +1,5 @@
-//! A server that repeats whatever it was sent, in body and headers, with every status there is a rule for; then it behaves.
+//! A server that repeats whatever it was sent, in body and headers, with every status there is a
+//! rule for; then it behaves.
 
 use std::{
     collections::VecDeque,
@@ -15,16 +16,16 @@ use axum::{
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use serde_json::{Value, json};
 
-/// Who the operator is to it.
+/// The login of the operator at this provider.
 pub(super) const LOGIN: &str = "parrots-keeper";
 pub(super) const PASSWORD: &str = r#"keeper's "pass\word" & 100% + more = secret"#;
-/// What nobody should put into a URL, and some do.
+/// A secret in a URL, where some people put one by mistake.
 pub(super) const IN_A_QUERY: &str = "key-in-a-query-that-nobody-may-see";
 
 /// Answers to everything but what it is asked for.
 const STATUSES: [u16; 16] = [200, 201, 204, 301, 302, 308, 400, 401, 403, 404, 405, 409, 422, 429, 500, 503];
 
-/// What a request is for.
+/// The purpose of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Login,
@@ -97,7 +98,7 @@ async fn answer(State(kept): State<Arc<Mutex<Kept>>>, request: Request) -> Respo
     }
 }
 
-/// What was sent, wherever an answer has room for it: as it is, and with its secrets decoded.
+/// Returns a response that repeats the request everywhere: as it is, and with its secrets decoded.
 fn echo(status: u16, headers: &HeaderMap, body: &str) -> Response {
     let authorization =
         headers.get(header::AUTHORIZATION).and_then(|it| it.to_str().ok()).unwrap_or_default();

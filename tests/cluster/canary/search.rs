@@ -1,4 +1,4 @@
-//! Where secrets are looked for, and in which guises.
+//! The places that are searched for secrets, and the encodings of a secret.
 
 use aho_corasick::AhoCorasick;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE, Engine};
@@ -11,10 +11,11 @@ use kube::{
 
 use crate::support::{Scene, logs};
 
-/// What a text is called, and the text.
+/// A name, and the text with this name.
 pub(super) type Named = (String, String);
 
-/// Everything that may be read by whoever may not read Secrets, `metrics` among it, and what a ledger keeps.
+/// Everything that may be read by whoever may not read Secrets, `metrics` among it, and what a
+/// ledger keeps.
 pub(super) async fn places(scene: &Scene, metrics: Vec<Named>) -> Vec<Named> {
     let mut places = objects(scene).await;
     places.extend(metrics);
@@ -33,7 +34,8 @@ pub(super) async fn places(scene: &Scene, metrics: Vec<Named>) -> Vec<Named> {
     places
 }
 
-/// Every object of every kind in the namespace but Secrets, and every object of ours outside of namespaces.
+/// Every object of every kind in the namespace but Secrets, and every object of ours outside of
+/// namespaces.
 async fn objects(scene: &Scene) -> Vec<Named> {
     let mut objects = Vec::new();
     let discovery = Discovery::new(scene.client.clone()).run().await.unwrap();
@@ -56,7 +58,7 @@ async fn objects(scene: &Scene) -> Vec<Named> {
     objects
 }
 
-/// Which secret is where.
+/// Returns which planted secret is in which place.
 pub(super) fn found(planted: &[Named], places: &[Named]) -> Vec<String> {
     let guises: Vec<(&str, String)> = planted
         .iter()
@@ -93,7 +95,8 @@ fn guises(secret: &str) -> Vec<String> {
         hex.to_uppercase(),
         hex,
     ];
-    // Within a longer text it begins at any of three places of a group; what shares a group with others is left out.
+    // Within a longer text it begins at any of three places of a group; what shares a group with
+    // others is left out.
     for before in 0..3 {
         let padded = [&b"xx"[..before], bytes].concat();
         let whole = padded.len() / 3 * 3;

@@ -14,10 +14,10 @@ use crate::{
     support::{Running, Scene},
 };
 
-/// How many scenes are played at a time: most of them wait most of the time.
+/// The number of concurrent scenes. They wait most of the time.
 const AT_A_TIME: usize = 8;
 
-/// What a lie cost.
+/// The cost of a lie.
 struct Figures {
     creates: usize,
     made: usize,
@@ -163,7 +163,8 @@ impl Stage {
         [record.arrived(Operation::Create), record.created_count(), requests.len(), probes]
     }
 
-    /// Whatever the provider says: what workloads read works, and nothing is revoked that is not ours to revoke.
+    /// Checks that the published pairs work, and that only our own credentials are revoked,
+    /// whatever the provider says.
     async fn nobody_is_harmed(&self) {
         for (name, provider) in
             [("orders", self.liar()), ("neighbour", self.liar()), ("bystander", &self.bystander)]
@@ -186,7 +187,7 @@ impl Stage {
         }
     }
 
-    /// How much it cost, what is said, and that the bystander got what it asked for.
+    /// Checks the cost, the condition, and that the bystander got its credential.
     async fn cost(&self, creates: usize, calls: usize) {
         let Lie { name, creates: (least, most), calls: most_calls, .. } = self.lie;
         assert!((*least..=*most).contains(&creates), "{name}: {creates} creates were asked for");

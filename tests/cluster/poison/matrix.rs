@@ -23,7 +23,7 @@ fn values() -> [String; 8] {
     [deep, a, b, c, d, e, f, g]
 }
 
-/// What comes of a value that the API server lets in.
+/// The expected result of a value that the API server accepts.
 enum Comes {
     /// This ApiCredential keeps a Secret that the provider accepts.
     Works(&'static str),

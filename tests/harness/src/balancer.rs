@@ -12,10 +12,10 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// What it does to connections.
+/// The effect of the balancer on connections.
 #[derive(Clone, Copy, Debug, Default)]
 struct Mood {
-    /// How often it has forgotten what was open.
+    /// The number of times that it has forgotten its open connections.
     forgotten: u64,
     /// True if it forgets what is opened, too.
     deaf: bool,

@@ -1,8 +1,10 @@
-//! A real Kubernetes control plane on loopback: etcd, kube-apiserver with RBAC, and the two controllers of
-//! kube-controller-manager that tests depend on (namespace deletion and garbage collection), or a few more.
+//! A real Kubernetes control plane on loopback: etcd, kube-apiserver with RBAC, and the two
+//! controllers of kube-controller-manager that tests depend on (namespace deletion and garbage
+//! collection), or a few more.
 //!
-//! There is no kubelet and no scheduler: Pods are stored but never run, unless a test does it. Durability is off (etcd does not
-//! call fsync), so no figure measured here says anything about disks.
+//! There is no kubelet and no scheduler: Pods are stored but never run, unless a test does it.
+//! Durability is off (etcd does not call fsync), so no figure measured here says anything about
+//! disks.
 
 mod binaries;
 mod cluster;
@@ -22,17 +24,19 @@ use self::layout::Layout;
 use crate::leash::Leashed;
 use crate::wait;
 
-/// Generous, because a process that ends early is noticed at once: only a crowded machine waits this long.
+/// Generous, because a process that ends early is noticed at once: only a crowded machine waits
+/// this long.
 const READY_DEADLINE: Duration = Duration::from_secs(120);
 
-/// What may differ between control planes.
+/// The options of a control plane.
 #[derive(Clone, Debug, Default)]
 pub struct ControlPlaneOptions {
-    /// Where kube-apiserver appends a JSON line for each request it has answered and for each watch it has
-    /// begun to answer, at audit level `Metadata`: who asked for what and the answer's code, never a body.
-    /// A client may see its answer shortly before the line is there.
+    /// The file to which kube-apiserver appends a JSON line for each request that it has answered
+    /// and for each watch that it has begun to answer, at audit level `Metadata`: the user, the
+    /// request and the status, and never a body. A client may see its answer shortly before the
+    /// line is there.
     pub audit_log: Option<PathBuf>,
-    /// Whether Deployments and Jobs get their Pods.
+    /// `true` if Deployments and Jobs get their Pods.
     pub workloads: bool,
     /// True if kube-apiserver refuses streamed lists, as one of Kubernetes 1.33 does by default.
     pub no_streamed_lists: bool,
@@ -40,8 +44,8 @@ pub struct ControlPlaneOptions {
 
 /// A control plane started by this process and ended with it, whatever the way it ends.
 ///
-/// Its processes belong to no async runtime, so one instance may serve many tests; a [`kube::Client`] does
-/// belong to the runtime it was made on, so each test makes its own.
+/// Its processes belong to no async runtime, so one instance may serve many tests; a
+/// [`kube::Client`] does belong to the runtime it was made on, so each test makes its own.
 pub struct ControlPlane {
     cluster: Cluster,
     manager: Leashed,
@@ -56,7 +60,8 @@ impl ControlPlane {
     /// Starts a control plane and waits until it is ready to serve, which takes some seconds.
     ///
     /// The binaries come from the folder `CREDWRIGHT_CONTROLPLANE` names or else from
-    /// `tests/controlplane/build.sh`, which takes minutes the first time and reports its progress on stderr.
+    /// `tests/controlplane/build.sh`, which takes minutes the first time and reports its progress
+    /// on stderr.
     pub async fn start(options: ControlPlaneOptions) -> Result<Self> {
         let binaries = binaries::locate().await?;
         let folder = tempfile::Builder::new().prefix("credwright-controlplane-").tempdir()?;
@@ -67,8 +72,9 @@ impl ControlPlane {
         Self::run(layout, binaries, &token, folder).await
     }
 
-    /// Starts another control plane on a copy of what etcd holds at this moment: objects, UIDs and resource versions are the same, as
-    /// after a restore of a disk's snapshot while the original runs on. Only the loopback ports and the keys differ.
+    /// Starts another control plane on a copy of what etcd holds at this moment: objects, UIDs and
+    /// resource versions are the same, as after a restore of a disk's snapshot while the original
+    /// runs on. Only the loopback ports and the keys differ.
     pub async fn clone_of(original: &mut Self) -> Result<Self> {
         let binaries = original.cluster.binaries().to_owned();
         let folder = tempfile::Builder::new().prefix("credwright-controlplane-").tempdir()?;
@@ -148,7 +154,8 @@ impl ControlPlane {
         wait_until_ready(&self.cluster, &mut self.apiserver).await
     }
 
-    /// Freezes etcd: kube-apiserver keeps its connections but can answer neither reads nor writes in time.
+    /// Freezes etcd: kube-apiserver keeps its connections but can answer neither reads nor writes
+    /// in time.
     pub fn pause_etcd(&mut self) -> Result<()> {
         self.etcd.signal("STOP")
     }

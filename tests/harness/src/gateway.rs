@@ -28,7 +28,7 @@ use tokio::{
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// How many answers were meddled with.
+/// The number of manipulated answers.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Meddled {
     /// Answers that were lost: half of them with their connection, the others without a word.

@@ -1,4 +1,4 @@
-//! What a hostile tenant does, with the rights that every tenant has in its own namespaces.
+//! The actions of a hostile tenant, with the rights that every tenant has in its own namespaces.
 
 use std::ops::Range;
 
@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 
 use crate::{poison, raw};
 
-/// What is in Secrets that the operator must not read, and so must not be found anywhere.
+/// The content of Secrets that the operator must not read, and that must not appear anywhere.
 pub const CANARY: &str = "CANARY-of-a-poisoned-secret";
 
-/// How many things are created or removed at the same time.
+/// The number of concurrent creates or deletes.
 const AT_ONCE: usize = 8;
 /// The kinds that it creates, in the order in which they are removed.
 const KINDS: [&str; 3] = ["apicredentials", "secrets", "credentialproviders"];

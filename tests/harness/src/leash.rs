@@ -1,8 +1,9 @@
 //! Processes that cannot outlive this one.
 //!
-//! A test may panic, be interrupted or be killed; an API server left behind would then hold its ports and
-//! memory for good. Destructors do not run in those cases, so every process hangs on a pipe instead: the
-//! kernel closes it whatever happens, and `leash.sh` on the other end kills the process.
+//! A test may panic, be interrupted or be killed; an API server left behind would then hold its
+//! ports and memory for good. Destructors do not run in those cases, so every process hangs on a
+//! pipe instead: the kernel closes it whatever happens, and `leash.sh` on the other end kills the
+//! process.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -14,10 +15,11 @@ use anyhow::{Context, Result, anyhow, bail};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../controlplane/leash.sh");
 
-/// How much of a log is shown when its process fails.
+/// The number of log lines that are shown when a process fails.
 const TAIL_LINES: usize = 30;
 
-/// A running process, killed when this value is dropped or when the current process ends in any way.
+/// A running process, killed when this value is dropped or when the current process ends in any
+/// way.
 pub(crate) struct Leashed {
     name: &'static str,
     log: PathBuf,
@@ -64,7 +66,7 @@ impl Leashed {
         writeln!(pipe, "{signal}").with_context(|| format!("{name} is not running"))
     }
 
-    /// How the process has ended, if it has.
+    /// Returns the exit status of the process, if it has ended.
     pub(crate) fn status(&mut self) -> Result<Option<ExitStatus>> {
         Ok(self.leash.try_wait()?)
     }

@@ -3,8 +3,8 @@
 //! servers of other projects, free ports, random numbers that can be repeated, and a way to wait
 //! for a condition.
 //!
-//! This crate never imports the product: it would otherwise have to be rebuilt with it, and a harness that
-//! shares code with what it checks shares its mistakes.
+//! This crate never imports the product: it would otherwise have to be rebuilt with it, and a
+//! harness that shares code with what it checks shares its mistakes.
 
 pub mod balancer;
 pub mod build;

@@ -1,4 +1,5 @@
-//! An operator's real binary as a child process: what a cluster runs, started as an administrator would start it.
+//! An operator's real binary as a child process: what a cluster runs, started as an administrator
+//! would start it.
 
 use std::{
     fs,
@@ -25,7 +26,8 @@ pub struct Operator {
 }
 
 impl Operator {
-    /// Starts `binary run` with `arguments`, its output in `log`, on the cluster of `kubeconfig` or of the environment.
+    /// Starts `binary run` with `arguments`, its output in `log`, on the cluster of `kubeconfig` or
+    /// of the environment.
     ///
     /// # Errors
     /// If it does not start.
@@ -69,7 +71,7 @@ impl Operator {
         self.pid
     }
 
-    /// Whether it runs.
+    /// Checks that it runs.
     ///
     /// # Errors
     /// If it has ended, with the end of its log.
@@ -77,7 +79,7 @@ impl Operator {
         self.process.ensure_running().map_err(|error| self.process.blame(&error))
     }
 
-    /// How it has ended, if it has.
+    /// Returns its exit status, if it has ended.
     ///
     /// # Errors
     /// If that cannot be known.

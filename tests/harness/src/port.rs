@@ -12,8 +12,9 @@ pub fn free_address() -> Result<SocketAddr> {
     Ok(reserve()?.local_addr()?)
 }
 
-/// Takes a port below the range the system draws outgoing connections' ports from. A listener inside that
-/// range, once it is down, may find its port taken by a client's connection, even by one to itself.
+/// Takes a port below the range the system draws outgoing connections' ports from. A listener
+/// inside that range, once it is down, may find its port taken by a client's connection, even by
+/// one to itself.
 pub(crate) fn reserve() -> Result<TcpListener> {
     const PORTS: std::ops::Range<u16> = 10_000..32_000;
     for _ in 0..100 {

@@ -1,4 +1,4 @@
-//! What a process uses, as Linux tells it.
+//! The resources of a process, from Linux's `/proc`.
 
 use std::{fs, process::Command, time::Duration};
 
@@ -9,16 +9,16 @@ use anyhow::{Context, Result};
 pub struct Usage {
     /// The most that was ever resident.
     pub peak_kib: u64,
-    /// What is resident now.
+    /// The resident memory.
     pub resident_kib: u64,
-    /// What of it is not a part of the binary.
+    /// The part of it that is not mapped from the binary.
     pub anonymous_kib: u64,
     /// User and system time.
     pub cpu: Duration,
 }
 
 impl Usage {
-    /// What the process with this ID uses.
+    /// Reads the resources of the process with this ID.
     ///
     /// # Errors
     /// If there is none, or this is not Linux.

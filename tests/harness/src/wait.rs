@@ -1,4 +1,5 @@
-//! Waiting for a condition with a deadline. Nothing here sleeps in the hope that something has happened.
+//! Waiting for a condition with a deadline. Nothing here sleeps in the hope that something has
+//! happened.
 
 use std::time::Duration;
 
@@ -6,7 +7,8 @@ use anyhow::{Context, Result};
 
 const INTERVAL: Duration = Duration::from_millis(250);
 
-/// Asks `check` until it answers with a value, and fails when `deadline` has passed or `check` itself fails.
+/// Asks `check` until it answers with a value, and fails when `deadline` has passed or `check`
+/// itself fails.
 ///
 /// `what` completes the sentence "timed out waiting for ...".
 pub async fn until<T>(

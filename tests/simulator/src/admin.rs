@@ -1,5 +1,5 @@
-//! The hatch for other processes, such as a demo or a benchmark: under `/_simulator/`, out of the faults' reach. What a
-//! person does in a portal is there too: see `portal.rs`.
+//! The hatch for other processes, such as a demo or a benchmark: under `/_simulator/`, out of the
+//! faults' reach. What a person does in a portal is there too: see `portal.rs`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! The layer round every operation of every provider: it notes the request, applies faults and tears connections.
+//! The layer round every operation of every provider: it notes the request, applies faults and
+//! tears connections.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,8 +35,8 @@ enum Answer {
     Tear,
 }
 
-/// Serves the request in a task of its own, so that a client that gives up does not undo what it asked for: that is
-/// how real providers behave, and how credentials nobody knows come about.
+/// Serves the request in a task of its own, so that a client that gives up does not undo what it
+/// asked for: that is how real providers behave, and how credentials nobody knows come about.
 pub(crate) async fn pass(
     State(boundary): State<Boundary>,
     tear: Tear,
@@ -150,8 +151,8 @@ fn first_half(body: &Bytes) -> Bytes {
     body.slice(..body.len() / 2)
 }
 
-/// Sends `sent`, then breaks off. The pause lets the server flush: an error straight after the chunk would tear the
-/// connection before a byte of it had left.
+/// Sends `sent`, then breaks off. The pause lets the server flush: an error straight after the
+/// chunk would tear the connection before a byte of it had left.
 fn cut_after(sent: Bytes) -> Body {
     let chunks = stream::unfold(Some(sent), |sent| async {
         match sent {

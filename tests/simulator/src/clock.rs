@@ -1,7 +1,7 @@
 //! The provider's own idea of what time it is.
 //!
-//! Expiry, token lifetimes, propagation and listing lag follow this clock. How long an answer takes on the wire does
-//! not: that is real time (`Fault::Slow`) or until a test says so (`Gate`).
+//! Expiry, token lifetimes, propagation and listing lag follow this clock. How long an answer takes
+//! on the wire does not: that is real time (`Fault::Slow`) or until a test says so (`Gate`).
 
 use std::fmt;
 use std::sync::{Arc, Mutex};

@@ -1,12 +1,15 @@
-//! OpenVPN CloudConnexa: a portal for people, and a token endpoint. There is no API for credentials.
+//! OpenVPN CloudConnexa: a portal for people, and a token endpoint. There is no API for
+//! credentials.
 //!
 //! Sources: the portal
 //! <https://openvpn.net/cloud-docs/owner/api---logs/api---logs---api/create-api-credentials-and-enable-api-access.html>
-//! and <https://openvpn.net/cloud-docs/owner/api-documentation/creating-api-credentials.html>; Basic with JSON at the token
-//! endpoint and the rate headers, in seconds, from the official client `OpenVPN/cloudconnexa-go-client`; the bucket of each
-//! key, and 429 without a body, from <https://github.com/OpenVPN/terraform-provider-openvpn-cloud/issues/131>.
+//! and <https://openvpn.net/cloud-docs/owner/api-documentation/creating-api-credentials.html>;
+//! Basic with JSON at the token endpoint and the rate headers, in seconds, from the official client
+//! `OpenVPN/cloudconnexa-go-client`; the bucket of each key, and 429 without a body, from
+//! <https://github.com/OpenVPN/terraform-provider-openvpn-cloud/issues/131>.
 //!
-//! Where they are silent (the statuses of refusals, their bodies, the form of client IDs) the choice is an option or ours.
+//! Where they are silent (the statuses of refusals, their bodies, the form of client IDs) the
+//! choice is an option or ours.
 
 use std::collections::HashMap;
 use std::io;
@@ -49,7 +52,8 @@ pub struct Options {
     pub listen: SocketAddr,
     /// Undocumented: the answer to everybody while *Enable API* is off.
     pub api_disabled_status: StatusCode,
-    /// Whether callers are in the subnets that keys are limited to. All of them come from the loopback interface here.
+    /// `true` if callers are in the subnets that keys are limited to. All of them come from the
+    /// loopback interface here.
     pub callers_are_inside: bool,
     /// Undocumented: the answer to a caller outside of its key's subnets.
     pub outside_status: StatusCode,
@@ -68,8 +72,8 @@ impl Options {
     }
 }
 
-/// Starts a CloudConnexa. Its base URL stands for `https://CLOUD-ID.api.openvpn.com`. The API is switched on, as the first
-/// credential does by itself according to the newest pages.
+/// Starts a CloudConnexa. Its base URL stands for `https://CLOUD-ID.api.openvpn.com`. The API is
+/// switched on, as the first credential does by itself according to the newest pages.
 pub async fn start(options: Options) -> io::Result<Simulator> {
     let world = World::new(options.clock.clone());
     let listen = options.listen;
@@ -89,13 +93,13 @@ struct CloudConnexa {
     keys: Mutex<HashMap<String, Key>>,
 }
 
-/// What the record does not know of a key.
+/// The data of a key that the record does not have.
 struct Key {
     is_limited_to_subnets: bool,
     bucket: Bucket,
 }
 
-/// What a key has left, and since when.
+/// The remaining calls of a key, and the time from which they count.
 struct Bucket {
     tokens: u32,
     counted_at: Timestamp,
@@ -222,7 +226,8 @@ impl TokenRequest {
     }
 }
 
-/// As the official client sends it: the two halves as they are, without the form-encoding of RFC 6749.
+/// As the official client sends it: the two halves as they are, without the form-encoding of RFC
+/// 6749.
 fn basic(headers: &HeaderMap) -> Option<(String, String)> {
     let encoded = headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Basic ")?;
     let text = String::from_utf8(BASE64_STANDARD.decode(encoded).ok()?).ok()?;

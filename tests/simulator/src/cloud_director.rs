@@ -1,14 +1,16 @@
 //! VMware Cloud Director's user API tokens, as documented and as odd as documented.
 //!
-//! Sources: sessions and tokens <https://developer.broadcom.com/xapis/vmware-cloud-director-openapi/latest/>, versions
-//! <https://developer.broadcom.com/xapis/vmware-cloud-director-api/latest/doc/operations/GET-SupportedVersions.html>, what
-//! API tokens may not do
+//! Sources: sessions and tokens
+//! <https://developer.broadcom.com/xapis/vmware-cloud-director-openapi/latest/>, versions
+//! <https://developer.broadcom.com/xapis/vmware-cloud-director-api/latest/doc/operations/GET-SupportedVersions.html>,
+//! what API tokens may not do
 //! <https://docs.vmware.com/en/VMware-Cloud-Director/10.6/VMware-Cloud-Director-Tenant-Guide/GUID-A1B3B2FA-7B2C-4EE1-9D1B-188BE703EEDE.html>,
 //! and the vendor's Go client, go-vcloud-director, for the OAuth calls and the encodings.
 //!
-//! Where they are silent (the status of a name that is taken, of `invalid_grant`, of a delete) the choice is an option.
-//! In the record a token is a credential whose `client_id` is the UUID and whose `created_by` is its owner. It is there
-//! from its registration on; its secret works, and is shown, only after the exchange, which is possible once.
+//! Where they are silent (the status of a name that is taken, of `invalid_grant`, of a delete) the
+//! choice is an option. In the record a token is a credential whose `client_id` is the UUID and
+//! whose `created_by` is its owner. It is there from its registration on; its secret works, and is
+//! shown, only after the exchange, which is possible once.
 
 mod filter;
 mod login;
@@ -65,7 +67,7 @@ pub struct Options {
     pub login: Login,
     /// More users of the organization.
     pub others: Vec<Login>,
-    /// What the organization's identity provider gave the operator's user.
+    /// The token of the organization's identity provider for the operator's user.
     pub id_token: Option<String>,
     pub org: String,
     /// The bare UUID that a tenant context has to name.
@@ -73,7 +75,7 @@ pub struct Options {
     /// As for a system administrator: whoever names no tenant context sees nothing.
     pub demands_context: bool,
     pub versions: Vec<Version>,
-    /// Whether users have the right to manage their own API tokens.
+    /// `true` if users have the right to manage their own API tokens.
     pub may_manage_tokens: bool,
     /// Undocumented: 200 or 201.
     pub registered_status: StatusCode,
@@ -87,7 +89,7 @@ pub struct Options {
     pub tasks: Option<Tasks>,
 }
 
-/// How a delete goes that is a task.
+/// The course of a delete that is a task.
 #[derive(Clone, Copy, Debug)]
 pub struct Tasks {
     pub looks: usize,
@@ -213,7 +215,7 @@ impl CloudDirector {
         }
     }
 
-    /// Who calls: a user, or the API token that opened the session.
+    /// Returns the caller: a user, or the API token that opened the session.
     fn caller(&self, headers: &HeaderMap) -> Option<String> {
         let session = self.session(headers)?;
         Some(session.by_api_token.unwrap_or(session.user))
@@ -229,7 +231,8 @@ impl CloudDirector {
         token
     }
 
-    /// Who may manage tokens: a user with the right to, whose session no API token opened.
+    /// Returns the session, if it may manage tokens: that of a user with the right, not opened by
+    /// an API token.
     fn manager(&self, headers: &HeaderMap) -> Result<Session, Refusal> {
         let session = self.session(headers).ok_or(UNAUTHORIZED)?;
         if session.by_api_token.is_some() || !self.options.may_manage_tokens {
@@ -238,7 +241,7 @@ impl CloudDirector {
         Ok(session)
     }
 
-    /// What every call to `/cloudapi` and `/api` has to name in `Accept`.
+    /// Checks the version, which every call to `/cloudapi` and `/api` has to name in `Accept`.
     fn version(&self, headers: &HeaderMap) -> Result<(), Refusal> {
         let asked = accept(headers)
             .split([',', ';'])
@@ -250,7 +253,7 @@ impl CloudDirector {
         Ok(())
     }
 
-    /// What calls have to pass that come with a session: a version, and a tenant context that is one.
+    /// Checks the version and the tenant context of a call with a session.
     fn admitted(&self, headers: &HeaderMap) -> Result<(), Refusal> {
         self.version(headers)?;
         match headers.get("x-vmware-vcloud-tenant-context").map(|value| value.to_str().unwrap_or_default()) {
@@ -294,7 +297,7 @@ const FORBIDDEN: Refusal = Refusal(
     "Either you need some or all of the rights or the target entity is invalid.",
 );
 
-/// With what a client must encode properly for Basic.
+/// Returns a password that a client has to encode properly for Basic.
 fn password() -> String {
     format!("pw:@+ä{}", hex(&rand::random::<[u8; 12]>()))
 }

@@ -1,12 +1,14 @@
 //! expereoOne's API V2: `/v2/api-clients` and its token endpoint, as far as they are documented.
 //!
 //! Sources: creation <https://expereo.helpjuice.com/3749494>, tokens and resources
-//! <https://expereo.helpjuice.com/en_US/expereoone-api-document-hub/onboarding-guide-api-v2>, the scopes as the token
-//! endpoint spells them <https://knowledge.expereo.com/en_US/expereoOne-api/getting-started>.
+//! <https://expereo.helpjuice.com/en_US/expereoone-api-document-hub/onboarding-guide-api-v2>, the
+//! scopes as the token endpoint spells them
+//! <https://knowledge.expereo.com/en_US/expereoOne-api/getting-started>.
 //!
-//! Documented are: form-encoded token requests that must name a scope, two spellings of every scope, scopes that never
-//! change, a pair that is shown once. Almost everything else is not, down to the names of an answer's members and whether
-//! there is a list or a delete: all of that is an option.
+//! Documented are: form-encoded token requests that must name a scope, two spellings of every
+//! scope, scopes that never change, a pair that is shown once. Almost everything else is not, down
+//! to the names of an answer's members and whether there is a list or a delete: all of that is an
+//! option.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -48,11 +50,13 @@ pub struct Options {
     pub clock: Clock,
     pub listen: SocketAddr,
     pub login: Login,
-    /// What the login may ask for at the token endpoint.
+    /// The scopes that the login may request at the token endpoint.
     pub login_scope: String,
-    /// The token of a person with the permission "Developer Portal (API)", who may manage clients in any case.
+    /// The token of a person with the permission "Developer Portal (API)", who may manage clients
+    /// in any case.
     pub bearer_token: Option<String>,
-    /// Undocumented: whether the login's own tokens may manage clients, too. Those of issued clients never may.
+    /// Undocumented: whether the login's own tokens may manage clients, too. Those of issued
+    /// clients never may.
     pub manage_by_client_credentials: bool,
     /// One article leaves the version out.
     pub clients_path: String,
@@ -70,7 +74,7 @@ pub struct Options {
     pub paging: Paging,
 }
 
-/// What answers look like, all of it undocumented.
+/// The form of responses, all of it undocumented.
 #[derive(Clone, Debug)]
 pub struct Answers {
     pub client_id: String,
@@ -87,18 +91,18 @@ pub struct Answers {
     pub items: Option<String>,
 }
 
-/// How a list is cut into pages: that it is, is documented, and no more.
+/// The pages of a list. The documentation says that there are pages, and nothing else about them.
 #[derive(Clone, Debug)]
 pub struct Paging {
     pub page: String,
     pub page_size: String,
-    /// What the first page is called. It is also the default.
+    /// The number of the first page. It is also the default.
     pub first: usize,
     /// The size of a page that nobody asked a size for, and the largest that can be asked for.
     pub largest: usize,
-    /// Whether a page says how many clients there are.
+    /// `true` if a page has the total number of clients.
     pub total: bool,
-    /// Whether every page there is has clients that no other has, which is no list at all.
+    /// `true` if every page has clients that no other has, so that the list never ends.
     pub endless: bool,
 }
 
@@ -180,19 +184,19 @@ pub fn portal_delete(simulator: &Simulator, client_id: &str) -> bool {
 struct Expereo {
     world: World,
     options: Options,
-    /// What each client may ask for, as the token endpoint spells it.
+    /// The scopes of each client, as the token endpoint spells them.
     scopes: Mutex<HashMap<String, Vec<String>>>,
     sessions: Mutex<HashMap<String, Session>>,
 }
 
-/// What an access token stands for.
+/// The holder of an access token.
 #[derive(Clone)]
 struct Session {
     client_id: String,
     expires: Timestamp,
 }
 
-/// Who calls, if anybody that is known.
+/// A known caller.
 struct Caller {
     client_id: String,
     may_manage: bool,
@@ -232,7 +236,7 @@ impl Provider for Expereo {
 }
 
 impl Expereo {
-    /// Who holds the bearer token of a request, if it works now.
+    /// Returns the holder of the bearer token of a request, if it works now.
     fn caller(&self, headers: &HeaderMap) -> Option<Caller> {
         let token = headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")?;
         if self.options.bearer_token.as_deref() == Some(token) {
@@ -315,7 +319,8 @@ impl TokenRequest {
     }
 }
 
-/// Both halves of HTTP Basic, which were form-encoded before they were joined (RFC 6749, section 2.3.1).
+/// Both halves of HTTP Basic, which were form-encoded before they were joined (RFC 6749, section
+/// 2.3.1).
 fn basic(headers: &HeaderMap) -> Option<(String, String)> {
     let joined = headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Basic ")?;
     let joined = String::from_utf8(BASE64_STANDARD.decode(joined).ok()?).ok()?;

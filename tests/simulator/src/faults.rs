@@ -1,7 +1,8 @@
-//! Faults on demand, the same for every provider: what goes wrong, for which requests, and how often.
+//! Faults on demand, the same for every provider: what goes wrong, for which requests, and how
+//! often.
 //!
-//! The worst ones come after the effect: the credential exists and the operator does not know. What each looks like
-//! on the wire is in `boundary.rs`.
+//! The worst ones come after the effect: the credential exists and the operator does not know. What
+//! each looks like on the wire is in `boundary.rs`.
 
 use std::collections::VecDeque;
 use std::mem::replace;
@@ -15,11 +16,13 @@ use serde_json::{Map, Value};
 use crate::traffic::{Call, Operation};
 use crate::{Gate, Record, lock};
 
-/// What goes wrong. "Before" and "after" are about the effect: a credential made or revoked, a token issued.
+/// A fault. "Before" and "after" refer to the effect: a credential created or revoked, a token
+/// issued.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all_fields = "camelCase")]
 pub enum Fault {
-    /// The connection is torn before any effect. The client cannot tell this from [`Fault::LostAnswer`].
+    /// The connection is torn before any effect. The client cannot tell this from
+    /// [`Fault::LostAnswer`].
     TornBefore,
     /// The effect happens, then the connection is torn without a byte of an answer.
     LostAnswer,
@@ -33,7 +36,8 @@ pub enum Fault {
         #[serde(default)]
         body: String,
     },
-    /// This answer although the effect happened: a proxy that gave up waiting, an error while serializing.
+    /// This answer although the effect happened: a proxy that gave up waiting, an error while
+    /// serializing.
     StatusAfterEffect {
         code: u16,
         #[serde(default)]
@@ -44,7 +48,8 @@ pub enum Fault {
     /// 429 without effect, where more than so many of these requests came within a second of real
     /// time.
     TooFast { per_second: usize, retry_after: RetryAfter },
-    /// The request is worked on only after this much real time, and then even if the client has left.
+    /// The request is worked on only after this much real time, and then even if the client has
+    /// left.
     Slow { millis: u64 },
     /// 200 after the effect, with JSON that ends in the middle though its length is as announced.
     Malformed,
@@ -54,7 +59,8 @@ pub enum Fault {
     WrongContent,
     /// 200 after the effect, with a body that never ends.
     EndlessBody,
-    /// 200 after the effect, and every text in the answer begins with a byte that UTF-8 does not have.
+    /// 200 after the effect, and every text in the answer begins with a byte that UTF-8 does not
+    /// have.
     NotUtf8,
     /// The answer, with these members in place of its own; in a list, each entry is changed.
     Edited { members: Map<String, Value> },
@@ -88,7 +94,8 @@ impl Fault {
         Self::Slow { millis: by.as_millis().try_into().unwrap_or(u64::MAX) }
     }
 
-    /// Whether it decides the answer, of which a request has one; the others only hold the request up.
+    /// Returns whether it decides the answer, of which a request has one. Other faults only delay
+    /// the request.
     pub(crate) fn is_answer(&self) -> bool {
         !matches!(self, Self::Slow { .. } | Self::GateBefore(_) | Self::GateAfter(_))
     }
@@ -102,7 +109,7 @@ pub enum RetryAfter {
     Date(Timestamp),
 }
 
-/// Whose requests a fault is for.
+/// The callers that a fault is for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum By {
     #[default]
@@ -113,7 +120,8 @@ pub enum By {
     Others,
 }
 
-/// Which requests a fault is for: `Operation::Create.into()`, `Operation::Token.by_others()`, `Matching::any()`.
+/// The requests that a fault is for: `Operation::Create.into()`, `Operation::Token.by_others()`,
+/// `Matching::any()`.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Matching {
@@ -184,7 +192,7 @@ impl Rule {
 #[derive(Clone, Debug)]
 pub struct Faults {
     rules: Arc<Mutex<Vec<Rule>>>,
-    /// When the requests of the last second passed that a rate counts.
+    /// The times of the requests of the last second that count for a rate limit.
     passed: Arc<Mutex<VecDeque<Instant>>>,
     record: Record,
 }
@@ -248,30 +256,34 @@ impl Faults {
         self.record.set_propagation_delay(delay);
     }
 
-    /// For so long on the simulator's clock, listings lack a new credential and still show a revoked one.
+    /// For so long on the simulator's clock, listings lack a new credential and still show a
+    /// revoked one.
     pub fn set_listing_lag(&self, lag: Duration) {
         self.record.set_listing_lag(lag);
     }
 
-    /// Until its propagation is over, a new credential is accepted and refused in turns, each of them for so long on the
-    /// simulator's clock; it begins with being accepted. Zero: it is refused all the time.
+    /// Until its propagation is over, a new credential is accepted and refused in turns, each of
+    /// them for so long on the simulator's clock; it begins with being accepted. Zero: it is
+    /// refused all the time.
     pub fn set_flapping(&self, turn: Duration) {
         self.record.set_flapping(turn);
     }
 
-    /// A create for a name that begins like that of a live credential makes nothing: that one is the answer, and both names
-    /// are compared in so many bytes. `None`: names are not looked at.
+    /// A create for a name that begins like that of a live credential makes nothing: that one is
+    /// the answer, and both names are compared in so many bytes. `None`: names are not looked at.
     pub fn set_upsert(&self, compared: Option<usize>) {
         self.record.set_upsert(compared);
     }
 
-    /// Ends all faults, the lags and the oddities. Requests that stand at a gate stay there until it is released.
+    /// Ends all faults, the lags and the oddities. Requests that stand at a gate stay there until
+    /// it is released.
     pub fn clear(&self) {
         lock(&self.rules).clear();
         self.record.behave();
     }
 
-    /// How many rules are not used up: a test that planned a fault can check that it took place.
+    /// Returns the number of rules that are not used up, so that a test can check that a planned
+    /// fault took place.
     pub fn outstanding(&self) -> usize {
         lock(&self.rules).len()
     }

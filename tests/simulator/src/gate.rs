@@ -6,7 +6,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-/// Nothing on the loopback interface takes this long: a wait that does is a failed test, not a slow one.
+/// Nothing on the loopback interface takes this long: a wait that does is a failed test, not a slow
+/// one.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A closed gate. Clones are the same gate.

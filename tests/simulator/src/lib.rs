@@ -1,20 +1,25 @@
 //! Imitations of credential providers, spoken to over real HTTP on the loopback interface.
 //!
-//! A simulator is built from the provider's public documentation alone and never imports the product: one that
-//! shared the product's wire types would only prove that the product agrees with itself. Each keeps a record of
-//! its own of everything it ever made, and tests judge the operator by that record.
+//! A simulator is built from the provider's public documentation alone and never imports the
+//! product: one that shared the product's wire types would only prove that the product agrees with
+//! itself. Each keeps a record of its own of everything it ever made, and tests judge the operator
+//! by that record.
 //!
 //! * [`simulator`] puts one provider, its record, its clock and its faults behind a port.
-//! * [`record`] is what the provider knows: credentials made and revoked. [`traffic`] is who asked for what.
+//! * [`record`] is what the provider knows: credentials made and revoked. [`traffic`] is who asked
+//!   for what.
 //! * [`clock`] moves by hand, so that a credential of ninety days expires in no time.
-//! * [`faults`] go wrong on demand, round every operation of every provider; [`gate`] holds a request still, and [`mutation`] makes
-//!   answers that are almost right.
-//! * [`spreetail`], [`expereo`], [`cloud_director`], [`cloud_connexa`] and [`vonage`] are providers, and so is every other
-//!   file that implements [`simulator::Provider`]. The last two have a [`portal`] instead of an API for credentials.
-//! * [`hostile`] are servers of tenants who mean harm: as slow as they can be, or with answers of a mebibyte.
+//! * [`faults`] go wrong on demand, round every operation of every provider; [`gate`] holds a
+//!   request still, and [`mutation`] makes answers that are almost right.
+//! * [`spreetail`], [`expereo`], [`cloud_director`], [`cloud_connexa`] and [`vonage`] are
+//!   providers, and so is every other file that implements [`simulator::Provider`]. The last two
+//!   have a [`portal`] instead of an API for credentials.
+//! * [`hostile`] are servers of tenants who mean harm: as slow as they can be, or with answers of a
+//!   mebibyte.
 //! * [`oidc`] starts a real registration server, which is not a simulator but is used like one.
 //!
-//! What does not belong here: anything a test could assert through the record instead of a hook in a provider.
+//! What does not belong here: anything a test could assert through the record instead of a hook in
+//! a provider.
 #![expect(
     clippy::disallowed_methods,
     reason = "the bans keep the product's effects in one place; the simulator is not the product"
@@ -51,7 +56,8 @@ pub use traffic::{Operation, Outcome, SeenRequest};
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Locks even after a panic elsewhere: a test that already failed should not fail again as a poisoned lock.
+/// Locks even after a panic elsewhere: a test that already failed should not fail again as a
+/// poisoned lock.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

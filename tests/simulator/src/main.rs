@@ -1,5 +1,5 @@
-//! Serves one simulated provider for another process: prints one line of JSON and ends with its standard input, so
-//! that it never outlives whoever started it.
+//! Serves one simulated provider for another process: prints one line of JSON and ends with its
+//! standard input, so that it never outlives whoever started it.
 
 use std::io;
 use std::net::SocketAddr;
@@ -33,7 +33,8 @@ struct Arguments {
     /// Simulate Vonage Contact Center, whose portal is at /_simulator/portal/.
     #[arg(long, group = "provider")]
     vonage: bool,
-    /// The operator's own login; for Cloud Director the name and the password of a user of the organization acme.
+    /// The operator's own login; for Cloud Director the name and the password of a user of the
+    /// organization acme.
     #[arg(long, required_unless_present_any = ["cloud_connexa", "vonage"])]
     client_id: Option<String>,
     #[arg(long, required_unless_present_any = ["cloud_connexa", "vonage"])]

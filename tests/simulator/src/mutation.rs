@@ -1,9 +1,10 @@
-//! Text that is almost right: bytes and JSON, changed at random from a seed, so that a change can be made again.
+//! Text that is almost right: bytes and JSON, changed at random from a seed, so that a change can
+//! be made again.
 
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use serde_json::{Value, json};
 
-/// What parsers trip over.
+/// Fragments that break parsers.
 const MORSELS: [&[u8]; 16] = [
     b"{",
     b"}",
@@ -23,7 +24,7 @@ const MORSELS: [&[u8]; 16] = [
     b"%}",
 ];
 
-/// Where randomness comes from.
+/// The source of randomness.
 pub struct Mutator(StdRng);
 
 impl Mutator {
@@ -33,7 +34,7 @@ impl Mutator {
         Self(StdRng::seed_from_u64(seed))
     }
 
-    /// Whether something happens that does so once in `times`.
+    /// Returns `true` once in `times`, at random.
     pub fn once_in(&mut self, times: u32) -> bool {
         self.0.random_ratio(1, times.max(1))
     }

@@ -1,6 +1,7 @@
 //! Starts the real RFC 7591 / 7592 server that lives in `tests/oidc`: an npm package, run by Node.
 //!
-//! It is not a simulator: it has no faults on demand and no movable clock. It shows what a real server answers.
+//! It is not a simulator: it has no faults on demand and no movable clock. It shows what a real
+//! server answers.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
@@ -13,18 +14,20 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::task::spawn_blocking;
 
-/// How the server behaves. The default lets anyone register, with secrets that never expire.
+/// The behaviour of the server. The default lets anyone register, with secrets that never expire.
 #[derive(Clone, Debug, Default)]
 pub struct OidcOptions {
     /// Registration demands this bearer token.
     pub initial_access_token: Option<String>,
     /// Secrets expire after so long, in whole seconds.
     pub secret_ttl: Option<Duration>,
-    /// The server accepts what expired this long ago: none unless said so, 15 seconds in the library's own default.
+    /// The server accepts what expired this long ago: none unless said so, 15 seconds in the
+    /// library's own default.
     pub clock_tolerance: Duration,
 }
 
-/// A running server, until this is dropped. Its process also ends when this one does, whatever happens.
+/// A running server, until this is dropped. Its process also ends when this one does, whatever
+/// happens.
 #[derive(Debug)]
 pub struct OidcServer {
     pub issuer: String,
@@ -86,7 +89,8 @@ impl OidcServer {
         .unwrap_or_else(|panic| Err(OidcError::NotReady { said: panic.to_string() }))
     }
 
-    /// The clients that were registered and not deleted. Those with an expired secret are among them.
+    /// The clients that were registered and not deleted. Those with an expired secret are among
+    /// them.
     pub async fn live_clients(&self) -> Result<Vec<OidcClient>, OidcError> {
         self.records("clients").await
     }
@@ -115,8 +119,8 @@ fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../oidc")
 }
 
-/// Runs `npm ci` unless it has been run. Tests of several processes may get here at once: the lock file that npm reads
-/// and never writes is locked meanwhile.
+/// Runs `npm ci` unless it has been run. Tests of several processes may get here at once: the lock
+/// file that npm reads and never writes is locked meanwhile.
 ///
 /// # Errors
 /// If npm cannot be run, or fails.

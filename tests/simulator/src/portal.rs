@@ -1,6 +1,7 @@
-//! What a person does in a provider's portal, where there is no API for it.
+//! The actions of a person in a provider's portal, where there is no API for them.
 //!
-//! Tests play the person by calling a [`Portal`]; another process does so over HTTP, under `/_simulator/portal/`.
+//! Tests play the person by calling a [`Portal`]; another process does so over HTTP, under
+//! `/_simulator/portal/`.
 
 use std::sync::Arc;
 
@@ -14,10 +15,11 @@ use serde_json::{Value, json};
 
 use crate::Login;
 
-/// Who made a credential in a portal, as the record has it.
+/// The creator of a portal's credential in the record.
 pub(crate) const PERSON: &str = "a person";
 
-/// The pages of a portal. Each method is what a person does there; an error is what the page says to it.
+/// The pages of a portal. Each method is what a person does there; an error is what the page says
+/// to it.
 pub trait Portal: Send + Sync {
     /// Fills in the form, and copies the pair that is shown once.
     fn create(&self, form: &Form) -> Result<Login, String>;
@@ -36,7 +38,7 @@ pub trait Portal: Send + Sync {
     }
 }
 
-/// What is filled in. A portal refuses what its form does not have.
+/// The fields of a form. A portal rejects a field that its form does not have.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Form {
@@ -57,8 +59,8 @@ pub(crate) fn routes(portal: Arc<dyn Portal>) -> Router {
         .with_state(portal)
 }
 
-/// `{"name": "orders", "scopes": [], "term": "one month", "subnets": []}` makes a credential and answers with
-/// `{"clientId": "…", "clientSecret": "…"}`.
+/// `{"name": "orders", "scopes": [], "term": "one month", "subnets": []}` makes a credential and
+/// answers with `{"clientId": "…", "clientSecret": "…"}`.
 async fn create(State(portal): State<Arc<dyn Portal>>, Json(form): Json<Form>) -> Response {
     match portal.create(&form) {
         Ok(Login { client_id, client_secret }) => {

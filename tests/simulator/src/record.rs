@@ -1,7 +1,7 @@
-//! What a provider knows of the credentials it made: the truth that tests judge the operator by.
+//! The provider's record of its credentials: the truth by which tests judge the operator.
 //!
-//! The record forgets nothing. It knows no provider either: a driver's `clientId`, token id or key id is the
-//! `client_id` here, and whatever a workload would prove itself with is the secret.
+//! The record forgets nothing. It knows no provider either: a driver's `clientId`, token id or key
+//! id is the `client_id` here, and whatever a workload would prove itself with is the secret.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
@@ -24,15 +24,18 @@ pub struct Credential {
     pub created: Timestamp,
     pub expires: Option<Timestamp>,
     pub revoked_at: Option<Timestamp>,
-    /// The client, or the person in the portal, that asked for it; none for the login that came from outside.
+    /// The client, or the person in the portal, that asked for it; none for the login that came
+    /// from outside.
     pub created_by: Option<String>,
     #[serde(skip)]
     secret: String,
-    /// From when on the token endpoint accepts it: `created`, plus the propagation delay of that moment.
+    /// From when on the token endpoint accepts it: `created`, plus the propagation delay of that
+    /// moment.
     accepted_from: Timestamp,
     /// Until then it is accepted and refused in turns of this length; zero: it is refused.
     flapping: Duration,
-    /// From when on a listing shows it, and until when though it was revoked: both subject to the listing lag.
+    /// From when on a listing shows it, and until when though it was revoked: both subject to the
+    /// listing lag.
     listed_from: Timestamp,
     listed_until: Option<Timestamp>,
 }
@@ -61,7 +64,7 @@ impl Credential {
     }
 }
 
-/// What a provider decides about a credential; the record adds the rest.
+/// The provider's decisions about a credential. The record adds the rest.
 #[derive(Debug)]
 pub struct NewCredential {
     pub id: String,
@@ -72,7 +75,7 @@ pub struct NewCredential {
     pub created_by: Option<String>,
 }
 
-/// How late a provider's parts hear of each other. Visibility follows the simulator's clock.
+/// The delays between a provider's parts. Visibility follows the simulator's clock.
 #[derive(Clone, Copy, Debug, Default)]
 struct Lags {
     propagation: Duration,
@@ -93,12 +96,13 @@ struct Kept {
     /// In order of creation.
     credentials: Vec<Credential>,
     by_client_id: HashMap<String, usize>,
-    /// Indices that a listing has to look at: all but those revoked and long out of sight, so that listing stays
-    /// cheap after thousands of rotations.
+    /// Indices that a listing has to look at: all but those revoked and long out of sight, so that
+    /// listing stays cheap after thousands of rotations.
     listable: BTreeSet<usize>,
     mutations: usize,
     lags: Lags,
-    /// In how many bytes the name of a new one is compared with those of the live ones; if one is alike, it is the answer.
+    /// The number of bytes in which the name of a new credential is compared with those of the live
+    /// ones. A live credential with the same beginning is returned instead of a new one.
     upsert: Option<usize>,
 }
 
@@ -122,7 +126,8 @@ impl Record {
         self.clock.now()
     }
 
-    /// Credentials that were made through the API and would still work. The operator's own login is not among them.
+    /// Credentials that were made through the API and would still work. The operator's own login is
+    /// not among them.
     pub fn live(&self) -> Vec<Credential> {
         let now = self.clock.now();
         self.chosen(|credential| credential.created_by.is_some() && credential.is_live(now))
@@ -143,7 +148,7 @@ impl Record {
         self.chosen(|credential| credential.created_by.is_some())
     }
 
-    /// How many credentials were ever made through the API.
+    /// Returns the number of credentials that were ever created through the API.
     pub fn created_count(&self) -> usize {
         lock(&self.kept).credentials.iter().filter(|credential| credential.created_by.is_some()).count()
     }
@@ -154,7 +159,7 @@ impl Record {
         kept.by_client_id.get(client_id).map(|index| kept.credentials[*index].clone())
     }
 
-    /// Whether the token endpoint would take this pair at this moment.
+    /// Returns whether the token endpoint accepts this pair now.
     pub fn accepts(&self, client_id: &str, secret: &str) -> bool {
         let now = self.clock.now();
         let kept = lock(&self.kept);
@@ -164,8 +169,8 @@ impl Record {
         })
     }
 
-    /// How many requests changed something: creates that made a credential and deletes that revoked one, answered
-    /// or not.
+    /// Returns the number of requests with an effect: creates that made a credential and deletes
+    /// that revoked one, answered or not.
     pub fn mutations(&self) -> usize {
         lock(&self.kept).mutations
     }
@@ -175,12 +180,12 @@ impl Record {
         self.traffic.requests()
     }
 
-    /// How many requests ended in which way.
+    /// Returns the number of requests by operation and outcome.
     pub fn endings(&self) -> BTreeMap<(Operation, Outcome), u64> {
         self.traffic.endings()
     }
 
-    /// How many requests for this operation have arrived, ended or not.
+    /// Returns the number of requests for this operation that have arrived, ended or not.
     pub fn arrived(&self, operation: Operation) -> usize {
         self.traffic.arrived(operation)
     }
@@ -190,13 +195,13 @@ impl Record {
         self.traffic.max_concurrent()
     }
 
-    /// Waits until `count` requests for this operation have arrived; false if they have not by the deadline, which
-    /// is in real time.
+    /// Waits until `count` requests for this operation have arrived; false if they have not by the
+    /// deadline, which is in real time.
     pub async fn wait_for(&self, operation: Operation, count: usize, deadline: Duration) -> bool {
         self.traffic.wait_for(operation, count, deadline).await
     }
 
-    /// What a listing shows at this moment, in order of creation, the login included.
+    /// Returns the current list in order of creation, the login included.
     pub(crate) fn listed(&self) -> Vec<Credential> {
         let now = self.clock.now();
         let mut kept = lock(&self.kept);

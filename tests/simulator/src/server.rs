@@ -61,7 +61,8 @@ impl Server {
         self.address
     }
 
-    /// Closes the port and every connection. Requests that are being worked on still have their effect.
+    /// Closes the port and every connection. Requests that are being worked on still have their
+    /// effect.
     pub(crate) async fn stop(&self) {
         let accepting = lock(&self.accepting).take();
         if let Some(accepting) = accepting {

@@ -18,21 +18,22 @@ use crate::{Clock, Faults, Record, admin};
 /// Any free port of the loopback interface.
 pub const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
-/// What makes a provider different from the others. Everything else comes with [`Simulator::start`].
+/// The peculiarities of a provider. Everything else comes with [`Simulator::start`].
 pub trait Provider: Send + Sync + 'static {
     /// The provider's API. Paths it does not have are answered with 404.
     fn routes(self: Arc<Self>) -> Router;
 
-    /// What a request is for and whose it is. It must have no effect: the request is served afterwards, or not.
+    /// Returns the operation and the caller of a request. It must have no effect: the request is
+    /// served afterwards, or not.
     fn identify(&self, request: Request) -> BoxFuture<'_, Call>;
 
-    /// Where people make credentials, if that is how it is done here.
+    /// Returns the portal in which people create credentials, if the provider has one.
     fn portal(self: Arc<Self>) -> Option<Arc<dyn Portal>> {
         None
     }
 }
 
-/// What all parts of a simulator share. Clones are the same world.
+/// The state that all parts of a simulator share. Clones share it, too.
 #[derive(Clone, Debug)]
 pub struct World {
     pub clock: Clock,
@@ -47,8 +48,8 @@ impl World {
     }
 }
 
-/// The credential the operator itself logs in with, which comes from outside the provider's API: empty where there is
-/// nothing to log in to.
+/// The credential the operator itself logs in with, which comes from outside the provider's API:
+/// empty where there is nothing to log in to.
 #[derive(Clone, Debug, Default)]
 pub struct Login {
     pub client_id: String,
@@ -109,7 +110,8 @@ impl Simulator {
         &self.world.faults
     }
 
-    /// From now on connections are refused: the provider is down, and nothing can have had an effect.
+    /// From now on connections are refused: the provider is down, and nothing can have had an
+    /// effect.
     pub async fn stop(&self) {
         self.server.stop().await;
     }

@@ -5,8 +5,8 @@
 //! delete <https://developer.spreetail.com/reference/deleteapiv0clientcredentialsclientid>,
 //! token <https://developer.spreetail.com/reference/postapiv0oauthtoken>.
 //!
-//! Where the pages are silent (the status of a create, whether tokens outlive their credential, the bodies of errors)
-//! the choice is an option or marked as ours.
+//! Where the pages are silent (the status of a create, whether tokens outlive their credential, the
+//! bodies of errors) the choice is an option or marked as ours.
 
 use std::collections::HashMap;
 use std::io;
@@ -45,7 +45,8 @@ pub struct Options {
     pub clock: Clock,
     pub listen: SocketAddr,
     pub login: Login,
-    /// Undocumented. By default tokens outlive their credential and die of age, the worse of the two.
+    /// Undocumented. By default tokens outlive their credential and die of age, the worse of the
+    /// two.
     pub tokens_die_with_credential: bool,
     /// Undocumented; the page prints no status for success.
     pub created_status: StatusCode,
@@ -65,7 +66,8 @@ impl Options {
     }
 }
 
-/// Starts a Spreetail. Its base URL is the host alone, as in the documentation: paths start with `/api/v0`.
+/// Starts a Spreetail. Its base URL is the host alone, as in the documentation: paths start with
+/// `/api/v0`.
 pub async fn start(options: Options) -> io::Result<Simulator> {
     let world = World::new(options.clock);
     let Login { client_id, client_secret } = options.login.clone();
@@ -95,7 +97,7 @@ struct Spreetail {
     sessions: Mutex<HashMap<String, Session>>,
 }
 
-/// What an access token stands for.
+/// The holder of an access token.
 #[derive(Clone)]
 struct Session {
     client_id: String,
@@ -193,7 +195,8 @@ async fn token(State(spreetail): State<Arc<Spreetail>>, request: Request) -> Res
     let expires = spreetail.world.clock.now() + TOKEN_LIFETIME;
     let session = Session { client_id: request.client_id, expires };
     lock(&spreetail.sessions).insert(access_token.clone(), session);
-    // Three departures from RFC 6749: multipart, PascalCase names asked for, camelCase names answered.
+    // Three departures from RFC 6749: multipart, PascalCase names asked for, camelCase names
+    // answered.
     let body =
         json!({ "accessToken": access_token, "tokenType": "bearer", "expiresIn": TOKEN_LIFETIME.as_secs() });
     answer(&accept, StatusCode::OK, &body)
@@ -255,7 +258,8 @@ async fn revoke(
     }
 }
 
-/// The secret is shown at creation only. The page's prose calls it clientSecret; its JSON says `secret`.
+/// The secret is shown at creation only. The page's prose calls it clientSecret; its JSON says
+/// `secret`.
 fn view(credential: &Credential, secret: Option<&str>) -> Value {
     json!({
         "credentialId": credential.id,
@@ -272,7 +276,8 @@ fn instant(timestamp: Timestamp) -> String {
     format!("{timestamp:.3}")
 }
 
-/// The pages offer text/plain, application/json and text/json: who does not ask for JSON gets it as plain text.
+/// The pages offer text/plain, application/json and text/json: who does not ask for JSON gets it as
+/// plain text.
 fn answer(request: &HeaderMap, status: StatusCode, body: &Value) -> Response {
     let accept = request.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     let content_type = if accept.contains("application/json") { "application/json" } else { "text/plain" };

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use crate::{Clock, lock};
 
-/// What a request is for, whatever its provider calls it.
+/// The operation of a request, in words that all providers share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Operation {
     Token,
@@ -25,7 +25,7 @@ pub enum Operation {
     Other,
 }
 
-/// How a request ended, as far as the provider could tell.
+/// The outcome of a request, as far as the provider can tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum Outcome {
     /// It has not ended: it stands at a gate, or is being worked on.
@@ -52,7 +52,8 @@ pub struct Call {
     pub operation: Operation,
     /// The client that calls, or that asks for a token.
     pub client: Option<String>,
-    /// Whether that client is the operator's own login, as opposed to a credential being verified.
+    /// `true` if that client is the operator's own login, and not a credential that is being
+    /// verified.
     pub by_login: bool,
 }
 

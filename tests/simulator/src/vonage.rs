@@ -1,12 +1,17 @@
-//! Vonage Contact Center: a portal for people, and a token endpoint. There is no API for credentials.
+//! Vonage Contact Center: a portal for people, and a token endpoint. There is no API for
+//! credentials.
 //!
-//! Sources: the portal <https://newvoicemedia.atlassian.net/wiki/spaces/DP/pages/1125646628/Configuring+API+credentials>;
-//! the token request <https://docs-vcc.atlassian.net/wiki/spaces/VCCA/pages/3566174948/Requests+Authentication+API>; its
-//! answers <https://docs-vcc.atlassian.net/wiki/spaces/VCCA/pages/3565192752/Responses+Authentication+API>; Basic from the
-//! vendor's samples `newvoicemedia/vcc-node-code-snippets`.
+//! Sources: the portal
+//! <https://newvoicemedia.atlassian.net/wiki/spaces/DP/pages/1125646628/Configuring+API+credentials>;
+//! the token request
+//! <https://docs-vcc.atlassian.net/wiki/spaces/VCCA/pages/3566174948/Requests+Authentication+API>;
+//! its answers
+//! <https://docs-vcc.atlassian.net/wiki/spaces/VCCA/pages/3565192752/Responses+Authentication+API>;
+//! Basic from the vendor's samples `newvoicemedia/vcc-node-code-snippets`.
 //!
-//! The regions are host names; one port stands for all of them. A 429 comes without `Retry-After`, and when is not
-//! documented: that is what [`crate::Fault::rate_limited`] is for. The answer to a wrong secret is an option.
+//! The regions are host names; one port stands for all of them. A 429 comes without `Retry-After`,
+//! and when is not documented: that is what [`crate::Fault::rate_limited`] is for. The answer to a
+//! wrong secret is an option.
 
 use std::collections::HashMap;
 use std::io;
@@ -63,7 +68,7 @@ pub async fn start(options: Options) -> io::Result<Simulator> {
 struct Vonage {
     world: World,
     invalid_client_status: StatusCode,
-    /// What each client may ask for.
+    /// The scopes of each client.
     scopes: Mutex<HashMap<String, Vec<String>>>,
 }
 

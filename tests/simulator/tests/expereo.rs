@@ -1,4 +1,5 @@
-//! The simulated expereoOne, over real HTTP: what is documented of it, and every option for what is not.
+//! The simulated expereoOne, over real HTTP: what is documented of it, and every option for what is
+//! not.
 #![expect(clippy::disallowed_methods, reason = "tests have HTTP clients of their own")]
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail like tests")]
 
@@ -15,7 +16,8 @@ fn noon() -> Timestamp {
     "2026-11-22T12:00:00Z".parse().unwrap()
 }
 
-/// A client that does what the operator will do, written from the same documentation but by other means.
+/// A client that does what the operator will do, written from the same documentation but by other
+/// means.
 struct Caller {
     simulator: Simulator,
     http: Client,

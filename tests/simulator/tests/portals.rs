@@ -1,4 +1,5 @@
-//! The simulated CloudConnexa and Vonage Contact Center, over real HTTP: what a person does, and what tokens are given for.
+//! The simulated CloudConnexa and Vonage Contact Center, over real HTTP: what a person does, and
+//! what tokens are given for.
 #![expect(clippy::disallowed_methods, reason = "tests have HTTP clients of their own")]
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail like tests")]
 

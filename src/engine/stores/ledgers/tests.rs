@@ -73,7 +73,7 @@ fn a_ledger_that_is_forced_away_goes_on_counting_until_it_is_back() {
     assert!(ledgers.take_lost() && !ledgers.take_lost(), "it is to be stored, once");
     assert!(ledgers.put(key("orders"), minted(2, &[4])), "another one is minted");
     assert_eq!(counted(&ledgers), (4, 3));
-    assert!(ledgers.put(key("orders"), minted(3, &[1, 2, 3, 5])), "it is made anew from its copy");
+    assert!(ledgers.put(key("orders"), minted(3, &[1, 2, 3, 5])), "it is recreated from its copy");
     assert_eq!(counted(&ledgers), (4, 0));
 }
 

@@ -3,7 +3,7 @@
 use super::*;
 
 impl Model {
-    /// Nothing is asked of a provider that is away, and nothing is revoked that a Secret holds.
+    /// An unreachable provider is not called, and nothing is revoked that a Secret holds.
     pub(super) fn check_plan(&self, world: &World, step: &Step) {
         let called = match step {
             Step::Mint(revision) => Some(revision.account.clone()),

@@ -1,7 +1,8 @@
 //! `controlplane up [--audit-log FILE] -- COMMAND...` runs COMMAND with a control plane of its own.
 //!
-//! The command finds it in `KUBECONFIG` and `CREDWRIGHT_KUBECONFIG`, and a matching kubectl first in `PATH`.
-//! Several test binaries share one control plane this way instead of each starting its own.
+//! The command finds it in `KUBECONFIG` and `CREDWRIGHT_KUBECONFIG`, and a matching kubectl first
+//! in `PATH`. Several test binaries share one control plane this way instead of each starting its
+//! own.
 
 use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt;
@@ -65,8 +66,8 @@ fn path_with_kubectl(cluster: &Cluster) -> Result<OsString> {
     Ok(std::env::join_paths(folders)?)
 }
 
-/// The command decides when it ends: an interrupt has reached it from the terminal already, and a request to
-/// terminate is passed on.
+/// The command decides when it ends: an interrupt has reached it from the terminal already, and a
+/// request to terminate is passed on.
 async fn wait_through_signals(mut child: Child) -> Result<ExitStatus> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;

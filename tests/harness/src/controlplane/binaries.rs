@@ -1,4 +1,4 @@
-//! Where the control plane's binaries are.
+//! The paths of the control plane's binaries.
 
 use std::path::{Path, PathBuf};
 

@@ -35,7 +35,8 @@ impl Cluster {
         &self.binaries
     }
 
-    /// The configuration [`client`](Self::client) is made of, for callers that add layers of their own.
+    /// The configuration [`client`](Self::client) is made of, for callers that add layers of their
+    /// own.
     ///
     /// Retries are off: a test that counts or cuts requests must see each of them once.
     pub async fn config(&self) -> Result<kube::Config> {
@@ -71,8 +72,9 @@ impl Cluster {
 
 /// The cluster all tests of this process share, started by whichever test asks first.
 ///
-/// If `CREDWRIGHT_KUBECONFIG` is set, it is that cluster and nothing is started; otherwise one is started and
-/// lives as long as this process. A start that failed is not tried again: every test then fails at once.
+/// If `CREDWRIGHT_KUBECONFIG` is set, it is that cluster and nothing is started; otherwise one is
+/// started and lives as long as this process. A start that failed is not tried again: every test
+/// then fails at once.
 pub async fn shared() -> Result<&'static Cluster> {
     static SHARED: OnceCell<Result<Shared, String>> = OnceCell::const_new();
     let shared = SHARED.get_or_init(async || Shared::get().await.map_err(|error| format!("{error:#}"))).await;

@@ -11,7 +11,8 @@ use serde_json::json;
 
 use super::layout::Layout;
 
-/// Writes everything that must be there before kube-apiserver starts and returns the administrator's token.
+/// Writes everything that must be there before kube-apiserver starts and returns the
+/// administrator's token.
 pub(super) fn write_credentials(layout: &Layout) -> Result<String> {
     write_service_account_keys(layout).context("making the keys of service account tokens")?;
 

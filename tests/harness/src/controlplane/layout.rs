@@ -1,4 +1,4 @@
-//! Where things are and how each process is called. Nothing here starts anything.
+//! The paths and the command line of each process. Nothing here starts one.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -43,7 +43,7 @@ impl Layout {
         Ok((layout, ReservedPorts { _listeners: listeners }))
     }
 
-    /// Where etcd keeps its data.
+    /// Returns the folder for etcd's data.
     pub(super) fn data(&self) -> PathBuf {
         self.folder.join("etcd")
     }
@@ -93,7 +93,8 @@ impl Layout {
         command.arg(format!("--etcd-servers=http://127.0.0.1:{}", self.etcd_port));
         command.arg(format!("--secure-port={}", self.api_port));
         command.arg("--bind-address=127.0.0.1");
-        // Works without any network. The `kubernetes` Service may not have a loopback endpoint, so it has none.
+        // Works without any network. The `kubernetes` Service may not have a loopback endpoint, so
+        // it has none.
         command.args(["--advertise-address=127.0.0.1", "--endpoint-reconciler-type=none"]);
         command.arg(flag("cert-dir", &self.certificates()));
         command.arg(flag("token-auth-file", &self.tokens()));
@@ -103,7 +104,8 @@ impl Layout {
         command.arg(flag("service-account-key-file", &self.service_account_public_key()));
         // A Pod that a test runs can listen at its Service's address.
         command.arg("--service-cluster-ip-range=127.200.0.0/16");
-        // It would refuse Pods until a controller that is not running has made their ServiceAccount.
+        // It would refuse Pods until a controller that is not running has made their
+        // ServiceAccount.
         command.arg("--disable-admission-plugins=ServiceAccount");
         if self.options.no_streamed_lists {
             command.arg("--feature-gates=WatchList=false");

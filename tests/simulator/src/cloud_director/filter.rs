@@ -1,5 +1,5 @@
-//! FIQL, as far as the token list takes it: `==` and `!=`, `;` for and, `,` for or, parentheses, `*` for anything, and
-//! backslashes before what is meant literally.
+//! FIQL, as far as the token list takes it: `==` and `!=`, `;` for and, `,` for or, parentheses,
+//! `*` for anything, and backslashes before what is meant literally.
 
 use serde_json::Value;
 
@@ -92,7 +92,8 @@ fn value(rest: &mut &str) -> Option<Vec<String>> {
     Some(pieces)
 }
 
-/// Whether the pieces occur in this order, the first at the beginning and the last at the end.
+/// Returns whether the pieces occur in this order, the first at the beginning and the last at the
+/// end.
 fn fits(value: &str, pieces: &[String]) -> bool {
     let [first, middle @ .., last] = pieces else { return pieces.first().is_some_and(|only| only == value) };
     let Some(mut rest) = value.strip_prefix(first.as_str()).and_then(|rest| rest.strip_suffix(last.as_str()))

@@ -87,7 +87,7 @@ pub(super) async fn end(
 }
 
 impl CloudDirector {
-    /// Whose login a request tries, right or wrong.
+    /// Returns the user whose login a request tries, right or wrong.
     pub(super) fn user_of_login(&self, headers: &HeaderMap) -> Option<String> {
         match credentials(headers)? {
             Credentials::Password { user, .. } => Some(user),
@@ -116,7 +116,7 @@ impl CloudDirector {
         Ok((headers, Json(body)).into_response())
     }
 
-    /// Whom right credentials belong to.
+    /// Returns the owner of the credentials, if they are right.
     fn user(&self, credentials: Credentials) -> Option<String> {
         let users = || self.options.others.iter().chain([&self.options.login]);
         let (org, user) = match credentials {

@@ -1,4 +1,5 @@
-//! The OAuth calls: registering an API token, fetching its secret once, and what workloads do with that.
+//! The OAuth calls: registering an API token, fetching its secret once, and what workloads do with
+//! that.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -67,7 +68,7 @@ pub(super) async fn register(
     Ok((director.options.registered_status, Json(body)).into_response())
 }
 
-/// What a token request asks for.
+/// The grant of a token request.
 enum Grant {
     /// The second step, possible once: the session's JWT for the secret.
     Exchange {

@@ -1,4 +1,5 @@
-//! A client that does what the operator will do, written from the same documentation but by other means.
+//! A client that does what the operator will do, written from the same documentation but by other
+//! means.
 
 use std::time::Duration;
 
