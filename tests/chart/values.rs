@@ -1,4 +1,5 @@
-//! The schema of the values, which is where they are written down; values.yaml and a table in the README are made of it.
+//! The schema of the values, which is where they are written down; values.yaml and a table in the
+//! README are made of it.
 
 use std::fmt;
 
@@ -10,7 +11,7 @@ use serde_json::Value;
 
 use crate::generated::file;
 
-/// What the schema says of one value.
+/// The schema's entry for one value.
 #[derive(Deserialize)]
 pub(crate) struct Property {
     #[serde(default)]
@@ -63,7 +64,7 @@ fn write_yaml(text: &mut String, properties: &Properties, indent: &str) {
         if indent.is_empty() {
             text.push('\n');
         }
-        for line in wrapped(&property.description, 120 - indent.len()) {
+        for line in wrapped(&property.description, 98 - indent.len()) {
             text.push_str(&format!("{indent}# {line}\n"));
         }
         match &property.default {
@@ -101,7 +102,7 @@ fn flow(value: &Value) -> String {
     }
 }
 
-/// Whether a text needs no quotes: it begins with a letter, or is a number with a unit.
+/// Returns whether a text needs no quotes: it begins with a letter, or is a number with a unit.
 fn is_plain(text: &str) -> bool {
     let letter = |it: char| it.is_ascii_alphabetic();
     text.contains(letter) && text.chars().all(|it| it.is_ascii_alphanumeric() || "./-".contains(it))
