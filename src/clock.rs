@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clock_is_off_only_by_what_cannot_be_the_way_or_the_rounding() {
+    fn clock_skew_excludes_network_delay_and_rounding() {
         let at = |millis: i64| Timestamp::from_millisecond(1_800_000_000_000 + millis).unwrap();
         let rows = [
             ("the same second", 100, 200, 0),

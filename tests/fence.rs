@@ -177,17 +177,17 @@ async fn answered_late(fault: impl Fn(Gate) -> Fault, listing_lag: Duration) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_effect_that_comes_late_is_revoked() {
+async fn a_late_effect_is_revoked() {
     answered_late(Fault::GateBefore, Duration::from_secs(10)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_that_comes_late_is_of_something_revoked() {
+async fn a_late_response_is_of_a_revoked_credential() {
     answered_late(Fault::GateAfter, Duration::from_secs(10)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_that_comes_late_is_revoked_though_it_was_believed_absent() {
+async fn a_late_response_is_revoked_although_the_credential_was_believed_absent() {
     answered_late(Fault::GateAfter, Duration::from_secs(600)).await;
 }
 
@@ -243,7 +243,7 @@ async fn half_of_the_answers_of_the_api_server_arrive() {
 
 /// Before every second write of the ledger, somebody else annotates it.
 #[tokio::test(flavor = "multi_thread")]
-async fn third_parties_who_edit_the_ledger_only_delay() {
+async fn third_parties_who_edit_the_ledger_only_cause_a_delay() {
     let scene = Scene::new("fence").await;
     let operator = scene.operator().await;
     let (writes, edits) = (AtomicUsize::new(0), Arc::new(AtomicUsize::new(0)));
@@ -317,7 +317,7 @@ async fn a_stale_operator_does_not_rotate_back_to_a_spec_of_the_past() {
 /// A restart causes no write at all, neither to Kubernetes nor to the provider; whether it ends
 /// well or by force.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_restart_is_free() {
+async fn a_restart_calls_and_writes_nothing() {
     let scene = Scene::new("fence").await;
     let mut operator = scene.operator().await;
     for (name, request) in [("plain", None), ("rotated", Some("again"))] {

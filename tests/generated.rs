@@ -6,7 +6,7 @@ use std::process::Command;
 mod file;
 
 #[test]
-fn the_definitions_in_crds_and_in_the_chart_are_the_generated_ones() {
+fn the_crds_in_both_places_are_the_generated_ones() {
     let printed =
         Command::new(env!("CARGO_BIN_EXE_credwright")).arg("crds").output().expect("the binary runs");
     assert!(printed.status.success(), "{}", String::from_utf8_lossy(&printed.stderr));

@@ -35,7 +35,7 @@ const WORDS: [&str; 23] = [
 /// A part of a message, and the test that does what it says.
 const FOLLOWED: &[(&str, &str)] = &[
     ("; the next attempt is at {}", "a_final_refusal_is_tried_again_within_the_hour"),
-    ("Credwright retries at {}", "an_hour_of_refusals_revokes_nothing_and_heals"),
+    ("Credwright retries at {}", "an_hour_of_refusals_revokes_nothing_and_ends_by_itself"),
     ("it is tried in a few seconds", "every_refusal_is_explained_and_nothing_is_published_or_lost"),
     (
         "If that is fixed and the pair is right, have it tried again",
@@ -51,15 +51,15 @@ const FOLLOWED: &[(&str, &str)] = &[
     ),
     (
         "limits.mintsPerHour allows {limit}: raise it",
-        "limits_that_are_too_low_are_told_before_anything_expires_and_raising_them_is_enough",
+        "limits_that_are_too_low_are_reported_before_anything_expires_and_raising_them_is_enough",
     ),
     (
         "limits.requestsPerSecond allows {}: raise it",
-        "limits_that_are_too_low_are_told_before_anything_expires_and_raising_them_is_enough",
+        "limits_that_are_too_low_are_reported_before_anything_expires_and_raising_them_is_enough",
     ),
     (
         "It continues as soon as the limit allows",
-        "limits_that_are_too_low_are_told_before_anything_expires_and_raising_them_is_enough",
+        "limits_that_are_too_low_are_reported_before_anything_expires_and_raising_them_is_enough",
     ),
     (
         "limits.mintsPerHour, which is {limit}: raise it",
@@ -69,7 +69,7 @@ const FOLLOWED: &[(&str, &str)] = &[
     // The Secret of the workloads, the ledger, and the object.
     (
         "so it is not overwritten: delete or rename it",
-        "a_secret_of_someone_else_is_never_overwritten_and_nothing_is_minted_before_it_is_gone",
+        "a_secret_of_another_owner_is_never_overwritten_and_nothing_is_minted_before_it_is_gone",
     ),
     ("is immutable: delete it", "an_immutable_secret_is_left_alone_until_it_is_deleted"),
     (
@@ -78,59 +78,53 @@ const FOLLOWED: &[(&str, &str)] = &[
     ),
     (
         "Credwright restores it at {}",
-        "f21_a_secret_that_another_writes_all_the_time_is_put_right_ever_more_seldom",
+        "f21_a_secret_that_another_writer_keeps_changing_is_restored_with_growing_pauses",
     ),
     (
         "{error}; correct it, and the Secret is written",
-        "a_template_that_fails_says_so_and_leaves_the_secret_as_it_was",
+        "a_failing_template_is_reported_and_leaves_the_secret_unchanged",
     ),
     (
         "finalizer blocks that; it is recreated when it is gone",
-        "a_ledger_that_another_finalizer_holds_is_let_go_once_and_made_anew_when_it_is_gone",
+        "a_ledger_with_a_foreign_finalizer_is_released_once_and_recreated_when_it_is_gone",
     ),
     (
         "is gone; it is rebuilt when the provider can be used",
-        "a_ledger_and_a_target_that_are_lost_while_the_provider_cannot_be_used_leave_nothing_behind",
+        "the_loss_of_ledger_and_target_during_an_outage_leaves_no_credential_behind",
     ),
     (
         "delete the Secret {}: Credwright then rebuilds it",
-        "without_the_seals_key_a_ledger_says_so_and_is_put_together_when_a_person_deletes_it",
+        "without_its_sealing_key_a_ledger_is_reported_and_rebuilt_once_a_person_deletes_it",
     ),
-    (
-        "was lost and has been rebuilt from the object's status",
-        "a_ledger_that_is_lost_for_good_is_put_together_again_and_mints_nothing",
-    ),
-    (
-        "cannot be rebuilt: {}",
-        "a_ledger_and_a_target_that_are_lost_while_the_provider_cannot_be_used_leave_nothing_behind",
-    ),
+    ("was lost and has been rebuilt from the object's status", "a_lost_ledger_is_rebuilt_and_mints_nothing"),
+    ("cannot be rebuilt: {}", "the_loss_of_ledger_and_target_during_an_outage_leaves_no_credential_behind"),
     (
         "it cannot be rebuilt, because the Secret that workloads read has no keys",
         "every_life_ends_well_once_faults_stop",
     ),
     (
         "was deleted and has been recreated unchanged",
-        "a_ledger_that_a_user_deletes_is_made_anew_whenever_the_power_goes",
+        "a_ledger_that_a_user_deletes_is_recreated_after_a_crash_at_any_call",
     ),
     (
         "could not be recreated",
-        "an_object_whose_ledger_cannot_be_read_goes_and_what_its_status_lists_is_revoked",
+        "an_object_with_an_unreadable_ledger_is_deleted_and_the_credentials_in_its_status_are_revoked",
     ),
     (
         "Credwright retries until it is gone",
-        "what_a_provider_that_is_away_for_too_long_keeps_is_on_record_and_revoked_when_it_is_back",
+        "credentials_at_an_unreachable_provider_are_recorded_and_revoked_once_it_is_back",
     ),
     (
         "the API server refuses a request that Credwright needs",
-        "an_object_that_a_quota_keeps_from_its_credential_says_so_and_gets_it_once_there_is_room",
+        "an_object_without_a_credential_because_of_a_quota_reports_it_and_gets_one_once_there_is_room",
     ),
     (
         "Credwright cannot continue: {why}. It retries by itself",
-        "an_object_that_a_quota_keeps_from_its_credential_says_so_and_gets_it_once_there_is_room",
+        "an_object_without_a_credential_because_of_a_quota_reports_it_and_gets_one_once_there_is_room",
     ),
     (
         "changed nothing and is needed again at once",
-        "f21_a_secret_that_another_writes_all_the_time_is_put_right_ever_more_seldom",
+        "f21_a_secret_that_another_writer_keeps_changing_is_restored_with_growing_pauses",
     ),
     (
         "writes nothing until it is false",
@@ -141,39 +135,33 @@ const FOLLOWED: &[(&str, &str)] = &[
         "a_template_that_can_never_be_rendered_costs_no_first_credential",
     ),
     // The specs.
-    ("set spec.intake.secretName", "a_person_is_asked_and_what_they_make_is_taken"),
+    ("set spec.intake.secretName", "a_person_is_asked_and_their_pair_is_taken"),
     ("create it, or correct spec.providerRef", "a_provider_corrected_while_its_status_is_written_is_used"),
-    (
-        "the spec cannot be read by this version",
-        "an_object_that_cannot_be_decoded_keeps_nobody_waiting_in_streamed_lists",
-    ),
+    ("the spec cannot be read by this version", "an_undecodable_object_delays_no_other_in_streamed_lists"),
     ("its owner has to give it the label", "consent_to_a_login_that_is_withdrawn_is_noticed_at_once"),
     (
         "each ledger then has to be rebuilt",
-        "without_the_seals_key_a_ledger_says_so_and_is_put_together_when_a_person_deletes_it",
+        "without_its_sealing_key_a_ledger_is_reported_and_rebuilt_once_a_person_deletes_it",
     ),
     (
         "Correct the intake Secret, or delete it",
         "every_refusal_is_explained_and_nothing_is_published_or_lost",
     ),
-    (
-        "its spec cannot be read by this version",
-        "an_object_that_cannot_be_decoded_keeps_nobody_waiting_in_streamed_lists",
-    ),
+    ("its spec cannot be read by this version", "an_undecodable_object_delays_no_other_in_streamed_lists"),
     (
         "Give it the right to; Credwright retries by itself",
-        "rights_that_go_with_their_namespace_go_last_and_are_free_while_nothing_needs_them",
+        "the_rights_in_a_deleted_namespace_stay_until_nothing_needs_them",
     ),
     // The providers: what is corrected there is part of what a failure is about.
     ("redirects are not followed: check the URL", "every_field_of_a_provider_is_part_of_its_setup"),
     ("does not speak TLS: check the URL", "every_field_of_a_provider_is_part_of_its_setup"),
     (
         "or set spec.intake.verify to Skip",
-        "a_pair_that_cannot_be_tried_from_here_is_taken_as_soon_as_the_spec_skips_the_trial",
+        "a_pair_that_cannot_be_verified_from_here_is_taken_once_the_spec_skips_verification",
     ),
     (
         "turn on Enable API",
-        "a_pair_that_cannot_be_tried_from_here_is_taken_as_soon_as_the_spec_skips_the_trial",
+        "a_pair_that_cannot_be_verified_from_here_is_taken_once_the_spec_skips_verification",
     ),
     ("give it that right at the server", "a_login_that_was_given_the_right_is_tried_at_once"),
     ("check oauthRegistration.registrationEndpoint", "every_field_of_a_provider_is_part_of_its_setup"),
@@ -188,22 +176,22 @@ const FOLLOWED: &[(&str, &str)] = &[
     ("correct spec.scopes", "corrected_scopes_are_tried_at_once"),
     ("set spec.scopes", "corrected_scopes_are_tried_at_once"),
     ("store the bearer_token of a person", "a_login_that_was_given_the_right_is_tried_at_once"),
-    ("store a fresh one", "a_login_that_is_refused_is_said_and_a_corrected_one_heals"),
-    ("check username and password", "a_login_that_is_refused_is_said_and_a_corrected_one_heals"),
+    ("store a fresh one", "a_refused_login_is_reported_and_a_corrected_one_ends_the_failure"),
+    ("check username and password", "a_refused_login_is_reported_and_a_corrected_one_ends_the_failure"),
     ("check {setting}", "every_field_of_a_provider_is_part_of_its_setup"),
     (
         "it may refuse the requested expiry, {expires}: check spec.lifetime",
-        "whatever_is_corrected_ends_the_wait_for_it",
+        "a_correction_ends_the_wait_for_it",
     ),
     ("check expereo.baseUrl and expereo.clientsPath", "a_corrected_path_is_tried_at_once"),
     ("correct expereo.scopeSpelling", "a_corrected_spelling_is_tried_at_once"),
-    ("set expereo.delete: Disabled", "whatever_is_corrected_ends_the_wait_for_it"),
-    ("set expereo.list: Disabled", "whatever_is_corrected_ends_the_wait_for_it"),
-    ("correct expereo.paging", "whatever_is_corrected_ends_the_wait_for_it"),
-    ("check expereo.paging", "whatever_is_corrected_ends_the_wait_for_it"),
-    ("check expereo.answer.clientId", "whatever_is_corrected_ends_the_wait_for_it"),
-    ("check expereo.answer.clientSecret", "whatever_is_corrected_ends_the_wait_for_it"),
-    ("set expereo.answer", "whatever_is_corrected_ends_the_wait_for_it"),
+    ("set expereo.delete: Disabled", "a_correction_ends_the_wait_for_it"),
+    ("set expereo.list: Disabled", "a_correction_ends_the_wait_for_it"),
+    ("correct expereo.paging", "a_correction_ends_the_wait_for_it"),
+    ("check expereo.paging", "a_correction_ends_the_wait_for_it"),
+    ("check expereo.answer.clientId", "a_correction_ends_the_wait_for_it"),
+    ("check expereo.answer.clientSecret", "a_correction_ends_the_wait_for_it"),
+    ("set expereo.answer", "a_correction_ends_the_wait_for_it"),
 ];
 
 #[test]

@@ -122,7 +122,7 @@ fn capitalised(text: &str) -> String {
 }
 
 #[test]
-fn what_to_do_names_only_fields_and_flags_that_exist() {
+fn instructions_name_only_fields_and_flags_that_exist() {
     let there = file::read("docs/reference/fields.md") + &file::read("docs/reference/command-line.md");
     let page = file::read("docs/reference/conditions.md");
     let quoted: Vec<&str> = page.split('`').skip(1).step_by(2).collect();
@@ -139,7 +139,7 @@ fn what_to_do_names_only_fields_and_flags_that_exist() {
 }
 
 #[test]
-fn a_condition_or_reason_without_what_to_do_is_noticed() {
+fn a_condition_or_reason_without_instructions_is_noticed() {
     assert_eq!(
         paragraphs("It is so.\n\nDo: wait\nfor it."),
         Ok(["It is so.", "Wait for it."].map(str::to_owned))

@@ -67,7 +67,7 @@ fn no_workflow_builds_by_itself() {
 }
 
 #[test]
-fn what_others_wrote_is_used_at_a_commit() {
+fn actions_of_others_are_pinned_to_a_commit() {
     for file in files() {
         for line in fs::read_to_string(&file).unwrap().lines() {
             let Some((_, used)) = line.split_once("uses: ") else { continue };

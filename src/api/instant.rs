@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn a_status_whose_times_somebody_has_spoilt_can_be_read() {
+    fn a_status_with_invalid_times_can_be_read() {
         let read = |at: &str| -> ApiCredentialStatus {
             let credential = json!({
                 "revision": 1, "state": "Issued", "name": "orders", "reason": "FirstIssue",
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn seconds_are_no_milliseconds() {
+    fn milliseconds_are_rejected_as_seconds() {
         let rows = [(0, true), (1_795_349_520, true), (1_795_349_520_000, false), (-1, false)];
         for (seconds, is_one) in rows.into_iter().chain([(i64::MAX, false), (i64::MIN, false)]) {
             assert_eq!(of_second(seconds).is_some(), is_one, "{seconds}");

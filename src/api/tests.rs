@@ -297,14 +297,14 @@ const LOGIN_IS_LEDGER: &str = "secretRef.name must not end in .credwright or .cr
 const SELECTOR_VALUES: &str = "selector.matchExpressions must have values for the operators In and NotIn, and none for Exists and DoesNotExist";
 
 #[test]
-fn a_credential_is_refused_for_the_reason_that_a_person_can_mend() {
+fn an_invalid_credential_is_rejected_with_a_message_about_its_field() {
     for (spec, message) in CREDENTIALS {
         check(spec, &complaints("ApiCredential", &credential("orders", spec), None), message);
     }
 }
 
 #[test]
-fn the_type_of_a_secret_cannot_change_however_it_was_left_out() {
+fn the_type_of_a_secret_cannot_change_even_if_it_was_omitted() {
     for (old, new, message) in CREDENTIAL_CHANGES {
         let (old, new) = (credential("orders", old), credential("orders", new));
         check(&new.to_string(), &complaints("ApiCredential", &new, Some(&old)), message);
@@ -323,7 +323,7 @@ fn names_leave_room_for_the_ledger_and_never_collide_with_one() {
 }
 
 #[test]
-fn a_provider_is_refused_for_the_reason_that_a_person_can_mend() {
+fn an_invalid_provider_is_rejected_with_a_message_about_its_field() {
     for kind in ["CredentialProvider", "ClusterCredentialProvider"] {
         for (spec, message) in PROVIDERS {
             check(spec, &complaints(kind, &object("p", spec), None), message);
@@ -332,7 +332,7 @@ fn a_provider_is_refused_for_the_reason_that_a_person_can_mend() {
 }
 
 #[test]
-fn what_identifies_an_account_cannot_change() {
+fn fields_that_identify_an_account_cannot_change() {
     for kind in ["CredentialProvider", "ClusterCredentialProvider"] {
         for (old, new, message) in PROVIDER_CHANGES {
             check(new, &complaints(kind, &object("p", new), Some(&object("p", old))), message);
@@ -341,7 +341,7 @@ fn what_identifies_an_account_cannot_change() {
 }
 
 #[test]
-fn what_a_cluster_provider_allows_is_checked_when_it_is_written() {
+fn the_allow_rules_of_a_shared_provider_are_validated() {
     for (allow, message) in ALLOW {
         let mut provider = object("p", SPREETAIL);
         provider["spec"]["allow"] = parsed(allow);
@@ -350,14 +350,14 @@ fn what_a_cluster_provider_allows_is_checked_when_it_is_written() {
 }
 
 #[test]
-fn the_login_of_a_cluster_provider_is_named_by_names() {
+fn the_login_of_a_shared_provider_needs_valid_names() {
     let provider = object("p", "spreetail: {}\nlogin: {secretRef: {name: a, namespace: ns/secrets}}");
     let complaints = complaints("ClusterCredentialProvider", &provider, None);
     check("a path", &complaints, "secretRef.namespace must be a DNS subdomain");
 }
 
 #[test]
-fn texts_that_are_kept_in_memory_have_a_longest_form() {
+fn texts_that_are_kept_in_memory_have_a_maximum_length() {
     let keys = |field: &str, length: usize| format!("{field}: {{{}: a}}", "k".repeat(length));
     let templates = |count: usize| {
         let each = (0..count).map(|number| format!("t{number}: {}", "x".repeat(16384))).collect::<Vec<_>>();
@@ -403,7 +403,7 @@ fn texts_that_are_kept_in_memory_have_a_longest_form() {
 }
 
 #[test]
-fn every_rule_refuses_something_here() {
+fn every_rule_has_a_rejected_example() {
     let here = include_str!("tests.rs");
     let mut messages = Vec::new();
     for definition in crds::all() {

@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_word_is_kept_once_and_words_have_an_end() {
+    fn unknown_words_are_stored_once_and_limited() {
         let (one, other) = (Word::kept("FromTheFuture"), Word::kept("FromTheFuture"));
         assert!(std::ptr::eq(one.as_str(), other.as_str()));
         assert_eq!(Word::kept(&"x".repeat(LONGEST + 1)).as_str(), UNKNOWN);

@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_ours_is_passed_over_and_what_claims_to_be_is_not() {
+    fn other_kinds_are_ignored_and_unknown_kinds_of_our_group_are_reported() {
         assert_eq!(complaints("apiVersion: v1\nkind: Secret\nmetadata: {name: a}"), None);
         let found = complaints("apiVersion: credwright.dev/v1\nkind: ApiCredential\nmetadata: {name: a}");
         assert_eq!(found.unwrap(), ["there is no kind ApiCredential of credwright.dev/v1"]);

@@ -24,7 +24,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_kernel_is_told_to_write_no_core() {
+    fn the_process_asks_the_kernel_for_no_core_dump() {
         keep_private().unwrap();
         assert_eq!(getrlimit(Resource::Core), Rlimit { current: Some(0), maximum: Some(0) });
         assert_eq!(dumpable_behavior().unwrap(), DumpableBehavior::NotDumpable);

@@ -319,7 +319,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_process_whose_attempts_do_not_end_hangs() {
+    fn a_process_hangs_only_if_its_attempts_do_not_end() {
         let tried = Instant::now();
         assert_eq!(hanging(Some(tried), tried + HANGS), None, "an outage of a minute and two attempts");
         let longer = HANGS + Duration::from_secs(1);
@@ -330,7 +330,7 @@ mod tests {
     /// The rest of the time after a failure is enough for another attempt, so that one dead
     /// connection does not cost the Lease.
     #[test]
-    fn two_attempts_may_fail_before_the_lease_does_not_count() {
+    fn the_lease_survives_two_failed_attempts() {
         let once_more = ATTEMPT + 2 * AGAIN.unsigned_abs();
         assert!(EVERY + once_more + ATTEMPT <= COUNTS && COUNTS < LASTS);
     }

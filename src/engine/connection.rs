@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_retry_after_without_a_status_is_told_and_a_status_is_left_as_it_is() {
+    fn a_retry_after_without_a_status_is_reported_and_a_status_is_unchanged() {
         let plain = headers(&[(CONTENT_TYPE, "text/plain; charset=utf-8"), (RETRY_AFTER, "7")]);
         let status = told_by_header(StatusCode::TOO_MANY_REQUESTS, &plain).unwrap();
         assert_eq!((status.code, status.details.unwrap().retry_after_seconds), (429, 7));

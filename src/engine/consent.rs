@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_read_as_what_its_owner_says_and_never_if_it_is_ours() {
+    fn a_secret_is_read_only_in_the_role_of_its_label_and_never_if_it_is_ours() {
         let owner = |api_version: &str, kind: &str| json!([{ "apiVersion": api_version, "kind": kind, "name": "orders", "uid": "1", "controller": true }]);
         let (ours, theirs) =
             (owner("credwright.dev/v1alpha1", "ApiCredential"), owner("apps/v1", "Deployment"));

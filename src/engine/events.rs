@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_cut_says_so_and_fits() {
+    fn a_truncated_message_says_so_and_fits() {
         let fits = "é".repeat(NOTE_MAX / 2);
         assert_eq!(bounded(&fits), fits);
         for long in ["remove it, then ".repeat(100), "é".repeat(NOTE_MAX), "x".repeat(5000)] {

@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn only_so_many_go_on_outside() {
+    fn the_number_of_items_outside_is_limited() {
         let slots = Arc::<Slots>::default();
         let mut all: Vec<Slot> = (0..=OUTSIDE_MAX).map(|_| slots.take()).collect();
         assert_eq!(all.iter_mut().filter_map(|slot| slot.leave().then_some(())).count(), OUTSIDE_MAX);

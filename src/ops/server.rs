@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_address_is_of_both_families_and_falls_back_to_the_one_that_there_is() {
+    async fn an_address_is_of_both_families_or_of_the_only_one() {
         let asked: SocketAddr = "[::]:0".parse().unwrap();
         let port = listen(asked).await.unwrap().local_addr().unwrap().port();
         assert_ne!(port, 0);
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn livez_fails_only_for_what_hangs_and_says_what() {
+    async fn livez_fails_only_for_a_part_that_hangs_and_names_it() {
         let asked = async |hanging: &[&str]| {
             let hanging = hanging.iter().map(|it| (*it).to_owned()).collect();
             livez(State(Arc::new(Hanging(hanging)))).await

@@ -29,7 +29,7 @@ async fn a_provider_has_exactly_one_driver() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_a_driver_cannot_use_is_refused() -> Result<()> {
+async fn invalid_settings_of_a_driver_are_rejected() -> Result<()> {
     let director = |rest: &str| format!("cloudDirector: {{baseUrl: 'https://vcd.example.com', {rest}}}");
     let cases = [
         ("expereo: {tokenUrl: /oauth2/token}".to_owned(), "tokenUrl must be an absolute http(s) URL"),
@@ -99,7 +99,7 @@ async fn a_driver_stays_at_its_account() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_a_block_leaves_out_is_filled_in() -> Result<()> {
+async fn omitted_settings_of_a_driver_get_defaults() -> Result<()> {
     let providers = kind("CredentialProvider").await?;
     let filled = async |spec: &str, driver: &str| -> Result<Value> {
         Ok(providers.accepts(spec).await?.data["spec"][driver].clone())
@@ -137,7 +137,7 @@ async fn an_intake_is_another_secret_than_the_one_that_is_written() -> Result<()
 }
 
 #[tokio::test]
-async fn what_names_another_object_is_a_name_and_no_path() -> Result<()> {
+async fn references_are_names_and_not_paths() -> Result<()> {
     let login = |place: &str| format!("spreetail: {{}}\nlogin: {{secretRef: {{{place}}}}}");
     provider_rejects(&login("name: other/login"), "secretRef.name must be a DNS subdomain").await?;
     cluster_provider_rejects(&login("name: .., namespace: shop"), "secretRef.name must be a DNS subdomain")
@@ -156,7 +156,7 @@ async fn what_names_another_object_is_a_name_and_no_path() -> Result<()> {
 }
 
 #[tokio::test]
-async fn keys_and_templates_have_a_longest_form() -> Result<()> {
+async fn keys_and_templates_have_a_maximum_length() -> Result<()> {
     let long = "k".repeat(400);
     let credentials = kind("ApiCredential").await?;
     for (map, message) in [

@@ -20,7 +20,7 @@ const SPREETAIL: &str = "spreetail: {}";
 // Credentials.
 
 #[tokio::test]
-async fn a_credential_as_the_manual_shows_it_is_let_in() -> Result<()> {
+async fn the_documented_credential_is_accepted() -> Result<()> {
     let spec = "
         providerRef: {kind: ClusterCredentialProvider, name: spreetail}
         name: orders-prod
@@ -40,7 +40,7 @@ async fn a_credential_as_the_manual_shows_it_is_let_in() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_a_credential_leaves_out_is_filled_in() -> Result<()> {
+async fn omitted_fields_of_a_credential_get_defaults() -> Result<()> {
     let credential = kind("ApiCredential").await?.accepts("providerRef: {name: p}").await?;
     ensure!(credential.data["spec"]["providerRef"]["kind"] == "CredentialProvider", "{credential:?}");
     ensure!(credential.data["spec"]["deletionPolicy"] == "Revoke", "{credential:?}");
@@ -54,7 +54,7 @@ async fn an_empty_value_counts_as_one_left_out() -> Result<()> {
 }
 
 #[tokio::test]
-async fn nothing_is_taken_for_ready_before_it_has_been_looked_at() -> Result<()> {
+async fn no_object_is_ready_before_its_first_reconcile() -> Result<()> {
     for (name, spec) in [("ApiCredential", "providerRef: {name: p}"), ("CredentialProvider", SPREETAIL)] {
         let kind = kind(name).await?;
         let created = kind.accepts(spec).await?;
@@ -142,7 +142,7 @@ async fn subnets_are_cidrs() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_target_has_a_name_that_is_no_ledgers() -> Result<()> {
+async fn a_target_must_not_have_the_name_of_a_ledger() -> Result<()> {
     credential_rejects(
         "secret: {name: a.credwright}",
         "secret.name must not end in .credwright or .credwright-copy",
@@ -291,7 +291,7 @@ async fn a_provider_stays_the_account_that_it_is() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_a_cluster_provider_allows_can_be_honoured() -> Result<()> {
+async fn invalid_allow_rules_are_rejected() -> Result<()> {
     let cases = [
         ("maxLifetime: 1s", "maxLifetime must be between 10s and 87600h"),
         ("maxLifetime: 3 months", "maxLifetime must be between 10s and 87600h"),
@@ -323,7 +323,7 @@ async fn what_a_cluster_provider_allows_can_be_honoured() -> Result<()> {
 }
 
 #[tokio::test]
-async fn every_rule_refuses_something_here() -> Result<()> {
+async fn every_rule_has_a_rejected_example() -> Result<()> {
     let definitions = serde_json::to_value(credwright::api::crds::all())?;
     let mut messages = Vec::new();
     messages_in(&definitions, &mut messages);

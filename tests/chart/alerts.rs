@@ -116,7 +116,7 @@ fn rendered_rules() -> Value {
 }
 
 #[test]
-fn each_alert_is_told_when_it_should_be_and_not_before() {
+fn each_alert_fires_in_time_and_not_before() {
     let (folder, cases) = (tempfile::tempdir().unwrap(), cases(&Scrape::rendered()));
     for (file, content) in [("rules.yaml", &rendered_rules()), ("cases.yaml", &cases)] {
         std::fs::write(folder.path().join(file), content.to_string()).unwrap();

@@ -117,7 +117,7 @@ fn judge(folder: &Path, file: &Path) -> std::process::Output {
 }
 
 #[tokio::test]
-async fn what_is_rendered_is_what_the_api_server_describes() {
+async fn rendered_manifests_match_the_schemas_of_the_api_server() {
     let mut rendered = BTreeMap::from([("install".to_owned(), read("dist/install.yaml"))]);
     for set in SETS {
         let values = values_of(set);
@@ -148,7 +148,7 @@ async fn what_is_rendered_is_what_the_api_server_describes() {
 }
 
 #[tokio::test]
-async fn every_example_is_what_the_api_server_describes() {
+async fn every_example_matches_the_schemas_of_the_api_server() {
     let client = controlplane::shared().await.unwrap().client().await.unwrap();
     define(&client).await;
     let examples: Vec<(PathBuf, String)> =

@@ -71,7 +71,7 @@ async fn has_data(address: &str, query: &str) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_panel_shows_what_a_real_prometheus_has_of_a_real_run() {
+async fn every_panel_shows_data_of_a_real_run() {
     let control_plane = ControlPlane::start(ControlPlaneOptions::default()).await.unwrap();
     install_crds(&control_plane.client().await.unwrap()).await;
     let scene = Scene::on(control_plane.cluster(), "shown").await;

@@ -299,7 +299,7 @@ fn within(scenes: &[&Scene]) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn in_some_namespaces_only_it_has_rights_in_these_and_lets_go_of_one() {
+async fn with_a_list_of_namespaces_rights_are_limited_to_them_and_one_can_be_removed() {
     let cluster = Cluster::start().await;
     install_crds(&cluster.client).await;
     let scene = cluster.scene("shop").await;
@@ -335,7 +335,7 @@ async fn in_some_namespaces_only_it_has_rights_in_these_and_lets_go_of_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_namespace_on_the_list_that_has_gone_keeps_nobody_from_working_starting_and_uninstalling() {
+async fn a_deleted_namespace_on_the_list_blocks_neither_start_nor_work_nor_uninstall() {
     let cluster = Cluster::start().await;
     install_crds(&cluster.client).await;
     let scene = cluster.scene("shop").await;
@@ -374,7 +374,7 @@ async fn kubectl(cluster: &Cluster, arguments: &[&str], input: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_helm_in_a_namespace_of_ones_own_it_is_ready_and_people_have_rights() {
+async fn without_helm_in_another_namespace_it_is_ready_and_people_have_rights() {
     const OWN: &str = "platform-credwright";
     let cluster = Cluster::start().await;
     let folder = tempfile::tempdir().unwrap();

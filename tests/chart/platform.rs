@@ -97,7 +97,7 @@ fn pods_take_more_than_the_chart_knows() {
 }
 
 #[test]
-fn no_pod_is_told_the_namespace_that_it_is_in() {
+fn a_pod_reads_its_namespace_from_its_metadata() {
     for set in SETS {
         let flags = values_of(set);
         let flags: Vec<&str> = flags.iter().map(String::as_str).collect();

@@ -210,7 +210,7 @@ fn the_server_of_the_quickstart_is_the_one_that_the_driver_is_tested_against() {
 }
 
 #[test]
-fn what_is_shown_is_compared_word_by_word() {
+fn shown_output_is_compared_word_by_word() {
     let like = |said: &str, shown: &str| {
         is_like(&said.lines().collect::<Vec<_>>(), &shown.lines().collect::<Vec<_>>())
     };

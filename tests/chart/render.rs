@@ -11,7 +11,7 @@ use crate::{
 };
 
 #[test]
-fn helm_finds_nothing_to_say_about_any_set_of_values() {
+fn helm_lint_accepts_every_set_of_values() {
     for set in SETS {
         let values = values_of(set);
         let mut arguments = vec!["lint", "--strict", CHART];
@@ -58,7 +58,7 @@ fn without_rights_on_the_cluster_the_clusters_id_has_to_be_given() {
 }
 
 #[test]
-fn kubernetes_1_33_is_asked_for_pages() {
+fn kubernetes_1_33_is_asked_for_paged_lists() {
     assert!(template(&["--kube-version=1.33.4"]).contains("--paged-lists"));
     assert!(!template(&["--kube-version=1.34.0"]).contains("--paged-lists"));
     assert!(refusal(&["--kube-version=1.32.9"]).contains("incompatible"));
@@ -75,7 +75,7 @@ fn definitions(flags: &[&str]) -> (Vec<Value>, Vec<Value>) {
 }
 
 #[test]
-fn definitions_are_carried_whole_and_outlive_the_chart_unless_somebody_wants_otherwise() {
+fn crds_are_rendered_unchanged_and_outlive_the_chart_by_default() {
     let (rendered, mut expected) = definitions(&["--set=crds.keep=false"]);
     assert_eq!((&rendered, rendered.len()), (&expected, 4));
     for definition in &mut expected {
@@ -86,7 +86,7 @@ fn definitions_are_carried_whole_and_outlive_the_chart_unless_somebody_wants_oth
 }
 
 #[test]
-fn in_some_namespaces_only_one_right_at_most_holds_for_the_whole_cluster() {
+fn with_a_list_of_namespaces_at_most_one_right_is_cluster_wide() {
     let values = values_of("namespaces");
     let rendered = template(&[&values[0]]);
     let everywhere: Vec<&str> =

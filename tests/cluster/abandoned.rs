@@ -24,7 +24,7 @@ async fn abandon(scene: &Scene, operator: &Running) -> AbandonedCredential {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_provider_that_is_away_for_too_long_keeps_is_on_record_and_revoked_when_it_is_back() {
+async fn credentials_at_an_unreachable_provider_are_recorded_and_revoked_once_it_is_back() {
     let scene = Scene::new("abandoned").await;
     let operator = scene.operator().await;
     let record = abandon(&scene, &operator).await;
@@ -61,7 +61,7 @@ async fn what_a_provider_that_is_away_for_too_long_keeps_is_on_record_and_revoke
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_needed_to_revoke_outlives_provider_and_login() {
+async fn the_data_for_a_revocation_outlives_provider_and_login() {
     let scene = Scene::new("copied").await;
     let operator = scene.operator().await;
     abandon(&scene, &operator).await;
@@ -75,7 +75,7 @@ async fn what_is_needed_to_revoke_outlives_provider_and_login() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn deleting_the_record_means_that_a_person_has_looked() {
+async fn deleting_a_record_confirms_that_a_person_has_handled_it() {
     let scene = Scene::new("looked").await;
     let operator = scene.operator().await;
     let record = abandon(&scene, &operator).await;
@@ -111,7 +111,7 @@ async fn a_credential_that_a_restored_object_uses_again_is_not_revoked_by_its_re
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_object_whose_ledger_cannot_be_read_goes_and_what_its_status_lists_is_revoked() {
+async fn an_object_with_an_unreadable_ledger_is_deleted_and_the_credentials_in_its_status_are_revoked() {
     let scene = Scene::new("unreadable").await;
     let operator = scene.operator().await;
     scene.issue("orders", json!({ "lifetime": "720h" })).await;

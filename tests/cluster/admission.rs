@@ -176,7 +176,7 @@ fn wishes() -> Vec<(&'static str, Value, Option<&'static str>)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_shared_provider_does_not_allow_is_refused_at_admission_and_may_still_go() {
+async fn requests_beyond_the_allow_rules_are_rejected_at_admission_and_existing_objects_can_be_deleted() {
     let (_control_plane, scene, tenants) = set_up("admitted").await;
     let labels = Patch::Merge(json!({ "metadata": { "labels": { "plan": "paid" } } }));
     let namespaces: Api<Namespace> = Api::all(scene.client.clone());
@@ -223,7 +223,7 @@ async fn what_a_shared_provider_does_not_allow_is_refused_at_admission_and_may_s
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn hands_on_ledgers_are_refused_at_admission() {
+async fn manual_changes_of_ledgers_are_rejected_at_admission() {
     let (_control_plane, scene, tenants) = set_up("hands-off").await;
     let operator = scene.operator().await;
     scene.issue("orders", json!({ "lifetime": "720h" })).await;
@@ -322,7 +322,7 @@ async fn credwrights_own_service_account_writes_no_secret_of_others_and_no_token
 /// The storage version migrator may only list and patch, and gives up at the first write that is
 /// forbidden: then a key of the encryption at rest could never be retired.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_write_that_changes_nothing_that_matters_passes_for_a_service_account_that_may_only_patch() {
+async fn a_harmless_write_to_a_ledger_is_admitted_for_a_service_account_that_may_only_patch() {
     let (control_plane, scene, _) = set_up("migrated").await;
     let operator = scene.operator().await;
     scene.issue("orders", json!({ "lifetime": "720h" })).await;

@@ -185,7 +185,7 @@ async fn the_longest_name_is_shortened_before_its_tag() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_provider_that_is_deleted_and_made_again_goes_on() {
+async fn a_recreated_provider_is_used_again() {
     let scene = Scene::new("provider-again").await;
     let operator = scene.operator().await;
     scene.issue("orders", json!({ "lifetime": "720h" })).await;

@@ -35,7 +35,7 @@ impl Scene {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_tenant_who_flips_requests_and_makes_objects_again_does_not_starve_others() {
+async fn a_tenant_who_flips_requests_and_recreates_objects_does_not_starve_others() {
     const LIMIT: usize = 12;
     let greedy = Scene::new("greedy").await;
     let modest = greedy.neighbour("modest").await;
@@ -94,7 +94,7 @@ async fn a_tenant_who_flips_requests_and_makes_objects_again_does_not_starve_oth
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_object_that_is_deleted_and_made_again_all_the_time_mints_no_more_than_one_that_stays() {
+async fn an_object_that_is_recreated_all_the_time_mints_no_more_than_one_that_stays() {
     let scene = Scene::new("recreated").await;
     let operator = scene.operator().await;
     for _ in 0..5 {
@@ -119,7 +119,7 @@ async fn an_object_that_is_deleted_and_made_again_all_the_time_mints_no_more_tha
 /// A tenant who may edit Secrets can do that where the chart's admission policies are not
 /// installed.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_ledger_that_is_forced_away_does_not_reset_the_limits() {
+async fn a_force_deleted_ledger_does_not_reset_the_limits() {
     let scene = Scene::new("forced-away").await;
     let operator = scene.operator().await;
     scene.issue("orders", json!({ "lifetime": "720h" })).await;
@@ -187,7 +187,7 @@ async fn short_lifetimes_do_not_get_around_the_limit_of_a_shared_provider() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn limits_that_are_too_low_are_told_before_anything_expires_and_raising_them_is_enough() {
+async fn limits_that_are_too_low_are_reported_before_anything_expires_and_raising_them_is_enough() {
     let scene = Scene::new("too-low").await;
     let operator = scene.operator().await;
     let mut spec = scene.spreetail(&scene.provider.base_url(), "spreetail-admin");

@@ -157,7 +157,7 @@ async fn run_the_command(asked: &str, pair: &Login) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_does_what_is_asked_gets_a_credential_and_later_its_replacement() {
+async fn a_person_who_follows_the_steps_gets_a_credential_and_later_its_replacement() {
     let desk = Desk::connexa("by-hand").await;
     let operator = desk.operator().await;
     desk.apply("orders", wanted()).await;
@@ -304,7 +304,7 @@ async fn every_refusal_is_explained_and_nothing_is_published_or_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_old_pair_again_is_no_replacement_and_an_untried_one_is_said_to_be_so() {
+async fn the_same_pair_is_not_a_replacement_and_an_unverified_pair_is_reported() {
     let desk = Desk::connexa("again").await;
     let operator = desk.operator().await;
     desk.apply("orders", wanted()).await;
@@ -340,7 +340,7 @@ async fn the_old_pair_again_is_no_replacement_and_an_untried_one_is_said_to_be_s
 
 /// The advice once changed nothing for ten minutes.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_pair_that_cannot_be_tried_from_here_is_taken_as_soon_as_the_spec_skips_the_trial() {
+async fn a_pair_that_cannot_be_verified_from_here_is_taken_once_the_spec_skips_verification() {
     let desk = Desk::connexa("skip").await;
     let operator = desk.operator().await;
     desk.apply("orders", wanted()).await;
@@ -365,7 +365,7 @@ async fn a_pair_that_cannot_be_tried_from_here_is_taken_as_soon_as_the_spec_skip
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_honoured_is_refused_before_anybody_is_asked() {
+async fn an_impossible_request_is_rejected_before_a_person_is_asked() {
     let desk = Desk::connexa("honour").await;
     let _operator = desk.operator().await;
     desk.apply("orders", with(wanted(), json!({ "lifetime": "9600h" }))).await;
@@ -385,7 +385,7 @@ async fn what_cannot_be_honoured_is_refused_before_anybody_is_asked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_person_is_told_what_to_remove_when_the_object_goes() {
+async fn a_person_is_asked_to_remove_the_credential_of_a_deleted_object() {
     let desk = Desk::vonage("vonage").await;
     let operator = desk.operator().await;
     let spec = json!({

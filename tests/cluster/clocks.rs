@@ -107,7 +107,7 @@ async fn f30_after_a_pause_of_forty_days_everything_is_renewed_once() {
 
 /// A person asked for the deletion, and waiting for a right clock would keep them waiting for ever.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_object_deleted_while_the_clock_is_wrong_is_revoked_and_goes() {
+async fn an_object_deleted_while_the_clock_is_wrong_is_revoked_and_removed() {
     let scene = Scene::new("deleted-by-a-wrong-clock").await;
     let operator = scene.operator().await;
     scene.issue("orders", json!({})).await;

@@ -13,7 +13,7 @@ use crate::{
 /// Both renew at the same instant, since a schedule is a function of the object. From the next look
 /// at what the account holds on, each sees what the other has made.
 #[tokio::test(flavor = "multi_thread")]
-async fn of_a_cluster_and_its_clone_each_renews_once_and_then_neither_mints_nor_revokes() {
+async fn a_cluster_and_its_clone_each_renew_once_and_then_neither_mint_nor_revoke() {
     let mut original = ControlPlane::start(ControlPlaneOptions::default()).await.unwrap();
     install_crds(&original.client().await.unwrap()).await;
     let here = Scene::on(original.cluster(), "cloned").await;

@@ -93,7 +93,7 @@ async fn a_session_ends_with_its_provider_and_with_the_process() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_user_without_the_right_is_told_which_one_it_is() {
+async fn the_missing_right_of_a_user_is_named() {
     let scene = Scene::new("director").await;
     let director = a_director(&scene, |options| options.may_manage_tokens = false, password).await;
     let operator = scene.operator().await;
@@ -109,7 +109,7 @@ async fn a_user_without_the_right_is_told_which_one_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_api_token_is_no_login_for_making_others() {
+async fn an_api_token_cannot_be_the_login() {
     let scene = Scene::new("director").await;
     let director = a_director(&scene, |_| {}, |_| json!({ "refresh_token": "Canary-Api-Token" })).await;
     let operator = scene.operator().await;

@@ -94,7 +94,7 @@ async fn within(limit: Duration, began: Instant, what: &str, condition: impl Asy
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn connections_that_died_without_a_word_are_noticed_and_a_patch_is_acted_on_within_a_minute() {
+async fn silently_dead_connections_are_noticed_and_a_patch_is_handled_within_a_minute() {
     let mut it = Balanced::leading("forgotten").await;
     it.balancer.forget();
     let (began, at) = (Instant::now(), Timestamp::now());
@@ -109,7 +109,7 @@ async fn connections_that_died_without_a_word_are_noticed_and_a_patch_is_acted_o
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_leader_that_is_cut_off_says_so_and_leads_again_by_itself() {
+async fn a_leader_that_is_cut_off_reports_it_and_leads_again_by_itself() {
     let mut it = Balanced::leading("cut-off").await;
     it.balancer.set_deaf(true);
     it.balancer.forget();

@@ -16,7 +16,7 @@ use crate::stage::{hours, minutes};
 use crate::support::{Scene, power::Line};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn deleting_revokes_and_the_secret_goes_with_its_owner() {
+async fn deletion_revokes_the_credential_and_removes_the_secret() {
     let scene = Scene::new("delete").await;
     let operator = scene.operator().await;
     scene.issue("orders", json!({ "lifetime": "720h" })).await;
@@ -72,7 +72,7 @@ async fn retaining_leaves_a_secret_that_works_and_belongs_to_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn deleting_amid_an_overlap_revokes_both() {
+async fn deletion_during_an_overlap_revokes_both() {
     let scene = Scene::new("delete-both").await;
     let operator = scene.operator().await;
     scene.issue("orders", json!({ "lifetime": "720h" })).await;
@@ -87,7 +87,7 @@ async fn deleting_amid_an_overlap_revokes_both() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn deleting_a_suspended_object_revokes() {
+async fn deletion_of_a_suspended_object_revokes() {
     let scene = Scene::new("delete-suspended").await;
     let operator = scene.operator().await;
     scene.issue("orders", json!({ "lifetime": "720h" })).await;
@@ -100,7 +100,7 @@ async fn deleting_a_suspended_object_revokes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn deleting_while_the_provider_is_down_says_what_it_waits_for_and_ends_when_it_is_back() {
+async fn deletion_while_the_provider_is_down_says_what_it_waits_for_and_ends_once_it_is_back() {
     let scene = Scene::new("delete-down").await;
     let operator = scene.operator().await;
     scene.issue("orders", json!({ "lifetime": "720h" })).await;
@@ -117,7 +117,7 @@ async fn deleting_while_the_provider_is_down_says_what_it_waits_for_and_ends_whe
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_object_that_was_never_issued_goes_at_once() {
+async fn an_object_without_a_credential_is_deleted_at_once() {
     let scene = Scene::new("delete-unissued").await;
     let operator = scene.operator().await;
     scene.apply("orders", json!({ "providerRef": { "name": "nowhere" } })).await;
@@ -129,7 +129,7 @@ async fn an_object_that_was_never_issued_goes_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_object_that_is_deleted_and_made_again_at_once_gets_a_credential_of_its_own() {
+async fn an_object_that_is_recreated_at_once_gets_its_own_credential() {
     let scene = Scene::new("again").await;
     let operator = scene.operator().await;
     let spec = json!({ "lifetime": "720h", "secret": { "name": "orders-1" } });
@@ -159,7 +159,7 @@ async fn an_object_that_is_deleted_and_made_again_at_once_gets_a_credential_of_i
 
 /// The API server's answer, and what the watch tells, come in any order.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_object_that_is_made_again_before_the_last_answer_about_the_first_is_not_forgotten_with_it() {
+async fn a_recreated_object_survives_a_late_delete_event_of_its_predecessor() {
     let scene = Scene::new("answer-late").await;
     let operator = scene.operator().await;
     scene.issue("orders", json!({ "lifetime": "720h" })).await;
@@ -185,7 +185,7 @@ async fn an_object_that_is_made_again_before_the_last_answer_about_the_first_is_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_an_object_left_whose_finalizer_was_forced_off_is_finished_by_its_ledger() {
+async fn credentials_of_an_object_without_its_finalizer_are_revoked_by_its_ledger() {
     let scene = Scene::new("forced-off").await;
     let operator = scene.operator().await;
     scene.issue("orders", json!({ "lifetime": "720h" })).await;
@@ -202,7 +202,7 @@ async fn what_an_object_left_whose_finalizer_was_forced_off_is_finished_by_its_l
 /// The lost answer is looked for under the name that it was asked for, not under that of the object
 /// which has the name by now.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lost_answer_of_an_earlier_object_of_the_same_name_is_found_and_revoked() {
+async fn a_lost_response_of_an_earlier_object_with_the_same_name_is_found_and_revoked() {
     let scene = Scene::new("earlier").await;
     let operator = scene.operator().await;
     // The operator dies while it waits for the answer. If it learned that the answer was lost, it

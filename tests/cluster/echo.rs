@@ -55,7 +55,7 @@ async fn renewing_unseen(scene: &Scene, change: impl Future<Output = ()> + Send 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_spec_changed_while_its_status_is_written_is_acted_on() {
+async fn a_spec_changed_while_its_status_is_written_takes_effect() {
     let scene = Scene::new("echo-spec").await;
     let again = json!({ "spec": { "rotation": { "request": "again" } } });
     let operator = renewing_unseen(&scene, merge(&scene.api(), "orders", again)).await;
@@ -64,7 +64,7 @@ async fn a_spec_changed_while_its_status_is_written_is_acted_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_object_deleted_while_its_status_is_written_goes() {
+async fn an_object_deleted_while_its_status_is_written_is_removed() {
     let scene = Scene::new("echo-deletion").await;
     let api: Api<ApiCredential> = scene.api();
     let operator = renewing_unseen(&scene, async move {

@@ -35,7 +35,7 @@ async fn twin_of(scene: &Scene, cluster: &ControlPlane) -> Scene {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f6_of_two_clusters_with_the_same_names_at_one_account_neither_touches_what_is_the_others() {
+async fn f6_two_clusters_with_the_same_names_at_one_account_leave_each_others_credentials_alone() {
     let first = ControlPlane::start(ControlPlaneOptions::default()).await.unwrap();
     let second = ControlPlane::start(ControlPlaneOptions::default()).await.unwrap();
     for cluster in [&first, &second] {
@@ -78,7 +78,7 @@ async fn f6_of_two_clusters_with_the_same_names_at_one_account_neither_touches_w
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f17_at_rest_nothing_is_written_whoever_touches_the_metadata_of_the_secret() {
+async fn f17_at_rest_nothing_is_written_when_others_change_the_metadata_of_the_secret() {
     let scene = Scene::new("idle").await;
     let operator = scene.operator().await;
     scene.issue("orders", json!({ "lifetime": "720h" })).await;
@@ -118,7 +118,7 @@ async fn sync(scene: &Scene, request: Option<&str>) -> ApiCredential {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f23_what_stays_in_git_rotates_once_and_the_labels_of_the_tool_stay_off_the_secrets() {
+async fn f23_a_request_in_git_rotates_once_and_the_labels_of_the_tool_are_not_copied_to_the_secrets() {
     let scene = Scene::new("gitops").await;
     let operator = scene.operator().await;
     sync(&scene, None).await;
@@ -144,7 +144,7 @@ async fn f23_what_stays_in_git_rotates_once_and_the_labels_of_the_tool_stay_off_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f25_a_login_that_is_refused_is_told_within_minutes_and_costs_one_probe_however_many_wait() {
+async fn f25_a_refused_login_is_reported_within_minutes_and_costs_one_probe_for_all_objects() {
     const WAITING: usize = 40;
     let scene = Scene::new("one-probe").await;
     let operator = scene.operator().await;

@@ -142,7 +142,7 @@ async fn each_example_by_hand_says_what_to_do() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_example_of_a_shared_provider_gives_a_credential_to_whom_it_allows() {
+async fn the_example_of_a_shared_provider_serves_an_allowed_namespace() {
     let scene = Scene::new("examples-shared").await;
     let _operator = scene.operator_as(|_, options| options.cluster_providers = true).await;
     let simulator = expereo::start(expereo::Options::new(scene.clock.of_a_provider())).await.unwrap();

@@ -46,7 +46,7 @@ pub(crate) fn wanted(more: Value) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_deleted_is_shown_until_a_person_has_removed_it() {
+async fn a_client_that_cannot_be_deleted_is_shown_until_a_person_has_removed_it() {
     let scene = Scene::new("no-delete").await;
     let no_delete = |options: &mut Options| options.no_delete = Some(StatusCode::METHOD_NOT_ALLOWED);
     let provider = expereo(&scene, json!({}), no_delete).await;
@@ -90,7 +90,7 @@ async fn what_cannot_be_deleted_is_shown_until_a_person_has_removed_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_nothing_can_be_listed_a_lost_answer_is_a_persons_to_look_for() {
+async fn without_a_list_a_person_has_to_find_the_client_of_a_lost_response() {
     let scene = Scene::new("no-list").await;
     let block = json!({ "list": "Disabled", "delete": "Enabled" });
     let provider =
@@ -124,7 +124,7 @@ async fn where_nothing_can_be_listed_a_lost_answer_is_a_persons_to_look_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_login_that_may_not_manage_clients_is_told_what_to_do() {
+async fn a_login_that_may_not_manage_clients_is_reported_with_the_steps() {
     let scene = Scene::new("forbidden").await;
     let _provider = expereo(&scene, json!({}), |options| options.manage_by_client_credentials = false).await;
     let _operator = scene.operator().await;

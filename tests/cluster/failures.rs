@@ -20,7 +20,7 @@ async fn with_renewal_due(scene: &Scene, operator: &Running) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_hour_of_lost_answers_costs_few_credentials_and_all_leftovers_are_revoked() {
+async fn an_hour_of_lost_responses_costs_few_credentials_and_all_leftovers_are_revoked() {
     let scene = Scene::new("lost-answers").await;
     let operator = scene.operator().await;
     with_renewal_due(&scene, &operator).await;
@@ -71,7 +71,7 @@ async fn a_404_for_a_moment_hides_no_credential_of_a_lost_response() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_hour_of_refusals_revokes_nothing_and_heals() {
+async fn an_hour_of_refusals_revokes_nothing_and_ends_by_itself() {
     let scene = Scene::new("refusals").await;
     let operator = scene.operator().await;
     with_renewal_due(&scene, &operator).await;
@@ -94,7 +94,7 @@ async fn an_hour_of_refusals_revokes_nothing_and_heals() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_provider_that_asks_for_patience_is_left_alone_for_so_long() {
+async fn a_retry_after_of_a_provider_is_obeyed() {
     for form in ["seconds", "date"] {
         let scene = Scene::new(&format!("patience-{form}")).await;
         let until = scene.now() + minutes(10);

@@ -51,7 +51,7 @@ impl Scene {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_provider_and_its_login_that_are_deleted_stay_until_what_was_made_there_is_gone() {
+async fn a_deleted_provider_and_its_login_stay_until_their_credentials_are_gone() {
     let scene = Scene::new("held").await;
     let operator = scene.operator().await;
     scene.rest(&operator).await;
@@ -85,7 +85,7 @@ async fn a_provider_and_its_login_that_are_deleted_stay_until_what_was_made_ther
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_login_is_replaced_at_will_and_let_go_with_its_owners_consent() {
+async fn a_login_can_be_replaced_and_is_released_with_its_owners_consent() {
     let scene = Scene::new("replaced").await;
     let operator = scene.operator().await;
     scene.issue("orders", json!({ "lifetime": "720h" })).await;
@@ -143,8 +143,7 @@ async fn everywhere(scene: &Scene) -> Running {
 /// Its ledger is copied and let go, and then the namespace goes, in which no ledger can be made any
 /// more.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_ledger_listed_that_was_being_made_anew_as_its_namespace_went_is_on_record_at_once_and_revoked()
- {
+async fn credentials_in_a_recreated_ledger_are_recorded_when_its_namespace_is_deleted() {
     let control_plane = ControlPlane::start(ControlPlaneOptions::default()).await.unwrap();
     install_crds(&control_plane.client().await.unwrap()).await;
     let scene = Scene::on(control_plane.cluster(), "operator").await;
@@ -199,7 +198,7 @@ async fn what_a_ledger_listed_that_was_being_made_anew_as_its_namespace_went_is_
 /// All that a namespace holds is deleted at once and in any order, and for half of them while no
 /// operator is there to see it.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hundred_namespaces_go_with_all_that_is_in_them_and_nothing_is_left_at_the_provider() {
+async fn a_hundred_deleted_namespaces_leave_nothing_at_the_provider() {
     const TENANTS: usize = 100;
     let control_plane = ControlPlane::start(ControlPlaneOptions::default()).await.unwrap();
     install_crds(&control_plane.client().await.unwrap()).await;
@@ -242,7 +241,7 @@ async fn a_hundred_namespaces_go_with_all_that_is_in_them_and_nothing_is_left_at
 
 /// A namespace's controller deletes rights as it deletes everything else, in any order.
 #[tokio::test(flavor = "multi_thread")]
-async fn rights_that_go_with_their_namespace_go_last_and_are_free_while_nothing_needs_them() {
+async fn the_rights_in_a_deleted_namespace_stay_until_nothing_needs_them() {
     let scene = Scene::new("home").await;
     let tenant = scene.neighbour("tenant").await;
     let within = vec![tenant.namespace.clone()];
@@ -278,7 +277,7 @@ async fn rights_that_go_with_their_namespace_go_last_and_are_free_while_nothing_
 
 /// The power may go right after the last thing that needed them has gone.
 #[tokio::test(flavor = "multi_thread")]
-async fn rights_that_nothing_needs_any_more_are_found_by_the_next_operator() {
+async fn rights_that_nothing_needs_are_released_by_the_next_operator() {
     let scene = Scene::new("forgotten").await;
     // Whatever is left would have somebody look.
     scene.delete_provider("spreetail").await;
@@ -297,7 +296,7 @@ async fn rights_that_nothing_needs_any_more_are_found_by_the_next_operator() {
 
 /// No watch tells of a Secret without the label.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_login_that_lost_its_label_while_no_operator_was_there_is_let_go() {
+async fn a_login_that_lost_its_label_while_no_operator_ran_is_released() {
     let scene = Scene::new("unlabelled").await;
     let operator = scene.operator().await;
     scene.issue("orders", json!({})).await;

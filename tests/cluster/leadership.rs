@@ -104,7 +104,7 @@ async fn all_publish(scene: &Scene, count: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_three_replicas_one_works_and_another_takes_over_when_it_dies_or_stops() {
+async fn one_of_three_replicas_works_and_another_takes_over_when_it_dies_or_stops() {
     let control_plane = ControlPlane::start(ControlPlaneOptions::default()).await.unwrap();
     install_crds(&control_plane.client().await.unwrap()).await;
     let scene = Scene::on(control_plane.cluster(), "replicas").await;
@@ -160,7 +160,7 @@ async fn of_three_replicas_one_works_and_another_takes_over_when_it_dies_or_stop
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_outage_is_told_and_waited_out() {
+async fn an_outage_is_reported_and_waited_out() {
     let mut control_plane = ControlPlane::start(ControlPlaneOptions::default()).await.unwrap();
     let scene = {
         install_crds(&control_plane.client().await.unwrap()).await;
@@ -198,7 +198,7 @@ async fn an_outage_is_told_and_waited_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_its_definitions_it_says_so_and_waits_for_them() {
+async fn without_its_crds_it_reports_it_and_waits() {
     let control_plane = ControlPlane::start(ControlPlaneOptions::default()).await.unwrap();
     let client = control_plane.client().await.unwrap();
     let home = new_namespace(&client, "undefined").await;
@@ -216,7 +216,7 @@ async fn without_its_definitions_it_says_so_and_waits_for_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_has_lost_the_lease_changes_nothing_at_the_provider_any_more() {
+async fn an_operator_that_lost_the_lease_changes_nothing_at_the_provider() {
     let scene = Scene::new("deposed").await;
     let identity = "first".to_owned();
     let operator = scene

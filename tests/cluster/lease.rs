@@ -62,7 +62,7 @@ fn reads_lease(request: &Request<Body>) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_asked_for_before_the_lease_was_lost_is_written_down_after_it() {
+async fn the_response_to_a_request_from_before_the_loss_of_the_lease_is_stored() {
     let scene = Scene::new("lost-amid").await;
     let gate = scene.provider.faults().gate_after(Operation::Create);
     let operator = leader(&scene).await;
@@ -96,7 +96,7 @@ async fn assert_not_sent(scene: &Scene) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_loses_the_lease_between_intent_and_call_writes_down_that_nothing_was_sent() {
+async fn an_operator_that_loses_the_lease_before_the_call_records_that_nothing_was_sent() {
     let scene = Scene::new("lost-before").await;
     let operator = leader(&scene).await;
     let release = held_before_the_call(&scene, &operator).await;
@@ -162,7 +162,7 @@ async fn a_stop_waits_for_a_create_but_not_for_what_can_be_repeated() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_call_is_not_made_too_late_because_reading_the_lease_took_long() {
+async fn a_slow_read_of_the_lease_does_not_lead_to_a_late_call() {
     let scene = Scene::new("late-lease").await;
     let operator = leader(&scene).await;
     let release = held_before_the_call(&scene, &operator).await;
@@ -190,7 +190,7 @@ async fn a_call_is_not_made_too_late_because_reading_the_lease_took_long() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_single_replica_whose_lease_is_deleted_makes_it_anew_and_goes_on() {
+async fn a_single_replica_recreates_its_deleted_lease_and_continues() {
     let scene = Scene::new("lease-deleted").await;
     let operator = leader(&scene).await;
     let uid = async || scene.api::<Lease>().get_opt(LEASE).await.unwrap().and_then(|it| it.metadata.uid);

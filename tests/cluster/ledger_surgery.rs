@@ -31,7 +31,7 @@ impl Scene {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_ledger_that_a_user_deletes_is_made_anew_whenever_the_power_goes() {
+async fn a_ledger_that_a_user_deletes_is_recreated_after_a_crash_at_any_call() {
     let scene = Scene::new("ledger-deleted").await;
     let operator = scene.operator().await;
     scene.issue("orders", json!({ "lifetime": "720h" })).await;
@@ -80,7 +80,7 @@ async fn a_ledger_that_a_user_deletes_is_made_anew_whenever_the_power_goes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_ledger_that_is_lost_for_good_is_put_together_again_and_mints_nothing() {
+async fn a_lost_ledger_is_rebuilt_and_mints_nothing() {
     let scene = Scene::new("ledger-lost").await;
     let operator = scene.operator().await;
     scene.issue("orders", json!({ "lifetime": "720h" })).await;
@@ -104,7 +104,7 @@ async fn a_ledger_that_is_lost_for_good_is_put_together_again_and_mints_nothing(
 
 /// The spec names another provider by then; status tells where each was made.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_lost_ledger_listed_is_revoked_where_it_was_made() {
+async fn credentials_of_a_lost_ledger_are_revoked_at_their_own_provider() {
     let scene = Scene::new("lost-moved").await;
     let other = scene.another_account("elsewhere").await;
     let operator = scene.operator().await;
@@ -130,7 +130,7 @@ async fn what_a_lost_ledger_listed_is_revoked_where_it_was_made() {
 
 /// Only status still lists the credential then, so status has to stay until it can be revoked.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_ledger_and_a_target_that_are_lost_while_the_provider_cannot_be_used_leave_nothing_behind() {
+async fn the_loss_of_ledger_and_target_during_an_outage_leaves_no_credential_behind() {
     let scene = Scene::new("all-lost").await;
     let operator = scene.operator().await;
     scene.issue("orders", json!({ "lifetime": "720h" })).await;
@@ -153,7 +153,7 @@ async fn a_ledger_and_a_target_that_are_lost_while_the_provider_cannot_be_used_l
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_the_seals_key_a_ledger_says_so_and_is_put_together_when_a_person_deletes_it() {
+async fn without_its_sealing_key_a_ledger_is_reported_and_rebuilt_once_a_person_deletes_it() {
     let scene = Scene::new("seal-lost").await;
     let operator = scene.operator().await;
     scene.issue("orders", json!({ "lifetime": "720h" })).await;
@@ -181,7 +181,7 @@ async fn without_the_seals_key_a_ledger_says_so_and_is_put_together_when_a_perso
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_new_sealing_key_takes_over_everything_and_then_the_one_before_can_go() {
+async fn a_new_sealing_key_seals_everything_again_so_that_the_previous_one_can_be_deleted() {
     let scene = Scene::new("seal-new").await;
     let operator = scene.operator().await;
     for name in ["orders", "paused"] {
@@ -234,7 +234,7 @@ async fn a_new_sealing_key_takes_over_everything_and_then_the_one_before_can_go(
 
 /// The attempts of a tenant who may edit Secrets.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_ledger_that_a_tenant_edits_is_not_acted_on() {
+async fn a_ledger_that_a_tenant_edits_is_not_used() {
     let scene = Scene::new("ledger-edited").await;
     let operator = scene.operator().await;
     scene.issue("victim", json!({ "lifetime": "720h" })).await;

@@ -63,7 +63,7 @@ async fn a_credential_is_replaced_in_time_and_the_old_one_works_until_its_overla
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn renew_before_and_overlap_are_honoured_and_read_afresh() {
+async fn changes_of_renew_before_and_overlap_take_effect() {
     let scene = Scene::new("pace").await;
     let operator = scene.operator().await;
     let spec = |overlap: &str| json!({ "lifetime": "720h", "rotation": { "renewBefore": "100h", "overlap": overlap } });

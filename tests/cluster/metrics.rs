@@ -178,7 +178,7 @@ fn assert_nothing_is_told(scene: &Scene, served: &Served) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn metrics_of_what_is_gone_are_gone() {
+async fn metrics_of_deleted_objects_are_removed() {
     let scene = Scene::new("metrics-gone").await;
     let operator = scene.operator().await;
     let before = series(&Served::by(&scene, &operator));
@@ -213,7 +213,7 @@ fn series(served: &Served) -> BTreeSet<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn metrics_tell_of_a_lost_answer_and_after_a_restart_of_what_is_so() {
+async fn metrics_count_a_lost_response_and_show_the_state_after_a_restart() {
     let scene = Scene::new("metrics-lost").await;
     let operator = scene.operator().await;
     scene.provider.faults().set_listing_lag(Duration::from_secs(60));

@@ -97,12 +97,12 @@ async fn nobody_is_kept_waiting(scene: &Scene, streaming_lists: bool) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_object_that_cannot_be_decoded_keeps_nobody_waiting_in_streamed_lists() {
+async fn an_undecodable_object_delays_no_other_in_streamed_lists() {
     nobody_is_kept_waiting(&Scene::new("poison-streamed").await, true).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_object_that_cannot_be_decoded_keeps_nobody_waiting_in_paged_lists() {
+async fn an_undecodable_object_delays_no_other_in_paged_lists() {
     nobody_is_kept_waiting(&Scene::new("poison-paged").await, false).await;
 }
 

@@ -38,7 +38,7 @@ impl Scene {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_login_full_of_other_things_keeps_no_deletion_waiting() {
+async fn a_login_full_of_other_keys_delays_no_deletion() {
     let scene = Scene::new("full-login").await;
     let secret = scene.secret("spreetail-admin").await.unwrap();
     let room = 1024 * 1024 - secret.data.unwrap().values().map(|it| it.0.len()).sum::<usize>() - 100;
@@ -65,7 +65,7 @@ async fn a_login_full_of_other_things_keeps_no_deletion_waiting() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_record_ends_a_month_after_its_provider_and_its_namespace_have_gone() {
+async fn a_record_ends_a_month_after_its_provider_and_its_namespace_were_deleted() {
     let scene = Scene::new("forgotten").await;
     scene.put_record("of-nobody", "a-namespace-that-is-gone").await;
     let namespace = scene.namespace.clone();
@@ -83,7 +83,7 @@ async fn a_record_ends_a_month_after_its_provider_and_its_namespace_have_gone() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_namespace_has_so_many_records_and_one_that_counts_the_rest() {
+async fn a_namespace_has_a_limited_number_of_records_and_one_that_counts_the_rest() {
     let scene = Scene::new("many-records").await;
     let namespace = scene.namespace.clone();
     for number in 0..500 {

@@ -7,7 +7,7 @@ use crate::stage::{hours, minutes};
 use crate::support::Scene;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_login_that_is_refused_is_said_and_a_corrected_one_heals() {
+async fn a_refused_login_is_reported_and_a_corrected_one_ends_the_failure() {
     let scene = Scene::new("login").await;
     let right = scene.provider.login().client_secret.clone();
     scene.merge_secret("spreetail-admin", json!({ "stringData": { "client_secret": "wrong" } })).await;
@@ -23,7 +23,7 @@ async fn a_login_that_is_refused_is_said_and_a_corrected_one_heals() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_login_that_is_changed_later_is_taken_up_and_nothing_is_minted_for_it() {
+async fn a_changed_login_is_used_without_a_mint() {
     let scene = Scene::new("login-changed").await;
     let operator = scene.operator().await;
     scene.issue("orders", json!({ "lifetime": "720h" })).await;
@@ -62,7 +62,7 @@ async fn a_credential_that_was_deleted_at_the_provider_is_found_dead_within_hour
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_credential_that_expired_while_the_provider_was_down_is_said_and_replaced_afterwards() {
+async fn a_credential_that_expired_while_the_provider_was_down_is_reported_and_replaced_afterwards() {
     let scene = Scene::new("expired").await;
     let operator = scene.operator().await;
     scene.issue("orders", json!({ "lifetime": "720h" })).await;

@@ -96,7 +96,7 @@ async fn corrected_registration_metadata_are_tried_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_workloads_are_told_follows_the_provider_without_a_new_credential() {
+async fn published_settings_follow_the_provider_without_a_new_credential() {
     let scene = Scene::new("follows").await;
     let server = OidcServer::start(OidcOptions::default()).await.unwrap();
     let block = json!({
@@ -120,7 +120,7 @@ async fn what_workloads_are_told_follows_the_provider_without_a_new_credential()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_endpoint_that_moves_is_told_to_workloads_by_the_next_probe() {
+async fn a_moved_token_endpoint_is_published_after_the_next_probe() {
     let scene = Scene::new("moves").await;
     let (server, _serving) = awkward::start().await.unwrap();
     let issuer = awkward::locked(&server).origin.clone();

@@ -39,7 +39,7 @@ async fn allow_no_more_secrets(scene: &Scene) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_object_that_a_quota_keeps_from_its_credential_says_so_and_gets_it_once_there_is_room() {
+async fn an_object_without_a_credential_because_of_a_quota_reports_it_and_gets_one_once_there_is_room() {
     let scene = Scene::new("quota").await;
     let operator = scene.operator().await;
     scene.rest(&operator).await;
@@ -112,7 +112,7 @@ fn status_writes(operator: &Running) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_operators_that_know_other_times_do_not_write_status_in_turn_without_a_pause() {
+async fn two_operators_with_different_times_do_not_overwrite_status_in_a_loop() {
     let scene = Scene::new("in-turn").await;
     scene.provider.stop().await;
     let one = scene.operator().await;
@@ -132,7 +132,7 @@ async fn two_operators_that_know_other_times_do_not_write_status_in_turn_without
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_ledger_that_another_finalizer_holds_is_let_go_once_and_made_anew_when_it_is_gone() {
+async fn a_ledger_with_a_foreign_finalizer_is_released_once_and_recreated_when_it_is_gone() {
     let scene = Scene::new("held-ledger").await;
     let operator = scene.operator().await;
     scene.issue("orders", json!({})).await;

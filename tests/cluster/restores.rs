@@ -98,7 +98,7 @@ impl Scene {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f31_a_restore_mints_nothing_and_leftovers_go_when_a_new_one_has_taken_over() {
+async fn f31_a_restore_mints_nothing_and_leftovers_are_revoked_after_the_next_issue() {
     let scene = Scene::new("restore").await;
     let operator = scene.operator().await;
     scene.issue("orders", json!({ "lifetime": "2160h" })).await;
@@ -192,7 +192,7 @@ async fn a_restore_without_the_target_renders_it_again_and_mints_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_old_ledger_under_a_newer_target_does_not_take_the_target_back() {
+async fn an_old_ledger_does_not_overwrite_a_newer_target() {
     let scene = Scene::new("rolled-back").await;
     let operator = scene.operator().await;
     scene.issue("orders", json!({ "lifetime": "720h" })).await;
@@ -251,7 +251,7 @@ async fn a_ledger_of_another_cluster_is_borrowed_until_its_renewal_and_then_left
 
 /// The other cluster's own backups list what it borrowed, too.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_borrowed_stays_borrowed_when_its_ledger_is_restored_in_turn() {
+async fn a_borrowed_credential_stays_borrowed_when_its_ledger_is_restored_again() {
     let scene = Scene::new("borrowed-twice").await;
     let operator = scene.operator().await;
     scene.issue("orders", json!({ "lifetime": "720h" })).await;
@@ -278,7 +278,7 @@ async fn what_was_borrowed_stays_borrowed_when_its_ledger_is_restored_in_turn() 
 
 /// Nothing tells any more whose it is.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_only_a_restored_secret_holds_is_used_and_never_revoked() {
+async fn a_credential_known_only_from_a_restored_secret_is_used_and_never_revoked() {
     let scene = Scene::new("borrowed-bare").await;
     let operator = scene.operator().await;
     scene.issue("orders", json!({ "lifetime": "720h" })).await;
@@ -295,7 +295,7 @@ async fn what_only_a_restored_secret_holds_is_used_and_never_revoked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_borrowed_is_ours_when_a_person_claims_it() {
+async fn a_borrowed_credential_is_adopted_when_a_person_claims_it() {
     let scene = Scene::new("claimed").await;
     let operator = scene.operator().await;
     scene.issue("orders", json!({ "lifetime": "720h" })).await;
@@ -319,7 +319,7 @@ async fn what_was_borrowed_is_ours_when_a_person_claims_it() {
 /// A cluster that was rolled back, and one of which a clone is at work, look the same: somebody has
 /// made credentials under our tag that the ledger never asked for.
 #[tokio::test(flavor = "multi_thread")]
-async fn where_two_clusters_use_one_identity_neither_mints_nor_revokes_until_a_person_claims_it() {
+async fn two_clusters_with_one_identity_neither_mint_nor_revoke_until_a_person_claims_it() {
     let scene = Scene::new("clash").await;
     let operator = scene.operator().await;
     scene.issue("orders", json!({ "lifetime": "720h" })).await;

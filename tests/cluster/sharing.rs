@@ -29,7 +29,7 @@ fn shared(scene: &Scene, more: Value) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_namespace_is_let_in_by_its_labels_and_what_it_has_outlives_them() {
+async fn a_namespace_is_allowed_by_its_labels_and_its_credentials_outlive_them() {
     let scene = Scene::new("labelled").await;
     let operator = scene.operator_as(|_, options| options.cluster_providers = true).await;
     share(&scene, json!({ "namespaces": { "selector": { "matchLabels": { "plan": "paid" } } } })).await;

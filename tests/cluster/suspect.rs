@@ -35,7 +35,7 @@ async fn waits_for_the_provider(scene: &Scene, operator: &Running, reason: &str)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_provider_that_was_made_anew_for_another_account_is_asked_for_nothing_and_told_nothing() {
+async fn a_provider_recreated_for_another_account_gets_no_request_and_no_old_credential() {
     let scene = Scene::new("another-account").await;
     let operator = scene.operator().await;
     scene.issue("orders", json!({ "lifetime": "720h", "rotation": { "overlap": "2h" } })).await;

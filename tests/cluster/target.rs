@@ -31,7 +31,7 @@ async fn a_deleted_secret_is_restored_without_a_mint_whether_the_provider_answer
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_edited_secret_is_put_right_and_what_others_added_to_its_metadata_stays() {
+async fn an_edited_secret_is_restored_and_metadata_of_others_stays() {
     let scene = Scene::new("edited").await;
     let operator = scene.operator().await;
     let output = json!({ "labels": { "app": "orders" }, "annotations": { "example.com/team": "shop" } });
@@ -96,7 +96,7 @@ async fn an_edited_secret_is_put_right_and_what_others_added_to_its_metadata_sta
 
 /// Credwright restores the Secret after each foreign write, with growing pauses.
 #[tokio::test(flavor = "multi_thread")]
-async fn f21_a_secret_that_another_writes_all_the_time_is_put_right_ever_more_seldom() {
+async fn f21_a_secret_that_another_writer_keeps_changing_is_restored_with_growing_pauses() {
     let scene = Scene::new("contested").await;
     let operator = scene.operator().await;
     scene.issue("orders", json!({ "lifetime": "720h" })).await;
@@ -122,7 +122,7 @@ async fn f21_a_secret_that_another_writes_all_the_time_is_put_right_ever_more_se
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_renamed_secret_is_there_at_once_and_the_old_one_stays_for_the_overlap() {
+async fn a_renamed_secret_exists_at_once_and_the_old_one_stays_for_the_overlap() {
     let scene = Scene::new("rename").await;
     let operator = scene.operator().await;
     scene.issue("orders", json!({ "lifetime": "720h" })).await;
@@ -202,7 +202,7 @@ async fn keys_templates_labels_and_annotations_are_rendered_again_without_a_mint
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_template_that_fails_says_so_and_leaves_the_secret_as_it_was() {
+async fn a_failing_template_is_reported_and_leaves_the_secret_unchanged() {
     let scene = Scene::new("template").await;
     let operator = scene.operator().await;
     let spec =

@@ -10,7 +10,7 @@ async fn put_foreign(scene: &Scene, name: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_secret_of_someone_else_is_never_overwritten_and_nothing_is_minted_before_it_is_gone() {
+async fn a_secret_of_another_owner_is_never_overwritten_and_nothing_is_minted_before_it_is_gone() {
     let scene = Scene::new("foreign").await;
     put_foreign(&scene, "orders").await;
     let operator = scene.operator().await;
@@ -27,7 +27,7 @@ async fn a_secret_of_someone_else_is_never_overwritten_and_nothing_is_minted_bef
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn renaming_onto_a_secret_of_someone_else_keeps_the_old_one_until_that_is_gone() {
+async fn renaming_to_a_secret_of_another_owner_keeps_the_old_one_until_that_is_gone() {
     let scene = Scene::new("foreign-rename").await;
     put_foreign(&scene, "taken").await;
     let operator = scene.operator().await;

@@ -294,7 +294,7 @@ fn attempts(tenants: &Tenants, full_name: &str) -> Vec<Attempt> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f37_nothing_that_a_tenant_writes_reaches_what_is_another_tenants() {
+async fn f37_no_object_of_a_tenant_reaches_an_object_of_another_tenant() {
     let tenants = Tenants::new().await;
     let (victim, thief) = (&tenants.victim, &tenants.thief);
     victim

@@ -14,7 +14,7 @@ const OBJECTS: usize = 15;
 /// The default limits are 5 requests a second. The clock stands still: an account that is paused
 /// for longer stays so.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_provider_that_lets_three_a_second_pass_issues_fifteen_objects_without_a_pause_of_its_account() {
+async fn a_provider_with_a_low_rate_limit_serves_fifteen_objects_without_a_pause_of_its_account() {
     for retry_after in [RetryAfter::Seconds(1), RetryAfter::Absent] {
         let scene = Scene::new("throttled").await;
         scene

@@ -26,7 +26,7 @@ async fn replaced(scene: &Scene, code: u16) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_deleted_is_said_until_a_person_has_removed_it() {
+async fn a_credential_that_cannot_be_deleted_is_reported_until_a_person_has_removed_it() {
     for code in [403, 404, 405] {
         let scene = Scene::new("undeletable").await;
         let operator = scene.operator().await;
@@ -48,7 +48,7 @@ async fn what_cannot_be_deleted_is_said_until_a_person_has_removed_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_deleted_holds_back_nobody_else_at_its_account() {
+async fn a_credential_that_cannot_be_deleted_delays_no_other_at_its_account() {
     let scene = Scene::new("others").await;
     let operator = scene.operator().await;
     replaced(&scene, 500).await;

@@ -25,7 +25,7 @@ async fn detach(kubeconfig: &Path, namespace: &str) -> Output {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_detached_stays_and_is_taken_up_again_without_a_mint() {
+async fn detached_objects_stay_and_are_resumed_without_a_mint() {
     let scene = Scene::new("detached").await;
     let kubeconfig = controlplane::shared().await.unwrap().kubeconfig();
     let operator = scene.operator().await;
@@ -73,7 +73,7 @@ async fn what_is_detached_stays_and_is_taken_up_again_without_a_mint() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn detaching_beside_an_operator_that_runs_says_so() {
+async fn detaching_beside_a_running_operator_is_reported() {
     let scene = Scene::new("detached-beside").await;
     let operator = scene.operator().await;
     scene.issue("orders", json!({ "lifetime": "720h" })).await;
@@ -110,7 +110,7 @@ async fn foreground_deletion_revokes_and_orphaning_retains() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn deleting_the_definitions_retains_every_credential_and_hangs_nowhere() {
+async fn deletion_of_the_crds_retains_every_credential_and_does_not_hang() {
     let control_plane = ControlPlane::start(ControlPlaneOptions::default()).await.unwrap();
     let client = control_plane.client().await.unwrap();
     install_crds(&client).await;

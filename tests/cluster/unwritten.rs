@@ -32,7 +32,7 @@ fn unwritten(operator: &Running) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_that_its_ledger_refuses_is_revoked_and_others_go_on() {
+async fn a_response_that_its_ledger_cannot_store_is_revoked_and_others_continue() {
     let scene = Scene::new("refused-answer").await;
     let operator = one_at_a_time(&scene).await;
     let gate = scene.provider.faults().gate_after(Operation::Create);
@@ -50,7 +50,7 @@ async fn an_answer_that_its_ledger_refuses_is_revoked_and_others_go_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_that_waits_for_the_api_server_leaves_its_slot_and_is_written_in_the_end() {
+async fn a_response_that_waits_for_the_api_server_leaves_its_slot_and_is_stored_in_the_end() {
     let scene = Scene::new("late-answer").await;
     let operator = one_at_a_time(&scene).await;
     operator
@@ -68,7 +68,7 @@ async fn an_answer_that_waits_for_the_api_server_leaves_its_slot_and_is_written_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_panic_between_an_answer_and_its_record_leaves_nothing_behind() {
+async fn a_panic_between_response_and_ledger_leaves_nothing_behind() {
     let scene = Scene::new("panic-before-record").await;
     let operator = scene.operator().await;
     let struck = Arc::new(AtomicBool::new(false));

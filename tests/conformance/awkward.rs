@@ -29,7 +29,7 @@ fn request() -> CreateRequest {
 }
 
 #[tokio::test]
-async fn what_one_document_of_metadata_lacks_is_taken_from_the_other() -> Result<()> {
+async fn members_that_one_document_of_metadata_lacks_are_taken_from_the_other() -> Result<()> {
     let (server, _serving) = start().await?;
     for first in [
         json!({ "registration_endpoint": null }),

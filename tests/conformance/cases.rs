@@ -16,7 +16,7 @@ fn failed<T>(result: Result<T, Failure>) -> Result<Failure> {
     result.err().context("it did not fail")
 }
 
-pub(crate) async fn what_was_created_is_found_by_its_name(subject: Subject) -> Result<()> {
+pub(crate) async fn a_created_credential_is_found_by_its_name(subject: Subject) -> Result<()> {
     let request = subject.request();
     let issued = subject.provider.created(&request).await.map_err(shown)?;
     subject.provider.created(&subject.request()).await.map_err(shown)?;
@@ -44,7 +44,9 @@ pub(crate) async fn what_was_created_is_accepted(subject: Subject) -> Result<()>
     Ok(())
 }
 
-pub(crate) async fn what_was_revoked_is_refused_and_revoking_twice_is_fine(subject: Subject) -> Result<()> {
+pub(crate) async fn a_revoked_credential_is_refused_and_revoking_twice_is_fine(
+    subject: Subject,
+) -> Result<()> {
     let request = subject.request();
     let issued = subject.provider.created(&request).await.map_err(shown)?;
     let target = target(&issued);
@@ -294,7 +296,7 @@ pub(crate) async fn a_torn_token_request_is_sent_again(subject: Subject) -> Resu
     Ok(())
 }
 
-pub(crate) async fn what_revokes_is_not_sent_twice(subject: Subject) -> Result<()> {
+pub(crate) async fn a_revocation_is_not_sent_twice(subject: Subject) -> Result<()> {
     let issued = subject.issue(&subject.request()).await?;
     subject.faults().next(Operation::Delete, Fault::LostAnswer);
     let failure = failed(subject.provider.revoke(&target(&issued)).await)?;

@@ -73,7 +73,7 @@ async fn a_workload_gets_all_that_it_needs() -> Result<()> {
 }
 
 #[tokio::test]
-async fn whatever_the_login_of_a_create_does_nothing_was_made() -> Result<()> {
+async fn a_failed_login_of_a_create_means_that_nothing_was_created() -> Result<()> {
     let subject = start().await?;
     for (fault, kind) in [
         (Fault::LostAnswer, FailureKind::Unavailable),
@@ -167,7 +167,7 @@ async fn a_first_step_that_cannot_be_taken_back_is_ambiguous() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_a_crash_between_the_two_steps_leaves_behind_is_found_and_revoked() -> Result<()> {
+async fn leftovers_of_a_crash_between_the_two_steps_are_found_and_revoked() -> Result<()> {
     let subject = start().await?;
     let gate = subject.faults().gate_before(Operation::Exchange);
     let request = subject.request();
@@ -217,7 +217,7 @@ async fn an_identity_providers_token_logs_in_too() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_login_that_may_not_make_tokens_is_told_what_it_lacks() -> Result<()> {
+async fn the_right_that_a_login_lacks_for_tokens_is_named() -> Result<()> {
     let subject = start_with(|options| options.may_manage_tokens = false, |_| {}).await?;
     subject.provider.probe().await.map_err(shown)?;
     let failure = refused(&subject).await?;
@@ -274,7 +274,7 @@ async fn the_providers_own_organization_has_other_paths() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_is_missing_is_told_from_what_is_forbidden() -> Result<()> {
+async fn a_missing_object_is_told_from_a_forbidden_one() -> Result<()> {
     let subject = start().await?;
     let issued = created(&subject).await?;
     for code in [403, 404] {
@@ -367,7 +367,7 @@ async fn a_delete_that_is_a_task_is_watched_to_its_end() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_task_of_another_server_is_not_looked_at() -> Result<()> {
+async fn a_task_of_another_server_is_not_read() -> Result<()> {
     let (subject, elsewhere) = (start().await?, start().await?);
     let issued = created(&subject).await?;
     let base = elsewhere.simulator.base_url();

@@ -149,7 +149,7 @@ async fn a_verdict_is_about_the_pair_and_not_about_the_request() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_client_that_may_not_manage_clients_is_told_what_to_do() -> Result<()> {
+async fn a_client_that_may_not_manage_clients_is_reported_with_the_steps() -> Result<()> {
     let subject = start(|it| it.manage_by_client_credentials = false, |_| {}).await?;
     subject.provider.probe().await.map_err(shown)?;
     let words = "this login may not manage API clients: ";
@@ -365,7 +365,7 @@ async fn a_list_that_never_ends_is_a_failure() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_is_missing_though_it_is_enabled_is_explained() -> Result<()> {
+async fn a_call_that_is_enabled_and_missing_is_explained() -> Result<()> {
     for missing in [StatusCode::NOT_FOUND, StatusCode::METHOD_NOT_ALLOWED] {
         let change = |options: &mut Options| {
             options.no_list = Some(missing);

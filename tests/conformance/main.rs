@@ -79,9 +79,9 @@ macro_rules! conformance {
 }
 
 conformance! {
-    what_was_created_is_found_by_its_name needs LIST,
+    a_created_credential_is_found_by_its_name needs LIST,
     what_was_created_is_accepted needs VERIFY,
-    what_was_revoked_is_refused_and_revoking_twice_is_fine needs REVOKE,
+    a_revoked_credential_is_refused_and_revoking_twice_is_fine needs REVOKE,
     the_login_is_probed needs NOTHING,
     a_wrong_login_is_refused needs CREATE,
     a_429_is_obeyed_with_its_delay needs VERIFY,
@@ -96,7 +96,7 @@ conformance! {
     an_endless_answer_ends needs VERIFY,
     what_is_no_answer_proves_nothing_of_a_pair needs VERIFY,
     a_torn_token_request_is_sent_again needs VERIFY,
-    what_revokes_is_not_sent_twice needs REVOKE,
+    a_revocation_is_not_sent_twice needs REVOKE,
     no_failure_shows_a_secret needs VERIFY,
     an_answer_longer_than_any_credential_is_malformed needs CREATE,
     an_endless_list_is_malformed needs LIST,
@@ -118,15 +118,15 @@ async fn every_driver_does_what_its_capabilities_do_not_exclude() -> anyhow::Res
         }
     }
     insta::assert_snapshot!(table.join("\n"), @"
-    OauthRegistration has not a list: what_was_created_is_found_by_its_name, a_create_whose_answer_is_lost_is_found, an_endless_list_is_malformed
+    OauthRegistration has not a list: a_created_credential_is_found_by_its_name, a_create_whose_answer_is_lost_is_found, an_endless_list_is_malformed
     CloudConnexa has not creation by API: a_wrong_login_is_refused, a_create_whose_answer_is_lost_is_ambiguous, an_answer_that_cannot_be_read_is_malformed, a_refused_create_makes_nothing, a_create_that_is_never_sent_is_not_ambiguous, a_redirect_is_not_followed, an_answer_longer_than_any_credential_is_malformed
-    CloudConnexa has not a list: what_was_created_is_found_by_its_name, a_create_whose_answer_is_lost_is_found, an_endless_list_is_malformed
-    CloudConnexa has not revocation: what_was_revoked_is_refused_and_revoking_twice_is_fine, what_revokes_is_not_sent_twice
+    CloudConnexa has not a list: a_created_credential_is_found_by_its_name, a_create_whose_answer_is_lost_is_found, an_endless_list_is_malformed
+    CloudConnexa has not revocation: a_revoked_credential_is_refused_and_revoking_twice_is_fine, a_revocation_is_not_sent_twice
     VonageContactCenter has not creation by API: a_wrong_login_is_refused, a_create_whose_answer_is_lost_is_ambiguous, an_answer_that_cannot_be_read_is_malformed, a_refused_create_makes_nothing, a_create_that_is_never_sent_is_not_ambiguous, a_redirect_is_not_followed, an_answer_longer_than_any_credential_is_malformed
-    VonageContactCenter has not a list: what_was_created_is_found_by_its_name, a_create_whose_answer_is_lost_is_found, an_endless_list_is_malformed
-    VonageContactCenter has not revocation: what_was_revoked_is_refused_and_revoking_twice_is_fine, what_revokes_is_not_sent_twice
-    ExpereoWithoutListAndDelete has not a list: what_was_created_is_found_by_its_name, a_create_whose_answer_is_lost_is_found, an_endless_list_is_malformed
-    ExpereoWithoutListAndDelete has not revocation: what_was_revoked_is_refused_and_revoking_twice_is_fine, what_revokes_is_not_sent_twice
+    VonageContactCenter has not a list: a_created_credential_is_found_by_its_name, a_create_whose_answer_is_lost_is_found, an_endless_list_is_malformed
+    VonageContactCenter has not revocation: a_revoked_credential_is_refused_and_revoking_twice_is_fine, a_revocation_is_not_sent_twice
+    ExpereoWithoutListAndDelete has not a list: a_created_credential_is_found_by_its_name, a_create_whose_answer_is_lost_is_found, an_endless_list_is_malformed
+    ExpereoWithoutListAndDelete has not revocation: a_revoked_credential_is_refused_and_revoking_twice_is_fine, a_revocation_is_not_sent_twice
     ");
     Ok(())
 }

@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const LONGEST: usize = 1024;
 
 #[tokio::test]
-async fn whatever_a_provider_answers_no_driver_panics_or_believes_half_a_credential() -> anyhow::Result<()> {
+async fn no_response_makes_a_driver_panic_or_believe_half_a_credential() -> anyhow::Result<()> {
     let (rounds, seed) = (number("CREDWRIGHT_ROUNDS").unwrap_or(ROUNDS), first_seed());
     eprintln!("{rounds} rounds for each driver from seed {seed}");
     for driver in Driver::ALL {

@@ -38,7 +38,7 @@ async fn a_dead_access_token_is_replaced_and_the_create_made_once() -> Result<()
 }
 
 #[tokio::test]
-async fn whatever_the_token_call_of_a_create_does_nothing_was_made() -> Result<()> {
+async fn a_failed_token_call_of_a_create_means_that_nothing_was_created() -> Result<()> {
     let subject = start().await?;
     for (fault, kind) in [
         (Fault::LostAnswer, FailureKind::Unavailable),

@@ -48,7 +48,7 @@ impl Drop for Registry {
 }
 
 #[test]
-fn what_is_pushed_has_the_digest_that_it_was_built_with() {
+fn the_pushed_image_has_the_digest_of_the_build() {
     let registry = Registry::start();
     let repository = format!("{}/team/credwright", registry.address);
     let script = Path::new(ROOT).join("image/push.sh");

@@ -46,7 +46,7 @@ fn fields<'a>(schema: &'a Value, path: &str, found: &mut Vec<(String, &'a Value)
 }
 
 #[test]
-fn f38_no_field_of_a_definition_holds_a_secret() {
+fn f38_no_field_of_a_crd_holds_a_secret() {
     let mut suspects = BTreeSet::new();
     for definition in crds::all() {
         let definition = serde_json::to_value(&definition).unwrap();
@@ -71,7 +71,7 @@ fn f38_no_field_of_a_definition_holds_a_secret() {
 }
 
 #[test]
-fn f28_a_definition_has_one_version_that_is_stored_as_it_is_and_no_conversion() {
+fn f28_each_crd_has_one_stored_version_and_no_conversion() {
     for definition in crds::all() {
         let name = definition.metadata.name.unwrap();
         assert!(definition.spec.conversion.is_none(), "{name} is converted");

@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn anothers_is_taken_only_after_it_stayed_the_same_for_as_long_as_it_lasts() {
+    fn the_lease_of_another_is_taken_only_after_it_was_unchanged_for_its_duration() {
         let (mut seen, began) = (Seen::default(), Instant::now());
         let mut may = |renewed, after: u64| {
             let at = began + Duration::from_secs(after);
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_free_is_taken_and_what_is_kept_was_never_free() {
+    fn a_free_lease_is_taken_and_a_released_one_is_not_renewed() {
         let now = Instant::now();
         let mut seen = Seen::default();
         for free in [None, Some(Lease::default()), Some(lease("", 0)), Some(lease("me", 0))] {
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_renewal_changes_the_time_alone_and_a_change_of_hands_is_counted() {
+    fn a_renewal_changes_only_the_time_and_a_transition_is_counted() {
         let LeaseSpec { acquire_time, lease_transitions, .. } =
             with_our_name(LeaseSpec::default(), "me", LASTS, NOON);
         assert_eq!((acquire_time, lease_transitions), (Some(MicroTime(NOON)), Some(1)));

@@ -80,7 +80,7 @@ fn a_single_account_may_use_every_permit() {
 }
 
 #[test]
-fn the_last_quarter_is_for_those_that_have_nothing_running() {
+fn the_last_quarter_is_reserved_for_accounts_with_nothing_running() {
     let (busy, other) = (account("many", "a"), account("few", "a"));
     let stage = Stage::new(32, &[busy.clone(), other.clone()]);
     let held = stage.many("many", &busy, 40);
@@ -278,7 +278,7 @@ fn many_slow_accounts_do_not_keep_a_quick_one_waiting() {
 }
 
 #[test]
-fn a_parked_item_remembers_since_when() {
+fn a_parked_item_keeps_its_waiting_time() {
     let stage = Stage::new(8, &[shared()]);
     let _held = stage.asks(&item("shop", "held"), &shared(), Urgency::Ordinary, 1);
     let ask =

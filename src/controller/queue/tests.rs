@@ -32,7 +32,7 @@ fn items_come_in_order_and_providers_first() {
 }
 
 #[test]
-fn nothing_is_looked_at_twice_at_once_and_no_wake_is_lost() {
+fn no_item_is_reconciled_twice_at_once_and_no_wake_is_lost() {
     let queue = Queue::default();
     queue.wake(credential("a"));
     assert_eq!(queue.take(NOON), Some(credential("a")));
@@ -45,7 +45,7 @@ fn nothing_is_looked_at_twice_at_once_and_no_wake_is_lost() {
 }
 
 #[test]
-fn what_is_due_comes_when_it_is_due() {
+fn a_delayed_item_comes_when_it_is_due() {
     let queue = Queue::default();
     queue.wake(credential("a"));
     let item = queue.take(NOON).unwrap();
@@ -56,7 +56,7 @@ fn what_is_due_comes_when_it_is_due() {
 }
 
 #[test]
-fn a_later_look_replaces_an_earlier_plan_and_wake_by_only_brings_forward() {
+fn a_later_reconcile_replaces_the_planned_time_and_wake_by_only_brings_it_forward() {
     let queue = Queue::default();
     queue.wake_by(credential("a"), later(60));
     queue.wake_by(credential("a"), later(90));
@@ -101,7 +101,7 @@ fn items_that_fail_together_come_back_one_after_the_other() {
 }
 
 #[test]
-fn nothing_comes_back_before_the_api_server_wants_it() {
+fn no_item_is_retried_before_the_api_server_allows_it() {
     let queue = Queue::default();
     queue.wake(credential("a"));
     let item = queue.take(NOON).unwrap();

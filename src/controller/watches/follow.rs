@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_request_that_cannot_be_understood_is_a_refusal_of_streams() {
+    fn only_400_and_422_mean_that_lists_cannot_be_streamed() {
         let refused: Vec<_> = [400, 401, 403, 404, 410, 422, 429, 500, 503]
             .into_iter()
             .filter(|code| refuses_streams(&start_failed(*code)))

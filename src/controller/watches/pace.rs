@@ -61,7 +61,7 @@ mod tests {
     use crate::controller::watches::Watch;
 
     #[test]
-    fn each_watch_ends_its_requests_within_the_time_in_which_a_dead_one_has_to_be_noticed() {
+    fn each_watch_request_ends_before_a_dead_connection_has_to_be_noticed() {
         let lasts = |watch: &Scoped| paced(watcher::Config::default(), watch).timeout.unwrap();
         let of = |namespace: u32| (Watch::Secrets, Some(format!("shop-{namespace}")));
         let all: Vec<u32> = (0..100).map(|namespace| lasts(&of(namespace))).collect();
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_api_server_asks_for_is_obeyed_within_reason() {
+    fn the_wait_that_the_api_server_asks_for_is_limited() {
         let asks = |seconds: u32| {
             let status = json!({ "code": 429, "details": { "retryAfterSeconds": seconds } });
             asked_for(&serde_json::from_value(status).unwrap())

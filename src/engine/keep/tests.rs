@@ -21,7 +21,7 @@ fn attempts(error: impl Fn() -> EngineError) -> Option<u32> {
 }
 
 #[test]
-fn a_refusal_ends_after_a_few_attempts_and_trouble_never_does() {
+fn a_refused_write_is_given_up_after_a_few_attempts_and_an_outage_never() {
     for (code, reason) in
         [(403, "Forbidden"), (422, "Invalid"), (413, "RequestEntityTooLarge"), (400, "BadRequest")]
     {
@@ -47,7 +47,7 @@ fn a_refusal_ends_after_a_few_attempts_and_trouble_never_does() {
 }
 
 #[test]
-fn attempts_are_made_ever_less_often_and_not_all_at_the_same_time() {
+fn retries_back_off_with_jitter() {
     let after = |count| Attempts { count, ..Attempts::begin() }.pause();
     for (count, longest) in [(1, 500), (2, 1000), (5, 8000), (7, 30_000), (u32::MAX, 30_000)] {
         let longest = Duration::from_millis(longest);

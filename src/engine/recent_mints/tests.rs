@@ -34,7 +34,7 @@ fn the_list_fits_into_a_config_map_whatever_the_names_and_keeps_the_newest() {
 }
 
 #[tokio::test]
-async fn those_who_wait_at_the_same_time_are_written_together() {
+async fn concurrent_writes_are_combined() {
     let (gathered, writes, written) = (Gathered::default(), AtomicUsize::new(0), AtomicUsize::new(0));
     let delete = |object: usize| {
         gathered.write(vec![object], async |all| {

@@ -20,7 +20,7 @@ fn error(result: Result<Material, SealError>) -> Option<SealError> {
 }
 
 #[test]
-fn what_was_sealed_opens_in_its_place() {
+fn a_sealed_text_opens_in_its_place() {
     let sealed = sealer(1).seal(&material(), HERE).unwrap();
     let opened = sealer(1).open(&sealed, HERE).unwrap();
     assert_eq!(opened.get(3).unwrap().client_secret.expose_secret(), "s3cret+/=");
@@ -58,7 +58,7 @@ fn it_does_not_open_with_another_key_nor_when_a_bit_is_changed() {
 }
 
 #[test]
-fn nothing_of_it_shows() {
+fn a_sealed_text_shows_nothing_of_its_content() {
     let sealed = sealer(1).seal(&material(), HERE).unwrap();
     let shows = |needle: &[u8]| sealed.windows(needle.len()).any(|window| window == needle);
     assert!(!shows(b"s3cret") && !shows(b"handle"));
@@ -66,7 +66,7 @@ fn nothing_of_it_shows() {
 }
 
 #[test]
-fn the_secrets_of_what_is_over_are_forgotten() {
+fn the_secrets_of_ended_revisions_are_dropped() {
     let mut material = material();
     material.retain(|revision| revision == 4);
     assert!(material.get(3).is_none() && material.get(4).is_some());

@@ -18,7 +18,7 @@ fn sealer() -> Sealer {
 }
 
 #[test]
-fn only_what_is_newer_is_kept() {
+fn only_a_newer_version_is_kept() {
     let store = Store::default();
     assert!(store.put("orders", 5, 'a'));
     assert!(!store.put("orders", 5, 'b'), "the echo of a write is no news");
@@ -84,7 +84,7 @@ fn a_target_that_anyone_has_touched_is_not_intact() {
 }
 
 #[test]
-fn a_restore_that_takes_the_owner_away_leaves_a_target_intact() {
+fn a_restore_without_the_owner_leaves_a_target_intact() {
     let mut secret = target();
     secret.metadata.owner_references = None;
     secret.metadata.uid = Some("another".to_owned());
@@ -142,7 +142,7 @@ fn a_target_with_the_largest_metadata_takes_no_more_than_any_other() {
 }
 
 #[test]
-fn what_a_spec_asked_a_target_to_wear_is_compared_and_nothing_else_of_its_dress() {
+fn requested_labels_and_annotations_of_a_target_are_compared_and_no_others() {
     let output = |labels: serde_json::Value| -> crate::api::SecretOutput {
         serde_json::from_value(json!({ "labels": labels, "annotations": { "note": "n" } })).unwrap()
     };
@@ -171,7 +171,7 @@ fn credential(name: &str, uid: &str) -> std::sync::Arc<crate::api::ApiCredential
 
 /// A target may be seen before its object is, so the last ones are kept for it.
 #[test]
-fn targets_that_no_object_claims_have_an_end() {
+fn the_number_of_targets_without_an_object_is_limited() {
     let stores = Stores::default();
     let see = |name: &str, owner: &str, version: usize| {
         let mut secret = target();

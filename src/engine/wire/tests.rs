@@ -74,7 +74,7 @@ fn provider_spec() -> Value {
 }
 
 #[test]
-fn a_time_that_no_instant_here_can_be_hides_no_object_of_any_kind() {
+fn an_invalid_time_hides_no_object_of_any_kind() {
     let secret = json!({ "data": { "client_secret": CANARY }, "type": "Opaque" });
     let poisoned = object::<Secret>("poisoned", secret.clone()).to_string();
     for secret in beside_others::<Secret>(&poisoned, &object::<Secret>("well", secret)) {
@@ -102,7 +102,7 @@ fn a_time_that_no_instant_here_can_be_hides_no_object_of_any_kind() {
 }
 
 #[test]
-fn a_value_that_is_too_deep_or_too_large_is_that_objects_alone() {
+fn a_value_that_is_too_deep_or_too_large_affects_only_its_object() {
     let mut spec = provider_spec();
     spec["oauthRegistration"] = json!({ "issuer": "https://id.example.com", "metadata": { "m": "POISON" } });
     let object_of = |spec: &Value| object::<CredentialProvider>("poisoned", json!({ "spec": spec }));
@@ -121,7 +121,7 @@ fn a_value_that_is_too_deep_or_too_large_is_that_objects_alone() {
 }
 
 #[test]
-fn what_may_be_any_object_has_a_size_a_count_and_a_depth() {
+fn a_free_form_object_is_limited_in_size_count_and_depth() {
     let why = |metadata: Value| {
         let spec =
             json!({ "oauthRegistration": { "issuer": "https://id.example.com", "metadata": metadata } });
@@ -143,7 +143,7 @@ fn what_may_be_any_object_has_a_size_a_count_and_a_depth() {
 }
 
 #[test]
-fn of_the_metadata_of_our_objects_only_what_is_ours_is_kept() {
+fn only_our_own_metadata_of_our_objects_is_kept() {
     let mut whole = object::<ApiCredential>("orders", json!({ "spec": credential_spec() }));
     let large = "x".repeat(250_000);
     whole["metadata"]["annotations"] = json!({ "theirs": large, "credwright.dev/claim": "c" });
@@ -172,7 +172,7 @@ fn of_the_metadata_of_our_objects_only_what_is_ours_is_kept() {
 }
 
 #[test]
-fn what_cannot_be_read_of_a_status_is_left_out_and_the_rest_is_read() {
+fn unreadable_parts_of_a_status_are_skipped() {
     let status = json!({
         "clientId": "client", "revision": 5_000_000_000_u64, "expiresAt": "9999-12-31T23:59:59Z",
         "renewalTime": "2026-02-01T00:00:00Z",
@@ -189,7 +189,7 @@ fn what_cannot_be_read_of_a_status_is_left_out_and_the_rest_is_read() {
 }
 
 #[test]
-fn an_object_that_is_being_deleted_is_so_whatever_its_time_says() {
+fn a_terminating_object_is_recognised_whatever_its_time() {
     let mut secret = object::<Secret>("poisoned", json!({}));
     for (text, second) in [("9999-12-31T23:59:59Z", 0), ("2026-01-01T00:00:00Z", 1_767_225_600)] {
         secret["metadata"]["deletionTimestamp"] = json!(text);

@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_somebody_else_writes_in_turn_is_written_ever_more_seldom() {
+    fn a_contested_write_is_repeated_with_growing_pauses() {
         let mut now: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
         let (mut told, mut writes) = (None, Vec::new());
         let began = now;
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_new_is_written_at_once_and_the_pause_is_forgotten_when_it_has_been_calm() {
+    fn a_new_value_is_written_at_once_and_a_calm_time_resets_the_pause() {
         let now: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
         let told = Told { what: 7, again: 50, at: now };
         assert!(matches!(when(Some(told), 7, now), When::At(_)));

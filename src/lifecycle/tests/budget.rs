@@ -17,7 +17,7 @@ fn asked(by_all: &[i64], by_one: Option<&[i64]>) -> Asked {
 }
 
 #[test]
-fn there_is_room_until_the_limit_and_of_a_shared_provider_half_is_left_to_others() {
+fn a_budget_has_room_up_to_its_limit_and_a_namespace_leaves_half_to_the_others() {
     let rows: [(&str, Asked, Option<i64>, bool); 11] = [
         ("nothing yet", asked(&[], None), None, true),
         ("one below the limit", asked(&[50, 40, 30], None), None, true),
@@ -39,7 +39,7 @@ fn there_is_room_until_the_limit_and_of_a_shared_provider_half_is_left_to_others
 }
 
 #[test]
-fn the_limit_is_what_the_owner_says_or_twice_what_the_schedules_need() {
+fn the_limit_is_the_owners_or_twice_the_need_of_the_schedules() {
     let says = |mints| Limits { mints_per_hour: Some(mints), ..Limits::default() };
     assert_eq!(limit(None, 0), 100);
     assert_eq!(limit(None, 50 * MILLIONTHS), 100);
@@ -57,7 +57,7 @@ fn the_limit_is_what_the_owner_says_or_twice_what_the_schedules_need() {
 }
 
 #[test]
-fn limits_that_are_too_low_for_the_schedules_are_told_beforehand() {
+fn limits_that_are_too_low_for_the_schedules_are_reported_in_advance() {
     let limits =
         |mints, rate| Limits { mints_per_hour: mints, requests_per_second: rate, ..Limits::default() };
     let judged = |limits: Limits, needed: u64, usable| too_low(Some(&limits), needed * MILLIONTHS, usable);
@@ -84,7 +84,7 @@ fn without_room(scene: Scene) -> World {
 }
 
 #[test]
-fn what_can_wait_waits_for_room_and_what_ends_soon_does_not() {
+fn renewals_close_to_expiry_do_not_wait_for_the_budget() {
     let plan = decide(&without_room(a_credential()), noon());
     assert_eq!(in_words(&plan), "rest: MintBudget");
     let Wake::At(at) = rest_of(&plan).wake else { panic!("it is not looked at again") };
@@ -142,7 +142,7 @@ fn renewals_wait_for_the_budget_when_their_namespace_needs_more_than_its_share()
 }
 
 #[test]
-fn a_share_that_is_too_low_for_the_schedules_of_one_namespace_is_told_beforehand() {
+fn a_share_that_is_too_low_for_the_schedules_of_a_namespace_is_reported_in_advance() {
     let limits = Limits { mints_per_hour: Some(10), ..Limits::default() };
     let judged = |most: u64| share_too_low(Some(&limits), 6 * MILLIONTHS, Some(("shop", most * MILLIONTHS)));
     assert_eq!(judged(4), None);
@@ -155,7 +155,7 @@ fn a_share_that_is_too_low_for_the_schedules_of_one_namespace_is_told_beforehand
 }
 
 #[test]
-fn an_object_that_is_made_again_does_not_begin_anew() {
+fn recreating_an_object_does_not_reset_its_budget() {
     let again = |count: i64| {
         let mut world = a_credential().world();
         world.minted_before = (0..count).map(|it| noon() - minutes(it)).collect();

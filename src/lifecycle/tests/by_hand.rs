@@ -95,7 +95,7 @@ fn refused(scene: Scene, which: &str) -> Scene {
 }
 
 #[test]
-fn who_gave_a_pair_that_is_refused_is_told_what_else_it_can_mean() {
+fn the_message_about_a_refused_pair_lists_other_causes() {
     let world = refused(by_hand(), "a").holding(pair("a")).world();
     let plan = decide(&world, noon());
     assert_eq!(rest_of(&plan).reason, Reason::IntakeRefused);
@@ -104,7 +104,7 @@ fn who_gave_a_pair_that_is_refused_is_told_what_else_it_can_mean() {
 }
 
 #[test]
-fn a_person_is_asked_and_what_they_make_is_taken() {
+fn a_person_is_asked_and_their_pair_is_taken() {
     let at = |change: fn(&mut IntakePair)| {
         let mut it = pair("a");
         change(&mut it);
@@ -193,7 +193,7 @@ fn a_replacement_is_asked_for_in_time_and_taken_at_any_time() {
 }
 
 #[test]
-fn what_is_taken_says_when_it_ends() {
+fn a_taken_pair_has_its_end_of_life() {
     let taken = |change: fn(&mut IntakePair)| {
         let mut it = pair("a");
         change(&mut it);
@@ -210,7 +210,7 @@ fn what_is_taken_says_when_it_ends() {
 }
 
 #[test]
-fn what_a_person_learns_later_counts_from_then_on() {
+fn later_corrections_of_an_intake_count_from_then_on() {
     let scene = |change: fn(&mut IntakePair)| {
         let mut it = pair("a");
         change(&mut it);
@@ -254,7 +254,7 @@ fn the_instructions_leave_no_question_open() {
 }
 
 #[test]
-fn whoever_waits_for_a_person_is_told_so() {
+fn a_wait_for_a_person_is_reported() {
     let said = |scene: Scene, type_: ConditionType| {
         let object = scene.object.clone();
         let world = scene.world();
@@ -297,7 +297,7 @@ fn a_reminder_comes_daily_and_not_after_a_restart() {
 }
 
 #[test]
-fn a_pair_is_known_by_the_sealing_key_before_and_from_then_on_by_the_current_one() {
+fn a_pair_known_by_the_previous_sealing_key_is_then_known_by_the_current_one() {
     for state in [State::Issued, State::Revoked] {
         let mut scene = by_hand().taken("a", days(2)).published();
         scene.it().state = state;
@@ -330,7 +330,7 @@ fn being_asked_to_slow_down_for_one_credential_does_not_hold_up_the_others() {
 }
 
 #[test]
-fn what_came_back_to_life_is_no_longer_dead() {
+fn a_credential_that_is_accepted_again_is_not_dead() {
     let world = by_hand().taken("a", days(10)).published().refused(hours(2)).dead().world();
     let report = conclude(&world, &Step::Verify { revision: 1 }, &Outcome::Tried { accepted: true }, noon());
     let mut document = world.document().unwrap().clone();
@@ -345,7 +345,7 @@ fn what_came_back_to_life_is_no_longer_dead() {
 }
 
 #[test]
-fn what_a_provider_cannot_honour_is_named_with_the_provider() {
+fn a_field_that_a_provider_cannot_honour_is_named_with_the_provider() {
     let said = |scene: Scene| {
         let plan = decide(&scene.with_empty_intake().world(), noon());
         assert_eq!(rest_of(&plan).reason, Reason::InvalidForProvider, "{}", rest_of(&plan).message);
@@ -388,7 +388,7 @@ fn what_a_provider_cannot_honour_is_named_with_the_provider() {
 }
 
 #[test]
-fn an_untried_pair_is_published_and_never_tried() {
+fn an_unverified_pair_is_published_and_never_verified() {
     let skipped = || {
         by_hand().with_spec(|it| it.intake.as_mut().unwrap().verify = IntakeVerify::Skip).with_empty_intake()
     };

@@ -41,7 +41,7 @@ fn mint_of(scene: &mut Scene) -> Step {
 }
 
 #[test]
-fn what_was_made_and_cannot_be_used_is_told_and_not_asked_for_again_at_once() {
+fn an_unusable_credential_is_reported_and_not_requested_again_at_once() {
     let mut scene = a_credential().intended(seconds(0));
     let step = mint_of(&mut scene);
     let malformed =
@@ -133,7 +133,7 @@ fn a_call_that_came_too_late_was_never_made() {
 }
 
 #[test]
-fn what_cannot_be_looked_for_is_told_and_spaced() {
+fn a_failed_search_is_reported_and_backed_off() {
     let mut scene = a_credential().intended(seconds(0)).capable(|it| it.list = false);
     let step = mint_of(&mut scene);
     let (report, document) = after(scene, &step, &failed(FailureKind::Ambiguous));
@@ -155,7 +155,7 @@ fn found(name: &str, held_elsewhere: bool) -> Outcome {
 }
 
 #[test]
-fn a_lost_answer_is_settled() {
+fn a_lost_response_is_settled() {
     let step = Step::Settle { revision: 1 };
     let state = |scene: Scene, outcome: &Outcome| after(scene, &step, outcome).1.revisions[0].state;
     let ours = found("prod-orders-kwtag-1abcd", false);
@@ -171,7 +171,7 @@ fn a_lost_answer_is_settled() {
 type Change = fn(&mut Revision);
 
 #[test]
-fn a_list_that_does_not_show_what_works_proves_nothing() {
+fn a_list_without_a_working_credential_proves_nothing() {
     let tagged = |number: u32| format!("prod-orders-{}-{number}abcd", own_tag());
     let settled = |change: Change, listed: &str| {
         let scene = a_credential().issued(days(1)).published().unconfirmed(hours(1)).and(|it| {
@@ -199,7 +199,7 @@ fn a_list_that_does_not_show_what_works_proves_nothing() {
 }
 
 #[test]
-fn what_belongs_to_someone_else_is_never_revoked_and_stays_reported() {
+fn a_credential_of_another_owner_is_never_revoked_and_stays_reported() {
     let step = Step::Settle { revision: 1 };
     let theirs = found("prod-orders-kwtag-1abcd", true);
     let (report, first) = after(a_credential().unconfirmed(hours(1)), &step, &theirs);
@@ -232,7 +232,7 @@ fn a_new_credential_is_given_the_settle_time() {
 }
 
 #[test]
-fn what_is_in_use_is_dead_only_after_two_refusals() {
+fn a_credential_in_use_is_dead_only_after_two_refusals() {
     let step = Step::Verify { revision: 1 };
     let refused = Outcome::Tried { accepted: false };
     let taken = |scene: Scene| {
@@ -258,7 +258,7 @@ fn what_is_in_use_is_dead_only_after_two_refusals() {
 }
 
 #[test]
-fn publication_is_told_as_what_it_is() {
+fn each_kind_of_publication_has_its_event() {
     let publish = |revision| Step::Publish { revision, previous: None, from: String::new() };
     let told = |scene: Scene, revision| after(scene, &publish(revision), &Outcome::Done).0.events[0].reason;
     assert_eq!(told(a_credential().issued(seconds(1)), 1), Reason::Issued);
@@ -280,7 +280,7 @@ fn failures_to_mint_are_forgotten_once_one_is_published() {
 }
 
 #[test]
-fn what_cannot_be_published_is_tried_again() {
+fn a_failed_publication_is_retried() {
     let publish = Step::Publish { revision: 1, previous: None, from: String::new() };
     let rows = [
         (Reason::TargetForeign, minutes(1)),
@@ -334,7 +334,7 @@ fn failures_of_several_revocations_add_up() {
 }
 
 #[test]
-fn what_is_left_behind_is_told_when_the_ledger_is_closed() {
+fn leftovers_are_reported_when_the_ledger_is_closed() {
     let close = Step::Record(Edit::Close);
     let told = |scene: Scene| after(scene.deleting(), &close, &Outcome::Done).0.events.len();
     assert_eq!(told(a_credential().next(State::Revoked)), 0);
@@ -345,7 +345,7 @@ fn what_is_left_behind_is_told_when_the_ledger_is_closed() {
 }
 
 #[test]
-fn what_is_put_on_record_leaves_the_ledger_and_people_are_told() {
+fn a_recorded_credential_leaves_the_ledger_with_an_event() {
     let abandoned = |scene: Scene, action: Option<&str>| {
         let world = scene.world();
         let Some(Step::Abandon(mut it)) = decide(&world, noon()).step().cloned() else {
@@ -380,7 +380,7 @@ fn what_is_put_on_record_leaves_the_ledger_and_people_are_told() {
 }
 
 #[test]
-fn what_a_namespace_alone_vouched_for_is_verified_when_the_provider_accepts_it() {
+fn an_unverified_client_is_verified_once_the_provider_accepts_it() {
     let step = Step::Verify { revision: 1 };
     let tried = |accepted| {
         let scene = a_credential().issued(days(1)).published().and(|it| it.it().unverified = true);

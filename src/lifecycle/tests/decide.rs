@@ -70,7 +70,7 @@ fn a_life_without_trouble() {
 }
 
 #[test]
-fn the_secret_is_put_right_before_all_else() {
+fn the_secret_is_restored_before_all_else() {
     let away = |scene: Scene| scene.paused();
     let renamed = || active().frozen().with_secret(|it| it.name = Some("other".to_owned()));
     check(vec![
@@ -120,7 +120,7 @@ fn the_secret_is_put_right_before_all_else() {
 }
 
 #[test]
-fn what_was_lost_is_settled_first() {
+fn lost_responses_are_settled_first() {
     let unlisted = |scene: Scene| scene.capable(|it| it.list = false);
     check(vec![
         (
@@ -192,7 +192,7 @@ fn what_was_lost_is_settled_first() {
 }
 
 #[test]
-fn a_new_credential_is_tried_before_it_is_published() {
+fn a_new_credential_is_verified_before_it_is_published() {
     let refused = |ago| rotating().and(|it| it.world.memory.tried = Some((2, noon() - ago)));
     check(vec![
         ("soon again after a refusal", refused(seconds(15)), "verify 2"),

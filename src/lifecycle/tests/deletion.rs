@@ -122,7 +122,7 @@ fn a_credential_of_a_shared_provider_outlives_its_object_only_if_the_owner_allow
 }
 
 #[test]
-fn when_the_deadline_is_over_what_was_not_revoked_is_put_on_record() {
+fn credentials_not_revoked_by_the_deadline_are_recorded() {
     let late = || a_credential().revoking().deleting_for(minutes(10));
     let refused = |scene: Scene| {
         scene.failed(StepKind::Revoke, Reason::RevocationFailed, FailureKind::Unavailable, seconds(1))
@@ -171,7 +171,7 @@ fn when_the_deadline_is_over_what_was_not_revoked_is_put_on_record() {
 }
 
 #[test]
-fn while_the_definitions_go_deletion_means_retain_and_waits_no_longer_than_the_deadline() {
+fn while_the_crds_are_deleted_deletion_retains_and_waits_until_the_deadline_at_most() {
     let uninstalling = |scene: Scene| {
         let mut world = scene.world();
         world.uninstalling = true;
@@ -185,7 +185,7 @@ fn while_the_definitions_go_deletion_means_retain_and_waits_no_longer_than_the_d
 }
 
 #[test]
-fn what_can_never_be_confirmed_is_put_on_record_while_the_object_lives_too() {
+fn a_credential_that_can_never_be_confirmed_is_recorded_while_its_object_lives() {
     let refused = |count: u32, kind| {
         a_credential()
             .issued(days(1))
@@ -212,7 +212,7 @@ fn what_can_never_be_confirmed_is_put_on_record_while_the_object_lives_too() {
 }
 
 #[test]
-fn the_ledger_when_the_object_is_gone_or_not_the_one_it_speaks_of() {
+fn the_ledger_of_a_deleted_or_replaced_object_is_closed() {
     let gone = |scene: Scene| {
         let mut world = scene.world();
         world.subject.object = None;
@@ -256,7 +256,7 @@ fn the_ledger_when_the_object_is_gone_or_not_the_one_it_speaks_of() {
 }
 
 #[test]
-fn without_an_object_the_deadline_counts_from_when_its_end_began_whatever_was_tried_since() {
+fn without_an_object_the_deadline_counts_from_the_start_of_its_deletion() {
     let refused = || {
         let scene = a_credential().revoking();
         scene.failed(StepKind::Revoke, Reason::RevocationFailed, FailureKind::Forbidden, seconds(1))
@@ -283,7 +283,7 @@ fn without_an_object_the_deadline_counts_from_when_its_end_began_whatever_was_tr
 }
 
 #[test]
-fn a_ledger_that_others_hold_is_waited_for_and_not_let_go_again() {
+fn a_ledger_with_foreign_finalizers_is_waited_for_and_released_once() {
     let copied = |scene: Scene| {
         let document = std::sync::Arc::new(scene.document.clone());
         let mut world = scene.world();

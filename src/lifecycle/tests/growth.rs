@@ -58,7 +58,7 @@ fn renewals_by_schedule_wait_for_the_last_third_while_many_are_not_revoked() {
 }
 
 #[test]
-fn what_is_not_revoked_is_handed_over_when_there_is_no_room_for_more() {
+fn unrevoked_credentials_are_recorded_when_the_ledger_is_full() {
     let world = after(21, days(10)).world();
     let plan = decide(&world, noon());
     let Some(Step::Abandon(it)) = plan.step() else { panic!("{plan:?}") };
@@ -83,7 +83,7 @@ fn of_length(scene: Scene, document: usize, sealed_part: usize) -> World {
 }
 
 #[test]
-fn nothing_is_minted_that_the_ledger_could_not_take() {
+fn nothing_is_minted_that_does_not_fit_into_the_ledger() {
     let due = || a_credential().issued(days(80)).published();
     let decided = |document, sealed| in_words(&decide(&of_length(due(), document, sealed), noon()));
     assert_eq!(decided(0, 0), "mint 2: RenewalDue");
@@ -99,7 +99,7 @@ fn nothing_is_minted_that_the_ledger_could_not_take() {
 }
 
 #[test]
-fn a_revision_that_is_over_keeps_nothing_that_is_long() {
+fn an_ended_revision_keeps_no_long_values() {
     let mut document = a_credential().next(State::Revoking).document;
     let it = document.revisions.last_mut().unwrap();
     it.request.scopes = vec!["x".repeat(256); 64];

@@ -48,7 +48,7 @@ fn a_renamed_secret_is_kept_for_the_overlap() {
 }
 
 #[test]
-fn what_is_published_is_tried_now_and_then() {
+fn a_published_credential_is_verified_from_time_to_time() {
     let checked = |scene: Scene, ago| {
         scene.and(|it| {
             it.world.memory.checked = Some((it.document.revisions.last().unwrap().revision, noon() - ago))
@@ -78,7 +78,7 @@ fn what_is_published_is_tried_now_and_then() {
 }
 
 #[test]
-fn what_holds_a_mint_back() {
+fn each_obstacle_holds_a_mint_back() {
     let allow = |change: fn(&mut Allow)| {
         let mut allow = Allow {
             namespaces: AllowedNamespaces { names: vec!["prod".to_owned()], selector: None },
@@ -162,7 +162,7 @@ fn what_holds_a_mint_back() {
 }
 
 #[test]
-fn a_secret_that_others_change_all_the_time_is_put_right_ever_more_seldom() {
+fn a_contested_secret_is_restored_with_growing_pauses() {
     let edited = |repairs, ago| {
         let scene = active().and(|it| it.forget_publications()).with_target(|it| it.intact = None);
         scene.status_says(1).and(|it| it.world.memory.repaired = Some((repairs, noon() - ago)))

@@ -24,7 +24,7 @@ fn deleted(ago: i64) -> Login {
 }
 
 #[test]
-fn a_login_is_held_back_only_where_what_was_made_with_it_goes_too() {
+fn a_deleted_login_stays_only_while_a_dependent_object_is_deleted_too() {
     let going = |deleting| vec![User { deleting, lives: true, going: true }];
     let with_namespace = |ago, users| Login { namespace_going: true, users, ..deleted(ago) };
     let rows = [

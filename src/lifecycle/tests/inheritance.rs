@@ -26,7 +26,7 @@ fn behind(scene: Scene) -> Scene {
 }
 
 #[test]
-fn what_was_not_written_for_this_object_is_taken_over_before_anything_else() {
+fn a_ledger_of_another_object_is_inherited_before_anything_else() {
     check(vec![
         ("restored on its cluster: adopted", active().restored_ledger(), "inherit 1 as Adopted"),
         ("written on another cluster: borrowed", of_another_cluster(active()), "inherit 1 as Borrowed"),
@@ -46,7 +46,7 @@ fn what_was_not_written_for_this_object_is_taken_over_before_anything_else() {
 }
 
 #[test]
-fn what_is_inherited_stays_published_and_is_not_revoked() {
+fn inherited_credentials_stay_published_and_are_not_revoked() {
     for how in [Inheritance::Adopted, Inheritance::Borrowed, Inheritance::Rebuilt] {
         check(vec![
             ("it works", active().inherited(how), "rest: Issued"),
@@ -81,7 +81,7 @@ fn what_is_inherited_stays_published_and_is_not_revoked() {
 }
 
 #[test]
-fn once_one_of_ours_is_published_what_was_adopted_is_revoked_and_what_was_borrowed_is_left() {
+fn a_replacement_ends_adopted_credentials_and_leaves_borrowed_ones() {
     let replaced = |how| {
         a_credential().issued(days(80)).inherited(how).retiring(hours(30)).issued(hours(30)).published()
     };
@@ -102,7 +102,7 @@ fn once_one_of_ours_is_published_what_was_adopted_is_revoked_and_what_was_borrow
 }
 
 #[test]
-fn deleting_revokes_what_was_adopted_and_leaves_what_was_borrowed() {
+fn deletion_revokes_adopted_credentials_and_leaves_borrowed_ones() {
     let deleting = |how| active().inherited(how).deleting();
     check(vec![
         ("adopted", deleting(Inheritance::Adopted), "record StartRevoking [1]"),
@@ -160,7 +160,7 @@ fn a_stray_is_revoked_when_nothing_inherited_is_in_use_any_more() {
 }
 
 #[test]
-fn where_two_seem_to_use_one_tag_nothing_is_minted_or_revoked_until_a_person_says_whose_it_is() {
+fn with_a_shared_tag_nothing_is_minted_or_revoked_until_a_person_claims_it() {
     let clash = |scene: Scene| scene.with_stray(&own_tag(), 4);
     check(vec![
         ("nothing is due", clash(active()), "rest: IdentityClash"),
@@ -193,7 +193,7 @@ fn where_two_seem_to_use_one_tag_nothing_is_minted_or_revoked_until_a_person_say
 }
 
 #[test]
-fn a_ledger_that_is_deleted_is_copied_let_go_and_made_anew() {
+fn a_terminating_ledger_is_copied_released_and_recreated() {
     let copied = |change: fn(&mut Document)| {
         let scene = active().deleted_ledger();
         let mut document = scene.document.clone();
@@ -227,7 +227,7 @@ fn a_ledger_that_is_deleted_is_copied_let_go_and_made_anew() {
 }
 
 #[test]
-fn a_lost_ledger_is_put_together_from_status_and_target() {
+fn a_lost_ledger_is_rebuilt_from_status_and_target() {
     check(vec![
         (
             "what is published is kept",
@@ -278,7 +278,7 @@ fn a_lost_ledger_is_put_together_from_status_and_target() {
 /// After a restore, the names at the provider have the tag of the object that was restored. Under
 /// the tag of the present one nothing is listed, which looks as if it were revoked.
 #[test]
-fn a_rebuilt_credential_is_looked_for_under_the_tag_in_its_own_name() {
+fn a_rebuilt_credential_is_searched_for_by_the_tag_in_its_own_name() {
     let old_tag = naming::tag("cluster-1", "prod", "orders", "uid-0");
     let old_name = format!("prod-orders-{old_tag}-2abcd");
     let scene = a_credential().status_lists(2, "Retiring").status_lists(3, "Active").with_target(|_| ());
@@ -332,7 +332,7 @@ fn a_rebuilt_ledger_counts_the_mints_of_the_last_hour() {
 
 /// Only two sources say whose it is: a Secret's owner, or a name in status.
 #[test]
-fn what_may_be_another_clusters_is_told_with_what_to_do_if_it_is_not() {
+fn a_credential_of_possibly_another_cluster_is_reported_with_the_way_to_claim_it() {
     let told = |scene: Scene| {
         let world = scene.world();
         let step = decide(&world, noon()).step().cloned().unwrap();
@@ -354,7 +354,7 @@ fn what_may_be_another_clusters_is_told_with_what_to_do_if_it_is_not() {
 }
 
 #[test]
-fn an_unreadable_ledger_is_let_go_only_when_a_person_deletes_it() {
+fn an_unreadable_ledger_is_released_only_when_a_person_deletes_it() {
     let unreadable = |terminating| {
         let why = "its seal does not open".to_owned();
         let world =
@@ -391,7 +391,7 @@ fn a_rebuilt_credential_is_revoked_only_where_the_provider_can_list_it() {
 /// An inherited credential that is refused is dead after two refusals, and is never given up as
 /// never accepted.
 #[test]
-fn what_is_inherited_and_refused_is_dead_and_not_revoked() {
+fn a_refused_inherited_credential_is_dead_and_not_revoked() {
     let refuse = |scene: Scene| -> Report {
         let world = scene.world();
         conclude(&world, &Step::Verify { revision: 1 }, &Outcome::Tried { accepted: false }, noon())
@@ -402,7 +402,7 @@ fn what_is_inherited_and_refused_is_dead_and_not_revoked() {
 }
 
 #[test]
-fn what_another_cluster_left_open_is_left_to_it() {
+fn open_requests_of_another_cluster_are_left_to_it() {
     let mut document = a_credential().revoking().issued(days(1)).unconfirmed(hours(1)).document;
     let world = of_another_cluster(active()).world();
     let Some(Step::Inherit(inherited)) = decide(&world, noon()).step().cloned() else {

@@ -271,7 +271,7 @@ proptest! {
 
 /// The first way: an intake says so, and the pair is about to be taken.
 #[test]
-fn an_intake_of_the_last_hour_that_there_is_ends_no_process() {
+fn an_intake_of_the_latest_possible_time_causes_no_panic() {
     for far in [Timestamp::MAX, Timestamp::MAX - minutes(59), Timestamp::MIN] {
         for place in [Place::IntakeIssuedAt, Place::IntakeExpiresAt, Place::IntakeSince] {
             let mut world = a_credential().world();
@@ -285,7 +285,7 @@ fn an_intake_of_the_last_hour_that_there_is_ends_no_process() {
 
 /// The second way: it is in the ledger and published, and nobody remembers when it was last tried.
 #[test]
-fn a_revision_of_the_last_hour_that_there_is_ends_no_process() {
+fn a_revision_of_the_latest_possible_time_causes_no_panic() {
     for far in [Timestamp::MAX, Timestamp::MAX - minutes(30), Timestamp::MIN] {
         for lifetime in [None, lasting("2160h")] {
             let scene = a_credential().with_spec(|it| it.lifetime = lifetime).issued(days(9));

@@ -41,7 +41,7 @@ fn answer(intent: &str) -> Edit {
 }
 
 #[test]
-fn an_answer_that_cannot_be_used_is_what_to_revoke() {
+fn an_unusable_response_is_kept_for_its_revocation() {
     let mut document = in_state(State::Intended);
     let intent = document.revisions[0].intent.id.clone();
     let Edit::Answer(mut answer) = answer(&intent) else { unreachable!() };
@@ -56,7 +56,7 @@ fn found(revision: u32) -> Edit {
 }
 
 #[test]
-fn every_arrow_of_the_diagram_and_no_other() {
+fn only_the_transitions_of_the_diagram_are_allowed() {
     use State::*;
     let revision = 1;
     // (edit, where it leads from each state that it is legal in)
@@ -124,7 +124,7 @@ fn every_arrow_of_the_diagram_and_no_other() {
 }
 
 #[test]
-fn an_edit_of_several_is_applied_whole_or_not_at_all() {
+fn several_edits_are_applied_together_or_not_at_all() {
     let mut document = a_credential().issued(days(9)).issued(days(8)).revoking().document;
     let before = document.clone();
     for revisions in [vec![1, 2, 3], vec![1, 9], vec![1, 1]] {
@@ -134,7 +134,7 @@ fn an_edit_of_several_is_applied_whole_or_not_at_all() {
 }
 
 #[test]
-fn an_edit_of_what_is_not_there_is_refused() {
+fn an_edit_of_a_missing_revision_is_rejected() {
     let mut document = in_state(State::Issued);
     let before = document.clone();
     let refused = [
@@ -151,7 +151,7 @@ fn an_edit_of_what_is_not_there_is_refused() {
 }
 
 #[test]
-fn an_answer_fills_in_what_was_made() {
+fn a_response_fills_in_its_revision() {
     let mut document = in_state(State::Intended);
     document.apply(&answer("intent-1"), noon()).unwrap();
     let it = document.revisions[0].clone();
@@ -164,7 +164,7 @@ fn an_answer_fills_in_what_was_made() {
 }
 
 #[test]
-fn an_answer_that_nobody_waits_for_is_revoked_and_can_be() {
+fn an_unexpected_response_is_revoked_with_its_handle() {
     for state in [State::Unconfirmed, State::Absent, State::Revoked, State::Abandoned] {
         let mut document = in_state(state);
         document.revisions[0].ended_at = Some(noon());
@@ -176,7 +176,7 @@ fn an_answer_that_nobody_waits_for_is_revoked_and_can_be() {
 }
 
 #[test]
-fn what_is_alive_under_the_same_client_id_is_a_sibling() {
+fn live_revisions_with_the_same_client_id_are_siblings() {
     let mut document = in_state(State::Issued);
     let second = revision(2, State::Intended);
     document.revisions.push(second.clone());
@@ -204,7 +204,7 @@ fn the_same_client_id_at_another_account_is_another_client() {
 }
 
 #[test]
-fn what_the_provider_confirms_is_verified_from_then_on() {
+fn a_confirmed_client_is_verified_from_then_on() {
     let mut document = in_state(State::Issued);
     document.revisions[0].unverified = true;
     document.apply(&Edit::Verified { revision: 1 }, noon()).unwrap();
@@ -260,7 +260,7 @@ fn failures_are_counted_in_a_row() {
 }
 
 #[test]
-fn only_the_newest_dead_are_kept_and_the_alive_always() {
+fn only_the_newest_ended_revisions_are_kept_and_all_live_ones() {
     let mut scene = a_credential().issued(days(99));
     for _ in 0..9 {
         scene = scene.next(State::Revoked);
@@ -276,7 +276,7 @@ fn only_the_newest_dead_are_kept_and_the_alive_always() {
 }
 
 #[test]
-fn it_survives_being_written_and_read_with_what_a_newer_version_added() {
+fn fields_of_a_newer_version_survive_reading_and_writing() {
     let mut document = a_credential().issued(days(80)).retiring(hours(1)).issued(hours(2)).document;
     document.apply(&failure(Reason::NeverAccepted, "a"), noon()).unwrap();
     document.mints = vec![noon()];

@@ -24,7 +24,7 @@ const CANARY: &str = "canary-3f9a-secret";
 const MIB: usize = 1 << 20;
 
 #[test]
-fn whatever_document_can_be_decoded_is_decided_about_and_kept_as_it_is() {
+fn every_decodable_document_is_handled_and_kept_unchanged() {
     let scene = a_credential().issued(days(40)).retiring(days(1)).issued(days(1)).published();
     let world = scene.clone().world();
     let text = serde_json::to_vec(&scene.document).unwrap();
@@ -46,7 +46,7 @@ fn whatever_document_can_be_decoded_is_decided_about_and_kept_as_it_is() {
 }
 
 #[test]
-fn whatever_a_template_says_rendering_ends_and_its_error_shows_no_secret() {
+fn rendering_of_any_template_ends_and_its_error_shows_no_secret() {
     const TEMPLATES: [&str; 8] = [
         "{{ client_id }}:{{ client_secret | upper }}",
         "{% for i in range(40000) %}{{ client_secret }}{% endfor %}",

@@ -59,7 +59,7 @@ fn fingerprints_tell_parts_apart() {
 }
 
 #[test]
-fn what_is_random_is_spread_over_all_the_entropy() {
+fn random_parts_use_all_the_entropy() {
     assert_ne!(random_letters(ENTROPY, 16), random_letters(ENTROPY.rotate_left(64) + (1 << 79), 16));
     assert_eq!(random_letters(0, 4), "aaaa");
     assert_eq!(random_letters(u128::MAX, 4), "9999");

@@ -14,7 +14,7 @@ fn refused() -> Obstacle {
 }
 
 #[test]
-fn a_refusal_is_told_at_once_and_all_else_when_it_goes_on() {
+fn a_refusal_is_reported_at_once_and_any_other_error_if_it_persists() {
     let world = a_credential().world();
     let told = obstacle::rest(&world, &refused(), 1).unwrap();
     assert_eq!(told.reason, Reason::ApiServerRefused);

@@ -107,7 +107,7 @@ fn a_credential_that_may_not_be_renewed_is_revoked_at_the_end_of_its_life() {
 }
 
 #[test]
-fn a_suspended_object_does_not_keep_what_is_being_revoked_beyond_its_end() {
+fn a_suspended_object_does_not_delay_a_revocation_beyond_the_end_of_life() {
     let revoking = |age| bounded(age).and(|it| it.it().state = State::Revoking);
     check(vec![
         ("before its end", revoking(89).suspended(), "rest: Suspended"),

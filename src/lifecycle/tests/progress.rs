@@ -59,7 +59,7 @@ fn a_step_that_is_needed_again_after_a_change_is_done_again() {
 }
 
 #[test]
-fn who_is_always_in_the_way_is_left_alone_for_a_while() {
+fn repeated_conflicts_end_the_pass_for_a_while() {
     let mut progress = Progress::default();
     for _ in 0..4 {
         progress.gives_way(&"the ledger").unwrap();

@@ -92,7 +92,7 @@ impl Scene {
 }
 
 #[test]
-fn whatever_is_corrected_ends_the_wait_for_it() {
+fn a_correction_ends_the_wait_for_it() {
     use FailureKind::*;
     let invalid = Reason::InvalidForProvider;
     let mint = |kind| a_credential().next(State::Absent).refused_a_mint(invalid, kind, seconds(1));
@@ -145,7 +145,7 @@ fn a_verdict_on_one_revision_never_holds_back_another() {
 }
 
 #[test]
-fn every_wait_tells_when_the_next_attempt_is() {
+fn every_wait_shows_the_time_of_the_next_attempt() {
     use FailureKind::*;
     for kind in [Unavailable, Forbidden, Rejected, Unexplained, NotFound, Conflict, Ambiguous, Malformed] {
         let created = a_credential().next(State::Absent).refused_a_mint(Reason::NameTaken, kind, seconds(1));
@@ -164,7 +164,7 @@ fn every_wait_tells_when_the_next_attempt_is() {
 }
 
 #[test]
-fn only_what_somebody_has_to_mend_is_stalled() {
+fn only_errors_that_a_person_has_to_correct_are_stalled() {
     use FailureKind::*;
     for (reason, kind, stalled) in [
         (Reason::InvalidForProvider, Rejected, true),
@@ -237,7 +237,7 @@ fn a_renewal_outlives_refusals_that_pass() {
 
 /// A list that answers 500 for ever once kept an object from its renewal.
 #[test]
-fn a_search_in_vain_does_not_cost_a_credential_its_last_third() {
+fn a_failed_search_does_not_cost_a_credential_its_last_third() {
     let issued = |age| a_credential().issued(age).published().frozen();
     let searched = |scene: Scene| {
         let down = Reason::ProviderUnavailable;
@@ -282,7 +282,7 @@ fn a_search_says_what_was_wrong_with_the_answer_and_with_the_list() {
 }
 
 #[test]
-fn an_intake_that_may_not_be_tried_is_taken_as_soon_as_the_spec_says_so() {
+fn an_intake_is_taken_as_soon_as_the_spec_skips_its_verification() {
     let scene = by_hand().holding(pair("a"));
     let world = scene.clone().world();
     let step = decide(&world, noon()).step().cloned().expect("it is tried");

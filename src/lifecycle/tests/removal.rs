@@ -25,7 +25,7 @@ pub(super) fn left() -> Scene {
 }
 
 #[test]
-fn what_a_person_is_to_remove_is_looked_for_until_it_is_gone() {
+fn a_credential_that_a_person_has_to_remove_is_searched_for_until_it_is_gone() {
     let looked = |ago| left().and(|it| it.world.memory.removals = [(1, noon() - ago)].into());
     let said = |what: &str| {
         let what = what.to_owned();
@@ -92,7 +92,7 @@ fn what_a_person_is_to_remove_is_looked_for_until_it_is_gone() {
 }
 
 #[test]
-fn gone_is_what_is_refused_while_the_new_one_is_accepted() {
+fn a_credential_is_gone_if_it_is_refused_while_the_new_one_is_accepted() {
     let world = left().world();
     let step = Step::CheckRemoval { revision: 1, beside: 2 };
     let edits = |outcome| conclude(&world, &step, &outcome, noon()).edits;

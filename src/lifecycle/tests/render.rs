@@ -94,7 +94,7 @@ fn templates_use_the_default_names_whatever_the_keys_are_called() {
 }
 
 #[test]
-fn a_template_that_fails_says_where_and_never_what() {
+fn a_template_error_names_the_place_and_never_the_value() {
     let wrong = [
         "{{ client_idd }}",
         "line one\n{{ client_secret.nothing.more }}",
@@ -140,7 +140,7 @@ fn a_template_cannot_take_the_operators_time_or_memory() {
 }
 
 #[test]
-fn the_secret_has_a_size() {
+fn the_secret_is_limited_in_size() {
     assert_eq!(template(&format!("{{{{ 'x' * {} }}}}", 512 * 1024)), Err(RenderError::TooLarge));
     let big = "{{ 'x' * 300000 }}".to_owned();
     let output = SecretOutput {
@@ -151,7 +151,7 @@ fn the_secret_has_a_size() {
 }
 
 #[test]
-fn during_an_overlap_the_previous_pair_can_be_had() {
+fn the_previous_pair_can_be_published_during_an_overlap() {
     let scene = a_credential().issued(days(80)).retiring(hours(1)).issued(hours(2));
     let (old, new) = (&scene.document.revisions[0], &scene.document.revisions[1]);
     let (old_secret, new_secret) = (SecretString::from("old"), SecretString::from("new"));
@@ -164,7 +164,7 @@ fn during_an_overlap_the_previous_pair_can_be_had() {
 }
 
 #[test]
-fn what_it_is_rendered_from_changes_with_all_that_shows_and_nothing_else() {
+fn the_digest_of_the_source_changes_with_visible_changes_only() {
     let revision = issued();
     let from = |output: &SecretOutput, revision: &Revision| source(Some(output), revision, None);
     let plain = from(&SecretOutput::default(), &revision);
@@ -199,7 +199,7 @@ fn headers_and_pull_secrets_are_made_by_filters() {
 }
 
 #[test]
-fn a_message_names_the_filter_or_the_value_and_what_there_is() {
+fn a_message_names_the_unknown_filter_or_value_and_the_known_ones() {
     for (text, expected) in [
         (
             "{{ client_secret | base64 }}",
@@ -228,7 +228,7 @@ fn a_message_names_the_filter_or_the_value_and_what_there_is() {
 }
 
 #[test]
-fn what_can_never_be_rendered_is_found_by_made_up_values_and_nothing_else_is() {
+fn a_template_that_always_fails_is_found_with_sample_values() {
     let rehearsed = |text: &str| {
         let template = BTreeMap::from([("file".to_owned(), text.to_owned())]);
         rehearse(Some(&SecretOutput { template, ..SecretOutput::default() }))

@@ -82,7 +82,7 @@ fn jitter_is_a_function_of_object_and_revision() {
 }
 
 #[test]
-fn a_credential_that_is_past_its_end_when_it_arrives_is_due_at_once_and_not_before_it_was_issued() {
+fn a_credential_that_arrives_expired_is_due_when_it_is_issued() {
     let revision = issued(None, Some(-hours(1)));
     let times = schedule::schedule("uid-1", &spec(), &revision).unwrap();
     assert_eq!(times.renewal, noon());
@@ -201,7 +201,7 @@ fn a_failed_renewal_is_tried_more_often_in_the_last_third() {
 }
 
 #[test]
-fn what_a_provider_asks_us_to_wait_is_clamped() {
+fn the_wait_that_a_provider_asks_for_is_limited() {
     assert_eq!(RetryAfter::Delay(minutes(5)).instant(noon()), noon() + minutes(5));
     assert_eq!(RetryAfter::Delay(hours(5)).instant(noon()), noon() + hours(1));
     assert_eq!(RetryAfter::Delay(-hours(5)).instant(noon()), noon());

@@ -47,7 +47,7 @@ fn a_clock_that_is_behind_the_ledger_is_wrong_unless_a_person_says_that_it_is_ri
 
 /// A step may only be refused if the next decision is another one.
 #[test]
-fn a_step_is_stopped_by_a_clock_that_was_set_only_where_it_would_not_be_decided_on() {
+fn a_corrected_clock_stops_only_steps_that_would_not_be_decided_again() {
     let overlap_is_over =
         || overlapping().and(|it| it.document.revisions[0].retired_at = Some(noon() - days(2)));
     let of_an_earlier_one = || active().and(|it| it.document.object_uid = "uid-0".to_owned());

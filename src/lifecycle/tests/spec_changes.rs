@@ -104,7 +104,7 @@ fn every_field_has_one_declared_effect() {
 }
 
 #[test]
-fn what_asks_for_the_same_is_no_change() {
+fn an_equivalent_request_is_no_change() {
     let rows: [(&str, Change); 5] = [
         ("the name that is the default", |it| it.name = Some("prod-orders".to_owned())),
         ("a scope twice", |it| it.scopes = vec!["read".to_owned(), "read".to_owned()]),
@@ -145,7 +145,7 @@ fn a_request_is_handled_once() {
 }
 
 #[test]
-fn nothing_that_a_provider_says_is_mistaken_for_a_change() {
+fn no_response_of_a_provider_is_mistaken_for_a_change() {
     let limited = |scene: Scene| {
         scene.with_spec(|it| it.lifetime = None).provider(|it| {
             let mut allow = crate::api::Allow { max_lifetime: lasting("2160h"), ..Default::default() };

@@ -59,7 +59,7 @@ fn status_lists_nothing_of_an_earlier_object_of_the_same_name() {
 }
 
 #[test]
-fn ready_speaks_of_what_workloads_hold() {
+fn ready_is_about_the_published_credential() {
     let at_rest = |scene: Scene| scene.paused();
     let rows = [
         ("before the first", a_credential().paused(), "False ProviderUnavailable"),
@@ -105,7 +105,7 @@ fn ready_speaks_of_what_workloads_hold() {
 }
 
 #[test]
-fn what_was_seen_refused_twice_is_not_ready() {
+fn a_credential_that_was_refused_twice_is_not_ready() {
     let seen = |ago| {
         let checked = noon() - ago;
         active().refused(minutes(2)).and(|it| it.world.memory.checked = Some((1, checked)))
@@ -126,7 +126,7 @@ fn what_was_seen_refused_twice_is_not_ready() {
 }
 
 #[test]
-fn a_revocation_that_is_refused_is_a_persons_business_until_it_is_over() {
+fn a_refused_revocation_needs_a_person_until_it_is_over() {
     let doomed = || a_credential().revoking().issued(days(2)).published();
     let failed = |kind, count| {
         let scene =
@@ -146,7 +146,7 @@ fn a_revocation_that_is_refused_is_a_persons_business_until_it_is_over() {
 }
 
 #[test]
-fn published_and_provider_reachable_say_what_they_are_about() {
+fn published_and_provider_reachable_have_reasons_of_their_own() {
     assert_eq!(words(active(), ConditionType::Published), "True Issued");
     let rotating = a_credential().issued(days(80)).published().issued(minutes(1)).paused();
     assert_eq!(words(rotating, ConditionType::Published), "False Verifying");
@@ -172,7 +172,7 @@ fn published_and_provider_reachable_say_what_they_are_about() {
 }
 
 #[test]
-fn stalled_says_that_waiting_is_in_vain() {
+fn stalled_says_that_waiting_does_not_help() {
     let failed = |reason, kind| a_credential().failed(StepKind::Publish, reason, kind, seconds(1));
     let rows = [
         ("all is well", active(), "none"),
@@ -260,7 +260,7 @@ fn times_and_credentials_are_shown() {
 }
 
 #[test]
-fn only_the_last_two_dead_are_shown_and_no_more_than_the_schema_takes() {
+fn only_the_last_two_ended_credentials_are_shown_within_the_limit_of_the_schema() {
     let mut scene = a_credential();
     for _ in 0..4 {
         scene = scene.next(State::Revoked);
@@ -304,7 +304,7 @@ fn who_has_to_help_is_told_once() {
 }
 
 #[test]
-fn an_event_on_a_provider_tells_of_a_change_and_of_nothing_else() {
+fn a_provider_gets_an_event_for_a_change_only() {
     let draft = |holds, reason| (ConditionType::Ready, holds, reason, "as it is".to_owned());
     let before = [status::condition(draft(true, Reason::LoginAccepted), &[], Some(1), noon())];
     let told = |draft, before: &[Condition]| {

@@ -28,7 +28,7 @@ fn of_another(scene: Scene) -> Scene {
 }
 
 #[test]
-fn a_suspect_account_mints_and_revokes_nothing_and_the_rest_goes_on() {
+fn a_suspect_account_mints_and_revokes_nothing_and_all_else_continues() {
     let requested = |scene: Scene| scene.with_rotation(|it| it.request = Some("now".to_owned()));
     let ended = || a_credential().issued(days(80)).retiring(days(2)).issued(days(2)).published();
     let doomed = || a_credential().revoking().issued(days(2)).published();
@@ -50,7 +50,7 @@ fn a_suspect_account_mints_and_revokes_nothing_and_the_rest_goes_on() {
 }
 
 #[test]
-fn what_was_made_at_another_account_is_not_shown_to_this_one() {
+fn a_credential_of_another_account_is_not_sent_to_this_one() {
     let doomed = || a_credential().revoking().issued(days(2)).published();
     let new = || a_credential().issued(minutes(1));
     check(vec![
@@ -90,7 +90,7 @@ fn refused_again(world: &World) -> Vec<Edit> {
 }
 
 #[test]
-fn dead_is_what_is_refused_for_the_settle_time_and_longer_while_others_are_refused_too() {
+fn a_credential_is_dead_after_refusals_for_the_settle_time_or_longer_if_others_are_refused_too() {
     let dead = |scene: Scene| !refused_again(&scene.world()).is_empty();
     let since = |ago| active().refused(ago);
     let with_a_sibling = |ago| since(ago).provider(|it| it.standing.sibling_refused_at = Some(noon()));
@@ -109,7 +109,7 @@ fn dead_is_what_is_refused_for_the_settle_time_and_longer_while_others_are_refus
 }
 
 #[test]
-fn what_is_refused_is_tried_ever_more_seldom_and_never_without_a_pause() {
+fn a_refused_credential_is_verified_with_growing_pauses() {
     let next = |refused: SignedDuration, checked: SignedDuration| {
         let scene = suspect(active().refused(refused));
         let world = scene.and(|it| it.world.memory.checked = Some((1, noon() - checked))).world();
@@ -124,7 +124,7 @@ fn what_is_refused_is_tried_ever_more_seldom_and_never_without_a_pause() {
 }
 
 #[test]
-fn a_few_siblings_are_looked_at_when_one_is_refused() {
+fn a_few_siblings_are_verified_when_one_is_refused() {
     let looked_at = |usable: u32, checked: Option<SignedDuration>| {
         let scene = active().provider(|it| {
             it.standing.usable = usable;
@@ -142,7 +142,7 @@ fn a_few_siblings_are_looked_at_when_one_is_refused() {
 }
 
 #[test]
-fn when_a_person_has_judged_an_account_all_of_it_is_looked_at() {
+fn all_credentials_of_an_account_are_verified_after_a_person_has_judged_it() {
     let looked_at = |issued: SignedDuration, checked: SignedDuration| {
         let scene = a_credential().issued(issued).published().provider(|it| {
             it.standing.usable = 1_000_000;
@@ -197,7 +197,7 @@ fn at(minutes_ago: &[i64]) -> impl Iterator<Item = Timestamp> {
 }
 
 #[test]
-fn more_than_three_and_more_than_a_tenth_within_ten_minutes_are_too_many() {
+fn an_account_is_suspect_if_more_than_three_and_a_tenth_are_refused_within_ten_minutes() {
     let rows: &[(&str, &[i64], u32, bool)] = &[
         ("none", &[], 5, false),
         ("three of three", &[2, 1, 0], 3, false),
@@ -215,7 +215,7 @@ fn more_than_three_and_more_than_a_tenth_within_ten_minutes_are_too_many() {
 }
 
 #[test]
-fn a_person_is_told_what_was_seen_and_what_to_type() {
+fn a_suspect_account_is_reported_with_the_facts_and_the_command() {
     let said = of_too_many_refusals(at(&[3, 2, 1, 0]), 4, ACME).unwrap();
     assert!(said.contains("4 of 4 credentials within ten minutes"), "{said}");
     let said_at_the_end = of_too_many_refusals(at(&[3, 2, 1, 0]), 0, ACME).unwrap();

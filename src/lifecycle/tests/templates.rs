@@ -125,7 +125,7 @@ fn no_template_overflows_the_stack() {
 
 /// It would take seconds to compile, and a stack that not every thread has.
 #[test]
-fn what_is_too_much_for_one_tag_is_refused_before_it_is_parsed() {
+fn a_tag_with_too_much_content_is_rejected_before_it_is_parsed() {
     for text in in_one_tag(usize::MAX) {
         let start: String = text.chars().take(40).collect();
         assert!(text.len() > TEMPLATE_MAX - 128, "{start}: {}", text.len());
@@ -139,7 +139,7 @@ fn what_is_too_much_for_one_tag_is_refused_before_it_is_parsed() {
 }
 
 #[test]
-fn a_template_has_a_length_whatever_the_schema_says() {
+fn a_template_is_limited_in_length_whatever_the_schema_says() {
     assert_eq!(rendered(&"ä".repeat(TEMPLATE_MAX)), Ok(()));
     let error = rendered(&"a".repeat(TEMPLATE_MAX + 1)).unwrap_err().to_string();
     assert!(error.ends_with("file cannot be rendered: it is longer than 16384 characters"), "{error}");

@@ -45,7 +45,7 @@ fn written_by_the_first_version() -> Document {
 }
 
 #[test]
-fn f8_what_the_first_version_wrote_makes_a_later_one_neither_mint_nor_revoke_nor_render() {
+fn f8_a_ledger_of_the_first_version_causes_no_mint_no_revocation_and_no_render() {
     let spec = json!({
         "providerRef": { "name": "acme" }, "scopes": ["read"], "lifetime": "2160h",
         "rotation": { "overlap": "24h", "request": "now" },

@@ -32,7 +32,7 @@ fn just_checked(scene: Scene) -> Scene {
 }
 
 #[test]
-fn each_thing_that_is_waited_for_wakes_when_it_is_due() {
+fn each_wait_ends_when_it_is_due() {
     let taken = |scene: Scene| {
         scene.frozen().with_secret(|it| it.name = Some("other".to_owned())).with_target(|it| {
             (it.name, it.ours) = ("other".to_owned(), false);
@@ -103,7 +103,7 @@ fn each_thing_that_is_waited_for_wakes_when_it_is_due() {
 }
 
 #[test]
-fn what_only_a_change_can_end_does_not_wake() {
+fn a_wait_that_only_a_change_can_end_has_no_timer() {
     for (sentence, scene) in [
         ("a provider that does not exist", a_credential().without_provider()),
         ("two owners of one tag", a_credential().next(State::Absent).with_stray(&own_tag(), 2)),

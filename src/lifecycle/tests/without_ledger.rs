@@ -26,7 +26,7 @@ fn remembering(abandoned: &[u32]) -> Memory {
 }
 
 #[test]
-fn one_that_cannot_be_read_is_waited_for_until_the_deadline_and_then_status_is_put_on_record() {
+fn an_unreadable_ledger_is_waited_for_until_the_deadline_and_then_status_is_recorded() {
     let unreadable = |scene: Scene, abandoned: &[u32]| {
         let why = "its seal does not open".to_owned();
         let ledger = LedgerView::Unreadable { why, held: true, terminating: false };
@@ -45,7 +45,7 @@ fn one_that_cannot_be_read_is_waited_for_until_the_deadline_and_then_status_is_p
 }
 
 #[test]
-fn one_that_is_lost_is_put_together_again_and_if_it_cannot_be_status_is_put_on_record() {
+fn a_lost_ledger_is_rebuilt_or_else_status_is_recorded() {
     let lost = |scene: Scene, change: fn(&mut World)| decided(scene, LedgerView::Absent, change);
     let listed = || a_credential().status_lists(2, "Active");
     let in_use = || listed().with_target(|_| ());
@@ -66,7 +66,7 @@ fn one_that_is_lost_is_put_together_again_and_if_it_cannot_be_status_is_put_on_r
 }
 
 #[test]
-fn one_that_was_being_made_anew_is_and_if_it_cannot_be_its_copy_is_put_on_record() {
+fn a_half_recreated_ledger_is_recreated_or_else_its_copy_is_recorded() {
     let copied = |scene: Scene, memory: Memory| {
         let document = Some(Arc::new(scene.document.clone()));
         decided(scene, LedgerView::Absent, |world| {
@@ -94,7 +94,7 @@ fn one_that_was_being_made_anew_is_and_if_it_cannot_be_its_copy_is_put_on_record
 }
 
 #[test]
-fn a_copy_is_all_that_is_left() {
+fn a_copy_without_ledger_and_object_is_recorded_and_removed() {
     let alone = |scene: Scene, abandoned: &[u32]| {
         let document = Some(Arc::new(scene.document.clone()));
         decided(scene, LedgerView::Absent, |world| {
@@ -110,7 +110,7 @@ fn a_copy_is_all_that_is_left() {
 }
 
 #[test]
-fn beside_a_ledger_whose_object_goes_a_copy_is_in_the_way() {
+fn a_copy_beside_the_ledger_of_a_deleted_object_is_removed() {
     let both = active().deleted_ledger().deleting();
     let document = Some(Arc::new(both.document.clone()));
     let both = both.and(|it| it.world.copy = Some(CopyView { document }));
@@ -157,7 +157,7 @@ fn one_that_cannot_be_written_until_the_deadline_is_put_on_record_and_the_object
 }
 
 #[test]
-fn what_a_ledger_that_cannot_be_written_lists_is_remembered_as_on_record() {
+fn recorded_credentials_of_an_unwritable_ledger_are_remembered() {
     let scene = a_credential().issued(days(10)).published().deleting_for(minutes(30));
     let mut world = scene.world();
     world.memory.unwritable = Some(noon() - minutes(10));

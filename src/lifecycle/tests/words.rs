@@ -91,7 +91,7 @@ fn only_an_unknown_state_makes_a_ledger_unusable() {
 }
 
 #[test]
-fn what_an_unknown_word_could_mean_is_not_undone() {
+fn nothing_is_undone_that_an_unknown_word_may_request() {
     let quoted = document();
     let read = |place: &'static str| -> Document {
         let (_, written) = with_new_words(&quoted, &[place]).next().unwrap();

@@ -369,7 +369,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: cases(), ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_is_so_a_decision_may_be_taken_and_written_down(facts in facts(), kind in kinds()) {
+    fn every_world_has_a_decision_whose_outcome_can_be_written(facts in facts(), kind in kinds()) {
         let world = world(&facts);
         let plan = decide(&world, noon());
         prop_assert_eq!(&plan, &decide(&world, noon()), "a decision is a function");

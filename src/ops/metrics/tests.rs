@@ -114,7 +114,7 @@ fn samples(metrics: &Metrics) -> BTreeMap<String, f64> {
 const AT_ACME: &str = r#"provider_kind="CredentialProvider",provider_namespace="shop",provider="acme""#;
 
 #[test]
-fn what_is_served_has_the_names_and_labels_that_are_documented() {
+fn served_metrics_have_the_documented_names_and_labels() {
     let (metrics, _meter) = full();
     let mut served: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for series in samples(&metrics).keys() {
@@ -150,7 +150,7 @@ fn names_follow_the_conventions() {
 }
 
 #[test]
-fn what_happens_is_counted() {
+fn each_event_is_counted() {
     let (metrics, meter) = full();
     meter.minted(Outcome::Done);
     meter.minted(Outcome::Ambiguous);
@@ -239,7 +239,7 @@ fn a_credential_is_shown_as_its_status_says() {
 }
 
 #[test]
-fn what_is_counted_of_a_provider_goes_with_the_last_who_counts_for_it() {
+fn the_counters_of_a_provider_are_dropped_with_its_last_driver() {
     let metrics = Metrics::over(Given::default());
     let count = |meter: &Meter| {
         for operation in Operation::ALL {
@@ -289,7 +289,7 @@ fn a_status_is_counted_as_what_it_means() {
 }
 
 #[test]
-fn who_counts_for_nobody_counts_nowhere() {
+fn a_driver_without_a_provider_counts_nothing() {
     let meter = Meter::default();
     meter.minted(Outcome::Done);
     meter.revoked(Outcome::Done);

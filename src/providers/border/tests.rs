@@ -69,7 +69,7 @@ fn an_expiry_lies_between_1970_and_2200() {
 }
 
 #[test]
-fn what_follows_from_the_specs_is_not_measured_again() {
+fn values_from_the_spec_are_not_checked_again() {
     let scopes = long(64 * 257);
     let issued = Issued { fields: BTreeMap::from([("scope".to_owned(), scopes.clone())]), ..issued() };
     assert_eq!(check_issued(&issued, |_, value| value == scopes), Ok(()));
@@ -77,7 +77,7 @@ fn what_follows_from_the_specs_is_not_measured_again() {
 }
 
 #[test]
-fn what_is_listed_under_our_tag_has_bounds_too() {
+fn listed_credentials_with_our_tag_are_limited_too() {
     let found = |name: usize, client_id: usize, id: usize| Found {
         name: long(name),
         ids: BTreeMap::from([("urn".to_owned(), long(id))]),

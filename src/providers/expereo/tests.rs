@@ -126,7 +126,7 @@ fn scopes_are_those_with_a_known_spelling() {
 }
 
 #[test]
-fn what_the_api_cannot_do_a_person_does_in_the_portal() {
+fn steps_without_an_api_are_done_by_a_person_in_the_portal() {
     use api::Switch::{Disabled, Enabled};
     for (list, delete, in_portal) in [
         (Enabled, Enabled, false),

@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_provider_lets_pass_is_found_out() {
+    fn the_rate_that_a_provider_accepts_is_found() {
         for asked in [None, Some(SECOND)] {
             let mut throttle = Throttle::new(5);
             let mut provider = Provider { rate: 3, passed: VecDeque::new() };

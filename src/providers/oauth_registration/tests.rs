@@ -123,7 +123,7 @@ fn an_answer_is_believed_only_if_it_can_be_true_and_otherwise_says_what_to_revok
 }
 
 #[test]
-fn what_can_be_understood_is_taken() {
+fn unusual_spellings_are_understood() {
     let rows = [
         ("client_secret_expires_at", json!("0")),
         ("client_secret_expires_at", json!(0.0)),
@@ -155,7 +155,7 @@ fn a_believed_answer_becomes_a_credential() {
 }
 
 #[test]
-fn where_no_scopes_are_asked_for_the_servers_default_is_told() {
+fn the_servers_default_scopes_are_published_if_none_are_requested() {
     let issued = issued(&[], answered(|_| {})).ok().unwrap();
     assert_eq!(issued.fields["scope"], "read write");
 }
@@ -197,7 +197,7 @@ fn a_handle_is_not_taken_elsewhere() {
 }
 
 #[tokio::test]
-async fn what_is_ours_or_has_no_handle_is_not_revoked() {
+async fn our_login_and_clients_without_a_handle_are_not_revoked() {
     let login = LoginData::from([
         ("client_id".to_owned(), "own".into()),
         ("client_secret".to_owned(), "secret".into()),

@@ -24,7 +24,7 @@ fn refusal(settings: &ProviderSettings, login: Option<&LoginData>) -> String {
 }
 
 #[test]
-fn what_a_login_lacks_is_said() {
+fn a_missing_key_of_a_login_is_named() {
     let settings = spreetail("https://api.spreetail.com");
     let pair = [("client_id", "id"), ("client_secret", "secret")];
     assert!(build(&settings, Some(&login(&pair)), &EgressPolicy::default(), Meter::default()).is_ok());
@@ -66,7 +66,7 @@ fn an_oauth_server_takes_three_kinds_of_login() {
 }
 
 #[test]
-fn what_credwright_sets_itself_cannot_be_set() {
+fn members_that_credwright_sets_cannot_be_overridden() {
     let metadata = oauth(|block| drop(block.metadata.insert("scope".to_owned(), "admin".into())));
     assert!(refusal(&metadata, None).starts_with("metadata must not contain scope"));
     let parameters =

@@ -253,7 +253,7 @@ async fn seen_by_a_crash(scene: &Scene, metrics: &mut Vec<Named>) -> Vec<Named> 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_secret_is_anywhere_but_in_the_secrets_that_it_is_for() {
+async fn no_secret_appears_outside_of_its_own_secrets() {
     let scene = Scene::new("canary").await;
     let options =
         OidcOptions { initial_access_token: Some(INITIAL_ACCESS_TOKEN.to_owned()), ..OidcOptions::default() };

@@ -111,7 +111,7 @@ fn guises(secret: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_secret_is_recognised_in_every_guise() {
+fn a_secret_is_recognised_in_every_encoding() {
     let secret = r#"p"a\ss+w/örd&1234567"#;
     let basic = |id: &str| BASE64_STANDARD.encode(format!("{id}:{secret}:more"));
     let printed = [

@@ -103,6 +103,6 @@ static LIES: [Lie; 14] = [
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f15_a_create_that_is_answered_with_a_lie_costs_few_credentials_and_takes_nothing_away() {
+async fn f15_a_false_response_to_a_create_costs_few_credentials_and_ends_no_other() {
     runner::play(&LIES).await;
 }

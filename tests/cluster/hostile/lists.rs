@@ -55,6 +55,6 @@ static LIES: [Lie; 7] = [
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f15_a_list_that_lies_proves_nothing_and_what_was_lost_is_found_in_the_end() {
+async fn f15_a_false_list_proves_nothing_and_lost_credentials_are_found_in_the_end() {
     runner::play(&LIES).await;
 }

@@ -47,6 +47,6 @@ static LIES: [Lie; 7] = [
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f25_an_account_whose_login_works_and_nothing_else_is_not_asked_in_a_loop() {
+async fn f25_an_account_where_only_the_login_works_is_not_called_in_a_loop() {
     runner::play(&LIES).await;
 }

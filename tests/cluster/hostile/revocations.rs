@@ -40,6 +40,6 @@ static LIES: [Lie; 7] = [
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f15_a_revocation_that_is_answered_with_a_lie_is_not_believed_and_done_in_the_end() {
+async fn f15_a_false_response_to_a_revocation_is_not_believed_and_the_credential_is_revoked_in_the_end() {
     runner::play(&LIES).await;
 }

@@ -233,7 +233,7 @@ async fn rotated(scene: &Scene, number: usize) -> Duration {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_a_tenant_writes_is_shown_on_its_object_or_ignored_and_delays_nobody() {
+async fn any_value_of_a_tenant_is_reported_on_its_object_or_ignored_and_delays_no_other() {
     let scene = Scene::new("poison-matrix").await;
     let portal =
         cloud_connexa::start(cloud_connexa::Options::new(scene.clock.of_a_provider())).await.unwrap();

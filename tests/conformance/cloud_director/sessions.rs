@@ -7,7 +7,7 @@ use credwright_simulator::{Matching, Outcome};
 use super::*;
 
 #[tokio::test]
-async fn one_session_serves_many_calls_and_is_made_anew_when_it_ends() -> Result<()> {
+async fn one_session_serves_many_calls_and_is_replaced_when_it_ends() -> Result<()> {
     let subject = start().await?;
     let (one, two) = tokio::join!(created(&subject), created(&subject));
     one.and(two)?;
@@ -23,7 +23,7 @@ async fn one_session_serves_many_calls_and_is_made_anew_when_it_ends() -> Result
 
 /// Some sites limit the sessions of a user: each look once opened another one, and none was ended.
 #[tokio::test]
-async fn a_look_opens_no_session_and_a_new_session_ends_the_one_before() -> Result<()> {
+async fn a_probe_opens_no_session_and_a_new_session_ends_the_one_before() -> Result<()> {
     let subject = start().await?;
     let look = async || subject.provider.probe().await.map_err(shown);
     for _ in 0..3 {

@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn the_time_that_is_told_moves_and_is_right_again_when_it_ends() {
+    fn the_served_time_is_shifted_until_the_fault_ends() {
         let year = SignedDuration::from_hours(24 * 365);
         let mut state =
             State { shift: Some((year, Instant::now() + Duration::from_secs(60))), ..State::default() };

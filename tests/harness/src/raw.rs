@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_nested_too_deep_is_left_out() {
+    fn values_that_are_nested_too_deep_are_left_out() {
         let deep = format!("{}{}", r#"{"f:a":"#.repeat(300), "1".to_owned() + &"}".repeat(300));
         let text = format!(r#"{{"kind":"Secret","metadata":{{"name":"n","managedFields":{deep}}}}}"#);
         assert!(serde_json::from_str::<Value>(&text).is_err());

@@ -295,7 +295,7 @@ async fn answers_may_look_otherwise() {
 }
 
 #[tokio::test]
-async fn requests_are_recorded_with_what_they_are_for() {
+async fn requests_are_recorded_with_their_operation() {
     let caller = an_expereo(|_| {}).await;
     let token = caller.login().await;
     let created = caller.create(&token, "one", &["BasicRead"]).await;

@@ -29,13 +29,13 @@ fn complaint(data: Value) -> String {
 }
 
 #[test]
-fn the_line_break_that_pasting_brings_is_no_part_of_a_value() {
+fn a_trailing_line_break_is_not_part_of_a_value() {
     let pasted = content(json!({ "client_id": "acme-1\n", "client_secret": "s3cret\r\n" }));
     assert_eq!(pasted, content(json!({ "client_id": "acme-1", "client_secret": "s3cret" })));
 }
 
 #[test]
-fn a_pair_is_known_again_whatever_else_the_secret_says() {
+fn a_pair_is_recognised_whatever_else_the_secret_has() {
     let plain = content(json!({ "client_id": "acme-1", "client_secret": "s3cret" }));
     let dated = content(
         json!({ "client_id": "acme-1", "client_secret": "s3cret", "expires_at": "2027-01-01T00:00:00Z" }),
@@ -59,7 +59,7 @@ fn a_person_can_have_the_same_pair_tried_again() {
 }
 
 #[test]
-fn what_is_no_pair_is_explained_without_showing_it() {
+fn an_invalid_pair_is_explained_without_showing_it() {
     let long = "Canary".repeat(1000);
     let rows = [
         (json!({}), "its key client_id is missing or empty"),
@@ -113,7 +113,7 @@ fn what_is_no_pair_is_explained_without_showing_it() {
 }
 
 #[test]
-fn nothing_that_is_kept_shows_the_secret() {
+fn no_stored_value_shows_the_secret() {
     let kept = intake_entry(
         &intake(json!({ "client_id": "acme-1", "client_secret": "Canary-Secret" })),
         &sealer(),

@@ -64,7 +64,7 @@ fn counted(ledgers: &Ledgers) -> (usize, usize) {
 }
 
 #[test]
-fn a_ledger_that_is_forced_away_goes_on_counting_until_it_is_back() {
+fn a_force_deleted_ledger_counts_until_it_is_recreated() {
     let ledgers = Ledgers::default();
     assert!(ledgers.put(key("orders"), minted(1, &[1, 2, 3])));
     assert_eq!(counted(&ledgers), (3, 0));
@@ -78,7 +78,7 @@ fn a_ledger_that_is_forced_away_goes_on_counting_until_it_is_back() {
 }
 
 #[test]
-fn an_earlier_ledger_that_is_put_in_place_of_a_later_one_does_not_reset_the_count() {
+fn an_older_ledger_in_place_of_a_newer_one_does_not_reset_the_count() {
     let ledgers = Ledgers::default();
     assert!(ledgers.put(key("orders"), minted(1, &[1, 2, 3])));
     assert!(ledgers.put(key("orders"), minted(2, &[1])));
@@ -102,7 +102,7 @@ fn a_mint_of_an_earlier_object_is_not_that_of_a_later_one_at_the_same_moment() {
 }
 
 #[test]
-fn what_is_stored_of_a_released_ledger_is_neither_lost_nor_counted_twice() {
+fn mints_of_a_released_ledger_are_neither_lost_nor_counted_twice() {
     let ledgers = Ledgers::default();
     let entry = minted(1, &[1, 2]);
     let past_mints = PastMint::all(&key("orders"), &entry);

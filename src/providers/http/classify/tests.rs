@@ -17,7 +17,7 @@ fn answer(status: u16, body: &'static str) -> Answer {
 }
 
 #[test]
-fn a_status_means_this() {
+fn each_status_has_its_kind_of_failure() {
     use FailureKind::*;
     // Status without a body, and its meaning for a read, a repeatable call and a create.
     for (status, read, repeatable, create) in [
@@ -96,7 +96,7 @@ fn a_refusal_is_final_only_with_an_error_code_of_the_provider() {
 }
 
 #[test]
-fn a_quota_is_no_name_that_is_taken_and_no_right_that_lacks() {
+fn a_quota_is_neither_a_taken_name_nor_a_missing_right() {
     for (status, body) in [
         (400, r#"{"minorErrorCode":"QUOTA_EXCEEDED"}"#),
         (403, r#"{"minorErrorCode":"QUOTA_EXCEEDED","message":"x"}"#),
@@ -134,7 +134,7 @@ fn no_answer_is_ambiguous_only_if_a_create_may_have_arrived() {
 /// A lost response is given up when the list cannot be relied on, but waits for a provider that is
 /// away.
 #[test]
-fn what_is_longer_than_anything_that_is_believed_is_malformed() {
+fn a_response_that_is_too_long_is_malformed() {
     use Excess::{Announced, Unannounced};
     use FailureKind::{Ambiguous, Malformed, Unavailable};
     for (call, excess, expected) in [
@@ -215,7 +215,7 @@ fn a_date_in_retry_after_is_read_by_the_clock_of_the_answer() {
 }
 
 #[test]
-fn what_cannot_be_decoded_is_malformed_and_not_quoted() {
+fn an_undecodable_response_is_malformed_and_not_quoted() {
     let call = Call::create("the create request");
     let failure = answer(200, r#"{"secret": "hunter2"}"#).json::<u32>(&call).unwrap_err();
     assert_eq!(failure.kind, FailureKind::Malformed);

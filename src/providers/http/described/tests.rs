@@ -37,7 +37,7 @@ fn plain_sentences_are_shown() {
 }
 
 #[test]
-fn what_may_be_a_secret_is_left_out() {
+fn words_that_may_be_secrets_are_left_out() {
     for (text, expected) in [
         ("the token eyJhbGciOiJIUzI1NiJ9.e30.Xw is over", Some("the token … is over")),
         ("pw hunter2 is wrong", Some("pw … is wrong")),

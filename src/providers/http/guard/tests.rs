@@ -10,7 +10,7 @@ fn check(policy: &EgressPolicy, address: &str) -> Result<(), String> {
 }
 
 #[test]
-fn what_is_never_a_provider_is_refused_to_everybody() {
+fn addresses_that_are_never_a_provider_are_refused_to_everybody() {
     for (address, what) in [
         ("127.0.0.1", "a loopback address"),
         ("127.8.9.10", "a loopback address"),
@@ -119,7 +119,7 @@ fn plain_http_goes_only_where_the_flag_says() {
 }
 
 #[test]
-fn hosts_that_are_addresses_are_judged_however_they_are_spelt() {
+fn hosts_that_are_addresses_are_checked_in_every_spelling() {
     let literal = |url: &str| policy(&[], true).check_literal(&url.parse().unwrap());
     for url in [
         "https://127.0.0.1/",

@@ -32,7 +32,7 @@ impl Grant for Granter {
 }
 
 #[tokio::test]
-async fn however_many_need_a_token_it_is_asked_for_once() {
+async fn concurrent_calls_request_one_token() {
     let tokens = Tokens::new(Granter::new(None, false));
     let all = join_all((0..20).map(|_| tokens.get()));
     let (got, ()) = tokio::join!(all, async { tokens.grant.go.notify_one() });

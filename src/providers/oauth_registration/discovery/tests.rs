@@ -13,7 +13,7 @@ fn metadata(issuer: &str, registration: &str, token: &str) -> Metadata {
 }
 
 #[test]
-fn metadata_is_looked_for_before_and_behind_the_issuers_path() {
+fn metadata_is_searched_for_before_and_after_the_path_of_the_issuer() {
     for (text, oauth, openid) in [
         (
             "https://id.example.com",

@@ -79,7 +79,7 @@ async fn a_token_takes_two_steps_and_the_second_is_possible_once() {
 }
 
 #[tokio::test]
-async fn the_secret_of_what_was_only_registered_works_for_nobody() {
+async fn the_secret_of_a_client_that_was_only_registered_works_for_nobody() {
     let caller = a_director().await;
     let session = caller.login().await;
     let client_id = caller.registered(&session, "half").await;
@@ -102,7 +102,7 @@ async fn a_session_that_an_api_token_opened_may_do_nothing_with_api_tokens() {
 }
 
 #[tokio::test]
-async fn what_is_missing_is_forbidden() {
+async fn a_missing_object_is_answered_with_403() {
     let caller = a_director().await;
     let session = caller.login().await;
     let (client_id, secret) = caller.create(&session, "gone").await;

@@ -205,7 +205,7 @@ async fn an_answer_can_come_in_drips() {
 }
 
 #[tokio::test]
-async fn a_provider_that_upserts_answers_with_what_is_called_alike() {
+async fn a_provider_that_upserts_answers_with_the_credential_of_the_same_name() {
     let caller = a_spreetail().await;
     let token = caller.login().await;
     caller.simulator.faults().set_upsert(Some(6));

@@ -149,7 +149,7 @@ async fn tokens_die_with_their_credential_if_asked_to() {
 }
 
 #[tokio::test]
-async fn who_does_not_ask_for_json_gets_plain_text() {
+async fn a_request_that_does_not_accept_json_gets_plain_text() {
     let caller = a_spreetail().await;
     let token = caller.login().await;
     let request = caller.http.get(caller.url("client-credentials")).bearer_auth(&token);
