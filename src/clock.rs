@@ -23,8 +23,8 @@ pub trait Clock: Send + Sync {
     /// Resolves once it is `at` or later.
     fn sleep_until(&self, at: Timestamp) -> BoxFuture<'static, ()>;
 
-    /// Returns by how much it is ahead of the API server's clock, as far as is known; negative if it
-    /// is behind.
+    /// Returns by how much it is ahead of the API server's clock, as far as is known; negative if
+    /// it is behind.
     fn skew(&self) -> SignedDuration {
         SignedDuration::ZERO
     }
@@ -36,8 +36,8 @@ pub trait Clock: Send + Sync {
     }
 }
 
-/// Returns by how much a clock is certainly ahead of another one that showed `served`, or a part of a
-/// second more, at some moment between `sent` and `received`; negative if it is behind.
+/// Returns by how much a clock is certainly ahead of another one that showed `served`, or a part of
+/// a second more, at some moment between `sent` and `received`; negative if it is behind.
 #[must_use]
 pub fn skew(sent: Timestamp, served: Timestamp, received: Timestamp) -> SignedDuration {
     let ahead = sent.duration_since(served).saturating_sub(SignedDuration::from_secs(1));

@@ -33,7 +33,7 @@ pub(crate) fn name(number: usize) -> String {
     format!("{PREFIX}{number:06}")
 }
 
-/// The definitions and the namespaces.
+/// Creates the CRDs and the namespaces.
 pub(crate) async fn prepare(client: &Client) -> Result<()> {
     let mut all = crds::all();
     all.push(floor::definition()?);

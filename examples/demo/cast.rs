@@ -14,10 +14,10 @@ use crate::{
     token::{Body, TokenRequest, Value},
 };
 
-/// The time between two reads of a workload's Secret.
+/// A token request after each read of the Secret.
 const OFTEN: Duration = Duration::ZERO;
 /// CloudConnexa lets a credential ask twenty times at once, and then every fifteen seconds.
-const SELDOM: Duration = Duration::from_secs(6);
+const RARELY: Duration = Duration::from_secs(6);
 
 const INITIAL_ACCESS_TOKEN: &str = "demo-initial-access-token";
 
@@ -172,7 +172,7 @@ async fn cloud_connexa() -> Result<Part> {
             Change::new("cloudId: acme", format!("baseUrl: {}", simulator.base_url())),
             Change::new("overlap: 24h", "overlap: 8s"),
         ],
-        request: TokenRequest { basic: true, body: Body::Json, members, every: SELDOM },
+        request: TokenRequest { basic: true, body: Body::Json, members, every: RARELY },
         account: Account::Simulated(simulator),
         says_so: false,
     })

@@ -28,7 +28,7 @@ pub(crate) struct Cluster {
     pub(crate) url: String,
     /// Made for the demo, and gone after it.
     pub(crate) is_thrown_away: bool,
-    /// The definitions were there before, so they stay.
+    /// `true` if the CRDs existed before. Then they stay.
     pub(crate) had_definitions: bool,
 }
 

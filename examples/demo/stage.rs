@@ -71,7 +71,7 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// Looks at everything until `done` for all, and fails if that takes too long.
+    /// Reads the state until `done` holds for all, and fails if that takes too long.
     pub(crate) async fn until(&mut self, what: &str, done: impl Fn(&Actor) -> bool) -> Result<()> {
         let began = Instant::now();
         loop {

@@ -120,7 +120,7 @@ impl Kind {
     pub(crate) async fn kubectl(&self, arguments: &[&str], done: impl Fn(&str) -> bool) -> Result<String> {
         let cache = tempfile::tempdir()?;
         let mut shown = String::new();
-        let waiting = wait::until("kubectl to know the definitions", DEADLINE, async || {
+        let waiting = wait::until("kubectl to know the CRDs", DEADLINE, async || {
             let mut kubectl = self.cluster.kubectl();
             kubectl.args(arguments).args(["--namespace", &self.namespace, "--cache-dir"]).arg(cache.path());
             let output = kubectl.output()?;

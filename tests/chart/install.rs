@@ -248,7 +248,7 @@ async fn installed_upgraded_uninstalled_and_installed_again_it_mints_once() {
     }
     assert_eq!(versions(&scene).await, before, "an upgrade wrote");
     let names = cluster.definitions().await.into_iter().map(|it| it.spec.names.short_names);
-    assert!(names.flatten().any(|it| it == ["apicred"]), "the definitions were not upgraded");
+    assert!(names.flatten().any(|it| it == ["apicred"]), "the CRDs were not upgraded");
     rotates(&scene, "after the upgrade", 2).await;
 
     let pair = scene.pair("orders").await.unwrap();
@@ -270,7 +270,7 @@ async fn installed_upgraded_uninstalled_and_installed_again_it_mints_once() {
     // Deleting the CRDs deletes every object of their kinds, and nothing else.
     cluster.upgrade(&["--set=crds.keep=false"]).await;
     cluster.uninstall().await;
-    eventually("the definitions are gone", async || cluster.definitions().await.is_empty()).await;
+    eventually("the CRDs are deleted", async || cluster.definitions().await.is_empty()).await;
     assert!(scene.secret_works("orders").await && scene.secret("orders.credwright").await.is_some());
     cluster.deletes(&scene.namespace).await;
     assert_eq!(scene.provider.record().live().len(), 1, "the credential was revoked");

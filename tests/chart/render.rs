@@ -64,7 +64,7 @@ fn kubernetes_1_33_is_asked_for_paged_lists() {
     assert!(refusal(&["--kube-version=1.32.9"]).contains("incompatible"));
 }
 
-/// The definitions that the chart renders with these flags, and those that it should.
+/// Returns the CRDs that the chart renders with these flags, and those that it should render.
 fn definitions(flags: &[&str]) -> (Vec<Value>, Vec<Value>) {
     let rendered = template(flags);
     let source = "# Source: credwright/templates/crds.yaml";

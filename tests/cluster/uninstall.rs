@@ -124,7 +124,7 @@ async fn deletion_of_the_crds_retains_every_credential_and_does_not_hang() {
     for definition in credwright::api::crds::all() {
         definitions.delete(&definition.name_any(), &DeleteParams::default()).await.unwrap();
     }
-    eventually("the definitions are gone", async || {
+    eventually("the CRDs are deleted", async || {
         definitions.list(&ListParams::default()).await.unwrap().items.is_empty()
     })
     .await;

@@ -131,7 +131,7 @@ fn a_person_is_asked_and_their_pair_is_taken() {
             refused(by_hand(), "a").holding(pair("a")).with_spec(|it| it.scopes = vec!["write".to_owned()]),
             "take 1: FirstIssue",
         ),
-        ("while the provider is away", at(|_| ()).paused(), "rest: ProviderUnavailable"),
+        ("while the provider is unreachable", at(|_| ()).paused(), "rest: ProviderUnavailable"),
         (
             "a provider that does it itself makes one, whatever is in the intake",
             at(|_| ()).capable(|it| it.by_hand = false),

@@ -46,7 +46,7 @@ fn a_life_without_trouble() {
             active().and(|it| it.it().fields = fields("scope", "read")).provider(moved),
             "record Follow { revision: 1, fields: {\"scope\": \"read\", \"token_url\": \"https://new\"} }",
         ),
-        ("but not while it is away", active().provider(moved).paused(), "rest: Issued"),
+        ("but not while it is unreachable", active().provider(moved).paused(), "rest: Issued"),
         ("what nears its end is replaced", a_credential().issued(days(61)).published(), "mint 2: RenewalDue"),
         ("what replaces it is tried", rotating(), "verify 2"),
         ("what replaces it is published", rotating().verified(), "publish 2"),
@@ -159,7 +159,7 @@ fn lost_responses_are_settled_first() {
             "rest: Unconfirmed",
         ),
         (
-            "a provider that is away is waited for",
+            "an unreachable provider is waited for",
             a_credential().unconfirmed(hours(1)).paused(),
             "rest: Unconfirmed",
         ),
@@ -197,7 +197,7 @@ fn a_new_credential_is_verified_before_it_is_published() {
     check(vec![
         ("soon again after a refusal", refused(seconds(15)), "verify 2"),
         ("but not at once", refused(seconds(1)), "rest: Verifying"),
-        ("a provider that is away is waited for", rotating().paused(), "rest: Verifying"),
+        ("an unreachable provider is waited for", rotating().paused(), "rest: Verifying"),
         (
             "not while trying fails",
             rotating().failed(
@@ -234,7 +234,7 @@ fn a_new_credential_is_verified_before_it_is_published() {
             "record StartRevoking [2]",
         ),
         (
-            "but not because its provider is away, and what that allows unknown",
+            "but not because its provider is unreachable, and what that allows unknown",
             rotating().without_provider().and(|it| {
                 it.object.spec.lifetime = None;
             }),

@@ -26,7 +26,7 @@ fn deletion() {
         ("even when suspended", active().suspended().deleting(), "record StartRevoking [1]"),
         ("what is to be revoked is revoked", a_credential().revoking().deleting(), "revoke 1"),
         (
-            "a provider that is away is waited for",
+            "an unreachable provider is waited for",
             a_credential().revoking().paused().deleting(),
             "rest: Deleting",
         ),
@@ -117,7 +117,7 @@ fn a_credential_of_a_shared_provider_outlives_its_object_only_if_the_owner_allow
             "record StartRevoking [1]",
         ),
         ("what is revoked is not left in the Secret", shared(false, over()), "record Close"),
-        ("whoever removes the definitions owns all", shared(false, uninstalling(active())), released),
+        ("an uninstall retains everything, allowed or not", shared(false, uninstalling(active())), released),
     ]);
 }
 
@@ -137,13 +137,13 @@ fn credentials_not_revoked_by_the_deadline_are_recorded() {
             "rest: Deleting",
         ),
         ("a provider that is gone", late().without_provider(), "abandon 1: NotRevoked"),
-        ("one that is away", late().paused(), "abandon 1: NotRevoked"),
+        ("an unreachable one", late().paused(), "abandon 1: NotRevoked"),
         ("one that has just refused", refused(late()), "abandon 1: NotRevoked"),
         ("one that answers is asked once more", late(), "revoke 1"),
         ("one that this process has not looked at yet", unseen(late()), "rest: Deleting"),
         ("one that has not answered since", long_since(unseen(late())), "abandon 1: NotRevoked"),
         (
-            "an answer that cannot be looked for while the provider is away",
+            "an answer that cannot be looked for while the provider is unreachable",
             a_credential().unconfirmed(hours(1)).paused().deleting_for(minutes(10)),
             "abandon 1: Unconfirmed",
         ),

@@ -157,7 +157,7 @@ fn each_obstacle_holds_a_mint_back() {
         ),
         ("a lost answer", a_credential().unconfirmed(seconds(1)).paused(), "rest: Unconfirmed"),
         ("five in an hour", a_credential().minted(&[minutes(9); 5]), "rest: MintLimit"),
-        ("a provider that is away", a_credential().paused(), "rest: ProviderUnavailable"),
+        ("an unreachable provider", a_credential().paused(), "rest: ProviderUnavailable"),
     ]);
 }
 

@@ -112,7 +112,11 @@ fn a_suspended_object_does_not_delay_a_revocation_beyond_the_end_of_life() {
     check(vec![
         ("before its end", revoking(89).suspended(), "rest: Suspended"),
         ("after its end", revoking(91).suspended(), "revoke 1"),
-        ("after its end, and the provider is away", revoking(91).suspended().paused(), "rest: Suspended"),
+        (
+            "after its end, and the provider is unreachable",
+            revoking(91).suspended().paused(),
+            "rest: Suspended",
+        ),
     ]);
 }
 

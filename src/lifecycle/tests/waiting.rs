@@ -107,7 +107,7 @@ fn a_wait_that_only_a_change_can_end_has_no_timer() {
     for (sentence, scene) in [
         ("a provider that does not exist", a_credential().without_provider()),
         ("two owners of one tag", a_credential().next(State::Absent).with_stray(&own_tag(), 2)),
-        ("a provider that is away", a_credential().paused()),
+        ("an unreachable provider", a_credential().paused()),
         ("a spec that it cannot honour", a_credential().capable(|it| it.name_max = 3)),
     ] {
         assert_eq!(wakes_in(scene), None, "{sentence}");

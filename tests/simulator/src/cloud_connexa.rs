@@ -8,8 +8,8 @@
 //! `OpenVPN/cloudconnexa-go-client`; the bucket of each key, and 429 without a body, from
 //! <https://github.com/OpenVPN/terraform-provider-openvpn-cloud/issues/131>.
 //!
-//! Where they are silent (the statuses of refusals, their bodies, the form of client IDs) the
-//! choice is an option or ours.
+//! The statuses of refusals, their bodies and the form of client IDs are not documented. Each is an
+//! option here, or our choice.
 
 use std::collections::HashMap;
 use std::io;

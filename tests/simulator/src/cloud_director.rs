@@ -7,10 +7,10 @@
 //! <https://docs.vmware.com/en/VMware-Cloud-Director/10.6/VMware-Cloud-Director-Tenant-Guide/GUID-A1B3B2FA-7B2C-4EE1-9D1B-188BE703EEDE.html>,
 //! and the vendor's Go client, go-vcloud-director, for the OAuth calls and the encodings.
 //!
-//! Where they are silent (the status of a name that is taken, of `invalid_grant`, of a delete) the
-//! choice is an option. In the record a token is a credential whose `client_id` is the UUID and
-//! whose `created_by` is its owner. It is there from its registration on; its secret works, and is
-//! shown, only after the exchange, which is possible once.
+//! The status of a name that is taken, of `invalid_grant` and of a delete are not documented and
+//! are options here. In the record a token is a credential whose `client_id` is the UUID and whose
+//! `created_by` is its owner. It is there from its registration on; its secret works, and is shown,
+//! only after the exchange, which is possible once.
 
 mod filter;
 mod login;

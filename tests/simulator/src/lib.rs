@@ -18,8 +18,7 @@
 //!   mebibyte.
 //! * [`oidc`] starts a real registration server, which is not a simulator but is used like one.
 //!
-//! What does not belong here: anything a test could assert through the record instead of a hook in
-//! a provider.
+//! Hooks in a provider do not belong here if a test can assert the same through the record.
 #![expect(
     clippy::disallowed_methods,
     reason = "the bans keep the product's effects in one place; the simulator is not the product"

@@ -29,13 +29,13 @@ pub struct Credential {
     pub created_by: Option<String>,
     #[serde(skip)]
     secret: String,
-    /// From when on the token endpoint accepts it: `created`, plus the propagation delay of that
-    /// moment.
+    /// The time from which the token endpoint accepts it: `created`, plus the propagation delay of
+    /// that moment.
     accepted_from: Timestamp,
     /// Until then it is accepted and refused in turns of this length; zero: it is refused.
     flapping: Duration,
-    /// From when on a listing shows it, and until when though it was revoked: both subject to the
-    /// listing lag.
+    /// The time from which a listing shows it, and until which although it was revoked. The listing
+    /// lag moves both.
     listed_from: Timestamp,
     listed_until: Option<Timestamp>,
 }

@@ -5,8 +5,8 @@
 //! delete <https://developer.spreetail.com/reference/deleteapiv0clientcredentialsclientid>,
 //! token <https://developer.spreetail.com/reference/postapiv0oauthtoken>.
 //!
-//! Where the pages are silent (the status of a create, whether tokens outlive their credential, the
-//! bodies of errors) the choice is an option or marked as ours.
+//! The status of a create, the life of tokens after that of their credential, and the bodies of
+//! errors are not documented. Each is an option here, or marked as our choice.
 
 use std::collections::HashMap;
 use std::io;

@@ -15,7 +15,7 @@ impl Model {
         };
         let usable = called.map(|account| world.provider(&account).and_then(ProviderView::usable).cloned());
         if usable.is_some_and(|it| it.is_none_or(|it| it.paused.is_some())) {
-            self.fail("a provider that is away is called");
+            self.fail("an unreachable provider is called");
         }
         if let Step::Mint(revision) = step {
             self.check_mint(revision);
