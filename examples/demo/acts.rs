@@ -15,9 +15,9 @@ const PATCH: &str = r#"{"spec":{"rotation":{"request":"the laptop was stolen"}}}
 
 /// The manifests that a user would write, with a month made into twenty seconds.
 pub(crate) async fn apply(stage: &mut Stage, parts: Vec<Part>) -> Result<()> {
-    stage.screen.step(
-        "Six manifests of examples/ are applied. What a user would fill in is filled in, and time is made short.",
-    );
+    stage
+        .screen
+        .step("Six manifests of examples/ are applied, with the values of a user and with short lifetimes.");
     for part in parts {
         let (text, shown) = manifests::read(part.file, &part.changes)?;
         let applied = stage.cluster.kubectl(&["apply", "-f", "-", "--output=name"], Some(text.as_bytes()))?;
@@ -29,15 +29,15 @@ pub(crate) async fn apply(stage: &mut Stage, parts: Vec<Part>) -> Result<()> {
         stage.actors.push(actor);
     }
     stage.screen.show(
-        "In the four with an API, lifetime is 20s instead of 720h, renewBefore 8s and overlap 4s. Logins are not shown.",
+        "With an API: lifetime is 20s instead of 720h, renewBefore 8s and overlap 4s. Logins are not shown.",
     );
     Ok(())
 }
 
 pub(crate) async fn issue(stage: &mut Stage) -> Result<()> {
-    stage.screen.step(
-        "Four are issued by API, tried, and published in Secrets; workloads ask for tokens with them all the time.",
-    );
+    stage
+        .screen
+        .step("Four credentials are issued by API, verified and published. Workloads use them all the time.");
     let in_use = |actor: &Actor| actor.now.seen.accepted > 0;
     stage
         .until("a credential in use, or what a person has to do", |actor| {
@@ -45,7 +45,9 @@ pub(crate) async fn issue(stage: &mut Stage) -> Result<()> {
         })
         .await?;
 
-    stage.screen.step("Two providers have no API for credentials. There the condition ActionRequired tells a person what to do.");
+    stage.screen.step(
+        "Two providers have no API for credentials. The condition ActionRequired has steps for a person.",
+    );
     for index in by_hand(stage) {
         let asked = stage.actors[index].asks(Reason::IntakeAwaited).context("nothing is asked")?.to_owned();
         stage.screen.tell(&format!("{}: {}", stage.actors[index].name, person::as_a_list(&asked)));
@@ -54,7 +56,7 @@ pub(crate) async fn issue(stage: &mut Stage) -> Result<()> {
     }
     stage.until("a credential in use", in_use).await?;
 
-    stage.screen.step("Each Secret holds what workloads need at that provider.");
+    stage.screen.step("Each Secret has the values that workloads need at that provider.");
     for Actor { name, target, now, .. } in &stage.actors {
         let keys = now.seen.current.as_ref().map(Pair::keys).unwrap_or_default();
         stage.screen.show(&format!("{name:<15}Secret {target}: {keys}"));
@@ -64,11 +66,11 @@ pub(crate) async fn issue(stage: &mut Stage) -> Result<()> {
 
 pub(crate) async fn rotate(stage: &mut Stage) -> Result<()> {
     stage.screen.step(
-        "The four are replaced twelve seconds after their issue. For four seconds old and new both work; then the old is revoked.",
+        "After 12 s the four are replaced. Old and new both work for 4 s, then the old one is revoked.",
     );
     stage.until("a rotation from end to end", |actor| actor.is_by_hand() || actor.has_ended(1)).await?;
 
-    stage.screen.step("Someone wants new ones now: a new text in spec.rotation.request rotates once.");
+    stage.screen.step("A user requests new ones now. Each new text in spec.rotation.request rotates once.");
     for index in asked_to_rotate(stage) {
         let name = &stage.actors[index].name;
         stage.cluster.kubectl(&["patch", "apicred", name, "--type=merge", "--patch", PATCH], None)?;
@@ -96,7 +98,9 @@ pub(crate) async fn rotate(stage: &mut Stage) -> Result<()> {
 
 /// The person's part in the end of an old credential.
 pub(crate) async fn remove(stage: &mut Stage) -> Result<()> {
-    stage.screen.step("Eight seconds after that, two old ones are to go that only a person can remove: ActionRequired says so.");
+    stage
+        .screen
+        .step("Eight seconds later a person has to remove two old credentials. ActionRequired says so.");
     let asks = |actor: &Actor| actor.asks(Reason::RemovalAwaited).is_some();
     stage.until("what a person has to remove", |actor| !actor.is_by_hand() || asks(actor)).await?;
     for index in by_hand(stage) {
@@ -108,16 +112,18 @@ pub(crate) async fn remove(stage: &mut Stage) -> Result<()> {
         delete_in_portal(stage, index, client)?;
         if stage.actors[index].part.says_so {
             stage.screen.tell(&format!(
-                "The person deletes it in the portal, and says so:\n$ {}",
+                "The person deletes it in the portal, and confirms it:\n$ {}",
                 person::say_so(&asked)?
             ));
         } else {
-            stage.screen.tell("The person deletes it in the portal. Credwright looks four times a minute whether it is gone.");
+            stage
+                .screen
+                .tell("The person deletes it in the portal. Credwright checks it four times a minute.");
         }
         stage.screen.show(" ");
     }
 
-    stage.screen.step("And on it goes by itself, until each of the four has been replaced three times.");
+    stage.screen.step("The rotations continue until each of the four has been replaced three times.");
     stage
         .until("all rotations that were promised", |actor| {
             let count = actor.promised();
@@ -128,13 +134,13 @@ pub(crate) async fn remove(stage: &mut Stage) -> Result<()> {
 
 /// The books, and what kubectl shows.
 pub(crate) async fn look(stage: &mut Stage) -> Result<()> {
-    stage.screen.step("What the providers hold is what the ledgers list, credential for credential.");
+    stage.screen.step("Providers and ledgers list the same credentials.");
     stage.until("providers and ledgers that agree", Actor::is_accounted_for).await?;
     for Actor { name, part, now, .. } in &stage.actors {
         let (held, listed) = (now.held.len(), now.listed.len());
         stage.screen.show(&format!("{name:<15}{:<15}holds {held}, the ledger lists {listed}", part.title));
     }
-    stage.screen.step("This is what a user sees.");
+    stage.screen.step("The user sees this.");
     let first = stage.actors[0].name.clone();
     let events = format!("apicredential/{first}");
     for command in [&["get", "apicred"][..], &["events", "--for", &events]] {

@@ -13,7 +13,7 @@ use crate::{
 };
 
 pub(crate) async fn delete(stage: &mut Stage, verdict: &mut Verdict) -> Result<()> {
-    stage.screen.step("The workloads are taken down and all ApiCredentials deleted. Credentials are revoked before an object goes.");
+    stage.screen.step("Workloads are stopped and all ApiCredentials deleted. Credentials are revoked first.");
     for actor in &mut stage.actors {
         actor.stop_consumer();
     }
@@ -75,8 +75,8 @@ pub(crate) async fn end(stage: Stage, mut verdict: Verdict) -> Result<bool> {
     let Stage { operator, mut screen, .. } = stage;
     screen.leave_table();
     let stopped = operator.stop().await;
-    verdict.promise(stopped.is_ok(), "the operator stopped when it was told to".to_owned());
-    screen.step("What was promised, and seen:");
+    verdict.promise(stopped.is_ok(), "the operator stopped on request".to_owned());
+    screen.step("Promises and results:");
     screen.show(&verdict.lines());
     screen.show(&format!("{:.0} s", screen.seconds()));
     Ok(verdict.holds())

@@ -50,7 +50,7 @@ async fn main() -> ExitCode {
 async fn run() -> Result<bool> {
     let mut screen = Screen::new();
     let cluster = Cluster::enter().await?;
-    screen.step("Credwright makes API credentials, keeps them in Secrets, replaces them in time, and revokes the old.");
+    screen.step("Credwright issues API credentials, publishes them in Secrets, rotates them and revokes the old ones.");
     screen.show(&format!("cluster {}, namespace {}", cluster.url, cluster.namespace));
     if !cluster.is_thrown_away {
         screen.show(if cluster.had_definitions {
@@ -97,7 +97,7 @@ async fn show(cluster: Cluster, screen: Screen) -> Result<bool> {
 /// The API, the providers, the operator.
 async fn set_up(cluster: Cluster, mut screen: Screen) -> Result<(Stage, Vec<Part>)> {
     if !cluster.had_definitions {
-        screen.step("The cluster learns what an ApiCredential is: `credwright crds | kubectl apply --server-side -f -`.");
+        screen.step("The CRDs are installed: `credwright crds | kubectl apply --server-side -f -`.");
         cluster.install_definitions().await?;
     }
     screen.step("Six providers are started: five are simulated, and oidc-provider is a real OAuth server.");

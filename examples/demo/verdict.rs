@@ -3,13 +3,8 @@
 use crate::stage::Actor;
 
 /// The promises for each credential, with the widths of their columns.
-const COLUMNS: [(&str, usize); 5] = [
-    ("ROTATIONS", 16),
-    ("TOKEN REQUESTS", 25),
-    ("OLD PAIRS", 23),
-    ("PROVIDER, LEDGER", 18),
-    ("AFTER DELETION", 0),
-];
+const COLUMNS: [(&str, usize); 5] =
+    [("ROTATIONS", 12), ("TOKEN REQUESTS", 19), ("OLD PAIRS", 18), ("PROVIDER, LEDGER", 17), ("DELETED", 0)];
 
 /// Something that was promised, and what was seen of it.
 type Seen = (bool, String);
@@ -37,7 +32,7 @@ impl Verdict {
         let row = |first: &str, name: &str, cells: &[String]| {
             let cells = cells.iter().zip(COLUMNS).map(|(cell, (_, width))| format!("{cell:<width$}"));
             let cells: String = cells.collect();
-            format!("{first:<5}{name:<15}{}\n", cells.trim_end())
+            format!("{first:<4}{name:<15}{}\n", cells.trim_end())
         };
         let word = |seen: bool| if seen { "yes" } else { "NO" };
         let mut text = row("", "", &COLUMNS.map(|(title, _)| title.to_owned()));
@@ -64,12 +59,9 @@ impl Verdict {
                 vec![
                     (
                         rotations >= promised && seen.revisions.len() > promised,
-                        format!("{rotations}, {promised} promised"),
+                        format!("{rotations} (min. {promised})"),
                     ),
-                    (
-                        overlaps >= promised && ends >= promised,
-                        format!("{overlaps} overlapped, {ends} ended"),
-                    ),
+                    (overlaps >= promised && ends >= promised, format!("{overlaps} worked, {ends} ended")),
                     (actor.is_accounted_for(), format!("{held} held, {listed} listed")),
                 ],
             ));
@@ -89,10 +81,7 @@ impl Verdict {
             let unanswered =
                 if seen.unanswered == 0 { String::new() } else { format!(", {} lost", seen.unanswered) };
             let is_fine = seen.accepted > 0 && seen.refused == 0 && seen.unanswered == 0;
-            cells.insert(
-                1,
-                (is_fine, format!("{} accepted, {} refused{unanswered}", seen.accepted, seen.refused)),
-            );
+            cells.insert(1, (is_fine, format!("{} ok, {} refused{unanswered}", seen.accepted, seen.refused)));
         }
     }
 
