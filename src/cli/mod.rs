@@ -63,7 +63,7 @@ pub fn main() -> ExitCode {
 /// Installing it can fail only if one was installed before.
 fn block_on(command: impl Future<Output = Result<ExitCode, Box<dyn std::error::Error>>>) -> ExitCode {
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
-        tracing::warn!("a TLS provider was installed before");
+        tracing::warn!("TLS provider already installed");
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     match runtime.map_err(Into::into).and_then(|runtime| runtime.block_on(command)) {

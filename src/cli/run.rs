@@ -92,7 +92,7 @@ pub(super) fn main(arguments: &Arguments) -> ExitCode {
     log_to_stderr(arguments);
     log_panics();
     if let Err(error) = memory::keep_private() {
-        tracing::warn!(%error, "core dumps could not be switched off: a crash may write secrets to a disk");
+        tracing::warn!(%error, "core dumps not disabled, a crash may write secrets to a disk");
     }
     super::block_on(run(arguments))
 }
@@ -173,7 +173,7 @@ async fn stop_on(mut interrupt: Signal, mut terminate: Signal, shutdown: &Cancel
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
-    tracing::info!("stopping: nothing new is begun, and creates that were sent are waited for");
+    tracing::info!("stopping, finishing the creates already sent");
     shutdown.cancel();
     std::future::pending().await
 }

@@ -255,12 +255,12 @@ impl Candidate {
 
     /// Releases the Lease, if it is ours, so that no process has to wait until it expires.
     pub(super) async fn step_down(&self) {
-        let failure = match tokio::time::timeout(PARTING, self.give_back()).await {
+        let error = match tokio::time::timeout(PARTING, self.give_back()).await {
             Ok(Ok(())) => return,
             Ok(Err(error)) => error.to_string(),
             Err(_) => format!("the API server did not answer within {PARTING:?}"),
         };
-        tracing::warn!(lease = self.holder.lease, failure, "lease not released, it expires by itself");
+        tracing::warn!(lease = self.holder.lease, error, "lease not released, it expires by itself");
     }
 
     async fn give_back(&self) -> kube::Result<()> {

@@ -83,11 +83,13 @@ impl Operator {
             Ok(Ok(next)) => Ok(next),
             Ok(Err(EngineError::Stopping)) => Ok(None),
             Ok(Err(error)) => {
-                tracing::warn!(?item, %error, "reconcile failed, retrying");
+                let (kind, namespace, name) = (item.label(), item.namespace(), item.name());
+                tracing::warn!(?kind, namespace, name, %error, "reconcile failed, retrying");
                 Err(Retry { after: error.retry_after() })
             }
             Err(panicked) => {
-                tracing::error!(?item, error = %panicked, "reconcile panicked, retrying");
+                let (kind, namespace, name) = (item.label(), item.namespace(), item.name());
+                tracing::error!(?kind, namespace, name, error = %panicked, "reconcile panicked, retrying");
                 Err(Retry::default())
             }
         };

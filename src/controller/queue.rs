@@ -72,6 +72,16 @@ impl Item {
         }
     }
 
+    /// Returns the name of its object. A namespace's rights have none.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Provider(key) => &key.name,
+            Self::Credential(key) | Self::Abandoned(key) | Self::Login(key) => &key.name,
+            Self::Rights(_) => "",
+        }
+    }
+
     /// Returns its label in metrics.
     #[must_use]
     pub fn label(&self) -> metrics::Item {

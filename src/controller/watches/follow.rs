@@ -76,13 +76,13 @@ impl Operator {
     }
 
     fn failed(&self, watch: &Scoped, trouble: Trouble) {
-        let why = trouble.advice();
+        let error = trouble.advice();
         // An API server that starts asks everybody to wait: no failure, and a line a second would
         // hide one.
         if trouble.is_a_request_to_wait() {
-            tracing::debug!(?watch, why, "watch delayed");
+            tracing::debug!(?watch, error, "watch delayed");
         } else {
-            tracing::warn!(?watch, why, "watch failed, retrying");
+            tracing::warn!(?watch, error, "watch failed, retrying");
         }
         self.has_trouble(watch, trouble);
     }
