@@ -48,7 +48,8 @@ libraries() {
     grep -o '/[^ ]*' <<<"$found"
 }
 
-# The Debian package that a file is of. Where /lib is a link to /usr/lib, dpkg knows a file by either name.
+# The Debian package that a file is of. Where /lib is a link to /usr/lib, dpkg knows a file by
+# either name.
 package_of() {
     local name
     for name in "$1" "/usr$1" "${1#/usr}"; do
