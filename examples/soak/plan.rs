@@ -76,7 +76,7 @@ impl Kind {
     }
 }
 
-/// One thing that goes wrong.
+/// One fault.
 #[derive(Clone, Debug)]
 pub(crate) enum Trouble {
     /// `kill -9` of a replica, which is started again at once.

@@ -26,7 +26,7 @@ pub(crate) fn step(what: &str) {
     eprintln!("soak: {what}");
 }
 
-/// Says how it goes until `end`.
+/// Prints the progress until `end`.
 pub(crate) async fn progress(
     provider: &Simulator,
     (counts, happened): (&Counts, &Happened),

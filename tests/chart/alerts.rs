@@ -1,4 +1,4 @@
-//! The alerts: each is told when it should be and not before, and says what to do.
+//! The alerts: each fires in time and not before, and says what to do.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -1,7 +1,7 @@
-//! Everything that the chart renders is what Kubernetes takes, field by field.
+//! The rendered chart is valid for Kubernetes, field by field.
 //!
-//! kubeconform is told so by schemas of the API server itself: what it would fetch by itself is
-//! made of the same description.
+//! kubeconform checks it with schemas of the API server itself. The schemas that it would download
+//! are made from the same description.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -213,7 +213,7 @@ async fn versions(scene: &Scene) -> Vec<(String, Option<String>)> {
     secrets.chain(objects.iter().map(|it| (it.name_any(), it.resource_version()))).collect()
 }
 
-/// Nothing of a tenant's is held by anybody, and all of it is there.
+/// Checks that the tenant's objects exist, and that none has a finalizer of Credwright.
 async fn is_let_go(scene: &Scene) {
     let secrets = scene.api::<Secret>().list(&ListParams::default()).await.unwrap().items;
     for name in ["orders", "orders.credwright", "spreetail-admin"] {

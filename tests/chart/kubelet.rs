@@ -2,8 +2,8 @@
 //! the arguments and the environment of the Pod, as its ServiceAccount, and tells the API server
 //! how it is.
 //!
-//! All Pods are on one machine here. So that each can have its port, what it is told to listen at
-//! is an address of its own, or its Service's.
+//! All Pods are on one machine here. So that each can have its port, it listens at an address
+//! of its own, or at that of its Service.
 
 use std::{
     collections::BTreeMap, fmt::Write as _, fs, net::SocketAddr, path::PathBuf, thread::JoinHandle,

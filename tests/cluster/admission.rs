@@ -106,7 +106,7 @@ async fn in_force(scene: &Scene, tenants: &Client) {
     scene.wait("tried", "the policies are in force", works).await;
 }
 
-/// Policies, and what they are told of, take a moment to be known.
+/// Waits until the policy rejects: policies and their parameters take effect after a moment.
 async fn is_refused_soon(scene: &Scene, api: &Api<ApiCredential>, provider: &str) {
     scene
         .wait("tried", "the policy knows", async || refused(api, provider, &json!({})).await.is_some())

@@ -1,4 +1,4 @@
-//! Two control planes on one history of etcd: whatever tells clusters apart is the same in both.
+//! Two control planes on one history of etcd: both have the same identity.
 
 use credwright::engine::startup;
 use credwright_harness::controlplane::{ControlPlane, ControlPlaneOptions};

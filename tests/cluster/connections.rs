@@ -1,5 +1,5 @@
-//! A load balancer before the API server that forgets its connections without a word: the real
-//! binary notices, says whether it leads, and goes on by itself.
+//! A load balancer before the API server that silently forgets its connections: the real binary
+//! notices it, reports whether it leads, and continues by itself.
 
 use std::{
     path::PathBuf,

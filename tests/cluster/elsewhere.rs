@@ -22,8 +22,8 @@ async fn of_its_cluster(scene: &Scene) -> (Running, String) {
     (scene.operator_as(|settings, _| settings.cluster_id.clone_from(&id)).await, id)
 }
 
-/// The same namespace and provider on another cluster, as whoever applies one repository to both
-/// has them.
+/// Returns the same namespace and provider on another cluster, as if one repository were applied to
+/// both.
 async fn twin_of(scene: &Scene, cluster: &ControlPlane) -> Scene {
     let twin = scene.seen_from(cluster.cluster()).await;
     let namespaces: Api<Namespace> = Api::all(twin.client.clone());

@@ -1,9 +1,9 @@
 //! Providers that lie or fail, one after the other, each in a scene of its own for an hour of
 //! injected time.
 //!
-//! Each lie is a row: what is told, during what, and how much it may cost. One runner plays it
-//! beside two that must not notice: a neighbour in the same account and a bystander at another one.
-//! What it prints is the table of figures in docs/reliability.md.
+//! Each lie is a row: the false response, the phase of the object, and the allowed cost. One runner
+//! plays it beside two that must not notice: a neighbour in the same account and a bystander at
+//! another one. What it prints is the table of figures in docs/reliability.md.
 
 mod answers;
 mod lists;

@@ -1,5 +1,5 @@
-//! Several replicas of the real binary: one works, the others stand by, and whatever happens to it,
-//! nobody works twice.
+//! Several replicas of the real binary: one works, the others stand by, and never do two work at
+//! once.
 
 use std::{
     path::Path,

@@ -1,6 +1,5 @@
-//! The API server is in the way: it refuses what Credwright needs, or others write the same
-//! objects. People are told, nothing is tried without a pause, and it goes on once the obstacle is
-//! gone.
+//! The API server rejects what Credwright needs, or others write the same objects. The obstacle is
+//! reported, retries have pauses, and work continues once the obstacle is gone.
 
 use credwright::{api::CredentialProvider, engine::seal::random_id};
 use jiff::SignedDuration;

@@ -38,7 +38,7 @@ impl Scene {
         Backup { object, secrets: kept }
     }
 
-    /// Everything of `orders` goes, while no operator is there to see it.
+    /// Deletes all objects of `orders` while no operator runs.
     pub(crate) async fn wipe(&self) {
         let free = Patch::Merge(json!({ "metadata": { "finalizers": null } }));
         let (params, delete) = (PatchParams::default(), DeleteParams::default());

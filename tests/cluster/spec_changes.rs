@@ -58,7 +58,7 @@ fn edits() -> Vec<(&'static str, Value, Effect)> {
     ]
 }
 
-/// `kind` goes with another provider; that one has a test of its own.
+/// Fields with a test of their own: another `kind` means another provider.
 const ELSEWHERE: [&str; 1] = ["providerRef.kind"];
 
 #[test]

@@ -55,7 +55,8 @@ async fn a_provider_recreated_for_another_account_gets_no_request_and_no_old_cre
     assert_eq!(other.record().requests().iter().filter(|it| strangers(it)).count(), 0);
     assert!(scene.secret_works("orders").await);
 
-    // It is put right: it heals by itself, though the provider object is a new one.
+    // The provider is corrected: the object recovers by itself, although the provider object is
+    // new.
     scene.delete_provider_at_once("spreetail").await;
     scene.create_provider("spreetail", scene.spreetail(&scene.provider.base_url(), "spreetail-admin")).await;
     scene.run_until_only(&operator, "orders", 2).await;

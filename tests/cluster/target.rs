@@ -1,5 +1,5 @@
-//! The Secret that workloads read is derived: whatever happens to it, it is rendered again and
-//! nothing is minted.
+//! The Secret that workloads read is derived from the ledger. If it is changed or deleted, it is
+//! rendered again, and nothing is minted.
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;

@@ -1,5 +1,5 @@
-//! Two tenants and one operator: whatever the second can write that names an object of the first is
-//! tried, and comes to nothing.
+//! Two tenants and one operator: the second tries every field and annotation that can name an
+//! object of the first, without success.
 
 mod attempts;
 

@@ -1,4 +1,5 @@
-//! Credwright goes, and what it made stays; deletion in each of the ways that Kubernetes has.
+//! Uninstalling Credwright keeps credentials and Secrets. Also each way in which Kubernetes
+//! deletes.
 
 use std::{path::Path, process::Output};
 
@@ -42,7 +43,7 @@ async fn detached_objects_stay_and_are_resumed_without_a_mint() {
         let held = !secret.finalizers().is_empty() || !secret.owner_references().is_empty();
         assert!(!held, "{} is held", secret.name_any());
     }
-    // Nobody is there to ask, and everything goes at once.
+    // No finalizer is left, so the objects are deleted at once.
     scene.delete("orders").await;
     scene.delete_provider("spreetail").await;
     assert!(scene.is_gone("orders").await);

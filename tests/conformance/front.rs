@@ -1,4 +1,4 @@
-//! A front for a real server: passes everything on, and goes wrong on demand like any simulator.
+//! A proxy before a real server, which has faults on demand like any simulator.
 
 use std::{io, net::Ipv4Addr, sync::Arc};
 

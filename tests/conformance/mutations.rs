@@ -1,5 +1,5 @@
-//! Answers that are almost right: whatever a provider says, a driver neither panics nor hangs,
-//! believes no half credential, and shows no secret.
+//! Responses that are almost right: with none of them does a driver panic or hang, believe half a
+//! credential, or show a secret.
 //!
 //! `CREDWRIGHT_ROUNDS` and `CREDWRIGHT_SEED` ask for more rounds, or for the same ones again.
 

@@ -1,5 +1,5 @@
-//! One case of the matrix: a story, told in a scene of its own, and the promises that must hold at
-//! its end.
+//! One case of the matrix: a story in a scene of its own, and the promises that must hold at its
+//! end.
 
 use std::sync::{
     Mutex,

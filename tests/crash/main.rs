@@ -1,6 +1,6 @@
-//! The crash matrix: the power goes at every call that the operator makes, to Kubernetes or to the
-//! provider, before the call has an effect and after it had one. A fresh operator without any
-//! memory has to bring everything to its end, and no workload may notice.
+//! The crash matrix: the operator is killed at every call that it makes, to Kubernetes or to the
+//! provider, before and after the call takes effect. A new operator without any memory has to
+//! finish the work, and no workload may be refused.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,

@@ -104,7 +104,7 @@ async fn made_by_hand(scene: &Scene, operator: &Running) -> Vec<(String, String)
     ]
 }
 
-/// Lives through what usually goes wrong, so that there is something to be indiscreet about.
+/// Causes the usual failures, so that there are messages which could show a secret.
 async fn live_through_trouble(scene: &Scene, server: &OidcServer, metrics: &mut Vec<Named>) {
     scene
         .put_secret(json!({

@@ -14,8 +14,8 @@ use crate::support::{Scene, logs};
 /// A name, and the text with this name.
 pub(super) type Named = (String, String);
 
-/// Everything that may be read by whoever may not read Secrets, `metrics` among it, and what a
-/// ledger keeps.
+/// Returns all texts that can be read without the right to read Secrets, `metrics` among them, and
+/// the documents of ledgers.
 pub(super) async fn places(scene: &Scene, metrics: Vec<Named>) -> Vec<Named> {
     let mut places = objects(scene).await;
     places.extend(metrics);

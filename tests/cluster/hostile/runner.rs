@@ -138,7 +138,7 @@ impl Stage {
         self.expereo.as_ref().unwrap_or(&self.scene.provider)
     }
 
-    /// The lie is told, and both objects ask for a credential.
+    /// Makes the provider lie, and requests a credential for both objects.
     async fn begin(&self) {
         let pair = async |name: &str| self.scene.pair(name).await.map(|(client_id, _)| client_id);
         let known = Known {

@@ -59,8 +59,8 @@ impl Balancer {
         self.address
     }
 
-    /// Forgets every connection that is open: the server's end is closed, and the client is told
-    /// nothing. What it sends is taken, and never answered. New connections work.
+    /// Forgets every connection that is open: the server's end is closed, and the client does not
+    /// notice. Its data is accepted and never answered. New connections work.
     pub fn forget(&self) {
         self.mood.send_modify(|mood| mood.forgotten += 1);
     }

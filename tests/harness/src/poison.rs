@@ -10,7 +10,7 @@ use crate::raw;
 /// A legal time for the API server, and one that no instant of the operator's can be.
 pub const NEVER: &str = "9999-12-31T23:59:59Z";
 
-/// Deeper than a decoder of JSON goes that counts its steps.
+/// More levels than a JSON decoder with a limit accepts.
 const DEPTH: usize = 300;
 
 /// Writes times that no instant can be into `managedFields`.

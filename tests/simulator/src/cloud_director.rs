@@ -72,7 +72,7 @@ pub struct Options {
     pub org: String,
     /// The bare UUID that a tenant context has to name.
     pub org_id: String,
-    /// As for a system administrator: whoever names no tenant context sees nothing.
+    /// `true` if calls without a tenant context see nothing, as those of a system administrator.
     pub demands_context: bool,
     pub versions: Vec<Version>,
     /// `true` if users have the right to manage their own API tokens.

@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::traffic::Traffic;
 use crate::{Clock, Operation, Outcome, SeenRequest, lock};
 
-/// A credential that was made, whatever has become of it.
+/// A credential that was created, alive or not.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Credential {

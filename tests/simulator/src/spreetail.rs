@@ -210,7 +210,8 @@ struct CreateRequest {
     expires: Option<Timestamp>,
 }
 
-/// No scopes: whoever has a token may make credentials, and so may the credentials made.
+/// Creates a credential. There are no scopes: every token may create credentials, also one of such
+/// a credential.
 async fn create(
     State(spreetail): State<Arc<Spreetail>>,
     headers: HeaderMap,

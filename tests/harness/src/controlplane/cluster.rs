@@ -1,4 +1,4 @@
-//! Access to an API server, whoever started it.
+//! Access to an API server, of this process or of another one.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
