@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_namespace_that_refuses_is_named_and_keeps_nobody_from_being_ready() {
+    fn a_forbidden_namespace_is_named_and_does_not_block_readiness() {
         let of = |watch: Watch, namespace: &str| (watch, Some(namespace.to_owned()));
         let watches: Vec<Scoped> = ["shop", "web", "gone"]
             .iter()

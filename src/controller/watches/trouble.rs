@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn readiness_tells_what_is_refused_from_what_is_not_answered() {
+    fn readiness_tells_forbidden_lists_from_unanswered_ones() {
         use kube::core::Status;
         let refused = |code: u16, message: &str| {
             let status = Status::failure(message, "").with_code(code).boxed();

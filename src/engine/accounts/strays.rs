@@ -50,7 +50,7 @@ mod tests {
     use crate::api::ProviderKind;
 
     #[test]
-    fn what_was_found_at_an_account_is_of_that_account_and_ends_when_nothing_of_it_is_found_any_more() {
+    fn strays_belong_to_their_account_and_are_forgotten_once_they_are_not_found() {
         let (strays, namespace) = (Strays::default(), "shop".to_owned());
         let account = |name: &str| ProviderKey::resolve(ProviderKind::CredentialProvider, name, "shop");
         let orders = Key { namespace, name: "orders".to_owned() };

@@ -121,7 +121,7 @@ fn a_suspended_object_does_not_delay_a_revocation_beyond_the_end_of_life() {
 }
 
 #[test]
-fn people_are_told_when_a_published_credential_will_be_and_is_revoked() {
+fn the_revocation_of_a_published_credential_is_announced_and_reported() {
     let plan = decide(&bounded(89).suspended().world(), noon()).at_rest();
     assert!(plan.message.contains("is revoked at the end of its life, at 2"), "{}", plan.message);
     assert!(matches!(plan.wake, Wake::At(_)), "nothing else would end it");

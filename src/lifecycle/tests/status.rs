@@ -285,7 +285,7 @@ fn messages_are_bounded() {
 }
 
 #[test]
-fn who_has_to_help_is_told_once() {
+fn an_action_for_a_person_is_reported_once() {
     let rest = |reason| Rest::new(reason, "remove it".to_owned());
     let told = |scene: Scene, reason| {
         let object = scene.object.clone();

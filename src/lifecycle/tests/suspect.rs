@@ -180,7 +180,7 @@ fn what_is_refused_is_tried_again_soon_after_a_person_has_judged_the_account() {
 }
 
 #[test]
-fn a_judgement_holds_for_what_is_found_within_an_hour_and_was_there_before() {
+fn a_judgement_holds_for_an_hour_and_for_credentials_from_before_it() {
     let judged = Some(noon());
     let meant = |issued: SignedDuration, refused: SignedDuration| {
         is_judged(judged, Some(noon() + issued), noon() + refused)
