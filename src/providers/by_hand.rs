@@ -5,7 +5,7 @@ use reqwest::{Method, StatusCode, Url};
 use super::{
     Failure,
     http::{Call, Http, Operation},
-    registry::{LoginData, SetupError},
+    setup::{LoginData, SetupError},
 };
 
 /// The pages state no longest name. Those that people type into a form had better be short.

@@ -15,6 +15,7 @@ mod lenient;
 mod listing;
 mod oauth_registration;
 pub mod registry;
+mod setup;
 mod spreetail;
 mod vonage_contact_center;
 

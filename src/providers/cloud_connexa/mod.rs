@@ -19,7 +19,7 @@ use self::pace::Paces;
 use super::{
     Capabilities, Failure, FailureKind, Pair, Provider, Verdict, by_hand,
     http::{CREATE_TIMEOUT, Call, Http, Operation, client_credentials::Token, failure},
-    registry::{self, LoginData, SetupError},
+    setup::{self, LoginData, SetupError},
 };
 use crate::{
     api,
@@ -55,7 +55,7 @@ pub(super) fn driver(
     let base = base_url(block)?;
     Ok(CloudConnexa {
         http,
-        token_url: registry::below(&base, &["api", "v1", "oauth", "token"]),
+        token_url: setup::below(&base, &["api", "v1", "oauth", "token"]),
         base,
         cloud_id: block.cloud_id.clone(),
         api_disabled_status: block.api_disabled_status,
@@ -66,14 +66,14 @@ pub(super) fn driver(
 
 fn base_url(block: &api::CloudConnexa) -> Result<Url, SetupError> {
     let Some(cloud_id) = &block.cloud_id else {
-        return registry::base_url("cloudConnexa.baseUrl", block.base_url.as_deref().unwrap_or_default());
+        return setup::base_url("cloudConnexa.baseUrl", block.base_url.as_deref().unwrap_or_default());
     };
     let is_label = cloud_id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     if cloud_id.is_empty() || !is_label {
         let why = "CLOUD-ID.api.openvpn.com takes letters, digits and dashes";
         return Err(SetupError::Url { field: "cloudConnexa.cloudId", why });
     }
-    registry::base_url("cloudConnexa.cloudId", &format!("https://{cloud_id}.api.openvpn.com"))
+    setup::base_url("cloudConnexa.cloudId", &format!("https://{cloud_id}.api.openvpn.com"))
 }
 
 /// The API answers all of this alike, unless `apiDisabledStatus` says how it answers while it is

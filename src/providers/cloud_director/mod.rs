@@ -25,7 +25,7 @@ use super::{
     RevokeRequest, Verdict,
     http::{self, Answer, Call, Http, Operation, failure, token::Tokens},
     is_half, is_named_alike,
-    registry::{self, LoginData, SetupError, below},
+    setup::{self, LoginData, SetupError, below},
 };
 use crate::{
     api,
@@ -61,9 +61,9 @@ pub(super) fn driver(
     login: Option<&LoginData>,
     http: Arc<Http>,
 ) -> Result<CloudDirector, SetupError> {
-    let base = registry::base_url("cloudDirector.baseUrl", &block.base_url)?;
+    let base = setup::base_url("cloudDirector.baseUrl", &block.base_url)?;
     let data = login.ok_or(SetupError::NoLogin { driver: NAME, needs: NEEDS })?;
-    let credentials = credentials(&registry::Login::new((NAME, NEEDS), KEYS, data))?;
+    let credentials = credentials(&setup::Login::new((NAME, NEEDS), KEYS, data))?;
     let username = match &credentials {
         Credentials::Password { username, .. } => Some(username.clone()),
         Credentials::IdToken(_) => None,
@@ -94,7 +94,7 @@ pub(super) fn driver(
     })
 }
 
-fn credentials(login: &registry::Login<'_>) -> Result<Credentials, SetupError> {
+fn credentials(login: &setup::Login<'_>) -> Result<Credentials, SetupError> {
     for key in [REFRESH_TOKEN, "api_token"] {
         if login.get(key)?.is_some() {
             let why = "a session that an API token or a service account has opened may not make API tokens; \

@@ -11,7 +11,7 @@ use crate::providers::{
     Failure, FailureKind, Revocation,
     http::{Answer, Call, Operation, failure},
     listing::Listing,
-    registry::below,
+    setup::below,
 };
 
 /// The largest page that the vendor's documentation allows.

@@ -15,7 +15,7 @@ use crate::{
             client_credentials::{Token, TokenRequest},
             token::{Grant, Granted, Tokens},
         },
-        registry::{self, LoginData, SetupError},
+        setup::{self, LoginData, SetupError},
     },
 };
 
@@ -34,7 +34,7 @@ pub(super) enum Login {
 impl Login {
     pub(super) fn new(data: Option<&LoginData>, endpoint: &TokenEndpoint) -> Result<Self, SetupError> {
         let data = data.ok_or(SetupError::NoLogin { driver: NAME, needs: NEEDS })?;
-        let login = registry::Login::new((NAME, NEEDS), KEYS, data);
+        let login = setup::Login::new((NAME, NEEDS), KEYS, data);
         if let Some(token) = login.get("bearer_token")? {
             for other in ["client_id", "client_secret"] {
                 if login.get(other)?.is_some() {

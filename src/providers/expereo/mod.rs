@@ -33,7 +33,7 @@ use super::{
     },
     is_named_alike,
     listing::Listing,
-    registry::{self, LoginData, SetupError, below},
+    setup::{self, LoginData, SetupError, below},
 };
 use crate::{
     api,
@@ -64,8 +64,8 @@ pub(super) fn driver(
     login: Option<&LoginData>,
     http: Arc<Http>,
 ) -> Result<Expereo, SetupError> {
-    let base = registry::base_url("expereo.baseUrl", &block.base_url)?;
-    let token_url = registry::endpoint_url("expereo.tokenUrl", &block.token_url)?;
+    let base = setup::base_url("expereo.baseUrl", &block.base_url)?;
+    let token_url = setup::endpoint_url("expereo.tokenUrl", &block.token_url)?;
     let endpoint = TokenEndpoint { http: Arc::clone(&http), url: token_url };
     let segments: Vec<&str> = block.clients_path.split('/').filter(|it| !it.is_empty()).collect();
     let known = SPELLING.map(|(created, asked)| (created.to_owned(), asked.to_owned()));

@@ -25,7 +25,7 @@ use super::{
     guard::{EgressPolicy, GuardedResolver, Refused},
     roots::{Either, MoreRoots, algorithms},
 };
-use crate::providers::registry::SetupError;
+use crate::providers::setup::SetupError;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Without a byte of the answer.

@@ -34,7 +34,7 @@ use self::{
 pub use self::{guard::EgressPolicy, roots::MoreRoots};
 use super::{
     Failure, FailureKind, RetryAfter,
-    registry::{LoginData, SetupError},
+    setup::{LoginData, SetupError},
 };
 pub(super) use crate::ops::metrics::Operation;
 use crate::{

@@ -18,7 +18,7 @@ use crate::{
     providers::{
         Failure, FailureKind,
         http::{Answer, Call, Http, Operation, failure},
-        registry::{SetupError, base_url, endpoint_url},
+        setup::{SetupError, base_url, endpoint_url},
     },
 };
 

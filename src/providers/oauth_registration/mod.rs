@@ -27,7 +27,7 @@ use super::{
     RevokeRequest, Verdict,
     http::{Answer, CREATE_TIMEOUT, Call, Http, failure, token::Tokens},
     is_half, lenient,
-    registry::{self, LoginData, SetupError},
+    setup::{self, LoginData, SetupError},
 };
 use crate::{
     api::{Duration, OauthRegistration, TokenEndpointAuthMethod, instant},
@@ -133,7 +133,7 @@ enum Login {
 impl Login {
     fn new(data: Option<&LoginData>, endpoint: &TokenEndpoint) -> Result<Self, SetupError> {
         let Some(data) = data else { return Ok(Self::Open) };
-        let login = registry::Login::new((NAME, NEEDS), KEYS, data);
+        let login = setup::Login::new((NAME, NEEDS), KEYS, data);
         match (login.get("initial_access_token")?, login.get("client_id")?) {
             (Some(_), Some(_)) => {
                 Err(SetupError::Contradiction { one: "initial_access_token", other: "client_id" })
@@ -399,7 +399,7 @@ fn expiry(expires_at: &Value, issued_at: &Value) -> Result<Option<Timestamp>, &'
 fn client_uri(uri: &str, registration: &Url) -> Result<Url, &'static str> {
     let unusable = "registration_client_uri in the server's answer is not a usable URL";
     let url = registration.join(uri).map_err(|_| unusable)?;
-    let url = registry::endpoint_url("registration_client_uri", url.as_str()).map_err(|_| unusable)?;
+    let url = setup::endpoint_url("registration_client_uri", url.as_str()).map_err(|_| unusable)?;
     if url.origin() != registration.origin() {
         return Err(
             "registration_client_uri in the server's answer has another origin than the registration \

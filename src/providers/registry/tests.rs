@@ -1,3 +1,5 @@
+use secrecy::SecretString;
+
 use super::*;
 use crate::api::{CloudConnexa, OauthRegistration, Spreetail, Tls, VonageRegion};
 
@@ -125,11 +127,4 @@ fn an_account_is_its_driver_and_its_immutable_fields() {
     let moved = oauth(|block| drop(block.token_parameters.insert("audience".to_owned(), "x".to_owned())));
     assert_eq!(account(&moved), account(&oauth(|_| {})), "what may change does not count");
     assert_eq!(driver_name(&ProviderSettings::default()), "none");
-}
-
-#[test]
-fn a_client_id_stays_one_segment_of_the_path() {
-    let base = "https://api.example.com/root/".parse().unwrap();
-    assert_eq!(below(&base, &["api", "v0"]).as_str(), "https://api.example.com/root/api/v0");
-    assert_eq!(below(&base, &["a/b?c"]).as_str(), "https://api.example.com/root/a%2Fb%3Fc");
 }

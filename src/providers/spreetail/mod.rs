@@ -24,7 +24,7 @@ use super::{
         token::{Grant, Granted, Tokens},
     },
     is_half, is_named_alike,
-    registry::{self, LoginData, SetupError, below},
+    setup::{self, LoginData, SetupError, below},
 };
 use crate::{
     api,
@@ -52,9 +52,9 @@ pub(super) fn driver(
     login: Option<&LoginData>,
     http: Arc<Http>,
 ) -> Result<Spreetail, SetupError> {
-    let base = registry::base_url("spreetail.baseUrl", &block.base_url)?;
+    let base = setup::base_url("spreetail.baseUrl", &block.base_url)?;
     let data = login.ok_or(SetupError::NoLogin { driver: NAME, needs: NEEDS })?;
-    let login = registry::Login::new((NAME, NEEDS), KEYS, data);
+    let login = setup::Login::new((NAME, NEEDS), KEYS, data);
     let client_id = login.require("client_id")?.expose_secret().to_owned();
     let client_secret = login.require("client_secret")?;
     let endpoint =

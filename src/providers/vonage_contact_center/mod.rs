@@ -17,7 +17,7 @@ use super::{
         client_credentials::{Token, TokenRequest},
         failure,
     },
-    registry::{self, LoginData, SetupError},
+    setup::{self, LoginData, SetupError},
 };
 use crate::{
     api::{self, TokenEndpointAuthMethod, VonageHosts, VonageRegion},
@@ -52,10 +52,10 @@ pub(super) fn driver(
         Some(region) => host(region, block.hosts),
         None => block.base_url.clone().unwrap_or_default(),
     };
-    let base = registry::base_url("vonageContactCenter.baseUrl", &base)?;
+    let base = setup::base_url("vonageContactCenter.baseUrl", &base)?;
     Ok(VonageContactCenter {
         http,
-        token_url: registry::below(&base, &["Auth", "connect", "token"]),
+        token_url: setup::below(&base, &["Auth", "connect", "token"]),
         region: block.region,
         capabilities: capabilities(block.region),
     })
