@@ -15,7 +15,8 @@ use super::{
     Capabilities, CreateRequest, Failure, FailureKind, Found, Issued, NotIssued, Pair, Provider, Revocation,
     RevokeRequest, Verdict,
     deadline::ending,
-    http::{Http, KEPT_MAX, failure},
+    failure,
+    http::{Http, KEPT_MAX},
 };
 use crate::api::instant;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::{Failure, FailureKind, http::failure};
+use super::{Failure, FailureKind, failure};
 
 /// The longest time for one step, unless it is a create.
 const STEP: Duration = Duration::from_mins(2);

@@ -8,8 +8,8 @@ use std::{
 };
 
 use super::{
-    Failure, FailureKind,
-    http::{ENTRY_MIN, KEPT_MAX, LIST_MAX, failure},
+    Failure, FailureKind, failure,
+    http::{ENTRY_MIN, KEPT_MAX, LIST_MAX},
 };
 
 /// The entries of a list by their IDs.

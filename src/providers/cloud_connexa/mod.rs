@@ -17,8 +17,8 @@ use serde_json::json;
 
 use self::pace::Paces;
 use super::{
-    Capabilities, Failure, FailureKind, Pair, Provider, Verdict, by_hand,
-    http::{CREATE_TIMEOUT, Call, Http, Operation, client_credentials::Token, failure},
+    Capabilities, Failure, FailureKind, Pair, Provider, Verdict, by_hand, failure,
+    http::{CREATE_TIMEOUT, Call, Http, Operation, client_credentials::Token},
     setup::{self, LoginData, SetupError},
 };
 use crate::{

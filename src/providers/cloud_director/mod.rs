@@ -22,8 +22,8 @@ use tokio::time::timeout;
 use self::session::{Credentials, Login, Site};
 use super::{
     Capabilities, CreateRequest, Failure, FailureKind, Found, Issued, NotIssued, Pair, Provider, Revocation,
-    RevokeRequest, Verdict,
-    http::{self, Answer, Call, Http, Operation, failure, token::Tokens},
+    RevokeRequest, Verdict, failure,
+    http::{self, Answer, Call, Http, Operation, token::Tokens},
     is_half, is_named_alike,
     setup::{self, LoginData, SetupError, below},
 };

@@ -13,9 +13,9 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{versions, wire};
 use crate::providers::{
-    Failure, FailureKind,
+    Failure, FailureKind, failure,
     http::{
-        Call, Http, Operation, failure,
+        Call, Http, Operation,
         token::{Grant, Granted},
     },
 };

@@ -8,8 +8,8 @@ use tokio::time::{sleep, timeout};
 
 use super::{CloudDirector, urn, wire};
 use crate::providers::{
-    Failure, FailureKind, Revocation,
-    http::{Answer, Call, Operation, failure},
+    Failure, FailureKind, Revocation, failure,
+    http::{Answer, Call, Operation},
     listing::Listing,
     setup::below,
 };

@@ -1,7 +1,7 @@
 //! The choice of the API version.
 
 use super::wire::Version;
-use crate::providers::{Failure, FailureKind, http::failure};
+use crate::providers::{Failure, FailureKind, failure};
 
 /// The documented versions that have API tokens, newest first: 36.1 came with Cloud Director
 /// 10.3.1, 39.1 is of 10.6.1.

@@ -25,11 +25,10 @@ use self::{
 };
 use super::{
     Capabilities, CreateRequest, Failure, FailureKind, Found, Issued, NotIssued, Pair, Provider, Revocation,
-    RevokeRequest, Verdict,
+    RevokeRequest, Verdict, failure,
     http::{
         Answer, CREATE_TIMEOUT, Call, Http, Operation,
         client_credentials::{Token, refuses_pair},
-        failure,
     },
     is_named_alike,
     listing::Listing,

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     api::instant,
-    providers::{Failure, FailureKind, RetryAfter},
+    providers::{Failure, FailureKind, RetryAfter, failure},
 };
 
 const ERROR_CODE_MAX: usize = 40;
@@ -29,11 +29,6 @@ const CODES: [&str; 7] = ["error", "errors", "code", "errorCode", "error_code", 
 /// OAuth error codes that speak of a token, or of the server, rather than of the request.
 const NOT_OF_THE_REQUEST: [&str; 5] =
     ["invalid_grant", "invalid_token", "server_error", "slow_down", "temporarily_unavailable"];
-
-/// A failure that is not about waiting.
-pub(in crate::providers) fn failure(kind: FailureKind, message: impl Into<String>) -> Failure {
-    Failure { kind, retry_after: None, message: message.into() }
-}
 
 /// Returns the failure for a missing answer.
 pub(super) fn unanswered(call: &Call, broken: Broken) -> Failure {

@@ -11,10 +11,10 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::form_urlencoded;
 
-use super::{Answer, Call, Http, failure, token::Granted};
+use super::{Answer, Call, Http, token::Granted};
 use crate::{
     api::TokenEndpointAuthMethod,
-    providers::{Failure, FailureKind, lenient},
+    providers::{Failure, FailureKind, failure, lenient},
 };
 
 /// The parameters of a token request.

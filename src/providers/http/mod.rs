@@ -25,7 +25,7 @@ use tokio::time::{Instant, timeout_at};
 use zeroize::Zeroizing;
 
 pub(super) use self::body::{ENTRY_MIN, KEPT_MAX, LIST_MAX};
-pub(super) use self::classify::{error_code, failure};
+pub(super) use self::classify::error_code;
 use self::{
     body::Bound,
     client::{Broken, Clients},
@@ -33,7 +33,7 @@ use self::{
 };
 pub use self::{guard::EgressPolicy, roots::MoreRoots};
 use super::{
-    Failure, FailureKind, RetryAfter,
+    Failure, FailureKind, RetryAfter, failure,
     setup::{LoginData, SetupError},
 };
 pub(super) use crate::ops::metrics::Operation;

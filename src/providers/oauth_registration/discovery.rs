@@ -16,8 +16,8 @@ use tokio::{sync::Mutex as AsyncMutex, time::Instant};
 use crate::{
     api::OauthRegistration,
     providers::{
-        Failure, FailureKind,
-        http::{Answer, Call, Http, Operation, failure},
+        Failure, FailureKind, failure,
+        http::{Answer, Call, Http, Operation},
         setup::{SetupError, base_url, endpoint_url},
     },
 };

@@ -24,8 +24,8 @@ use self::{
 };
 use super::{
     Capabilities, CreateRequest, Failure, FailureKind, Found, Issued, NotIssued, Pair, Provider, Revocation,
-    RevokeRequest, Verdict,
-    http::{Answer, CREATE_TIMEOUT, Call, Http, failure, token::Tokens},
+    RevokeRequest, Verdict, failure,
+    http::{Answer, CREATE_TIMEOUT, Call, Http, token::Tokens},
     is_half, lenient,
     setup::{self, LoginData, SetupError},
 };

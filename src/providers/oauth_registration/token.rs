@@ -8,11 +8,10 @@ use super::{discovery::Discovery, joined};
 use crate::{
     api::TokenEndpointAuthMethod,
     providers::{
-        Failure, FailureKind, Pair, Verdict,
+        Failure, FailureKind, Pair, Verdict, failure,
         http::{
             Answer, Call, Http, Operation,
             client_credentials::{Token, TokenRequest, refuses_pair},
-            failure,
             token::{Grant, Granted},
         },
     },

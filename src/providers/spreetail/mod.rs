@@ -16,11 +16,10 @@ use secrecy::{ExposeSecret, SecretString};
 use self::wire::{Created, Listed, New};
 use super::{
     Capabilities, CreateRequest, Failure, FailureKind, Found, Issued, NotIssued, Pair, Provider, Revocation,
-    RevokeRequest, Verdict,
+    RevokeRequest, Verdict, failure,
     http::{
         Answer, CREATE_TIMEOUT, Call, Http, Operation,
         client_credentials::refused_login,
-        failure,
         token::{Grant, Granted, Tokens},
     },
     is_half, is_named_alike,

@@ -11,11 +11,10 @@ use jiff::SignedDuration;
 use reqwest::Url;
 
 use super::{
-    Capabilities, Failure, FailureKind, Pair, Provider, Verdict, by_hand,
+    Capabilities, Failure, FailureKind, Pair, Provider, Verdict, by_hand, failure,
     http::{
         CREATE_TIMEOUT, Call, Http, Operation,
         client_credentials::{Token, TokenRequest},
-        failure,
     },
     setup::{self, LoginData, SetupError},
 };

@@ -4,7 +4,7 @@ use futures::future::join_all;
 use tokio::sync::Notify;
 
 use super::*;
-use crate::providers::{FailureKind, http::failure};
+use crate::providers::{FailureKind, failure};
 
 /// Grants numbered tokens, each when it is told to.
 struct Granter {

@@ -1,0 +1,200 @@
+//! The contract of all drivers: the calls, their requests, and the facts that they come back with.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use secrecy::SecretString;
+
+use crate::lifecycle::naming;
+pub use crate::lifecycle::{
+    capability::Capabilities,
+    failure::{Failure, FailureKind, RetryAfter},
+};
+
+/// A provider account, as the lifecycle's steps need it.
+#[async_trait]
+pub trait Provider: Send + Sync {
+    /// Returns the capabilities of this provider.
+    fn capabilities(&self) -> &Capabilities;
+
+    /// Returns our identity at the provider: the public part of the login, for example its client
+    /// ID. Never revoked, never handed out.
+    fn identity(&self) -> Option<&str>;
+
+    /// The value of [`Issued::fields`] for a pair with these scopes, by the settings and by the
+    /// provider's last answer. Empty while that is not known. A `scope` may be missing: it is the
+    /// one that the pair was issued with.
+    fn fields(&self, _scopes: &[String]) -> BTreeMap<String, String> {
+        BTreeMap::new()
+    }
+
+    /// The requests a minute that the account is asked at the most, while it lets fewer pass than
+    /// its limits allow.
+    fn requests_per_minute(&self) -> Option<u32> {
+        None
+    }
+
+    /// Checks that the login works or, without a login, that the provider answers. Changes nothing.
+    async fn probe(&self) -> Result<(), Failure>;
+
+    /// Makes a credential. Sent at most once by each call; if the request may have had an effect
+    /// and its answer is not to be had or not to be believed, the failure is
+    /// [`FailureKind::Ambiguous`] or [`FailureKind::Malformed`]. Not called where
+    /// [`Capabilities::by_hand`] says that a person makes them.
+    async fn create(&self, _request: &CreateRequest) -> Result<Issued, NotIssued> {
+        Err(by_hand().into())
+    }
+
+    /// Returns all credentials whose name contains `tag`, from all pages. Only called where
+    /// [`Capabilities::list`] says so.
+    async fn find(&self, _tag: &str) -> Result<Vec<Found>, Failure> {
+        Err(by_hand())
+    }
+
+    /// Tries a pair where workloads will use it. Only called where [`Capabilities::verify`] says
+    /// so.
+    async fn verify(&self, pair: &Pair) -> Result<Verdict, Failure>;
+
+    /// Makes a credential invalid. Safe to repeat. Only called where [`Capabilities::revoke`] says
+    /// so.
+    async fn revoke(&self, _target: &RevokeRequest) -> Result<Revocation, Failure> {
+        Err(by_hand())
+    }
+
+    /// Ends what the login has opened at the provider, such as a session, if there is anything.
+    /// Called when this driver is no longer used; it takes some seconds at the most.
+    async fn close(&self) {}
+}
+
+/// A failure that is not about waiting.
+pub(super) fn failure(kind: FailureKind, message: impl Into<String>) -> Failure {
+    Failure { kind, retry_after: None, message: message.into() }
+}
+
+/// Returns whether a text can be one half of a pair: RFC 6749 (appendices A.1 and A.2) spells both
+/// in visible ASCII and spaces.
+pub(super) fn is_half(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+}
+
+/// Returns whether `told` is the name that was `asked` for, maybe cut by the provider. Nothing else
+/// may be revoked because it is in an answer: some servers answer a create with a credential that
+/// somebody else made before.
+pub(super) fn is_named_alike(told: &str, asked: &str) -> bool {
+    told == asked || naming::parts(asked).is_some_and(|(tag, _)| told.contains(tag))
+}
+
+fn by_hand() -> Failure {
+    failure(FailureKind::Rejected, "only a person can do that at this provider")
+}
+
+/// The request for a credential.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CreateRequest {
+    /// The unique name to give it.
+    pub name: String,
+    /// Scopes, in the provider's creation spelling; empty means the provider's default.
+    pub scopes: Vec<String>,
+    /// The end of its life, where the provider can enforce one.
+    pub expires_at: Option<Timestamp>,
+    /// The subnets from which it may be used.
+    pub subnets: Vec<String>,
+}
+
+/// A credential that a provider made. Like all types that hold a secret, not `Debug`. None of it is
+/// long: `border.rs` sees to that for all drivers.
+pub struct Issued {
+    /// Provider-side ids by name (`credentialId`, …), as far as `revoke` needs them besides the
+    /// client ID. Not secret.
+    pub ids: BTreeMap<String, String>,
+    /// The public half of the pair.
+    pub client_id: String,
+    /// The secret half.
+    pub client_secret: SecretString,
+    /// The time at which the provider ends it by itself.
+    pub expires_at: Option<Timestamp>,
+    /// A secret that only the driver needs, to revoke it (an RFC 7592 registration access token).
+    pub handle: Option<SecretString>,
+    /// More keys for the Secret that workloads read, such as `token_url`, and `scope` as the token
+    /// endpoint spells it. Not secret.
+    pub fields: BTreeMap<String, String>,
+    /// More keys under which workloads read the secret, where their protocol calls it otherwise.
+    pub secret_aliases: Vec<String>,
+}
+
+/// A create that came to no credential that can be used.
+pub struct NotIssued {
+    /// The reason.
+    pub failure: Failure,
+    /// The credential that was made all the same, as far as the answer contains it: it is to be
+    /// revoked. A secret that the answer does not contain is empty.
+    pub made: Option<Box<Issued>>,
+}
+
+impl NotIssued {
+    /// Returns the issued credential.
+    ///
+    /// # Errors
+    /// If the answer is `untrue`. The credential is to be revoked then, if it `is_ours`.
+    pub fn unless(untrue: Result<(), &'static str>, issued: Issued, is_ours: bool) -> Result<Issued, Self> {
+        let Err(why) = untrue else { return Ok(issued) };
+        let made = (is_ours && !issued.client_id.is_empty()).then(|| Box::new(issued));
+        Err(Self { failure: failure(FailureKind::Malformed, why), made })
+    }
+}
+
+impl From<Failure> for NotIssued {
+    fn from(failure: Failure) -> Self {
+        Self { failure, made: None }
+    }
+}
+
+/// A credential that exists at a provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Its name there.
+    pub name: String,
+    /// Provider-side ids, as in [`Issued::ids`].
+    pub ids: BTreeMap<String, String>,
+    /// The public half of the pair.
+    pub client_id: String,
+}
+
+/// A pair to try.
+pub struct Pair {
+    /// The public half.
+    pub client_id: String,
+    /// The secret half.
+    pub client_secret: SecretString,
+    /// The scopes it was issued with, in the creation spelling.
+    pub scopes: Vec<String>,
+}
+
+/// The provider's verdict on a pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It works.
+    Accepted,
+    /// It is refused: wrong, expired, revoked, or not propagated yet.
+    Refused,
+}
+
+/// The credential to revoke.
+pub struct RevokeRequest {
+    /// The public half of the pair.
+    pub client_id: String,
+    /// Provider-side ids, as in [`Issued::ids`].
+    pub ids: BTreeMap<String, String>,
+    /// The driver's handle, if it gave one.
+    pub handle: Option<SecretString>,
+}
+
+/// The answer to a revocation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Revocation {
+    /// The provider says that it is done.
+    Revoked,
+    /// The provider does not know it. That alone proves nothing; the pair has to be tried.
+    NotFound,
+}
