@@ -105,9 +105,50 @@ pub struct ClusterCredentialProviderSpec {
     pub allow: Option<Allow>,
 }
 
-/// The driver blocks. A provider has exactly one of them.
-const DRIVERS: [&str; 6] =
-    ["expereo", "spreetail", "cloudDirector", "cloudConnexa", "vonageContactCenter", "oauthRegistration"];
+/// Lists the driver blocks: the field of [`ProviderSettings`], its name in the spec, and its type.
+macro_rules! drivers {
+    ($($field:ident, $name:literal: $Block:ident;)+) => {
+        /// The names of the driver blocks. A provider has exactly one of them.
+        const DRIVERS: [&str; [$($name),+].len()] = [$($name),+];
+
+        /// The driver block of a provider.
+        #[derive(Clone, Copy, Debug)]
+        pub enum Driver<'a> {
+            $(
+                #[doc = concat!("The block `", $name, "`.")]
+                $Block(&'a $Block),
+            )+
+        }
+
+        impl Driver<'_> {
+            /// Returns its name, as in the spec.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$Block(_) => $name,)+
+                }
+            }
+        }
+
+        impl ProviderSettings {
+            /// Returns the driver block, if there is one that this version knows.
+            #[must_use]
+            pub fn driver(&self) -> Option<Driver<'_>> {
+                let Self { $($field,)+ tls: _, limits: _ } = self;
+                None$(.or_else(|| $field.as_ref().map(Driver::$Block)))+
+            }
+        }
+    };
+}
+
+drivers! {
+    expereo, "expereo": Expereo;
+    spreetail, "spreetail": Spreetail;
+    cloud_director, "cloudDirector": CloudDirector;
+    cloud_connexa, "cloudConnexa": CloudConnexa;
+    vonage_contact_center, "vonageContactCenter": VonageContactCenter;
+    oauth_registration, "oauthRegistration": OauthRegistration;
+}
 
 fn exactly_one_driver() -> Rule {
     let given = DRIVERS.map(|driver| format!("has(self.{driver})")).join(", ");

@@ -12,7 +12,7 @@ pub use super::{
     setup::{LoginData, SetupError},
 };
 use crate::{
-    api::{ProviderSettings, VonageContactCenter},
+    api::{Driver, ProviderSettings},
     ops::metrics::Meter,
 };
 
@@ -25,74 +25,70 @@ pub fn build(
     meter: Meter,
 ) -> Result<Arc<dyn Provider>, SetupError> {
     let http = Arc::new(Http::new(settings, egress, meter)?.keeping(login));
-    if let Some(block) = &settings.expereo {
-        Ok(bounded(expereo::driver(block, login, http.clone())?, http))
-    } else if let Some(block) = &settings.spreetail {
-        Ok(bounded(spreetail::driver(block, login, http.clone())?, http))
-    } else if let Some(block) = &settings.cloud_director {
-        Ok(bounded(cloud_director::driver(block, login, http.clone())?, http))
-    } else if let Some(block) = &settings.cloud_connexa {
-        Ok(bounded(cloud_connexa::driver(block, login, http.clone())?, http))
-    } else if let Some(block) = &settings.vonage_contact_center {
-        Ok(bounded(vonage_contact_center::driver(block, login, http.clone())?, http))
-    } else if let Some(block) = &settings.oauth_registration {
-        Ok(bounded(oauth_registration::driver(block, login, http.clone())?, http))
-    } else {
-        Err(SetupError::NoDriver)
-    }
+    let Entry { build, .. } = settings.driver().map(entry).ok_or(SetupError::NoDriver)?;
+    build(login, http)
 }
 
 /// The driver's name, as in the spec.
 #[must_use]
 pub fn driver_name(settings: &ProviderSettings) -> &'static str {
-    let drivers = [
-        ("expereo", settings.expereo.is_some()),
-        ("spreetail", settings.spreetail.is_some()),
-        ("cloudDirector", settings.cloud_director.is_some()),
-        ("cloudConnexa", settings.cloud_connexa.is_some()),
-        ("vonageContactCenter", settings.vonage_contact_center.is_some()),
-        ("oauthRegistration", settings.oauth_registration.is_some()),
-    ];
-    drivers.iter().find(|(_, given)| *given).map_or("none", |(name, _)| name)
+    settings.driver().map_or("none", Driver::name)
 }
 
 /// The keys of a login Secret that the provider's driver reads.
 #[must_use]
 pub fn login_keys(settings: &ProviderSettings) -> &'static [&'static str] {
-    let drivers = [
-        (settings.expereo.is_some(), expereo::KEYS),
-        (settings.spreetail.is_some(), spreetail::KEYS),
-        (settings.cloud_director.is_some(), cloud_director::KEYS),
-        (settings.oauth_registration.is_some(), oauth_registration::KEYS),
-    ];
-    drivers.into_iter().find(|(given, _)| *given).map_or(&[], |(_, keys)| keys)
+    settings.driver().map_or(&[], |driver| entry(driver).login_keys)
 }
 
 /// Returns the identity of the account: the driver and its immutable fields, one on each line.
 /// Ledgers remember a hash of it, so it must never change for an account.
 #[must_use]
 pub fn account(settings: &ProviderSettings) -> String {
-    let ProviderSettings {
-        expereo,
-        spreetail,
-        cloud_director,
-        cloud_connexa,
-        vonage_contact_center,
-        oauth_registration,
-        tls: _,
-        limits: _,
-    } = settings;
     let mut lines = vec![driver_name(settings).to_owned()];
-    lines.extend(expereo.iter().map(|it| it.base_url.clone()));
-    lines.extend(spreetail.iter().map(|it| it.base_url.clone()));
-    lines.extend(cloud_director.iter().flat_map(|it| [it.base_url.clone(), it.org.clone()]));
-    let text = |field: &Option<String>| field.clone().unwrap_or_default();
-    lines.extend(cloud_connexa.iter().flat_map(|it| [text(&it.cloud_id), text(&it.base_url)]));
-    let region = |it: &VonageContactCenter| it.region.map(|region| format!("{region:?}"));
-    lines.extend(vonage_contact_center.iter().flat_map(|it| [text(&region(it)), text(&it.base_url)]));
-    lines
-        .extend(oauth_registration.iter().flat_map(|it| [text(&it.issuer), text(&it.registration_endpoint)]));
+    lines.extend(settings.driver().into_iter().flat_map(|driver| entry(driver).account));
     lines.join("\n")
+}
+
+/// The driver of a block, before it is built.
+struct Entry<'a> {
+    /// The keys that it reads of a login.
+    login_keys: &'static [&'static str],
+    /// The immutable fields of the block.
+    account: Vec<String>,
+    build: Box<dyn FnOnce(Option<&LoginData>, Arc<Http>) -> Result<Arc<dyn Provider>, SetupError> + 'a>,
+}
+
+impl<'a> Entry<'a> {
+    fn new<B, P: Provider + 'static>(
+        block: &'a B,
+        login_keys: &'static [&'static str],
+        account: fn(&B) -> Vec<String>,
+        driver: fn(&B, Option<&LoginData>, Arc<Http>) -> Result<P, SetupError>,
+    ) -> Self {
+        let build = move |login: Option<&LoginData>, http: Arc<Http>| {
+            Ok(bounded(driver(block, login, Arc::clone(&http))?, http))
+        };
+        Self { login_keys, account: account(block), build: Box::new(build) }
+    }
+}
+
+/// The list of all drivers.
+fn entry(driver: Driver<'_>) -> Entry<'_> {
+    match driver {
+        Driver::Expereo(it) => Entry::new(it, expereo::KEYS, expereo::account, expereo::driver),
+        Driver::Spreetail(it) => Entry::new(it, spreetail::KEYS, spreetail::account, spreetail::driver),
+        Driver::CloudDirector(it) => {
+            Entry::new(it, cloud_director::KEYS, cloud_director::account, cloud_director::driver)
+        }
+        Driver::CloudConnexa(it) => Entry::new(it, &[], cloud_connexa::account, cloud_connexa::driver),
+        Driver::VonageContactCenter(it) => {
+            Entry::new(it, &[], vonage_contact_center::account, vonage_contact_center::driver)
+        }
+        Driver::OauthRegistration(it) => {
+            Entry::new(it, oauth_registration::KEYS, oauth_registration::account, oauth_registration::driver)
+        }
+    }
 }
 
 #[cfg(test)]

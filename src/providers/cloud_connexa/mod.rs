@@ -45,6 +45,11 @@ const fn term(words: &'static str, covers_days: i64, at_least_days: i64) -> Term
     }
 }
 
+/// The immutable fields of a block.
+pub(super) fn account(block: &api::CloudConnexa) -> Vec<String> {
+    [&block.cloud_id, &block.base_url].map(|it| it.clone().unwrap_or_default()).to_vec()
+}
+
 /// The driver for an account.
 pub(super) fn driver(
     block: &api::CloudConnexa,

@@ -55,6 +55,11 @@ const CREATE_TIMEOUT: SignedDuration = SignedDuration::from_secs(90);
 const _: () =
     assert!(CREATE_TIMEOUT.as_secs() as u64 >= http::CREATE_TIMEOUT.as_secs() as u64 + SECOND_STEP.as_secs());
 
+/// The immutable fields of a block.
+pub(super) fn account(block: &api::CloudDirector) -> Vec<String> {
+    vec![block.base_url.clone(), block.org.clone()]
+}
+
 /// The driver for an account.
 pub(super) fn driver(
     block: &api::CloudDirector,

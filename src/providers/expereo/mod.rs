@@ -57,6 +57,11 @@ const PAGES_MAX: usize = 200;
 /// The name in a ledger of the id that a client is deleted by, where that is not its client ID.
 const ID: &str = "id";
 
+/// The immutable fields of a block.
+pub(super) fn account(block: &api::Expereo) -> Vec<String> {
+    vec![block.base_url.clone()]
+}
+
 /// The driver for an account.
 pub(super) fn driver(
     block: &api::Expereo,

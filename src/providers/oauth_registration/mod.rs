@@ -55,6 +55,11 @@ const OUR_PARAMETERS: [&str; 4] = ["client_id", "client_secret", "grant_type", "
 /// Token parameters that workloads have to send too, and find in their Secret.
 const SHARED_PARAMETERS: [&str; 2] = ["audience", "resource"];
 
+/// The immutable fields of a block.
+pub(super) fn account(block: &OauthRegistration) -> Vec<String> {
+    [&block.issuer, &block.registration_endpoint].map(|it| it.clone().unwrap_or_default()).to_vec()
+}
+
 /// The driver for an account.
 pub(super) fn driver(
     block: &OauthRegistration,

@@ -1,7 +1,8 @@
 use secrecy::SecretString;
+use serde_json::json;
 
 use super::*;
-use crate::api::{CloudConnexa, OauthRegistration, Spreetail, Tls, VonageRegion};
+use crate::api::{CloudConnexa, OauthRegistration, Spreetail, Tls, VonageContactCenter, VonageRegion};
 
 fn spreetail(base_url: &str) -> ProviderSettings {
     ProviderSettings { spreetail: Some(Spreetail { base_url: base_url.to_owned() }), ..Default::default() }
@@ -122,9 +123,34 @@ fn a_ca_bundle_is_pem_in_base64() {
 
 #[test]
 fn an_account_is_its_driver_and_its_immutable_fields() {
-    assert_eq!(account(&spreetail("https://api.spreetail.com")), "spreetail\nhttps://api.spreetail.com");
-    assert_eq!(account(&oauth(|_| {})), "oauthRegistration\nhttps://id.example.com\n");
-    let moved = oauth(|block| drop(block.token_parameters.insert("audience".to_owned(), "x".to_owned())));
-    assert_eq!(account(&moved), account(&oauth(|_| {})), "what may change does not count");
-    assert_eq!(driver_name(&ProviderSettings::default()), "none");
+    let rows = [
+        (json!({}), "none"),
+        (json!({ "expereo": { "baseUrl": "https://a.example" } }), "expereo\nhttps://a.example"),
+        (json!({ "spreetail": { "baseUrl": "https://a.example" } }), "spreetail\nhttps://a.example"),
+        (
+            json!({ "cloudDirector": { "baseUrl": "https://a.example", "org": "acme", "apiVersion": "37.0" } }),
+            "cloudDirector\nhttps://a.example\nacme",
+        ),
+        (json!({ "cloudConnexa": { "cloudId": "acme" } }), "cloudConnexa\nacme\n"),
+        (json!({ "cloudConnexa": { "baseUrl": "https://a.example" } }), "cloudConnexa\n\nhttps://a.example"),
+        (json!({ "vonageContactCenter": { "region": "emea" } }), "vonageContactCenter\nEmea\n"),
+        (
+            json!({ "vonageContactCenter": { "baseUrl": "https://a.example" } }),
+            "vonageContactCenter\n\nhttps://a.example",
+        ),
+        (
+            json!({ "oauthRegistration": { "issuer": "https://a.example", "tokenParameters": { "a": "b" } } }),
+            "oauthRegistration\nhttps://a.example\n",
+        ),
+        (
+            json!({ "oauthRegistration": {
+                "registrationEndpoint": "https://a.example/r", "tokenEndpoint": "https://a.example/t",
+            } }),
+            "oauthRegistration\n\nhttps://a.example/r",
+        ),
+    ];
+    for (settings, expected) in rows {
+        let settings: ProviderSettings = serde_json::from_value(settings).unwrap();
+        assert_eq!(account(&settings), expected);
+    }
 }

@@ -45,6 +45,11 @@ const WRONG_BASE: &str = "spreetail.baseUrl may be wrong; create another provide
 /// sent in milliseconds.
 const EXPIRY_TOLERANCE: SignedDuration = SignedDuration::from_secs(1);
 
+/// The immutable fields of a block.
+pub(super) fn account(block: &api::Spreetail) -> Vec<String> {
+    vec![block.base_url.clone()]
+}
+
 /// The driver for an account.
 pub(super) fn driver(
     block: &api::Spreetail,

@@ -40,6 +40,12 @@ const SCOPES: [&str; 8] = [
     "users:write",
 ];
 
+/// The immutable fields of a block.
+pub(super) fn account(block: &api::VonageContactCenter) -> Vec<String> {
+    let region = block.region.map(|region| format!("{region:?}"));
+    vec![region.unwrap_or_default(), block.base_url.clone().unwrap_or_default()]
+}
+
 /// The driver for an account.
 pub(super) fn driver(
     block: &api::VonageContactCenter,
