@@ -71,7 +71,7 @@ pub(super) async fn end(driver: &dyn Provider, it: &Doomed<'_>) -> Result<Ended,
     let capabilities = driver.capabilities();
     let proof = match (&it.pair, &it.request) {
         (Some(pair), _) if worth_trying && capabilities.verify => Proof::Tried(driver.verify(pair).await),
-        (_, Some(request)) if capabilities.list && matches!(answer, Ok(Revocation::NotFound)) => {
+        (_, Some(request)) if capabilities.can_list() && matches!(answer, Ok(Revocation::NotFound)) => {
             Proof::Listed(is_listed(driver, it.name, &request.client_id).await)
         }
         _ => Proof::Nothing,

@@ -150,7 +150,7 @@ impl Pass<'_> {
     /// Revokes the credential that was just made.
     async fn revoke_made(&self, made: &Made<'_>) -> Result<(), Failure> {
         let Made { revision, answer, secrets, driver } = made;
-        if !driver.capabilities().revoke {
+        if !driver.capabilities().can_revoke() {
             let message = "the provider has no call that revokes".to_owned();
             return Err(Failure { kind: FailureKind::Rejected, retry_after: None, message });
         }

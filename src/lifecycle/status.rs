@@ -265,7 +265,7 @@ pub fn going(living: u32) -> String {
 /// Returns the reason and the message about an account with which nothing is wrong.
 #[must_use]
 pub fn reached(capabilities: &Capabilities) -> (Reason, &'static str) {
-    if capabilities.by_hand {
+    if capabilities.is_by_hand() {
         return (
             Reason::Reachable,
             "the provider answers; a person makes its credentials, so no login is needed",

@@ -101,10 +101,10 @@ pub(crate) async fn a_429_is_obeyed_with_its_delay(subject: Subject) -> Result<(
         let request = subject.request();
         let issued = subject.issue(&request).await?;
         for (operation, is_there) in [
-            (Operation::Create, !able.by_hand),
-            (Operation::Delete, able.revoke),
+            (Operation::Create, !able.is_by_hand()),
+            (Operation::Delete, able.can_revoke()),
             (Operation::Token, able.verify),
-            (Operation::List, able.list),
+            (Operation::List, able.can_list()),
         ] {
             if !is_there {
                 continue;
@@ -245,7 +245,7 @@ pub(crate) async fn nothing_goes_to_loopback_or_unencrypted_without_the_flag(sub
     for private_allowed in [false, true] {
         let guarded =
             subject.rebuilt(&subject.login, &EgressPolicy { private_allowed, ..EgressPolicy::default() })?;
-        let use_it = match guarded.capabilities().by_hand {
+        let use_it = match guarded.capabilities().is_by_hand() {
             true => failed(guarded.verify(&subject.invented_pair()).await)?,
             false => failed(guarded.created(&subject.request()).await)?,
         };
@@ -311,7 +311,7 @@ pub(crate) async fn a_revocation_is_not_sent_twice(subject: Subject) -> Result<(
 pub(crate) async fn no_failure_shows_a_secret(subject: Subject) -> Result<()> {
     let request = subject.request();
     let issued = subject.issue(&request).await?;
-    let by_hand = subject.provider.capabilities().by_hand;
+    let by_hand = subject.provider.capabilities().is_by_hand();
     let mut secrets = subject.login_secrets();
     secrets.push(issued.client_secret.expose_secret().to_owned());
     secrets.extend(issued.handle.as_ref().map(|handle| handle.expose_secret().to_owned()));

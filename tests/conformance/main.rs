@@ -37,9 +37,9 @@ struct Need {
 }
 
 const NOTHING: Need = Need { name: "nothing", is_met: |_| true };
-const CREATE: Need = Need { name: "creation by API", is_met: |capabilities| !capabilities.by_hand };
-const LIST: Need = Need { name: "a list", is_met: |capabilities| capabilities.list };
-const REVOKE: Need = Need { name: "revocation", is_met: |capabilities| capabilities.revoke };
+const CREATE: Need = Need { name: "creation by API", is_met: |capabilities| !capabilities.is_by_hand() };
+const LIST: Need = Need { name: "a list", is_met: Capabilities::can_list };
+const REVOKE: Need = Need { name: "revocation", is_met: Capabilities::can_revoke };
 const VERIFY: Need = Need { name: "verification", is_met: |capabilities| capabilities.verify };
 
 async fn run<F: Future<Output = anyhow::Result<()>>>(

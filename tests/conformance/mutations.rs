@@ -58,7 +58,7 @@ impl Told {
         let request = subject.request();
         let made = subject.issue(&request).await.ok();
         let mutate = || faults.every(Matching::any(), Fault::Mutated { seed });
-        let is_by_hand = provider.capabilities().by_hand;
+        let is_by_hand = provider.capabilities().is_by_hand();
         if let Some(made) = &made {
             self.secrets.push(made.client_secret.expose_secret().to_owned());
         }
@@ -83,7 +83,7 @@ impl Told {
                 assert_whole(&issued, provider.identity(), seed);
             }
         }
-        if provider.capabilities().list {
+        if provider.capabilities().can_list() {
             let found = provider.find(&subject.tag).await;
             let named = |found: &Found| found.name.contains(&subject.tag);
             assert!(self.judge(seed, found).is_none_or(|it| it.iter().all(named)), "seed {seed}");
@@ -91,7 +91,7 @@ impl Told {
         if let Some(made) = made {
             let verified = provider.verify(&pair(&made, &request.scopes)).await;
             self.judge(seed, verified);
-            if provider.capabilities().revoke {
+            if provider.capabilities().can_revoke() {
                 let revoked = provider.revoke(&target(&made)).await;
                 self.judge(seed, revoked);
                 faults.clear();
@@ -121,7 +121,7 @@ impl Told {
 /// Revokes an unusable credential by what the answer held, if that is true.
 async fn dies(subject: &Subject, made: &Issued, seed: u64) {
     let provider = &subject.provider;
-    if !provider.capabilities().revoke || made.client_secret.expose_secret().is_empty() {
+    if !provider.capabilities().can_revoke() || made.client_secret.expose_secret().is_empty() {
         return;
     }
     let pair = pair(made, &subject.request().scopes);

@@ -182,7 +182,7 @@ impl Engine {
         record: &AbandonedCredential,
         reachable: &Reachable,
     ) -> Result<Option<Found>, String> {
-        if !reachable.driver.capabilities().list {
+        if !reachable.driver.capabilities().can_list() {
             return Ok(None);
         }
         // The tag in its own name: an inherited credential has another than the record.
@@ -214,7 +214,7 @@ impl Engine {
             fingerprint: provider.account.clone(),
         };
         let is_listed = |name: &str| found.iter().any(|it| it.name == name);
-        let lag = reachable.driver.capabilities().listing_lag;
+        let lag = reachable.driver.capabilities().listing_lag();
         let hides =
             |document: &Document| suspect::hides(document, (tag, &account), is_listed, (self.now(), lag));
         document.as_deref().and_then(hides).map_or(Ok(()), Err)
@@ -224,7 +224,8 @@ impl Engine {
     /// made it must be over.
     fn not_listed(&self, record: &AbandonedCredential, reachable: &Reachable) -> Attempt {
         let capabilities = reachable.driver.capabilities();
-        let settled = record.spec.since.later(capabilities.create_timeout).later(capabilities.listing_lag);
+        let settled =
+            record.spec.since.later(capabilities.create_timeout()).later(capabilities.listing_lag());
         if self.now() >= settled { Attempt::Gone } else { Attempt::Failed("it is not listed yet".to_owned()) }
     }
 }

@@ -283,6 +283,6 @@ impl Accounts {
     /// Returns whether a person makes the credentials of this account.
     pub(in crate::engine) fn is_by_hand(&self, key: &ProviderKey) -> bool {
         let all = self.all();
-        all.get(key).is_some_and(|it| it.setup.as_ref().is_ok_and(|usable| usable.capabilities.by_hand))
+        all.get(key).is_some_and(|it| it.setup.as_ref().is_ok_and(|usable| usable.capabilities.is_by_hand()))
     }
 }

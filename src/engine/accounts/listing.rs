@@ -38,7 +38,7 @@ impl Engine {
         let Ok(usable) = &account.setup else { return Vec::new() };
         let due = account.listed.is_none_or(|at| at.later(CHECK_EVERY) <= now);
         let trusted = account.health.is_well() && account.standing.suspicion.is_none();
-        let owners = if due && trusted && usable.capabilities.list {
+        let owners = if due && trusted && usable.capabilities.can_list() {
             self.owners_by_tag(key)
         } else {
             return Vec::new();

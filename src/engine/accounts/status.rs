@@ -48,7 +48,7 @@ impl Engine {
         };
         let mut drafts = vec![(ConditionType::Ready, holds, reason, message)];
         if let Ok(usable) = &account.setup
-            && !usable.capabilities.by_hand
+            && !usable.capabilities.is_by_hand()
         {
             drafts.push(self.limits_suffice(key, object));
         }

@@ -55,7 +55,7 @@ impl Conclusion<'_> {
         let left = self.world.document().into_iter().flat_map(|it| &it.revisions);
         for revision in left.filter(|it| it.state.may_be_alive() && !kept(it)) {
             let capabilities = self.provider_view(revision).and_then(ProviderView::usable);
-            let place = capabilities.map_or("the provider", |it| it.capabilities.remove_at());
+            let place = capabilities.map_or("the provider", |it| &it.capabilities.place);
             let message = format!(
                 "a credential named {} may be left behind: look at {place} and remove it by hand",
                 revision.described()

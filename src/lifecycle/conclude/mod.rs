@@ -203,7 +203,7 @@ impl<'a> Conclusion<'a> {
             _ => return,
         };
         let provider = self.provider_view(intended).and_then(ProviderView::usable);
-        let can_list = provider.is_some_and(|provider| provider.capabilities.list);
+        let can_list = provider.is_some_and(|provider| provider.capabilities.can_list());
         let about = self.about_minting(intended);
         let lost = matches!(failure.kind, FailureKind::Ambiguous | FailureKind::Malformed);
         self.report.edits.push(if lost {
@@ -265,7 +265,7 @@ impl<'a> Conclusion<'a> {
                 let capabilities =
                     self.provider_view(revision).and_then(ProviderView::usable).map(|it| &it.capabilities);
                 let certain = capabilities
-                    .is_some_and(|it| self.now >= settle_from(revision, it).later(it.listing_lag));
+                    .is_some_and(|it| self.now >= settle_from(revision, it).later(it.listing_lag()));
                 if let Some(message) = self.hides(revision, found) {
                     return self.list_is_wrong(revision, message);
                 }
@@ -279,7 +279,7 @@ impl<'a> Conclusion<'a> {
 
     /// Returns why the list in which `revision` was searched is not reliable.
     fn hides(&self, revision: &Revision, found: &[FoundCredential]) -> Option<String> {
-        let lag = self.provider_view(revision).and_then(ProviderView::usable)?.capabilities.listing_lag;
+        let lag = self.provider_view(revision).and_then(ProviderView::usable)?.capabilities.listing_lag();
         let tag = revision.tag()?;
         let is_listed = |name: &str| found.iter().any(|it| it.name == name);
         suspect::hides(self.world.document()?, (tag, &revision.account), is_listed, (self.now, lag))

@@ -45,7 +45,7 @@ impl Conclusion<'_> {
                 self.report.events.push(EventNote::normal(revision.reason, message));
             }
             Outcome::Tried { accepted: false } => {
-                let portal = provider.and_then(|it| it.capabilities.portal.as_ref());
+                let portal = provider.and_then(|it| it.capabilities.portal());
                 let more = portal.map(|it| &*it.when_refused).filter(|it| !it.is_empty());
                 let more = more.map(|it| format!("{it} ")).unwrap_or_default();
                 let message = format!(
@@ -105,7 +105,7 @@ impl Conclusion<'_> {
         let facts = Facts { world: self.world, now: self.now };
         let doomed = facts.revisions().filter(|it| revisions.contains(&it.revision));
         let notes = doomed.filter_map(|it| {
-            let capabilities = facts.capabilities(it).filter(|it| !it.revoke)?;
+            let capabilities = facts.capabilities(it).filter(|it| !it.can_revoke())?;
             let message = removal::to_remove(&facts, it, capabilities);
             Some(EventNote::warning(Reason::RemovalAwaited, message))
         });

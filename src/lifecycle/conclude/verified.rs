@@ -69,7 +69,7 @@ impl Conclusion<'_> {
         let about = self.about_minting(revision);
         self.report.edits.push(Edit::StartRevoking { revisions: vec![revision.revision] });
         let next = match view {
-            Some(provider) if provider.capabilities.by_hand => "a person has to make another one",
+            Some(provider) if provider.capabilities.is_by_hand() => "a person has to make another one",
             _ => "it is revoked, and another one is tried",
         };
         let message = format!("the provider never accepted {}; {next}", revision.name);
@@ -89,7 +89,7 @@ impl Conclusion<'_> {
         if its_own && revision.dead_at.is_none() {
             self.report.edits.push(Edit::Dead { revision: number });
             let next = match view {
-                Some(provider) if provider.capabilities.by_hand => "a person has to make another one",
+                Some(provider) if provider.capabilities.is_by_hand() => "a person has to make another one",
                 _ => "another one is issued at once",
             };
             let message = format!("the provider refuses the published credential {}; {next}", revision.name);

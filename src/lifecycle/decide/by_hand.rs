@@ -10,7 +10,7 @@ use crate::{
     api::{ApiCredential, Reason},
     lifecycle::{
         model::{
-            capability::{Capabilities, Portal, Scopes},
+            capability::{Capabilities, Scopes},
             ledger::{Edit, Request, Revision, State, StepKind},
             naming,
             plan::{Plan, Rest, Step},
@@ -214,8 +214,7 @@ fn name(facts: &Facts<'_>, capabilities: &Capabilities, request: &Request) -> Op
 
 /// All that a person needs to know, without any other documentation.
 fn instructions(facts: &Facts<'_>, capabilities: &Capabilities, request: &Request) -> Option<String> {
-    let nowhere = Portal::default();
-    let portal = capabilities.portal.as_ref().unwrap_or(&nowhere);
+    let portal = capabilities.portal()?;
     let mut steps = vec![format!("open {}", portal.create_at)];
     steps.push(format!("create a credential named {}", name(facts, capabilities, request)?));
     if capabilities.scopes != Scopes::None {

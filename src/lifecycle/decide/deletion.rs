@@ -281,7 +281,7 @@ fn give_up(facts: &Facts<'_>, it: &Revision) -> Option<Abandonment> {
 /// Returns why a revision is given up: at once if the provider cannot revoke at all, and otherwise
 /// when the deadline has passed.
 fn why(facts: &Facts<'_>, it: &Revision, late: bool, failed: Option<&FailureRecord>) -> Option<String> {
-    if it.state == State::Revoking && facts.capabilities(it).is_some_and(|able| !able.can_revoke(it)) {
+    if it.state == State::Revoking && facts.capabilities(it).is_some_and(|able| !able.revokes(it)) {
         return Some("the provider has no call that revokes".to_owned());
     }
     if !late {
@@ -303,7 +303,7 @@ fn why(facts: &Facts<'_>, it: &Revision, late: bool, failed: Option<&FailureReco
 fn cannot_be_confirmed(facts: &Facts<'_>, it: &Revision) -> Option<String> {
     let capabilities = facts.capabilities(it);
     match it.state {
-        State::Unconfirmed if capabilities.is_some_and(|it| !it.list) => {
+        State::Unconfirmed if capabilities.is_some_and(|it| !it.can_list()) => {
             return Some(
                 "the response to its create request was lost, and the provider cannot list its credentials"
                     .to_owned(),

@@ -109,7 +109,7 @@ impl<'a> Facts<'a> {
     pub(in crate::lifecycle) fn verifies(&self, revision: &Revision) -> bool {
         let intake = self.object().and_then(|object| object.spec.intake.as_ref());
         self.capabilities(revision).is_some_and(|it| {
-            let skipped = it.by_hand && intake.is_some_and(|it| it.verify == IntakeVerify::Skip);
+            let skipped = it.is_by_hand() && intake.is_some_and(|it| it.verify == IntakeVerify::Skip);
             it.verify && !skipped
         })
     }
@@ -233,10 +233,10 @@ impl<'a> Facts<'a> {
     pub(in crate::lifecycle) fn settle_due(&self, revision: &Revision) -> Option<Timestamp> {
         let capabilities = self.capabilities(revision)?;
         let from = settle_from(revision, capabilities);
-        if revision.state == State::Unconfirmed && !capabilities.list {
+        if revision.state == State::Unconfirmed && !capabilities.can_list() {
             return None;
         }
-        let listed = from.later(capabilities.listing_lag);
+        let listed = from.later(capabilities.listing_lag());
         // The last search of any revision counts: several lost responses take turns, and do not
         // call without a pause.
         Some(match self.world.memory.looked {

@@ -160,8 +160,8 @@ fn nothing_is_left(facts: &Facts<'_>, document: &Document, own: &Revision) -> Op
     let left = |it: &Revision| it.revision <= inherited.through && it.state.may_be_alive();
     let provider = facts.world.provider(&own.account).and_then(ProviderView::usable)?;
     // Credentials made just before are listed by then.
-    let from = own.issued_at.map(|at| at.later(provider.capabilities.listing_lag));
-    let looked = !provider.capabilities.list || provider.listed.is_some_and(|at| from < Some(at));
+    let from = own.issued_at.map(|at| at.later(provider.capabilities.listing_lag()));
+    let looked = !provider.capabilities.can_list() || provider.listed.is_some_and(|at| from < Some(at));
     let over = looked && !document.revisions.iter().any(left);
     if over { Some(Plan::act(Step::Record(Edit::Disinherit), Reason::Inherited)) } else { None }
 }

@@ -45,7 +45,7 @@ pub(super) fn check(facts: &Facts<'_>) -> Option<Plan> {
         }
     };
     let request = request::with_default_lifetime(request, provider.allow.as_ref());
-    let by_hand = provider.capabilities.by_hand;
+    let by_hand = provider.capabilities.is_by_hand();
     let refused = || {
         waiting::provider_is_deleted(facts, provider)
             .or_else(|| supported::cannot_be_honoured(facts, &provider.capabilities, &request))
@@ -183,7 +183,7 @@ fn satisfied(facts: &Facts<'_>) -> Plan {
         .zip(facts.object())
         .is_some_and(|(newest, object)| schedule::renew_before_is_too_long(&object.spec, newest));
     let provider = facts.world.desired_provider().and_then(ProviderView::usable);
-    let by_hand = provider.is_some_and(|it| it.capabilities.by_hand);
+    let by_hand = provider.is_some_and(|it| it.capabilities.is_by_hand());
     let mut message = match times {
         Some(times) => {
             let (end, renewal) = (to_second(times.end), to_second(times.renewal));

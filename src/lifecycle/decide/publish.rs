@@ -109,7 +109,8 @@ pub(super) fn retire(facts: &Facts<'_>) -> Option<Plan> {
 pub(super) fn try_what_is_published(facts: &Facts<'_>) -> Option<Plan> {
     // If a person has to replace it, a credential that seemed dead may come back: an account that
     // was switched off is switched on.
-    let by_hand = |it: &Revision| facts.capabilities(it).is_some_and(|capabilities| capabilities.by_hand);
+    let by_hand =
+        |it: &Revision| facts.capabilities(it).is_some_and(|capabilities| capabilities.is_by_hand());
     let published = facts.published().filter(|it| it.dead_at.is_none() || by_hand(it))?;
     let due = facts.check_due(published) <= facts.now && !facts.trying_is_held_back(published);
     let expired = published.expires_at.is_some_and(|end| end <= facts.now);

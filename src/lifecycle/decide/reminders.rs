@@ -55,7 +55,7 @@ fn refused_revocation(facts: &Facts<'_>) -> Option<String> {
          gone",
         record.message,
         revision.described(),
-        capabilities.remove_at(),
+        &capabilities.place,
         to_second(backoff::next_attempt(StepKind::Revoke, record))
     ))
 }

@@ -27,7 +27,7 @@ const LOOKS: (SignedDuration, SignedDuration) =
 pub(super) fn said_to_be_gone(facts: &Facts<'_>) -> Option<Plan> {
     let gone = facts.revisions().find(|it| {
         it.state == State::Revoking
-            && cannot(facts, it, |capabilities| capabilities.can_revoke(it))
+            && cannot(facts, it, |capabilities| capabilities.revokes(it))
             && is_named(it, said_of(facts, it))
     })?;
     let message = format!("a person confirmed that {} is gone", gone.name);
@@ -78,7 +78,7 @@ pub(super) fn instants<'a>(facts: &'a Facts<'_>) -> impl Iterator<Item = Timesta
 
 /// Returns whether a person is to remove it, and it can be tried beside the published credential.
 fn checkable(facts: &Facts<'_>, it: &Revision, beside: &Revision) -> bool {
-    let by_a_person = facts.capabilities(it).is_some_and(|capabilities| !capabilities.can_revoke(it));
+    let by_a_person = facts.capabilities(it).is_some_and(|capabilities| !capabilities.revokes(it));
     it.state == State::Revoking
         && by_a_person
         && can_be_seen(facts, it, beside)
@@ -103,7 +103,7 @@ pub(super) fn awaited<'a>(facts: &'a Facts<'_>) -> impl Iterator<Item = String> 
     facts.revisions().filter(|it| facts.is_ours_to_end(it)).filter_map(|it| {
         let capabilities = facts.capabilities(it)?;
         match it.state {
-            State::Revoking if !capabilities.can_revoke(it) && !shares_its_client(facts, it) => {
+            State::Revoking if !capabilities.revokes(it) && !shares_its_client(facts, it) => {
                 Some(to_remove(facts, it, capabilities))
             }
             _ => None,
@@ -133,12 +133,7 @@ pub(in crate::lifecycle) fn to_remove(
     } else {
         "Then confirm that it is gone"
     };
-    format!(
-        "remove {} at {}: {why}. {seen}: {}",
-        it.described(),
-        capabilities.remove_at(),
-        annotate(facts, it)
-    )
+    format!("remove {} at {}: {why}. {seen}: {}", it.described(), &capabilities.place, annotate(facts, it))
 }
 
 fn annotate(facts: &Facts<'_>, it: &Revision) -> String {

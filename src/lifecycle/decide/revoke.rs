@@ -18,7 +18,7 @@ pub(super) fn settle(facts: &Facts<'_>) -> Option<Plan> {
         .filter(open)
         .filter(due)
         .filter(|it| facts.is_ours_to_end(it))
-        .partition(|it| facts.capabilities(it).is_some_and(|it| it.list));
+        .partition(|it| facts.capabilities(it).is_some_and(|it| it.can_list()));
     if let Some(revision) = unlisted.first().map(|it| it.revision) {
         return Some(Plan::act(Step::Record(Edit::Unconfirm { revision }), Reason::Unconfirmed));
     }
@@ -61,7 +61,7 @@ pub(super) fn revoke_one(facts: &Facts<'_>, is: impl Fn(&Revision) -> bool) -> O
     let can_be = |it: &&Revision| {
         let callable = facts.callable(it);
         !facts.revoking_is_held_back(it)
-            && callable.is_some_and(|provider| provider.capabilities.can_revoke(it))
+            && callable.is_some_and(|provider| provider.capabilities.revokes(it))
             && facts.is_ours_to_end(it)
             && facts.suspicion(it).is_none()
     };

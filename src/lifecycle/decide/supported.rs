@@ -47,7 +47,7 @@ fn about_scopes(capabilities: &Capabilities, request: &Request) -> Option<String
         let choice = if known.is_empty() { String::new() } else { format!(": {choice}") };
         return Some(format!("spec.scopes: {title} needs at least one{choice}"));
     }
-    let are_tokens = capabilities.scopes == Scopes::Free && !capabilities.by_hand;
+    let are_tokens = capabilities.scopes == Scopes::Free && !capabilities.is_by_hand();
     if let Some(scope) = request.scopes.iter().find(|scope| are_tokens && !is_token(scope)) {
         return Some(format!("spec.scopes: \"{scope}\" is not a scope; write one scope in each entry"));
     }
@@ -105,7 +105,7 @@ fn about_name(facts: &Facts<'_>, capabilities: &Capabilities, request: &Request)
 }
 
 fn about_intake(facts: &Facts<'_>, capabilities: &Capabilities) -> Option<String> {
-    let missing = capabilities.by_hand && facts.object()?.spec.intake.is_none();
+    let missing = capabilities.is_by_hand() && facts.object()?.spec.intake.is_none();
     missing.then(|| {
         format!(
             "spec.intake: a person makes the credentials of {}; set spec.intake.secretName to the name of the Secret \

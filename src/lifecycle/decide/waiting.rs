@@ -57,7 +57,7 @@ pub(super) fn unsettled(facts: &Facts<'_>, provider: &UsableProvider) -> Option<
             && facts.inheritance(it.revision).is_none()
             && match it.state {
                 State::Intended => true,
-                State::Unconfirmed => capabilities.list,
+                State::Unconfirmed => capabilities.can_list(),
                 _ => false,
             }
     };
@@ -69,7 +69,7 @@ pub(super) fn unsettled(facts: &Facts<'_>, provider: &UsableProvider) -> Option<
     if looked_in_vain && !can_still_arrive && third.is_some_and(|at| at <= facts.now) {
         return None;
     }
-    let until = settle_from(first, capabilities).later(capabilities.listing_lag);
+    let until = settle_from(first, capabilities).later(capabilities.listing_lag());
     let failures = facts.document().map(|it| &it.failures);
     let lost = failures.and_then(|all| all.get(&StepKind::Mint));
     let lost = lost.filter(|it| it.revision == Some(first.revision)).map(|it| it.message.as_str());

@@ -13,17 +13,14 @@ use super::ledger::Revision;
 pub struct Capabilities {
     /// The provider's name, as people know it.
     pub title: &'static str,
-    /// The place where a person creates or removes credentials, if anything can only be done by a
-    /// person.
-    pub portal: Option<Portal>,
-    /// True if a person makes the credentials. Then nothing is created, listed or revoked by calls.
-    pub by_hand: bool,
+    /// The place where a person finds the credentials, as it follows the words "remove it at".
+    pub place: String,
+    /// The way in which credentials are created.
+    pub creation: Creation,
+    /// The way in which credentials are removed.
+    pub removal: Removal,
     /// The proof that a probe of the provider gives about our login.
     pub login: LoginCheck,
-    /// True if existing credentials can be listed, so that a lost response can be settled.
-    pub list: bool,
-    /// True if credentials can be revoked.
-    pub revoke: bool,
     /// True if an issued pair can be tried at the provider.
     pub verify: bool,
     /// The ends of life that the provider can enforce.
@@ -40,11 +37,38 @@ pub struct Capabilities {
     pub limits_per_credential: bool,
     /// The time for which a new pair may be refused before it works everywhere.
     pub propagation: SignedDuration,
-    /// The time by which a listing may lag behind a create or a delete: a credential that is not
-    /// listed after that does not exist.
-    pub listing_lag: SignedDuration,
-    /// The longest time of one create call. An intent is not settled before that is over.
-    pub create_timeout: SignedDuration,
+}
+
+/// The way in which a provider's credentials are created.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Creation {
+    /// By a call.
+    Api {
+        /// The longest time of one create call. An intent is not settled before that is over.
+        timeout: SignedDuration,
+        /// The list of existing credentials, which settles a lost response. `None` if the provider
+        /// has none.
+        list: Option<List>,
+    },
+    /// By a person. Then no credential is listed by calls either.
+    Person(Portal),
+}
+
+/// The list of a provider's credentials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct List {
+    /// The time by which it may lag behind a create or a delete: a credential that is not listed
+    /// after that does not exist.
+    pub lag: SignedDuration,
+}
+
+/// The way in which a provider's credentials are removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Removal {
+    /// By a call.
+    Api,
+    /// By a person, at [`Capabilities::place`].
+    Person,
 }
 
 /// The proof that a probe of a provider gives about our login.
@@ -58,13 +82,11 @@ pub enum LoginCheck {
     None,
 }
 
-/// The place where a person works. All of it is shown to people verbatim.
+/// The place where a person creates credentials. All of it is shown to people verbatim.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Portal {
     /// The page where a credential is created, as it follows the word "open".
     pub create_at: String,
-    /// The page where a credential is removed, as it follows the words "remove it at".
-    pub remove_at: String,
     /// The portal's word for scopes.
     pub scopes_called: &'static str,
     /// Further notes for a person who creates one: whole sentences.
@@ -122,16 +144,60 @@ impl Expiry {
 }
 
 impl Capabilities {
-    /// Returns whether Credwright can revoke `revision`.
+    /// Returns the place where a person creates the credentials, if a person does.
     #[must_use]
-    pub fn can_revoke(&self, revision: &Revision) -> bool {
-        self.revoke && (!revision.rebuilt || self.list)
+    pub fn portal(&self) -> Option<&Portal> {
+        match &self.creation {
+            Creation::Api { .. } => None,
+            Creation::Person(portal) => Some(portal),
+        }
     }
 
-    /// Returns the place where a person removes credentials.
+    /// Returns whether a person creates the credentials.
     #[must_use]
-    pub fn remove_at(&self) -> &str {
-        self.portal.as_ref().map_or(self.title, |portal| portal.remove_at.as_str())
+    pub fn is_by_hand(&self) -> bool {
+        self.portal().is_some()
+    }
+
+    fn list(&self) -> Option<List> {
+        match self.creation {
+            Creation::Api { list, .. } => list,
+            Creation::Person(_) => None,
+        }
+    }
+
+    /// Returns whether existing credentials can be listed.
+    #[must_use]
+    pub fn can_list(&self) -> bool {
+        self.list().is_some()
+    }
+
+    /// Returns the time by which a listing may lag behind. Without a list there is nothing to wait
+    /// for.
+    #[must_use]
+    pub fn listing_lag(&self) -> SignedDuration {
+        self.list().map_or(SignedDuration::ZERO, |list| list.lag)
+    }
+
+    /// Returns the longest time of one create call.
+    #[must_use]
+    pub fn create_timeout(&self) -> SignedDuration {
+        match self.creation {
+            Creation::Api { timeout, .. } => timeout,
+            Creation::Person(_) => SignedDuration::ZERO,
+        }
+    }
+
+    /// Returns whether credentials can be revoked by a call.
+    #[must_use]
+    pub fn can_revoke(&self) -> bool {
+        self.removal == Removal::Api
+    }
+
+    /// Returns whether Credwright can revoke `revision`.
+    #[must_use]
+    pub fn revokes(&self, revision: &Revision) -> bool {
+        self.can_revoke() && (!revision.rebuilt || self.can_list())
     }
 
     /// The capabilities in words, for the provider's status.
@@ -152,21 +218,17 @@ impl Capabilities {
             Scopes::Documented(known) => format!("{}; others are passed on as they are", known.join(", ")),
         };
         let scopes = if self.scopes_required { format!("{scopes}; at least one is needed") } else { scopes };
-        let creation = match &self.portal {
-            Some(portal) if self.by_hand => format!("by a person: {}", portal.create_at),
-            _ => "by its API".to_owned(),
+        let (creation, list) = match &self.creation {
+            Creation::Api { list: Some(_), .. } => ("by its API".to_owned(), "yes"),
+            Creation::Api { list: None, .. } => (
+                "by its API".to_owned(),
+                "no: a lost response may leave a credential behind, which is recorded",
+            ),
+            Creation::Person(portal) => (format!("by a person: {}", portal.create_at), "no"),
         };
-        let list = match (self.list, self.by_hand) {
-            (true, _) => "yes",
-            (false, true) => "no",
-            (false, false) => "no: a lost response may leave a credential behind, which is recorded",
-        };
-        let revoke = match (&self.portal, self.revoke) {
-            (_, true) => "yes".to_owned(),
-            (Some(portal), false) => {
-                format!("no: a person removes retired credentials: {}", portal.remove_at)
-            }
-            (None, false) => "no: a person has to remove retired credentials".to_owned(),
+        let revoke = match self.removal {
+            Removal::Api => "yes".to_owned(),
+            Removal::Person => format!("no: a person removes retired credentials: {}", self.place),
         };
         let yes_no = |yes: &str, it: bool| if it { yes } else { "no" }.to_owned();
         [

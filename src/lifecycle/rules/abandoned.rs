@@ -30,12 +30,12 @@ pub fn next_attempt(attempts: u32, now: Timestamp) -> Timestamp {
 /// Returns the steps for a person, where Credwright can never do it.
 #[must_use]
 pub fn to_do(kind: AbandonedKind, capabilities: &Capabilities) -> Option<String> {
-    let place = capabilities.remove_at();
+    let place = &capabilities.place;
     match kind {
-        AbandonedKind::Unconfirmed if !capabilities.list => {
+        AbandonedKind::Unconfirmed if !capabilities.can_list() => {
             Some(format!("look for it at {place}, and remove it if it is there"))
         }
-        _ if !capabilities.revoke => Some(format!("remove it at {place}")),
+        _ if !capabilities.can_revoke() => Some(format!("remove it at {place}")),
         _ => None,
     }
 }

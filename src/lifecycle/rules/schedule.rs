@@ -135,7 +135,7 @@ pub fn last_third(revision: &Revision) -> Option<(Timestamp, Timestamp)> {
 /// otherwise not before the caller can no longer be waiting for it.
 #[must_use]
 pub fn settle_from(revision: &Revision, capabilities: &Capabilities) -> Timestamp {
-    revision.unconfirmed_at.unwrap_or(revision.intent.call_by.later(capabilities.create_timeout))
+    revision.unconfirmed_at.unwrap_or(revision.intent.call_by.later(capabilities.create_timeout()))
 }
 
 /// The end of life to ask a provider for, where it can enforce one.

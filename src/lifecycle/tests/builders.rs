@@ -14,7 +14,7 @@ use crate::{
     },
     lifecycle::{
         budget::Budget,
-        capability::{Capabilities, Expiry, LoginCheck, Scopes},
+        capability::{Capabilities, Creation, Expiry, List, LoginCheck, Portal, Removal, Scopes},
         ledger::{Account, Document, Inheritance, Inherited, Intent, Renamed, Request, Revision, State},
         plan::FoundCredential,
         render,
@@ -30,11 +30,10 @@ use crate::{
 pub(super) fn capabilities() -> Capabilities {
     Capabilities {
         title: "Acme",
-        portal: None,
-        by_hand: false,
+        place: "Acme".to_owned(),
+        creation: Creation::Api { timeout: seconds(40), list: Some(List { lag: seconds(30) }) },
+        removal: Removal::Api,
         login: LoginCheck::Tried,
-        list: true,
-        revoke: true,
         verify: true,
         expiry: Expiry::None,
         scopes: Scopes::Free,
@@ -43,9 +42,22 @@ pub(super) fn capabilities() -> Capabilities {
         name_max: 128,
         limits_per_credential: false,
         propagation: seconds(60),
-        listing_lag: seconds(30),
-        create_timeout: seconds(40),
     }
+}
+
+/// Takes the list away from a provider.
+pub(super) fn unlisted(it: &mut Capabilities) {
+    it.creation = Creation::Api { timeout: it.create_timeout(), list: None };
+}
+
+/// Lets a person remove the credentials of a provider.
+pub(super) fn unrevocable(it: &mut Capabilities) {
+    it.removal = Removal::Person;
+}
+
+/// Lets a person make the credentials of a provider.
+pub(super) fn portal(it: &mut Capabilities) {
+    it.creation = Creation::Person(Portal::default());
 }
 
 pub(super) fn account(name: &str) -> Account {

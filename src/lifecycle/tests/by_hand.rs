@@ -4,7 +4,7 @@ use super::{builders::*, removal::left, table::*};
 use crate::{
     api::{ConditionType, Intake, IntakeVerify, Reason},
     lifecycle::{
-        capability::{Expiry, Portal, Scopes, Term},
+        capability::{Creation, Expiry, Portal, Removal, Scopes, Term},
         conclude, decide,
         failure::{Failure, FailureKind},
         ledger::{Edit, State, StepKind},
@@ -30,11 +30,11 @@ pub(super) const TERMS: &[Term] = &[
 /// A provider where a person makes the credentials, and `orders` asks for one.
 pub(super) fn by_hand() -> Scene {
     let scene = a_credential().capable(|it| {
-        (it.by_hand, it.list, it.revoke) = (true, false, false);
+        it.removal = Removal::Person;
         it.expiry = Expiry::OneOf(TERMS);
-        it.portal = Some(Portal {
+        it.place = "the portal, page Old keys".to_owned();
+        it.creation = Creation::Person(Portal {
             create_at: "the portal, page Keys".to_owned(),
-            remove_at: "the portal, page Old keys".to_owned(),
             scopes_called: "permissions",
             notes: vec!["A key belongs to a person.".to_owned()],
             when_refused: "Keys of another region are refused, too.".to_owned(),
@@ -134,7 +134,7 @@ fn a_person_is_asked_and_their_pair_is_taken() {
         ("while the provider is unreachable", at(|_| ()).paused(), "rest: ProviderUnavailable"),
         (
             "a provider that does it itself makes one, whatever is in the intake",
-            at(|_| ()).capable(|it| it.by_hand = false),
+            at(|_| ()).capable(|it| it.creation = capabilities().creation),
             "mint 1: FirstIssue",
         ),
     ]);

@@ -134,7 +134,7 @@ fn a_call_that_came_too_late_was_never_made() {
 
 #[test]
 fn a_failed_search_is_reported_and_backed_off() {
-    let mut scene = a_credential().intended(seconds(0)).capable(|it| it.list = false);
+    let mut scene = a_credential().intended(seconds(0)).capable(unlisted);
     let step = mint_of(&mut scene);
     let (report, document) = after(scene, &step, &failed(FailureKind::Ambiguous));
     assert_eq!(report.events[0].reason, Reason::Unconfirmed);
@@ -142,7 +142,7 @@ fn a_failed_search_is_reported_and_backed_off() {
     assert_eq!(again(&document, StepKind::Mint), Some(minutes(10)));
 
     // The same after a crash, where nobody was left to conclude.
-    let scene = a_credential().intended(hours(1)).capable(|it| it.list = false);
+    let scene = a_credential().intended(hours(1)).capable(unlisted);
     let step = Step::Record(Edit::Unconfirm { revision: 1 });
     let (report, document) = after(scene, &step, &Outcome::Done);
     assert_eq!(report.events[0].reason, Reason::Unconfirmed);

@@ -121,7 +121,7 @@ fn the_secret_is_restored_before_all_else() {
 
 #[test]
 fn lost_responses_are_settled_first() {
-    let unlisted = |scene: Scene| scene.capable(|it| it.list = false);
+    let unlisted = |scene: Scene| scene.capable(unlisted);
     check(vec![
         (
             "a call that may still be under way is waited for",
@@ -283,7 +283,7 @@ fn revoking_takes_turns_and_follows_publication() {
         ),
         (
             "a provider that cannot revoke is not asked to",
-            a_credential().revoking().issued(days(1)).published().capable(|it| it.revoke = false),
+            a_credential().revoking().issued(days(1)).published().capable(unrevocable),
             "rest: Issued",
         ),
     ]);

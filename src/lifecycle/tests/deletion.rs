@@ -38,12 +38,12 @@ fn deletion() {
         ),
         (
             "what cannot be looked for does not hold deletion up",
-            a_credential().unconfirmed(hours(1)).capable(|it| it.list = false).deleting(),
+            a_credential().unconfirmed(hours(1)).capable(unlisted).deleting(),
             "abandon 1: Unconfirmed",
         ),
         (
             "what cannot be revoked does not hold deletion up",
-            a_credential().revoking().capable(|it| it.revoke = false).deleting(),
+            a_credential().revoking().capable(unrevocable).deleting(),
             "abandon 1: NotRevoked",
         ),
         (
@@ -198,7 +198,7 @@ fn a_credential_that_can_never_be_confirmed_is_recorded_while_its_object_lives()
     check(vec![
         (
             "where nothing can be listed",
-            active().unconfirmed(seconds(1)).capable(|it| it.list = false),
+            active().unconfirmed(seconds(1)).capable(unlisted),
             "abandon 2: Unconfirmed",
         ),
         (

@@ -17,7 +17,7 @@ fn after(unrevoked: usize, published: jiff::SignedDuration) -> Scene {
     older
         .issued(published)
         .published()
-        .capable(|it| it.revoke = false)
+        .capable(unrevocable)
         .with_rotation(|it| it.renew_before = lasting("960h"))
 }
 

@@ -382,9 +382,9 @@ fn a_rebuilt_credential_is_revoked_only_where_the_provider_can_list_it() {
     };
     check(vec![
         ("it lists", rebuilt(), "revoke 1"),
-        ("it does not: a person is asked", rebuilt().capable(|it| it.list = false), "rest: Issued"),
+        ("it does not: a person is asked", rebuilt().capable(unlisted), "rest: Issued"),
     ]);
-    let plan = decide(&rebuilt().capable(|it| it.list = false).world(), noon());
+    let plan = decide(&rebuilt().capable(unlisted).world(), noon());
     assert_eq!(plan.step(), None);
 }
 

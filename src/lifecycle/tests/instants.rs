@@ -96,7 +96,8 @@ fn instants() -> impl Strategy<Value = Timestamp> {
 fn made_by_hand(world: &mut World) {
     providers(world, |it| {
         let able = Arc::make_mut(&mut it.capabilities);
-        (able.by_hand, able.expiry) = (true, Expiry::OneOf(TERMS));
+        portal(able);
+        able.expiry = Expiry::OneOf(TERMS);
     });
 }
 
@@ -304,7 +305,7 @@ fn a_revision_of_the_latest_possible_time_causes_no_panic() {
 #[test]
 fn a_mistyped_year_is_corrected_by_the_person_who_typed_it() {
     let mut world = a_credential().issued(days(9)).published().world();
-    providers(&mut world, |it| Arc::make_mut(&mut it.capabilities).by_hand = true);
+    providers(&mut world, |it| portal(Arc::make_mut(&mut it.capabilities)));
     with_intake(&mut world, true);
     put(&mut world, Place::IssuedAt, Timestamp::MAX);
     put(&mut world, Place::IntakeIssuedAt, noon() - days(9));

@@ -121,8 +121,13 @@ impl Model {
     pub(super) fn new(case: &Case) -> Self {
         let scene = a_credential().with_spec(|it| it.lifetime = lasting("12h"));
         let mut capabilities = capabilities();
-        (capabilities.list, capabilities.verify) = (case.list, case.verify);
-        capabilities.revoke = case.revoke;
+        capabilities.verify = case.verify;
+        if !case.list {
+            unlisted(&mut capabilities);
+        }
+        if !case.revoke {
+            unrevocable(&mut capabilities);
+        }
         Self {
             now: noon(),
             story: Vec::new(),
@@ -239,7 +244,7 @@ impl Model {
                 busy: None,
                 budget: Budget { limit: 100, opens: self.budget_opens, ..Budget::default() },
                 standing,
-                listed: self.capabilities.list.then_some(self.now),
+                listed: self.capabilities.can_list().then_some(self.now),
                 deleting: false,
             }))
         };
@@ -252,7 +257,7 @@ impl Model {
         let (Some(document), Some(object)) = (world.document(), &self.object) else { return Vec::new() };
         let remote = &self.remotes[&*object.spec.provider_ref.name];
         let away = remote.down || remote.paused_until.is_some_and(|until| until > self.now);
-        if !self.capabilities.list || away || object.spec.suspend {
+        if !self.capabilities.can_list() || away || object.spec.suspend {
             return Vec::new();
         }
         let tags = document.tags("prod", "orders");

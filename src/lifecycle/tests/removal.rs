@@ -67,7 +67,7 @@ fn a_credential_that_a_person_has_to_remove_is_searched_for_until_it_is_gone() {
         ),
         (
             "nor what Credwright can revoke itself",
-            said("client-1").capable(|it| (it.by_hand, it.revoke) = (false, true)),
+            said("client-1").capable(|it| *it = capabilities()),
             "revoke 1",
         ),
         (

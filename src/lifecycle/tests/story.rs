@@ -309,7 +309,7 @@ impl Model {
     pub(super) fn alive(&self) -> Vec<String> {
         let all = self.clients().filter(|it| self.is_alive(it));
         let lost = |it: &Client| {
-            it.forgotten && (it.untraceable || !self.capabilities.list || self.object.is_none())
+            it.forgotten && (it.untraceable || !self.capabilities.can_list() || self.object.is_none())
         };
         let left = all.filter(|it| !it.elsewhere && !lost(it) && !self.abandoned.contains(&it.name));
         left.map(|it| it.name.clone()).collect()

@@ -118,7 +118,7 @@ fn a_wait_that_only_a_change_can_end_has_no_timer() {
 fn a_leftover_that_nobody_can_look_for_does_not_cost_a_credential_its_last_third() {
     let waiting = |age| {
         let scene = just_checked(a_credential().issued(age).published()).next(State::Abandoned);
-        let scene = scene.with_rotation(|it| it.renew_before = lasting("900h")).capable(|it| it.list = false);
+        let scene = scene.with_rotation(|it| it.renew_before = lasting("900h")).capable(unlisted);
         let scene = scene.failed(StepKind::Mint, Reason::Unconfirmed, FailureKind::Ambiguous, minutes(20));
         let about = scene.about_minting();
         scene.and(|it| {

@@ -193,10 +193,10 @@ fn with(scene: Scene, fact: Fact) -> Scene {
         Uninstalling => scene.and(|it| it.world.uninstalling = true),
         Paused => scene.paused(),
         ProviderDeleting => scene.provider(|it| it.deleting = true),
-        ProviderCannot(0) => scene.capable(|it| it.list = false),
-        ProviderCannot(1) => scene.capable(|it| it.revoke = false),
+        ProviderCannot(0) => scene.capable(unlisted),
+        ProviderCannot(1) => scene.capable(unrevocable),
         ProviderCannot(_) => scene.capable(|it| it.verify = false),
-        ByHand => scene.capable(|it| it.by_hand = true),
+        ByHand => scene.capable(portal),
         OtherScopes => scene.with_spec(|it| it.scopes = vec!["write".to_owned()]),
         Requested => scene.with_rotation(|it| it.request = Some("now".to_owned())),
         NoBudget => scene.provider(|it| {

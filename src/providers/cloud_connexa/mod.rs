@@ -18,12 +18,12 @@ use serde_json::json;
 use self::pace::Paces;
 use super::{
     Capabilities, Failure, FailureKind, Pair, Provider, Verdict, by_hand, failure,
-    http::{CREATE_TIMEOUT, Call, Http, Operation, client_credentials::Token},
+    http::{Call, Http, Operation, client_credentials::Token},
     setup::{self, LoginData, SetupError},
 };
 use crate::{
     api,
-    lifecycle::capability::{Expiry, LoginCheck, Portal, Scopes, Term},
+    lifecycle::capability::{Creation, Expiry, LoginCheck, Portal, Removal, Scopes, Term},
 };
 
 /// The driver's name, as in the spec.
@@ -101,17 +101,15 @@ fn capabilities(cloud_id: Option<&str>) -> Capabilities {
     ];
     Capabilities {
         title: "CloudConnexa",
-        portal: Some(Portal {
-            create_at: page.clone(),
-            remove_at: page,
+        place: page.clone(),
+        creation: Creation::Person(Portal {
+            create_at: page,
             scopes_called: "permissions",
             notes: notes.map(str::to_owned).to_vec(),
             when_refused: WHEN_REFUSED.to_owned(),
         }),
-        by_hand: true,
+        removal: Removal::Person,
         login: LoginCheck::None,
-        list: false,
-        revoke: false,
         verify: true,
         expiry: Expiry::OneOf(&TERMS),
         scopes: Scopes::Free,
@@ -120,8 +118,6 @@ fn capabilities(cloud_id: Option<&str>) -> Capabilities {
         name_max: by_hand::NAME_MAX,
         limits_per_credential: true,
         propagation: SignedDuration::from_mins(1),
-        listing_lag: SignedDuration::ZERO,
-        create_timeout: CREATE_TIMEOUT,
     }
 }
 

@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     api,
-    lifecycle::capability::{Expiry, LoginCheck, Scopes},
+    lifecycle::capability::{Creation, Expiry, List, LoginCheck, Removal, Scopes},
 };
 
 /// The driver's name, as in the spec.
@@ -126,11 +126,13 @@ fn credentials(login: &setup::Login<'_>) -> Result<Credentials, SetupError> {
 fn capabilities() -> Capabilities {
     Capabilities {
         title: "Cloud Director",
-        portal: None,
-        by_hand: false,
+        place: "Cloud Director".to_owned(),
+        creation: Creation::Api {
+            timeout: CREATE_TIMEOUT,
+            list: Some(List { lag: SignedDuration::from_mins(1) }),
+        },
+        removal: Removal::Api,
         login: LoginCheck::Tried,
-        list: true,
-        revoke: true,
         verify: true,
         expiry: Expiry::None,
         scopes: Scopes::None,
@@ -140,8 +142,6 @@ fn capabilities() -> Capabilities {
         name_max: 128,
         limits_per_credential: false,
         propagation: SignedDuration::from_mins(1),
-        listing_lag: SignedDuration::from_mins(1),
-        create_timeout: CREATE_TIMEOUT,
     }
 }
 

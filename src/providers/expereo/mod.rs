@@ -36,7 +36,7 @@ use super::{
 };
 use crate::{
     api,
-    lifecycle::capability::{Expiry, LoginCheck, Portal, Scopes},
+    lifecycle::capability::{Creation, Expiry, List, LoginCheck, Removal, Scopes},
 };
 
 /// The driver's name, as in the spec.
@@ -89,14 +89,13 @@ pub(super) fn driver(
 }
 
 fn capabilities(block: &api::Expereo, scopes: Vec<String>) -> Capabilities {
-    let (list, revoke) = (block.list.is_enabled(), block.delete.is_enabled());
+    let list = block.list.is_enabled().then_some(List { lag: SignedDuration::from_mins(1) });
     Capabilities {
         title: "expereoOne",
-        portal: (!(list && revoke)).then(portal),
-        by_hand: false,
+        place: "the Developer Portal (API) of expereoOne, under api-clients".to_owned(),
+        creation: Creation::Api { timeout: CREATE_TIMEOUT, list },
+        removal: if block.delete.is_enabled() { Removal::Api } else { Removal::Person },
         login: LoginCheck::Tried,
-        list,
-        revoke,
         verify: true,
         expiry: Expiry::None,
         scopes: Scopes::Only(scopes),
@@ -106,19 +105,6 @@ fn capabilities(block: &api::Expereo, scopes: Vec<String>) -> Capabilities {
         name_max: 128,
         limits_per_credential: false,
         propagation: SignedDuration::from_mins(1),
-        listing_lag: SignedDuration::from_mins(1),
-        create_timeout: CREATE_TIMEOUT,
-    }
-}
-
-fn portal() -> Portal {
-    let place = "the Developer Portal (API) of expereoOne, under api-clients";
-    Portal {
-        create_at: place.to_owned(),
-        remove_at: place.to_owned(),
-        scopes_called: "scopes",
-        notes: vec!["Its owner needs the permission Developer Portal (API).".to_owned()],
-        when_refused: String::new(),
     }
 }
 
@@ -162,7 +148,7 @@ impl Provider for Expereo {
         match self.page(None).await {
             // Any other answer about a list that it does not have shows that it knows the token.
             Err(failure)
-                if !self.capabilities.list
+                if !self.capabilities.can_list()
                     && !matches!(failure.kind, LoginRefused | RateLimited | Unavailable) =>
             {
                 Ok(())

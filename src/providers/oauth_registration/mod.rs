@@ -31,7 +31,7 @@ use super::{
 };
 use crate::{
     api::{Duration, OauthRegistration, TokenEndpointAuthMethod, instant},
-    lifecycle::capability::{Expiry, LoginCheck, Scopes},
+    lifecycle::capability::{Creation, Expiry, LoginCheck, Removal, Scopes},
 };
 
 /// The driver's name, as in the spec.
@@ -100,11 +100,10 @@ fn members(block: &OauthRegistration) -> BTreeMap<String, Value> {
 fn capabilities(propagation: SignedDuration, login: LoginCheck) -> Capabilities {
     Capabilities {
         title: "the registration server",
-        portal: None,
-        by_hand: false,
+        place: "the registration server".to_owned(),
+        creation: Creation::Api { timeout: CREATE_TIMEOUT, list: None },
+        removal: Removal::Api,
         login,
-        list: false,
-        revoke: true,
         verify: true,
         expiry: Expiry::None,
         scopes: Scopes::Free,
@@ -113,8 +112,6 @@ fn capabilities(propagation: SignedDuration, login: LoginCheck) -> Capabilities 
         name_max: 255,
         limits_per_credential: false,
         propagation,
-        listing_lag: SignedDuration::ZERO,
-        create_timeout: CREATE_TIMEOUT,
     }
 }
 

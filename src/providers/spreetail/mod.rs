@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     api,
-    lifecycle::capability::{Expiry, LoginCheck, Scopes},
+    lifecycle::capability::{Creation, Expiry, List, LoginCheck, Removal, Scopes},
 };
 
 /// The driver's name, as in the spec.
@@ -80,11 +80,13 @@ pub(super) fn driver(
 fn capabilities() -> Capabilities {
     Capabilities {
         title: "Spreetail",
-        portal: None,
-        by_hand: false,
+        place: "Spreetail".to_owned(),
+        creation: Creation::Api {
+            timeout: CREATE_TIMEOUT,
+            list: Some(List { lag: SignedDuration::from_mins(1) }),
+        },
+        removal: Removal::Api,
         login: LoginCheck::Tried,
-        list: true,
-        revoke: true,
         verify: true,
         expiry: Expiry::Instant,
         scopes: Scopes::None,
@@ -94,8 +96,6 @@ fn capabilities() -> Capabilities {
         name_max: 128,
         limits_per_credential: false,
         propagation: SignedDuration::from_mins(1),
-        listing_lag: SignedDuration::from_mins(1),
-        create_timeout: CREATE_TIMEOUT,
     }
 }
 

@@ -13,14 +13,14 @@ use reqwest::Url;
 use super::{
     Capabilities, Failure, FailureKind, Pair, Provider, Verdict, by_hand, failure,
     http::{
-        CREATE_TIMEOUT, Call, Http, Operation,
+        Call, Http, Operation,
         client_credentials::{Token, TokenRequest},
     },
     setup::{self, LoginData, SetupError},
 };
 use crate::{
     api::{self, TokenEndpointAuthMethod, VonageHosts, VonageRegion},
-    lifecycle::capability::{Expiry, LoginCheck, Portal, Scopes},
+    lifecycle::capability::{Creation, Expiry, LoginCheck, Portal, Removal, Scopes},
 };
 
 /// The driver's name, as in the spec.
@@ -101,17 +101,15 @@ fn capabilities(region: Option<VonageRegion>) -> Capabilities {
     ];
     Capabilities {
         title: "Vonage Contact Center",
-        portal: Some(Portal {
+        place: PAGE.to_owned(),
+        creation: Creation::Person(Portal {
             create_at: PAGE.to_owned(),
-            remove_at: PAGE.to_owned(),
             scopes_called: "scopes",
             notes: notes.map(str::to_owned).to_vec(),
             when_refused: region.map(of_another_region).unwrap_or_default(),
         }),
-        by_hand: true,
+        removal: Removal::Person,
         login: LoginCheck::None,
-        list: false,
-        revoke: false,
         verify: true,
         expiry: Expiry::None,
         scopes: Scopes::Documented(SCOPES.map(str::to_owned).to_vec()),
@@ -120,8 +118,6 @@ fn capabilities(region: Option<VonageRegion>) -> Capabilities {
         name_max: by_hand::NAME_MAX,
         limits_per_credential: false,
         propagation: SignedDuration::from_mins(1),
-        listing_lag: SignedDuration::ZERO,
-        create_timeout: CREATE_TIMEOUT,
     }
 }
 

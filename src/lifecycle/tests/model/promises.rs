@@ -24,9 +24,9 @@ impl Model {
             let hopeless = match it.kind {
                 AbandonedKind::NotRevoked => {
                     let rebuilt = document.revision(it.revision).is_some_and(|it| it.rebuilt);
-                    !self.capabilities.revoke || rebuilt && !self.capabilities.list
+                    !self.capabilities.can_revoke() || rebuilt && !self.capabilities.can_list()
                 }
-                AbandonedKind::Unconfirmed => !self.capabilities.list,
+                AbandonedKind::Unconfirmed => !self.capabilities.can_list(),
             };
             let refused = document.failures.get(&StepKind::Settle).is_some_and(|it| it.count >= 3);
             if !hopeless && !refused && self.deleting_since().is_none_or(|at| self.now < at + DEADLINE) {
