@@ -11,7 +11,7 @@ use crate::{
         plan::{FoundCredential, Outcome},
         world::World,
     },
-    providers::{Pair, Verdict},
+    providers::{Pair, Verdict, needed},
 };
 
 use super::{Engine, EngineError, Pass, fence::OpenLedger, stopwatch::Stopwatch, stores::Key};
@@ -22,7 +22,11 @@ impl Pass<'_> {
         let driver =
             self.engine.accounts.driver_of(&revision.account, &self.key.namespace, self.slot.stopwatch())?;
         let made_under = revision.tag().map_or_else(|| world.tag(), str::to_owned);
-        let found = match driver.find(&made_under).await {
+        let found = match needed(driver.lister()) {
+            Ok(lister) => lister.find(&made_under).await,
+            Err(failure) => Err(failure),
+        };
+        let found = match found {
             Ok(found) => found,
             Err(failure) => return Ok(Outcome::Failed(failure)),
         };

@@ -9,7 +9,7 @@ use crate::{
         failure::{Failure, FailureKind},
         naming,
     },
-    providers::{Pair, Provider, Revocation, RevokeRequest, Verdict},
+    providers::{Lister, Pair, Provider, Revocation, RevokeRequest, Verdict, needed},
 };
 
 use super::{Engine, stores::Key};
@@ -64,24 +64,27 @@ impl Engine {
 /// If the provider fails or refuses, and the credential is not known to be dead.
 pub(super) async fn end(driver: &dyn Provider, it: &Doomed<'_>) -> Result<Ended, Failure> {
     let answer = match &it.request {
-        Some(request) => driver.revoke(request).await,
+        Some(request) => match needed(driver.revoker()) {
+            Ok(revoker) => revoker.revoke(request).await,
+            Err(failure) => Err(failure),
+        },
         None => Ok(Revocation::NotFound),
     };
     let worth_trying = answer.as_ref().map_or_else(|failure| failure.kind.is_of_one_credential(), |_| true);
-    let capabilities = driver.capabilities();
-    let proof = match (&it.pair, &it.request) {
-        (Some(pair), _) if worth_trying && capabilities.verify => Proof::Tried(driver.verify(pair).await),
-        (_, Some(request)) if capabilities.can_list() && matches!(answer, Ok(Revocation::NotFound)) => {
-            Proof::Listed(is_listed(driver, it.name, &request.client_id).await)
+    let can_verify = driver.capabilities().verify;
+    let proof = match (&it.pair, &it.request, driver.lister()) {
+        (Some(pair), ..) if worth_trying && can_verify => Proof::Tried(driver.verify(pair).await),
+        (_, Some(request), Some(lister)) if matches!(answer, Ok(Revocation::NotFound)) => {
+            Proof::Listed(is_listed(lister, it.name, &request.client_id).await)
         }
         _ => Proof::Nothing,
     };
     judged(answer, proof)
 }
 
-async fn is_listed(driver: &dyn Provider, name: &str, client_id: &str) -> Result<bool, Failure> {
+async fn is_listed(lister: &dyn Lister, name: &str, client_id: &str) -> Result<bool, Failure> {
     let tag = naming::parts(name).map_or(name, |(tag, _)| tag);
-    Ok(driver.find(tag).await?.iter().any(|it| it.client_id == client_id))
+    Ok(lister.find(tag).await?.iter().any(|it| it.client_id == client_id))
 }
 
 /// Returns what follows from the answer and its proof.

@@ -17,7 +17,7 @@ use crate::{
         ledger::{Answer, Revision},
     },
     ops::metrics::{Outcome, Unwritten},
-    providers::{CreateRequest, Issued, NotIssued, Provider, RevokeRequest},
+    providers::{CreateRequest, Issued, NotIssued, Provider, RevokeRequest, needed},
 };
 
 use super::{
@@ -150,7 +150,7 @@ impl Pass<'_> {
     /// Revokes the credential that was just made.
     async fn revoke_made(&self, made: &Made<'_>) -> Result<(), Failure> {
         let Made { revision, answer, secrets, driver } = made;
-        if !driver.capabilities().can_revoke() {
+        if driver.revoker().is_none() {
             let message = "the provider has no call that revokes".to_owned();
             return Err(Failure { kind: FailureKind::Rejected, retry_after: None, message });
         }
@@ -179,7 +179,8 @@ pub(super) async fn created(driver: &dyn Provider, request: &CreateRequest) -> R
     let message =
         "a bug of Credwright ended the create request; please report it with the panic in the log".to_owned();
     let defect = Failure { kind: FailureKind::Ambiguous, retry_after: None, message };
-    AssertUnwindSafe(driver.create(request)).catch_unwind().await.unwrap_or(Err(defect.into()))
+    let issuer = needed(driver.issuer())?;
+    AssertUnwindSafe(issuer.create(request)).catch_unwind().await.unwrap_or(Err(defect.into()))
 }
 
 /// The record of a credential that no ledger took. The tag is in its name.

@@ -13,8 +13,8 @@ use async_trait::async_trait;
 use tokio::time::Instant;
 
 use crate::providers::{
-    Capabilities, CreateRequest, Failure, Found, Issued, NotIssued, Pair, Provider, Revocation,
-    RevokeRequest, Verdict,
+    Capabilities, CreateRequest, Failure, Found, Issued, Issuer, Lister, NotIssued, Pair, Provider,
+    Revocation, RevokeRequest, Revoker, Verdict, needed,
 };
 
 /// A stopwatch that runs during calls of a provider.
@@ -120,28 +120,49 @@ impl Provider for Timed {
         self.driver.requests_per_minute()
     }
 
+    fn issuer(&self) -> Option<&dyn Issuer> {
+        self.driver.issuer().is_some().then_some(self)
+    }
+
+    fn lister(&self) -> Option<&dyn Lister> {
+        self.driver.lister().is_some().then_some(self)
+    }
+
+    fn revoker(&self) -> Option<&dyn Revoker> {
+        self.driver.revoker().is_some().then_some(self)
+    }
+
     async fn probe(&self) -> Result<(), Failure> {
         self.stopwatch.time(self.driver.probe()).await
-    }
-
-    async fn create(&self, request: &CreateRequest) -> Result<Issued, NotIssued> {
-        self.stopwatch.time(self.driver.create(request)).await
-    }
-
-    async fn find(&self, tag: &str) -> Result<Vec<Found>, Failure> {
-        self.stopwatch.time(self.driver.find(tag)).await
     }
 
     async fn verify(&self, pair: &Pair) -> Result<Verdict, Failure> {
         self.stopwatch.time(self.driver.verify(pair)).await
     }
 
-    async fn revoke(&self, target: &RevokeRequest) -> Result<Revocation, Failure> {
-        self.stopwatch.time(self.driver.revoke(target)).await
-    }
-
     async fn close(&self) {
         self.stopwatch.time(self.driver.close()).await;
+    }
+}
+
+#[async_trait]
+impl Issuer for Timed {
+    async fn create(&self, request: &CreateRequest) -> Result<Issued, NotIssued> {
+        self.stopwatch.time(needed(self.driver.issuer())?.create(request)).await
+    }
+}
+
+#[async_trait]
+impl Lister for Timed {
+    async fn find(&self, tag: &str) -> Result<Vec<Found>, Failure> {
+        self.stopwatch.time(needed(self.driver.lister())?.find(tag)).await
+    }
+}
+
+#[async_trait]
+impl Revoker for Timed {
+    async fn revoke(&self, target: &RevokeRequest) -> Result<Revocation, Failure> {
+        self.stopwatch.time(needed(self.driver.revoker())?.revoke(target)).await
     }
 }
 

@@ -2,7 +2,8 @@
 //! invalid time. The ledger has to store it, and so have the Secret that workloads read and an
 //! AbandonedCredential.
 //!
-//! All drivers are built behind it, so that none can forget it. Their work ends there, too.
+//! All drivers are built behind it, so that none can forget it. Their work ends there, too, and
+//! their calls can be reached only if their capabilities have them.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -12,11 +13,12 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::lifecycle::growth::ANSWER_MAX;
 
 use super::{
-    Capabilities, CreateRequest, Failure, FailureKind, Found, Issued, NotIssued, Pair, Provider, Revocation,
-    RevokeRequest, Verdict,
+    Capabilities, CreateRequest, Failure, FailureKind, Found, Issued, Issuer, Lister, NotIssued, Pair,
+    Provider, Revocation, RevokeRequest, Revoker, Verdict,
     deadline::ending,
     failure,
     http::{Http, KEPT_MAX},
+    needed,
 };
 use crate::api::instant;
 
@@ -56,12 +58,35 @@ impl<P: Provider> Provider for Bounded<P> {
         self.http.per_minute()
     }
 
+    fn issuer(&self) -> Option<&dyn Issuer> {
+        (!self.capabilities().is_by_hand()).then_some(self)
+    }
+
+    fn lister(&self) -> Option<&dyn Lister> {
+        self.capabilities().can_list().then_some(self)
+    }
+
+    fn revoker(&self) -> Option<&dyn Revoker> {
+        self.capabilities().can_revoke().then_some(self)
+    }
+
     async fn probe(&self) -> Result<(), Failure> {
         ending(self.driver.probe()).await
     }
 
+    async fn verify(&self, pair: &Pair) -> Result<Verdict, Failure> {
+        ending(self.driver.verify(pair)).await
+    }
+
+    async fn close(&self) {
+        self.driver.close().await;
+    }
+}
+
+#[async_trait]
+impl<P: Provider> Issuer for Bounded<P> {
     async fn create(&self, request: &CreateRequest) -> Result<Issued, NotIssued> {
-        let answer = self.driver.create(request).await;
+        let answer = needed(self.driver.issuer())?.create(request).await;
         let own = self.driver.fields(&request.scopes);
         let is_own = |key: &str, value: &str| {
             own.get(key).is_some_and(|own| own == value) || value == request.scopes.join(" ")
@@ -77,23 +102,21 @@ impl<P: Provider> Provider for Bounded<P> {
             NotIssued { failure, made }
         })
     }
+}
 
+#[async_trait]
+impl<P: Provider> Lister for Bounded<P> {
     async fn find(&self, tag: &str) -> Result<Vec<Found>, Failure> {
-        let found = ending(self.driver.find(tag)).await?;
+        let found = ending(needed(self.driver.lister())?.find(tag)).await?;
         check_found(&found).map_err(|why| untrue("list request", &why))?;
         Ok(found)
     }
+}
 
-    async fn verify(&self, pair: &Pair) -> Result<Verdict, Failure> {
-        ending(self.driver.verify(pair)).await
-    }
-
+#[async_trait]
+impl<P: Provider> Revoker for Bounded<P> {
     async fn revoke(&self, target: &RevokeRequest) -> Result<Revocation, Failure> {
-        ending(self.driver.revoke(target)).await
-    }
-
-    async fn close(&self) {
-        self.driver.close().await;
+        ending(needed(self.driver.revoker())?.revoke(target)).await
     }
 }
 

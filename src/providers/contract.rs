@@ -35,36 +35,65 @@ pub trait Provider: Send + Sync {
         None
     }
 
+    /// Returns the call that makes credentials. `None` if a person makes them
+    /// ([`Creation::Person`](crate::lifecycle::capability::Creation::Person)).
+    fn issuer(&self) -> Option<&dyn Issuer> {
+        None
+    }
+
+    /// Returns the call that lists credentials. `None` if there is no list
+    /// ([`Capabilities::can_list`]).
+    fn lister(&self) -> Option<&dyn Lister> {
+        None
+    }
+
+    /// Returns the call that revokes credentials. `None` if a person removes them
+    /// ([`Capabilities::can_revoke`]).
+    fn revoker(&self) -> Option<&dyn Revoker> {
+        None
+    }
+
     /// Checks that the login works or, without a login, that the provider answers. Changes nothing.
     async fn probe(&self) -> Result<(), Failure>;
-
-    /// Makes a credential. Sent at most once by each call; if the request may have had an effect
-    /// and its answer is not to be had or not to be believed, the failure is
-    /// [`FailureKind::Ambiguous`] or [`FailureKind::Malformed`]. Not called where
-    /// [`Capabilities::by_hand`] says that a person makes them.
-    async fn create(&self, _request: &CreateRequest) -> Result<Issued, NotIssued> {
-        Err(by_hand().into())
-    }
-
-    /// Returns all credentials whose name contains `tag`, from all pages. Only called where
-    /// [`Capabilities::list`] says so.
-    async fn find(&self, _tag: &str) -> Result<Vec<Found>, Failure> {
-        Err(by_hand())
-    }
 
     /// Tries a pair where workloads will use it. Only called where [`Capabilities::verify`] says
     /// so.
     async fn verify(&self, pair: &Pair) -> Result<Verdict, Failure>;
 
-    /// Makes a credential invalid. Safe to repeat. Only called where [`Capabilities::revoke`] says
-    /// so.
-    async fn revoke(&self, _target: &RevokeRequest) -> Result<Revocation, Failure> {
-        Err(by_hand())
-    }
-
     /// Ends what the login has opened at the provider, such as a session, if there is anything.
     /// Called when this driver is no longer used; it takes some seconds at the most.
     async fn close(&self) {}
+}
+
+/// A provider that makes credentials.
+#[async_trait]
+pub trait Issuer: Send + Sync {
+    /// Makes a credential. Sent at most once by each call; if the request may have had an effect
+    /// and its answer is not to be had or not to be believed, the failure is
+    /// [`FailureKind::Ambiguous`] or [`FailureKind::Malformed`].
+    async fn create(&self, request: &CreateRequest) -> Result<Issued, NotIssued>;
+}
+
+/// A provider that lists its credentials.
+#[async_trait]
+pub trait Lister: Send + Sync {
+    /// Returns all credentials whose name contains `tag`, from all pages.
+    async fn find(&self, tag: &str) -> Result<Vec<Found>, Failure>;
+}
+
+/// A provider that revokes credentials.
+#[async_trait]
+pub trait Revoker: Send + Sync {
+    /// Makes a credential invalid. Safe to repeat.
+    async fn revoke(&self, target: &RevokeRequest) -> Result<Revocation, Failure>;
+}
+
+/// Returns a call of a provider, for those who need it.
+///
+/// # Errors
+/// If the provider does not have it.
+pub fn needed<C: ?Sized>(call: Option<&C>) -> Result<&C, Failure> {
+    call.ok_or_else(|| failure(FailureKind::Rejected, "only a person can do that at this provider"))
 }
 
 /// A failure that is not about waiting.
@@ -83,10 +112,6 @@ pub(super) fn is_half(text: &str) -> bool {
 /// somebody else made before.
 pub(super) fn is_named_alike(told: &str, asked: &str) -> bool {
     told == asked || naming::parts(asked).is_some_and(|(tag, _)| told.contains(tag))
-}
-
-fn by_hand() -> Failure {
-    failure(FailureKind::Rejected, "only a person can do that at this provider")
 }
 
 /// The request for a credential.

@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::{
     awkward_server::{Server, locked, start},
     cases::shown,
-    subject::{Create, loopback_allowed, pair, target},
+    subject::{Calls, loopback_allowed, pair, target},
 };
 
 fn driver(server: &Server) -> Result<Arc<dyn Provider>> {

@@ -9,7 +9,7 @@ use credwright_simulator::{Fault, Matching, Operation, Outcome, RetryAfter as As
 use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret;
 
-use crate::subject::{Create, Subject, loopback_allowed, pair, target, wrong_pair};
+use crate::subject::{Calls, Subject, loopback_allowed, pair, target, wrong_pair};
 
 /// The failure, where there has to be one.
 fn failed<T>(result: Result<T, Failure>) -> Result<Failure> {

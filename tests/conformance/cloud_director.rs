@@ -17,7 +17,7 @@ use secrecy::ExposeSecret;
 
 use crate::{
     cases::shown,
-    subject::{Create, Driver, Subject, loopback_allowed, no_ids, pair, target},
+    subject::{Calls, Driver, Subject, loopback_allowed, no_ids, pair, target},
 };
 
 const ID_TOKEN: &str = "Canary-Id-Token";

@@ -15,7 +15,7 @@ use secrecy::ExposeSecret;
 
 use crate::{
     cases::shown,
-    subject::{Create, Driver, Subject, no_ids, pair, target},
+    subject::{Calls, Driver, Subject, no_ids, pair, target},
 };
 
 const BEARER_TOKEN: &str = "Canary-Bearer-Token";

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::{
     cases::shown,
-    subject::{Create, Driver, Subject},
+    subject::{Calls, Driver, Subject},
 };
 
 /// The members of an answer to a create, and of which call's answer they are.

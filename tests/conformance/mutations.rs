@@ -9,7 +9,7 @@ use credwright::providers::{Failure, Found, Issued, NotIssued, Revocation, Verdi
 use credwright_simulator::{Fault, Matching};
 use secrecy::ExposeSecret;
 
-use crate::subject::{Driver, Subject, pair, target};
+use crate::subject::{Calls, Driver, Subject, pair, target};
 
 /// Rounds for each driver in CI: some seconds for all.
 const ROUNDS: u64 = 300;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::{
     cases::shown,
-    subject::{Create, Driver, Subject, loopback_allowed, oidc_server, pair, target},
+    subject::{Calls, Driver, Subject, loopback_allowed, oidc_server, pair, target},
 };
 
 async fn built(change: impl FnOnce(&mut OauthRegistration)) -> Result<Arc<dyn Provider>> {

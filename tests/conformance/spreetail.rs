@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 
 use crate::{
     cases::shown,
-    subject::{Create, Driver, Subject, in_a_month, no_ids, pair},
+    subject::{Calls, Driver, Subject, in_a_month, no_ids, pair},
 };
 
 async fn start() -> Result<Subject> {

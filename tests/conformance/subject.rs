@@ -16,7 +16,8 @@ use credwright::{
     },
     ops::metrics::Meter,
     providers::{
-        CreateRequest, Failure, Issued, Pair, Provider, RetryAfter, RevokeRequest,
+        CreateRequest, Failure, Found, Issued, NotIssued, Pair, Provider, RetryAfter, Revocation,
+        RevokeRequest, needed,
         registry::{self, EgressPolicy, LoginData, SetupError},
     },
 };
@@ -55,14 +56,30 @@ impl Driver {
     ];
 }
 
-/// Makes a credential, and says of one that cannot be used only why.
-pub(crate) trait Create {
+/// The calls of a provider that is known to have them.
+pub(crate) trait Calls {
+    async fn create(&self, request: &CreateRequest) -> Result<Issued, NotIssued>;
+    /// Makes a credential, and says of one that cannot be used only why.
     async fn created(&self, request: &CreateRequest) -> Result<Issued, Failure>;
+    async fn find(&self, tag: &str) -> Result<Vec<Found>, Failure>;
+    async fn revoke(&self, target: &RevokeRequest) -> Result<Revocation, Failure>;
 }
 
-impl Create for dyn Provider {
+impl Calls for dyn Provider + '_ {
+    async fn create(&self, request: &CreateRequest) -> Result<Issued, NotIssued> {
+        needed(self.issuer())?.create(request).await
+    }
+
     async fn created(&self, request: &CreateRequest) -> Result<Issued, Failure> {
         self.create(request).await.map_err(|it| it.failure)
+    }
+
+    async fn find(&self, tag: &str) -> Result<Vec<Found>, Failure> {
+        needed(self.lister())?.find(tag).await
+    }
+
+    async fn revoke(&self, target: &RevokeRequest) -> Result<Revocation, Failure> {
+        needed(self.revoker())?.revoke(target).await
     }
 }
 

@@ -6,7 +6,7 @@ use credwright::{
     providers::{CreateRequest, FailureKind, Issued, Pair, Provider, Revocation, Verdict},
 };
 
-use crate::subject::{Server, pair, request, shown, target};
+use crate::subject::{Calls, Server, pair, request, shown, target};
 
 /// Makes a test of each case, at the server that `server()` of the same module starts once.
 macro_rules! cases {

@@ -9,7 +9,7 @@ use tokio::sync::OnceCell;
 
 use crate::{
     child::{self, Child},
-    subject::{Server, pair, shown},
+    subject::{Calls, Server, pair, shown},
 };
 
 async fn server() -> Result<&'static Server> {

@@ -11,7 +11,7 @@ use tokio::sync::OnceCell;
 use crate::{
     child::{self, Child},
     java,
-    subject::{Server, request},
+    subject::{Calls, Server, request},
 };
 
 const ADMIN: (&str, &str) = ("admin", "Canary-Admin-Password");

@@ -9,7 +9,7 @@ use tokio::sync::OnceCell;
 use crate::{
     child::{self, Child},
     java,
-    subject::{Server, shown},
+    subject::{Calls, Server, shown},
 };
 
 const SECRET: &str = "Canary-Registrar-Secret";

@@ -7,7 +7,8 @@ use credwright::{
     api::{CredentialProviderSpec, Limits, OauthRegistration},
     ops::metrics::Meter,
     providers::{
-        CreateRequest, Failure, FailureKind, Issued, Pair, Provider, RevokeRequest,
+        CreateRequest, Failure, FailureKind, Issued, NotIssued, Pair, Provider, Revocation, RevokeRequest,
+        needed,
         registry::{self, EgressPolicy, LoginData},
     },
 };
@@ -16,6 +17,22 @@ use serde::Deserialize;
 use serde_json::Value;
 
 const PAGE: &str = "docs/providers/oauth-registration.md";
+
+/// The calls that the driver has at every server.
+pub(crate) trait Calls {
+    async fn create(&self, request: &CreateRequest) -> Result<Issued, NotIssued>;
+    async fn revoke(&self, target: &RevokeRequest) -> Result<Revocation, Failure>;
+}
+
+impl Calls for dyn Provider + '_ {
+    async fn create(&self, request: &CreateRequest) -> Result<Issued, NotIssued> {
+        needed(self.issuer())?.create(request).await
+    }
+
+    async fn revoke(&self, target: &RevokeRequest) -> Result<Revocation, Failure> {
+        needed(self.revoker())?.revoke(target).await
+    }
+}
 
 /// A running server, as the cases know it.
 pub(crate) struct Server {

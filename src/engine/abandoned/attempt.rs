@@ -182,14 +182,12 @@ impl Engine {
         record: &AbandonedCredential,
         reachable: &Reachable,
     ) -> Result<Option<Found>, String> {
-        if !reachable.driver.capabilities().can_list() {
-            return Ok(None);
-        }
+        let Some(lister) = reachable.driver.lister() else { return Ok(None) };
         // The tag in its own name: an inherited credential has another than the record.
         let name = record.name_any();
         let recorded = || name.rsplit_once('-').map_or(name.as_str(), |(tag, _)| tag);
         let tag = naming::parts(&record.spec.name).map_or_else(recorded, |(tag, _)| tag);
-        let found = reachable.driver.find(tag).await;
+        let found = lister.find(tag).await;
         let found = found.map_err(|failure| format!("looking for it failed: {}", failure.message))?;
         match found.iter().position(|it| it.name == record.spec.name) {
             Some(index) => Ok(found.into_iter().nth(index)),

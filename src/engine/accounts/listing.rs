@@ -38,11 +38,9 @@ impl Engine {
         let Ok(usable) = &account.setup else { return Vec::new() };
         let due = account.listed.is_none_or(|at| at.later(CHECK_EVERY) <= now);
         let trusted = account.health.is_well() && account.standing.suspicion.is_none();
-        let owners = if due && trusted && usable.capabilities.can_list() {
-            self.owners_by_tag(key)
-        } else {
-            return Vec::new();
-        };
+        let driver = usable.driver.clone();
+        let Some(lister) = driver.lister().filter(|_| due && trusted) else { return Vec::new() };
+        let owners = self.owners_by_tag(key);
         if owners.is_empty() {
             // An object whose tags were found there earlier has moved to another provider, or was
             // deleted.
@@ -51,12 +49,11 @@ impl Engine {
         if !turns.begin(Work::List, key) {
             return Vec::new();
         }
-        let driver = usable.driver.clone();
         let late = |_| {
             let message = format!("it took longer than {} s", LIST_WITHIN.as_secs());
             Err(Failure { kind: FailureKind::Unavailable, retry_after: None, message })
         };
-        let found = timeout(LIST_WITHIN, driver.find(TAGS)).await.unwrap_or_else(late);
+        let found = timeout(LIST_WITHIN, lister.find(TAGS)).await.unwrap_or_else(late);
         turns.end();
         match found {
             Ok(found) => {

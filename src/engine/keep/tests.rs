@@ -3,7 +3,7 @@ use kube::core::Status;
 use serde_json::json;
 
 use super::*;
-use crate::providers::{Capabilities, Pair, Verdict};
+use crate::providers::{Capabilities, Issuer, Pair, Verdict};
 
 fn answered(code: u16, reason: &str) -> EngineError {
     let status = Status { code, reason: reason.to_owned(), ..Status::failure("no", reason) };
@@ -93,16 +93,23 @@ impl Provider for Panicking {
         None
     }
 
+    fn issuer(&self) -> Option<&dyn Issuer> {
+        Some(self)
+    }
+
     async fn probe(&self) -> Result<(), Failure> {
         Ok(())
     }
 
-    async fn create(&self, _: &CreateRequest) -> Result<Issued, NotIssued> {
-        unreachable!("a defect after the request was sent")
-    }
-
     async fn verify(&self, _: &Pair) -> Result<Verdict, Failure> {
         Ok(Verdict::Accepted)
+    }
+}
+
+#[async_trait]
+impl Issuer for Panicking {
+    async fn create(&self, _: &CreateRequest) -> Result<Issued, NotIssued> {
+        unreachable!("a defect after the request was sent")
     }
 }
 

@@ -21,8 +21,8 @@ use tokio::time::timeout;
 
 use self::session::{Credentials, Login, Site};
 use super::{
-    Capabilities, CreateRequest, Failure, FailureKind, Found, Issued, NotIssued, Pair, Provider, Revocation,
-    RevokeRequest, Verdict, failure,
+    Capabilities, CreateRequest, Failure, FailureKind, Found, Issued, Issuer, Lister, NotIssued, Pair,
+    Provider, Revocation, RevokeRequest, Revoker, Verdict, failure,
     http::{self, Answer, Call, Http, Operation, token::Tokens},
     is_half, is_named_alike,
     setup::{self, LoginData, SetupError, below},
@@ -174,6 +174,18 @@ impl Provider for CloudDirector {
         if version.is_empty() { BTreeMap::new() } else { self.fields_of(version) }
     }
 
+    fn issuer(&self) -> Option<&dyn Issuer> {
+        Some(self)
+    }
+
+    fn lister(&self) -> Option<&dyn Lister> {
+        Some(self)
+    }
+
+    fn revoker(&self) -> Option<&dyn Revoker> {
+        Some(self)
+    }
+
     /// A session that works proves the login, so none is opened for each look: they are few at some
     /// sites, and each is in the audit log.
     async fn probe(&self) -> Result<(), Failure> {
@@ -189,6 +201,36 @@ impl Provider for CloudDirector {
         }
     }
 
+    async fn verify(&self, pair: &Pair) -> Result<Verdict, Failure> {
+        let call = Call::read(Operation::Verify, "the token request for the new token");
+        let secret = pair.client_secret.expose_secret();
+        let form = [("grant_type", "refresh_token"), ("refresh_token", secret)];
+        let post = || self.site.http.request(Method::POST, &self.token_url).form(&form);
+        let answer = self.site.http.send(&call, post).await?;
+        if is_refusal(&answer) {
+            return Ok(Verdict::Refused);
+        }
+        let token: wire::Token = answer.success(&call)?.json(&call)?;
+        if token.access_token.is_none_or(|token| token.expose_secret().is_empty()) {
+            let message = "Cloud Director answered a token request without an access token";
+            return Err(failure(FailureKind::Malformed, message));
+        }
+        // Null is documented. Another one would mean that this one has just been used up.
+        if token.refresh_token.is_some_and(|token| !["", secret].contains(&token.expose_secret())) {
+            let message = "Cloud Director answered a token request with another refresh token: tokens that change with \
+                           each use (token rotation) cannot be handed to workloads";
+            return Err(failure(FailureKind::Malformed, message));
+        }
+        Ok(Verdict::Accepted)
+    }
+
+    async fn close(&self) {
+        self.site.close_current().await;
+    }
+}
+
+#[async_trait]
+impl Issuer for CloudDirector {
     async fn create(&self, request: &CreateRequest) -> Result<Issued, NotIssued> {
         if !(request.scopes.is_empty() && request.subnets.is_empty()) {
             return Err(
@@ -215,7 +257,10 @@ impl Provider for CloudDirector {
         };
         NotIssued::unless(has_secret, Issued { client_secret, ..registered }, true)
     }
+}
 
+#[async_trait]
+impl Lister for CloudDirector {
     async fn find(&self, tag: &str) -> Result<Vec<Found>, Failure> {
         let wanted = |_: &str, name: Option<&str>| name.is_some_and(|name| name.contains(tag));
         let found = self.list(wanted).await?.into_iter().filter_map(|(urn, name)| {
@@ -225,40 +270,16 @@ impl Provider for CloudDirector {
         });
         Ok(found.collect())
     }
+}
 
-    async fn verify(&self, pair: &Pair) -> Result<Verdict, Failure> {
-        let call = Call::read(Operation::Verify, "the token request for the new token");
-        let secret = pair.client_secret.expose_secret();
-        let form = [("grant_type", "refresh_token"), ("refresh_token", secret)];
-        let post = || self.site.http.request(Method::POST, &self.token_url).form(&form);
-        let answer = self.site.http.send(&call, post).await?;
-        if is_refusal(&answer) {
-            return Ok(Verdict::Refused);
-        }
-        let token: wire::Token = answer.success(&call)?.json(&call)?;
-        if token.access_token.is_none_or(|token| token.expose_secret().is_empty()) {
-            let message = "Cloud Director answered a token request without an access token";
-            return Err(failure(FailureKind::Malformed, message));
-        }
-        // Null is documented. Another one would mean that this one has just been used up.
-        if token.refresh_token.is_some_and(|token| !["", secret].contains(&token.expose_secret())) {
-            let message = "Cloud Director answered a token request with another refresh token: tokens that change with \
-                           each use (token rotation) cannot be handed to workloads";
-            return Err(failure(FailureKind::Malformed, message));
-        }
-        Ok(Verdict::Accepted)
-    }
-
+#[async_trait]
+impl Revoker for CloudDirector {
     async fn revoke(&self, target: &RevokeRequest) -> Result<Revocation, Failure> {
         if !is_uuid(&target.client_id) {
             let message = "the API token to revoke is not named by a UUID, as those of Cloud Director are";
             return Err(failure(FailureKind::Rejected, message));
         }
         self.delete(&Call::revoke("the delete request"), &target.client_id).await
-    }
-
-    async fn close(&self) {
-        self.site.close_current().await;
     }
 }
 

@@ -24,8 +24,8 @@ use self::{
     wire::{Created, New, Page},
 };
 use super::{
-    Capabilities, CreateRequest, Failure, FailureKind, Found, Issued, NotIssued, Pair, Provider, Revocation,
-    RevokeRequest, Verdict, failure,
+    Capabilities, CreateRequest, Failure, FailureKind, Found, Issued, Issuer, Lister, NotIssued, Pair,
+    Provider, Revocation, RevokeRequest, Revoker, Verdict, failure,
     http::{
         Answer, CREATE_TIMEOUT, Call, Http, Operation,
         client_credentials::{Token, refuses_pair},
@@ -140,6 +140,18 @@ impl Provider for Expereo {
             .into()
     }
 
+    fn issuer(&self) -> Option<&dyn Issuer> {
+        Some(self)
+    }
+
+    fn lister(&self) -> Option<&dyn Lister> {
+        Some(self)
+    }
+
+    fn revoker(&self) -> Option<&dyn Revoker> {
+        Some(self)
+    }
+
     async fn probe(&self) -> Result<(), Failure> {
         use FailureKind::{LoginRefused, RateLimited, Unavailable};
         if let Login::Client(tokens, _) = &self.login {
@@ -157,6 +169,35 @@ impl Provider for Expereo {
         }
     }
 
+    async fn verify(&self, pair: &Pair) -> Result<Verdict, Failure> {
+        let call = Call::read(Operation::Verify, "the token request for the new pair");
+        let scope = self.spelt(&pair.scopes);
+        let answer = self.endpoint.ask(&call, &pair.client_id, &pair.client_secret, &scope).await?;
+        if refuses_pair(&answer) {
+            return Ok(Verdict::Refused);
+        }
+        // Only for a pair that it knows are the scopes tried.
+        if answer.error_code().as_deref() == Some("invalid_scope") {
+            let advice = format!(
+                "it knows the pair, but not its scopes as {scope}: correct expereo.scopeSpelling, which says how the token \
+                 endpoint spells each scope"
+            );
+            return Err(answer.failure_with(&call, &advice));
+        }
+        let asked: Vec<&str> = scope.split(' ').collect();
+        match Token::of(answer, &call)?.lacks(&asked) {
+            Some(scope) => {
+                let message =
+                    format!("expereoOne issues tokens to the new pair, but without the scope {scope}");
+                Err(failure(FailureKind::Rejected, message))
+            }
+            None => Ok(Verdict::Accepted),
+        }
+    }
+}
+
+#[async_trait]
+impl Issuer for Expereo {
     async fn create(&self, request: &CreateRequest) -> Result<Issued, NotIssued> {
         let rejected = |message: &str| Err(failure(FailureKind::Rejected, message).into());
         if !request.subnets.is_empty() {
@@ -192,7 +233,10 @@ impl Provider for Expereo {
         };
         NotIssued::unless(untrue, issued, is_ours)
     }
+}
 
+#[async_trait]
+impl Lister for Expereo {
     async fn find(&self, tag: &str) -> Result<Vec<Found>, Failure> {
         let wanted = |_: &str, name: Option<&str>| name.is_some_and(|name| name.contains(tag));
         let (clients, mut ids_by_client) = self.all(wanted).await?;
@@ -203,33 +247,10 @@ impl Provider for Expereo {
         });
         Ok(found.collect())
     }
+}
 
-    async fn verify(&self, pair: &Pair) -> Result<Verdict, Failure> {
-        let call = Call::read(Operation::Verify, "the token request for the new pair");
-        let scope = self.spelt(&pair.scopes);
-        let answer = self.endpoint.ask(&call, &pair.client_id, &pair.client_secret, &scope).await?;
-        if refuses_pair(&answer) {
-            return Ok(Verdict::Refused);
-        }
-        // Only for a pair that it knows are the scopes tried.
-        if answer.error_code().as_deref() == Some("invalid_scope") {
-            let advice = format!(
-                "it knows the pair, but not its scopes as {scope}: correct expereo.scopeSpelling, which says how the token \
-                 endpoint spells each scope"
-            );
-            return Err(answer.failure_with(&call, &advice));
-        }
-        let asked: Vec<&str> = scope.split(' ').collect();
-        match Token::of(answer, &call)?.lacks(&asked) {
-            Some(scope) => {
-                let message =
-                    format!("expereoOne issues tokens to the new pair, but without the scope {scope}");
-                Err(failure(FailureKind::Rejected, message))
-            }
-            None => Ok(Verdict::Accepted),
-        }
-    }
-
+#[async_trait]
+impl Revoker for Expereo {
     async fn revoke(&self, target: &RevokeRequest) -> Result<Revocation, Failure> {
         let client_id = &target.client_id;
         if self.identity() == Some(client_id) {

@@ -23,8 +23,8 @@ use self::{
     wire::{Handle, Registered},
 };
 use super::{
-    Capabilities, CreateRequest, Failure, FailureKind, Found, Issued, NotIssued, Pair, Provider, Revocation,
-    RevokeRequest, Verdict, failure,
+    Capabilities, CreateRequest, Failure, FailureKind, Issued, Issuer, NotIssued, Pair, Provider, Revocation,
+    RevokeRequest, Revoker, Verdict, failure,
     http::{Answer, CREATE_TIMEOUT, Call, Http, token::Tokens},
     is_half, lenient,
     setup::{self, LoginData, SetupError},
@@ -187,6 +187,14 @@ impl Provider for OauthServer {
         endpoints.map(|it| self.fields_at(&it.token, joined(scopes))).unwrap_or_default()
     }
 
+    fn issuer(&self) -> Option<&dyn Issuer> {
+        Some(self)
+    }
+
+    fn revoker(&self) -> Option<&dyn Revoker> {
+        Some(self)
+    }
+
     /// An initial access token cannot be tried without using it: there, a server that answers has
     /// to do.
     async fn probe(&self) -> Result<(), Failure> {
@@ -196,6 +204,13 @@ impl Provider for OauthServer {
         }
     }
 
+    async fn verify(&self, pair: &Pair) -> Result<Verdict, Failure> {
+        self.tokens.verify(pair).await
+    }
+}
+
+#[async_trait]
+impl Issuer for OauthServer {
     async fn create(&self, request: &CreateRequest) -> Result<Issued, NotIssued> {
         if request.expires_at.is_some() || !request.subnets.is_empty() {
             let message = "RFC 7591 registration has neither a requested expiry nor subnets";
@@ -211,15 +226,10 @@ impl Provider for OauthServer {
         }
         self.issued(answer.json(&call)?, request, &endpoints)
     }
+}
 
-    async fn find(&self, _: &str) -> Result<Vec<Found>, Failure> {
-        Err(failure(FailureKind::Rejected, "RFC 7591 registration has no list"))
-    }
-
-    async fn verify(&self, pair: &Pair) -> Result<Verdict, Failure> {
-        self.tokens.verify(pair).await
-    }
-
+#[async_trait]
+impl Revoker for OauthServer {
     async fn revoke(&self, target: &RevokeRequest) -> Result<Revocation, Failure> {
         let rejected = |message: &str| failure(FailureKind::Rejected, message);
         if self.login.client_id() == Some(target.client_id.as_str()) {

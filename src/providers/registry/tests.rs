@@ -154,3 +154,24 @@ fn an_account_is_its_driver_and_its_immutable_fields() {
         assert_eq!(account(&settings), expected);
     }
 }
+
+#[test]
+fn a_call_can_be_reached_only_if_the_provider_has_it() {
+    let bearer = login(&[("bearer_token", "token")]);
+    let switched = |list, delete| json!({ "expereo": { "baseUrl": "https://a.example", "list": list, "delete": delete } });
+    let rows = [
+        (switched("Enabled", "Enabled"), Some(&bearer), (true, true, true)),
+        (switched("Disabled", "Enabled"), Some(&bearer), (true, false, true)),
+        (switched("Enabled", "Disabled"), Some(&bearer), (true, true, false)),
+        (json!({ "oauthRegistration": { "issuer": "https://a.example" } }), None, (true, false, true)),
+        (json!({ "cloudConnexa": { "cloudId": "acme" } }), None, (false, false, false)),
+    ];
+    for (settings, login, expected) in rows {
+        let text = settings.to_string();
+        let settings: ProviderSettings = serde_json::from_value(settings).unwrap();
+        let driver = build(&settings, login, &EgressPolicy::default(), Meter::default())
+            .unwrap_or_else(|error| panic!("{error}"));
+        let calls = (driver.issuer().is_some(), driver.lister().is_some(), driver.revoker().is_some());
+        assert_eq!(calls, expected, "{text}");
+    }
+}

@@ -15,8 +15,8 @@ use secrecy::{ExposeSecret, SecretString};
 
 use self::wire::{Created, Listed, New};
 use super::{
-    Capabilities, CreateRequest, Failure, FailureKind, Found, Issued, NotIssued, Pair, Provider, Revocation,
-    RevokeRequest, Verdict, failure,
+    Capabilities, CreateRequest, Failure, FailureKind, Found, Issued, Issuer, Lister, NotIssued, Pair,
+    Provider, Revocation, RevokeRequest, Revoker, Verdict, failure,
     http::{
         Answer, CREATE_TIMEOUT, Call, Http, Operation,
         client_credentials::refused_login,
@@ -124,10 +124,34 @@ impl Provider for Spreetail {
         BTreeMap::from([("token_url".to_owned(), self.endpoint.url.to_string())])
     }
 
+    fn issuer(&self) -> Option<&dyn Issuer> {
+        Some(self)
+    }
+
+    fn lister(&self) -> Option<&dyn Lister> {
+        Some(self)
+    }
+
+    fn revoker(&self) -> Option<&dyn Revoker> {
+        Some(self)
+    }
+
     async fn probe(&self) -> Result<(), Failure> {
         self.tokens.renew().await
     }
 
+    async fn verify(&self, pair: &Pair) -> Result<Verdict, Failure> {
+        let call = Call::read(Operation::Verify, "the token request for the new pair");
+        let answer = self.endpoint.ask(&call, &pair.client_id, &pair.client_secret).await?;
+        match answer.said() {
+            400 | 401 | 403 => Ok(Verdict::Refused),
+            _ => granted(&answer.success(&call)?, &call).map(|_| Verdict::Accepted),
+        }
+    }
+}
+
+#[async_trait]
+impl Issuer for Spreetail {
     async fn create(&self, request: &CreateRequest) -> Result<Issued, NotIssued> {
         if !(request.scopes.is_empty() && request.subnets.is_empty()) {
             return Err(failure(FailureKind::Rejected, "Spreetail has neither scopes nor subnets").into());
@@ -164,7 +188,10 @@ impl Provider for Spreetail {
         };
         NotIssued::unless(untrue, issued, is_ours)
     }
+}
 
+#[async_trait]
+impl Lister for Spreetail {
     async fn find(&self, tag: &str) -> Result<Vec<Found>, Failure> {
         let wanted = {
             let tag = tag.to_owned();
@@ -183,16 +210,10 @@ impl Provider for Spreetail {
         });
         Ok(found.collect())
     }
+}
 
-    async fn verify(&self, pair: &Pair) -> Result<Verdict, Failure> {
-        let call = Call::read(Operation::Verify, "the token request for the new pair");
-        let answer = self.endpoint.ask(&call, &pair.client_id, &pair.client_secret).await?;
-        match answer.said() {
-            400 | 401 | 403 => Ok(Verdict::Refused),
-            _ => granted(&answer.success(&call)?, &call).map(|_| Verdict::Accepted),
-        }
-    }
-
+#[async_trait]
+impl Revoker for Spreetail {
     async fn revoke(&self, target: &RevokeRequest) -> Result<Revocation, Failure> {
         let client_id = &target.client_id;
         if *client_id == self.client_id {
