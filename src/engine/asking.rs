@@ -11,7 +11,7 @@ use crate::{
         plan::{FoundCredential, Outcome},
         world::World,
     },
-    providers::{Pair, Verdict, needed},
+    providers::{FindRequest, Verdict, VerifyRequest, needed},
 };
 
 use super::{Engine, EngineError, Pass, fence::OpenLedger, stopwatch::Stopwatch, stores::Key};
@@ -23,7 +23,7 @@ impl Pass<'_> {
             self.engine.accounts.driver_of(&revision.account, &self.key.namespace, self.slot.stopwatch())?;
         let made_under = revision.tag().map_or_else(|| world.tag(), str::to_owned);
         let found = match needed(driver.lister()) {
-            Ok(lister) => lister.find(&made_under).await,
+            Ok(lister) => lister.find(&FindRequest { tag: made_under }).await,
             Err(failure) => Err(failure),
         };
         let found = match found {
@@ -85,11 +85,11 @@ impl Engine {
 }
 
 /// The pair of a revision, if its ledger holds the secret.
-pub(super) fn pair_of(open: &OpenLedger, revision: &Revision) -> Option<Pair> {
+pub(super) fn pair_of(open: &OpenLedger, revision: &Revision) -> Option<VerifyRequest> {
     let secrets = open.material.get(revision.revision)?;
     // An answer that could not be used may have come without one.
     let has_secret = !secrets.client_secret.expose_secret().is_empty();
-    has_secret.then(|| Pair {
+    has_secret.then(|| VerifyRequest {
         client_id: revision.client_id.clone().unwrap_or_default(),
         client_secret: secrets.client_secret.clone(),
         scopes: revision.request.scopes.clone(),

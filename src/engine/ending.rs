@@ -9,7 +9,7 @@ use crate::{
         failure::{Failure, FailureKind},
         naming,
     },
-    providers::{Lister, Pair, Provider, Revocation, RevokeRequest, Verdict, needed},
+    providers::{FindRequest, Lister, Provider, Revocation, RevokeRequest, Verdict, VerifyRequest, needed},
 };
 
 use super::{Engine, stores::Key};
@@ -21,7 +21,7 @@ pub(super) struct Doomed<'a> {
     /// The call that revokes it; `None` if the provider lists no such credential.
     pub(super) request: Option<RevokeRequest>,
     /// Its pair, if that is kept.
-    pub(super) pair: Option<Pair>,
+    pub(super) pair: Option<VerifyRequest>,
 }
 
 /// A credential that the provider was asked to end.
@@ -84,7 +84,8 @@ pub(super) async fn end(driver: &dyn Provider, it: &Doomed<'_>) -> Result<Ended,
 
 async fn is_listed(lister: &dyn Lister, name: &str, client_id: &str) -> Result<bool, Failure> {
     let tag = naming::parts(name).map_or(name, |(tag, _)| tag);
-    Ok(lister.find(tag).await?.iter().any(|it| it.client_id == client_id))
+    let found = lister.find(&FindRequest { tag: tag.to_owned() }).await?;
+    Ok(found.iter().any(|it| it.client_id == client_id))
 }
 
 /// Returns what follows from the answer and its proof.

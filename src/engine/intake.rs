@@ -9,7 +9,7 @@ use crate::{
         plan::Outcome,
         world::{IntakePair, IntakeView, World},
     },
-    providers::{Pair, Verdict},
+    providers::{Verdict, VerifyRequest},
 };
 
 use super::{
@@ -68,7 +68,7 @@ impl Pass<'_> {
         if !decided || ledgers.held_by_another(&content.client_id, fingerprint, &self.key) {
             return Err(EngineError::Conflict("the intake Secret"));
         }
-        let pair = Pair {
+        let pair = VerifyRequest {
             client_id: content.client_id,
             client_secret: client_secret.clone(),
             scopes: revision.request.scopes.clone(),

@@ -8,7 +8,7 @@ use crate::{
         ledger::Revision,
         plan::Outcome,
     },
-    providers::{Found, Provider, RevokeRequest, needed},
+    providers::{FindRequest, Found, Provider, RevokeRequest, needed},
 };
 
 use super::{
@@ -71,7 +71,7 @@ impl Engine {
         let Key { namespace, name } = key;
         let mut found = Vec::new();
         for tag in open.document.tags_of(revision, namespace, name) {
-            found.extend(needed(driver.lister())?.find(&tag).await?);
+            found.extend(needed(driver.lister())?.find(&FindRequest { tag }).await?);
         }
         let is_it = |it: &Found| match client_id.as_str() {
             "" => it.name == revision.name,

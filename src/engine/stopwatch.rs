@@ -13,8 +13,8 @@ use async_trait::async_trait;
 use tokio::time::Instant;
 
 use crate::providers::{
-    Capabilities, CreateRequest, Failure, Found, Issued, Issuer, Lister, NotIssued, Pair, Provider,
-    Revocation, RevokeRequest, Revoker, Verdict, needed,
+    Capabilities, CreateRequest, Failure, FindRequest, Found, Issued, Issuer, Lister, NotIssued, Provider,
+    Revocation, RevokeRequest, Revoker, Verdict, VerifyRequest, needed,
 };
 
 /// A stopwatch that runs during calls of a provider.
@@ -136,8 +136,8 @@ impl Provider for Timed {
         self.stopwatch.time(self.driver.probe()).await
     }
 
-    async fn verify(&self, pair: &Pair) -> Result<Verdict, Failure> {
-        self.stopwatch.time(self.driver.verify(pair)).await
+    async fn verify(&self, request: &VerifyRequest) -> Result<Verdict, Failure> {
+        self.stopwatch.time(self.driver.verify(request)).await
     }
 
     async fn close(&self) {
@@ -154,15 +154,15 @@ impl Issuer for Timed {
 
 #[async_trait]
 impl Lister for Timed {
-    async fn find(&self, tag: &str) -> Result<Vec<Found>, Failure> {
-        self.stopwatch.time(needed(self.driver.lister())?.find(tag)).await
+    async fn find(&self, request: &FindRequest) -> Result<Vec<Found>, Failure> {
+        self.stopwatch.time(needed(self.driver.lister())?.find(request)).await
     }
 }
 
 #[async_trait]
 impl Revoker for Timed {
-    async fn revoke(&self, target: &RevokeRequest) -> Result<Revocation, Failure> {
-        self.stopwatch.time(needed(self.driver.revoker())?.revoke(target)).await
+    async fn revoke(&self, request: &RevokeRequest) -> Result<Revocation, Failure> {
+        self.stopwatch.time(needed(self.driver.revoker())?.revoke(request)).await
     }
 }
 

@@ -13,8 +13,8 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::lifecycle::growth::ANSWER_MAX;
 
 use super::{
-    Capabilities, CreateRequest, Failure, FailureKind, Found, Issued, Issuer, Lister, NotIssued, Pair,
-    Provider, Revocation, RevokeRequest, Revoker, Verdict,
+    Capabilities, CreateRequest, Failure, FailureKind, FindRequest, Found, Issued, Issuer, Lister, NotIssued,
+    Provider, Revocation, RevokeRequest, Revoker, Verdict, VerifyRequest,
     deadline::ending,
     failure,
     http::{Http, KEPT_MAX},
@@ -74,8 +74,8 @@ impl<P: Provider> Provider for Bounded<P> {
         ending(self.driver.probe()).await
     }
 
-    async fn verify(&self, pair: &Pair) -> Result<Verdict, Failure> {
-        ending(self.driver.verify(pair)).await
+    async fn verify(&self, request: &VerifyRequest) -> Result<Verdict, Failure> {
+        ending(self.driver.verify(request)).await
     }
 
     async fn close(&self) {
@@ -106,8 +106,8 @@ impl<P: Provider> Issuer for Bounded<P> {
 
 #[async_trait]
 impl<P: Provider> Lister for Bounded<P> {
-    async fn find(&self, tag: &str) -> Result<Vec<Found>, Failure> {
-        let found = ending(needed(self.driver.lister())?.find(tag)).await?;
+    async fn find(&self, request: &FindRequest) -> Result<Vec<Found>, Failure> {
+        let found = ending(needed(self.driver.lister())?.find(request)).await?;
         check_found(&found).map_err(|why| untrue("list request", &why))?;
         Ok(found)
     }
@@ -115,8 +115,8 @@ impl<P: Provider> Lister for Bounded<P> {
 
 #[async_trait]
 impl<P: Provider> Revoker for Bounded<P> {
-    async fn revoke(&self, target: &RevokeRequest) -> Result<Revocation, Failure> {
-        ending(needed(self.driver.revoker())?.revoke(target)).await
+    async fn revoke(&self, request: &RevokeRequest) -> Result<Revocation, Failure> {
+        ending(needed(self.driver.revoker())?.revoke(request)).await
     }
 }
 

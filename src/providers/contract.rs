@@ -58,7 +58,7 @@ pub trait Provider: Send + Sync {
 
     /// Tries a pair where workloads will use it. Only called where [`Capabilities::verify`] says
     /// so.
-    async fn verify(&self, pair: &Pair) -> Result<Verdict, Failure>;
+    async fn verify(&self, request: &VerifyRequest) -> Result<Verdict, Failure>;
 
     /// Ends what the login has opened at the provider, such as a session, if there is anything.
     /// Called when this driver is no longer used; it takes some seconds at the most.
@@ -77,15 +77,15 @@ pub trait Issuer: Send + Sync {
 /// A provider that lists its credentials.
 #[async_trait]
 pub trait Lister: Send + Sync {
-    /// Returns all credentials whose name contains `tag`, from all pages.
-    async fn find(&self, tag: &str) -> Result<Vec<Found>, Failure>;
+    /// Returns all credentials whose name contains the tag, from all pages.
+    async fn find(&self, request: &FindRequest) -> Result<Vec<Found>, Failure>;
 }
 
 /// A provider that revokes credentials.
 #[async_trait]
 pub trait Revoker: Send + Sync {
     /// Makes a credential invalid. Safe to repeat.
-    async fn revoke(&self, target: &RevokeRequest) -> Result<Revocation, Failure>;
+    async fn revoke(&self, request: &RevokeRequest) -> Result<Revocation, Failure>;
 }
 
 /// Returns a call of a provider, for those who need it.
@@ -175,6 +175,13 @@ impl From<Failure> for NotIssued {
     }
 }
 
+/// The request for all credentials with a tag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FindRequest {
+    /// A part of their names.
+    pub tag: String,
+}
+
 /// A credential that exists at a provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
@@ -186,8 +193,8 @@ pub struct Found {
     pub client_id: String,
 }
 
-/// A pair to try.
-pub struct Pair {
+/// The request to try a pair.
+pub struct VerifyRequest {
     /// The public half.
     pub client_id: String,
     /// The secret half.
@@ -205,7 +212,7 @@ pub enum Verdict {
     Refused,
 }
 
-/// The credential to revoke.
+/// The request to revoke a credential.
 pub struct RevokeRequest {
     /// The public half of the pair.
     pub client_id: String,

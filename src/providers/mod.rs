@@ -21,7 +21,7 @@ mod spreetail;
 mod vonage_contact_center;
 
 pub use contract::{
-    Capabilities, CreateRequest, Failure, FailureKind, Found, Issued, Issuer, Lister, NotIssued, Pair,
-    Provider, RetryAfter, Revocation, RevokeRequest, Revoker, Verdict, needed,
+    Capabilities, CreateRequest, Failure, FailureKind, FindRequest, Found, Issued, Issuer, Lister, NotIssued,
+    Provider, RetryAfter, Revocation, RevokeRequest, Revoker, Verdict, VerifyRequest, needed,
 };
 use contract::{failure, is_half, is_named_alike};

@@ -4,7 +4,7 @@
 use anyhow::{Context, Result};
 use credwright::{
     api::{Expereo, ExpereoAnswer, ExpereoPaging, ProviderSettings, Switch},
-    providers::{Failure, FailureKind, Issued, Pair, Revocation, RevokeRequest, Verdict},
+    providers::{Failure, FailureKind, Issued, Revocation, RevokeRequest, Verdict, VerifyRequest},
 };
 use credwright_simulator::{
     Clock, Fault, Operation,
@@ -127,7 +127,7 @@ async fn a_verdict_is_about_the_pair_and_not_about_the_request() -> Result<()> {
     let subject = start(|it| it.invalid_client_status = StatusCode::UNAUTHORIZED, |_| {}).await?;
     let issued = created(&subject).await?;
     let scopes = subject.request().scopes;
-    let wrong = Pair { client_secret: "wrong".into(), ..pair(&issued, &scopes) };
+    let wrong = VerifyRequest { client_secret: "wrong".into(), ..pair(&issued, &scopes) };
     assert_eq!(subject.provider.verify(&wrong).await.map_err(shown)?, Verdict::Refused);
     let status = |code, body: &str| Fault::Status { code, headers: vec![], body: body.to_owned() };
     for (fault, verdict) in [

@@ -16,8 +16,8 @@ use credwright::{
     },
     ops::metrics::Meter,
     providers::{
-        CreateRequest, Failure, Found, Issued, NotIssued, Pair, Provider, RetryAfter, Revocation,
-        RevokeRequest, needed,
+        CreateRequest, Failure, FindRequest, Found, Issued, NotIssued, Provider, RetryAfter, Revocation,
+        RevokeRequest, VerifyRequest, needed,
         registry::{self, EgressPolicy, LoginData, SetupError},
     },
 };
@@ -75,7 +75,7 @@ impl Calls for dyn Provider + '_ {
     }
 
     async fn find(&self, tag: &str) -> Result<Vec<Found>, Failure> {
-        needed(self.lister())?.find(tag).await
+        needed(self.lister())?.find(&FindRequest { tag: tag.to_owned() }).await
     }
 
     async fn revoke(&self, target: &RevokeRequest) -> Result<Revocation, Failure> {
@@ -239,8 +239,8 @@ impl Subject {
     }
 
     /// A pair that nobody has made.
-    pub(crate) fn invented_pair(&self) -> Pair {
-        Pair {
+    pub(crate) fn invented_pair(&self) -> VerifyRequest {
+        VerifyRequest {
             client_id: "invented".to_owned(),
             client_secret: "Canary-Invented-Secret".into(),
             scopes: self.request().scopes,
@@ -284,8 +284,8 @@ pub(crate) fn loopback_allowed() -> EgressPolicy {
     }
 }
 
-pub(crate) fn pair(issued: &Issued, scopes: &[String]) -> Pair {
-    Pair {
+pub(crate) fn pair(issued: &Issued, scopes: &[String]) -> VerifyRequest {
+    VerifyRequest {
         client_id: issued.client_id.clone(),
         client_secret: issued.client_secret.clone(),
         scopes: scopes.to_vec(),
@@ -300,8 +300,8 @@ pub(crate) fn target(issued: &Issued) -> RevokeRequest {
     }
 }
 
-pub(crate) fn wrong_pair(issued: &Issued, scopes: &[String]) -> Pair {
-    Pair { client_secret: SecretString::from("Canary-Wrong-Secret"), ..pair(issued, scopes) }
+pub(crate) fn wrong_pair(issued: &Issued, scopes: &[String]) -> VerifyRequest {
+    VerifyRequest { client_secret: SecretString::from("Canary-Wrong-Secret"), ..pair(issued, scopes) }
 }
 
 pub(crate) fn in_a_month() -> Timestamp {

@@ -10,7 +10,7 @@ use std::{
 use credwright::{
     engine::seal::{Material, Sealer, Secrets},
     lifecycle::render::WithSecret,
-    providers::{Issued, Pair, RevokeRequest},
+    providers::{Issued, RevokeRequest, VerifyRequest},
 };
 use secrecy::SecretString;
 use serde::Serialize;
@@ -18,7 +18,7 @@ use static_assertions::assert_not_impl_any;
 
 // These do not compile if somebody derives one of the three.
 assert_not_impl_any!(Issued: Debug, Display, Serialize);
-assert_not_impl_any!(Pair: Debug, Display, Serialize);
+assert_not_impl_any!(VerifyRequest: Debug, Display, Serialize);
 assert_not_impl_any!(RevokeRequest: Debug, Display, Serialize);
 assert_not_impl_any!(Material: Debug, Display, Serialize);
 assert_not_impl_any!(Secrets: Debug, Display, Serialize);

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use credwright::{
     api::TokenEndpointAuthMethod::{ClientSecretBasic, ClientSecretPost},
-    providers::{CreateRequest, FailureKind, Issued, Pair, Provider, Revocation, Verdict},
+    providers::{CreateRequest, FailureKind, Issued, Provider, Revocation, Verdict, VerifyRequest},
 };
 
 use crate::subject::{Calls, Server, pair, request, shown, target};
@@ -33,7 +33,7 @@ async fn made(provider: &dyn Provider, asked: &CreateRequest) -> Result<Issued> 
     provider.create(asked).await.map_err(|it| shown(it.failure))
 }
 
-async fn verdict(provider: &dyn Provider, pair: &Pair) -> Result<Verdict> {
+async fn verdict(provider: &dyn Provider, pair: &VerifyRequest) -> Result<Verdict> {
     provider.verify(pair).await.map_err(shown)
 }
 
@@ -68,7 +68,7 @@ pub(crate) async fn a_client_is_made_with_scopes_and_a_wrong_secret_is_refused(
         assert_eq!(issued.fields["scope"], asked.scopes.join(" "));
     }
     assert_eq!(verdict(&*provider, &pair(&issued, &asked)).await?, Verdict::Accepted);
-    let wrong = Pair { client_secret: "Canary-Wrong-Secret".into(), ..pair(&issued, &asked) };
+    let wrong = VerifyRequest { client_secret: "Canary-Wrong-Secret".into(), ..pair(&issued, &asked) };
     assert_eq!(verdict(&*provider, &wrong).await?, Verdict::Refused);
     end(server, &*provider, &issued, &asked).await
 }

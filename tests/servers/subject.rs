@@ -7,8 +7,8 @@ use credwright::{
     api::{CredentialProviderSpec, Limits, OauthRegistration},
     ops::metrics::Meter,
     providers::{
-        CreateRequest, Failure, FailureKind, Issued, NotIssued, Pair, Provider, Revocation, RevokeRequest,
-        needed,
+        CreateRequest, Failure, FailureKind, Issued, NotIssued, Provider, Revocation, RevokeRequest,
+        VerifyRequest, needed,
         registry::{self, EgressPolicy, LoginData},
     },
 };
@@ -131,8 +131,8 @@ fn loopback_allowed() -> Result<EgressPolicy> {
 }
 
 /// The pair of a client, as it is tried with the scopes that were asked for.
-pub(crate) fn pair(issued: &Issued, asked: &CreateRequest) -> Pair {
-    Pair {
+pub(crate) fn pair(issued: &Issued, asked: &CreateRequest) -> VerifyRequest {
+    VerifyRequest {
         client_id: issued.client_id.clone(),
         client_secret: issued.client_secret.clone(),
         scopes: asked.scopes.clone(),

@@ -17,7 +17,7 @@ use crate::{
         yet_accepted,
     },
     ops::metrics::Outcome,
-    providers::{Found, Pair, Provider, RevokeRequest, registry},
+    providers::{FindRequest, Found, Provider, RevokeRequest, VerifyRequest, registry},
 };
 
 use super::record::RetryMaterial;
@@ -187,7 +187,7 @@ impl Engine {
         let name = record.name_any();
         let recorded = || name.rsplit_once('-').map_or(name.as_str(), |(tag, _)| tag);
         let tag = naming::parts(&record.spec.name).map_or_else(recorded, |(tag, _)| tag);
-        let found = lister.find(tag).await;
+        let found = lister.find(&FindRequest { tag: tag.to_owned() }).await;
         let found = found.map_err(|failure| format!("looking for it failed: {}", failure.message))?;
         match found.iter().position(|it| it.name == record.spec.name) {
             Some(index) => Ok(found.into_iter().nth(index)),
@@ -229,9 +229,9 @@ impl Engine {
 }
 
 /// The pair of a record, if its secret was kept.
-fn pair_of(client_id: String, material: &RetryMaterial) -> Option<Pair> {
+fn pair_of(client_id: String, material: &RetryMaterial) -> Option<VerifyRequest> {
     let client_secret = material.secrets.as_ref()?.client_secret.clone();
-    Some(Pair { client_id, client_secret, scopes: material.spec.scopes.clone() })
+    Some(VerifyRequest { client_id, client_secret, scopes: material.spec.scopes.clone() })
 }
 
 /// Returns the steps for a person, with the command that confirms them.

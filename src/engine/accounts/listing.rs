@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use crate::{
     lifecycle::{naming, plan::FoundCredential, schedule::CHECK_EVERY, time::Moved},
-    providers::{Failure, FailureKind, Found, Provider},
+    providers::{Failure, FailureKind, FindRequest, Found, Provider},
 };
 
 use super::account::Account;
@@ -53,7 +53,8 @@ impl Engine {
             let message = format!("it took longer than {} s", LIST_WITHIN.as_secs());
             Err(Failure { kind: FailureKind::Unavailable, retry_after: None, message })
         };
-        let found = timeout(LIST_WITHIN, lister.find(TAGS)).await.unwrap_or_else(late);
+        let all = FindRequest { tag: TAGS.to_owned() };
+        let found = timeout(LIST_WITHIN, lister.find(&all)).await.unwrap_or_else(late);
         turns.end();
         match found {
             Ok(found) => {

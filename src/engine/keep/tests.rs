@@ -3,7 +3,7 @@ use kube::core::Status;
 use serde_json::json;
 
 use super::*;
-use crate::providers::{Capabilities, Issuer, Pair, Verdict};
+use crate::providers::{Capabilities, Issuer, Verdict, VerifyRequest};
 
 fn answered(code: u16, reason: &str) -> EngineError {
     let status = Status { code, reason: reason.to_owned(), ..Status::failure("no", reason) };
@@ -101,7 +101,7 @@ impl Provider for Panicking {
         Ok(())
     }
 
-    async fn verify(&self, _: &Pair) -> Result<Verdict, Failure> {
+    async fn verify(&self, _: &VerifyRequest) -> Result<Verdict, Failure> {
         Ok(Verdict::Accepted)
     }
 }

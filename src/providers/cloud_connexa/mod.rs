@@ -17,7 +17,7 @@ use serde_json::json;
 
 use self::pace::Paces;
 use super::{
-    Capabilities, Failure, FailureKind, Pair, Provider, Verdict, by_hand, failure,
+    Capabilities, Failure, FailureKind, Provider, Verdict, VerifyRequest, by_hand, failure,
     http::{Call, Http, Operation, client_credentials::Token},
     setup::{self, LoginData, SetupError},
 };
@@ -158,17 +158,17 @@ impl Provider for CloudConnexa {
 
     /// Never by the query string that the pages show: URLs end up in logs. The official client
     /// sends the halves as they are, not form-encoded.
-    async fn verify(&self, pair: &Pair) -> Result<Verdict, Failure> {
+    async fn verify(&self, request: &VerifyRequest) -> Result<Verdict, Failure> {
         let call = Call::read(Operation::Verify, "the token request for the pair").of_one_credential();
-        self.paces.check(&pair.client_id).await?;
+        self.paces.check(&request.client_id).await?;
         let post = || {
             self.http
                 .request(Method::POST, &self.token_url)
-                .basic_auth(&pair.client_id, Some(pair.client_secret.expose_secret()))
+                .basic_auth(&request.client_id, Some(request.client_secret.expose_secret()))
                 .json(&json!({ "grant_type": "client_credentials", "scope": "default" }))
         };
         let answer = self.http.send(&call, post).await?;
-        let wait = self.paces.note(&pair.client_id, &answer).await;
+        let wait = self.paces.note(&request.client_id, &answer).await;
         match answer.said() {
             429 => {
                 let failure = answer.failure(&call);

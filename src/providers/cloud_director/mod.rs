@@ -21,8 +21,8 @@ use tokio::time::timeout;
 
 use self::session::{Credentials, Login, Site};
 use super::{
-    Capabilities, CreateRequest, Failure, FailureKind, Found, Issued, Issuer, Lister, NotIssued, Pair,
-    Provider, Revocation, RevokeRequest, Revoker, Verdict, failure,
+    Capabilities, CreateRequest, Failure, FailureKind, FindRequest, Found, Issued, Issuer, Lister, NotIssued,
+    Provider, Revocation, RevokeRequest, Revoker, Verdict, VerifyRequest, failure,
     http::{self, Answer, Call, Http, Operation, token::Tokens},
     is_half, is_named_alike,
     setup::{self, LoginData, SetupError, below},
@@ -201,9 +201,9 @@ impl Provider for CloudDirector {
         }
     }
 
-    async fn verify(&self, pair: &Pair) -> Result<Verdict, Failure> {
+    async fn verify(&self, request: &VerifyRequest) -> Result<Verdict, Failure> {
         let call = Call::read(Operation::Verify, "the token request for the new token");
-        let secret = pair.client_secret.expose_secret();
+        let secret = request.client_secret.expose_secret();
         let form = [("grant_type", "refresh_token"), ("refresh_token", secret)];
         let post = || self.site.http.request(Method::POST, &self.token_url).form(&form);
         let answer = self.site.http.send(&call, post).await?;
@@ -261,7 +261,7 @@ impl Issuer for CloudDirector {
 
 #[async_trait]
 impl Lister for CloudDirector {
-    async fn find(&self, tag: &str) -> Result<Vec<Found>, Failure> {
+    async fn find(&self, FindRequest { tag }: &FindRequest) -> Result<Vec<Found>, Failure> {
         let wanted = |_: &str, name: Option<&str>| name.is_some_and(|name| name.contains(tag));
         let found = self.list(wanted).await?.into_iter().filter_map(|(urn, name)| {
             let name = name?;
@@ -274,12 +274,12 @@ impl Lister for CloudDirector {
 
 #[async_trait]
 impl Revoker for CloudDirector {
-    async fn revoke(&self, target: &RevokeRequest) -> Result<Revocation, Failure> {
-        if !is_uuid(&target.client_id) {
+    async fn revoke(&self, request: &RevokeRequest) -> Result<Revocation, Failure> {
+        if !is_uuid(&request.client_id) {
             let message = "the API token to revoke is not named by a UUID, as those of Cloud Director are";
             return Err(failure(FailureKind::Rejected, message));
         }
-        self.delete(&Call::revoke("the delete request"), &target.client_id).await
+        self.delete(&Call::revoke("the delete request"), &request.client_id).await
     }
 }
 

@@ -24,8 +24,8 @@ use self::{
     wire::{Created, New, Page},
 };
 use super::{
-    Capabilities, CreateRequest, Failure, FailureKind, Found, Issued, Issuer, Lister, NotIssued, Pair,
-    Provider, Revocation, RevokeRequest, Revoker, Verdict, failure,
+    Capabilities, CreateRequest, Failure, FailureKind, FindRequest, Found, Issued, Issuer, Lister, NotIssued,
+    Provider, Revocation, RevokeRequest, Revoker, Verdict, VerifyRequest, failure,
     http::{
         Answer, CREATE_TIMEOUT, Call, Http, Operation,
         client_credentials::{Token, refuses_pair},
@@ -169,10 +169,10 @@ impl Provider for Expereo {
         }
     }
 
-    async fn verify(&self, pair: &Pair) -> Result<Verdict, Failure> {
+    async fn verify(&self, request: &VerifyRequest) -> Result<Verdict, Failure> {
         let call = Call::read(Operation::Verify, "the token request for the new pair");
-        let scope = self.spelt(&pair.scopes);
-        let answer = self.endpoint.ask(&call, &pair.client_id, &pair.client_secret, &scope).await?;
+        let scope = self.spelt(&request.scopes);
+        let answer = self.endpoint.ask(&call, &request.client_id, &request.client_secret, &scope).await?;
         if refuses_pair(&answer) {
             return Ok(Verdict::Refused);
         }
@@ -237,7 +237,7 @@ impl Issuer for Expereo {
 
 #[async_trait]
 impl Lister for Expereo {
-    async fn find(&self, tag: &str) -> Result<Vec<Found>, Failure> {
+    async fn find(&self, FindRequest { tag }: &FindRequest) -> Result<Vec<Found>, Failure> {
         let wanted = |_: &str, name: Option<&str>| name.is_some_and(|name| name.contains(tag));
         let (clients, mut ids_by_client) = self.all(wanted).await?;
         let found = clients.into_iter().map(|(client_id, name)| Found {
@@ -251,13 +251,13 @@ impl Lister for Expereo {
 
 #[async_trait]
 impl Revoker for Expereo {
-    async fn revoke(&self, target: &RevokeRequest) -> Result<Revocation, Failure> {
-        let client_id = &target.client_id;
+    async fn revoke(&self, request: &RevokeRequest) -> Result<Revocation, Failure> {
+        let client_id = &request.client_id;
         if self.identity() == Some(client_id) {
             let message = "refusing to revoke the client ID that Credwright itself logs in with";
             return Err(failure(FailureKind::Rejected, message));
         }
-        let id = target.ids.get(ID).unwrap_or(client_id);
+        let id = request.ids.get(ID).unwrap_or(client_id);
         if !is_client_id(id) {
             let message = "the client ID to revoke cannot be one of expereoOne's";
             return Err(failure(FailureKind::Rejected, message));

@@ -23,8 +23,8 @@ use self::{
     wire::{Handle, Registered},
 };
 use super::{
-    Capabilities, CreateRequest, Failure, FailureKind, Issued, Issuer, NotIssued, Pair, Provider, Revocation,
-    RevokeRequest, Revoker, Verdict, failure,
+    Capabilities, CreateRequest, Failure, FailureKind, Issued, Issuer, NotIssued, Provider, Revocation,
+    RevokeRequest, Revoker, Verdict, VerifyRequest, failure,
     http::{Answer, CREATE_TIMEOUT, Call, Http, token::Tokens},
     is_half, lenient,
     setup::{self, LoginData, SetupError},
@@ -204,8 +204,8 @@ impl Provider for OauthServer {
         }
     }
 
-    async fn verify(&self, pair: &Pair) -> Result<Verdict, Failure> {
-        self.tokens.verify(pair).await
+    async fn verify(&self, request: &VerifyRequest) -> Result<Verdict, Failure> {
+        self.tokens.verify(request).await
     }
 }
 
@@ -230,12 +230,12 @@ impl Issuer for OauthServer {
 
 #[async_trait]
 impl Revoker for OauthServer {
-    async fn revoke(&self, target: &RevokeRequest) -> Result<Revocation, Failure> {
+    async fn revoke(&self, request: &RevokeRequest) -> Result<Revocation, Failure> {
         let rejected = |message: &str| failure(FailureKind::Rejected, message);
-        if self.login.client_id() == Some(target.client_id.as_str()) {
+        if self.login.client_id() == Some(request.client_id.as_str()) {
             return Err(rejected("refusing to revoke the client that Credwright itself logs in with"));
         }
-        let Some(sealed) = &target.handle else {
+        let Some(sealed) = &request.handle else {
             return Err(rejected(
                 "the server gave no registration access token: the client has to be deleted there",
             ));

@@ -8,7 +8,7 @@ use super::{discovery::Discovery, joined};
 use crate::{
     api::TokenEndpointAuthMethod,
     providers::{
-        Failure, FailureKind, Pair, Verdict, failure,
+        Failure, FailureKind, Verdict, VerifyRequest, failure,
         http::{
             Answer, Call, Http, Operation,
             client_credentials::{Token, TokenRequest, refuses_pair},
@@ -29,17 +29,17 @@ pub(super) struct TokenEndpoint {
 impl TokenEndpoint {
     /// Tries a pair by asking for a token with its scopes, and reading back which of them it got: a
     /// server may drop some without a word.
-    pub(super) async fn verify(&self, pair: &Pair) -> Result<Verdict, Failure> {
+    pub(super) async fn verify(&self, request: &VerifyRequest) -> Result<Verdict, Failure> {
         let call = Call::read(Operation::Verify, "the token request for the new pair");
-        let scope = joined(&pair.scopes);
-        let answer = self.ask(&call, &pair.client_id, &pair.client_secret, scope.as_deref()).await?;
+        let scope = joined(&request.scopes);
+        let answer = self.ask(&call, &request.client_id, &request.client_secret, scope.as_deref()).await?;
         if refuses_pair(&answer) {
             return Ok(Verdict::Refused);
         }
-        if let Some(advice) = answer.error_code().and_then(|code| advice(&code, &pair.scopes)) {
+        if let Some(advice) = answer.error_code().and_then(|code| advice(&code, &request.scopes)) {
             return Err(answer.failure_with(&call, advice));
         }
-        let asked: Vec<&str> = pair.scopes.iter().map(String::as_str).collect();
+        let asked: Vec<&str> = request.scopes.iter().map(String::as_str).collect();
         match Token::of(answer, &call)?.lacks(&asked) {
             Some(scope) => {
                 let message = format!(

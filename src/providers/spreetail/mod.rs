@@ -15,8 +15,8 @@ use secrecy::{ExposeSecret, SecretString};
 
 use self::wire::{Created, Listed, New};
 use super::{
-    Capabilities, CreateRequest, Failure, FailureKind, Found, Issued, Issuer, Lister, NotIssued, Pair,
-    Provider, Revocation, RevokeRequest, Revoker, Verdict, failure,
+    Capabilities, CreateRequest, Failure, FailureKind, FindRequest, Found, Issued, Issuer, Lister, NotIssued,
+    Provider, Revocation, RevokeRequest, Revoker, Verdict, VerifyRequest, failure,
     http::{
         Answer, CREATE_TIMEOUT, Call, Http, Operation,
         client_credentials::refused_login,
@@ -140,9 +140,9 @@ impl Provider for Spreetail {
         self.tokens.renew().await
     }
 
-    async fn verify(&self, pair: &Pair) -> Result<Verdict, Failure> {
+    async fn verify(&self, request: &VerifyRequest) -> Result<Verdict, Failure> {
         let call = Call::read(Operation::Verify, "the token request for the new pair");
-        let answer = self.endpoint.ask(&call, &pair.client_id, &pair.client_secret).await?;
+        let answer = self.endpoint.ask(&call, &request.client_id, &request.client_secret).await?;
         match answer.said() {
             400 | 401 | 403 => Ok(Verdict::Refused),
             _ => granted(&answer.success(&call)?, &call).map(|_| Verdict::Accepted),
@@ -192,7 +192,7 @@ impl Issuer for Spreetail {
 
 #[async_trait]
 impl Lister for Spreetail {
-    async fn find(&self, tag: &str) -> Result<Vec<Found>, Failure> {
+    async fn find(&self, FindRequest { tag }: &FindRequest) -> Result<Vec<Found>, Failure> {
         let wanted = {
             let tag = tag.to_owned();
             move |it: Listed| it.name.is_some_and(|name| name.contains(&tag))
@@ -214,8 +214,8 @@ impl Lister for Spreetail {
 
 #[async_trait]
 impl Revoker for Spreetail {
-    async fn revoke(&self, target: &RevokeRequest) -> Result<Revocation, Failure> {
-        let client_id = &target.client_id;
+    async fn revoke(&self, request: &RevokeRequest) -> Result<Revocation, Failure> {
+        let client_id = &request.client_id;
         if *client_id == self.client_id {
             let message = "refusing to revoke the client ID that Credwright itself logs in with";
             return Err(failure(FailureKind::Rejected, message));

@@ -11,7 +11,7 @@ use jiff::SignedDuration;
 use reqwest::Url;
 
 use super::{
-    Capabilities, Failure, FailureKind, Pair, Provider, Verdict, by_hand, failure,
+    Capabilities, Failure, FailureKind, Provider, Verdict, VerifyRequest, by_hand, failure,
     http::{
         Call, Http, Operation,
         client_credentials::{Token, TokenRequest},
@@ -154,21 +154,21 @@ impl Provider for VonageContactCenter {
 
     /// Asks for one token with each scope: the older pages allow one scope in a request, and a
     /// forgotten tick box is found now instead of by the workload.
-    async fn verify(&self, pair: &Pair) -> Result<Verdict, Failure> {
-        if pair.scopes.is_empty() {
+    async fn verify(&self, request: &VerifyRequest) -> Result<Verdict, Failure> {
+        if request.scopes.is_empty() {
             let message =
                 "Vonage Contact Center issues no token without a scope: name one or more in spec.scopes";
             return Err(failure(FailureKind::Rejected, message));
         }
         let mut missing = vec![];
-        for scope in &pair.scopes {
-            match self.tried(pair, scope).await? {
+        for scope in &request.scopes {
+            match self.tried(request, scope).await? {
                 Tried::Accepted => {}
                 Tried::Refused => return Ok(Verdict::Refused),
                 Tried::ScopeRefused => missing.push(scope.as_str()),
             }
         }
-        if missing.is_empty() { Ok(Verdict::Accepted) } else { Err(lacks(&missing, &pair.scopes)) }
+        if missing.is_empty() { Ok(Verdict::Accepted) } else { Err(lacks(&missing, &request.scopes)) }
     }
 }
 
@@ -180,16 +180,16 @@ enum Tried {
 }
 
 impl VonageContactCenter {
-    async fn tried(&self, pair: &Pair, scope: &str) -> Result<Tried, Failure> {
+    async fn tried(&self, request: &VerifyRequest, scope: &str) -> Result<Tried, Failure> {
         let call = Call::read(Operation::Verify, "the token request for the pair");
-        let request = TokenRequest {
+        let ask = TokenRequest {
             method: TokenEndpointAuthMethod::ClientSecretPost,
-            client_id: &pair.client_id,
-            client_secret: &pair.client_secret,
+            client_id: &request.client_id,
+            client_secret: &request.client_secret,
             scope: Some(scope),
             parameters: &BTreeMap::new(),
         };
-        let answer = self.http.send(&call, || request.begin(&self.http, &self.token_url)).await?;
+        let answer = self.http.send(&call, || ask.begin(&self.http, &self.token_url)).await?;
         match (answer.said(), answer.error_code().as_deref()) {
             (401, _) | (400, Some("invalid_client" | "unauthorized_client")) => Ok(Tried::Refused),
             (400, Some("invalid_scope")) => Ok(Tried::ScopeRefused),
