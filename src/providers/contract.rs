@@ -107,6 +107,11 @@ pub(super) fn is_half(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
+/// Returns the first thing that is wrong with an answer: each is a test with its sentence.
+pub(super) fn believed<const N: usize>(wrong: [(bool, &'static str); N]) -> Result<(), &'static str> {
+    wrong.into_iter().find(|(is_wrong, _)| *is_wrong).map_or(Ok(()), |(_, why)| Err(why))
+}
+
 /// Returns whether `told` is the name that was `asked` for, maybe cut by the provider. Nothing else
 /// may be revoked because it is in an answer: some servers answer a create with a credential that
 /// somebody else made before.

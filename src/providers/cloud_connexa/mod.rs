@@ -18,7 +18,10 @@ use serde_json::json;
 use self::pace::Paces;
 use super::{
     Capabilities, Failure, FailureKind, Provider, Verdict, VerifyRequest, by_hand, failure,
-    http::{Call, Http, Operation, client_credentials::Token},
+    http::{
+        Call, Http, Operation,
+        client_credentials::{Token, answers},
+    },
     setup::{self, LoginData, SetupError},
 };
 use crate::{
@@ -153,7 +156,7 @@ impl Provider for CloudConnexa {
     }
 
     async fn probe(&self) -> Result<(), Failure> {
-        by_hand::probe(&self.http, &self.token_url).await
+        answers(&self.http, &self.token_url).await
     }
 
     /// Never by the query string that the pages show: URLs end up in logs. The official client

@@ -14,8 +14,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use jiff::SignedDuration;
-use reqwest::{Method, RequestBuilder, Url};
-use secrecy::{ExposeSecret, SecretString};
+use reqwest::{Method, Url};
+use secrecy::SecretString;
 use serde_json::Value;
 
 pub(super) use self::login::KEYS;
@@ -25,11 +25,8 @@ use self::{
 };
 use super::{
     Capabilities, CreateRequest, Failure, FailureKind, FindRequest, Found, Issued, Issuer, Lister, NotIssued,
-    Provider, Revocation, RevokeRequest, Revoker, Verdict, VerifyRequest, failure,
-    http::{
-        Answer, CREATE_TIMEOUT, Call, Http, Operation,
-        client_credentials::{Token, refuses_pair},
-    },
+    Provider, Revocation, RevokeRequest, Revoker, Verdict, VerifyRequest, believed, failure,
+    http::{Answer, CREATE_TIMEOUT, Call, Http, Operation, client_credentials::verdict},
     is_named_alike,
     listing::Listing,
     setup::{self, LoginData, SetupError, below},
@@ -173,26 +170,19 @@ impl Provider for Expereo {
         let call = Call::read(Operation::Verify, "the token request for the new pair");
         let scope = self.spelt(&request.scopes);
         let answer = self.endpoint.ask(&call, &request.client_id, &request.client_secret, &scope).await?;
-        if refuses_pair(&answer) {
-            return Ok(Verdict::Refused);
-        }
         // Only for a pair that it knows are the scopes tried.
-        if answer.error_code().as_deref() == Some("invalid_scope") {
-            let advice = format!(
-                "it knows the pair, but not its scopes as {scope}: correct expereo.scopeSpelling, which says how the token \
-                 endpoint spells each scope"
-            );
-            return Err(answer.failure_with(&call, &advice));
-        }
+        let advice = |code: &str| {
+            (code == "invalid_scope").then(|| {
+                format!(
+                    "it knows the pair, but not its scopes as {scope}: correct expereo.scopeSpelling, which says how the \
+                     token endpoint spells each scope"
+                )
+            })
+        };
+        let without =
+            |scope: &str| format!("expereoOne issues tokens to the new pair, but without the scope {scope}");
         let asked: Vec<&str> = scope.split(' ').collect();
-        match Token::of(answer, &call)?.lacks(&asked) {
-            Some(scope) => {
-                let message =
-                    format!("expereoOne issues tokens to the new pair, but without the scope {scope}");
-                Err(failure(FailureKind::Rejected, message))
-            }
-            None => Ok(Verdict::Accepted),
-        }
+        verdict(answer, &call, &asked, advice, without)
     }
 }
 
@@ -208,7 +198,8 @@ impl Issuer for Expereo {
         }
         let call = Call::create("the create request");
         let body = New { api_client_name: &request.name, scopes: &request.scopes };
-        let post = |token: &SecretString| self.request(Method::POST, &self.clients, token).json(&body);
+        let post =
+            |token: &SecretString| self.http.authorized(Method::POST, &self.clients, token).json(&body);
         let answer = self.login.call(&self.http, &call, post).await?;
         let answer = match answer.status.as_u16() {
             404 | 405 => {
@@ -264,7 +255,7 @@ impl Revoker for Expereo {
         }
         let call = Call::revoke("the delete request");
         let url = below(&self.clients, &[id]);
-        let delete = |token: &SecretString| self.request(Method::DELETE, &url, token);
+        let delete = |token: &SecretString| self.http.authorized(Method::DELETE, &url, token);
         let answer = self.login.call(&self.http, &call, delete).await?;
         match answer.status.as_u16() {
             404 | 410 => Ok(Revocation::NotFound),
@@ -276,12 +267,8 @@ impl Revoker for Expereo {
 }
 
 impl Expereo {
-    fn request(&self, method: Method, url: &Url, token: &SecretString) -> RequestBuilder {
-        self.http.request(method, url).bearer_auth(token.expose_secret())
-    }
-
     async fn get(&self, call: &Call, url: &Url) -> Result<Answer, Failure> {
-        self.login.call(&self.http, call, |token| self.request(Method::GET, url, token)).await
+        self.login.call(&self.http, call, |token| self.http.authorized(Method::GET, url, token)).await
     }
 
     /// Scopes as the token endpoint spells them, in one text (RFC 6749, section 3.3).
@@ -360,7 +347,7 @@ impl Expereo {
         let is_asked = |scope: &String| {
             asked.scopes.iter().any(|asked| scope == asked || self.spelling.get(asked) == Some(scope))
         };
-        let wrong = [
+        believed([
             (
                 !is_client_id(&created.client_id),
                 "expereoOne answered the create request without a client ID: check expereo.answer.clientId",
@@ -381,8 +368,7 @@ impl Expereo {
                 !created.scopes.iter().flatten().all(is_asked),
                 "expereoOne answered the create request with more scopes than requested",
             ),
-        ];
-        wrong.into_iter().find(|(is_wrong, _)| *is_wrong).map_or(Ok(()), |(_, why)| Err(why))
+        ])
     }
 }
 

@@ -11,10 +11,10 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::form_urlencoded;
 
-use super::{Answer, Call, Http, token::Granted};
+use super::{Answer, Call, Http, Operation, token::Granted};
 use crate::{
     api::TokenEndpointAuthMethod,
-    providers::{Failure, FailureKind, failure, lenient},
+    providers::{Failure, FailureKind, Verdict, failure, lenient},
 };
 
 /// The parameters of a token request.
@@ -102,7 +102,7 @@ impl Token {
 
     /// The first of these scopes that it was granted without: a server may drop some without a
     /// word.
-    pub(in crate::providers) fn lacks<'a>(&self, scopes: &[&'a str]) -> Option<&'a str> {
+    fn lacks<'a>(&self, scopes: &[&'a str]) -> Option<&'a str> {
         let got: BTreeSet<&str> = self.scope.as_deref()?.split_ascii_whitespace().collect();
         scopes.iter().find(|scope| !got.contains(**scope)).copied()
     }
@@ -118,8 +118,38 @@ pub(in crate::providers) fn refused_login(answer: &Answer, call: &Call, advice: 
     }
 }
 
+/// Checks that a token endpoint answers. A token request is a POST (RFC 6749, section 3.2), so a GET
+/// has no effect, and any refusal is a sign of life.
+pub(in crate::providers) async fn answers(http: &Http, url: &Url) -> Result<(), Failure> {
+    let call = Call::read(Operation::Login, "a probe of the token endpoint");
+    let answer = http.send(&call, || http.request(Method::GET, url)).await?;
+    if answer.is_down() { Err(answer.failure(&call)) } else { Ok(()) }
+}
+
+/// Returns the verdict of a token endpoint on a pair that asked for scopes, in its spelling.
+/// `advice` says for an error code what to correct, if the pair is not to blame; `without` is the
+/// sentence about a scope that was dropped without a word.
+pub(in crate::providers) fn verdict(
+    answer: Answer,
+    call: &Call,
+    scopes: &[&str],
+    advice: impl Fn(&str) -> Option<String>,
+    without: impl Fn(&str) -> String,
+) -> Result<Verdict, Failure> {
+    if refuses_pair(&answer) {
+        return Ok(Verdict::Refused);
+    }
+    if let Some(advice) = answer.error_code().and_then(|code| advice(&code)) {
+        return Err(answer.failure_with(call, &advice));
+    }
+    match Token::of(answer, call)?.lacks(scopes) {
+        Some(scope) => Err(failure(FailureKind::Rejected, without(scope))),
+        None => Ok(Verdict::Accepted),
+    }
+}
+
 /// Returns whether a token endpoint refuses a pair as such.
-pub(in crate::providers) fn refuses_pair(answer: &Answer) -> bool {
+fn refuses_pair(answer: &Answer) -> bool {
     match answer.said() {
         // With any code: Keycloak says unauthorized_client to a wrong secret, Spring says nothing.
         401 => true,

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use reqwest::{Method, RequestBuilder, StatusCode, Url, header::HeaderMap};
+use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use tokio::time::{Instant, timeout_at};
@@ -197,6 +198,11 @@ impl Http {
         self.clients.request(method, url)
     }
 
+    /// Begins a request with an access token.
+    pub(super) fn authorized(&self, method: Method, url: &Url, token: &SecretString) -> RequestBuilder {
+        self.request(method, url).bearer_auth(token.expose_secret())
+    }
+
     /// Sends a request when it is its turn. Any status is an answer. A request that changes nothing
     /// is sent a second time if the connection failed. A request that met a 429, which says that
     /// nothing was done, is sent again in its next turn while others are answered.
@@ -321,6 +327,11 @@ impl Answer {
     /// The OAuth error code in the body, if there is one.
     pub(super) fn error_code(&self) -> Option<String> {
         error_code(&self.body)
+    }
+
+    /// Returns whether the server is down, or asks to wait.
+    pub(super) fn is_down(&self) -> bool {
+        self.status.is_server_error() || self.status == StatusCode::TOO_MANY_REQUESTS
     }
 
     /// Returns whether it says that there is no such thing.

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use reqwest::{Method, StatusCode, Url};
+use reqwest::{Method, Url};
 use serde::Deserialize;
 use tokio::{sync::Mutex as AsyncMutex, time::Instant};
 
@@ -17,7 +17,7 @@ use crate::{
     api::OauthRegistration,
     providers::{
         Failure, FailureKind, failure,
-        http::{Answer, Call, Http, Operation},
+        http::{Answer, Call, Http, Operation, client_credentials::answers},
         setup::{SetupError, base_url, endpoint_url},
     },
 };
@@ -151,14 +151,7 @@ impl Discovery {
             }
             Place::Spec(endpoints) => &endpoints.token,
         };
-        // A token request is a POST (RFC 6749, section 3.2): this has no effect, and any refusal is
-        // a sign of life.
-        let call = Call::read(Operation::Login, "a probe of the token endpoint");
-        let answer = self.http.send(&call, || self.http.request(Method::GET, token)).await?;
-        if answer.status.is_server_error() || answer.status == StatusCode::TOO_MANY_REQUESTS {
-            return Err(answer.failure(&call));
-        }
-        Ok(())
+        answers(&self.http, token).await
     }
 
     /// Asks both places. The second is asked only if the first does not say all that is needed, or
@@ -186,7 +179,7 @@ impl Discovery {
         let call = Call::read(Operation::Discover, "the metadata request");
         let answer = self.http.send(&call, || self.http.request(Method::GET, url)).await;
         let answer = answer.map_err(NoMetadata::Down)?;
-        let is_down = answer.status.is_server_error() || answer.status == StatusCode::TOO_MANY_REQUESTS;
+        let is_down = answer.is_down();
         // Some servers answer with a page for people where there is nothing.
         match answer.success(&call).and_then(|answer| answer.json::<Metadata>(&call)) {
             Ok(metadata) if metadata.issuer == issuer.text => Ok(metadata),

@@ -245,7 +245,7 @@ impl Revoker for OauthServer {
         let call = Call::revoke("the delete request");
         let endpoints = call.preparing(self.discovery.endpoints()).await?;
         let uri = client_uri(&handle.uri, &endpoints.registration).map_err(rejected)?;
-        let delete = || self.http.request(Method::DELETE, &uri).bearer_auth(handle.token.expose_secret());
+        let delete = || self.http.authorized(Method::DELETE, &uri, &handle.token);
         let answer = self.http.send(&call, delete).await?;
         match answer.said() {
             // An unknown client is a 401 (RFC 7592, section 2.3), and so is a wrong token: neither

@@ -8,10 +8,10 @@ use super::{discovery::Discovery, joined};
 use crate::{
     api::TokenEndpointAuthMethod,
     providers::{
-        Failure, FailureKind, Verdict, VerifyRequest, failure,
+        Failure, Verdict, VerifyRequest,
         http::{
             Answer, Call, Http, Operation,
-            client_credentials::{Token, TokenRequest, refuses_pair},
+            client_credentials::{Token, TokenRequest, verdict},
             token::{Grant, Granted},
         },
     },
@@ -33,22 +33,14 @@ impl TokenEndpoint {
         let call = Call::read(Operation::Verify, "the token request for the new pair");
         let scope = joined(&request.scopes);
         let answer = self.ask(&call, &request.client_id, &request.client_secret, scope.as_deref()).await?;
-        if refuses_pair(&answer) {
-            return Ok(Verdict::Refused);
-        }
-        if let Some(advice) = answer.error_code().and_then(|code| advice(&code, &request.scopes)) {
-            return Err(answer.failure_with(&call, advice));
-        }
+        let advice = |code: &str| advice(code, &request.scopes).map(str::to_owned);
+        let without = |scope: &str| {
+            format!(
+                "the server issues tokens to the new pair, but without the scope {scope}: correct spec.scopes"
+            )
+        };
         let asked: Vec<&str> = request.scopes.iter().map(String::as_str).collect();
-        match Token::of(answer, &call)?.lacks(&asked) {
-            Some(scope) => {
-                let message = format!(
-                    "the server issues tokens to the new pair, but without the scope {scope}: correct spec.scopes"
-                );
-                Err(failure(FailureKind::Rejected, message))
-            }
-            None => Ok(Verdict::Accepted),
-        }
+        verdict(answer, &call, &asked, advice, without)
     }
 
     async fn ask(

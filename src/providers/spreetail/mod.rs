@@ -16,7 +16,7 @@ use secrecy::{ExposeSecret, SecretString};
 use self::wire::{Created, Listed, New};
 use super::{
     Capabilities, CreateRequest, Failure, FailureKind, FindRequest, Found, Issued, Issuer, Lister, NotIssued,
-    Provider, Revocation, RevokeRequest, Revoker, Verdict, VerifyRequest, failure,
+    Provider, Revocation, RevokeRequest, Revoker, Verdict, VerifyRequest, believed, failure,
     http::{
         Answer, CREATE_TIMEOUT, Call, Http, Operation,
         client_credentials::refused_login,
@@ -158,9 +158,8 @@ impl Issuer for Spreetail {
         }
         let call = Call::create("the create request");
         let body = New { name: &request.name, expires: request.expires_at.map(instant) };
-        let post = |token: &SecretString| {
-            self.http.request(Method::POST, &self.credentials).bearer_auth(token.expose_secret()).json(&body)
-        };
+        let post =
+            |token: &SecretString| self.http.authorized(Method::POST, &self.credentials, token).json(&body);
         let answer = self.tokens.call(&self.http, &call, post).await?;
         let answer = match (answer.said(), &body.expires) {
             (400 | 422, Some(expires)) => {
@@ -199,9 +198,7 @@ impl Lister for Spreetail {
         };
         let call =
             Call::list("the list request", move |entry| serde_json::from_slice(entry).map_or(true, &wanted));
-        let get = |token: &SecretString| {
-            self.http.request(Method::GET, &self.credentials).bearer_auth(token.expose_secret())
-        };
+        let get = |token: &SecretString| self.http.authorized(Method::GET, &self.credentials, token);
         let answer = self.tokens.call(&self.http, &call, get).await?.success(&call)?;
         let listed: Vec<Listed> = answer.json(&call)?;
         let found = listed.into_iter().filter_map(|Listed { credential_id, client_id, name }| {
@@ -225,8 +222,7 @@ impl Revoker for Spreetail {
         }
         let call = Call::revoke("the delete request");
         let url = below(&self.credentials, &[client_id]);
-        let delete =
-            |token: &SecretString| self.http.request(Method::DELETE, &url).bearer_auth(token.expose_secret());
+        let delete = |token: &SecretString| self.http.authorized(Method::DELETE, &url, token);
         let answer = self.tokens.call(&self.http, &call, delete).await?;
         if answer.is_not_found() {
             return Ok(Revocation::NotFound);
@@ -259,7 +255,7 @@ fn check(created: &Created, asked: &CreateRequest, own_client_id: &str) -> Resul
         (None, _) => true,
     };
     let born_dead = created.expires.zip(created.created).is_some_and(|(expires, created)| expires <= created);
-    let wrong = [
+    believed([
         (!is_half(created.secret.expose_secret()), "Spreetail answered the create request without a secret"),
         (!is_client_id(&created.client_id), "Spreetail answered the create request without a client ID"),
         (created.client_id == own_client_id, "Spreetail answered the create request with our own client ID"),
@@ -269,8 +265,7 @@ fn check(created: &Created, asked: &CreateRequest, own_client_id: &str) -> Resul
         ),
         (!as_asked, "Spreetail answered the create request with another expiry than requested"),
         (born_dead, "Spreetail answered the create request with an expiry that has passed"),
-    ];
-    wrong.into_iter().find(|(is_wrong, _)| *is_wrong).map_or(Ok(()), |(_, why)| Err(why))
+    ])
 }
 
 /// The token endpoint: for our tokens, and for those that prove that a pair works.

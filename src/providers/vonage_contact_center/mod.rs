@@ -14,7 +14,7 @@ use super::{
     Capabilities, Failure, FailureKind, Provider, Verdict, VerifyRequest, by_hand, failure,
     http::{
         Call, Http, Operation,
-        client_credentials::{Token, TokenRequest},
+        client_credentials::{Token, TokenRequest, answers},
     },
     setup::{self, LoginData, SetupError},
 };
@@ -149,7 +149,7 @@ impl Provider for VonageContactCenter {
     }
 
     async fn probe(&self) -> Result<(), Failure> {
-        by_hand::probe(&self.http, &self.token_url).await
+        answers(&self.http, &self.token_url).await
     }
 
     /// Asks for one token with each scope: the older pages allow one scope in a request, and a
