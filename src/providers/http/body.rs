@@ -7,7 +7,7 @@
 use reqwest::Response;
 use zeroize::Zeroizing;
 
-use super::client::{Broken, Excess, broken};
+use super::broken::{Broken, Excess, broken};
 use crate::ops::metrics::Operation;
 
 /// The longest body of a call about one credential or one token.

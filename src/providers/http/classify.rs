@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::{
     Answer, Call, Effect, Operation,
-    client::{Broken, Excess},
+    broken::{Broken, Excess},
     described::sentence,
 };
 use crate::{

@@ -5,6 +5,7 @@
 //! driver's business.
 
 mod body;
+mod broken;
 mod classify;
 mod client;
 pub(super) mod client_credentials;
@@ -27,11 +28,7 @@ use zeroize::Zeroizing;
 
 pub(super) use self::body::{ENTRY_MIN, KEPT_MAX, LIST_MAX};
 pub(super) use self::classify::error_code;
-use self::{
-    body::Bound,
-    client::{Broken, Clients},
-    limit::Gate,
-};
+use self::{body::Bound, broken::Broken, client::Clients, limit::Gate};
 pub use self::{guard::EgressPolicy, roots::MoreRoots};
 use super::{
     Failure, FailureKind, RetryAfter, failure,
