@@ -10,9 +10,9 @@ use std::{
 const PAGES: [&str; 4] = ["docs/reliability.md", "docs/threat-model.md", FAILURES, FINDINGS];
 const FAILURES: &str = "docs/failures.md";
 const FINDINGS: &str = "docs/findings.md";
-/// How many faults each audit found.
+/// The number of faults that each audit found.
 const FOUND: [(char, u32); 4] = [('A', 23), ('B', 15), ('C', 18), ('D', 11)];
-/// How many stories of other systems there are.
+/// The number of stories of other systems.
 const STORIES: u32 = 38;
 
 #[test]

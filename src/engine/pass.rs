@@ -26,7 +26,7 @@ pub struct Pass<'a> {
     pub(super) uninstalling: Option<bool>,
 }
 
-/// What the API server answered, once in a pass, about a Secret that no watch shows.
+/// The API server's answer, once in a pass, about a Secret that no watch shows.
 pub(super) enum Inspected {
     NotYet,
     Missing,

@@ -101,13 +101,13 @@ fn credentials(facts: &Facts<'_>, document: &Document, active: Option<&Revision>
 
 fn conditions(facts: &Facts<'_>, object: &ApiCredential, rest: &Rest) -> Vec<Condition> {
     let mut list = vec![ready(facts, rest), published(facts, rest), provider_reachable(facts)];
-    let waits_in_vain = needs_a_person(rest.reason) || (rest.action.is_some() && !list[0].1);
+    let needs_help = needs_a_person(rest.reason) || (rest.action.is_some() && !list[0].1);
     if let [(reason, first), others @ ..] = reminders::outstanding(facts, rest).as_slice() {
         let others = others.iter().map(|(_, message)| message);
         let message = [first].into_iter().chain(others).cloned().collect::<Vec<_>>().join(" Also: ");
         list.push((ConditionType::ActionRequired, true, *reason, message));
     }
-    if waits_in_vain {
+    if needs_help {
         list.push((ConditionType::Stalled, true, rest.reason, rest.message.clone()));
     } else if list[0].2 == Reason::ProviderSuspect {
         let (_, _, reason, message) = list[0].clone();

@@ -1,5 +1,5 @@
-//! The foundation of every driver: the login as it is read, the URLs of the spec, and the causes for
-//! which a driver cannot be built.
+//! The foundation of every driver: the login as it is read, the URLs of the spec, and the causes
+//! for which a driver cannot be built.
 
 use std::collections::BTreeMap;
 

@@ -265,7 +265,8 @@ async fn manual_changes_of_ledgers_are_rejected_at_admission() {
     operator.stop().await;
 }
 
-/// RBAC lets it write every Secret, so whoever has its token could have one of a stronger account made, and read it.
+/// RBAC lets it write every Secret, so whoever has its token could have one of a stronger account
+/// made, and read it.
 #[tokio::test(flavor = "multi_thread")]
 async fn credwrights_own_service_account_writes_no_secret_of_others_and_no_token() {
     let (control_plane, scene, _) = set_up("own-secrets").await;

@@ -72,7 +72,7 @@ pub(super) fn check(facts: &Facts<'_>) -> Option<Plan> {
         .or_else(|| mint(facts, provider, request, need))
 }
 
-/// A template that can never work is reported before the first credential is issued in vain. Later
+/// A template that can never work is reported before the first credential is issued for it. Later
 /// ones are issued all the same: the published credential stays rendered by its old template until
 /// it ends.
 fn cannot_be_rendered(facts: &Facts<'_>, object: &ApiCredential) -> Option<Plan> {

@@ -64,9 +64,9 @@ pub(super) fn unsettled(facts: &Facts<'_>, provider: &UsableProvider) -> Option<
     let open: Vec<&Revision> = facts.revisions().filter(is_open).collect();
     let first = open.first()?;
     let third = facts.last_third();
-    let looked_in_vain = facts.document().is_some_and(|it| it.failures.contains_key(&StepKind::Settle));
+    let has_failed = facts.document().is_some_and(|it| it.failures.contains_key(&StepKind::Settle));
     let can_still_arrive = open.iter().any(|it| settle_from(it, capabilities) > facts.now);
-    if looked_in_vain && !can_still_arrive && third.is_some_and(|at| at <= facts.now) {
+    if has_failed && !can_still_arrive && third.is_some_and(|at| at <= facts.now) {
         return None;
     }
     let until = settle_from(first, capabilities).later(capabilities.listing_lag());

@@ -118,8 +118,8 @@ pub(in crate::providers) fn refused_login(answer: &Answer, call: &Call, advice: 
     }
 }
 
-/// Checks that a token endpoint answers. A token request is a POST (RFC 6749, section 3.2), so a GET
-/// has no effect, and any refusal is a sign of life.
+/// Checks that a token endpoint answers. A token request is a POST (RFC 6749, section 3.2), so a
+/// GET has no effect, and any refusal is a sign of life.
 pub(in crate::providers) async fn answers(http: &Http, url: &Url) -> Result<(), Failure> {
     let call = Call::read(Operation::Login, "a probe of the token endpoint");
     let answer = http.send(&call, || http.request(Method::GET, url)).await?;
