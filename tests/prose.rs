@@ -9,7 +9,8 @@ use std::{
 
 const WIDEST: usize = 100;
 const FOLDERS: [&str; 5] = ["src", "tests", "examples", "docs", "charts"];
-const FILES: [&str; 4] = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CODE_OF_CONDUCT.md"];
+const FILES: [&str; 6] =
+    ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "CODE_OF_CONDUCT.md"];
 const KINDS: [&str; 3] = [".rs", ".md", ".yaml"];
 /// Files that others write.
 const FOREIGN: [&str; 2] = ["node_modules", "target"];
