@@ -1,5 +1,5 @@
-//! The border for data from providers: nothing longer than any credential needs comes in, and no
-//! invalid time. The ledger has to store it, and so have the Secret that workloads read and an
+//! The border for requests and answers. No request goes out that the provider cannot honour, or that
+//! would revoke our own login. Nothing longer than any credential needs comes in, and no invalid time. The ledger has to store it, and so have the Secret that workloads read and an
 //! AbandonedCredential.
 //!
 //! All drivers are built behind it, so that none can forget it. Their work ends there, too, and
@@ -10,7 +10,10 @@ use std::{collections::BTreeMap, sync::Arc};
 use async_trait::async_trait;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::lifecycle::growth::ANSWER_MAX;
+use crate::lifecycle::{
+    capability::{Expiry, Scopes},
+    growth::ANSWER_MAX,
+};
 
 use super::{
     Capabilities, CreateRequest, Failure, FailureKind, FindRequest, Found, Issued, Issuer, Lister, NotIssued,
@@ -86,6 +89,10 @@ impl<P: Provider> Provider for Bounded<P> {
 #[async_trait]
 impl<P: Provider> Issuer for Bounded<P> {
     async fn create(&self, request: &CreateRequest) -> Result<Issued, NotIssued> {
+        if let Some(what) = lacks(self.capabilities(), request) {
+            let message = format!("{} has no {what}", self.capabilities().title);
+            return Err(failure(FailureKind::Rejected, message).into());
+        }
         let answer = needed(self.driver.issuer())?.create(request).await;
         let own = self.driver.fields(&request.scopes);
         let is_own = |key: &str, value: &str| {
@@ -116,8 +123,24 @@ impl<P: Provider> Lister for Bounded<P> {
 #[async_trait]
 impl<P: Provider> Revoker for Bounded<P> {
     async fn revoke(&self, request: &RevokeRequest) -> Result<Revocation, Failure> {
+        if self.identity() == Some(&request.client_id) {
+            let message = "refusing to revoke the client ID that Credwright itself logs in with";
+            return Err(failure(FailureKind::Rejected, message));
+        }
         ending(needed(self.driver.revoker())?.revoke(request)).await
     }
+}
+
+/// Returns the part of a request that the provider does not have, if there is one. The lifecycle
+/// refuses it beforehand; nothing that was requested is ever dropped.
+fn lacks(able: &Capabilities, request: &CreateRequest) -> Option<&'static str> {
+    [
+        (able.scopes == Scopes::None && !request.scopes.is_empty(), "scopes"),
+        (!able.subnets && !request.subnets.is_empty(), "subnets"),
+        (able.expiry == Expiry::None && request.expires_at.is_some(), "expiry that can be requested"),
+    ]
+    .into_iter()
+    .find_map(|(lacks, what)| lacks.then_some(what))
 }
 
 fn untrue(what: &str, why: &str) -> Failure {

@@ -1,4 +1,7 @@
+use jiff::{SignedDuration, Timestamp};
+
 use super::*;
+use crate::lifecycle::capability::{Creation, LoginCheck, Removal};
 
 fn issued() -> Issued {
     Issued {
@@ -93,4 +96,38 @@ fn listed_credentials_with_our_tag_are_limited_too() {
     }
     let many: Vec<Found> = (0..1100).map(|_| found(1, 1, FIELD_MAX)).collect();
     assert_eq!(check_found(&many), Err("a list of more than 4194304 bytes in all".to_owned()));
+}
+
+#[test]
+fn a_request_for_something_that_the_provider_does_not_have_is_refused() {
+    let place = "Acme".to_owned();
+    let able = Capabilities {
+        title: "Acme",
+        place,
+        creation: Creation::Api { timeout: SignedDuration::ZERO, list: None },
+        removal: Removal::Api,
+        login: LoginCheck::None,
+        verify: true,
+        expiry: Expiry::None,
+        scopes: Scopes::None,
+        scopes_required: false,
+        subnets: false,
+        name_max: 64,
+        limits_per_credential: false,
+        propagation: SignedDuration::ZERO,
+    };
+    let plain = CreateRequest {
+        name: "orders-kw1".to_owned(),
+        scopes: Vec::new(),
+        expires_at: None,
+        subnets: Vec::new(),
+    };
+    let some = || vec!["some".to_owned()];
+    assert_eq!(lacks(&able, &plain), None);
+    assert_eq!(lacks(&able, &CreateRequest { scopes: some(), ..plain.clone() }), Some("scopes"));
+    assert_eq!(lacks(&able, &CreateRequest { subnets: some(), ..plain.clone() }), Some("subnets"));
+    let asked = CreateRequest { expires_at: Some(Timestamp::UNIX_EPOCH), ..plain };
+    assert_eq!(lacks(&able, &asked), Some("expiry that can be requested"));
+    let able = Capabilities { expiry: Expiry::Instant, ..able };
+    assert_eq!(lacks(&able, &asked), None);
 }

@@ -232,11 +232,6 @@ impl Provider for CloudDirector {
 #[async_trait]
 impl Issuer for CloudDirector {
     async fn create(&self, request: &CreateRequest) -> Result<Issued, NotIssued> {
-        if !(request.scopes.is_empty() && request.subnets.is_empty()) {
-            return Err(
-                failure(FailureKind::Rejected, "Cloud Director has neither scopes nor subnets").into()
-            );
-        }
         let registered = self.register(&request.name).await?;
         let name = registered.client_name.as_deref().unwrap_or(&request.name);
         let is_ours = is_uuid(&registered.client_id) && is_named_alike(name, &request.name);

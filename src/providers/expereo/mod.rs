@@ -189,12 +189,9 @@ impl Provider for Expereo {
 #[async_trait]
 impl Issuer for Expereo {
     async fn create(&self, request: &CreateRequest) -> Result<Issued, NotIssued> {
-        let rejected = |message: &str| Err(failure(FailureKind::Rejected, message).into());
-        if !request.subnets.is_empty() {
-            return rejected("expereoOne has no subnets");
-        }
         if request.scopes.is_empty() || !request.scopes.iter().all(|it| self.spelling.contains_key(it)) {
-            return rejected("expereoOne needs a scope, and the token endpoint's spelling of each");
+            let message = "expereoOne needs a scope, and the token endpoint's spelling of each";
+            return Err(failure(FailureKind::Rejected, message).into());
         }
         let call = Call::create("the create request");
         let body = New { api_client_name: &request.name, scopes: &request.scopes };
@@ -244,10 +241,6 @@ impl Lister for Expereo {
 impl Revoker for Expereo {
     async fn revoke(&self, request: &RevokeRequest) -> Result<Revocation, Failure> {
         let client_id = &request.client_id;
-        if self.identity() == Some(client_id) {
-            let message = "refusing to revoke the client ID that Credwright itself logs in with";
-            return Err(failure(FailureKind::Rejected, message));
-        }
         let id = request.ids.get(ID).unwrap_or(client_id);
         if !is_client_id(id) {
             let message = "the client ID to revoke cannot be one of expereoOne's";

@@ -212,10 +212,6 @@ impl Provider for OauthServer {
 #[async_trait]
 impl Issuer for OauthServer {
     async fn create(&self, request: &CreateRequest) -> Result<Issued, NotIssued> {
-        if request.expires_at.is_some() || !request.subnets.is_empty() {
-            let message = "RFC 7591 registration has neither a requested expiry nor subnets";
-            return Err(failure(FailureKind::Rejected, message).into());
-        }
         let call = Call::create("the registration request");
         let endpoints = call.preparing(self.discovery.endpoints()).await?;
         let answer = self.register(&call, &endpoints.registration, request).await?;
@@ -232,9 +228,6 @@ impl Issuer for OauthServer {
 impl Revoker for OauthServer {
     async fn revoke(&self, request: &RevokeRequest) -> Result<Revocation, Failure> {
         let rejected = |message: &str| failure(FailureKind::Rejected, message);
-        if self.login.client_id() == Some(request.client_id.as_str()) {
-            return Err(rejected("refusing to revoke the client that Credwright itself logs in with"));
-        }
         let Some(sealed) = &request.handle else {
             return Err(rejected(
                 "the server gave no registration access token: the client has to be deleted there",

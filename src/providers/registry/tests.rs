@@ -1,8 +1,13 @@
+use std::collections::BTreeMap;
+
 use secrecy::SecretString;
 use serde_json::json;
 
 use super::*;
-use crate::api::{CloudConnexa, OauthRegistration, Spreetail, Tls, VonageContactCenter, VonageRegion};
+use crate::{
+    api::{CloudConnexa, Expereo, OauthRegistration, Spreetail, Tls, VonageContactCenter, VonageRegion},
+    providers::{FailureKind, RevokeRequest},
+};
 
 fn spreetail(base_url: &str) -> ProviderSettings {
     ProviderSettings { spreetail: Some(Spreetail { base_url: base_url.to_owned() }), ..Default::default() }
@@ -173,5 +178,19 @@ fn a_call_can_be_reached_only_if_the_provider_has_it() {
             .unwrap_or_else(|error| panic!("{error}"));
         let calls = (driver.issuer().is_some(), driver.lister().is_some(), driver.revoker().is_some());
         assert_eq!(calls, expected, "{text}");
+    }
+}
+
+#[tokio::test]
+async fn our_own_login_is_never_revoked() {
+    let client = login(&[("client_id", "own"), ("client_secret", "secret"), ("scope", "admin")]);
+    let expereo = ProviderSettings { expereo: Some(Expereo::default()), ..Default::default() };
+    for settings in [spreetail("https://api.spreetail.com"), oauth(|_| {}), expereo] {
+        let driver =
+            build(&settings, Some(&client), &EgressPolicy::default(), Meter::default()).ok().unwrap();
+        let own = RevokeRequest { client_id: "own".to_owned(), ids: BTreeMap::new(), handle: None };
+        let failure = driver.revoker().unwrap().revoke(&own).await.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Rejected);
+        assert!(failure.message.contains("itself logs in with"), "{}", failure.message);
     }
 }

@@ -153,9 +153,6 @@ impl Provider for Spreetail {
 #[async_trait]
 impl Issuer for Spreetail {
     async fn create(&self, request: &CreateRequest) -> Result<Issued, NotIssued> {
-        if !(request.scopes.is_empty() && request.subnets.is_empty()) {
-            return Err(failure(FailureKind::Rejected, "Spreetail has neither scopes nor subnets").into());
-        }
         let call = Call::create("the create request");
         let body = New { name: &request.name, expires: request.expires_at.map(instant) };
         let post =
@@ -213,10 +210,6 @@ impl Lister for Spreetail {
 impl Revoker for Spreetail {
     async fn revoke(&self, request: &RevokeRequest) -> Result<Revocation, Failure> {
         let client_id = &request.client_id;
-        if *client_id == self.client_id {
-            let message = "refusing to revoke the client ID that Credwright itself logs in with";
-            return Err(failure(FailureKind::Rejected, message));
-        }
         if !is_client_id(client_id) {
             return Err(failure(FailureKind::Rejected, "the client ID to revoke is not one of Spreetail's"));
         }
