@@ -50,13 +50,17 @@ pub fn account(settings: &ProviderSettings) -> String {
     lines.join("\n")
 }
 
+type Built<P> = Result<P, SetupError>;
+/// Builds the driver of one block.
+type Build<'a> = dyn FnOnce(Option<&LoginData>, Arc<Http>) -> Built<Arc<dyn Provider>> + 'a;
+
 /// The driver of a block, before it is built.
 struct Entry<'a> {
     /// The keys that it reads of a login.
     login_keys: &'static [&'static str],
     /// The immutable fields of the block.
     account: Vec<String>,
-    build: Box<dyn FnOnce(Option<&LoginData>, Arc<Http>) -> Result<Arc<dyn Provider>, SetupError> + 'a>,
+    build: Box<Build<'a>>,
 }
 
 impl<'a> Entry<'a> {
@@ -64,7 +68,7 @@ impl<'a> Entry<'a> {
         block: &'a B,
         login_keys: &'static [&'static str],
         account: fn(&B) -> Vec<String>,
-        driver: fn(&B, Option<&LoginData>, Arc<Http>) -> Result<P, SetupError>,
+        driver: fn(&B, Option<&LoginData>, Arc<Http>) -> Built<P>,
     ) -> Self {
         let build = move |login: Option<&LoginData>, http: Arc<Http>| {
             Ok(bounded(driver(block, login, Arc::clone(&http))?, http))
