@@ -22,8 +22,10 @@ use crate::support::{Running, Scene};
 
 /// The time limit for a condition, in real time.
 const DEADLINE: Duration = Duration::from_secs(120);
-/// The time without activity after which an operator is at rest, as watch events may be under way.
-const CALM: Duration = Duration::from_millis(100);
+/// The number of looks without activity, each at least 5 ms after the one before, after which an
+/// operator is at rest: watch events may be under way. On a busy machine they take longer, and so
+/// do the looks.
+const CALM: u32 = 20;
 
 pub(crate) fn seconds(count: i64) -> SignedDuration {
     SignedDuration::from_secs(count)
@@ -106,12 +108,10 @@ impl Scene {
     /// Waits, while the clock stands still, until the operator has nothing to do.
     pub(crate) async fn rest(&self, operator: &Running) {
         let began = Instant::now();
-        let mut calm_since = Instant::now();
-        while calm_since.elapsed() < CALM {
+        let mut calm = 0;
+        while calm < CALM {
             assert!(began.elapsed() < DEADLINE, "it never rests");
-            if !operator.operator.is_idle() {
-                calm_since = Instant::now();
-            }
+            calm = if operator.operator.is_idle() { calm + 1 } else { 0 };
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
