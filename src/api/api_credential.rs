@@ -325,6 +325,7 @@ fn bounded_templates(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
 /// ledger.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-map-type" = "atomic"))]
 pub struct ApiCredentialStatus {
     /// The generation that this status describes; -1 before the first reconcile.
     #[serde(default, skip_serializing_if = "Option::is_none")]

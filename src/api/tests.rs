@@ -403,6 +403,16 @@ fn texts_that_are_kept_in_memory_have_a_maximum_length() {
     }
 }
 
+/// The API server then tracks a status as one field, not each of its members (ADR 17).
+#[test]
+fn the_status_of_every_kind_is_atomic() {
+    for crd in crds::all() {
+        let crd = serde_json::to_value(&crd).unwrap();
+        let path = "/spec/versions/0/schema/openAPIV3Schema/properties/status/x-kubernetes-map-type";
+        assert_eq!(crd.pointer(path), Some(&Value::from("atomic")), "{}", crd["metadata"]["name"]);
+    }
+}
+
 #[test]
 fn every_rule_has_a_rejected_example() {
     let here = include_str!("tests.rs");

@@ -1,5 +1,6 @@
-//! The border for requests and answers. No request goes out that the provider cannot honour, or that
-//! would revoke our own login. Nothing longer than any credential needs comes in, and no invalid time. The ledger has to store it, and so have the Secret that workloads read and an
+//! The border for requests and answers. No request goes out that the provider cannot honour, or
+//! that would revoke our own login. Nothing longer than any credential needs comes in, and no
+//! invalid time. The ledger has to store it, and so have the Secret that workloads read and an
 //! AbandonedCredential.
 //!
 //! All drivers are built behind it, so that none can forget it. Their work ends there, too, and
