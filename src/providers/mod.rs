@@ -3,6 +3,9 @@
 //! A driver turns calls of [`Provider`] into HTTP and answers into facts. It never decides
 //! anything: the next step is decided by the lifecycle, which knows drivers by their
 //! [`Capabilities`] only. Kubernetes is not known here.
+//!
+//! Each of these uses only those before it: `contract` and `setup`, `http`, the drivers, `border`,
+//! `registry`.
 
 mod border;
 mod by_hand;
