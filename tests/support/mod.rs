@@ -265,6 +265,14 @@ impl Scene {
         self.api().list(&ListParams::default()).await.unwrap().items
     }
 
+    /// Waits for an Event with this reason. It follows the write that it is about.
+    pub(crate) async fn tells(&self, reason: &str) {
+        eventually(&format!("an Event {reason}"), async || {
+            self.events().await.iter().any(|it| it.reason.as_deref() == Some(reason))
+        })
+        .await;
+    }
+
     /// The status and reason of a condition.
     pub(crate) async fn condition(&self, name: &str, type_: &str) -> Option<(String, String, String)> {
         let status = self.get(name).await.status?;
