@@ -5,7 +5,9 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    api::{CloudConnexa, Expereo, OauthRegistration, Spreetail, Tls, VonageContactCenter, VonageRegion},
+    api::{
+        CloudConnexa, Expereo, OauthRegistration, Spreetail, Switch, Tls, VonageContactCenter, VonageRegion,
+    },
     providers::{FailureKind, RevokeRequest},
 };
 
@@ -184,7 +186,10 @@ fn a_call_can_be_reached_only_if_the_provider_has_it() {
 #[tokio::test]
 async fn our_own_login_is_never_revoked() {
     let client = login(&[("client_id", "own"), ("client_secret", "secret"), ("scope", "admin")]);
-    let expereo = ProviderSettings { expereo: Some(Expereo::default()), ..Default::default() };
+    let expereo = ProviderSettings {
+        expereo: Some(Expereo { delete: Switch::Enabled, ..Default::default() }),
+        ..Default::default()
+    };
     for settings in [spreetail("https://api.spreetail.com"), oauth(|_| {}), expereo] {
         let driver =
             build(&settings, Some(&client), &EgressPolicy::default(), Meter::default()).ok().unwrap();
