@@ -286,3 +286,6 @@ impl Accounts {
         all.get(key).is_some_and(|it| it.setup.as_ref().is_ok_and(|usable| usable.capabilities.is_by_hand()))
     }
 }
+
+#[cfg(test)]
+mod tests;
