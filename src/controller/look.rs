@@ -54,8 +54,7 @@ impl Turns for Look {
         let permit = self.turn.ask(ask, Timestamp::UNIX_EPOCH, Instant::now());
         let Ok(permit) = permit else { return false };
         permit.stopwatch().start(Instant::now());
-        let stopwatch = permit.stopwatch().clone();
-        self.slot.work_under(permit, stopwatch);
+        self.slot.work_under(permit);
         true
     }
 
@@ -186,6 +185,10 @@ impl Operator {
         }
         let mut world = pass.observe().await?;
         let Admitted { plan, permit, parked } = self.admit(&key, &mut world, turn);
+        if parked.is_none() && pass.finds_target(&world).await? {
+            turn.keep(permit);
+            return Ok(None);
+        }
         let (step, reason) = match &plan {
             Plan::Act { step, reason, .. } => (step, reason),
             Plan::Rest(rest) => {
@@ -198,14 +201,15 @@ impl Operator {
         };
         tracing::debug!(namespace = %key.namespace, name = %key.name, ?step, reason = reason.as_str(), "step");
         progress.begins(&world, step)?;
+        let stopwatch = permit.as_ref().map(|it| it.stopwatch().clone()).unwrap_or_default();
         if let Some(permit) = permit {
-            let stopwatch = permit.stopwatch().clone();
-            pass.slot().work_under(permit, stopwatch);
+            pass.slot().work_under(permit);
         }
-        let performed = pass.perform(&world, step);
+        let performed = stopwatch.during(pass.perform(&world, step));
         let outcome =
             if step.is_repeatable() { self.unless_stopping(performed).await } else { performed.await };
-        pass.slot().work_is_done();
+        let permit = pass.slot().work_is_done().and_then(|it| it.downcast::<Permit>().ok());
+        turn.keep(permit.map(|it| *it));
         let report = conclude(&world, step, &outcome?, self.engine.now());
         if let Some((provider, at)) = pass.conclude(&world, report).await? {
             self.queue.wake_by(Item::Provider(provider), at);
@@ -222,8 +226,9 @@ impl Operator {
         loop {
             let now = self.engine.now();
             let plan = decide(world, now);
-            let account = plan.step().and_then(|step| step.account(world));
-            let Some(account) = account.map(|it| (it.kind, it.name.clone())) else {
+            let account = plan.step().and_then(|step| step.turn_at(world));
+            let Some(account) = account.map(|(kind, name)| (kind, name.to_owned())) else {
+                turn.give_back_used();
                 return Admitted { plan, permit: None, parked };
             };
             let provider = ProviderKey::resolve(account.0, &account.1, &key.namespace);

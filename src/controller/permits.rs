@@ -15,7 +15,8 @@
 //!   that the urgent ones of one do not keep the others waiting for ever.
 //!
 //! An item that gets no permit is parked: it is put back, woken when its turn has come, and then
-//! decides again. `shares.rs` has the rules, this file the waiting.
+//! decides again. With a permit it may do two pieces of work in a row, so that what it has created
+//! is tried at once; each is timed by itself. `shares.rs` has the rules, this file the waiting.
 
 mod shares;
 #[cfg(test)]
@@ -32,10 +33,7 @@ use tokio::time::Instant;
 
 use self::shares::{Running, Shares};
 use super::queue::{Item, Queue};
-use crate::{
-    engine::{stopwatch::Stopwatch, stores::ProviderKey},
-    lifecycle::Urgency,
-};
+use crate::{engine::stores::ProviderKey, lifecycle::Urgency, providers::stopwatch::Stopwatch};
 
 /// The time at the provider after which a piece of work counts as slow.
 pub const SLOW: Duration = Duration::from_secs(5);
@@ -88,9 +86,11 @@ struct Given {
     account: ProviderKey,
     number: u64,
     stopwatch: Arc<Stopwatch>,
+    /// True if it is for the second piece of work in a row.
+    again: bool,
 }
 
-/// One pass of an item: the wait before it, and the permit that it was woken with.
+/// One pass of an item: the wait before it, and the permit that it was woken with or has kept.
 #[derive(Debug)]
 pub struct Turn {
     permits: Arc<Permits>,
@@ -223,14 +223,30 @@ impl Turn {
     /// Since when the item has waited, if it has to wait: it is parked, and woken in its turn.
     pub fn ask(&mut self, ask: Ask, at: Timestamp, now: Instant) -> Result<Permit, Timestamp> {
         let fits = |it: &Permit| it.given.lane == ask.lane && it.given.account == ask.account;
-        if let Some(granted) = self.granted.take().filter(fits) {
-            return Ok(granted);
-        }
+        let granted = self.granted.take().filter(fits);
+        let used = match granted {
+            Some(granted) if granted.given.stopwatch.began().is_none() => return Ok(granted),
+            used => used.filter(|it| !it.given.again),
+        };
         let mut state = self.permits.state();
+        if let Some(used) = &used {
+            state.shares.end(used.given.number, now);
+        }
         let earlier = self.waited.iter().find(|it| it.lane == ask.lane && it.account == ask.account).cloned();
         let asked = state.ask(&self.item, &ask, earlier, (at, now));
         drop(state);
-        Ok(Permit { permits: self.permits.clone(), given: asked? })
+        Ok(Permit { permits: self.permits.clone(), given: Given { again: used.is_some(), ..asked? } })
+    }
+
+    /// Keeps a permit for the next step of this pass. Without one that asks for it, it is given
+    /// back.
+    pub fn keep(&mut self, permit: Option<Permit>) {
+        self.granted = permit;
+    }
+
+    /// Gives back a permit that has been used.
+    pub fn give_back_used(&mut self) {
+        self.granted.take_if(|it| it.given.stopwatch.began().is_some());
     }
 }
 
@@ -291,7 +307,8 @@ impl State {
             waiting.served.clear();
         }
         let stopwatch = Arc::<Stopwatch>::default();
-        let given = Given { lane, account: account.clone(), number, stopwatch: stopwatch.clone() };
+        let given =
+            Given { lane, account: account.clone(), number, stopwatch: stopwatch.clone(), again: false };
         self.shares.start(number, Running { lane, account, namespace, stopwatch });
         given
     }

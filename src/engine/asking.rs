@@ -1,7 +1,5 @@
 //! Queries of the provider: what a lost response made, and whether a pair works.
 
-use std::sync::Arc;
-
 use secrecy::ExposeSecret;
 
 use crate::{
@@ -14,13 +12,12 @@ use crate::{
     providers::{FindRequest, Verdict, VerifyRequest, needed},
 };
 
-use super::{Engine, EngineError, Pass, fence::OpenLedger, stopwatch::Stopwatch, stores::Key};
+use super::{Engine, EngineError, Pass, fence::OpenLedger, stores::Key};
 
 impl Pass<'_> {
     pub(super) async fn settle(&mut self, world: &World, revision: u32) -> Result<Outcome, EngineError> {
         let revision = revision_of(world, revision)?;
-        let driver =
-            self.engine.accounts.driver_of(&revision.account, &self.key.namespace, self.slot.stopwatch())?;
+        let driver = self.engine.accounts.driver_of(&revision.account, &self.key.namespace)?;
         let made_under = revision.tag().map_or_else(|| world.tag(), str::to_owned);
         let found = match needed(driver.lister()) {
             Ok(lister) => lister.find(&FindRequest { tag: made_under }).await,
@@ -47,18 +44,14 @@ impl Pass<'_> {
 
     pub(super) async fn verify(&mut self, revision: u32) -> Result<Outcome, EngineError> {
         let open = self.ledger.read().await?;
-        let tried = self.engine.tried(&self.key, open, revision, self.slot.stopwatch()).await?;
+        let tried = self.engine.tried(&self.key, open, revision).await?;
         let before = open.document.revision(revision).filter(|it| it.refused_at.is_some());
         Ok(match (tried, before) {
             (Ok(Verdict::Accepted), _) => Outcome::Tried { accepted: true },
             (Ok(Verdict::Refused), None) => Outcome::Tried { accepted: false },
             // Refused once more: that counts only if the account itself is well.
             (Ok(Verdict::Refused), Some(it)) => {
-                let driver = self.engine.accounts.driver_of(
-                    &it.account,
-                    &self.key.namespace,
-                    self.slot.stopwatch(),
-                )?;
+                let driver = self.engine.accounts.driver_of(&it.account, &self.key.namespace)?;
                 match driver.probe().await {
                     Ok(()) => Outcome::Tried { accepted: false },
                     Err(failure) => Outcome::Failed(failure),
@@ -76,11 +69,10 @@ impl Engine {
         key: &Key,
         open: &OpenLedger,
         revision: u32,
-        stopwatch: Arc<Stopwatch>,
     ) -> Result<Result<Verdict, Failure>, EngineError> {
         let it = open.document.revision(revision).ok_or(EngineError::Gone("the revision"))?;
         let pair = pair_of(open, it).ok_or(EngineError::Gone("the secret"))?;
-        Ok(self.accounts.driver_of(&it.account, &key.namespace, stopwatch)?.verify(&pair).await)
+        Ok(self.accounts.driver_of(&it.account, &key.namespace)?.verify(&pair).await)
     }
 }
 

@@ -52,8 +52,7 @@ impl Pass<'_> {
         revision: &Revision,
     ) -> Result<Outcome, EngineError> {
         let intake = object.spec.intake.as_ref().ok_or(EngineError::Gone("spec.intake"))?;
-        let driver =
-            self.engine.accounts.driver_of(&revision.account, &self.key.namespace, self.slot.stopwatch())?;
+        let driver = self.engine.accounts.driver_of(&revision.account, &self.key.namespace)?;
         self.confirm(object).await?;
         self.engine
             .add_account_finalizers(&ProviderKey::of_account(&revision.account, &self.key.namespace))
@@ -100,11 +99,11 @@ impl Pass<'_> {
     /// Returns whether the provider refuses the credential that a person was to remove, while it
     /// accepts the published one.
     pub(super) async fn check_removal(&mut self, revision: u32, beside: u32) -> Result<Outcome, EngineError> {
-        let (engine, key, slot) = (self.engine, &self.key, &*self.slot);
+        let (engine, key) = (self.engine, &self.key);
         let open = self.ledger.read().await?;
-        Ok(match engine.tried(key, open, revision, slot.stopwatch()).await? {
+        Ok(match engine.tried(key, open, revision).await? {
             Ok(Verdict::Accepted) => Outcome::Removed(Some(false)),
-            Ok(Verdict::Refused) => match engine.tried(key, open, beside, slot.stopwatch()).await? {
+            Ok(Verdict::Refused) => match engine.tried(key, open, beside).await? {
                 Ok(Verdict::Accepted) => Outcome::Removed(Some(true)),
                 Ok(Verdict::Refused) => Outcome::Removed(None),
                 Err(failure) => Outcome::Failed(failure),

@@ -23,8 +23,7 @@ impl Pass<'_> {
         object: &ApiCredential,
         revision: &Revision,
     ) -> Result<Outcome, EngineError> {
-        let driver =
-            self.engine.accounts.driver_of(&revision.account, &self.key.namespace, self.slot.stopwatch())?;
+        let driver = self.engine.accounts.driver_of(&revision.account, &self.key.namespace)?;
         let provider = ProviderKey::of_account(&revision.account, &self.key.namespace);
         self.engine.ensure_leading().await?;
         self.engine.add_account_finalizers(&provider).await?;

@@ -35,7 +35,6 @@ pub mod server_time;
 pub mod slot;
 pub mod startup;
 mod status;
-pub mod stopwatch;
 pub mod stores;
 mod target;
 pub mod turns;

@@ -29,12 +29,12 @@ impl Pass<'_> {
     pub async fn observe(&mut self) -> Result<World, EngineError> {
         let object = self.engine.stores.credentials.get(&self.key);
         let ledger = self.ledger.observe();
-        let mut looked =
-            Looked { at_target: None, uninstalling: self.uninstalling(object.as_deref()).await? };
-        if let Some(object) = &object {
-            looked.at_target = self.look_at_target(object).await?;
-        }
-        Ok(self.engine.world_of(&self.key, object, ledger, looked))
+        let uninstalling = self.uninstalling(object.as_deref()).await?;
+        let at_target = match &self.inspected {
+            Inspected::There(it) => object.as_ref().and_then(|object| self.unknown(object, it)),
+            Inspected::NotYet | Inspected::Missing => None,
+        };
+        Ok(self.engine.world_of(&self.key, object, ledger, Looked { at_target, uninstalling }))
     }
 
     /// Returns whether our CRDs are being deleted: read once in a pass, and only where it matters.
@@ -48,23 +48,28 @@ impl Pass<'_> {
         Ok(matters && self.uninstalling == Some(true))
     }
 
-    /// Reads the Secret with the name of the object's target, whoever it belongs to. A Secret that
-    /// is not ours is not watched, so before a first publication, and once in a pass, the API
-    /// server is asked.
-    async fn look_at_target(&mut self, object: &ApiCredential) -> Result<Option<TargetView>, EngineError> {
+    /// Asks the API server, once in a pass, for a Secret with the name of the object's target: one
+    /// that is not ours is not watched. Returns whether there is one that `world` does not show.
+    ///
+    /// # Errors
+    /// If the API server cannot be read.
+    pub async fn finds_target(&mut self, world: &World) -> Result<bool, EngineError> {
+        let object = world.subject.object.as_ref().filter(|it| !world.deleting() && !it.spec.suspend);
+        let Some(object) = object.filter(|_| world.target().is_none()) else { return Ok(false) };
+        if !matches!(self.inspected, Inspected::NotYet) {
+            return Ok(false);
+        }
         let (wanted, owner) = (wanted_target(&self.key, object), object.uid().unwrap_or_default());
-        let known = self.engine.stores.targets.get(&wanted).is_some();
-        if known || object.metadata.deletion_timestamp.is_some() || object.spec.suspend {
-            return Ok(None);
-        }
-        if let Inspected::NotYet = self.inspected {
-            let there = self.engine.inspect_target(&wanted, &owner).await?;
-            self.inspected = there.map_or(Inspected::Missing, Inspected::There);
-        }
-        match &self.inspected {
-            Inspected::There(it) if it.name == wanted.name => Ok(Some(it.clone())),
-            _ => Ok(None),
-        }
+        let there = self.engine.inspect_target(&wanted, &owner).await?;
+        self.inspected = there.map_or(Inspected::Missing, Inspected::There);
+        Ok(matches!(self.inspected, Inspected::There(_)))
+    }
+
+    /// Returns the inspected Secret, if it is the object's target and in no store.
+    fn unknown(&self, object: &ApiCredential, inspected: &TargetView) -> Option<TargetView> {
+        let wanted = wanted_target(&self.key, object);
+        let is_it = inspected.name == wanted.name && self.engine.stores.targets.get(&wanted).is_none();
+        is_it.then(|| inspected.clone())
     }
 }
 

@@ -25,7 +25,7 @@ impl Pass<'_> {
     pub(super) async fn revoke(&mut self, revision: u32) -> Result<Outcome, EngineError> {
         let (engine, open) = (self.engine, self.ledger.read().await?);
         let it = open.document.revision(revision).ok_or(EngineError::Gone("the revision"))?;
-        let driver = engine.accounts.driver_of(&it.account, &self.key.namespace, self.slot.stopwatch())?;
+        let driver = engine.accounts.driver_of(&it.account, &self.key.namespace)?;
         let client_id = it.client_id.clone().unwrap_or_default();
         let in_use = open.document.sibling(it, &client_id).is_some_and(|it| it.state.is_usable());
         let fingerprint = &it.account.fingerprint;

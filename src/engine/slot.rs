@@ -15,8 +15,6 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::stopwatch::Stopwatch;
-
 /// The most items that go on outside.
 const OUTSIDE_MAX: usize = 64;
 
@@ -36,16 +34,12 @@ pub struct Slot {
 
 enum Place {
     Slot,
-    AtWork(AtWork),
+    AtWork(Permit),
     Outside,
 }
 
-struct AtWork {
-    /// The permit is dropped with the place.
-    #[expect(dead_code, reason = "it is held, not read")]
-    permit: Box<dyn Any + Send + Sync>,
-    stopwatch: Arc<Stopwatch>,
-}
+/// What an item has while it works at a provider. It is dropped with the place.
+pub type Permit = Box<dyn Any + Send + Sync>;
 
 impl Slots {
     /// Takes a slot; the caller compares [`Self::taken`] with its limit before.
@@ -74,26 +68,21 @@ impl Slots {
 }
 
 impl Slot {
-    /// Leaves the slot to others while the item works under `permit`. The calls of the provider are
-    /// timed by `stopwatch`.
-    pub fn work_under(&mut self, permit: impl Any + Send + Sync, stopwatch: Arc<Stopwatch>) {
+    /// Leaves the slot to others while the item works under `permit`.
+    pub fn work_under(&mut self, permit: impl Any + Send + Sync) {
         if !matches!(self.place, Place::Outside) {
-            self.move_to(Place::AtWork(AtWork { permit: Box::new(permit), stopwatch }));
+            self.move_to(Place::AtWork(Box::new(permit)));
         }
     }
 
-    /// Returns the stopwatch for calls of the provider. Without a permit nobody reads it.
-    pub(super) fn stopwatch(&self) -> Arc<Stopwatch> {
-        match &self.place {
-            Place::AtWork(at_work) => at_work.stopwatch.clone(),
-            Place::Slot | Place::Outside => Arc::default(),
+    /// Takes a slot again. Returns the permit, unless that was left to others meanwhile.
+    pub fn work_is_done(&mut self) -> Option<Permit> {
+        if !matches!(self.place, Place::AtWork(_)) {
+            return None;
         }
-    }
-
-    /// Gives the permit back, and takes a slot again.
-    pub fn work_is_done(&mut self) {
-        if matches!(self.place, Place::AtWork(_)) {
-            self.move_to(Place::Slot);
+        match self.move_to(Place::Slot) {
+            Place::AtWork(permit) => Some(permit),
+            Place::Slot | Place::Outside => None,
         }
     }
 
@@ -112,14 +101,16 @@ impl Slot {
         there_is_room
     }
 
-    fn move_to(&mut self, place: Place) {
+    fn move_to(&mut self, place: Place) -> Place {
         if matches!(place, Place::Slot) {
             self.slots.taken.fetch_add(1, Ordering::Relaxed);
         }
-        if matches!(std::mem::replace(&mut self.place, place), Place::Slot) {
+        let before = std::mem::replace(&mut self.place, place);
+        if matches!(before, Place::Slot) {
             self.slots.taken.fetch_sub(1, Ordering::Relaxed);
             self.slots.freed.notify_one();
         }
+        before
     }
 }
 
@@ -143,15 +134,17 @@ mod tests {
         let (slots, permit) = (Arc::<Slots>::default(), Arc::new(()));
         let held = || Arc::strong_count(&permit) - 1;
         let mut item = slots.take();
-        item.work_under(permit.clone(), Arc::default());
+        item.work_under(permit.clone());
         assert_eq!((slots.taken(), slots.outside(), held()), (0, 0, 1));
-        item.work_is_done();
-        assert_eq!((slots.taken(), slots.outside(), held()), (1, 0, 0));
-        item.work_under(permit.clone(), Arc::default());
+        let kept = item.work_is_done();
+        assert_eq!((slots.taken(), slots.outside(), held()), (1, 0, 1));
+        drop(kept);
+        assert_eq!(held(), 0);
+        item.work_under(permit.clone());
         assert!(item.leave() && item.leave());
         assert_eq!((slots.taken(), slots.outside(), held()), (0, 1, 0), "the permit is others' now");
-        item.work_is_done();
-        item.work_under(permit.clone(), Arc::default());
+        assert!(item.work_is_done().is_none());
+        item.work_under(permit.clone());
         assert_eq!((slots.taken(), slots.outside(), held()), (0, 1, 0), "it stays outside to its end");
         drop(item);
         assert_eq!((slots.taken(), slots.outside()), (0, 0));

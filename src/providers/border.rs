@@ -23,6 +23,7 @@ use super::{
     failure,
     http::{Http, KEPT_MAX},
     needed,
+    stopwatch::timed,
 };
 use crate::api::instant;
 
@@ -83,7 +84,7 @@ impl<P: Provider> Provider for Bounded<P> {
     }
 
     async fn close(&self) {
-        self.driver.close().await;
+        timed(self.driver.close()).await;
     }
 }
 
@@ -94,7 +95,7 @@ impl<P: Provider> Issuer for Bounded<P> {
             let message = format!("{} has no {what}", self.capabilities().title);
             return Err(failure(FailureKind::Rejected, message).into());
         }
-        let answer = needed(self.driver.issuer())?.create(request).await;
+        let answer = timed(needed(self.driver.issuer())?.create(request)).await;
         let own = self.driver.fields(&request.scopes);
         let is_own = |key: &str, value: &str| {
             own.get(key).is_some_and(|own| own == value) || value == request.scopes.join(" ")
@@ -234,3 +235,5 @@ fn check_found(found: &[Found]) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod timing;

@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::{Failure, FailureKind, failure};
+use super::{Failure, FailureKind, failure, stopwatch::timed};
 
 /// The longest time for one step, unless it is a create.
 const STEP: Duration = Duration::from_mins(2);
 
-/// Ends `work` at the deadline of a step.
+/// Ends `work` at the deadline of a step, and takes its time.
 pub(super) async fn ending<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    within(STEP, work).await
+    timed(within(STEP, work)).await
 }
 
 async fn within<T>(longest: Duration, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {

@@ -4,7 +4,7 @@
 //! anything: the next step is decided by the lifecycle, which knows drivers by their
 //! [`Capabilities`] only. Kubernetes is not known here.
 //!
-//! Each of these uses only those before it: `contract` and `setup`, `http`, the drivers, `border`,
+//! Each of these uses only those before it: `contract`, `setup` and `stopwatch`, `http`, the drivers, `border`,
 //! `registry`.
 
 mod border;
@@ -21,6 +21,7 @@ mod oauth_registration;
 pub mod registry;
 mod setup;
 mod spreetail;
+pub mod stopwatch;
 mod vonage_contact_center;
 
 pub use contract::{

@@ -290,3 +290,27 @@ fn a_parked_item_keeps_its_waiting_time() {
     drop(stage.permits.turn(&one));
     assert_eq!(stage.permits.turn(&one).ask(ask(), later, stage.now).err(), Some(later));
 }
+
+#[test]
+fn a_pass_keeps_its_permit_for_one_more_step_and_each_is_timed_by_itself() {
+    let mut stage = Stage::new(32, &[shared(), account("other", "a")]);
+    let ask =
+        || Ask { lane: Lane::Steps, account: shared(), urgency: Urgency::Ordinary, ends: AT, at_once: 1 };
+    let mut turn = stage.permits.turn(&item("shop", "one"));
+    let mut works = |stage: &mut Stage| {
+        let permit = turn.ask(ask(), AT, stage.now).ok()?;
+        permit.stopwatch().start(stage.now);
+        stage.now += SLOW / 2;
+        permit.stopwatch().stop(stage.now);
+        turn.keep(Some(permit));
+        Some(())
+    };
+    assert!(works(&mut stage).is_some());
+    let waiting = item("shop", "two");
+    assert!(stage.permits.turn(&waiting).ask(ask(), AT, stage.now).is_err());
+    assert!(works(&mut stage).is_some(), "it goes on, although another waits");
+    assert!(stage.woken().is_empty());
+    assert!(works(&mut stage).is_none(), "now it is the other's turn");
+    assert_eq!(stage.woken(), [waiting]);
+    assert!(stage.many("shop", &shared(), 30).len() > 8, "nothing took longer than half of what is slow");
+}

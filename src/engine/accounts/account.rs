@@ -12,7 +12,6 @@ use crate::{
     api::{Allow, Reason},
     engine::{
         EngineError,
-        stopwatch::{Stopwatch, timed},
         stores::{Key, ProviderKey},
     },
     lifecycle::{
@@ -173,8 +172,7 @@ impl Accounts {
         self.all().get(key)?.setup.as_ref().ok().map(|usable| usable.driver.clone())
     }
 
-    /// Returns the driver of the account of a credential in `namespace`. Its calls are timed by
-    /// `stopwatch`.
+    /// Returns the driver of the account of a credential in `namespace`.
     ///
     /// # Errors
     /// If the account cannot be called.
@@ -182,11 +180,9 @@ impl Accounts {
         &self,
         account: &ledger::Account,
         namespace: &str,
-        stopwatch: Arc<Stopwatch>,
     ) -> Result<Arc<dyn Provider>, EngineError> {
         let provider = ProviderKey::of_account(account, namespace);
-        let driver = self.driver(&provider).ok_or(EngineError::Gone("the provider"))?;
-        Ok(timed(driver, stopwatch))
+        self.driver(&provider).ok_or(EngineError::Gone("the provider"))
     }
 
     /// The account as a decision sees it; `None` before it has been probed.
@@ -286,6 +282,3 @@ impl Accounts {
         all.get(key).is_some_and(|it| it.setup.as_ref().is_ok_and(|usable| usable.capabilities.is_by_hand()))
     }
 }
-
-#[cfg(test)]
-mod tests;

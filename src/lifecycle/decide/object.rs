@@ -9,7 +9,7 @@ use crate::{
     },
 };
 
-use super::{facts::Facts, permitted, recovery};
+use super::{facts::Facts, permitted, recovery, waiting};
 
 pub(super) fn suspended(facts: &Facts<'_>) -> Option<Plan> {
     if !facts.object()?.spec.suspend {
@@ -40,7 +40,15 @@ pub(super) fn suspended(facts: &Facts<'_>) -> Option<Plan> {
 }
 
 pub(super) fn not_held(facts: &Facts<'_>) -> Option<Plan> {
-    if facts.world.object_is_held() { None } else { Some(Plan::act(Step::HoldObject, Reason::FirstIssue)) }
+    if facts.world.object_is_held() {
+        return None;
+    }
+    if let Some((_, provider)) = facts.world.provider_of_new()
+        && provider.busy.is_some()
+    {
+        return waiting::paused(provider);
+    }
+    Some(Plan::act(Step::HoldObject, Reason::FirstIssue))
 }
 
 /// The ledger outlives the object whose finalizer was forced off, and then its own record of the

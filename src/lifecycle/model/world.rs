@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::api::{ApiCredential, CREDENTIAL_FINALIZER, ProviderKind};
+use crate::api::{ApiCredential, CREDENTIAL_FINALIZER, ProviderKind, ProviderRef};
 
 use super::{
     ledger::{Account, Document, Revision, State},
@@ -297,6 +297,18 @@ impl World {
     pub fn desired_provider(&self) -> Option<&ProviderView> {
         let reference = &self.subject.object.as_ref()?.spec.provider_ref;
         self.providers.get(&(reference.kind, reference.name.clone()))
+    }
+
+    /// Returns the provider that the spec refers to, if the object is new: nothing has been made for
+    /// it, and its first credential could be requested there.
+    #[must_use]
+    pub fn provider_of_new(&self) -> Option<(&ProviderRef, &UsableProvider)> {
+        let object = self.subject.object.as_ref().filter(|_| matches!(self.ledger, LedgerView::Absent))?;
+        let has_had_one = object.status.as_ref().is_some_and(|it| !it.credentials.is_empty());
+        let provider = self.desired_provider()?.usable()?;
+        let is_new = !has_had_one && self.copy.is_none();
+        let mints = !provider.capabilities.is_by_hand() && provider.paused.is_none() && !provider.deleting;
+        (is_new && mints).then_some((&object.spec.provider_ref, provider))
     }
 
     /// Returns the common part of our names at the provider for this object.

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    api::Reason,
+    api::{ProviderKind, Reason},
     lifecycle::model::{
         ledger::{Account, Revision},
         plan::{Plan, Step},
@@ -43,6 +43,18 @@ impl Step {
             | Self::Verify { revision }
             | Self::Revoke { revision } => of(revision),
             _ => None,
+        }
+    }
+
+    /// Returns the provider at which the step waits for its turn. A new object gets our finalizer
+    /// in its turn for the first credential, so that one pass does everything for it.
+    #[must_use]
+    pub fn turn_at<'a>(&'a self, world: &'a World) -> Option<(ProviderKind, &'a str)> {
+        match self {
+            Self::HoldObject => {
+                world.provider_of_new().map(|(reference, _)| (reference.kind, reference.name.as_str()))
+            }
+            _ => self.account(world).map(|it| (it.kind, it.name.as_str())),
         }
     }
 }

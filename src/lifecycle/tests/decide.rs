@@ -8,7 +8,7 @@ use crate::{
     lifecycle::{
         failure::FailureKind,
         ledger::{State, StepKind},
-        world::UsableProvider,
+        world::{Pause, UsableProvider},
     },
 };
 
@@ -18,11 +18,24 @@ fn fields(key: &str, value: &str) -> BTreeMap<String, String> {
 
 #[test]
 fn a_life_without_trouble() {
+    let busy = |it: &mut UsableProvider| {
+        it.busy = Some(Pause { reason: Reason::ProviderBusy, message: String::new() });
+    };
     let moved = |it: &mut UsableProvider| it.fields = fields("token_url", "https://new");
     check(vec![
         (
             "at first the object is held",
             a_credential().and(|it| it.object.metadata.finalizers = None),
+            "HoldObject",
+        ),
+        (
+            "in its turn at the provider",
+            a_credential().and(|it| it.object.metadata.finalizers = None).provider(busy),
+            "rest: ProviderBusy",
+        ),
+        (
+            "but at once, if there may be something to restore",
+            a_credential().issued(days(1)).and(|it| it.object.metadata.finalizers = None).provider(busy),
             "HoldObject",
         ),
         ("then the first credential is made", a_credential(), "mint 1: FirstIssue"),

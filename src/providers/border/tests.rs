@@ -1,7 +1,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::*;
-use crate::lifecycle::capability::{Creation, LoginCheck, Removal};
+use crate::lifecycle::capability::{Creation, List, LoginCheck, Removal};
 
 fn issued() -> Issued {
     Issued {
@@ -98,13 +98,16 @@ fn listed_credentials_with_our_tag_are_limited_too() {
     assert_eq!(check_found(&many), Err("a list of more than 4194304 bytes in all".to_owned()));
 }
 
-#[test]
-fn a_request_for_something_that_the_provider_does_not_have_is_refused() {
+/// The capabilities of a provider whose credentials have neither scopes nor subnets nor an end.
+pub(super) fn able() -> Capabilities {
     let place = "Acme".to_owned();
-    let able = Capabilities {
+    Capabilities {
         title: "Acme",
         place,
-        creation: Creation::Api { timeout: SignedDuration::ZERO, list: None },
+        creation: Creation::Api {
+            timeout: SignedDuration::ZERO,
+            list: Some(List { lag: SignedDuration::ZERO }),
+        },
         removal: Removal::Api,
         login: LoginCheck::None,
         verify: true,
@@ -115,7 +118,12 @@ fn a_request_for_something_that_the_provider_does_not_have_is_refused() {
         name_max: 64,
         limits_per_credential: false,
         propagation: SignedDuration::ZERO,
-    };
+    }
+}
+
+#[test]
+fn a_request_for_something_that_the_provider_does_not_have_is_refused() {
+    let able = able();
     let plain = CreateRequest {
         name: "orders-kw1".to_owned(),
         scopes: Vec::new(),

@@ -4,18 +4,16 @@
 //! counted, every account would look slow while the API server is slow.
 
 use std::{
-    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use async_trait::async_trait;
 use tokio::time::Instant;
 
-use crate::providers::{
-    Capabilities, CreateRequest, Failure, FindRequest, Found, Issued, Issuer, Lister, NotIssued, Provider,
-    Revocation, RevokeRequest, Revoker, Verdict, VerifyRequest, needed,
-};
+tokio::task_local! {
+    /// The stopwatch of the work that this task does.
+    static RUNNING: Arc<Stopwatch>;
+}
 
 /// A stopwatch that runs during calls of a provider.
 #[derive(Debug, Default)]
@@ -69,100 +67,31 @@ impl Stopwatch {
         laps.ended + laps.current.map_or(Duration::ZERO, |since| now.duration_since(since))
     }
 
-    async fn time<T>(&self, call: impl Future<Output = T>) -> T {
-        let _lap = Lap::begin(self);
-        call.await
+    /// Does `work`, and runs during its calls of providers.
+    pub async fn during<T>(self: Arc<Self>, work: impl Future<Output = T>) -> T {
+        RUNNING.scope(self, work).await
     }
 }
 
-/// A call under way; it ends when this is dropped, and so also if the call is given up.
-struct Lap<'a>(&'a Stopwatch);
+/// Makes one call of a provider. Without a stopwatch nobody reads its time.
+pub(super) async fn timed<T>(call: impl Future<Output = T>) -> T {
+    let _lap = RUNNING.try_with(|stopwatch| Lap::begin(stopwatch.clone())).ok();
+    call.await
+}
 
-impl<'a> Lap<'a> {
-    fn begin(stopwatch: &'a Stopwatch) -> Self {
+/// A call under way; it ends when this is dropped, and so also if the call is given up.
+struct Lap(Arc<Stopwatch>);
+
+impl Lap {
+    fn begin(stopwatch: Arc<Stopwatch>) -> Self {
         stopwatch.start(Instant::now());
         Self(stopwatch)
     }
 }
 
-impl Drop for Lap<'_> {
+impl Drop for Lap {
     fn drop(&mut self) {
         self.0.stop(Instant::now());
-    }
-}
-
-/// A driver whose calls are timed.
-struct Timed {
-    driver: Arc<dyn Provider>,
-    stopwatch: Arc<Stopwatch>,
-}
-
-/// Returns a driver whose calls are timed by `stopwatch`.
-pub(super) fn timed(driver: Arc<dyn Provider>, stopwatch: Arc<Stopwatch>) -> Arc<dyn Provider> {
-    Arc::new(Timed { driver, stopwatch })
-}
-
-#[async_trait]
-impl Provider for Timed {
-    fn capabilities(&self) -> &Capabilities {
-        self.driver.capabilities()
-    }
-
-    fn identity(&self) -> Option<&str> {
-        self.driver.identity()
-    }
-
-    fn fields(&self, scopes: &[String]) -> BTreeMap<String, String> {
-        self.driver.fields(scopes)
-    }
-
-    fn requests_per_minute(&self) -> Option<u32> {
-        self.driver.requests_per_minute()
-    }
-
-    fn issuer(&self) -> Option<&dyn Issuer> {
-        self.driver.issuer().is_some().then_some(self)
-    }
-
-    fn lister(&self) -> Option<&dyn Lister> {
-        self.driver.lister().is_some().then_some(self)
-    }
-
-    fn revoker(&self) -> Option<&dyn Revoker> {
-        self.driver.revoker().is_some().then_some(self)
-    }
-
-    async fn probe(&self) -> Result<(), Failure> {
-        self.stopwatch.time(self.driver.probe()).await
-    }
-
-    async fn verify(&self, request: &VerifyRequest) -> Result<Verdict, Failure> {
-        self.stopwatch.time(self.driver.verify(request)).await
-    }
-
-    async fn close(&self) {
-        self.stopwatch.time(self.driver.close()).await;
-    }
-}
-
-#[async_trait]
-impl Issuer for Timed {
-    async fn create(&self, request: &CreateRequest) -> Result<Issued, NotIssued> {
-        self.stopwatch.time(needed(self.driver.issuer())?.create(request)).await
-    }
-}
-
-#[async_trait]
-impl Lister for Timed {
-    async fn find(&self, request: &FindRequest) -> Result<Vec<Found>, Failure> {
-        self.stopwatch.time(needed(self.driver.lister())?.find(request)).await
-    }
-}
-
-#[async_trait]
-impl Revoker for Timed {
-    async fn revoke(&self, request: &RevokeRequest) -> Result<Revocation, Failure> {
-        self.stopwatch.time(needed(self.driver.revoker())?.revoke(request)).await
     }
 }
 
@@ -188,8 +117,8 @@ mod tests {
 
     #[test]
     fn a_call_that_is_given_up_has_ended() {
-        let stopwatch = Stopwatch::default();
-        let mut call = Box::pin(stopwatch.time(std::future::pending::<()>()));
+        let stopwatch = Arc::<Stopwatch>::default();
+        let mut call = Box::pin(stopwatch.clone().during(timed(std::future::pending::<()>())));
         assert!(call.as_mut().now_or_never().is_none() && stopwatch.runs());
         drop(call);
         assert!(!stopwatch.runs());
