@@ -69,7 +69,8 @@ impl Stopwatch {
 
     /// Does `work`, and runs during its calls of providers.
     pub async fn during<T>(self: Arc<Self>, work: impl Future<Output = T>) -> T {
-        RUNNING.scope(self, work).await
+        // A step is large, and each move of it takes room on the stack.
+        RUNNING.scope(self, Box::pin(work)).await
     }
 }
 
