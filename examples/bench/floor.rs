@@ -79,7 +79,8 @@ impl Floor {
         let finalizers = json!({ "metadata": {
             "resourceVersion": object.resource_version(), "finalizers": ["bench.credwright.dev/revoke"],
         }});
-        self.objects.patch(&name, &PatchParams::default(), &Patch::Merge(finalizers)).await?;
+        let patch = Patch::Merge(finalizers);
+        let mut held = self.objects.patch(&name, &PatchParams::default(), &patch).await?;
 
         let ledger = format!("{name}.credwright");
         let written = self.secrets.create(&PostParams::default(), &secret(object, &ledger, true)?).await?;
@@ -88,8 +89,8 @@ impl Floor {
         self.secrets.replace(&ledger, &PostParams::default(), &again).await?;
         self.secrets.create(&PostParams::default(), &secret(object, &name, false)?).await?;
         self.events.create(&PostParams::default(), &event(object)?).await?;
-        let status = Patch::Apply(status(object));
-        self.objects.patch_status(&name, &PatchParams::apply("bench").force(), &status).await?;
+        held.data["status"] = status(object);
+        self.objects.replace_status(&name, &PostParams::default(), &held).await?;
         Ok(())
     }
 }
@@ -149,17 +150,13 @@ fn status(object: &DynamicObject) -> Value {
         })
     };
     json!({
-        "apiVersion": format!("{GROUP}/v1alpha1"), "kind": KIND,
-        "metadata": { "name": object.name_any(), "uid": object.uid() },
-        "status": {
-            "observedGeneration": 1,
-            "conditions": [condition("Ready", "Issued"), condition("Published", "Issued"), condition("ProviderReachable", "LoginAccepted")],
-            "clientId": client, "revision": 1, "expiresAt": now, "renewalTime": now,
-            "credentials": [{
-                "revision": 1, "state": "Active", "name": "operated-measured-000000-kwabcdefghijklmn-1abcd",
-                "clientId": client, "issuedAt": now, "expiresAt": now, "reason": "FirstIssue",
-            }],
-            "binding": { "name": object.name_any() },
-        },
+        "observedGeneration": 1,
+        "conditions": [condition("Ready", "Issued"), condition("Published", "Issued"), condition("ProviderReachable", "LoginAccepted")],
+        "clientId": client, "revision": 1, "expiresAt": now, "renewalTime": now,
+        "credentials": [{
+            "revision": 1, "state": "Active", "name": "operated-measured-000000-kwabcdefghijklmn-1abcd",
+            "clientId": client, "issuedAt": now, "expiresAt": now, "reason": "FirstIssue",
+        }],
+        "binding": { "name": object.name_any() },
     })
 }

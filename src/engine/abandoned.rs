@@ -19,11 +19,9 @@ use crate::{
 
 use super::{
     Engine, EngineError, Pass,
-    kubernetes::{call, post},
     seal::Secrets,
     stores::{Key, ProviderKey},
     turns::{Turns, Work},
-    wire::Decoded,
 };
 
 mod attempt;
@@ -32,6 +30,7 @@ mod record;
 
 /// The pause between two checks of whether a record that waits for a person can be tried after all.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_hours(1);
+
 impl Pass<'_> {
     /// Puts `it` on record.
     pub(super) async fn abandon(&mut self, world: &World, it: &Abandonment) -> Result<(), EngineError> {
@@ -63,14 +62,7 @@ impl Engine {
         if self.has_too_many_records(&provider, &it.record) {
             return self.count_abandoned(key, it, &provider).await;
         }
-        let record = Decoded::from(self.record_of(key, it, &provider));
-        let made = call("recording an abandoned credential", self.records().create(&post(), &record)).await;
-        let record = match made {
-            Err(error) if error.is_already_exists() => {
-                call("reading an abandoned credential", self.records().get(&it.record)).await?
-            }
-            made => made?,
-        };
+        let record = self.put_record(self.record_of(key, it, &provider)).await?;
         if it.action.is_none() {
             let stored = self.store_material(&record, &provider, secrets, scopes).await;
             go_without(stored, &it.record)?;

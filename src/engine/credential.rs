@@ -9,11 +9,11 @@ use kube::{
 };
 use serde_json::json;
 
-use crate::api::{ApiCredential, ApiCredentialStatus, CREDENTIAL_FINALIZER, FIELD_MANAGER, GROUP};
+use crate::api::{ApiCredential, ApiCredentialStatus, CREDENTIAL_FINALIZER};
 
 use super::{
     Engine, EngineError,
-    kubernetes::{call, version},
+    kubernetes::{call, version, write_status},
     stores::Key,
     wire::Decoded,
 };
@@ -30,27 +30,20 @@ impl Engine {
         self.stores.credentials.put(Key::of(&*object), version(&*object), object)
     }
 
-    /// Stores the answer to a write of an object's status. Returns whether another writer's change
-    /// came with it.
-    pub(super) fn see_answer(&self, decoded: Decoded<ApiCredential>, based_on: &Arc<ApiCredential>) -> bool {
-        self.stores.unreadable.note(&decoded);
-        let object = shrunk(decoded.object);
-        self.stores.credentials.put_answer(Key::of(&*object), version(&*object), based_on, object)
-    }
-
-    pub(super) async fn apply_status(
+    /// Writes the object's status.
+    ///
+    /// # Errors
+    /// A conflict if somebody else has changed the object meanwhile: the plan was made for the
+    /// object before.
+    pub(super) async fn put_status(
         &self,
         object: &ApiCredential,
         status: &ApiCredentialStatus,
-    ) -> Result<Decoded<ApiCredential>, EngineError> {
-        let patch = json!({
-            "apiVersion": format!("{GROUP}/v1alpha1"), "kind": "ApiCredential",
-            "metadata": { "name": object.name_any(), "uid": object.metadata.uid },
-            "status": status,
-        });
+    ) -> Result<(), EngineError> {
         let api = self.credentials(&object.namespace().unwrap_or_default());
-        let params = PatchParams::apply(FIELD_MANAGER).force();
-        call("writing status", api.patch_status(&object.name_any(), &params, &Patch::Apply(patch))).await
+        let (there, is_written) = write_status(&self.client, &api, &object.metadata, status).await?;
+        self.see_credential(there);
+        if is_written { Ok(()) } else { Err(EngineError::Conflict("the object")) }
     }
 
     /// Reads the object once more before a step that cannot be undone. The watch may lag and the

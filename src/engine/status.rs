@@ -34,10 +34,7 @@ impl Engine {
         status.conditions.insert(0, ready);
         status.observed_generation = object.metadata.generation;
         if object.status.as_ref() != Some(&status) {
-            let written = self.apply_status(&object, &status).await?;
-            if self.see_answer(written, &object) {
-                return Err(EngineError::Conflict("the object"));
-            }
+            self.put_status(&object, &status).await?;
         }
         Ok(true)
     }
@@ -45,30 +42,28 @@ impl Engine {
     /// Writes status if it should say something else than it does.
     ///
     /// # Errors
-    /// A conflict if the answer contains another writer's change: the plan was made for the object
-    /// before it.
+    /// A conflict if somebody else has changed the object meanwhile: the plan was made for the
+    /// object before.
     pub(super) async fn write_status(&self, world: &World, rest: &Rest) -> Result<Wake, EngineError> {
         let Some(object) = &world.subject.object else { return Ok(rest.wake) };
         let status = status::view(world, object, rest, self.now());
         if object.status.as_ref() == Some(&status) {
             return Ok(rest.wake);
         }
-        match telling::when(world.memory.told, fingerprint(&status), self.now()) {
-            When::Now(told) => {
-                let memory = Memory { told: Some(told), ..self.remembered(&Key::of(&**object)) };
-                self.remember(&Key::of(&**object), memory);
-            }
+        let told = match telling::when(world.memory.told, fingerprint(&status), self.now()) {
+            When::Now(told) => told,
             When::At(at) => return Ok(rest.wake.or_at(at)),
-        }
-        let overtaken = match self.apply_status(object, &status).await {
-            Ok(written) => self.see_answer(written, object),
-            Err(error) if error.is_not_found() => return Ok(rest.wake),
-            Err(error) => return Err(error),
         };
+        match self.put_status(object, &status).await {
+            Err(error) if error.is_not_found() => return Ok(rest.wake),
+            written => written?,
+        }
+        let key = Key::of(&**object);
+        self.remember(&key, Memory { told: Some(told), ..self.remembered(&key) });
         if let Some(note) = status::notice(world, object, rest) {
             self.publish_event(object, &note).await;
         }
-        if overtaken { Err(EngineError::Conflict("the object")) } else { Ok(rest.wake) }
+        Ok(rest.wake)
     }
 
     /// Writes into the object's status what prevents its processing. If that fails, too, it is only

@@ -2,7 +2,6 @@
 //! whether it came by a watch or as the answer to a write of ours; so a pass reads its own writes,
 //! and the echo of a write is recognised.
 
-mod answers;
 mod census;
 mod document;
 mod intakes;
@@ -24,8 +23,14 @@ use std::{
 
 use kube::ResourceExt;
 
+pub(super) use self::{
+    census::Tally,
+    document::{DOCUMENT_KEY, SEALED_KEY, open_as, open_ledger},
+    intakes::read_intake,
+    logins::login_content,
+    targets::{asked, target_digest},
+};
 pub use self::{
-    answers::Asks,
     document::{CopyEntry, LedgerEntry, copy_entry, ledger_entry},
     intakes::{IntakeEntry, intake_entry},
     keys::{Key, ProviderKey},
@@ -35,13 +40,6 @@ pub use self::{
     store::Store,
     targets::{TargetEntry, Targets, controller, target_entry},
     unreadable::Unreadable,
-};
-pub(super) use self::{
-    census::Tally,
-    document::{DOCUMENT_KEY, SEALED_KEY, open_as, open_ledger},
-    intakes::read_intake,
-    logins::login_content,
-    targets::{asked, target_digest},
 };
 
 use crate::api::{AbandonedCredential, ApiCredential};

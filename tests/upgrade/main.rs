@@ -39,7 +39,7 @@ use world::World;
 
 /// The writes that a process may make when it takes over and nothing is to be done: the Lease,
 /// Events, and status, which the versions word differently.
-const HARMLESS: [&str; 8] = [
+const HARMLESS: [&str; 12] = [
     "create events",
     "patch events",
     "patch leases",
@@ -48,6 +48,10 @@ const HARMLESS: [&str; 8] = [
     "patch apicredentials/status",
     "patch credentialproviders/status",
     "patch clustercredentialproviders/status",
+    "update abandonedcredentials/status",
+    "update apicredentials/status",
+    "update credentialproviders/status",
+    "update clustercredentialproviders/status",
 ];
 
 /// The control plane, the accounts and the files of the test.

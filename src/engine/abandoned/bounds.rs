@@ -7,8 +7,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::{ByteString, api::core::v1::Namespace};
-use kube::{Api, ResourceExt};
+use k8s_openapi::ByteString;
+use kube::ResourceExt;
 
 use super::record::beside;
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
         Engine, EngineError,
         kubernetes::{call, post},
         stores::{Key, ProviderKey},
-        wire::{Decoded, Partial, Secret},
+        wire::Secret,
     },
     lifecycle::{abandoned::Abandonment, naming, status::to_second},
 };
@@ -78,14 +78,7 @@ impl Engine {
             why,
             ..it.clone()
         };
-        let record = Decoded::from(self.record_of(key, &count, provider));
-        let made = call("recording an abandoned credential", self.records().create(&post(), &record)).await;
-        let record = match made {
-            Err(error) if error.is_already_exists() => {
-                call("reading an abandoned credential", self.records().get(&name)).await?
-            }
-            made => made?,
-        };
+        let record = self.put_record(self.record_of(key, &count, provider)).await?;
         let (namespace, object) = (&key.namespace, &key.name);
         tracing::warn!(%namespace, name = %object, record = %name, credential = %it.name, "abandoned credential counted, too many records");
         match self.change_beside(&record, |data| count_one_more(data, &it.name)).await {
@@ -156,8 +149,7 @@ impl Engine {
 
     /// Returns whether a namespace exists, or may exist.
     async fn is_there(&self, namespace: &str) -> Result<bool, EngineError> {
-        let api: Api<Partial<Namespace>> = Api::all(self.client.clone());
-        match call("reading a namespace", api.get_opt(namespace)).await {
+        match self.read_namespace(namespace).await {
             Ok(there) => Ok(there.is_some()),
             // Our rights in a namespace go with it.
             Err(error) if error.is_refusal() => Ok(self.stores.has_anything_in(namespace)),

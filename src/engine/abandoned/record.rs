@@ -3,23 +3,18 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use k8s_openapi::ByteString;
-use kube::{
-    Api, Resource, ResourceExt,
-    api::{Patch, PatchParams},
-    core::ObjectMeta,
-};
+use kube::{Api, Resource, ResourceExt, core::ObjectMeta};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use crate::{
     api::{
         ABANDONED_TYPE, AbandonedCredential, AbandonedCredentialSpec, AbandonedOwner, AbandonedProvider,
-        AbandonedStatus, FIELD_MANAGER, GROUP, ProviderKind, ProviderSettings,
+        AbandonedStatus, ProviderKind, ProviderSettings,
     },
     engine::{
         Engine, EngineError,
-        kubernetes::{call, ignore_absence, only, post, version},
+        kubernetes::{call, ignore_absence, only, post, version, write_status},
         seal::Secrets,
         stores::{Key, ProviderKey},
         wire::{Decoded, Secret},
@@ -68,6 +63,20 @@ impl Engine {
 
     pub(super) fn own_secrets(&self) -> Api<Secret> {
         Api::namespaced(self.client.clone(), &self.settings.namespace)
+    }
+
+    /// Creates a record, unless it is there already.
+    pub(super) async fn put_record(
+        &self,
+        record: AbandonedCredential,
+    ) -> Result<Decoded<AbandonedCredential>, EngineError> {
+        let (records, record) = (self.records(), Decoded::from(record));
+        match call("recording an abandoned credential", records.create(&post(), &record)).await {
+            Err(error) if error.is_already_exists() => {
+                call("reading an abandoned credential", records.get(&record.name_any())).await
+            }
+            made => made,
+        }
     }
 
     pub(super) fn record_of(
@@ -201,25 +210,13 @@ impl Engine {
         if record.status.as_ref() == Some(&status) {
             return Ok(false);
         }
-        let patch = json!({
-            "apiVersion": format!("{GROUP}/v1alpha1"), "kind": "AbandonedCredential",
-            "metadata": { "name": record.name_any(), "uid": record.metadata.uid }, "status": status,
-        });
-        let (params, name) = (PatchParams::apply(FIELD_MANAGER).force(), record.name_any());
-        let patched =
-            call("writing status", self.records().patch_status(&name, &params, &Patch::Apply(patch))).await;
-        match patched {
-            Ok(written) if written.unreadable.is_some() => {
-                self.see_abandoned(written);
-                Ok(false)
-            }
-            Ok(written) => {
-                let (key, version) = (Key::of(&*written), version(&*written));
-                Ok(self.stores.abandoned.put_answer(key, version, record, Arc::new(written.object)))
-            }
-            Err(error) if error.is_not_found() => Ok(false),
-            Err(error) => Err(error),
-        }
+        let written = write_status(&self.client, &self.records(), &record.metadata, &status).await;
+        let (there, is_written) = match written {
+            Err(error) if error.is_not_found() => return Ok(false),
+            written => written?,
+        };
+        self.see_abandoned(there);
+        Ok(!is_written)
     }
 
     /// Removes a record and its Secret, without waiting for the garbage collector.

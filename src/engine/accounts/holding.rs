@@ -185,12 +185,20 @@ impl Engine {
     /// Returns whether a namespace is being deleted. Without the right to read it, that is not
     /// known, and `true` is the safe answer.
     async fn is_going(&self, namespace: &str) -> Result<bool, EngineError> {
-        let namespaces: Api<Partial<Namespace>> = Api::all(self.client.clone());
-        match call("reading a namespace", namespaces.get_opt(namespace)).await {
+        match self.read_namespace(namespace).await {
             Ok(there) => Ok(there.is_none_or(|it| it.metadata.deletion_timestamp.is_some())),
             Err(error) if error.is_refusal() => Ok(true),
             Err(error) => Err(error),
         }
+    }
+
+    /// Reads the metadata of a namespace, if it exists.
+    pub(in crate::engine) async fn read_namespace(
+        &self,
+        name: &str,
+    ) -> Result<Option<Partial<Namespace>>, EngineError> {
+        let namespaces: Api<Partial<Namespace>> = Api::all(self.client.clone());
+        call("reading a namespace", namespaces.get_opt(name)).await
     }
 
     pub(super) fn within<K>(&self, namespace: &str) -> Api<K>

@@ -3,21 +3,14 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use kube::{
-    Api,
-    api::{Patch, PatchParams},
-};
-use serde_json::json;
+use kube::Api;
 
 use super::account::Account;
 use crate::{
-    api::{
-        ClusterCredentialProvider, ConditionType, CredentialProvider, FIELD_MANAGER, GROUP, ProviderKind,
-        ProviderStatus, Reason,
-    },
+    api::{ClusterCredentialProvider, ConditionType, CredentialProvider, ProviderStatus, Reason},
     engine::{
         Engine, EngineError,
-        kubernetes::{call, ignore_absence},
+        kubernetes::write_status,
         stores::{ProviderKey, ProviderObject, Tally},
         wire::Decoded,
     },
@@ -33,7 +26,7 @@ impl Engine {
     /// return value says when they are due.
     ///
     /// # Errors
-    /// A conflict if the answer brings somebody else's change along.
+    /// A conflict if somebody else has changed the object meanwhile.
     pub(super) async fn write_provider_status(
         &self,
         key: &ProviderKey,
@@ -79,7 +72,7 @@ impl Engine {
         }
         (status.credentials, status.requests_per_minute) = (counts, slowed);
         account.written_at = Some(now);
-        self.apply_provider_status(key, object, &status).await?;
+        self.put_provider_status(key, object, &status).await?;
         for note in &notes {
             self.publish_provider_event(object, note).await;
         }
@@ -98,40 +91,30 @@ impl Engine {
         }
     }
 
-    async fn apply_provider_status(
+    async fn put_provider_status(
         &self,
         key: &ProviderKey,
         object: &ProviderObject,
         status: &ProviderStatus,
     ) -> Result<(), EngineError> {
-        let (kind, uid) = (format!("{:?}", key.kind), object.uid());
-        let patch = Patch::Apply(json!({
-            "apiVersion": format!("{GROUP}/v1alpha1"), "kind": kind,
-            "metadata": { "name": key.name, "uid": uid }, "status": status,
-        }));
-        let params = PatchParams::apply(FIELD_MANAGER).force();
-        let written = match key.kind {
-            ProviderKind::CredentialProvider => {
+        let written = match object {
+            ProviderObject::Namespaced(it) => {
                 let api: Api<Decoded<CredentialProvider>> = self.within(&key.namespace);
-                let patched =
-                    call("writing a provider's status", api.patch_status(&key.name, &params, &patch)).await;
-                patched.map(|it| ProviderObject::Namespaced(Arc::new(it)))
+                let written = write_status(&self.client, &api, &it.metadata, status).await;
+                written.map(|(it, is_written)| (ProviderObject::Namespaced(Arc::new(it)), is_written))
             }
-            ProviderKind::ClusterCredentialProvider => {
+            ProviderObject::Cluster(it) => {
                 let api: Api<Decoded<ClusterCredentialProvider>> = Api::all(self.client.clone());
-                let patched =
-                    call("writing a provider's status", api.patch_status(&key.name, &params, &patch)).await;
-                patched.map(|it| ProviderObject::Cluster(Arc::new(it)))
+                let written = write_status(&self.client, &api, &it.metadata, status).await;
+                written.map(|(it, is_written)| (ProviderObject::Cluster(Arc::new(it)), is_written))
             }
-            ProviderKind::Other(_) => return Ok(()),
         };
-        match written {
-            Ok(it) => {
-                self.stores.note_readable(&it);
-                let overtaken = self.stores.providers.put_answer(key.clone(), it.version(), object, it);
-                if overtaken { Err(EngineError::Conflict("the provider")) } else { Ok(()) }
-            }
-            Err(error) => ignore_absence(Err(error)),
-        }
+        let (there, is_written) = match written {
+            Err(error) if error.is_not_found() => return Ok(()),
+            written => written?,
+        };
+        self.stores.note_readable(&there);
+        self.stores.providers.put(key.clone(), there.version(), there);
+        if is_written { Ok(()) } else { Err(EngineError::Conflict("the provider")) }
     }
 }

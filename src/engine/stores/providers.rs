@@ -14,10 +14,7 @@ use crate::{
     lifecycle::naming,
 };
 
-use super::{
-    answers::Asks,
-    keys::{Key, ProviderKey},
-};
+use super::keys::{Key, ProviderKey};
 
 /// A provider object of either kind.
 #[derive(Clone, Debug)]
@@ -28,16 +25,16 @@ pub enum ProviderObject {
     Cluster(Arc<Decoded<ClusterCredentialProvider>>),
 }
 
-impl Asks for ProviderObject {
-    fn asks_the_same(&self, other: &Self) -> bool {
+impl ProviderObject {
+    /// Returns whether both versions ask for the same: they differ at most in fields that Credwright
+    /// itself writes.
+    pub(in crate::engine) fn asks_the_same(&self, other: &Self) -> bool {
         let asks = |it: &Self| {
             (it.uid(), it.generation(), it.deleting(), it.meta().annotations.clone().unwrap_or_default())
         };
         asks(self) == asks(other)
     }
-}
 
-impl ProviderObject {
     /// Its metadata.
     fn meta(&self) -> &ObjectMeta {
         match self {

@@ -240,36 +240,6 @@ fn a_ledger_with_words_of_a_newer_schema_asks_for_an_upgrade() {
 }
 
 #[test]
-fn the_answer_to_a_write_is_an_echo_only_if_nothing_but_the_status_is_new() {
-    type Touch = fn(&mut serde_json::Value);
-    let object = |version: u64, touch: Touch| -> std::sync::Arc<crate::api::ApiCredential> {
-        let mut object = json!({
-            "apiVersion": "credwright.dev/v1alpha1", "kind": "ApiCredential",
-            "metadata": { "name": "orders", "uid": "one", "generation": 3, "resourceVersion": version.to_string() },
-            "spec": { "providerRef": { "name": "acme" } },
-        });
-        touch(&mut object);
-        std::sync::Arc::new(serde_json::from_value(object).unwrap())
-    };
-    let rows: [(&str, Touch, bool); 7] = [
-        ("its status", |it| it["status"] = json!({ "revision": 7 }), false),
-        ("its spec", |it| it["metadata"]["generation"] = json!(4), true),
-        ("an annotation", |it| it["metadata"]["annotations"] = json!({ "credwright.dev/claim": "us" }), true),
-        ("a label", |it| it["metadata"]["labels"] = json!({ "team": "shop" }), true),
-        ("a finalizer", |it| it["metadata"]["finalizers"] = json!(["example.com/theirs"]), true),
-        ("it is deleted", |it| it["metadata"]["deletionTimestamp"] = json!("2026-11-21T12:00:00Z"), true),
-        ("it is another one", |it| it["metadata"]["uid"] = json!("two"), true),
-    ];
-    for (what, touch, news) in rows {
-        let store = Store::default();
-        let before = object(9, |_| ());
-        store.put("orders", 9, before.clone());
-        assert_eq!(store.put_answer("orders", 11, &before, object(11, touch)), news, "{what}");
-        assert_eq!(store.version(&"orders"), 11, "what is newest is kept in any case");
-    }
-}
-
-#[test]
 fn a_target_is_written_only_while_it_is_this_objects() {
     let object: crate::api::ApiCredential = serde_json::from_value(json!({
         "apiVersion": "credwright.dev/v1alpha1", "kind": "ApiCredential",

@@ -8,7 +8,7 @@ use crate::{
     api::{ClusterCredentialProvider, CredentialProvider, ProviderKind},
     engine::{
         Engine,
-        stores::{Asks, Key, ProviderKey, ProviderObject},
+        stores::{Key, ProviderKey, ProviderObject},
         wire::{Decoded, Own},
     },
 };
