@@ -38,7 +38,7 @@ enum Place {
     Outside,
 }
 
-/// What an item has while it works at a provider. It is dropped with the place.
+/// The permit of an item that works at a provider. It is dropped with the place.
 pub type Permit = Box<dyn Any + Send + Sync>;
 
 impl Slots {

@@ -4,8 +4,8 @@
 //! anything: the next step is decided by the lifecycle, which knows drivers by their
 //! [`Capabilities`] only. Kubernetes is not known here.
 //!
-//! Each of these uses only those before it: `contract`, `setup` and `stopwatch`, `http`, the drivers, `border`,
-//! `registry`.
+//! Each of these uses only those before it: `contract`, `setup` and `stopwatch`, `http`, the
+//! drivers, `border`, `registry`.
 
 mod border;
 mod by_hand;

@@ -26,8 +26,8 @@ pub enum ProviderObject {
 }
 
 impl ProviderObject {
-    /// Returns whether both versions ask for the same: they differ at most in fields that Credwright
-    /// itself writes.
+    /// Returns whether both versions ask for the same: they differ at most in fields that
+    /// Credwright itself writes.
     pub(in crate::engine) fn asks_the_same(&self, other: &Self) -> bool {
         let asks = |it: &Self| {
             (it.uid(), it.generation(), it.deleting(), it.meta().annotations.clone().unwrap_or_default())

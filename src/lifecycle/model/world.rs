@@ -299,8 +299,8 @@ impl World {
         self.providers.get(&(reference.kind, reference.name.clone()))
     }
 
-    /// Returns the provider that the spec refers to, if the object is new: nothing has been made for
-    /// it, and its first credential could be requested there.
+    /// Returns the provider that the spec refers to, if the object is new: nothing has been made
+    /// for it, and its first credential could be requested there.
     #[must_use]
     pub fn provider_of_new(&self) -> Option<(&ProviderRef, &UsableProvider)> {
         let object = self.subject.object.as_ref().filter(|_| matches!(self.ledger, LedgerView::Absent))?;
