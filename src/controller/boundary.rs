@@ -42,10 +42,12 @@ impl fmt::Display for Panicked {
 /// The data that the task shares with others stays usable after a panic: locks are taken in spite
 /// of poisoning, and no lock is held while anything that may fail is computed.
 ///
+/// Not an async function: that would keep room for `work` twice.
+///
 /// # Errors
 /// If it panicked.
-pub async fn contained<T>(task: Task, work: impl Future<Output = T>) -> Result<T, Panicked> {
-    AssertUnwindSafe(work).catch_unwind().await.map_err(|_| Panicked(task))
+pub fn contained<T>(task: Task, work: impl Future<Output = T>) -> impl Future<Output = Result<T, Panicked>> {
+    AssertUnwindSafe(work).catch_unwind().map(move |ended| ended.map_err(|_| Panicked(task)))
 }
 
 /// The same for a function that does not wait.

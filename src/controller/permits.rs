@@ -294,7 +294,8 @@ impl State {
             item.clone(),
         ));
         let wait = Wait { lane, account, urgency, ends, number, since };
-        self.parked.entry(item.clone()).or_default().push(wait);
+        // Nearly always it waits at one account.
+        self.parked.entry(item.clone()).or_insert_with(|| Vec::with_capacity(1)).push(wait);
         Err(since)
     }
 

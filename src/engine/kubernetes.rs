@@ -2,6 +2,7 @@
 
 use std::{fmt::Debug, future::Future, time::Duration};
 
+use futures::FutureExt;
 use jiff::SignedDuration;
 use kube::{
     Api, Client, ResourceExt,
@@ -113,16 +114,17 @@ impl EngineError {
     }
 }
 
-/// Awaits a call to the API server, for so long.
-pub(super) async fn call<T>(
+/// Awaits a call to the API server, for so long. Not an async function: that would keep room for
+/// the call twice.
+pub(super) fn call<T>(
     what: &'static str,
     call: impl Future<Output = kube::Result<T>>,
-) -> Result<T, EngineError> {
-    match tokio::time::timeout(CALL_TIMEOUT, call).await {
+) -> impl Future<Output = Result<T, EngineError>> {
+    tokio::time::timeout(CALL_TIMEOUT, call).map(move |answered| match answered {
         Err(_) => Err(EngineError::Timeout(what)),
         Ok(Err(source)) => Err(EngineError::Kubernetes { what, source: Box::new(source) }),
         Ok(Ok(answer)) => Ok(answer),
-    }
+    })
 }
 
 /// Ignores a missing object, which need not be removed.

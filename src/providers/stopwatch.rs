@@ -67,10 +67,10 @@ impl Stopwatch {
         laps.ended + laps.current.map_or(Duration::ZERO, |since| now.duration_since(since))
     }
 
-    /// Does `work`, and runs during its calls of providers.
-    pub async fn during<T>(self: Arc<Self>, work: impl Future<Output = T>) -> T {
-        // A step is large, and each move of it takes room on the stack.
-        RUNNING.scope(self, Box::pin(work)).await
+    /// Does `work`, and runs during its calls of providers. The work is kept on the heap: a step is
+    /// large.
+    pub fn during<T>(self: Arc<Self>, work: impl Future<Output = T>) -> impl Future<Output = T> {
+        RUNNING.scope(self, Box::pin(work))
     }
 }
 
