@@ -12,6 +12,8 @@ const FAILURES: &str = "docs/failures.md";
 const FINDINGS: &str = "docs/findings.md";
 /// The number of faults that each audit found.
 const FOUND: [(char, u32); 4] = [('A', 23), ('B', 15), ('C', 18), ('D', 11)];
+/// Files that a page says are not there.
+const ABSENT: [&str; 1] = ["rust-toolchain.toml"];
 /// The number of stories of other systems.
 const STORIES: u32 = 38;
 
@@ -74,6 +76,69 @@ fn every_finding_of_an_audit_is_told_once_with_a_test() {
     }
 }
 
+#[test]
+fn every_path_that_a_page_names_exists() {
+    let mut paths = BTreeSet::new();
+    paths_below(root(), &mut paths);
+    let mut pages: Vec<PathBuf> =
+        ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"].map(PathBuf::from).into();
+    pages.extend(paths.iter().filter(|path| path.parent() == Some(Path::new("docs"))).cloned());
+    let (mut named, mut missing) = (0, Vec::new());
+    for page in pages.iter().filter(|page| page.extension().is_some_and(|it| it == "md")) {
+        let text = fs::read_to_string(root().join(page)).unwrap();
+        let words = text.split(|letter: char| letter.is_whitespace() || "`()[]|\"',".contains(letter));
+        for word in words.map(|word| word.trim_end_matches(['.', ':', ';', '/'])) {
+            if names_a_path(word, &paths) && !ABSENT.contains(&word) {
+                named += 1;
+                missing.extend(
+                    (!paths.iter().any(|path| path.ends_with(word)))
+                        .then(|| format!("{}: {word}", page.display())),
+                );
+            }
+        }
+        for link in linked_in(&text) {
+            named += 1;
+            let there = root().join(page).parent().unwrap().join(link).exists();
+            missing.extend((!there).then(|| format!("{}: a link to {link}", page.display())));
+        }
+    }
+    assert!(named > 200, "the search finds only {named} paths");
+    assert!(missing.is_empty(), "these are not there:\n{}", missing.join("\n"));
+}
+
+/// Returns whether a word is a path in this repository, which may begin at any folder. A path of
+/// the API server or of a label also has slashes, but its first part is no folder of ours.
+fn names_a_path(word: &str, all: &BTreeSet<PathBuf>) -> bool {
+    let is_spelt_like_one = word.chars().all(|it| it.is_ascii_alphanumeric() || "/._-".contains(it))
+        && !word.starts_with(['/', '.'])
+        && !word.contains("..");
+    let has_ending = [".rs", ".md", ".yaml", ".toml", ".sh"]
+        .iter()
+        .any(|ending| word.len() > ending.len() && word.ends_with(ending));
+    let in_a_folder =
+        || word.split_once('/').is_some_and(|(first, _)| all.iter().any(|path| path.ends_with(first)));
+    is_spelt_like_one && (has_ending || in_a_folder())
+}
+
+/// The targets of a page's links to files, without their anchors.
+fn linked_in(page: &str) -> impl Iterator<Item = &str> {
+    let targets = page.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
+    targets.filter(|target| !target.is_empty() && !target.contains(':'))
+}
+
+/// All files and folders below `folder`, relative to the root.
+fn paths_below(folder: &Path, found: &mut BTreeSet<PathBuf>) {
+    for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        if ["target", "node_modules", ".git"].iter().any(|foreign| path.ends_with(foreign)) {
+            continue;
+        }
+        if path.is_dir() {
+            paths_below(&path, found);
+        }
+        found.insert(path.strip_prefix(root()).unwrap().to_owned());
+    }
+}
+
 /// A row of the table of stories, with its number.
 fn story(line: &str) -> Option<(u32, &str)> {
     let (number, _) = line.strip_prefix("| `F")?.split_once('`')?;
@@ -130,12 +195,13 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn every_condition_and_reason_of_the_page_is_one_that_the_code_sets() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = root();
     let page = fs::read_to_string(root.join("docs/reference/conditions.md")).unwrap();
     let named: Vec<&str> =
         page.lines().filter_map(|line| Some(line.strip_prefix("| `")?.split_once('`')?.0)).collect();
     assert!(named.len() > 50);
-    let sets = |path: &PathBuf| !path.ends_with("condition.rs") && !path.iter().any(|part| part == "tests");
+    let is_a_test = |path: &Path| path.strip_prefix(root).unwrap().iter().any(|part| part == "tests");
+    let sets = |path: &PathBuf| !path.ends_with("condition.rs") && !is_a_test(path);
     let code: String = sources(&root.join("src"))
         .iter()
         .filter(|path| sets(path))
