@@ -48,7 +48,7 @@ test-servers: rust node hydra npm keycloak spring ## Test the driver oauthRegist
 lint: rust $(cargo_deny) ## Check format, lints, dependencies and documentation
 	cargo fmt --all -- --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
-	cargo clippy --locked --workspace --test upgrade --test jvm_servers -- -D warnings
+	cargo clippy --locked --workspace --test upgrade --test jvm_servers --test soak -- -D warnings
 	$(cargo_deny) --locked --workspace check --hide-inclusion-graph bans licenses sources
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
 
@@ -58,13 +58,11 @@ advisories: rust $(cargo_deny) ## Check the dependencies against the advisory da
 
 .PHONY: bench
 bench: rust controlplane ## Measure speed and memory
-	cargo build --locked --release --workspace --bins --example bench
-	$(target)/release/examples/bench
+	cargo bench --locked --workspace --bench speed
 
 .PHONY: soak
 soak: rust controlplane ## Kill, restart and break everything under load for ten minutes, or MINUTES=…; SEED=… repeats a run
-	cargo build --locked --release --workspace --bins --example soak
-	CREDWRIGHT_SOAK_SEED="$(SEED)" CREDWRIGHT_SOAK_MINUTES="$(MINUTES)" $(target)/release/examples/soak
+	CREDWRIGHT_SOAK_SEED="$(SEED)" CREDWRIGHT_SOAK_MINUTES="$(MINUTES)" cargo test --locked --workspace --release --test soak
 
 ##@ Make
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 const WIDEST: usize = 100;
-const FOLDERS: [&str; 5] = ["src", "tests", "examples", "docs", "charts"];
+const FOLDERS: [&str; 6] = ["src", "tests", "examples", "benches", "docs", "charts"];
 const FILES: [&str; 6] =
     ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "CODE_OF_CONDUCT.md"];
 const KINDS: [&str; 3] = [".rs", ".md", ".yaml"];

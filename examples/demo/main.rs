@@ -7,7 +7,6 @@
 #![expect(clippy::disallowed_methods, reason = "the demo runs on real time, outside of the operator")]
 
 mod acts;
-#[path = "../support/build.rs"]
 mod build;
 mod cast;
 mod cluster;

@@ -8,8 +8,6 @@
 //! quarter of an hour in which everything settles.
 #![expect(clippy::disallowed_methods, reason = "the soak runs on real time, outside of the operator")]
 
-#[path = "../support/build.rs"]
-mod build;
 #[path = "../support/cluster.rs"]
 mod cluster;
 mod plan;
@@ -74,7 +72,7 @@ impl Scene {
         cluster::create_provider(&client, NAMESPACE, &provider, limits).await?;
         let way = Way::to(&control_plane).await?;
         let kubeconfig = way.kubeconfig(&control_plane, folder)?;
-        let replicas = Replicas::start(build::binary()?, &kubeconfig, folder).await?;
+        let replicas = Replicas::start(&kubeconfig, folder).await?;
         let noise = Noise::new(Tenant::new(client.clone(), vec![NOISY.to_owned()])).await?;
         let objects = Api::namespaced(client.clone(), NAMESPACE);
         Ok(Self { control_plane, client, provider, way, replicas, noise, objects })
@@ -129,7 +127,7 @@ async fn main() -> Result<ExitCode> {
     let now = u64::try_from(Timestamp::now().as_millisecond()).unwrap_or_default();
     let seed = number("CREDWRIGHT_SOAK_SEED")?.unwrap_or(now);
     let minutes = number("CREDWRIGHT_SOAK_MINUTES")?.unwrap_or(MINUTES).max(1);
-    let folder = build::folder()?.join("soak");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("soak");
     if folder.exists() {
         fs::remove_dir_all(&folder)?;
     }

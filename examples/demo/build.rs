@@ -1,4 +1,4 @@
-//! The paths of binaries that cargo has built for an example.
+//! The paths of what cargo has built beside the demo.
 
 use std::path::PathBuf;
 

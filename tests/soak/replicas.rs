@@ -17,7 +17,6 @@ const BY_PANIC: [i32; 2] = [101, 134];
 /// The replicas, and where their logs are.
 pub(crate) struct Replicas {
     running: Vec<Option<Operator>>,
-    binary: PathBuf,
     kubeconfig: PathBuf,
     folder: PathBuf,
     started: usize,
@@ -30,10 +29,9 @@ pub(crate) struct Replicas {
 }
 
 impl Replicas {
-    pub(crate) async fn start(binary: PathBuf, kubeconfig: &Path, folder: &Path) -> Result<Self> {
+    pub(crate) async fn start(kubeconfig: &Path, folder: &Path) -> Result<Self> {
         let mut replicas = Self {
             running: Vec::new(),
-            binary,
             kubeconfig: kubeconfig.to_owned(),
             folder: folder.to_owned(),
             started: 0,
@@ -57,7 +55,8 @@ impl Replicas {
         let log = self.log(self.started);
         let arguments =
             ["--allow-egress", "127.0.0.0/8", "--revocation-deadline", "5m", "--log", "credwright=trace"];
-        Operator::start(&self.binary, &arguments, Some(&self.kubeconfig), &log).await
+        let binary = Path::new(env!("CARGO_BIN_EXE_credwright"));
+        Operator::start(binary, &arguments, Some(&self.kubeconfig), &log).await
     }
 
     /// Kills one with `kill -9`, and starts another in its place.

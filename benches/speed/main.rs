@@ -4,15 +4,10 @@
 //! `make bench` runs it. It starts a control plane of its own, whatever KUBECONFIG says, because it
 //! reads the audit log of the API server: what the operator asked for and when is measured there
 //! and not by the operator.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "a benchmark runs on real time and has a command line of its own"
-)]
+#![expect(clippy::disallowed_methods, reason = "a benchmark runs on real time, outside of the operator")]
 
 mod audit;
-#[path = "../support/build.rs"]
-mod build;
-#[path = "../support/cluster.rs"]
+#[path = "../../tests/support/cluster.rs"]
 mod cluster;
 mod floor;
 mod load;
@@ -42,6 +37,8 @@ use self::{
     report::{Figures, Restart},
 };
 
+/// The operator, which cargo builds with this benchmark.
+const BINARY: &str = env!("CARGO_BIN_EXE_credwright");
 /// The number of concurrent passes, in the operator and in the floor.
 const CONCURRENCY: usize = 32;
 /// Counts in a provider's status follow within ten seconds; after that nothing is left to do.
@@ -56,11 +53,11 @@ const FLOOR: &str = "bench-floor";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<ExitCode> {
-    let count = match std::env::args().nth(1).or_else(|| std::env::var("CREDWRIGHT_BENCH_OBJECTS").ok()) {
-        Some(text) => text.parse().with_context(|| format!("a number of objects, not {text:?}"))?,
-        None => 1000,
+    let count = match std::env::var("CREDWRIGHT_BENCH_OBJECTS") {
+        Ok(text) => text.parse().with_context(|| format!("a number of objects, not {text:?}"))?,
+        Err(_) => 1000,
     };
-    let folder = build::folder()?.join("bench");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bench");
     if folder.exists() {
         fs::remove_dir_all(&folder)?;
     }
@@ -93,11 +90,11 @@ async fn measure(control_plane: &ControlPlane, folder: &Path, count: usize) -> R
     let began = Instant::now();
     let kubeconfig = as_user(control_plane.kubeconfig(), folder, OPERATOR)?;
     let concurrency = CONCURRENCY.to_string();
-    let binary = build::binary()?;
     let listen = free_address()?.to_string();
     let arguments = ["--concurrency", &concurrency, "--allow-egress", "127.0.0.0/8", "--listen", &listen];
     let mut operator =
-        Operator::start(&binary, &arguments, Some(&kubeconfig), &folder.join("operator.log")).await?;
+        Operator::start(Path::new(BINARY), &arguments, Some(&kubeconfig), &folder.join("operator.log"))
+            .await?;
     let ourselves = Usage::of(std::process::id())?.cpu;
     load::until_ready(&admin, &provider, &mut operator, count).await?;
     let provider_cpu = Usage::of(std::process::id())?.cpu - ourselves;
@@ -141,7 +138,7 @@ async fn scrape(address: &str) -> Result<(Duration, usize)> {
 async fn restart(arguments: &[&str], kubeconfig: &Path, log: &Path) -> Result<Restart> {
     step("the operator is started again; there is nothing to do");
     let (at, began) = (Timestamp::now(), Instant::now());
-    let mut operator = Operator::start(&build::binary()?, arguments, Some(kubeconfig), log).await?;
+    let mut operator = Operator::start(Path::new(BINARY), arguments, Some(kubeconfig), log).await?;
     wait::until("the caches of the new operator", Duration::from_secs(60), async || {
         operator.ensure_running()?;
         Ok(fs::read_to_string(log)?.contains("all caches are complete").then_some(()))
