@@ -96,23 +96,6 @@ async fn a_login_secret_that_lacks_a_key_or_ends_in_a_line_break() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_host_where_nobody_listens() {
-    let scene = Scene::new("nobody").await;
-    scene.create_provider("other", scene.spreetail("http://127.0.0.1:1", "spreetail-admin")).await;
-    let operator = scene.operator().await;
-    let spec = json!({ "providerRef": { "name": "other" } });
-    refused(
-        &scene,
-        spec,
-        "ProviderUnavailable",
-        &["127.0.0.1:1 refuses connections", "Credwright retries at"],
-    )
-    .await;
-    heals_elsewhere(&scene, &operator).await;
-    operator.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn an_address_that_needs_to_be_allowed() {
     let scene = Scene::new("egress").await;
     let strict = scene.operator_as(|settings, _| settings.allow_egress.clear()).await;
@@ -152,33 +135,6 @@ async fn a_provider_that_takes_connections_and_never_answers() {
     scene.issue("orders", json!({ "lifetime": "720h" })).await;
     assert_eq!(scene.status("silent").await.client_id, None);
     operator.kill().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn scopes_and_subnets_at_a_provider_that_knows_none() {
-    let scene = Scene::new("cannot").await;
-    let operator = scene.operator().await;
-    let parts = ["spec.scopes: Spreetail has no scopes", "remove spec.scopes if that is acceptable"];
-    refused(&scene, json!({ "scopes": ["read"] }), "InvalidForProvider", &parts).await;
-    let parts = ["spec.subnets: Spreetail cannot limit", "remove spec.subnets if that is acceptable"];
-    refused(&scene, json!({ "subnets": ["203.0.113.0/24"] }), "InvalidForProvider", &parts).await;
-    scene.says("orders", ("Stalled", "True", "InvalidForProvider")).await;
-    scene.tells("InvalidForProvider").await;
-    assert_eq!(scene.made().len(), 0);
-    heals_elsewhere(&scene, &operator).await;
-    assert_eq!(scene.condition("orders", "Stalled").await, None);
-    operator.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_longest_name_is_shortened_before_its_tag() {
-    let scene = Scene::new("long-name").await;
-    let operator = scene.operator().await;
-    let name = format!("{}z", "orders-".repeat(17));
-    scene.issue("orders", json!({ "name": name })).await;
-    let made = scene.made()[0].name.clone().unwrap();
-    assert!(made.len() <= 128 && made.starts_with("orders-orders-") && made.contains("-kw"), "{made}");
-    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

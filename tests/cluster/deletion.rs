@@ -41,21 +41,6 @@ async fn deletion_revokes_the_credential_and_removes_the_secret() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_published_secret_belongs_to_its_object() {
-    let scene = Scene::new("owner").await;
-    let operator = scene.operator().await;
-    scene.issue("orders", json!({})).await;
-    let object = scene.get("orders").await;
-    for name in ["orders", "orders.credwright"] {
-        let owners = scene.secret(name).await.unwrap().metadata.owner_references.unwrap();
-        assert_eq!(owners.len(), 1);
-        assert_eq!((owners[0].kind.as_str(), &owners[0].uid), ("ApiCredential", &object.uid().unwrap()));
-        assert_eq!(owners[0].controller, Some(true));
-    }
-    operator.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn retaining_leaves_a_secret_that_works_and_belongs_to_nobody() {
     let scene = Scene::new("retain").await;
     let operator = scene.operator().await;
@@ -68,34 +53,6 @@ async fn retaining_leaves_a_secret_that_works_and_belongs_to_nobody() {
     assert_eq!(secret.labels().get("credwright.dev/role"), None);
     assert_eq!(scene.pair("orders").await.as_ref(), Some(&pair));
     assert!(scene.token_is_granted(&pair).await);
-    operator.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn deletion_during_an_overlap_revokes_both() {
-    let scene = Scene::new("delete-both").await;
-    let operator = scene.operator().await;
-    scene.issue("orders", json!({ "lifetime": "720h" })).await;
-    scene.apply("orders", json!({ "lifetime": "720h", "rotation": { "request": "two" } })).await;
-    scene.publishes("orders", 2).await;
-    assert_eq!(scene.provider.record().live().len(), 2);
-    scene.delete("orders").await;
-    scene.goes("orders").await;
-    assert_eq!(scene.provider.record().live().len(), 0);
-    assert_eq!(scene.made().len(), 2);
-    operator.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn deletion_of_a_suspended_object_revokes() {
-    let scene = Scene::new("delete-suspended").await;
-    let operator = scene.operator().await;
-    scene.issue("orders", json!({ "lifetime": "720h" })).await;
-    scene.apply("orders", json!({ "lifetime": "720h", "suspend": true })).await;
-    scene.says("orders", ("Ready", "True", "Suspended")).await;
-    scene.delete("orders").await;
-    scene.goes("orders").await;
-    assert_eq!(scene.provider.record().live().len(), 0);
     operator.stop().await;
 }
 

@@ -23,23 +23,6 @@ async fn a_refused_login_is_reported_and_a_corrected_one_ends_the_failure() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_changed_login_is_used_without_a_mint() {
-    let scene = Scene::new("login-changed").await;
-    let operator = scene.operator().await;
-    scene.issue("orders", json!({ "lifetime": "720h" })).await;
-    let right = scene.provider.login().client_secret.clone();
-    scene.merge_secret("spreetail-admin", json!({ "stringData": { "client_secret": "wrong" } })).await;
-    scene.says("orders", ("ProviderReachable", "False", "ProviderLoginRefused")).await;
-    assert_eq!(scene.condition("orders", "Ready").await.unwrap().0, "True");
-    scene.merge_secret("spreetail-admin", json!({ "stringData": { "client_secret": right } })).await;
-    scene.says("orders", ("ProviderReachable", "True", "LoginAccepted")).await;
-    scene.apply("orders", json!({ "lifetime": "720h", "rotation": { "request": "now" } })).await;
-    scene.publishes("orders", 2).await;
-    assert_eq!(scene.made().len(), 2);
-    operator.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_credential_that_was_deleted_at_the_provider_is_found_dead_within_hours_and_replaced() {
     let scene = Scene::new("found-dead").await;
     let operator = scene.operator().await;
@@ -96,19 +79,4 @@ async fn a_restart_writes_nothing() {
     let after = (version("orders").await, version("orders.credwright").await, scene.get("orders").await);
     assert_eq!(before, after);
     again.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn consent_to_a_login_that_is_withdrawn_is_noticed_at_once() {
-    let scene = Scene::new("consent").await;
-    let operator = scene.operator().await;
-    scene.issue("orders", json!({ "lifetime": "720h" })).await;
-    let label = |role: &str| json!({ "metadata": { "labels": { "credwright.dev/role": role } } });
-    scene.merge_secret("spreetail-admin", label("nothing")).await;
-    scene.says("orders", ("ProviderReachable", "False", "LoginMissing")).await;
-    assert_eq!(scene.condition("orders", "Ready").await.unwrap().0, "True");
-    scene.merge_secret("spreetail-admin", label("login")).await;
-    scene.says("orders", ("ProviderReachable", "True", "LoginAccepted")).await;
-    assert_eq!(scene.made().len(), 1);
-    operator.stop().await;
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use credwright::api::ApiCredential;
-use credwright_simulator::oidc::{OidcOptions, OidcServer};
 use kube::CustomResourceExt;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
@@ -132,57 +131,5 @@ async fn an_edit_mints_only_where_it_must() {
         assert_eq!(scene.status(&name).await.revision, Some(expected), "{field}");
         assert_eq!(scene.document(&name).await.unwrap().revisions.len(), expected as usize, "{field}");
     }
-    operator.stop().await;
-}
-
-/// A real registration server, which has scopes.
-#[tokio::test(flavor = "multi_thread")]
-async fn another_set_of_scopes_rotates_and_another_order_does_not() {
-    let scene = Scene::new("scopes").await;
-    let server = OidcServer::start(OidcOptions::default()).await.unwrap();
-    scene.create_provider("server", json!({
-        "oauthRegistration": {
-            "registrationEndpoint": server.registration_endpoint, "tokenEndpoint": server.token_endpoint,
-            "metadata": { "redirect_uris": [], "response_types": [] },
-        },
-        "limits": { "requestsPerSecond": 1000 },
-    }))
-    .await;
-    let operator = scene.operator().await;
-    let spec = |scopes: &[&str]| json!({ "providerRef": { "name": "server" }, "lifetime": "720h", "scopes": scopes });
-    scene.issue("orders", spec(&["read", "write"])).await;
-    assert_eq!(scene.value("orders", "scope").await.as_deref(), Some("read write"));
-    let created = async || {
-        let requests = server.requests().await.unwrap();
-        requests.iter().filter(|it| it.operation == "Create").count()
-    };
-    scene.apply("orders", spec(&["write", "read"])).await;
-    scene.rest(&operator).await;
-    assert_eq!(created().await, 1);
-
-    scene.apply("orders", spec(&["read"])).await;
-    scene.wait("orders", "it rotates", async || scene.status("orders").await.revision == Some(2)).await;
-    assert_eq!(scene.value("orders", "scope").await.as_deref(), Some("read"));
-    assert_eq!(server.live_clients().await.unwrap().len(), 2);
-    scene.rest(&operator).await;
-    scene.jump(&operator, minutes(25 * 60)).await;
-    scene.has_only("orders", 2).await;
-    let live = server.live_clients().await.unwrap();
-    assert_eq!(live.len(), 1);
-    assert_eq!((live[0].scope.as_deref(), created().await), (Some("read"), 2));
-
-    scene
-        .apply(
-            "orders",
-            json!({ "providerRef": { "name": "server" }, "lifetime": "720h", "scopes": ["read"],
-        "subnets": ["203.0.113.0/24"] }),
-        )
-        .await;
-    let message = scene.says("orders", ("Ready", "True", "InvalidForProvider")).await;
-    assert!(message.contains("spec.subnets"), "{message}");
-    assert_eq!(created().await, 2);
-    scene.delete("orders").await;
-    scene.goes("orders").await;
-    assert_eq!(server.live_clients().await.unwrap().len(), 0);
     operator.stop().await;
 }

@@ -121,25 +121,6 @@ async fn f21_a_secret_that_another_writer_keeps_changing_is_restored_with_growin
     operator.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_renamed_secret_exists_at_once_and_the_old_one_stays_for_the_overlap() {
-    let scene = Scene::new("rename").await;
-    let operator = scene.operator().await;
-    scene.issue("orders", json!({ "lifetime": "720h" })).await;
-    let pair = scene.pair("orders").await;
-    scene.apply("orders", json!({ "lifetime": "720h", "secret": { "name": "orders-api" } })).await;
-    scene.wait("orders", "the new Secret is there", async || scene.pair("orders-api").await == pair).await;
-    scene.rest(&operator).await;
-    assert_eq!(scene.status("orders").await.binding.unwrap().name, "orders-api");
-    scene.jump(&operator, hours(23)).await;
-    assert_eq!(scene.pair("orders").await, pair);
-    scene.jump(&operator, hours(1) + minutes(1)).await;
-    scene.wait("orders", "the old Secret is gone", async || scene.secret("orders").await.is_none()).await;
-    assert_eq!(scene.pair("orders-api").await, pair);
-    assert_eq!(scene.made().len(), 1);
-    operator.stop().await;
-}
-
 /// As a revert in Git does it. By then, pods mount the Secret of the second name.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_secret_that_is_renamed_and_renamed_back_keeps_the_second_name_for_the_overlap() {
