@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use credwright::api::{ApiCredential, crds};
-use credwright_harness::{operator::Operator, wait};
+use credwright_harness::{crds::install, operator::Operator, wait};
 use credwright_simulator::Simulator;
 use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::core::v1::Secret;
@@ -37,7 +37,7 @@ pub(crate) fn name(number: usize) -> String {
 pub(crate) async fn prepare(client: &Client) -> Result<()> {
     let mut all = crds::all();
     all.push(floor::definition()?);
-    cluster::define(client, &all).await?;
+    install(client, &all).await?;
     cluster::create_namespaces(client, &["credwright-system", OPERATED, FLOOR_BEFORE, FLOOR_AFTER]).await
 }
 

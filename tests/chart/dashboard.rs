@@ -6,17 +6,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use credwright_harness::{
-    controlplane::{ControlPlane, ControlPlaneOptions},
-    operator::Operator,
-    port::free_address,
-};
+use credwright_harness::{operator::Operator, port::free_address};
 use serde_json::{Value, json};
 
 use crate::{
     alerts::{Scrape, prometheus},
     generated::file::read,
-    support::{Scene, install_crds},
+    support::Scene,
 };
 
 /// Some scrapes, a second apart, have to lie within it.
@@ -72,9 +68,7 @@ async fn has_data(address: &str, query: &str) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_panel_shows_data_of_a_real_run() {
-    let control_plane = ControlPlane::start(ControlPlaneOptions::default()).await.unwrap();
-    install_crds(&control_plane.client().await.unwrap()).await;
-    let scene = Scene::on(control_plane.cluster(), "shown").await;
+    let (control_plane, scene) = Scene::apart("shown").await;
     let folder = tempfile::tempdir().unwrap();
     let [metrics, address] = [(); 2].map(|()| free_address().unwrap().to_string());
     let mut command = Command::new(env!("CARGO_BIN_EXE_credwright"));

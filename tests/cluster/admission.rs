@@ -4,7 +4,7 @@
 use std::io::Write;
 
 use credwright::api::ApiCredential;
-use credwright_harness::controlplane::{ControlPlane, ControlPlaneOptions};
+use credwright_harness::controlplane::ControlPlane;
 use k8s_openapi::api::{
     core::v1::{Namespace, Secret},
     rbac::v1::{Role, RoleBinding},
@@ -15,7 +15,7 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use crate::support::{Scene, install_crds, rights};
+use crate::support::{Scene, rights};
 
 const POLICIES: &str =
     include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/charts/credwright/files/admission.yaml"));
@@ -72,9 +72,7 @@ async fn refused(api: &Api<ApiCredential>, name: &str, more: &Value) -> Option<S
 /// Definitions, policies and a tenant on a control plane of their own: the policies hold for
 /// everybody.
 async fn set_up(name: &str) -> (ControlPlane, Scene, Client) {
-    let control_plane = ControlPlane::start(ControlPlaneOptions::default()).await.unwrap();
-    install_crds(&control_plane.client().await.unwrap()).await;
-    let scene = Scene::on(control_plane.cluster(), name).await;
+    let (control_plane, scene) = Scene::apart(name).await;
     apply_policies(&control_plane, &scene);
     let tenants = tenant(&scene, &control_plane).await;
     in_force(&scene, &tenants).await;

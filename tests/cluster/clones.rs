@@ -1,22 +1,20 @@
 //! Two control planes on one history of etcd: both have the same identity.
 
 use credwright::engine::startup;
-use credwright_harness::controlplane::{ControlPlane, ControlPlaneOptions};
+use credwright_harness::controlplane::ControlPlane;
 use kube::ResourceExt;
 use serde_json::json;
 
 use crate::{
     stage::{hours, minutes, seconds},
-    support::{Scene, install_crds},
+    support::Scene,
 };
 
 /// Both renew at the same instant, since a schedule is a function of the object. From the next look
 /// at what the account holds on, each sees what the other has made.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_and_its_clone_each_renew_once_and_then_neither_mint_nor_revoke() {
-    let mut original = ControlPlane::start(ControlPlaneOptions::default()).await.unwrap();
-    install_crds(&original.client().await.unwrap()).await;
-    let here = Scene::on(original.cluster(), "cloned").await;
+    let (mut original, here) = Scene::apart("cloned").await;
     let cluster_id = startup::cluster_id(&here.client).await.unwrap();
     let operator = here.operator_as(|settings, _| settings.cluster_id.clone_from(&cluster_id)).await;
     here.issue("orders", json!({ "lifetime": "720h" })).await;

@@ -6,10 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use credwright_harness::{
-    balancer::Balancer,
-    controlplane::{ControlPlane, ControlPlaneOptions},
-};
+use credwright_harness::{balancer::Balancer, controlplane::ControlPlane};
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;
 use serde_json::json;
@@ -17,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::{
     leadership::{LEASE, Replica, holder},
-    support::{Scene, eventually, install_crds},
+    support::{Scene, eventually},
 };
 
 /// Within this the Lease is renewed, or the process says that it does not lead.
@@ -37,9 +34,7 @@ impl Balanced {
     /// A replica that leads, and has issued `orders`, with a load balancer between it and the API
     /// server.
     async fn leading(name: &str) -> Self {
-        let control_plane = ControlPlane::start(ControlPlaneOptions::default()).await.unwrap();
-        install_crds(&control_plane.client().await.unwrap()).await;
-        let scene = Scene::on(control_plane.cluster(), name).await;
+        let (control_plane, scene) = Scene::apart(name).await;
         let folder = tempfile::tempdir().unwrap();
         let (balancer, kubeconfig) = balanced(&control_plane, &folder).await;
         let replica = Replica::start(&scene.namespace, &kubeconfig, &folder, "leader").await;

@@ -36,12 +36,9 @@ async fn twin_of(scene: &Scene, cluster: &ControlPlane) -> Scene {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f6_two_clusters_with_the_same_names_at_one_account_leave_each_others_credentials_alone() {
-    let first = ControlPlane::start(ControlPlaneOptions::default()).await.unwrap();
+    let (_first, here) = Scene::apart("twins").await;
     let second = ControlPlane::start(ControlPlaneOptions::default()).await.unwrap();
-    for cluster in [&first, &second] {
-        install_crds(&cluster.client().await.unwrap()).await;
-    }
-    let here = Scene::on(first.cluster(), "twins").await;
+    install_crds(&second.client().await.unwrap()).await;
     let there = twin_of(&here, &second).await;
     let (operator, id) = of_its_cluster(&here).await;
     let (other, other_id) = of_its_cluster(&there).await;

@@ -6,10 +6,7 @@ use std::{
 };
 
 use credwright::{api::CredentialProvider, controller::Options, engine::Settings};
-use credwright_harness::{
-    controlplane::{ControlPlane, ControlPlaneOptions},
-    random::Random,
-};
+use credwright_harness::random::Random;
 use http::Method;
 use jiff::SignedDuration;
 use k8s_openapi::api::{
@@ -24,7 +21,7 @@ use serde_json::{Value, json};
 
 use crate::{
     stage::{hours, minutes},
-    support::{Running, Scene, eventually, install_crds, power::Line, rights::ROLE_BINDING},
+    support::{Running, Scene, eventually, power::Line, rights::ROLE_BINDING},
 };
 
 /// The time limit for the namespace controller to delete a hundred namespaces on a slow machine.
@@ -144,9 +141,7 @@ async fn everywhere(scene: &Scene) -> Running {
 /// more.
 #[tokio::test(flavor = "multi_thread")]
 async fn credentials_in_a_recreated_ledger_are_recorded_when_its_namespace_is_deleted() {
-    let control_plane = ControlPlane::start(ControlPlaneOptions::default()).await.unwrap();
-    install_crds(&control_plane.client().await.unwrap()).await;
-    let scene = Scene::on(control_plane.cluster(), "operator").await;
+    let (_control_plane, scene) = Scene::apart("operator").await;
     let tenant = scene.neighbour("tenant").await;
     let operator = everywhere(&scene).await;
     tenant.moves_in().await;
@@ -200,9 +195,7 @@ async fn credentials_in_a_recreated_ledger_are_recorded_when_its_namespace_is_de
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_deleted_namespaces_leave_nothing_at_the_provider() {
     const TENANTS: usize = 100;
-    let control_plane = ControlPlane::start(ControlPlaneOptions::default()).await.unwrap();
-    install_crds(&control_plane.client().await.unwrap()).await;
-    let scene = Scene::on(control_plane.cluster(), "operator").await;
+    let (_control_plane, scene) = Scene::apart("operator").await;
     let seed = u64::try_from(scene.now().as_millisecond()).unwrap();
     eprintln!("the order is that of seed {seed}");
     let mut random = Random::new(seed);

@@ -2,17 +2,13 @@
 
 use std::path::Path;
 
-use credwright_harness::{
-    controlplane::{ControlPlane, ControlPlaneOptions},
-    operator::Operator,
-    process::Usage,
-};
+use credwright_harness::{operator::Operator, process::Usage};
 use futures::{StreamExt, stream};
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::api::PostParams;
 use serde_json::json;
 
-use crate::support::{Scene, install_crds};
+use crate::support::Scene;
 
 const SECRETS: usize = 500;
 /// The largest data of one Secret.
@@ -43,9 +39,7 @@ fn pretended(name: &str) -> Secret {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f27_five_hundred_large_secrets_that_pretend_to_be_ledgers_do_not_fill_the_memory() {
-    let control_plane = ControlPlane::start(ControlPlaneOptions::default()).await.unwrap();
-    install_crds(&control_plane.client().await.unwrap()).await;
-    let scene = Scene::on(control_plane.cluster(), "attack").await;
+    let (control_plane, scene) = Scene::apart("attack").await;
     let kubeconfig = control_plane.cluster().kubeconfig();
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("operator.log");

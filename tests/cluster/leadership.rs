@@ -105,9 +105,7 @@ async fn all_publish(scene: &Scene, count: usize) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_of_three_replicas_works_and_another_takes_over_when_it_dies_or_stops() {
-    let control_plane = ControlPlane::start(ControlPlaneOptions::default()).await.unwrap();
-    install_crds(&control_plane.client().await.unwrap()).await;
-    let scene = Scene::on(control_plane.cluster(), "replicas").await;
+    let (control_plane, scene) = Scene::apart("replicas").await;
     let folder = tempfile::tempdir().unwrap();
     let mut replicas = Vec::new();
     for name in ["one", "two", "three"] {
@@ -161,11 +159,7 @@ async fn one_of_three_replicas_works_and_another_takes_over_when_it_dies_or_stop
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_outage_is_reported_and_waited_out() {
-    let mut control_plane = ControlPlane::start(ControlPlaneOptions::default()).await.unwrap();
-    let scene = {
-        install_crds(&control_plane.client().await.unwrap()).await;
-        Scene::on(control_plane.cluster(), "outage").await
-    };
+    let (mut control_plane, scene) = Scene::apart("outage").await;
     let folder = tempfile::tempdir().unwrap();
     let kubeconfig = control_plane.kubeconfig().to_owned();
     let leader = Replica::start(&scene.namespace, &kubeconfig, &folder, "leader").await;

@@ -4,7 +4,7 @@
 use std::{path::Path, process::Output};
 
 use credwright::api::{ApiCredential, CredentialProvider};
-use credwright_harness::controlplane::{self, ControlPlane, ControlPlaneOptions};
+use credwright_harness::controlplane;
 use k8s_openapi::{
     api::core::v1::Secret, apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
 };
@@ -16,7 +16,7 @@ use serde_json::json;
 
 use crate::{
     stage::hours,
-    support::{Scene, eventually, install_crds},
+    support::{Scene, eventually},
 };
 
 async fn detach(kubeconfig: &Path, namespace: &str) -> Output {
@@ -112,16 +112,13 @@ async fn foreground_deletion_revokes_and_orphaning_retains() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn deletion_of_the_crds_retains_every_credential_and_does_not_hang() {
-    let control_plane = ControlPlane::start(ControlPlaneOptions::default()).await.unwrap();
-    let client = control_plane.client().await.unwrap();
-    install_crds(&client).await;
-    let scene = Scene::on(control_plane.cluster(), "defined").await;
+    let (_control_plane, scene) = Scene::apart("defined").await;
     let operator = scene.operator().await;
     for name in ["orders", "billing"] {
         scene.issue(name, json!({ "lifetime": "720h" })).await;
     }
     let pairs = [scene.pair("orders").await.unwrap(), scene.pair("billing").await.unwrap()];
-    let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
+    let definitions: Api<CustomResourceDefinition> = Api::all(scene.client.clone());
     for definition in credwright::api::crds::all() {
         definitions.delete(&definition.name_any(), &DeleteParams::default()).await.unwrap();
     }

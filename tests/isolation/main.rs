@@ -30,12 +30,7 @@ use credwright::{
         schedule::{end, schedule},
     },
 };
-use credwright_harness::{
-    controlplane::{ControlPlane, ControlPlaneOptions},
-    operator::Operator,
-    port::free_address,
-    process::Usage,
-};
+use credwright_harness::{operator::Operator, port::free_address, process::Usage};
 use credwright_simulator::{Fault, Operation, Rule, Simulator};
 use jiff::{SignedDuration, Timestamp};
 use kube::{
@@ -45,7 +40,7 @@ use kube::{
 use serde_json::json;
 
 use self::attack::Attack;
-use self::support::{Scene, eventually, install_crds, new_namespace};
+use self::support::{Scene, eventually, new_namespace};
 
 /// The honest tenant's objects.
 const OBJECTS: usize = 20;
@@ -192,9 +187,7 @@ async fn cannot_be_revoked(tenant: &Scene, provider: &Simulator) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hostile_tenant_does_not_delay_the_rotations_of_another() {
-    let control_plane = ControlPlane::start(ControlPlaneOptions::default()).await.unwrap();
-    install_crds(&control_plane.client().await.unwrap()).await;
-    let scene = Scene::on(control_plane.cluster(), "honest").await;
+    let (control_plane, scene) = Scene::apart("honest").await;
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("operator.log");
     let (mut operator, address) = start(&scene.namespace, control_plane.kubeconfig(), &log).await;

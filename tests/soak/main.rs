@@ -28,6 +28,7 @@ use anyhow::{Context, Result};
 use credwright::api::{ApiCredential, crds};
 use credwright_harness::{
     controlplane::{ControlPlane, ControlPlaneOptions},
+    crds::install,
     hostile::Tenant,
     random::Random,
 };
@@ -66,7 +67,7 @@ impl Scene {
         let control_plane = ControlPlane::start(ControlPlaneOptions::default()).await?;
         let client = control_plane.client().await?;
         let provider = spreetail::start(spreetail::Options::new(Clock::real())).await?;
-        cluster::define(&client, &crds::all()).await?;
+        install(&client, &crds::all()).await?;
         cluster::create_namespaces(&client, &[NAMESPACE, NOISY, "credwright-system"]).await?;
         let limits = json!({ "requestsPerSecond": 500, "concurrent": 32, "mintsPerHour": 1_000_000 });
         cluster::create_provider(&client, NAMESPACE, &provider, limits).await?;

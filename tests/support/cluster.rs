@@ -1,38 +1,11 @@
-//! The objects that bench and soak create in their control plane before they start.
-
-use std::time::Duration;
+//! The objects that the benchmark and the soak test create in their control plane at first.
 
 use anyhow::Result;
 use credwright::api::CredentialProvider;
-use credwright_harness::wait;
 use credwright_simulator::Simulator;
-use k8s_openapi::{
-    api::core::v1::{Namespace, Secret},
-    apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
-};
-use kube::{
-    Api, Client, ResourceExt,
-    api::{Patch, PatchParams, PostParams},
-};
+use k8s_openapi::api::core::v1::{Namespace, Secret};
+use kube::{Api, Client, api::PostParams};
 use serde_json::{Value, json};
-
-/// Installs definitions, and waits until they are established.
-pub(crate) async fn define(client: &Client, all: &[CustomResourceDefinition]) -> Result<()> {
-    let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
-    for definition in all {
-        let params = PatchParams::apply("examples").force();
-        definitions.patch(&definition.name_any(), &params, &Patch::Apply(definition)).await?;
-    }
-    for definition in all {
-        wait::until("a definition to be established", Duration::from_secs(30), async || {
-            let status = definitions.get(&definition.name_any()).await?.status;
-            let conditions = status.and_then(|status| status.conditions).unwrap_or_default();
-            Ok(conditions.iter().any(|it| it.type_ == "Established" && it.status == "True").then_some(()))
-        })
-        .await?;
-    }
-    Ok(())
-}
 
 pub(crate) async fn create_namespaces(client: &Client, names: &[&str]) -> Result<()> {
     let namespaces: Api<Namespace> = Api::all(client.clone());

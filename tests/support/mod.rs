@@ -29,18 +29,18 @@ use credwright::{
     engine::{Settings, leadership::LeaseHolder},
     lifecycle::ledger::Document,
 };
-use credwright_harness::controlplane::{self, Cluster};
+use credwright_harness::{
+    controlplane::{self, Cluster, ControlPlane, ControlPlaneOptions},
+    crds,
+};
 use credwright_simulator::{Credential, Simulator, spreetail};
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::{
-    api::{
-        core::v1::{Namespace, Secret},
-        events::v1::Event,
-    },
-    apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
+use k8s_openapi::api::{
+    core::v1::{Namespace, Secret},
+    events::v1::Event,
 };
 use kube::{
-    Api, Client, ResourceExt,
+    Api, Client,
     api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
     client::ClientBuilder,
 };
@@ -98,19 +98,7 @@ impl Running {
 
 /// Installs the CRDs.
 pub(crate) async fn install_crds(client: &Client) {
-    let api: Api<CustomResourceDefinition> = Api::all(client.clone());
-    for crd in credwright::api::crds::all() {
-        let params = PatchParams::apply("tests").force();
-        api.patch(&crd.name_any(), &params, &Patch::Apply(&crd)).await.unwrap();
-    }
-    for crd in credwright::api::crds::all() {
-        eventually("the CRD is established", async || {
-            let there = api.get(&crd.name_any()).await.unwrap();
-            let conditions = there.status.and_then(|status| status.conditions).unwrap_or_default();
-            conditions.iter().any(|it| it.type_ == "Established" && it.status == "True")
-        })
-        .await;
-    }
+    crds::install(client, &credwright::api::crds::all()).await.unwrap();
 }
 
 pub(crate) async fn new_namespace(client: &Client, name: &str) -> String {
@@ -140,7 +128,15 @@ impl Scene {
         Self::on(cluster, name).await
     }
 
-    /// The same on a control plane of its own, where the CRDs are installed.
+    /// The same on a control plane of its own.
+    pub(crate) async fn apart(name: &str) -> (ControlPlane, Self) {
+        let control_plane = ControlPlane::start(ControlPlaneOptions::default()).await.unwrap();
+        install_crds(&control_plane.client().await.unwrap()).await;
+        let scene = Self::on(control_plane.cluster(), name).await;
+        (control_plane, scene)
+    }
+
+    /// The same on a control plane where the CRDs are installed.
     pub(crate) async fn on(cluster: &Cluster, name: &str) -> Self {
         logs::record();
         let client = cluster.client().await.unwrap();

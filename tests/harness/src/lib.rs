@@ -1,7 +1,7 @@
 //! The surroundings of the product in tests, benchmarks and the demo: a real Kubernetes control
-//! plane, faults between it and the operator, hostile tenants, the product's binary as a process,
-//! servers of other projects, free ports, random numbers that can be repeated, and a way to wait
-//! for a condition.
+//! plane with CRDs, faults between it and the operator, hostile tenants, the product's binary as a
+//! process, servers of other projects, free ports, random numbers that can be repeated, and a way
+//! to wait for a condition.
 //!
 //! This crate never imports the product: it would otherwise have to be rebuilt with it, and a
 //! harness that shares code with what it checks shares its mistakes.
@@ -9,6 +9,7 @@
 pub mod balancer;
 pub mod build;
 pub mod controlplane;
+pub mod crds;
 pub mod gateway;
 pub mod hostile;
 mod leash;
