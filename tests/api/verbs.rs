@@ -5,35 +5,18 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use credwright_harness::controlplane::{self, Cluster};
-use credwright_harness::wait;
+use credwright_harness::{crds, wait};
 use k8s_openapi::api::core::v1::Namespace;
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::{ApiResource, DynamicObject, ObjectMeta, Patch, PatchParams, PostParams};
+use kube::api::{ApiResource, DynamicObject, ObjectMeta, PostParams};
 use kube::core::GroupVersionKind;
-use kube::{Api, Client, ResourceExt};
+use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
-pub(crate) async fn credential_accepts(spec: &str) -> Result<()> {
-    kind("ApiCredential").await?.accepts(&format!("providerRef: {{name: p}}\n{spec}")).await.map(drop)
-}
-
-pub(crate) async fn credential_rejects(spec: &str, message: &str) -> Result<()> {
-    kind("ApiCredential").await?.rejects(&format!("providerRef: {{name: p}}\n{spec}"), message).await
-}
-
-pub(crate) async fn provider_accepts(spec: &str) -> Result<()> {
-    kind("CredentialProvider").await?.accepts(spec).await.map(drop)
-}
-
-pub(crate) async fn provider_rejects(spec: &str, message: &str) -> Result<()> {
-    kind("CredentialProvider").await?.rejects(spec, message).await
-}
-
-pub(crate) async fn cluster_provider_rejects(spec: &str, message: &str) -> Result<()> {
-    kind("ClusterCredentialProvider").await?.rejects(spec, message).await
+pub(crate) fn parsed(yaml: &str) -> Value {
+    serde_saphyr::from_str(yaml).unwrap()
 }
 
 /// One kind of object, in a namespace of its own.
@@ -48,7 +31,8 @@ pub(crate) async fn kind(name: &str) -> Result<Kind> {
     let cluster = controlplane::shared().await?;
     let client = cluster.client().await?;
     static INSTALLED: OnceCell<()> = OnceCell::const_new();
-    INSTALLED.get_or_try_init(|| install_definitions(&client)).await?;
+    let all = credwright::api::crds::all();
+    INSTALLED.get_or_try_init(|| crds::install(&client, &all)).await?;
 
     let metadata = ObjectMeta { generate_name: Some("api-".to_owned()), ..ObjectMeta::default() };
     let namespace = Namespace { metadata, ..Namespace::default() };
@@ -61,59 +45,28 @@ pub(crate) async fn kind(name: &str) -> Result<Kind> {
     Ok(Kind { cluster, api, resource, namespace })
 }
 
-async fn install_definitions(client: &Client) -> Result<()> {
-    let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
-    for definition in credwright::api::crds::all() {
-        let name = definition.name_any();
-        let params = PatchParams::apply("credwright-tests").force();
-        definitions.patch(&name, &params, &Patch::Apply(&definition)).await?;
-        let established = kube::runtime::conditions::is_crd_established();
-        let waiting = kube::runtime::wait::await_condition(definitions.clone(), &name, established);
-        tokio::time::timeout(DEADLINE, waiting).await.context("waiting for Established")??;
-    }
-    Ok(())
-}
-
 impl Kind {
-    pub(crate) async fn named(&self, name: &str, spec: &str) -> kube::Result<DynamicObject> {
-        self.create(ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() }, spec).await
+    fn object(&self, metadata: ObjectMeta, spec: Value) -> DynamicObject {
+        DynamicObject { metadata, ..DynamicObject::new("", &self.resource).data(json!({ "spec": spec })) }
     }
 
-    async fn create(&self, metadata: ObjectMeta, spec: &str) -> kube::Result<DynamicObject> {
-        let spec: Value = serde_saphyr::from_str(spec).unwrap();
-        let mut object = DynamicObject::new("", &self.resource).data(json!({ "spec": spec }));
-        object.metadata = metadata;
-        self.api.create(&PostParams::default(), &object).await
-    }
-
-    pub(crate) async fn accepts(&self, spec: &str) -> Result<DynamicObject> {
-        let metadata = ObjectMeta { generate_name: Some("api-".to_owned()), ..ObjectMeta::default() };
-        self.create(metadata, spec).await.with_context(|| spec.to_owned())
-    }
-
-    pub(crate) async fn rejects(&self, spec: &str, message: &str) -> Result<()> {
-        let metadata = ObjectMeta { generate_name: Some("api-".to_owned()), ..ObjectMeta::default() };
-        refused(&self.create(metadata, spec).await, spec, message)
-    }
-
-    async fn change(&self, object: &DynamicObject, spec: Value) -> kube::Result<DynamicObject> {
-        let patch = Patch::Merge(json!({ "spec": spec }));
-        self.api.patch(&object.name_any(), &PatchParams::default(), &patch).await
-    }
-
-    pub(crate) async fn lets_change(&self, object: &DynamicObject, spec: Value) -> Result<()> {
+    /// Creates an object with a name of its own.
+    pub(crate) async fn created(&self, spec: Value) -> Result<DynamicObject> {
         let what = spec.to_string();
-        self.change(object, spec).await.map(drop).context(what)
+        let metadata = ObjectMeta { generate_name: Some("api-".to_owned()), ..ObjectMeta::default() };
+        self.api.create(&PostParams::default(), &self.object(metadata, spec)).await.context(what)
     }
 
-    pub(crate) async fn refuses_change(
-        &self,
-        object: &DynamicObject,
-        spec: Value,
-        message: &str,
-    ) -> Result<()> {
-        let what = spec.to_string();
-        refused(&self.change(object, spec).await, &what, message)
+    /// Returns the answer to a create that is not carried out.
+    pub(crate) async fn tried(&self, name: &str, spec: Value) -> kube::Result<DynamicObject> {
+        let metadata = ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() };
+        self.api.create(&dry_run(), &self.object(metadata, spec)).await
+    }
+
+    /// Returns the answer to a change of the spec that is not carried out.
+    pub(crate) async fn changed(&self, object: &DynamicObject, spec: Value) -> kube::Result<DynamicObject> {
+        let new = self.object(object.metadata.clone(), spec);
+        self.api.replace(&object.name_any(), &dry_run(), &new).await
     }
 
     /// Returns the output of kubectl, once discovery knows the CRDs and `done` accepts the output.
@@ -133,25 +86,23 @@ impl Kind {
     }
 }
 
-/// The API server says no, with this message, and says nothing that only we would understand.
-pub(crate) fn refused(answer: &kube::Result<DynamicObject>, what: &str, message: &str) -> Result<()> {
-    match answer {
-        Err(kube::Error::Api(status)) if status.code == 422 => {
-            ensure!(
-                !status.message.contains("evaluating rule"),
-                "{what}\nbreaks a rule itself: {}",
-                status.message
-            );
-            ensure!(
-                status.message.contains(message),
-                "{what}\nshould be refused because {message}; instead: {}",
-                status.message
-            );
-            Ok(())
-        }
-        Err(error) => anyhow::bail!("{what}\nshould be refused because {message}; instead: {error}"),
+fn dry_run() -> PostParams {
+    PostParams { dry_run: true, ..PostParams::default() }
+}
+
+/// The API server says no with this message, and says nothing that only we would understand. It
+/// says yes if there is no message.
+pub(crate) fn judged(answer: &kube::Result<DynamicObject>, what: &str, message: &str) -> Result<()> {
+    let said = match answer {
+        Ok(_) if message.is_empty() => return Ok(()),
         Ok(object) => {
             anyhow::bail!("{what}\nshould be refused because {message}, but was let in: {object:?}")
         }
-    }
+        Err(kube::Error::Api(status)) if status.code == 422 => &status.message,
+        Err(error) => anyhow::bail!("{what}\nshould be judged, but: {error}"),
+    };
+    ensure!(!message.is_empty(), "{what}\nshould be let in; instead: {said}");
+    ensure!(!said.contains("evaluating rule"), "{what}\nbreaks a rule itself: {said}");
+    ensure!(said.contains(message), "{what}\nshould be refused because {message}; instead: {said}");
+    Ok(())
 }
