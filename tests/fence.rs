@@ -24,7 +24,7 @@ use kube::{
     client::Body,
 };
 use serde_json::{Value, json};
-use support::{Running, Scene, eventually, power::Line};
+use support::{Running, Scene, eventually, power::Line, with};
 use tokio::sync::Notify;
 
 const LONGEST: SignedDuration = SignedDuration::from_hours(6);
@@ -271,13 +271,13 @@ async fn stale(change: Value) {
     let scene = Scene::new("fence").await;
     let (fresh, stale) = (scene.operator().await, scene.operator().await);
     let names = ["a", "b", "c", "d"];
-    let mut spec = json!({ "lifetime": "12h", "rotation": { "overlap": "5m" } });
+    let spec = json!({ "lifetime": "12h", "rotation": { "overlap": "5m" } });
     for name in names {
         scene.apply(name, spec.clone()).await;
         run_to_rest(&scene, &[&fresh, &stale], name, None).await;
     }
     stale.power.stall_watches(true);
-    spec.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+    let spec = with(spec, change);
     let request = spec["rotation"]["request"].as_str().map(str::to_owned);
     for name in names {
         let before = scene.get(name).await.status.unwrap_or_default().revision;

@@ -15,7 +15,7 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use crate::support::{Scene, rights};
+use crate::support::{Scene, rights, with};
 
 const POLICIES: &str =
     include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/charts/credwright/files/admission.yaml"));
@@ -54,8 +54,8 @@ async fn acting_as(control_plane: &ControlPlane, user: &str) -> Client {
 /// Returns the error with which a tenant is refused `spec` at the provider `name`; `None` if it is
 /// allowed.
 async fn refused(api: &Api<ApiCredential>, name: &str, more: &Value) -> Option<String> {
-    let mut spec = json!({ "providerRef": { "kind": "ClusterCredentialProvider", "name": name } });
-    spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let spec =
+        with(json!({ "providerRef": { "kind": "ClusterCredentialProvider", "name": name } }), more.clone());
     let object = json!({
         "apiVersion": "credwright.dev/v1alpha1", "kind": "ApiCredential",
         "metadata": { "name": "tried" }, "spec": spec,

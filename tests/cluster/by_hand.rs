@@ -4,12 +4,12 @@
 use std::{io::Write, ops::Deref, process::Stdio};
 
 use credwright_harness::controlplane;
-use credwright_simulator::{Fault, Form, Login, Operation, Portal, Simulator, cloud_connexa, vonage};
+use credwright_simulator::{Fault, Form, Login, Operation, Portal, Simulator, vonage};
 use serde_json::{Value, json};
 
 use crate::{
     stage::{hours, minutes},
-    support::{Running, Scene, logs},
+    support::{Running, Scene, with},
 };
 
 /// A scene with an account at a provider whose portal a person uses.
@@ -31,7 +31,7 @@ const INTAKE: &str = "orders-intake";
 /// The spec of `orders` at CloudConnexa.
 fn wanted() -> Value {
     json!({
-        "providerRef": { "name": "connexa" },
+        "providerRef": { "name": "cloud-connexa" },
         "name": "orders-prod",
         "scopes": ["networks:read", "users:read"],
         "lifetime": "700h",
@@ -41,27 +41,18 @@ fn wanted() -> Value {
     })
 }
 
-fn with(spec: Value, more: Value) -> Value {
-    let mut spec = spec;
-    spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    spec
-}
-
 impl Desk {
     async fn connexa(name: &str) -> Self {
         let scene = Scene::new(name).await;
-        let options = cloud_connexa::Options::new(scene.clock.of_a_provider());
-        let account = cloud_connexa::start(options).await.unwrap();
-        let spec = json!({ "cloudConnexa": { "baseUrl": account.base_url() }, "limits": { "requestsPerSecond": 1000 } });
-        scene.create_provider("connexa", spec).await;
+        let account = scene.cloud_connexa().await;
         Self { scene, account }
     }
 
     async fn vonage(name: &str) -> Self {
         let scene = Scene::new(name).await;
         let account = vonage::start(vonage::Options::new(scene.clock.of_a_provider())).await.unwrap();
-        let spec = json!({ "vonageContactCenter": { "baseUrl": account.base_url() }, "limits": { "requestsPerSecond": 1000 } });
-        scene.create_provider("vonage", spec).await;
+        let driver = json!({ "vonageContactCenter": { "baseUrl": account.base_url() } });
+        scene.create_account("vonage", driver, None).await;
         Self { scene, account }
     }
 
@@ -212,132 +203,6 @@ async fn a_person_who_follows_the_steps_gets_a_credential_and_later_its_replacem
     desk.asked_nothing().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_account_that_is_switched_off_proves_nothing() {
-    let desk = Desk::connexa("switched-off").await;
-    let operator = desk.operator().await;
-    desk.apply("orders", wanted()).await;
-    let asked = desk.asked("IntakeAwaited").await;
-    let first = desk.portal().create(&form(&asked)).unwrap();
-    desk.portal().switch_api(false).unwrap();
-    desk.give(&operator, &first).await;
-    let (_, reason, message) = desk.condition("orders", "Ready").await.unwrap();
-    assert_eq!(reason, "ProviderForbidden", "{message}");
-    assert!(message.contains("Enable API"), "{message}");
-    desk.portal().switch_api(true).unwrap();
-    desk.jump(&operator, minutes(11)).await;
-    desk.says("orders", ("Ready", "True", "Issued")).await;
-
-    desk.apply("orders", with(wanted(), json!({ "rotation": { "overlap": "0s", "request": "now" } }))).await;
-    let asked = desk.asked("IntakeAwaited").await;
-    let second = desk.portal().create(&form(&asked)).unwrap();
-    desk.give(&operator, &second).await;
-    desk.asked("RemovalAwaited").await;
-    desk.portal().switch_api(false).unwrap();
-    desk.jump(&operator, hours(3)).await;
-    assert_eq!(desk.revision("orders", 1).await.state, "Revoking", "both are refused");
-    assert_eq!(
-        desk.condition("orders", "Ready").await.unwrap().0,
-        "True",
-        "and the new one is not thought dead"
-    );
-    desk.portal().switch_api(true).unwrap();
-    desk.portal().delete(&first.client_id);
-    desk.jump(&operator, hours(3)).await;
-    desk.has_only("orders", 2).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn every_refusal_is_explained_and_nothing_is_published_or_lost() {
-    let desk = Desk::connexa("refused").await;
-    let operator = desk.operator().await;
-    desk.apply("orders", wanted()).await;
-    let asked = desk.asked("IntakeAwaited").await;
-    let pair = desk.portal().create(&form(&asked)).unwrap();
-    let mistyped = Login { client_secret: "Canary-Mistyped".to_owned(), ..pair.clone() };
-    desk.give(&operator, &mistyped).await;
-    let said = desk.asked("IntakeRefused").await;
-    assert!(said.contains(&pair.client_id) && said.contains("credwright.dev/try-again"), "{said}");
-    let before = desk.token_calls(&pair.client_id);
-    desk.jump(&operator, minutes(58)).await;
-    assert_eq!(desk.token_calls(&pair.client_id), before, "one attempt for each content");
-    desk.jump(&operator, minutes(3)).await;
-    assert_eq!(desk.token_calls(&pair.client_id), before + 1, "and one every hour");
-    desk.merge_secret(INTAKE, json!({ "metadata": { "annotations": { "credwright.dev/try-again": "1" } } }))
-        .await;
-    desk.try_it(&operator).await;
-    assert_eq!(desk.token_calls(&pair.client_id), before + 2, "or when a person asks for another");
-    desk.put(&mistyped, json!({ "expires_at": "soon" })).await;
-    desk.says("orders", ("ActionRequired", "True", "IntakeInvalid")).await;
-    desk.put(&pair, json!({ "expires_at": (desk.now() - hours(1)).to_string() })).await;
-    let said = desk.asked("IntakeInvalid").await;
-    desk.wait("orders", "it has expired", async || {
-        desk.condition("orders", "ActionRequired").await.unwrap().2.contains("expired at")
-    })
-    .await;
-    assert!(desk.secret("orders").await.is_none(), "{said}");
-    desk.put(&pair, json!({ "expires_at": (desk.now() + hours(500)).to_string() })).await;
-    desk.try_it(&operator).await;
-    desk.says("orders", ("Ready", "True", "Issued")).await;
-    assert!(desk.holds(&pair).await);
-    let end = desk.status("orders").await.expires_at.unwrap();
-    assert!(end <= desk.now() + hours(500), "what the person said of it: {end}");
-    let sooner = desk.now() + hours(400);
-    desk.put(&pair, json!({ "expires_at": sooner.to_string() })).await;
-    desk.wait("orders", "the person knows better now", async || {
-        let shown = desk.status("orders").await.expires_at;
-        shown.is_some_and(|at| at <= sooner)
-            && desk.value("orders", "expires_at").await == Some(sooner.to_string())
-    })
-    .await;
-
-    // Another object cannot have the same pair, nor can a Secret that its owner did not label.
-    desk.apply("twin", with(wanted(), json!({ "secret": { "name": "twin-api" } }))).await;
-    let said = desk.says("twin", ("ActionRequired", "True", "IntakeInvalid")).await;
-    assert!(said.contains("belongs to another ApiCredential"), "{said}");
-    desk.put_secret(json!({ "metadata": { "name": "unlabelled" }, "stringData": { "client_id": "a", "client_secret": "b" } }))
-        .await;
-    desk.apply("stray", with(wanted(), json!({ "intake": { "secretName": "unlabelled" } }))).await;
-    desk.says("stray", ("ActionRequired", "True", "IntakeAwaited")).await;
-    assert!(desk.secret("stray").await.is_none());
-    assert!(!logs::text().contains("Canary-Mistyped"), "what is mistyped is often another secret");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_same_pair_is_not_a_replacement_and_an_unverified_pair_is_reported() {
-    let desk = Desk::connexa("again").await;
-    let operator = desk.operator().await;
-    desk.apply("orders", wanted()).await;
-    let asked = desk.asked("IntakeAwaited").await;
-    let first = desk.portal().create(&form(&asked)).unwrap();
-    desk.give(&operator, &first).await;
-    desk.says("orders", ("Ready", "True", "Issued")).await;
-    desk.apply("orders", with(wanted(), json!({ "scopes": ["networks:read"] }))).await;
-    let said = desk.asked("IntakeAwaited").await;
-    assert!(
-        said.contains("spec.scopes was changed") && said.contains("still holds the pair of revision 1"),
-        "{said}"
-    );
-    desk.put(&first, json!({ "issued_at": desk.now().to_string() })).await;
-    desk.try_it(&operator).await;
-    desk.asked("IntakeAwaited").await;
-    assert_eq!(desk.status("orders").await.revision, Some(1));
-    assert!(desk.holds(&first).await, "what works stays");
-
-    let skip = json!({ "scopes": ["networks:read"], "intake": { "secretName": INTAKE, "verify": "Skip" } });
-    desk.apply("orders", with(wanted(), skip)).await;
-    let calls = desk.account.record().requests().len();
-    let unseen =
-        Login { client_id: "from-elsewhere".to_owned(), client_secret: "only-works-there".to_owned() };
-    desk.give(&operator, &unseen).await;
-    desk.wait("orders", "it is published untried", async || desk.holds(&unseen).await).await;
-    desk.jump(&operator, hours(9)).await;
-    let tried = desk.account.record().requests().into_iter().skip(calls);
-    assert!(tried.filter(|it| it.operation == Operation::Token).count() == 0, "nothing is tried from here");
-    let message = desk.condition("orders", "Ready").await.unwrap().2;
-    assert!(message.contains("spec.intake.verify is Skip"), "{message}");
-}
-
 /// The advice once changed nothing for ten minutes.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pair_that_cannot_be_verified_from_here_is_taken_once_the_spec_skips_verification() {
@@ -362,26 +227,6 @@ async fn a_pair_that_cannot_be_verified_from_here_is_taken_once_the_spec_skips_v
     desk.wait("orders", "it is published untried", async || desk.holds(&pair).await).await;
     assert_eq!(desk.token_calls(&pair.client_id), calls);
     operator.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_impossible_request_is_rejected_before_a_person_is_asked() {
-    let desk = Desk::connexa("honour").await;
-    let _operator = desk.operator().await;
-    desk.apply("orders", with(wanted(), json!({ "lifetime": "9600h" }))).await;
-    let said = desk.says("orders", ("Ready", "False", "InvalidForProvider")).await;
-    assert_eq!(
-        said,
-        "spec.lifetime: CloudConnexa offers two weeks, one month, six months or one year; 400 days cannot be covered"
-    );
-    assert_eq!(desk.condition("orders", "ActionRequired").await, None);
-    desk.delete("orders").await;
-    desk.goes("orders").await;
-    let mut without = wanted();
-    without.as_object_mut().unwrap().remove("intake");
-    desk.apply("orders", without).await;
-    let said = desk.says("orders", ("Ready", "False", "InvalidForProvider")).await;
-    assert!(said.starts_with("spec.intake: a person makes the credentials of CloudConnexa"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -422,8 +267,7 @@ async fn a_client_that_another_namespace_only_claims_can_be_taken_by_its_owner()
 
     // The client ID is no secret, so anybody can claim it, and with `Skip` nobody tries the made-up
     // secret.
-    let spec = json!({ "cloudConnexa": { "baseUrl": desk.account.base_url() }, "limits": { "requestsPerSecond": 1000 } });
-    squatter.create_provider("connexa", spec).await;
+    squatter.at_cloud_connexa(&desk.account).await;
     let metadata = json!({ "name": INTAKE, "labels": { "credwright.dev/role": "intake" } });
     let data = json!({ "client_id": pair.client_id, "client_secret": "made-up" });
     squatter.put_secret(json!({ "metadata": metadata, "stringData": data })).await;

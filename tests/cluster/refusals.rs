@@ -13,12 +13,7 @@ use jiff::SignedDuration;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
-use crate::{
-    awkward,
-    expereo::{expereo, wanted},
-    stage::seconds,
-    support::Scene,
-};
+use crate::{awkward, expereo::wanted, stage::seconds, support::Scene};
 
 impl Scene {
     /// Merges into the spec of a provider, as `kubectl patch --type=merge` does.
@@ -142,7 +137,7 @@ async fn a_moved_token_endpoint_is_published_after_the_next_probe() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_corrected_path_is_tried_at_once() {
     let scene = Scene::new("path").await;
-    let _expereo = expereo(&scene, json!({ "clientsPath": "/wrong" }), |_| {}).await;
+    let _expereo = scene.expereo(json!({ "clientsPath": "/wrong" }), |_| {}).await;
     let operator = scene.operator().await;
     scene.apply("orders", wanted(json!({}))).await;
     scene.waits("orders", "ProviderRefused", &["check expereo.baseUrl and expereo.clientsPath"]).await;
@@ -156,7 +151,7 @@ async fn a_corrected_path_is_tried_at_once() {
 async fn a_corrected_spelling_is_tried_at_once() {
     let scene = Scene::new("spelling").await;
     let wrong = json!({ "scopeSpelling": { "BasicRead": "customerapi/basic" } });
-    let provider = expereo(&scene, wrong, |_| {}).await;
+    let provider = scene.expereo(wrong, |_| {}).await;
     let operator = scene.operator().await;
     scene.apply("orders", wanted(json!({}))).await;
     scene.waits("orders", "InvalidForProvider", &["correct expereo.scopeSpelling"]).await;
@@ -173,7 +168,7 @@ async fn a_corrected_spelling_is_tried_at_once() {
 async fn corrected_scopes_are_tried_at_once() {
     let scene = Scene::new("scopes").await;
     let wrong = json!({ "scopeSpelling": { "SupportRead": "customerapi/support" } });
-    let provider = expereo(&scene, wrong, |_| {}).await;
+    let provider = scene.expereo(wrong, |_| {}).await;
     let operator = scene.operator().await;
     scene.apply("orders", wanted(json!({ "scopes": ["SupportRead"] }))).await;
     scene.waits("orders", "InvalidForProvider", &["correct expereo.scopeSpelling"]).await;
@@ -190,7 +185,7 @@ async fn a_login_that_was_given_the_right_is_tried_at_once() {
         options.manage_by_client_credentials = false;
         options.bearer_token = Some("Canary-Of-A-Person".to_owned());
     };
-    let provider = expereo(&scene, json!({}), change).await;
+    let provider = scene.expereo(json!({}), change).await;
     let operator = scene.operator().await;
     scene.apply("orders", wanted(json!({}))).await;
     scene.waits("orders", "ProviderForbidden", &["store the bearer_token of a person"]).await;

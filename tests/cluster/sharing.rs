@@ -10,7 +10,7 @@ use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::stage::hours;
-use crate::support::Scene;
+use crate::support::{Scene, with};
 
 async fn share(scene: &Scene, allow: Value) {
     scene.share(&scene.namespace, json!({ "requestsPerSecond": 1000 }), allow).await;
@@ -23,9 +23,7 @@ async fn label(scene: &Scene, plan: Option<&str>) {
 }
 
 fn shared(scene: &Scene, more: Value) -> Value {
-    let mut spec = json!({ "providerRef": { "kind": "ClusterCredentialProvider", "name": scene.namespace } });
-    spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    spec
+    with(json!({ "providerRef": { "kind": "ClusterCredentialProvider", "name": scene.namespace } }), more)
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,7 +9,7 @@ use credwright::api::{
     ApiCredential, ApiCredentialStatus, ClusterCredentialProvider, CredentialProvider, CredentialStatus,
     ProviderStatus,
 };
-use credwright_simulator::{Credential, Operation, SeenRequest, Simulator, spreetail};
+use credwright_simulator::{Credential, Login, Operation, SeenRequest, Simulator, spreetail};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
@@ -197,23 +197,11 @@ impl Scene {
     /// Another Spreetail account, as the provider `name`.
     pub(crate) async fn another_account(&self, name: &str) -> Simulator {
         let other = spreetail::start(spreetail::Options::new(self.clock.of_a_provider())).await.unwrap();
-        let login = other.login();
-        self.put_secret(json!({
-            "metadata": { "name": format!("{name}-login"), "labels": { "credwright.dev/role": "login" } },
-            "stringData": { "client_id": login.client_id, "client_secret": login.client_secret },
-        }))
-        .await;
+        let Login { client_id, client_secret } = other.login();
+        let login = json!({ "client_id": client_id, "client_secret": client_secret });
+        self.put_login_secret(&format!("{name}-login"), login).await;
         self.create_provider(name, self.spreetail(&other.base_url(), &format!("{name}-login"))).await;
         other
-    }
-
-    /// The spec of a Spreetail provider.
-    pub(crate) fn spreetail(&self, url: &str, login: &str) -> Value {
-        json!({
-            "spreetail": { "baseUrl": url },
-            "login": { "secretRef": { "name": login } },
-            "limits": { "requestsPerSecond": 1000, "concurrent": 32 },
-        })
     }
 
     /// The Spreetail account as a provider that namespaces share.

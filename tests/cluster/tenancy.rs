@@ -6,7 +6,7 @@ mod attempts;
 use std::sync::{Arc, Mutex};
 
 use credwright::api::{ApiCredential, ClusterCredentialProvider, CredentialProvider};
-use credwright_simulator::{Simulator, cloud_connexa};
+use credwright_simulator::Simulator;
 use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::OwnerReference};
 use kube::{
     Api, ResourceExt,
@@ -14,7 +14,7 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use crate::support::{Running, Scene};
+use crate::support::{Running, Scene, with};
 use attempts::{
     Attempt,
     Comes::{Refused, To},
@@ -39,11 +39,8 @@ impl Tenants {
                 options.cluster_providers = true;
             })
             .await;
-        let options = cloud_connexa::Options::new(victim.clock.of_a_provider());
-        let portal = cloud_connexa::start(options).await.unwrap();
-        let spec = json!({ "cloudConnexa": { "baseUrl": portal.base_url() }, "limits": { "requestsPerSecond": 1000 } });
-        thief.create_provider("connexa", spec.clone()).await;
-        victim.create_provider("connexa", spec).await;
+        let portal = victim.cloud_connexa().await;
+        thief.at_cloud_connexa(&portal).await;
         let data = json!({ "client_id": "victims-client", "client_secret": "victims-secret" });
         for (scene, name) in [(&victim, "keys"), (&thief, "own-keys")] {
             let metadata = json!({ "name": name, "labels": { "credwright.dev/role": "intake" } });
@@ -87,8 +84,8 @@ impl Tenants {
 
     /// Tries to write an ApiCredential of the second tenant; an error is what the API server says.
     async fn write(&self, name: &str, object: &Value) -> Result<(), String> {
-        let mut whole = json!({ "apiVersion": "credwright.dev/v1alpha1", "kind": "ApiCredential" });
-        whole.as_object_mut().unwrap().extend(object.as_object().unwrap().clone());
+        let whole = json!({ "apiVersion": "credwright.dev/v1alpha1", "kind": "ApiCredential" });
+        let mut whole = with(whole, object.clone());
         whole["metadata"]["name"] = json!(name);
         let params = PatchParams::apply("tests").force();
         let written = self.thief.api::<ApiCredential>().patch(name, &params, &Patch::Apply(whole)).await;
@@ -239,7 +236,7 @@ async fn forged_owners(tenants: &Tenants, owner: &ApiCredential) {
         "stringData": { "client_id": victim.pair("orders").await.unwrap().0, "client_secret": "guessed" } });
     thief.put_secret(guess).await;
     let spec = json!({ "spec": {
-        "providerRef": { "name": "connexa" }, "lifetime": "700h", "scopes": ["networks:read"],
+        "providerRef": { "name": "cloud-connexa" }, "lifetime": "700h", "scopes": ["networks:read"],
         "subnets": ["203.0.113.0/24"], "intake": { "secretName": "guess" }, "secret": { "name": "guess-api" },
     }});
     tenants.write("guess", &spec).await.unwrap();

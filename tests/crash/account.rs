@@ -2,7 +2,7 @@
 //! cannot, and those where a person makes what is wanted, or removes what is retired.
 
 use credwright_simulator::{
-    Faults, Form, Record, Simulator, cloud_connexa, cloud_director, expereo,
+    Faults, Form, Record, Simulator, expereo,
     oidc::{OidcOptions, OidcServer},
 };
 use http::StatusCode;
@@ -53,80 +53,29 @@ impl Account {
         match kind {
             Kind::Spreetail => Self::Spreetail,
             Kind::Registration => Self::registration(scene).await,
-            Kind::CloudDirector => Self::cloud_director(scene).await,
+            Kind::CloudDirector => Self::CloudDirector(Box::new(scene.cloud_director().await)),
             Kind::Expereo => Self::expereo(scene, true).await,
             Kind::ExpereoWithoutListAndDelete => Self::expereo(scene, false).await,
-            Kind::CloudConnexa => Self::cloud_connexa(scene).await,
+            Kind::CloudConnexa => Self::CloudConnexa(Box::new(scene.cloud_connexa().await)),
         }
-    }
-
-    async fn cloud_connexa(scene: &Scene) -> Self {
-        let options = cloud_connexa::Options::new(scene.clock.of_a_provider());
-        let connexa = cloud_connexa::start(options).await.unwrap();
-        let spec = json!({
-            "cloudConnexa": { "baseUrl": connexa.base_url() }, "limits": { "requestsPerSecond": 1000 },
-        });
-        scene.create_provider("cloud-connexa", spec).await;
-        Self::CloudConnexa(Box::new(connexa))
-    }
-
-    async fn cloud_director(scene: &Scene) -> Self {
-        let options = cloud_director::Options::new(scene.clock.of_a_provider());
-        let org = options.org.clone();
-        let director = cloud_director::start(options).await.unwrap();
-        let login = director.login();
-        let secret = json!({
-            "metadata": { "name": "cloud-director-admin", "labels": { "credwright.dev/role": "login" } },
-            "stringData": { "username": login.client_id, "password": login.client_secret },
-        });
-        scene.put_secret(secret).await;
-        let spec = json!({
-            "cloudDirector": { "baseUrl": director.base_url(), "org": org },
-            "login": { "secretRef": { "name": "cloud-director-admin" } },
-            "limits": { "requestsPerSecond": 1000 },
-        });
-        scene.create_provider("cloud-director", spec).await;
-        Self::CloudDirector(Box::new(director))
     }
 
     async fn expereo(scene: &Scene, complete: bool) -> Self {
-        let mut options = expereo::Options::new(scene.clock.of_a_provider());
-        if !complete {
-            options.no_list = Some(StatusCode::METHOD_NOT_ALLOWED);
-            options.no_delete = Some(StatusCode::METHOD_NOT_ALLOWED);
-        }
-        let scope = options.login_scope.clone();
-        let simulator = expereo::start(options).await.unwrap();
-        let login = simulator.login();
-        let secret = json!({
-            "metadata": { "name": "expereo-admin", "labels": { "credwright.dev/role": "login" } },
-            "stringData": { "client_id": login.client_id, "client_secret": login.client_secret, "scope": scope },
-        });
-        scene.put_secret(secret).await;
-        let base = simulator.base_url();
+        let missing = (!complete).then_some(StatusCode::METHOD_NOT_ALLOWED);
         let switch = if complete { "Enabled" } else { "Disabled" };
-        let spec = json!({
-            "expereo": {
-                "baseUrl": base,
-                "tokenUrl": format!("{base}{}", expereo::TOKEN_PATH),
-                "list": switch,
-                "delete": switch,
-            },
-            "login": { "secretRef": { "name": "expereo-admin" } },
-            "limits": { "requestsPerSecond": 1000 },
-        });
-        scene.create_provider("expereo", spec).await;
+        let simulator = scene
+            .expereo(json!({ "list": switch, "delete": switch }), |options| {
+                (options.no_list, options.no_delete) = (missing, missing);
+            })
+            .await;
         Self::Expereo { simulator: Box::new(simulator), complete }
     }
 
     async fn registration(scene: &Scene) -> Self {
         let front = front::start(&server().await.issuer).await.unwrap();
         let base = front.base_url();
-        let spec = json!({
-            "oauthRegistration": { "registrationEndpoint": format!("{base}/reg"), "tokenEndpoint": format!("{base}/token") },
-            "limits": { "requestsPerSecond": 1000 },
-        });
-        scene.create_provider("registration", spec).await;
+        let endpoints = json!({ "registrationEndpoint": format!("{base}/reg"), "tokenEndpoint": format!("{base}/token") });
+        scene.create_account("registration", json!({ "oauthRegistration": endpoints }), None).await;
         Self::Registration {
             front: Box::new(front),
             http: reqwest::Client::builder().no_proxy().build().unwrap(),

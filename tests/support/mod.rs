@@ -9,6 +9,7 @@
     reason = "tests fail by panicking, and run on real time outside"
 )]
 
+pub(crate) mod accounts;
 pub(crate) mod clock;
 pub(crate) mod logs;
 mod passing;
@@ -48,6 +49,7 @@ use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
+pub(crate) use accounts::with;
 pub(crate) use clock::TestClock;
 pub(crate) use power::{Power, PowerLayer};
 
@@ -146,16 +148,8 @@ impl Scene {
         let provider = Arc::new(spreetail::start(options).await.unwrap());
         let scene = Self { namespace, client, clock, provider, cluster: cluster.clone() };
         scene.put_login("spreetail-admin").await;
-        scene
-            .create_provider(
-                "spreetail",
-                json!({
-                    "spreetail": { "baseUrl": scene.provider.base_url() },
-                    "login": { "secretRef": { "name": "spreetail-admin" } },
-                    "limits": { "requestsPerSecond": 1000, "concurrent": 32 },
-                }),
-            )
-            .await;
+        let spec = scene.spreetail(&scene.provider.base_url(), "spreetail-admin");
+        scene.create_provider("spreetail", spec).await;
         scene
     }
 
@@ -185,15 +179,6 @@ impl Scene {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
 
-    pub(crate) async fn put_login(&self, name: &str) {
-        let login = self.provider.login();
-        let secret = json!({
-            "metadata": { "name": name, "labels": { "credwright.dev/role": "login" } },
-            "stringData": { "client_id": login.client_id, "client_secret": login.client_secret },
-        });
-        self.put_secret(secret).await;
-    }
-
     pub(crate) async fn put_secret(&self, secret: Value) {
         self.api::<Secret>()
             .create(&PostParams::default(), &serde_json::from_value(secret).unwrap())
@@ -212,8 +197,7 @@ impl Scene {
 
     /// Applies an ApiCredential at the Spreetail account; `spec` adds to its spec.
     pub(crate) async fn apply(&self, name: &str, spec: Value) {
-        let mut whole = json!({ "providerRef": { "name": "spreetail" } });
-        whole.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
+        let whole = with(json!({ "providerRef": { "name": "spreetail" } }), spec);
         let object = json!({
             "apiVersion": "credwright.dev/v1alpha1", "kind": "ApiCredential",
             "metadata": { "name": name }, "spec": whole,

@@ -12,6 +12,8 @@ use kube::{
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
+use super::with;
+
 const RULES: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/charts/credwright/files/rules.yaml"));
 
 /// The RoleBinding in each namespace, as the chart names it.
@@ -71,10 +73,10 @@ async fn apply<K>(api: &Api<K>, name: &str, content: Value)
 where
     K: Resource<DynamicType = ()> + Clone + Serialize + DeserializeOwned + std::fmt::Debug,
 {
-    let mut object = json!({
+    let object = json!({
         "apiVersion": K::api_version(&()), "kind": K::kind(&()), "metadata": { "name": name },
     });
-    object.as_object_mut().unwrap().extend(content.as_object().unwrap().clone());
+    let object = with(object, content);
     let params = PatchParams::apply("tests").force();
     api.patch(name, &params, &Patch::Apply(object)).await.unwrap();
 }

@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::support::with;
+
 /// An account, by the name of its provider object.
 pub(crate) type AccountName = &'static str;
 
@@ -108,8 +110,7 @@ pub(crate) fn all() -> Vec<Kind> {
 }
 
 fn kind(name: &'static str, account: AccountName, then: Then, more: Value) -> Kind {
-    let mut spec = json!({ "rotation": { "overlap": "24h" } });
-    spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let mut spec = with(json!({ "rotation": { "overlap": "24h" } }), more);
     spec["providerRef"] = match account {
         SHARED => json!({ "kind": "ClusterCredentialProvider", "name": SHARED }),
         EXPEREO_BY_HAND => json!({ "name": EXPEREO }),

@@ -5,7 +5,7 @@ mod search;
 
 use credwright::engine::seal::{Place, Sealer};
 use credwright_simulator::oidc::{OidcOptions, OidcServer};
-use credwright_simulator::{Form, Operation, cloud_connexa, cloud_director, expereo, faults::Fault};
+use credwright_simulator::{Form, Operation, faults::Fault};
 use kube::ResourceExt;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ use self::{
     search::Named,
 };
 use crate::stage::{hours, minutes};
-use crate::support::{Running, Scene, eventually, logs, power::Line};
+use crate::support::{Running, Scene, eventually, logs, power::Line, with};
 
 const INITIAL_ACCESS_TOKEN: &str = "initial-access-token-that-nobody-may-see";
 
@@ -30,35 +30,13 @@ async fn stop(operator: Running, metrics: &mut Vec<Named>) {
     operator.stop().await;
 }
 
-/// A provider with its login Secret.
-async fn log_in(scene: &Scene, name: &str, block: Value, login: Value) {
-    let metadata = json!({ "name": name, "labels": { "credwright.dev/role": "login" } });
-    scene.put_secret(json!({ "metadata": metadata, "stringData": login })).await;
-    let mut spec = json!({ "login": { "secretRef": { "name": name } } });
-    spec.as_object_mut().unwrap().extend(block.as_object().unwrap().clone());
-    scene.create_provider(name, spec).await;
-}
-
 /// Credentials of the other drivers with an API, and what is secret of them: a login by password, a
 /// token that is a secret itself.
 async fn other_drivers(scene: &Scene, operator: &Running) -> Vec<(String, String)> {
-    let director =
-        cloud_director::start(cloud_director::Options::new(scene.clock.of_a_provider())).await.unwrap();
-    let expereo = expereo::start(expereo::Options::new(scene.clock.of_a_provider())).await.unwrap();
-    let block = json!({ "cloudDirector": { "baseUrl": director.base_url(), "org": "acme" } });
-    let login = director.login();
-    let keys = json!({ "username": login.client_id, "password": login.client_secret });
-    log_in(scene, "director", block, keys).await;
-    let (base, token_url) = (expereo.base_url(), format!("{}{}", expereo.base_url(), expereo::TOKEN_PATH));
-    let block = json!({ "expereo": { "baseUrl": base, "tokenUrl": token_url } });
-    let login = expereo.login();
-    let keys = json!({
-        "client_id": login.client_id, "client_secret": login.client_secret, "scope": "customerapi/basic.read",
-    });
-    log_in(scene, "expereo", block, keys).await;
+    let (director, expereo) = (scene.cloud_director().await, scene.expereo(json!({}), |_| {}).await);
     director.faults().next(Operation::Exchange, Fault::CutBody);
     expereo.faults().next(Operation::Create, Fault::Malformed);
-    scene.apply("servers", json!({ "providerRef": { "name": "director" } })).await;
+    scene.apply("servers", json!({ "providerRef": { "name": "cloud-director" } })).await;
     scene.apply("tickets", json!({ "providerRef": { "name": "expereo" }, "scopes": ["BasicRead"] })).await;
     for name in ["servers", "tickets"] {
         scene.comes_to(operator, name, ("Ready", "True", "Issued")).await;
@@ -78,11 +56,9 @@ async fn other_drivers(scene: &Scene, operator: &Running) -> Vec<(String, String
 
 /// A pair that a person has made, and mistyped at first.
 async fn made_by_hand(scene: &Scene, operator: &Running) -> Vec<(String, String)> {
-    let connexa =
-        cloud_connexa::start(cloud_connexa::Options::new(scene.clock.of_a_provider())).await.unwrap();
-    scene.create_provider("connexa", json!({ "cloudConnexa": { "baseUrl": connexa.base_url() } })).await;
+    let connexa = scene.cloud_connexa().await;
     let wanted = json!({
-        "providerRef": { "name": "connexa" }, "scopes": ["users:read"], "intake": { "secretName": "vpn-intake" },
+        "providerRef": { "name": "cloud-connexa" }, "scopes": ["users:read"], "intake": { "secretName": "vpn-intake" },
     });
     scene.apply("vpn", wanted).await;
     scene.says("vpn", ("ActionRequired", "True", "IntakeAwaited")).await;
@@ -106,12 +82,8 @@ async fn made_by_hand(scene: &Scene, operator: &Running) -> Vec<(String, String)
 
 /// Causes the usual failures, so that there are messages which could show a secret.
 async fn live_through_trouble(scene: &Scene, server: &OidcServer, metrics: &mut Vec<Named>) {
-    scene
-        .put_secret(json!({
-            "metadata": { "name": "server-login", "labels": { "credwright.dev/role": "login" } },
-            "stringData": { "initial_access_token": INITIAL_ACCESS_TOKEN },
-        }))
-        .await;
+    let login = json!({ "initial_access_token": INITIAL_ACCESS_TOKEN });
+    scene.put_login_secret("server-login", login).await;
     scene.create_provider("server", json!({
         "oauthRegistration": {
             "registrationEndpoint": server.registration_endpoint, "tokenEndpoint": server.token_endpoint,
@@ -162,27 +134,18 @@ async fn live_through_trouble(scene: &Scene, server: &OidcServer, metrics: &mut 
 /// life.
 async fn repeated_by_a_parrot(scene: &Scene, metrics: &mut Vec<Named>) -> Vec<Named> {
     let parrot = Parrot::start().await;
-    log_in(
-        scene,
-        "parrot",
-        json!({ "oauthRegistration": {
-            "registrationEndpoint": format!("{}/register", parrot.base_url),
-            "tokenEndpoint": format!("{}/token?key={}", parrot.base_url, parrot::IN_A_QUERY),
-            "tokenEndpointAuthMethod": "client_secret_post",
-        }}),
-        json!({ "client_id": parrot::LOGIN, "client_secret": parrot::PASSWORD, "scope": "register" }),
-    )
-    .await;
+    let server = json!({ "oauthRegistration": {
+        "registrationEndpoint": format!("{}/register", parrot.base_url),
+        "tokenEndpoint": format!("{}/token?key={}", parrot.base_url, parrot::IN_A_QUERY),
+        "tokenEndpointAuthMethod": "client_secret_post",
+    }});
+    let login = json!({ "client_id": parrot::LOGIN, "client_secret": parrot::PASSWORD });
+    scene.create_account("parrot", server, Some(with(login.clone(), json!({ "scope": "register" })))).await;
     // A server that does not speak TLS, and one that is not there.
     let elsewhere = parrot.base_url.replace("http:", "https:");
     for (name, url) in [("no-tls", elsewhere.as_str()), ("nobody", "http://127.0.0.1:1")] {
-        log_in(
-            scene,
-            name,
-            json!({ "spreetail": { "baseUrl": url } }),
-            json!({ "client_id": parrot::LOGIN, "client_secret": parrot::PASSWORD }),
-        )
-        .await;
+        let driver = json!({ "spreetail": { "baseUrl": url } });
+        scene.create_account(name, driver, Some(login.clone())).await;
         scene.apply(&format!("at-{name}"), json!({ "providerRef": { "name": name } })).await;
     }
     parrot.mock(Kind::Login);

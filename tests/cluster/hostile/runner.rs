@@ -9,9 +9,8 @@ use serde_json::{Value, json};
 
 use super::{During, Known, Lie, Place};
 use crate::{
-    expereo,
     stage::{hours, minutes},
-    support::{Running, Scene},
+    support::{Running, Scene, with},
 };
 
 /// The number of concurrent scenes. They wait most of the time.
@@ -90,7 +89,7 @@ impl Stage {
             Place::Spreetail => None,
             Place::Expereo => {
                 let block = json!({ "list": "Enabled", "delete": "Enabled" });
-                Some(expereo::expereo(&scene, block, |_| {}).await)
+                Some(scene.expereo(block, |_| {}).await)
             }
         };
         let bystander = scene.another_account("elsewhere").await;
@@ -112,12 +111,11 @@ impl Stage {
     }
 
     fn spec(&self, more: Value) -> Value {
-        let mut spec = match self.lie.at {
+        let spec = match self.lie.at {
             Place::Spreetail => json!({ "providerRef": { "name": "spreetail" } }),
             Place::Expereo => json!({ "providerRef": { "name": "expereo" }, "scopes": ["BasicRead"] }),
         };
-        spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        spec
+        with(spec, more)
     }
 
     fn orders(&self) -> Value {

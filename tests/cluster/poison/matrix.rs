@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use credwright_simulator::cloud_connexa;
+use credwright_simulator::{Simulator, cloud_connexa};
 use jiff::SignedDuration;
 use kube::core::Status;
 
@@ -172,7 +172,7 @@ async fn is_let_in(client: &Client, path: &str, body: String) -> bool {
 }
 
 /// The tenant's other objects: none of them can ever be Ready.
-async fn prepare(scene: &Scene, portal: &str) {
+async fn prepare(scene: &Scene, portal: &Simulator) {
     let labelled = |name: &str, role: &str, keys: [&str; 2]| {
         let data: serde_json::Map<_, _> =
             keys.map(|key| (key.to_owned(), json!("none"))).into_iter().collect();
@@ -184,11 +184,10 @@ async fn prepare(scene: &Scene, portal: &str) {
     let issuer = json!({ "oauthRegistration": { "issuer": "https://127.0.0.1:9" } });
     scene.create_provider("registration", issuer).await;
     scene.create_provider("locked", scene.spreetail(&scene.provider.base_url(), "other-login")).await;
-    let spec = json!({ "cloudConnexa": { "baseUrl": portal }, "limits": { "requestsPerSecond": 1000 } });
-    scene.create_provider("connexa", spec).await;
+    scene.at_cloud_connexa(portal).await;
     scene.apply("pretended", json!({})).await;
     let spec = json!({
-        "providerRef": { "name": "connexa" }, "lifetime": "700h", "scopes": ["networks:read"],
+        "providerRef": { "name": "cloud-connexa" }, "lifetime": "700h", "scopes": ["networks:read"],
         "subnets": ["203.0.113.0/24"], "intake": { "secretName": "manual-intake" },
     });
     scene.apply("manual", spec).await;
@@ -239,7 +238,7 @@ async fn any_value_of_a_tenant_is_reported_on_its_object_or_ignored_and_delays_n
         cloud_connexa::start(cloud_connexa::Options::new(scene.clock.of_a_provider())).await.unwrap();
     scene.apply("odd", json!({})).await;
     scene.apply("well", json!({})).await;
-    prepare(&scene, &portal.base_url()).await;
+    prepare(&scene, &portal).await;
     let operator = scene.operator().await;
     is_ready(&operator).await;
     is_published(&scene, "odd", 1).await;

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Tenants;
+use crate::support::with;
 
 /// The expected result of an attempt.
 pub(super) enum Comes {
@@ -23,18 +24,13 @@ pub(super) struct Attempt {
     pub(super) comes: Comes,
 }
 
-fn with(mut base: Value, more: Value) -> Value {
-    base.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    base
-}
-
 #[expect(clippy::too_many_lines, reason = "a table")]
 pub(super) fn attempts(tenants: &Tenants, full_name: &str) -> Vec<Attempt> {
     let victim = tenants.victim.namespace.as_str();
     let spec = |more: Value| json!({ "spec": with(json!({ "lifetime": "720h", "providerRef": { "name": "spreetail" } }), more) });
     let by_hand = |intake: &str| {
         json!({ "spec": {
-            "providerRef": { "name": "connexa" }, "lifetime": "700h", "scopes": ["networks:read"],
+            "providerRef": { "name": "cloud-connexa" }, "lifetime": "700h", "scopes": ["networks:read"],
             "subnets": ["203.0.113.0/24"], "intake": { "secretName": intake },
         }})
     };
