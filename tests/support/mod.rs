@@ -306,7 +306,7 @@ impl Scene {
     }
 
     async fn start(&self, power: Power, clock: TestClock, settings: Settings, options: Options) -> Running {
-        rights::grant(&self.client, &settings.namespace, &options).await;
+        rights::grant(&self.cluster, &self.client, &settings.namespace, &options).await;
         let config = rights::as_operator(self.cluster.config().await.unwrap(), &settings.namespace);
         let client =
             ClientBuilder::try_from(config).unwrap().with_layer(&PowerLayer::new(power.clone())).build();

@@ -1,9 +1,10 @@
 //! Operators in tests act as a user who has the chart's rights and no others: a rule that is
 //! missing fails a test.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use credwright::controller::Options;
+use credwright_harness::controlplane::Cluster;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, RoleBinding};
 use kube::{
     Api, Client, Config, Resource,
@@ -11,6 +12,7 @@ use kube::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
 
 use super::with;
 
@@ -19,8 +21,25 @@ const RULES: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/charts/cr
 /// The RoleBinding in each namespace, as the chart names it.
 pub(crate) const ROLE_BINDING: &str = "credwright";
 
-/// Gives the user of an operator in `home` what it needs for `options`.
-pub(crate) async fn grant(client: &Client, home: &str, options: &Options) {
+/// The grants of this process. A test starts many operators, and most of them need the same rights.
+static GRANTED: Mutex<BTreeSet<String>> = Mutex::const_new(BTreeSet::new());
+
+/// Gives the user of an operator in `home` what it needs for `options`, if that has not been done.
+pub(crate) async fn grant(cluster: &Cluster, client: &Client, home: &str, options: &Options) {
+    let cluster = cluster.kubeconfig().display().to_string();
+    let bindings = format!("{cluster} {home} {:?} {}", options.namespaces, options.cluster_providers);
+    let mut granted = GRANTED.lock().await;
+    if !granted.contains(&cluster) {
+        define_roles(client).await;
+        granted.insert(cluster);
+    }
+    if !granted.contains(&bindings) {
+        bind(client, home, options).await;
+        granted.insert(bindings);
+    }
+}
+
+async fn define_roles(client: &Client) {
     let mut rules = rules();
     let everywhere = rules["everywhere"].clone();
     rules.get_mut("bound").unwrap().extend(everywhere);
@@ -28,6 +47,9 @@ pub(crate) async fn grant(client: &Client, home: &str, options: &Options) {
     for (group, rules) in &rules {
         apply(&roles, &role(group), json!({ "rules": rules })).await;
     }
+}
+
+async fn bind(client: &Client, home: &str, options: &Options) {
     let everywhere: Api<ClusterRoleBinding> = Api::all(client.clone());
     let within = |namespace: &str| Api::<RoleBinding>::namespaced(client.clone(), namespace);
     apply(&within(home), "credwright-home", bound(home, "home")).await;

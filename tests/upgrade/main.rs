@@ -72,7 +72,7 @@ impl Place {
         build.install_crds(control_plane.cluster()).unwrap();
         let world = World::new(control_plane.cluster()).await;
         let home = &world.home.namespace;
-        rights::grant(&world.home.client, home, &Options::default()).await;
+        rights::grant(control_plane.cluster(), &world.home.client, home, &Options::default()).await;
         let mut config: Value =
             serde_json::from_slice(&fs::read(control_plane.kubeconfig()).unwrap()).unwrap();
         config["users"][0]["user"]["as"] = rights::user(home).into();
