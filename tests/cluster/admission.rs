@@ -4,7 +4,7 @@
 use std::io::Write;
 
 use credwright::api::ApiCredential;
-use credwright_harness::controlplane::ControlPlane;
+use credwright_harness::controlplane::{ControlPlane, ControlPlaneOptions};
 use k8s_openapi::api::{
     core::v1::{Namespace, Secret},
     rbac::v1::{Role, RoleBinding},
@@ -14,8 +14,9 @@ use kube::{
     api::{DeleteParams, Patch, PatchParams, PostParams},
 };
 use serde_json::{Value, json};
+use tokio::sync::OnceCell;
 
-use crate::support::{Scene, rights, with};
+use crate::support::{Scene, install_crds, rights, with};
 
 const POLICIES: &str =
     include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/charts/credwright/files/admission.yaml"));
@@ -69,23 +70,35 @@ async fn refused(api: &Api<ApiCredential>, name: &str, more: &Value) -> Option<S
     }
 }
 
-/// Definitions, policies and a tenant on a control plane of their own: the policies hold for
-/// everybody.
-async fn set_up(name: &str) -> (ControlPlane, Scene, Client) {
-    let (control_plane, scene) = Scene::apart(name).await;
-    apply_policies(&control_plane, &scene);
-    let tenants = tenant(&scene, &control_plane).await;
+/// A control plane with the policies, which hold for everybody on it. The operator of each test is
+/// Credwright there.
+async fn policed() -> &'static ControlPlane {
+    static POLICED: OnceCell<ControlPlane> = OnceCell::const_new();
+    let start = async || {
+        let control_plane = ControlPlane::start(ControlPlaneOptions::default()).await.unwrap();
+        install_crds(&control_plane.client().await.unwrap()).await;
+        let is_an_operator = format!("request.userInfo.username.startsWith('{}')", rights::user(""));
+        apply_policies(&control_plane, &is_an_operator);
+        control_plane
+    };
+    POLICED.get_or_init(start).await
+}
+
+/// A scene where the policies are in force, and a tenant in it.
+async fn set_up(name: &str) -> (&'static ControlPlane, Scene, Client) {
+    let control_plane = policed().await;
+    let scene = Scene::on(control_plane.cluster(), name).await;
+    let tenants = tenant(&scene, control_plane).await;
     in_force(&scene, &tenants).await;
     (control_plane, scene, tenants)
 }
 
-/// Applies the policies, in which the operator of `home` is Credwright.
-pub(crate) fn apply_policies(control_plane: &ControlPlane, home: &Scene) {
-    let (default, own) =
-        ("system:serviceaccount:credwright-system:credwright", rights::user(&home.namespace));
+/// Applies the policies; the expression tells who is Credwright.
+pub(crate) fn apply_policies(control_plane: &ControlPlane, is_credwright: &str) {
+    let default = "request.userInfo.username == 'system:serviceaccount:credwright-system:credwright'";
     assert!(POLICIES.contains(default));
     let mut file = tempfile::NamedTempFile::new().unwrap();
-    file.write_all(POLICIES.replace(default, &own).as_bytes()).unwrap();
+    file.write_all(POLICIES.replace(default, is_credwright).as_bytes()).unwrap();
     let applied = control_plane.cluster().kubectl().args(["apply", "-f"]).arg(file.path()).output().unwrap();
     assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
 }
@@ -276,7 +289,7 @@ async fn credwrights_own_service_account_writes_no_secret_of_others_and_no_token
     };
     let stranger = secret("stranger", "Opaque", json!({}));
     scene.api::<Secret>().create(&PostParams::default(), &stranger).await.unwrap();
-    let own = acting_as(&control_plane, &rights::user(&scene.namespace)).await;
+    let own = acting_as(control_plane, &rights::user(&scene.namespace)).await;
     let secrets: Api<Secret> = Api::namespaced(own, &scene.namespace);
     let delete = DeleteParams { dry_run: true, ..DeleteParams::default() };
     scene
@@ -331,7 +344,7 @@ async fn a_harmless_write_to_a_ledger_is_admitted_for_a_service_account_that_may
     let migrator = format!("system:serviceaccount:{}:migrator", scene.namespace);
     let collector = "system:serviceaccount:kube-system:generic-garbage-collector";
     let secrets =
-        async |user: &str| Api::<Secret>::namespaced(acting_as(&control_plane, user).await, &scene.namespace);
+        async |user: &str| Api::<Secret>::namespaced(acting_as(control_plane, user).await, &scene.namespace);
     let (migrator, collector) = (secrets(&migrator).await, secrets(collector).await);
     let name = "orders.credwright";
     let forged = Patch::Merge(json!({ "data": { "document": "e30=" } }));

@@ -191,7 +191,8 @@ async fn no_right_is_missing_and_none_is_never_used() {
     let home = Scene::on(control_plane.cluster(), "home").await;
     let tenant = home.neighbour("tenant").await;
     // A write that its own policy refuses is in the log like one that lacks a right.
-    apply_policies(&control_plane, &home);
+    let is_credwright = format!("request.userInfo.username == '{}'", rights::user(&home.namespace));
+    apply_policies(&control_plane, &is_credwright);
     live_in_one(&home, &tenant).await;
     live_everywhere(&home, &tenant, true).await;
     live_everywhere(&home, &tenant, false).await;
