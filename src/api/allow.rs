@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     duration::{Duration, between},
-    word::Word,
+    word::{Word, words},
 };
 
 /// The rules for using a cluster-scoped provider. A credential that is not allowed is never issued.
@@ -49,19 +49,17 @@ pub struct Allow {
     pub on_withdrawal: OnWithdrawal,
 }
 
-/// The effect on a credential whose namespace is no longer allowed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum OnWithdrawal {
-    /// The credential works until it expires, and is then revoked. One without an expiry keeps
-    /// working.
-    #[default]
-    Keep,
-    /// The credential is revoked at once.
-    Revoke,
-    /// A value of a newer version.
-    #[serde(untagged)]
-    #[schemars(skip, !untagged)]
-    Other(Word),
+words! {
+    /// The effect on a credential whose namespace is no longer allowed.
+    #[derive(Default)]
+    pub enum OnWithdrawal {
+        /// The credential works until it expires, and is then revoked. One without an expiry keeps
+        /// working.
+        #[default]
+        Keep,
+        /// The credential is revoked at once.
+        Revoke,
+    }
 }
 
 /// Namespaces by name, by label, or both. A namespace that matches one of them is allowed.

@@ -13,7 +13,7 @@ use super::{
     duration::{Duration, FORM, between},
     instant,
     names::{is_name, longest_key, no_ledger, texts},
-    word::Word,
+    word::{Word, words},
 };
 
 /// The desired credential: its provider, its properties, its rotation, and the Secret with it.
@@ -140,19 +140,17 @@ pub struct Intake {
     pub verify: IntakeVerify,
 }
 
-/// Verification of a pair from an intake.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum IntakeVerify {
-    /// The pair is verified, and published only if the provider accepts it.
-    #[default]
-    Always,
-    /// The pair is published without verification. Use this for a pair that works only from subnets
-    /// that Credwright is not in.
-    Skip,
-    /// A value of a newer version.
-    #[serde(untagged)]
-    #[schemars(skip, !untagged)]
-    Other(Word),
+words! {
+    /// Verification of a pair from an intake.
+    #[derive(Default)]
+    pub enum IntakeVerify {
+        /// The pair is verified, and published only if the provider accepts it.
+        #[default]
+        Always,
+        /// The pair is published without verification. Use this for a pair that works only from
+        /// subnets that Credwright is not in.
+        Skip,
+    }
 }
 
 /// Returns a rule about `lifetime` and parts of `rotation`. It applies only if all of them are
@@ -175,20 +173,16 @@ pub struct ProviderRef {
     pub name: String,
 }
 
-/// The kinds of provider.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
-pub enum ProviderKind {
-    /// A provider in the same namespace.
-    #[default]
-    CredentialProvider,
-    /// A provider that namespaces share.
-    ClusterCredentialProvider,
-    /// A value of a newer version.
-    #[serde(untagged)]
-    #[schemars(skip, !untagged)]
-    Other(Word),
+words! {
+    /// The kinds of provider.
+    #[derive(Default, Hash, PartialOrd, Ord)]
+    pub enum ProviderKind {
+        /// A provider in the same namespace.
+        #[default]
+        CredentialProvider,
+        /// A provider that namespaces share.
+        ClusterCredentialProvider,
+    }
 }
 
 /// The time and manner of a credential's replacement.
@@ -216,19 +210,17 @@ pub struct Rotation {
     pub request: Option<String>,
 }
 
-/// The effect of deleting an ApiCredential outside of Kubernetes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum DeletionPolicy {
-    /// The credentials are revoked, and the Secret is deleted.
-    #[default]
-    Revoke,
-    /// The credential keeps working, and the Secret stays. The owner of a shared provider has to
-    /// allow it (`allow.retain`).
-    Retain,
-    /// A value of a newer version.
-    #[serde(untagged)]
-    #[schemars(skip, !untagged)]
-    Other(Word),
+words! {
+    /// The effect of deleting an ApiCredential outside of Kubernetes.
+    #[derive(Default)]
+    pub enum DeletionPolicy {
+        /// The credentials are revoked, and the Secret is deleted.
+        #[default]
+        Revoke,
+        /// The credential keeps working, and the Secret stays. The owner of a shared provider has
+        /// to allow it (`allow.retain`).
+        Retain,
+    }
 }
 
 impl DeletionPolicy {

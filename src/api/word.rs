@@ -50,6 +50,33 @@ impl<'de> Deserialize<'de> for Word {
     }
 }
 
+/// Makes an enum of words that manifests spell as it does. A word of a newer version is kept.
+macro_rules! words {
+    ($(#[$about:meta])* pub enum $Type:ident { $($(#[$what:meta])* $Variant:ident,)+ }) => {
+        $(#[$about])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+        pub enum $Type {
+            $($(#[$what])* $Variant,)+
+            /// A word of a newer version.
+            #[serde(untagged)]
+            #[schemars(skip, !untagged)]
+            Other(Word),
+        }
+
+        impl $Type {
+            /// Returns the word.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$Variant => stringify!($Variant),)+
+                    Self::Other(word) => word.as_str(),
+                }
+            }
+        }
+    };
+}
+pub(super) use words;
+
 #[cfg(test)]
 mod tests {
     use super::*;
