@@ -144,45 +144,40 @@ impl Metrics {
 
 impl Counts {
     fn new(book: &mut Book) -> Self {
-        let mints = "Requests for a new credential to the provider, by outcome";
-        let revocations = "Attempts to revoke a credential at the provider, by outcome";
-        let rotations = "Replacements of a published credential, by reason and outcome";
-        let requests = "HTTP requests to the provider, by operation and outcome";
         let durations = "Time from a request to the provider's response";
         let waits = "Time that requests have waited for their turn, because of the limits of their provider";
         let reconciles = "Duration of the reconcile of an object, with all its requests";
-        let errors = "Reconciles that failed because of Kubernetes, and are retried";
-        let working = "Items that are working at a provider now: a step, a probe or a list";
         let parked =
             "Items that wait for a permit to work at their provider, because it is the turn of others";
         let unwritten = "New credentials that could not be stored in a ledger for 30 seconds, because of the API server. Each write is retried until the credential is stored, revoked or recorded. If the process ends before that, the credential is lost";
         let buckets: fn() -> Histogram = || Histogram::new(REQUEST_SECONDS);
         let longer: fn() -> Histogram = || Histogram::new(RECONCILE_SECONDS);
-        book.put(("build", None, "The running version; always 1"), Info::new(Version));
+        book.register(("build", None, "The running version; always 1"), Info::new(Version));
         Self {
-            mints: book.add(("mints", None, mints), Family::default()),
-            revocations: book.add(("revocations", None, revocations), Family::default()),
-            rotations: book.add(("rotations", None, rotations), Family::default()),
-            requests: book.add(("provider_requests", None, requests), Family::default()),
-            request_durations: book.add(
+            mints: book.add("mints", "Requests for a new credential to the provider, by outcome"),
+            revocations: book
+                .add("revocations", "Attempts to revoke a credential at the provider, by outcome"),
+            rotations: book.add("rotations", "Replacements of a published credential, by reason and outcome"),
+            requests: book
+                .add("provider_requests", "HTTP requests to the provider, by operation and outcome"),
+            request_durations: book.add_as(
                 ("provider_request_duration", Some(Seconds), durations),
                 Family::new_with_constructor(buckets),
             ),
-            waits: book.add(("provider_wait", Some(Seconds), waits), Family::default()),
-            reconcile_durations: book
-                .add(("reconcile_duration", Some(Seconds), reconciles), Family::new_with_constructor(longer)),
-            reconcile_errors: book.add(("reconcile_errors", None, errors), Family::default()),
-            leader: book.add(
-                ("leader", None, "1 if this process is the leader, the only one that works; 0 otherwise"),
-                Gauge::default(),
+            waits: book.add_as(("provider_wait", Some(Seconds), waits), Family::default()),
+            reconcile_durations: book.add_as(
+                ("reconcile_duration", Some(Seconds), reconciles),
+                Family::new_with_constructor(longer),
             ),
-            ready: book.add(
-                ("ready", None, "1 if this process is ready, as in /readyz; 0 otherwise"),
-                Gauge::default(),
-            ),
-            unwritten: book.add(("answers_unwritten", None, unwritten), Gauge::default()),
-            working: book.add(("permits", None, working), Gauge::default()),
-            parked: book.add(("parked", None, parked), Gauge::default()),
+            reconcile_errors: book
+                .add("reconcile_errors", "Reconciles that failed because of Kubernetes, and are retried"),
+            leader: book
+                .add("leader", "1 if this process is the leader, the only one that works; 0 otherwise"),
+            ready: book.add("ready", "1 if this process is ready, as in /readyz; 0 otherwise"),
+            unwritten: book.add("answers_unwritten", unwritten),
+            working: book
+                .add("permits", "Items that are working at a provider now: a step, a probe or a list"),
+            parked: book.add("parked", parked),
             meters: Mutex::default(),
         }
     }

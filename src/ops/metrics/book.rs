@@ -92,14 +92,19 @@ impl Book {
         Self { registry: Registry::with_prefix(PREFIX), pages: Vec::new() }
     }
 
+    /// Registers a metric without a unit, and returns a handle to it.
+    pub(super) fn add<M: Labelled + Clone + Default>(&mut self, name: &'static str, help: &'static str) -> M {
+        self.add_as((name, None, help), M::default())
+    }
+
     /// Registers a metric, and returns a handle to it.
-    pub(super) fn add<M: Labelled + Clone>(&mut self, about: About, metric: M) -> M {
-        self.put(about, metric.clone());
+    pub(super) fn add_as<M: Labelled + Clone>(&mut self, about: About, metric: M) -> M {
+        self.register(about, metric.clone());
         metric
     }
 
     /// Registers a metric that never changes.
-    pub(super) fn put<M: Labelled>(&mut self, (name, unit, help): About, metric: M) {
+    pub(super) fn register<M: Labelled>(&mut self, (name, unit, help): About, metric: M) {
         self.pages.push(Page::new(name, unit.as_ref(), (metric.metric_type(), help), M::labels()));
         match unit {
             Some(unit) => self.registry.register_with_unit(name, help, unit, metric),
@@ -109,7 +114,7 @@ impl Book {
 }
 
 impl Sink for Book {
-    fn gauge<L: Labels>(
+    fn put<L: Labels>(
         &mut self,
         (name, unit, help): About,
         _: impl Iterator<Item = (L, i64)>,

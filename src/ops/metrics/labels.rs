@@ -202,46 +202,8 @@ impl Provider {
     }
 }
 
-impl EncodeLabelSet for Provider {
-    fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> fmt::Result {
-        let (kind, namespace, name) = &*self.0;
-        let kind = match kind {
-            ProviderKind::CredentialProvider => "CredentialProvider",
-            ProviderKind::ClusterCredentialProvider => "ClusterCredentialProvider",
-            ProviderKind::Other(word) => word.as_str(),
-        };
-        put(encoder, "provider_kind", kind)?;
-        put(encoder, "provider_namespace", namespace)?;
-        put(encoder, "provider", name)
-    }
-}
-
-impl Labels for Provider {
-    fn describe() -> Vec<Label> {
-        let kinds = "`CredentialProvider` or `ClusterCredentialProvider`";
-        let namespace = "the provider object's namespace; empty for a shared provider";
-        vec![
-            Label { name: "provider_kind", says: Says::This(kinds) },
-            Label { name: "provider_namespace", says: Says::This(namespace) },
-            Label { name: "provider", says: Says::This("the provider object's name") },
-        ]
-    }
-}
-
 /// The kind of an object.
 pub(super) struct Kind<'a>(pub(super) &'a str);
-
-impl EncodeLabelSet for Kind<'_> {
-    fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> fmt::Result {
-        put(encoder, "kind", self.0)
-    }
-}
-
-impl Labels for Kind<'_> {
-    fn describe() -> Vec<Label> {
-        vec![Label { name: "kind", says: Says::This("the kind of the objects") }]
-    }
-}
 
 /// The name of an ApiCredential.
 pub(super) struct Object<'a> {
@@ -249,50 +211,42 @@ pub(super) struct Object<'a> {
     pub(super) name: &'a str,
 }
 
-impl EncodeLabelSet for Object<'_> {
-    fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> fmt::Result {
-        put(encoder, "namespace", self.namespace)?;
-        put(encoder, "name", self.name)
-    }
-}
-
-impl Labels for Object<'_> {
-    fn describe() -> Vec<Label> {
-        vec![
-            Label { name: "namespace", says: Says::This("the ApiCredential's namespace") },
-            Label { name: "name", says: Says::This("the ApiCredential's name") },
-        ]
-    }
-}
-
 /// A reason, as in conditions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Why(pub(super) Reason);
-
-impl EncodeLabelSet for Why {
-    fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> fmt::Result {
-        put(encoder, "reason", self.0.as_str())
-    }
-}
-
-impl Labels for Why {
-    fn describe() -> Vec<Label> {
-        vec![Label { name: "reason", says: Says::This("the reason, as in conditions") }]
-    }
-}
 
 /// The version of Credwright.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Version;
 
-impl EncodeLabelSet for Version {
-    fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> fmt::Result {
-        put(encoder, "version", env!("CARGO_PKG_VERSION"))
-    }
+/// Gives a type its labels: the name of each, its documentation, and its value.
+macro_rules! labels {
+    ($Type:ty, $it:ident: $($name:literal, $what:literal, $value:expr;)+) => {
+        impl EncodeLabelSet for $Type {
+            fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> fmt::Result {
+                let $it = self;
+                $(put(encoder, $name, $value)?;)+
+                Ok(())
+            }
+        }
+
+        impl Labels for $Type {
+            fn describe() -> Vec<Label> {
+                vec![$(Label { name: $name, says: Says::This($what) }),+]
+            }
+        }
+    };
 }
 
-impl Labels for Version {
-    fn describe() -> Vec<Label> {
-        vec![Label { name: "version", says: Says::This("the version of Credwright") }]
-    }
+labels! { Provider, it:
+    "provider_kind", "`CredentialProvider` or `ClusterCredentialProvider`", it.0.0.as_str();
+    "provider_namespace", "the provider object's namespace; empty for a shared provider", &it.0.1;
+    "provider", "the provider object's name", &it.0.2;
 }
+labels! { Kind<'_>, it: "kind", "the kind of the objects", it.0; }
+labels! { Object<'_>, it:
+    "namespace", "the ApiCredential's namespace", it.namespace;
+    "name", "the ApiCredential's name", it.name;
+}
+labels! { Why, it: "reason", "the reason, as in conditions", it.0.as_str(); }
+labels! { Version, _it: "version", "the version of Credwright", env!("CARGO_PKG_VERSION"); }

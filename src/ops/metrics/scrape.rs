@@ -70,7 +70,18 @@ pub(super) type About = (&'static str, Option<Unit>, &'static str);
 
 /// The destination of the series: the text of a scrape, or the documentation.
 pub(super) trait Sink {
-    fn gauge<L: Labels>(&mut self, about: About, rows: impl Iterator<Item = (L, i64)>) -> fmt::Result;
+    /// Writes a gauge.
+    fn put<L: Labels>(&mut self, about: About, rows: impl Iterator<Item = (L, i64)>) -> fmt::Result;
+
+    /// Writes a gauge without a unit.
+    fn gauge<L: Labels>(
+        &mut self,
+        name: &'static str,
+        help: &'static str,
+        rows: impl Iterator<Item = (L, i64)>,
+    ) -> fmt::Result {
+        self.put((name, None, help), rows)
+    }
 }
 
 /// The collector.
@@ -90,7 +101,7 @@ impl<S: Source> Collector for Scrape<S> {
 }
 
 impl Sink for DescriptorEncoder<'_> {
-    fn gauge<L: Labels>(
+    fn put<L: Labels>(
         &mut self,
         (name, unit, help): About,
         rows: impl Iterator<Item = (L, i64)>,
@@ -121,20 +132,14 @@ pub(super) fn write_all(
     provider_states(accounts, sink)?;
     let of_kind = unreadable.iter().map(|(kind, count)| (Kind(kind), i64::from(*count)));
     sink.gauge(
-        (
-            "unreadable_objects",
-            None,
-            "Objects with an unreadable spec. They are ignored, and the log names them",
-        ),
+        "unreadable_objects",
+        "Objects with an unreadable spec. They are ignored, and the log names them",
         of_kind,
     )?;
     let of_kind = sealed_before.iter().map(|(kind, count)| (Kind(kind), i64::from(*count)));
     sink.gauge(
-        (
-            "sealed_before",
-            None,
-            "Ledgers that still need the key in the Secret credwright-seal-previous, which can be deleted when this is 0; absent if there is no such Secret",
-        ),
+        "sealed_before",
+        "Ledgers that still need the key in the Secret credwright-seal-previous, which can be deleted when this is 0; absent if there is no such Secret",
         of_kind,
     )
 }
@@ -152,7 +157,7 @@ fn rows<'a, T>(
 }
 
 fn times(credentials: &[Arc<ApiCredential>], sink: &mut impl Sink) -> fmt::Result {
-    sink.gauge(
+    sink.put(
         (
             "credential_expiry_timestamp",
             Some(Seconds),
@@ -160,7 +165,7 @@ fn times(credentials: &[Arc<ApiCredential>], sink: &mut impl Sink) -> fmt::Resul
         ),
         rows(credentials, |status| status.expires_at.map(Timestamp::as_second)),
     )?;
-    sink.gauge(
+    sink.put(
         (
             "credential_renewal_timestamp",
             Some(Seconds),
@@ -169,11 +174,8 @@ fn times(credentials: &[Arc<ApiCredential>], sink: &mut impl Sink) -> fmt::Resul
         rows(credentials, |status| status.renewal_time.map(Timestamp::as_second)),
     )?;
     sink.gauge(
-        (
-            "credential_successor",
-            None,
-            "1 if a newer credential than the published one has been issued and is about to replace it; 0 otherwise",
-        ),
+        "credential_successor",
+        "1 if a newer credential than the published one has been issued and is about to replace it; 0 otherwise",
         rows(credentials, |status| {
             let published = status.revision?;
             let newer = status.credentials.iter().any(|it| it.revision > published && it.state == "Issued");
@@ -189,27 +191,18 @@ fn conditions(credentials: &[Arc<ApiCredential>], sink: &mut impl Sink) -> fmt::
     };
     let holding = |type_| all(type_).filter(|(_, holds)| *holds == 1);
     sink.gauge(
-        (
-            "credential_ready",
-            None,
-            "1 if the published credential works, as in the condition Ready; 0 otherwise. The reason says why",
-        ),
+        "credential_ready",
+        "1 if the published credential works, as in the condition Ready; 0 otherwise. The reason says why",
         all(ConditionType::Ready),
     )?;
     sink.gauge(
-        (
-            "credential_stalled",
-            None,
-            "1 while only a person can help, as in the condition Stalled; absent otherwise",
-        ),
+        "credential_stalled",
+        "1 while only a person can help, as in the condition Stalled; absent otherwise",
         holding(ConditionType::Stalled),
     )?;
     sink.gauge(
-        (
-            "credential_action_required",
-            None,
-            "1 while a person has to act, as in the condition ActionRequired; absent otherwise",
-        ),
+        "credential_action_required",
+        "1 while a person has to act, as in the condition ActionRequired; absent otherwise",
         holding(ConditionType::ActionRequired),
     )
 }
@@ -233,30 +226,21 @@ fn provider_counts(accounts: &[AccountFacts], sink: &mut impl Sink) -> fmt::Resu
         ];
         counts.map(|(state, count)| ((it.provider.clone(), state), count.into()))
     });
-    sink.gauge(("credentials", None, "Credentials at the provider, by state"), by_state)?;
+    sink.gauge("credentials", "Credentials at the provider, by state", by_state)?;
     let mints = || accounts.iter().filter_map(|it| Some((it.provider.clone(), it.mints?)));
     sink.gauge(
-        (
-            "provider_recent_mints",
-            None,
-            "New credentials that were requested from the provider within the last hour, by every operator that ran in that time",
-        ),
+        "provider_recent_mints",
+        "New credentials that were requested from the provider within the last hour, by every operator that ran in that time",
         mints().map(|(provider, it)| (provider, it.recent.into())),
     )?;
     sink.gauge(
-        (
-            "provider_mint_limit",
-            None,
-            "New credentials that may be requested from the provider within an hour. At this number everything but urgent renewals waits",
-        ),
+        "provider_mint_limit",
+        "New credentials that may be requested from the provider within an hour. At this number everything but urgent renewals waits",
         mints().map(|(provider, it)| (provider, it.limit.into())),
     )?;
     sink.gauge(
-        (
-            "provider_limits_suffice",
-            None,
-            "1 if the provider's limits allow what the schedules of its credentials need, as in its condition LimitsSuffice; 0 otherwise",
-        ),
+        "provider_limits_suffice",
+        "1 if the provider's limits allow what the schedules of its credentials need, as in its condition LimitsSuffice; 0 otherwise",
         mints().map(|(provider, it)| (provider, it.suffice.into())),
     )
 }
@@ -264,30 +248,21 @@ fn provider_counts(accounts: &[AccountFacts], sink: &mut impl Sink) -> fmt::Resu
 fn provider_states(accounts: &[AccountFacts], sink: &mut impl Sink) -> fmt::Result {
     let known = || accounts.iter().filter_map(|it| Some((it.provider.clone(), it.ready?)));
     sink.gauge(
-        (
-            "provider_ready",
-            None,
-            "1 if the provider can be used; 0 otherwise. While it is 0, Credwright sends only probes, and the reason says why",
-        ),
+        "provider_ready",
+        "1 if the provider can be used; 0 otherwise. While it is 0, Credwright sends only probes, and the reason says why",
         known().map(|(provider, (ready, why))| ((provider, Why(why)), ready.into())),
     )?;
     sink.gauge(
-        (
-            "provider_login_accepted",
-            None,
-            "0 while the provider refuses the login, or the login is missing; 1 otherwise, also while the provider is unreachable",
-        ),
+        "provider_login_accepted",
+        "0 while the provider refuses the login, or the login is missing; 1 otherwise, also while the provider is unreachable",
         known().map(|(provider, (_, why))| {
             let refused = matches!(why, Reason::ProviderLoginRefused | Reason::LoginMissing);
             (provider, (!refused).into())
         }),
     )?;
     sink.gauge(
-        (
-            "provider_requests_per_minute",
-            None,
-            "Most requests per minute that the provider is sent, while it answers more of them with 429; absent otherwise",
-        ),
+        "provider_requests_per_minute",
+        "Most requests per minute that the provider is sent, while it answers more of them with 429; absent otherwise",
         accounts.iter().filter_map(|it| Some((it.provider.clone(), it.requests_per_minute?.into()))),
     )
 }
