@@ -17,12 +17,11 @@ use crate::lifecycle::{
 };
 
 use super::{
-    Capabilities, CreateRequest, Failure, FailureKind, FindRequest, Found, Issued, Issuer, Lister, NotIssued,
-    Provider, Revocation, RevokeRequest, Revoker, Verdict, VerifyRequest,
+    Capabilities, CreateRequest, Driver, Failure, FailureKind, FindRequest, Found, Issued, Issuer, Lister,
+    NotIssued, Provider, Revocation, RevokeRequest, Revoker, Verdict, VerifyRequest,
     deadline::ending,
     failure,
     http::{Http, KEPT_MAX},
-    needed,
     stopwatch::timed,
 };
 use crate::api::instant;
@@ -35,18 +34,18 @@ const FIELD_MAX: usize = 4 * 1024;
 const COUNT_MAX: usize = 16;
 
 /// A driver behind the border, and its HTTP.
-struct Bounded<P> {
-    driver: P,
+struct Bounded<D> {
+    driver: D,
     http: Arc<Http>,
 }
 
 /// Puts a driver behind the border.
-pub(super) fn bounded(driver: impl Provider + 'static, http: Arc<Http>) -> Arc<dyn Provider> {
+pub(super) fn bounded(driver: impl Driver + 'static, http: Arc<Http>) -> Arc<dyn Provider> {
     Arc::new(Bounded { driver, http })
 }
 
 #[async_trait]
-impl<P: Provider> Provider for Bounded<P> {
+impl<D: Driver> Provider for Bounded<D> {
     fn capabilities(&self) -> &Capabilities {
         self.driver.capabilities()
     }
@@ -89,13 +88,13 @@ impl<P: Provider> Provider for Bounded<P> {
 }
 
 #[async_trait]
-impl<P: Provider> Issuer for Bounded<P> {
+impl<D: Driver> Issuer for Bounded<D> {
     async fn create(&self, request: &CreateRequest) -> Result<Issued, NotIssued> {
         if let Some(what) = lacks(self.capabilities(), request) {
             let message = format!("{} has no {what}", self.capabilities().title);
             return Err(failure(FailureKind::Rejected, message).into());
         }
-        let answer = timed(needed(self.driver.issuer())?.create(request)).await;
+        let answer = timed(self.driver.create(request)).await;
         let own = self.driver.fields(&request.scopes);
         let is_own = |key: &str, value: &str| {
             own.get(key).is_some_and(|own| own == value) || value == request.scopes.join(" ")
@@ -114,22 +113,22 @@ impl<P: Provider> Issuer for Bounded<P> {
 }
 
 #[async_trait]
-impl<P: Provider> Lister for Bounded<P> {
+impl<D: Driver> Lister for Bounded<D> {
     async fn find(&self, request: &FindRequest) -> Result<Vec<Found>, Failure> {
-        let found = ending(needed(self.driver.lister())?.find(request)).await?;
+        let found = ending(self.driver.find(request)).await?;
         check_found(&found).map_err(|why| untrue("list request", &why))?;
         Ok(found)
     }
 }
 
 #[async_trait]
-impl<P: Provider> Revoker for Bounded<P> {
+impl<D: Driver> Revoker for Bounded<D> {
     async fn revoke(&self, request: &RevokeRequest) -> Result<Revocation, Failure> {
         if self.identity() == Some(&request.client_id) {
             let message = "refusing to revoke the client ID that Credwright itself logs in with";
             return Err(failure(FailureKind::Rejected, message));
         }
-        ending(needed(self.driver.revoker())?.revoke(request)).await
+        ending(self.driver.revoke(request)).await
     }
 }
 

@@ -12,6 +12,46 @@ pub use crate::lifecycle::{
     failure::{Failure, FailureKind, RetryAfter},
 };
 
+/// A driver: the calls of one provider. The border makes a [`Provider`] of it, whose calls can be
+/// reached only if the capabilities have them, so a driver leaves the others out.
+#[async_trait]
+pub(super) trait Driver: Send + Sync {
+    /// Returns [`Provider::capabilities`].
+    fn capabilities(&self) -> &Capabilities;
+
+    /// Returns [`Provider::identity`].
+    fn identity(&self) -> Option<&str> {
+        None
+    }
+
+    /// Returns [`Provider::fields`].
+    fn fields(&self, scopes: &[String]) -> BTreeMap<String, String>;
+
+    /// Does the work of [`Provider::probe`].
+    async fn probe(&self) -> Result<(), Failure>;
+
+    /// Does the work of [`Provider::verify`].
+    async fn verify(&self, request: &VerifyRequest) -> Result<Verdict, Failure>;
+
+    /// Does the work of [`Issuer::create`].
+    async fn create(&self, _: &CreateRequest) -> Result<Issued, NotIssued> {
+        Err(by_a_person().into())
+    }
+
+    /// Does the work of [`Lister::find`].
+    async fn find(&self, _: &FindRequest) -> Result<Vec<Found>, Failure> {
+        Err(by_a_person())
+    }
+
+    /// Does the work of [`Revoker::revoke`].
+    async fn revoke(&self, _: &RevokeRequest) -> Result<Revocation, Failure> {
+        Err(by_a_person())
+    }
+
+    /// Does the work of [`Provider::close`].
+    async fn close(&self) {}
+}
+
 /// A provider account, as the lifecycle's steps need it.
 #[async_trait]
 pub trait Provider: Send + Sync {
@@ -93,7 +133,11 @@ pub trait Revoker: Send + Sync {
 /// # Errors
 /// If the provider does not have it.
 pub fn needed<C: ?Sized>(call: Option<&C>) -> Result<&C, Failure> {
-    call.ok_or_else(|| failure(FailureKind::Rejected, "only a person can do that at this provider"))
+    call.ok_or_else(by_a_person)
+}
+
+fn by_a_person() -> Failure {
+    failure(FailureKind::Rejected, "only a person can do that at this provider")
 }
 
 /// A failure that is not about waiting.

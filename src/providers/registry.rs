@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use super::{
-    Provider, border::bounded, cloud_connexa, cloud_director, expereo, http::Http, oauth_registration,
-    spreetail, vonage_contact_center,
+    Driver as Calls, Provider, border::bounded, cloud_connexa, cloud_director, expereo, http::Http,
+    oauth_registration, spreetail, vonage_contact_center,
 };
 pub use super::{
     http::{EgressPolicy, MoreRoots},
@@ -64,7 +64,7 @@ struct Entry<'a> {
 }
 
 impl<'a> Entry<'a> {
-    fn new<B, P: Provider + 'static>(
+    fn new<B, P: Calls + 'static>(
         block: &'a B,
         login_keys: &'static [&'static str],
         account: fn(&B) -> Vec<String>,

@@ -17,7 +17,7 @@ use serde_json::json;
 
 use self::pace::Paces;
 use super::{
-    Capabilities, Failure, FailureKind, Provider, Verdict, VerifyRequest, by_hand, failure,
+    Capabilities, Driver, Failure, FailureKind, Verdict, VerifyRequest, by_hand, failure,
     http::{
         Call, Http, Operation,
         client_credentials::{Token, answers},
@@ -136,13 +136,9 @@ pub(super) struct CloudConnexa {
 }
 
 #[async_trait]
-impl Provider for CloudConnexa {
+impl Driver for CloudConnexa {
     fn capabilities(&self) -> &Capabilities {
         &self.capabilities
-    }
-
-    fn identity(&self) -> Option<&str> {
-        None
     }
 
     fn fields(&self, _scopes: &[String]) -> BTreeMap<String, String> {

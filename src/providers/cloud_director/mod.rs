@@ -21,8 +21,8 @@ use tokio::time::timeout;
 
 use self::session::{Credentials, Login, Site};
 use super::{
-    Capabilities, CreateRequest, Failure, FailureKind, FindRequest, Found, Issued, Issuer, Lister, NotIssued,
-    Provider, Revocation, RevokeRequest, Revoker, Verdict, VerifyRequest, failure,
+    Capabilities, CreateRequest, Driver, Failure, FailureKind, FindRequest, Found, Issued, NotIssued,
+    Revocation, RevokeRequest, Verdict, VerifyRequest, failure,
     http::{self, Answer, Call, Http, Operation, token::Tokens},
     is_half, is_named_alike,
     setup::{self, LoginData, SetupError, below},
@@ -159,7 +159,7 @@ pub(super) struct CloudDirector {
 }
 
 #[async_trait]
-impl Provider for CloudDirector {
+impl Driver for CloudDirector {
     fn capabilities(&self) -> &Capabilities {
         &self.capabilities
     }
@@ -172,18 +172,6 @@ impl Provider for CloudDirector {
         // Before the first login it is not known which version is spoken.
         let version = self.site.known().version.clone();
         if version.is_empty() { BTreeMap::new() } else { self.fields_of(version) }
-    }
-
-    fn issuer(&self) -> Option<&dyn Issuer> {
-        Some(self)
-    }
-
-    fn lister(&self) -> Option<&dyn Lister> {
-        Some(self)
-    }
-
-    fn revoker(&self) -> Option<&dyn Revoker> {
-        Some(self)
     }
 
     /// A session that works proves the login, so none is opened for each look: they are few at some
@@ -227,10 +215,7 @@ impl Provider for CloudDirector {
     async fn close(&self) {
         self.site.close_current().await;
     }
-}
 
-#[async_trait]
-impl Issuer for CloudDirector {
     async fn create(&self, request: &CreateRequest) -> Result<Issued, NotIssued> {
         let registered = self.register(&request.name).await?;
         let name = registered.client_name.as_deref().unwrap_or(&request.name);
@@ -252,10 +237,7 @@ impl Issuer for CloudDirector {
         };
         NotIssued::unless(has_secret, Issued { client_secret, ..registered }, true)
     }
-}
 
-#[async_trait]
-impl Lister for CloudDirector {
     async fn find(&self, FindRequest { tag }: &FindRequest) -> Result<Vec<Found>, Failure> {
         let wanted = |_: &str, name: Option<&str>| name.is_some_and(|name| name.contains(tag));
         let found = self.list(wanted).await?.into_iter().filter_map(|(urn, name)| {
@@ -265,10 +247,7 @@ impl Lister for CloudDirector {
         });
         Ok(found.collect())
     }
-}
 
-#[async_trait]
-impl Revoker for CloudDirector {
     async fn revoke(&self, request: &RevokeRequest) -> Result<Revocation, Failure> {
         if !is_uuid(&request.client_id) {
             let message = "the API token to revoke is not named by a UUID, as those of Cloud Director are";

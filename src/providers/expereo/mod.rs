@@ -24,8 +24,8 @@ use self::{
     wire::{Created, New, Page},
 };
 use super::{
-    Capabilities, CreateRequest, Failure, FailureKind, FindRequest, Found, Issued, Issuer, Lister, NotIssued,
-    Provider, Revocation, RevokeRequest, Revoker, Verdict, VerifyRequest, believed, failure,
+    Capabilities, CreateRequest, Driver, Failure, FailureKind, FindRequest, Found, Issued, NotIssued,
+    Revocation, RevokeRequest, Verdict, VerifyRequest, believed, failure,
     http::{Answer, CREATE_TIMEOUT, Call, Http, Operation, client_credentials::verdict},
     is_named_alike,
     listing::Listing,
@@ -121,7 +121,7 @@ pub(super) struct Expereo {
 }
 
 #[async_trait]
-impl Provider for Expereo {
+impl Driver for Expereo {
     fn capabilities(&self) -> &Capabilities {
         &self.capabilities
     }
@@ -135,18 +135,6 @@ impl Provider for Expereo {
         [("token_url", token_url), ("scope", self.spelt(scopes)), ("base_url", self.base_url.clone())]
             .map(|(key, value)| (key.to_owned(), value))
             .into()
-    }
-
-    fn issuer(&self) -> Option<&dyn Issuer> {
-        Some(self)
-    }
-
-    fn lister(&self) -> Option<&dyn Lister> {
-        Some(self)
-    }
-
-    fn revoker(&self) -> Option<&dyn Revoker> {
-        Some(self)
     }
 
     async fn probe(&self) -> Result<(), Failure> {
@@ -184,10 +172,7 @@ impl Provider for Expereo {
         let asked: Vec<&str> = scope.split(' ').collect();
         verdict(answer, &call, &asked, advice, without)
     }
-}
 
-#[async_trait]
-impl Issuer for Expereo {
     async fn create(&self, request: &CreateRequest) -> Result<Issued, NotIssued> {
         if request.scopes.is_empty() || !request.scopes.iter().all(|it| self.spelling.contains_key(it)) {
             let message = "expereoOne needs a scope, and the token endpoint's spelling of each";
@@ -221,10 +206,7 @@ impl Issuer for Expereo {
         };
         NotIssued::unless(untrue, issued, is_ours)
     }
-}
 
-#[async_trait]
-impl Lister for Expereo {
     async fn find(&self, FindRequest { tag }: &FindRequest) -> Result<Vec<Found>, Failure> {
         let wanted = |_: &str, name: Option<&str>| name.is_some_and(|name| name.contains(tag));
         let (clients, mut ids_by_client) = self.all(wanted).await?;
@@ -235,10 +217,7 @@ impl Lister for Expereo {
         });
         Ok(found.collect())
     }
-}
 
-#[async_trait]
-impl Revoker for Expereo {
     async fn revoke(&self, request: &RevokeRequest) -> Result<Revocation, Failure> {
         let client_id = &request.client_id;
         let id = request.ids.get(ID).unwrap_or(client_id);

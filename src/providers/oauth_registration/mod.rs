@@ -23,8 +23,8 @@ use self::{
     wire::{Handle, Registered},
 };
 use super::{
-    Capabilities, CreateRequest, Failure, FailureKind, Issued, Issuer, NotIssued, Provider, Revocation,
-    RevokeRequest, Revoker, Verdict, VerifyRequest, failure,
+    Capabilities, CreateRequest, Driver, Failure, FailureKind, Issued, NotIssued, Revocation, RevokeRequest,
+    Verdict, VerifyRequest, failure,
     http::{Answer, CREATE_TIMEOUT, Call, Http, token::Tokens},
     is_half, lenient,
     setup::{self, LoginData, SetupError},
@@ -173,7 +173,7 @@ impl Login {
 }
 
 #[async_trait]
-impl Provider for OauthServer {
+impl Driver for OauthServer {
     fn capabilities(&self) -> &Capabilities {
         &self.capabilities
     }
@@ -185,14 +185,6 @@ impl Provider for OauthServer {
     fn fields(&self, scopes: &[String]) -> BTreeMap<String, String> {
         let endpoints = self.discovery.known();
         endpoints.map(|it| self.fields_at(&it.token, joined(scopes))).unwrap_or_default()
-    }
-
-    fn issuer(&self) -> Option<&dyn Issuer> {
-        Some(self)
-    }
-
-    fn revoker(&self) -> Option<&dyn Revoker> {
-        Some(self)
     }
 
     /// An initial access token cannot be tried without using it: there, a server that answers has
@@ -207,10 +199,7 @@ impl Provider for OauthServer {
     async fn verify(&self, request: &VerifyRequest) -> Result<Verdict, Failure> {
         self.tokens.verify(request).await
     }
-}
 
-#[async_trait]
-impl Issuer for OauthServer {
     async fn create(&self, request: &CreateRequest) -> Result<Issued, NotIssued> {
         let call = Call::create("the registration request");
         let endpoints = call.preparing(self.discovery.endpoints()).await?;
@@ -222,10 +211,7 @@ impl Issuer for OauthServer {
         }
         self.issued(answer.json(&call)?, request, &endpoints)
     }
-}
 
-#[async_trait]
-impl Revoker for OauthServer {
     async fn revoke(&self, request: &RevokeRequest) -> Result<Revocation, Failure> {
         let rejected = |message: &str| failure(FailureKind::Rejected, message);
         let Some(sealed) = &request.handle else {

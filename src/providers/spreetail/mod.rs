@@ -15,8 +15,8 @@ use secrecy::{ExposeSecret, SecretString};
 
 use self::wire::{Created, Listed, New};
 use super::{
-    Capabilities, CreateRequest, Failure, FailureKind, FindRequest, Found, Issued, Issuer, Lister, NotIssued,
-    Provider, Revocation, RevokeRequest, Revoker, Verdict, VerifyRequest, believed, failure,
+    Capabilities, CreateRequest, Driver, Failure, FailureKind, FindRequest, Found, Issued, NotIssued,
+    Revocation, RevokeRequest, Verdict, VerifyRequest, believed, failure,
     http::{
         Answer, CREATE_TIMEOUT, Call, Http, Operation,
         client_credentials::refused_login,
@@ -111,7 +111,7 @@ pub(super) struct Spreetail {
 }
 
 #[async_trait]
-impl Provider for Spreetail {
+impl Driver for Spreetail {
     fn capabilities(&self) -> &Capabilities {
         &self.capabilities
     }
@@ -122,18 +122,6 @@ impl Provider for Spreetail {
 
     fn fields(&self, _scopes: &[String]) -> BTreeMap<String, String> {
         BTreeMap::from([("token_url".to_owned(), self.endpoint.url.to_string())])
-    }
-
-    fn issuer(&self) -> Option<&dyn Issuer> {
-        Some(self)
-    }
-
-    fn lister(&self) -> Option<&dyn Lister> {
-        Some(self)
-    }
-
-    fn revoker(&self) -> Option<&dyn Revoker> {
-        Some(self)
     }
 
     async fn probe(&self) -> Result<(), Failure> {
@@ -148,10 +136,7 @@ impl Provider for Spreetail {
             _ => granted(&answer.success(&call)?, &call).map(|_| Verdict::Accepted),
         }
     }
-}
 
-#[async_trait]
-impl Issuer for Spreetail {
     async fn create(&self, request: &CreateRequest) -> Result<Issued, NotIssued> {
         let call = Call::create("the create request");
         let body = New { name: &request.name, expires: request.expires_at.map(instant) };
@@ -184,10 +169,7 @@ impl Issuer for Spreetail {
         };
         NotIssued::unless(untrue, issued, is_ours)
     }
-}
 
-#[async_trait]
-impl Lister for Spreetail {
     async fn find(&self, FindRequest { tag }: &FindRequest) -> Result<Vec<Found>, Failure> {
         let wanted = {
             let tag = tag.to_owned();
@@ -204,10 +186,7 @@ impl Lister for Spreetail {
         });
         Ok(found.collect())
     }
-}
 
-#[async_trait]
-impl Revoker for Spreetail {
     async fn revoke(&self, request: &RevokeRequest) -> Result<Revocation, Failure> {
         let client_id = &request.client_id;
         if !is_client_id(client_id) {

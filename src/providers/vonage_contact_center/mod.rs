@@ -11,7 +11,7 @@ use jiff::SignedDuration;
 use reqwest::Url;
 
 use super::{
-    Capabilities, Failure, FailureKind, Provider, Verdict, VerifyRequest, by_hand, failure,
+    Capabilities, Driver, Failure, FailureKind, Verdict, VerifyRequest, by_hand, failure,
     http::{
         Call, Http, Operation,
         client_credentials::{Token, TokenRequest, answers},
@@ -130,13 +130,9 @@ pub(super) struct VonageContactCenter {
 }
 
 #[async_trait]
-impl Provider for VonageContactCenter {
+impl Driver for VonageContactCenter {
     fn capabilities(&self) -> &Capabilities {
         &self.capabilities
-    }
-
-    fn identity(&self) -> Option<&str> {
-        None
     }
 
     fn fields(&self, scopes: &[String]) -> BTreeMap<String, String> {
