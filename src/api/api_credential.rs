@@ -257,7 +257,7 @@ pub struct SecretOutput {
     /// New names for the default keys (client_id, client_secret, token_url, scope, expires_at and
     /// the driver's own). An empty name leaves the key out.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 32), schema_with = "key_names")]
+    #[schemars(extend("maxProperties" = 32), schema_with = "texts::<32, 253>")]
     #[x_kube(validation = longest_key("keys", 253))]
     #[x_kube(validation = Rule::new("self.all(k, self[k] == '' || self[k].matches('^[-._a-zA-Z0-9]+$'))")
         .message("each value of keys must consist of letters, digits, dashes, underscores and dots, or be empty to leave the key out"))]
@@ -267,7 +267,7 @@ pub struct SecretOutput {
     /// client_id }}`. The filters `b64encode` and `urlencode` make headers and pull secrets: `{{
     /// (client_id ~ ':' ~ client_secret) | b64encode }}`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 16), schema_with = "bounded_templates")]
+    #[schemars(extend("maxProperties" = 16), schema_with = "texts::<16, TEMPLATE_MAX>")]
     #[x_kube(validation = longest_key("template", 253))]
     #[x_kube(validation = Rule::new("self.map(k, size(self[k])).sum() <= 65536")
         .message("all templates together must have at most 65536 characters"))]
@@ -281,37 +281,21 @@ pub struct SecretOutput {
 
     /// Labels for the Secret. Those of this object are not copied.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 32), schema_with = "label_values")]
+    #[schemars(extend("maxProperties" = 32), schema_with = "texts::<32, 63>")]
     #[x_kube(validation = longest_key("labels", 317))]
     #[x_kube(validation = Rule::new("self.all(k, !k.startsWith('credwright.dev/'))").message("labels under credwright.dev/ are reserved for Credwright: use another prefix"))]
     pub labels: BTreeMap<String, String>,
 
     /// Annotations for the Secret. Those of this object are not copied.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 32), schema_with = "annotation_values")]
+    #[schemars(extend("maxProperties" = 32), schema_with = "texts::<32, 1024>")]
     #[x_kube(validation = longest_key("annotations", 317))]
     #[x_kube(validation = Rule::new("self.all(k, !k.startsWith('credwright.dev/'))").message("annotations under credwright.dev/ are reserved for Credwright: use another prefix"))]
     pub annotations: BTreeMap<String, String>,
 }
 
-fn key_names(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    texts(32, 253)
-}
-
-fn label_values(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    texts(32, 63)
-}
-
-fn annotation_values(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    texts(32, 1024)
-}
-
 /// The longest template, in characters.
 pub const TEMPLATE_MAX: usize = 16384;
-
-fn bounded_templates(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    texts(16, TEMPLATE_MAX)
-}
 
 /// The observed state of an ApiCredential. It contains no secret, and can be rebuilt from the
 /// ledger.

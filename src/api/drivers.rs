@@ -254,7 +254,7 @@ pub struct OauthRegistration {
 
     /// Parameters added to every token request, such as `audience` or `resource` (RFC 8707).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 16), schema_with = "parameters")]
+    #[schemars(extend("maxProperties" = 16), schema_with = "texts::<16, 1024>")]
     #[x_kube(validation = longest_key("tokenParameters", 128))]
     pub token_parameters: BTreeMap<String, String>,
 
@@ -279,14 +279,6 @@ pub struct OauthRegistration {
     pub propagation: Option<Duration>,
 }
 
-fn spellings(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    texts(64, 256)
-}
-
-fn parameters(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    texts(16, 1024)
-}
-
 fn any_object(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({ "type": "object", "maxProperties": 64, "x-kubernetes-preserve-unknown-fields": true })
 }
@@ -297,10 +289,7 @@ const OBJECT_MAX: (usize, usize, usize) = (8 * 1024, 256, 8);
 fn bounded<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, Value>, D::Error> {
     let object = BTreeMap::<String, Value>::deserialize(deserializer)?;
     let bytes = serde_json::to_string(&object).map_or(usize::MAX, |text| text.len());
-    let (values, depth) = object
-        .values()
-        .map(extent)
-        .fold((0, 0), |(all, deepest), (values, depth)| (all + values, deepest.max(depth)));
+    let (values, depth) = extent(object.values().collect());
     if bytes > OBJECT_MAX.0 || values > OBJECT_MAX.1 || depth > OBJECT_MAX.2 {
         return Err(D::Error::custom(
             "oauthRegistration.metadata must have at most 8 KiB of JSON and 256 values, nested at most 8 levels deep",
@@ -309,18 +298,14 @@ fn bounded<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String
     Ok(object)
 }
 
-/// Returns the number of values in `value`, itself included, and its depth.
-fn extent(value: &Value) -> (usize, usize) {
-    let inner: Vec<&Value> = match value {
-        Value::Array(items) => items.iter().collect(),
-        Value::Object(members) => members.values().collect(),
-        _ => Vec::new(),
-    };
-    let (values, depth) = inner
-        .into_iter()
-        .map(extent)
-        .fold((0, 0), |(all, deepest), (values, depth)| (all + values, deepest.max(depth)));
-    (values + 1, depth + 1)
+/// Returns the number of these values and of those in them, and how deep they are nested.
+fn extent(values: Vec<&Value>) -> (usize, usize) {
+    let inner = values.into_iter().map(|value| match value {
+        Value::Array(items) => extent(items.iter().collect()),
+        Value::Object(members) => extent(members.values().collect()),
+        _ => (0, 0),
+    });
+    inner.fold((0, 0), |(all, deepest), (values, depth)| (all + values + 1, deepest.max(depth + 1)))
 }
 
 /// RFC 7591 `token_endpoint_auth_method`.

@@ -1,6 +1,7 @@
 //! Rules for fields that name another object, and bounds on texts that are kept in memory.
 
 use kube::core::Rule;
+use schemars::{Schema, SchemaGenerator, json_schema};
 
 /// A DNS subdomain (RFC 1123), the form of Kubernetes' object names. It cannot change the path of a
 /// request.
@@ -23,12 +24,12 @@ pub(super) fn no_ledger(field: &str) -> Rule {
     Rule::new("!self.endsWith('.credwright') && !self.endsWith('.credwright-copy')").message(message.as_str())
 }
 
-/// Returns the schema of a map with at most `most` texts, each of at most `longest` characters. A
+/// Returns the schema of a map with at most `MOST` texts, each of at most `LONGEST` characters. A
 /// schema cannot bound the keys; use [`longest_key`] for that.
-pub(super) fn texts(most: usize, longest: usize) -> schemars::Schema {
-    schemars::json_schema!({
-        "type": "object", "maxProperties": most,
-        "additionalProperties": { "type": "string", "maxLength": longest }
+pub(super) fn texts<const MOST: usize, const LONGEST: usize>(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object", "maxProperties": MOST,
+        "additionalProperties": { "type": "string", "maxLength": LONGEST }
     })
 }
 

@@ -308,7 +308,7 @@ pub struct ProviderStatus {
     pub driver: Option<String>,
     /// The capabilities of the provider, with a sentence for each.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(schema_with = "capability_words")]
+    #[schemars(schema_with = "texts::<32, 256>")]
     pub capabilities: BTreeMap<String, String>,
     /// The number of credentials at this provider, according to the ledgers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -329,8 +329,4 @@ pub struct CredentialCounts {
     pub retiring: u32,
     /// Requested without a response, and not settled yet.
     pub unconfirmed: u32,
-}
-
-fn capability_words(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    texts(32, 256)
 }

@@ -6,7 +6,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Switch, endpoint, fixed, longest_key, spellings, without_query};
+use super::{Switch, endpoint, fixed, longest_key, texts, without_query};
 
 /// The expereoOne API V2
 /// (<https://expereo.helpjuice.com/en_US/expereoone-api-document-hub/onboarding-guide-api-v2>). The
@@ -37,7 +37,7 @@ pub struct Expereo {
     /// A map from a scope's spelling at creation to that at the token endpoint. It extends or
     /// overrides the entries for BasicRead, SupportRead, SupportReadWrite and BillingRead.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 64), schema_with = "spellings")]
+    #[schemars(extend("maxProperties" = 64), schema_with = "texts::<64, 256>")]
     #[x_kube(validation = longest_key("scopeSpelling", 256))]
     pub scope_spelling: BTreeMap<String, String>,
 
