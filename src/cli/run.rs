@@ -89,17 +89,13 @@ enum LogFormat {
 }
 
 pub(super) fn main(arguments: &Arguments) -> ExitCode {
-    log_to_stderr(arguments);
+    let json = matches!(arguments.log_format, LogFormat::Json);
+    super::log::subscriber(&arguments.log, json, std::io::stderr).init();
     log_panics();
     if let Err(error) = memory::keep_private() {
         tracing::warn!(%error, "core dumps not disabled, a crash may write secrets to a disk");
     }
     super::block_on(run(arguments))
-}
-
-fn log_to_stderr(arguments: &Arguments) {
-    let json = matches!(arguments.log_format, LogFormat::Json);
-    super::log::subscriber(&arguments.log, json, std::io::stderr).init();
 }
 
 /// Logs the place of a panic. The message is left out, because it may quote a secret value.
