@@ -2,9 +2,6 @@
 
 use super::setup::{LoginData, SetupError};
 
-/// The pages state no longest name. Those that people type into a form had better be short.
-pub(super) const NAME_MAX: usize = 64;
-
 /// Refuses a login: a person who gives one expects it to be used.
 pub(super) fn no_login(driver: &'static str, login: Option<&LoginData>) -> Result<(), SetupError> {
     if login.is_some() { Err(SetupError::UnwantedLogin { driver }) } else { Ok(()) }

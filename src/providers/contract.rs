@@ -151,9 +151,13 @@ pub(super) fn is_half(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
-/// Returns the first thing that is wrong with an answer: each is a test with its sentence.
-pub(super) fn believed<const N: usize>(wrong: [(bool, &'static str); N]) -> Result<(), &'static str> {
-    wrong.into_iter().find(|(is_wrong, _)| *is_wrong).map_or(Ok(()), |(_, why)| Err(why))
+/// Returns the first thing that is wrong with an answer: each is a test with the rest of the
+/// sentence that begins with `answered`.
+pub(super) fn believed<const N: usize>(answered: &str, wrong: [(bool, &str); N]) -> Result<(), String> {
+    match wrong.into_iter().find(|(is_wrong, _)| *is_wrong) {
+        Some((_, why)) => Err(format!("{answered} {why}")),
+        None => Ok(()),
+    }
 }
 
 /// Returns whether `told` is the name that was `asked` for, maybe cut by the provider. Nothing else
@@ -178,6 +182,7 @@ pub struct CreateRequest {
 
 /// A credential that a provider made. Like all types that hold a secret, not `Debug`. None of it is
 /// long: `border.rs` sees to that for all drivers.
+#[derive(Default)]
 pub struct Issued {
     /// Provider-side ids by name (`credentialId`, …), as far as `revoke` needs them besides the
     /// client ID. Not secret.
@@ -211,7 +216,11 @@ impl NotIssued {
     ///
     /// # Errors
     /// If the answer is `untrue`. The credential is to be revoked then, if it `is_ours`.
-    pub fn unless(untrue: Result<(), &'static str>, issued: Issued, is_ours: bool) -> Result<Issued, Self> {
+    pub fn unless(
+        untrue: Result<(), impl Into<String>>,
+        issued: Issued,
+        is_ours: bool,
+    ) -> Result<Issued, Self> {
         let Err(why) = untrue else { return Ok(issued) };
         let made = (is_ours && !issued.client_id.is_empty()).then(|| Box::new(issued));
         Err(Self { failure: failure(FailureKind::Malformed, why), made })

@@ -4,8 +4,8 @@
 //! anything: the next step is decided by the lifecycle, which knows drivers by their
 //! [`Capabilities`] only. Kubernetes is not known here.
 //!
-//! Each of these uses only those before it: `contract`, `setup` and `stopwatch`, `http`, the
-//! drivers, `border`, `registry`.
+//! Each of these uses only those before it: `contract`, `setup` and `stopwatch`, `http`, `usual`,
+//! the drivers, `border`, `registry`.
 
 mod border;
 mod by_hand;
@@ -22,6 +22,7 @@ pub mod registry;
 mod setup;
 mod spreetail;
 pub mod stopwatch;
+mod usual;
 mod vonage_contact_center;
 
 pub use contract::{

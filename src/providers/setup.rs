@@ -129,9 +129,10 @@ impl<'a> Login<'a> {
     pub(super) fn new(
         (driver, needs): (&'static str, &'static str),
         keys: &'static [&'static str],
-        data: &'a LoginData,
-    ) -> Self {
-        Self { driver, needs, keys, data }
+        data: Option<&'a LoginData>,
+    ) -> Result<Self, SetupError> {
+        let data = data.ok_or(SetupError::NoLogin { driver, needs })?;
+        Ok(Self { driver, needs, keys, data })
     }
 
     /// A value, if there is one. Nothing is trimmed: the stored value is sent, so a line break at
@@ -146,6 +147,16 @@ impl<'a> Login<'a> {
             return Err(SetupError::LineBreak { key });
         }
         Ok(Some(value.clone()))
+    }
+
+    /// Refuses a login that has one of `others` besides `one`.
+    pub(super) fn excludes(&self, one: &'static str, others: [&'static str; 2]) -> Result<(), SetupError> {
+        for other in others {
+            if self.get(other)?.is_some() {
+                return Err(SetupError::Contradiction { one, other });
+            }
+        }
+        Ok(())
     }
 
     /// A value that must be there.

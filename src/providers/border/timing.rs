@@ -21,25 +21,13 @@ impl Checking {
 }
 
 #[async_trait]
-impl Provider for Checking {
+impl Driver for Checking {
     fn capabilities(&self) -> &Capabilities {
         &self.capabilities
     }
 
-    fn identity(&self) -> Option<&str> {
-        None
-    }
-
-    fn issuer(&self) -> Option<&dyn Issuer> {
-        Some(self)
-    }
-
-    fn lister(&self) -> Option<&dyn Lister> {
-        Some(self)
-    }
-
-    fn revoker(&self) -> Option<&dyn Revoker> {
-        Some(self)
+    fn fields(&self, _: &[String]) -> BTreeMap<String, String> {
+        BTreeMap::new()
     }
 
     async fn probe(&self) -> Result<(), Failure> {
@@ -52,13 +40,6 @@ impl Provider for Checking {
         Ok(Verdict::Accepted)
     }
 
-    async fn close(&self) {
-        self.check();
-    }
-}
-
-#[async_trait]
-impl Issuer for Checking {
     async fn create(&self, _: &CreateRequest) -> Result<Issued, NotIssued> {
         self.check();
         Ok(Issued {
@@ -71,21 +52,19 @@ impl Issuer for Checking {
             secret_aliases: Vec::new(),
         })
     }
-}
 
-#[async_trait]
-impl Lister for Checking {
     async fn find(&self, _: &FindRequest) -> Result<Vec<Found>, Failure> {
         self.check();
         Ok(Vec::new())
     }
-}
 
-#[async_trait]
-impl Revoker for Checking {
     async fn revoke(&self, _: &RevokeRequest) -> Result<Revocation, Failure> {
         self.check();
         Ok(Revocation::Revoked)
+    }
+
+    async fn close(&self) {
+        self.check();
     }
 }
 

@@ -23,10 +23,11 @@ use super::{
         client_credentials::{Token, answers},
     },
     setup::{self, LoginData, SetupError},
+    usual,
 };
 use crate::{
     api,
-    lifecycle::capability::{Creation, Expiry, LoginCheck, Portal, Removal, Scopes, Term},
+    lifecycle::capability::{Expiry, Portal, Scopes, Term},
 };
 
 /// The driver's name, as in the spec.
@@ -102,25 +103,18 @@ fn capabilities(cloud_id: Option<&str>) -> Capabilities {
         "If support has raised the rate limit of the credential that is replaced, ask for it again: a limit belongs to \
          one credential.",
     ];
+    let portal = Portal {
+        create_at: page,
+        scopes_called: "permissions",
+        notes: notes.map(str::to_owned).to_vec(),
+        when_refused: WHEN_REFUSED.to_owned(),
+    };
     Capabilities {
-        title: "CloudConnexa",
-        place: page.clone(),
-        creation: Creation::Person(Portal {
-            create_at: page,
-            scopes_called: "permissions",
-            notes: notes.map(str::to_owned).to_vec(),
-            when_refused: WHEN_REFUSED.to_owned(),
-        }),
-        removal: Removal::Person,
-        login: LoginCheck::None,
-        verify: true,
         expiry: Expiry::OneOf(&TERMS),
         scopes: Scopes::Free,
-        scopes_required: false,
         subnets: true,
-        name_max: by_hand::NAME_MAX,
         limits_per_credential: true,
-        propagation: SignedDuration::from_mins(1),
+        ..usual::by_hand("CloudConnexa", portal)
     }
 }
 

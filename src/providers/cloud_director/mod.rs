@@ -22,15 +22,13 @@ use tokio::time::timeout;
 use self::session::{Credentials, Login, Site};
 use super::{
     Capabilities, CreateRequest, Driver, Failure, FailureKind, FindRequest, Found, Issued, NotIssued,
-    Revocation, RevokeRequest, Verdict, VerifyRequest, failure,
+    Revocation, RevokeRequest, Verdict, VerifyRequest, believed, failure,
     http::{self, Answer, Call, Http, Operation, token::Tokens},
     is_half, is_named_alike,
     setup::{self, LoginData, SetupError, below},
+    usual,
 };
-use crate::{
-    api,
-    lifecycle::capability::{Creation, Expiry, List, LoginCheck, Removal, Scopes},
-};
+use crate::{api, lifecycle::capability::Creation};
 
 /// The driver's name, as in the spec.
 const NAME: &str = "cloudDirector";
@@ -67,12 +65,7 @@ pub(super) fn driver(
     http: Arc<Http>,
 ) -> Result<CloudDirector, SetupError> {
     let base = setup::base_url("cloudDirector.baseUrl", &block.base_url)?;
-    let data = login.ok_or(SetupError::NoLogin { driver: NAME, needs: NEEDS })?;
-    let credentials = credentials(&setup::Login::new((NAME, NEEDS), KEYS, data))?;
-    let username = match &credentials {
-        Credentials::Password { username, .. } => Some(username.clone()),
-        Credentials::IdToken(_) => None,
-    };
+    let credentials = credentials(&setup::Login::new((NAME, NEEDS), KEYS, login)?)?;
     let is_system = block.org.eq_ignore_ascii_case("system");
     let sessions = below(&base, &["cloudapi", "1.0.0", "sessions"]);
     let oauth = below(&base, &["oauth"]);
@@ -94,8 +87,10 @@ pub(super) fn driver(
         token_url: below(&oauth, &["token"]),
         tokens_url: below(&base, &["cloudapi", "1.0.0", "tokens"]),
         base,
-        username,
-        capabilities: capabilities(),
+        capabilities: Capabilities {
+            creation: Creation::Api { timeout: CREATE_TIMEOUT, list: Some(usual::LIST) },
+            ..usual::by_api("Cloud Director")
+        },
     })
 }
 
@@ -108,11 +103,7 @@ fn credentials(login: &setup::Login<'_>) -> Result<Credentials, SetupError> {
         }
     }
     if let Some(token) = login.get("id_token")? {
-        for other in ["username", "password"] {
-            if login.get(other)?.is_some() {
-                return Err(SetupError::Contradiction { one: "id_token", other });
-            }
-        }
+        login.excludes("id_token", ["username", "password"])?;
         return Ok(Credentials::IdToken(token));
     }
     let username = login.require("username")?.expose_secret().to_owned();
@@ -123,28 +114,6 @@ fn credentials(login: &setup::Login<'_>) -> Result<Credentials, SetupError> {
     Ok(Credentials::Password { username, password: login.require("password")? })
 }
 
-fn capabilities() -> Capabilities {
-    Capabilities {
-        title: "Cloud Director",
-        place: "Cloud Director".to_owned(),
-        creation: Creation::Api {
-            timeout: CREATE_TIMEOUT,
-            list: Some(List { lag: SignedDuration::from_mins(1) }),
-        },
-        removal: Removal::Api,
-        login: LoginCheck::Tried,
-        verify: true,
-        expiry: Expiry::None,
-        scopes: Scopes::None,
-        scopes_required: false,
-        subnets: false,
-        // The pages state none.
-        name_max: 128,
-        limits_per_credential: false,
-        propagation: SignedDuration::from_mins(1),
-    }
-}
-
 /// An account: a user of an organization.
 pub(super) struct CloudDirector {
     site: Arc<Site>,
@@ -153,8 +122,6 @@ pub(super) struct CloudDirector {
     register_url: Url,
     token_url: Url,
     tokens_url: Url,
-    /// None where an identity provider vouches for the user.
-    username: Option<String>,
     capabilities: Capabilities,
 }
 
@@ -165,7 +132,7 @@ impl Driver for CloudDirector {
     }
 
     fn identity(&self) -> Option<&str> {
-        self.username.as_deref()
+        self.tokens.identity()
     }
 
     fn fields(&self, _scopes: &[String]) -> BTreeMap<String, String> {
@@ -179,8 +146,7 @@ impl Driver for CloudDirector {
     async fn probe(&self) -> Result<(), Failure> {
         self.site.negotiate().await?;
         let call = Call::read(Operation::Login, "the request for its session");
-        let get = |token: &SecretString| self.site.current_session(Method::GET, token);
-        let answer = self.tokens.call(&self.site.http, &call, get).await?;
+        let answer = self.call(&call, || self.site.current_session(Method::GET)).await?;
         match answer.said() {
             429 | 500.. => answer.success(&call).map(drop),
             // Even if this request is wrong, a login shows whether there is one.
@@ -230,12 +196,9 @@ impl Driver for CloudDirector {
                 return Err(failure(FailureKind::Ambiguous, message).into());
             }
         };
-        let has_secret = if is_half(client_secret.expose_secret()) {
-            Ok(())
-        } else {
-            Err("Cloud Director answered the request for the API token's secret without one")
-        };
-        NotIssued::unless(has_secret, Issued { client_secret, ..registered }, true)
+        let wrong = [(!is_half(client_secret.expose_secret()), "without one")];
+        let untrue = believed("Cloud Director answered the request for the API token's secret", wrong);
+        NotIssued::unless(untrue, Issued { client_secret, ..registered }, true)
     }
 
     async fn find(&self, FindRequest { tag }: &FindRequest) -> Result<Vec<Found>, Failure> {
@@ -263,22 +226,29 @@ impl CloudDirector {
         Issued {
             ids: ids(&client_id),
             client_id,
-            client_secret: SecretString::default(),
-            expires_at: None,
-            handle: None,
             fields: self.fields(&[]),
             secret_aliases: vec![REFRESH_TOKEN.to_owned()],
+            ..Issued::default()
         }
+    }
+
+    /// Makes a call in a session of the login.
+    async fn call(
+        &self,
+        call: &Call,
+        request: impl Fn() -> RequestBuilder + Sync,
+    ) -> Result<Answer, Failure> {
+        self.tokens.call(&self.site.http, call, request).await
     }
 
     /// The first step: a token that has a name and no secret.
     async fn register(&self, name: &str) -> Result<wire::Registered, Failure> {
         let call = Call::create("the register request");
-        let post = |token: &SecretString| {
+        let post = || {
             let request = named(self.site.http.request(Method::POST, &self.register_url), name);
-            request.bearer_auth(token.expose_secret()).json(&wire::Registration { client_name: name })
+            request.json(&wire::Registration { client_name: name })
         };
-        let answer = self.tokens.call(&self.site.http, &call, post).await?;
+        let answer = self.call(&call, post).await?;
         if !answer.is_success() {
             return Err(self.refused(&call, &answer, name).await);
         }
@@ -386,16 +356,13 @@ fn is_uuid(id: &str) -> bool {
 }
 
 /// Returns an error if an answer to a registration cannot be true.
-fn check(registered: &wire::Registered, asked: &str) -> Result<(), &'static str> {
-    if !is_uuid(&registered.client_id) {
-        return Err("Cloud Director answered the register request without a UUID");
-    }
-    match &registered.client_name {
-        Some(name) if name != asked => {
-            Err("Cloud Director answered the register request with another name than requested")
-        }
-        _ => Ok(()),
-    }
+fn check(registered: &wire::Registered, asked: &str) -> Result<(), String> {
+    let has_other_name = registered.client_name.as_ref().is_some_and(|name| name != asked);
+    let wrong = [
+        (!is_uuid(&registered.client_id), "without a UUID"),
+        (has_other_name, "with another name than requested"),
+    ];
+    believed("Cloud Director answered the register request", wrong)
 }
 
 /// Returns whether a token request was refused because of the token. A code that finds fault with

@@ -74,9 +74,9 @@ impl Site {
         }
     }
 
-    /// Returns the server's answer about the session that `token` belongs to, or about ending it.
-    pub(super) fn current_session(&self, method: Method, token: &SecretString) -> RequestBuilder {
-        self.versioned(method, &self.session, "application/json").bearer_auth(token.expose_secret())
+    /// A request about the session whose token it is sent with.
+    pub(super) fn current_session(&self, method: Method) -> RequestBuilder {
+        self.versioned(method, &self.session, "application/json")
     }
 
     /// Ends the current session, if there is one.
@@ -91,7 +91,8 @@ impl Site {
     /// cannot be ended is over when it has been idle for long enough.
     async fn close(&self, token: &SecretString) {
         let call = Call::read(Operation::Login, "the request that ends a session");
-        let ended = self.http.send(&call, || self.current_session(Method::DELETE, token));
+        let delete = || self.current_session(Method::DELETE).bearer_auth(token.expose_secret());
+        let ended = self.http.send(&call, delete);
         let _ = tokio::time::timeout(CLOSING, ended).await;
     }
 
@@ -158,6 +159,14 @@ pub(super) struct Login {
 }
 
 impl Grant for Login {
+    /// None where an identity provider vouches for the user.
+    fn identity(&self) -> Option<&str> {
+        match &self.credentials {
+            Credentials::Password { username, .. } => Some(username),
+            Credentials::IdToken(_) => None,
+        }
+    }
+
     async fn grant(&self) -> Result<Granted, Failure> {
         let Self { site, credentials } = self;
         site.negotiate().await?;

@@ -3,7 +3,6 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use reqwest::{Method, Url};
-use secrecy::{ExposeSecret, SecretString};
 use tokio::time::{sleep, timeout};
 
 use super::{CloudDirector, urn, wire};
@@ -75,10 +74,10 @@ impl CloudDirector {
     }
 
     async fn page(&self, call: &Call, number: usize) -> Result<Answer, Failure> {
-        let get = |token: &SecretString| {
+        let get = || {
             let mut filter = "type==REFRESH".to_owned();
             let user = self.site.known().user.clone();
-            if let Some(user) = user.or_else(|| self.username.clone()) {
+            if let Some(user) = user.or_else(|| self.tokens.identity().map(str::to_owned)) {
                 filter = format!("{filter};owner.name=={}", escaped(&user));
             }
             let mut url = self.tokens_url.clone();
@@ -86,9 +85,9 @@ impl CloudDirector {
                 .append_pair("filter", &filter)
                 .append_pair("page", &number.to_string())
                 .append_pair("pageSize", &PAGE_SIZE.to_string());
-            self.site.request(Method::GET, &url, "application/json").bearer_auth(token.expose_secret())
+            self.site.request(Method::GET, &url, "application/json")
         };
-        self.tokens.call(&self.site.http, call, get).await?.success(call)
+        self.call(call, get).await?.success(call)
     }
 
     /// Deletes an API token. A missing token is answered like a forbidden one, so a refusal is
@@ -109,11 +108,7 @@ impl CloudDirector {
 
     pub(super) async fn send_delete(&self, call: &Call, id: &str) -> Result<Answer, Failure> {
         let url = below(&self.tokens_url, &[&urn(id)]);
-        let delete = |token: &SecretString| {
-            let request = self.site.request(Method::DELETE, &url, "application/json");
-            request.bearer_auth(token.expose_secret())
-        };
-        self.tokens.call(&self.site.http, call, delete).await
+        self.call(call, || self.site.request(Method::DELETE, &url, "application/json")).await
     }
 
     /// Returns the final result of an answer to a delete.
@@ -138,14 +133,11 @@ impl CloudDirector {
     async fn done(&self, task: &Url) -> Result<Revocation, Failure> {
         let call = Call::read(Operation::Revoke, "the request for the task that deletes the API token");
         // The older API, which has the tasks, answers in XML unless it is asked.
-        let get = |token: &SecretString| {
-            let request = self.site.request(Method::GET, task, "application/*+json");
-            request.bearer_auth(token.expose_secret())
-        };
+        let get = || self.site.request(Method::GET, task, "application/*+json");
         let mut pause = FIRST_LOOK;
         loop {
             sleep(pause).await;
-            let answer = self.tokens.call(&self.site.http, &call, get).await?.success(&call)?;
+            let answer = self.call(&call, get).await?.success(&call)?;
             let task: wire::Task = answer.json(&call)?;
             match task.status.as_str() {
                 "success" => return Ok(Revocation::Revoked),

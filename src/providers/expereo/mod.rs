@@ -13,9 +13,7 @@ mod wire;
 use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
-use jiff::SignedDuration;
 use reqwest::{Method, Url};
-use secrecy::SecretString;
 use serde_json::Value;
 
 pub(super) use self::login::KEYS;
@@ -26,14 +24,18 @@ use self::{
 use super::{
     Capabilities, CreateRequest, Driver, Failure, FailureKind, FindRequest, Found, Issued, NotIssued,
     Revocation, RevokeRequest, Verdict, VerifyRequest, believed, failure,
-    http::{Answer, CREATE_TIMEOUT, Call, Http, Operation, client_credentials::verdict},
+    http::{
+        CREATE_TIMEOUT, Call, Http, Operation,
+        client_credentials::{Endpoint, verdict},
+    },
     is_named_alike,
     listing::Listing,
     setup::{self, LoginData, SetupError, below},
+    usual,
 };
 use crate::{
     api,
-    lifecycle::capability::{Creation, Expiry, List, LoginCheck, Removal, Scopes},
+    lifecycle::capability::{Creation, Removal, Scopes},
 };
 
 /// The driver's name, as in the spec.
@@ -74,7 +76,7 @@ pub(super) fn driver(
     spelling.extend(block.scope_spelling.clone());
     Ok(Expereo {
         http,
-        login: Login::new(login, &endpoint)?,
+        login: login::login(login, &endpoint)?,
         endpoint,
         clients: below(&base, &segments),
         capabilities: capabilities(block, spelling.keys().cloned().collect()),
@@ -86,22 +88,14 @@ pub(super) fn driver(
 }
 
 fn capabilities(block: &api::Expereo, scopes: Vec<String>) -> Capabilities {
-    let list = block.list.is_enabled().then_some(List { lag: SignedDuration::from_mins(1) });
+    let list = block.list.is_enabled().then_some(usual::LIST);
     Capabilities {
-        title: "expereoOne",
         place: "the Developer Portal (API) of expereoOne, under api-clients".to_owned(),
         creation: Creation::Api { timeout: CREATE_TIMEOUT, list },
         removal: if block.delete.is_enabled() { Removal::Api } else { Removal::Person },
-        login: LoginCheck::Tried,
-        verify: true,
-        expiry: Expiry::None,
         scopes: Scopes::Only(scopes),
         scopes_required: true,
-        subnets: false,
-        // Nor are this and the rest documented.
-        name_max: 128,
-        limits_per_credential: false,
-        propagation: SignedDuration::from_mins(1),
+        ..usual::by_api("expereoOne")
     }
 }
 
@@ -127,7 +121,7 @@ impl Driver for Expereo {
     }
 
     fn identity(&self) -> Option<&str> {
-        self.login.client_id()
+        self.login.identity()
     }
 
     fn fields(&self, scopes: &[String]) -> BTreeMap<String, String> {
@@ -139,7 +133,7 @@ impl Driver for Expereo {
 
     async fn probe(&self) -> Result<(), Failure> {
         use FailureKind::{LoginRefused, RateLimited, Unavailable};
-        if let Login::Client(tokens, _) = &self.login {
+        if let Login::Login(tokens) = &self.login {
             return tokens.renew().await;
         }
         match self.page(None).await {
@@ -157,7 +151,8 @@ impl Driver for Expereo {
     async fn verify(&self, request: &VerifyRequest) -> Result<Verdict, Failure> {
         let call = Call::read(Operation::Verify, "the token request for the new pair");
         let scope = self.spelt(&request.scopes);
-        let answer = self.endpoint.ask(&call, &request.client_id, &request.client_secret, &scope).await?;
+        let answer =
+            self.endpoint.ask(&call, &request.client_id, &request.client_secret, Some(&scope)).await?;
         // Only for a pair that it knows are the scopes tried.
         let advice = |code: &str| {
             (code == "invalid_scope").then(|| {
@@ -180,9 +175,8 @@ impl Driver for Expereo {
         }
         let call = Call::create("the create request");
         let body = New { api_client_name: &request.name, scopes: &request.scopes };
-        let post =
-            |token: &SecretString| self.http.authorized(Method::POST, &self.clients, token).json(&body);
-        let answer = self.login.call(&self.http, &call, post).await?;
+        let post = || self.http.request(Method::POST, &self.clients).json(&body);
+        let answer = self.call(&call, post).await?;
         let answer = match answer.status.as_u16() {
             404 | 405 => {
                 let advice = "check expereo.baseUrl and expereo.clientsPath";
@@ -199,10 +193,8 @@ impl Driver for Expereo {
             ids: ids(created.id),
             client_id: created.client_id,
             client_secret: created.client_secret,
-            expires_at: None,
-            handle: None,
             fields: self.fields(&request.scopes),
-            secret_aliases: Vec::new(),
+            ..Issued::default()
         };
         NotIssued::unless(untrue, issued, is_ours)
     }
@@ -227,8 +219,7 @@ impl Driver for Expereo {
         }
         let call = Call::revoke("the delete request");
         let url = below(&self.clients, &[id]);
-        let delete = |token: &SecretString| self.http.authorized(Method::DELETE, &url, token);
-        let answer = self.login.call(&self.http, &call, delete).await?;
+        let answer = self.call(&call, || self.http.request(Method::DELETE, &url)).await?;
         match answer.status.as_u16() {
             404 | 410 => Ok(Revocation::NotFound),
             405 | 501 => Err(answer
@@ -239,10 +230,6 @@ impl Driver for Expereo {
 }
 
 impl Expereo {
-    async fn get(&self, call: &Call, url: &Url) -> Result<Answer, Failure> {
-        self.login.call(&self.http, call, |token| self.http.authorized(Method::GET, url, token)).await
-    }
-
     /// Scopes as the token endpoint spells them, in one text (RFC 6749, section 3.3).
     fn spelt(&self, scopes: &[String]) -> String {
         let spelt: Vec<&str> =
@@ -298,7 +285,7 @@ impl Expereo {
             }
         }
         let call = Call::read(Operation::List, "the list request");
-        let answer = self.get(&call, &url).await?;
+        let answer = self.call(&call, || self.http.request(Method::GET, &url)).await?;
         let advice = match answer.status.as_u16() {
             400 | 422 => "check expereo.paging",
             404 | 405 | 501 => {
@@ -315,32 +302,19 @@ impl Expereo {
     }
 
     /// Returns an error if an answer to a create cannot be true.
-    fn check(&self, created: &Created, asked: &CreateRequest) -> Result<(), &'static str> {
+    fn check(&self, created: &Created, asked: &CreateRequest) -> Result<(), String> {
         let is_asked = |scope: &String| {
             asked.scopes.iter().any(|asked| scope == asked || self.spelling.get(asked) == Some(scope))
         };
-        believed([
-            (
-                !is_client_id(&created.client_id),
-                "expereoOne answered the create request without a client ID: check expereo.answer.clientId",
-            ),
-            (
-                !created.has_secret(),
-                "expereoOne answered the create request without a secret: check expereo.answer.clientSecret",
-            ),
-            (
-                self.identity() == Some(&created.client_id),
-                "expereoOne answered the create request with our own client ID",
-            ),
-            (
-                created.name.as_ref().is_some_and(|name| *name != asked.name),
-                "expereoOne answered the create request with another name than requested",
-            ),
-            (
-                !created.scopes.iter().flatten().all(is_asked),
-                "expereoOne answered the create request with more scopes than requested",
-            ),
-        ])
+        let has_other_name = created.name.as_ref().is_some_and(|name| *name != asked.name);
+        let wrong = [
+            (!is_client_id(&created.client_id), "without a client ID: check expereo.answer.clientId"),
+            (!created.has_secret(), "without a secret: check expereo.answer.clientSecret"),
+            (self.identity() == Some(&created.client_id), "with our own client ID"),
+            (has_other_name, "with another name than requested"),
+            (!created.scopes.iter().flatten().all(is_asked), "with more scopes than requested"),
+        ];
+        believed("expereoOne answered the create request", wrong)
     }
 }
 

@@ -11,11 +11,63 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::form_urlencoded;
 
-use super::{Answer, Call, Http, Operation, token::Granted};
+use super::{
+    Answer, Call, Http, Operation,
+    token::{Grant, Granted},
+};
 use crate::{
     api::TokenEndpointAuthMethod,
-    providers::{Failure, FailureKind, Verdict, failure, lenient},
+    providers::{
+        Failure, FailureKind, Verdict, failure, lenient,
+        setup::{Login, SetupError},
+    },
 };
+
+/// A driver's token endpoint.
+pub(in crate::providers) trait Endpoint: Send + Sync {
+    /// Asks for a token.
+    fn ask(
+        &self,
+        call: &Call,
+        client_id: &str,
+        client_secret: &SecretString,
+        scope: Option<&str>,
+    ) -> impl Future<Output = Result<Answer, Failure>> + Send;
+
+    /// Returns the token that a login is granted by an answer.
+    fn granted(&self, answer: Answer, call: &Call) -> Result<Granted, Failure>;
+}
+
+/// A client that Credwright logs in as.
+pub(in crate::providers) struct Client<E> {
+    endpoint: E,
+    client_id: String,
+    client_secret: SecretString,
+    scope: Option<String>,
+}
+
+impl<E> Client<E> {
+    /// The client in a login Secret, with its scope if the driver reads that.
+    pub(in crate::providers) fn new(login: &Login<'_>, endpoint: E) -> Result<Self, SetupError> {
+        let client_id = login.require("client_id")?.expose_secret().to_owned();
+        let client_secret = login.require("client_secret")?;
+        let scope = login.get("scope")?.map(|scope| scope.expose_secret().to_owned());
+        Ok(Self { endpoint, client_id, client_secret, scope })
+    }
+}
+
+impl<E: Endpoint> Grant for Client<E> {
+    fn identity(&self) -> Option<&str> {
+        Some(&self.client_id)
+    }
+
+    async fn grant(&self) -> Result<Granted, Failure> {
+        let call = Call::read(Operation::Login, "the token request of the login");
+        let Self { endpoint, client_id, client_secret, scope } = self;
+        let answer = endpoint.ask(&call, client_id, client_secret, scope.as_deref()).await?;
+        endpoint.granted(answer, &call)
+    }
+}
 
 /// The parameters of a token request.
 pub(in crate::providers) struct TokenRequest<'a> {
@@ -27,7 +79,14 @@ pub(in crate::providers) struct TokenRequest<'a> {
     pub(in crate::providers) parameters: &'a BTreeMap<String, String>,
 }
 
-impl TokenRequest<'_> {
+impl<'a> TokenRequest<'a> {
+    /// A request with the pair in its form.
+    pub(in crate::providers) fn post(client_id: &'a str, client_secret: &'a SecretString) -> Self {
+        const NONE: &BTreeMap<String, String> = &BTreeMap::new();
+        let method = TokenEndpointAuthMethod::ClientSecretPost;
+        Self { method, client_id, client_secret, scope: None, parameters: NONE }
+    }
+
     /// Begins the request.
     pub(in crate::providers) fn begin(&self, http: &Http, url: &Url) -> RequestBuilder {
         let Self { method, client_id, client_secret, scope, parameters } = self;

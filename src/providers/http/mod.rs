@@ -20,7 +20,6 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use reqwest::{Method, RequestBuilder, StatusCode, Url, header::HeaderMap};
-use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use tokio::time::{Instant, timeout_at};
@@ -193,11 +192,6 @@ impl Http {
     /// Begins a request.
     pub(super) fn request(&self, method: Method, url: &Url) -> RequestBuilder {
         self.clients.request(method, url)
-    }
-
-    /// Begins a request with an access token.
-    pub(super) fn authorized(&self, method: Method, url: &Url, token: &SecretString) -> RequestBuilder {
-        self.request(method, url).bearer_auth(token.expose_secret())
     }
 
     /// Sends a request when it is its turn. Any status is an answer. A request that changes nothing

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration, time::Instant};
 
 use moka::{Expiry, future::Cache};
 use reqwest::{RequestBuilder, StatusCode};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::{Answer, Call, Http};
 use crate::providers::Failure;
@@ -22,6 +22,9 @@ pub(in crate::providers) struct Granted {
 
 /// A driver's way to get its token.
 pub(in crate::providers) trait Grant: Send + Sync {
+    /// Returns the public part of the login, if it has one.
+    fn identity(&self) -> Option<&str>;
+
     /// Makes the token request.
     fn grant(&self) -> impl Future<Output = Result<Granted, Failure>> + Send;
 }
@@ -37,14 +40,20 @@ impl<G: Grant> Tokens<G> {
         Self { grant, cache: Cache::builder().max_capacity(1).expire_after(MostOfItsLife).build() }
     }
 
-    /// Makes an authorized call. A refusal of the token proves that the call had no effect, so it
-    /// is made once more with a fresh token.
+    /// Returns the public part of the login, if it has one.
+    pub(in crate::providers) fn identity(&self) -> Option<&str> {
+        self.grant.identity()
+    }
+
+    /// Makes a call that the token authorizes. A refusal of the token proves that the call had no
+    /// effect, so it is made once more with a fresh token.
     pub(in crate::providers) async fn call(
         &self,
         http: &Http,
         call: &Call,
-        request: impl Fn(&SecretString) -> RequestBuilder + Sync,
+        request: impl Fn() -> RequestBuilder + Sync,
     ) -> Result<Answer, Failure> {
+        let request = |token: &SecretString| request().bearer_auth(token.expose_secret());
         self.call_unless(refuses_token, http, call, request).await
     }
 
@@ -95,6 +104,45 @@ impl<G: Grant> Tokens<G> {
     async fn discard(&self, refused: &Arc<Granted>) {
         if self.cache.get(&()).await.is_some_and(|kept| Arc::ptr_eq(&kept, refused)) {
             self.cache.invalidate(&()).await;
+        }
+    }
+}
+
+/// The ways in which the calls of a driver are authorized.
+pub(in crate::providers) enum Access<G> {
+    /// By nothing.
+    Open,
+    /// By a token in the login Secret.
+    Token(SecretString),
+    /// By tokens that the login is granted.
+    Login(Box<Tokens<G>>),
+}
+
+impl<G: Grant> Access<G> {
+    /// The tokens of a login.
+    pub(in crate::providers) fn granted_to(login: G) -> Self {
+        Self::Login(Box::new(Tokens::new(login)))
+    }
+
+    /// Returns the public part of the login, if it has one.
+    pub(in crate::providers) fn identity(&self) -> Option<&str> {
+        match self {
+            Self::Login(tokens) => tokens.identity(),
+            Self::Open | Self::Token(_) => None,
+        }
+    }
+
+    /// Makes an authorized call.
+    pub(in crate::providers) async fn call(
+        &self,
+        http: &Http,
+        call: &Call,
+        request: impl Fn() -> RequestBuilder + Sync,
+    ) -> Result<Answer, Failure> {
+        match self {
+            Self::Open => http.send(call, request).await,
+            Self::Token(token) => http.send(call, || request().bearer_auth(token.expose_secret())).await,
+            Self::Login(tokens) => tokens.call(http, call, request).await,
         }
     }
 }

@@ -14,24 +14,25 @@ use std::{collections::BTreeMap, collections::BTreeSet, sync::Arc};
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use reqwest::{Method, Url};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use serde_json::Value;
 
 use self::{
     discovery::{Discovery, Endpoints},
-    token::{ClientLogin, TokenEndpoint},
+    token::TokenEndpoint,
     wire::{Handle, Registered},
 };
 use super::{
     Capabilities, CreateRequest, Driver, Failure, FailureKind, Issued, NotIssued, Revocation, RevokeRequest,
-    Verdict, VerifyRequest, failure,
-    http::{Answer, CREATE_TIMEOUT, Call, Http, token::Tokens},
+    Verdict, VerifyRequest, believed, failure,
+    http::{Answer, CREATE_TIMEOUT, Call, Http, client_credentials::Client, token::Access},
     is_half, lenient,
     setup::{self, LoginData, SetupError},
+    usual,
 };
 use crate::{
     api::{Duration, OauthRegistration, TokenEndpointAuthMethod, instant},
-    lifecycle::capability::{Creation, Expiry, LoginCheck, Removal, Scopes},
+    lifecycle::capability::{Creation, LoginCheck, Scopes},
 };
 
 /// The driver's name, as in the spec.
@@ -84,9 +85,9 @@ pub(super) fn driver(
         method: block.token_endpoint_auth_method,
         parameters: block.token_parameters.clone(),
     };
-    let login = Login::new(login, &tokens)?;
+    let login = login_of(login, &tokens)?;
     let propagation = block.propagation.map_or(PROPAGATION, Duration::signed);
-    let capabilities = capabilities(propagation, login.check());
+    let capabilities = capabilities(propagation, check_of(&login));
     Ok(OauthServer { http, discovery, login, tokens, metadata: members(block), capabilities })
 }
 
@@ -99,19 +100,12 @@ fn members(block: &OauthRegistration) -> BTreeMap<String, Value> {
 
 fn capabilities(propagation: SignedDuration, login: LoginCheck) -> Capabilities {
     Capabilities {
-        title: "the registration server",
-        place: "the registration server".to_owned(),
         creation: Creation::Api { timeout: CREATE_TIMEOUT, list: None },
-        removal: Removal::Api,
         login,
-        verify: true,
-        expiry: Expiry::None,
         scopes: Scopes::Free,
-        scopes_required: false,
-        subnets: false,
         name_max: 255,
-        limits_per_credential: false,
         propagation,
+        ..usual::by_api("the registration server")
     }
 }
 
@@ -125,50 +119,33 @@ pub(super) struct OauthServer {
     capabilities: Capabilities,
 }
 
-/// The ways to register clients (RFC 7591, section 3).
-enum Login {
-    Open,
-    InitialAccessToken(SecretString),
-    Client(Box<Tokens<ClientLogin>>, String),
+/// The ways to register clients (RFC 7591, section 3): openly, with an initial access token, or as
+/// a client that may register others.
+type Login = Access<Client<TokenEndpoint>>;
+
+fn login_of(data: Option<&LoginData>, endpoint: &TokenEndpoint) -> Result<Login, SetupError> {
+    if data.is_none() {
+        return Ok(Login::Open);
+    }
+    let login = setup::Login::new((NAME, NEEDS), KEYS, data)?;
+    match (login.get("initial_access_token")?, login.get("client_id")?) {
+        (Some(_), Some(_)) => {
+            Err(SetupError::Contradiction { one: "initial_access_token", other: "client_id" })
+        }
+        (Some(token), None) => Ok(Login::Token(token)),
+        (None, Some(_)) => Client::new(&login, endpoint.clone()).map(Login::granted_to),
+        (None, None) => {
+            Err(SetupError::MissingKey { key: "initial_access_token", driver: NAME, needs: NEEDS })
+        }
+    }
 }
 
-impl Login {
-    fn new(data: Option<&LoginData>, endpoint: &TokenEndpoint) -> Result<Self, SetupError> {
-        let Some(data) = data else { return Ok(Self::Open) };
-        let login = setup::Login::new((NAME, NEEDS), KEYS, data);
-        match (login.get("initial_access_token")?, login.get("client_id")?) {
-            (Some(_), Some(_)) => {
-                Err(SetupError::Contradiction { one: "initial_access_token", other: "client_id" })
-            }
-            (Some(token), None) => Ok(Self::InitialAccessToken(token)),
-            (None, Some(client_id)) => {
-                let client = ClientLogin {
-                    endpoint: endpoint.clone(),
-                    client_id: client_id.expose_secret().to_owned(),
-                    client_secret: login.require("client_secret")?,
-                    scope: login.get("scope")?.map(|scope| scope.expose_secret().to_owned()),
-                };
-                Ok(Self::Client(Box::new(Tokens::new(client)), client_id.expose_secret().to_owned()))
-            }
-            (None, None) => {
-                Err(SetupError::MissingKey { key: "initial_access_token", driver: NAME, needs: NEEDS })
-            }
-        }
-    }
-
-    fn check(&self) -> LoginCheck {
-        match self {
-            Self::Open => LoginCheck::None,
-            Self::InitialAccessToken(_) => LoginCheck::Untried,
-            Self::Client(..) => LoginCheck::Tried,
-        }
-    }
-
-    fn client_id(&self) -> Option<&str> {
-        match self {
-            Self::Client(_, client_id) => Some(client_id),
-            Self::Open | Self::InitialAccessToken(_) => None,
-        }
+/// Returns the proof that a probe gives about a login.
+fn check_of(login: &Login) -> LoginCheck {
+    match login {
+        Login::Open => LoginCheck::None,
+        Login::Token(_) => LoginCheck::Untried,
+        Login::Login(_) => LoginCheck::Tried,
     }
 }
 
@@ -179,7 +156,7 @@ impl Driver for OauthServer {
     }
 
     fn identity(&self) -> Option<&str> {
-        self.login.client_id()
+        self.login.identity()
     }
 
     fn fields(&self, scopes: &[String]) -> BTreeMap<String, String> {
@@ -191,8 +168,8 @@ impl Driver for OauthServer {
     /// to do.
     async fn probe(&self) -> Result<(), Failure> {
         match &self.login {
-            Login::Client(tokens, _) => tokens.renew().await,
-            Login::Open | Login::InitialAccessToken(_) => self.discovery.probe().await,
+            Login::Login(tokens) => tokens.renew().await,
+            Login::Open | Login::Token(_) => self.discovery.probe().await,
         }
     }
 
@@ -224,7 +201,8 @@ impl Driver for OauthServer {
         let call = Call::revoke("the delete request");
         let endpoints = call.preparing(self.discovery.endpoints()).await?;
         let uri = client_uri(&handle.uri, &endpoints.registration).map_err(rejected)?;
-        let delete = || self.http.authorized(Method::DELETE, &uri, &handle.token);
+        let token = handle.token.expose_secret();
+        let delete = || self.http.request(Method::DELETE, &uri).bearer_auth(token);
         let answer = self.http.send(&call, delete).await?;
         match answer.said() {
             // An unknown client is a 401 (RFC 7592, section 2.3), and so is a wrong token: neither
@@ -249,7 +227,7 @@ impl OauthServer {
                 "the server may require a login for registrations: name one in login.secretRef, best with \
                  an initial_access_token"
             }
-            (401, _, Login::InitialAccessToken(_)) => {
+            (401, _, Login::Token(_)) => {
                 "the initial_access_token of the login may have expired, or may have been used up"
             }
             (403, ..) => {
@@ -273,16 +251,7 @@ impl OauthServer {
         let scope = joined(&request.scopes);
         let body = wire::registration(&request.name, scope.as_deref(), method, &self.metadata);
         let post = || self.http.request(Method::POST, url).json(&body);
-        match &self.login {
-            Login::Open => self.http.send(call, post).await,
-            Login::InitialAccessToken(token) => {
-                self.http.send(call, || post().bearer_auth(token.expose_secret())).await
-            }
-            Login::Client(tokens, _) => {
-                let post = |token: &SecretString| post().bearer_auth(token.expose_secret());
-                tokens.call(&self.http, call, post).await
-            }
-        }
+        self.login.call(&self.http, call, post).await
     }
 
     /// The credential that an answer speaks of. If the answer cannot be true, that is revoked.
@@ -293,21 +262,22 @@ impl OauthServer {
         endpoints: &Endpoints,
     ) -> Result<Issued, NotIssued> {
         let expires_at = expiry(&registered.client_secret_expires_at, &registered.client_id_issued_at);
-        let untrue = self.check(&registered, asked, &endpoints.registration).and(expires_at.map(drop));
+        let untrue = self
+            .check(&registered, asked, &endpoints.registration)
+            .and(expires_at.map(drop).map_err(str::to_owned));
         // The client that we log in with is no new client.
-        let is_ours = self.login.client_id() != Some(registered.client_id.as_str());
+        let is_ours = self.login.identity() != Some(registered.client_id.as_str());
         let at = registered.registration_client_uri;
         let uri = at.and_then(|uri| own_client_uri(&uri, &endpoints.registration).ok());
         let handle = uri.zip(registered.registration_access_token).map(|(uri, token)| Handle { uri, token });
         let scope = joined(&asked.scopes).or(registered.scope).filter(|scope| !scope.is_empty());
         let issued = Issued {
-            ids: BTreeMap::new(),
             client_id: registered.client_id,
             client_secret: registered.client_secret.unwrap_or_default(),
             expires_at: expires_at.ok().flatten(),
             handle: handle.map(|handle| handle.sealed()),
             fields: self.fields_at(&endpoints.token, scope),
-            secret_aliases: Vec::new(),
+            ..Issued::default()
         };
         NotIssued::unless(untrue, issued, is_ours)
     }
@@ -318,16 +288,15 @@ impl OauthServer {
         registered: &Registered,
         asked: &CreateRequest,
         registration: &Url,
-    ) -> Result<(), &'static str> {
-        if self.login.client_id() == Some(registered.client_id.as_str()) {
-            return Err("the server answered the registration with our own client ID");
-        }
-        if !registered.client_secret.as_ref().is_some_and(|secret| is_half(secret.expose_secret())) {
-            return Err("the server registered a client without a secret");
-        }
-        if !is_half(&registered.client_id) {
-            return Err("the server registered a client without an ID");
-        }
+    ) -> Result<(), String> {
+        let has_secret = registered.client_secret.as_ref().is_some_and(|it| is_half(it.expose_secret()));
+        let is_own = self.identity() == Some(&registered.client_id);
+        let wrong = [
+            (is_own, "answered the registration with our own client ID"),
+            (!has_secret, "registered a client without a secret"),
+            (!is_half(&registered.client_id), "registered a client without an ID"),
+        ];
+        believed("the server", wrong)?;
         check_scopes(&asked.scopes, registered.scope.as_deref())?;
         if let (Some(uri), Some(_)) =
             (&registered.registration_client_uri, &registered.registration_access_token)

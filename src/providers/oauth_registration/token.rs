@@ -11,8 +11,8 @@ use crate::{
         Failure, Verdict, VerifyRequest,
         http::{
             Answer, Call, Http, Operation,
-            client_credentials::{Token, TokenRequest, verdict},
-            token::{Grant, Granted},
+            client_credentials::{Endpoint, Token, TokenRequest, verdict},
+            token::Granted,
         },
     },
 };
@@ -42,7 +42,9 @@ impl TokenEndpoint {
         let asked: Vec<&str> = request.scopes.iter().map(String::as_str).collect();
         verdict(answer, &call, &asked, advice, without)
     }
+}
 
+impl Endpoint for TokenEndpoint {
     async fn ask(
         &self,
         call: &Call,
@@ -56,6 +58,11 @@ impl TokenEndpoint {
         let answer = http.send(call, || request.begin(http, &endpoints.token)).await?;
         discovery.forget_after(&answer).await;
         Ok(answer)
+    }
+
+    fn granted(&self, answer: Answer, call: &Call) -> Result<Granted, Failure> {
+        let setting = "oauthRegistration.tokenEndpoint, or the metadata of oauthRegistration.issuer";
+        Token::of_login(answer, call, setting)
     }
 }
 
@@ -76,25 +83,4 @@ fn advice(code: &str, scopes: &[String]) -> Option<&'static str> {
         }
         _ => return None,
     })
-}
-
-/// A client that may register others.
-pub(super) struct ClientLogin {
-    pub(super) endpoint: TokenEndpoint,
-    pub(super) client_id: String,
-    pub(super) client_secret: SecretString,
-    pub(super) scope: Option<String>,
-}
-
-impl Grant for ClientLogin {
-    async fn grant(&self) -> Result<Granted, Failure> {
-        let call = Call::read(Operation::Login, "the token request of the login");
-        let Self { endpoint, client_id, client_secret, scope } = self;
-        let answer = endpoint.ask(&call, client_id, client_secret, scope.as_deref()).await?;
-        Token::of_login(
-            answer,
-            &call,
-            "oauthRegistration.tokenEndpoint, or the metadata of oauthRegistration.issuer",
-        )
-    }
 }

@@ -18,17 +18,15 @@ use super::{
     Capabilities, CreateRequest, Driver, Failure, FailureKind, FindRequest, Found, Issued, NotIssued,
     Revocation, RevokeRequest, Verdict, VerifyRequest, believed, failure,
     http::{
-        Answer, CREATE_TIMEOUT, Call, Http, Operation,
-        client_credentials::refused_login,
-        token::{Grant, Granted, Tokens},
+        Answer, Call, Http, Operation,
+        client_credentials::{Client, Endpoint, refused_login},
+        token::{Granted, Tokens},
     },
     is_half, is_named_alike,
     setup::{self, LoginData, SetupError, below},
+    usual,
 };
-use crate::{
-    api,
-    lifecycle::capability::{Creation, Expiry, List, LoginCheck, Removal, Scopes},
-};
+use crate::{api, lifecycle::capability::Expiry};
 
 /// The driver's name, as in the spec.
 pub(super) const NAME: &str = "spreetail";
@@ -57,46 +55,16 @@ pub(super) fn driver(
     http: Arc<Http>,
 ) -> Result<Spreetail, SetupError> {
     let base = setup::base_url("spreetail.baseUrl", &block.base_url)?;
-    let data = login.ok_or(SetupError::NoLogin { driver: NAME, needs: NEEDS })?;
-    let login = setup::Login::new((NAME, NEEDS), KEYS, data);
-    let client_id = login.require("client_id")?.expose_secret().to_owned();
-    let client_secret = login.require("client_secret")?;
+    let login = setup::Login::new((NAME, NEEDS), KEYS, login)?;
     let endpoint =
         TokenEndpoint { http: Arc::clone(&http), url: below(&base, &["api", "v0", "oauth", "token"]) };
     Ok(Spreetail {
         http,
         credentials: below(&base, &["api", "v0", "client-credentials"]),
-        tokens: Tokens::new(Login {
-            endpoint: endpoint.clone(),
-            client_id: client_id.clone(),
-            client_secret,
-        }),
+        tokens: Tokens::new(Client::new(&login, endpoint.clone())?),
         endpoint,
-        client_id,
-        capabilities: capabilities(),
+        capabilities: Capabilities { expiry: Expiry::Instant, ..usual::by_api("Spreetail") },
     })
-}
-
-fn capabilities() -> Capabilities {
-    Capabilities {
-        title: "Spreetail",
-        place: "Spreetail".to_owned(),
-        creation: Creation::Api {
-            timeout: CREATE_TIMEOUT,
-            list: Some(List { lag: SignedDuration::from_mins(1) }),
-        },
-        removal: Removal::Api,
-        login: LoginCheck::Tried,
-        verify: true,
-        expiry: Expiry::Instant,
-        scopes: Scopes::None,
-        scopes_required: false,
-        subnets: false,
-        // The pages state none.
-        name_max: 128,
-        limits_per_credential: false,
-        propagation: SignedDuration::from_mins(1),
-    }
 }
 
 /// An account.
@@ -105,8 +73,7 @@ pub(super) struct Spreetail {
     /// The address at which credentials are created and listed.
     credentials: Url,
     endpoint: TokenEndpoint,
-    tokens: Tokens<Login>,
-    client_id: String,
+    tokens: Tokens<Client<TokenEndpoint>>,
     capabilities: Capabilities,
 }
 
@@ -117,7 +84,7 @@ impl Driver for Spreetail {
     }
 
     fn identity(&self) -> Option<&str> {
-        Some(&self.client_id)
+        self.tokens.identity()
     }
 
     fn fields(&self, _scopes: &[String]) -> BTreeMap<String, String> {
@@ -130,18 +97,17 @@ impl Driver for Spreetail {
 
     async fn verify(&self, request: &VerifyRequest) -> Result<Verdict, Failure> {
         let call = Call::read(Operation::Verify, "the token request for the new pair");
-        let answer = self.endpoint.ask(&call, &request.client_id, &request.client_secret).await?;
+        let answer = self.endpoint.ask(&call, &request.client_id, &request.client_secret, None).await?;
         match answer.said() {
             400 | 401 | 403 => Ok(Verdict::Refused),
-            _ => granted(&answer.success(&call)?, &call).map(|_| Verdict::Accepted),
+            _ => token(&answer.success(&call)?, &call).map(|_| Verdict::Accepted),
         }
     }
 
     async fn create(&self, request: &CreateRequest) -> Result<Issued, NotIssued> {
         let call = Call::create("the create request");
         let body = New { name: &request.name, expires: request.expires_at.map(instant) };
-        let post =
-            |token: &SecretString| self.http.authorized(Method::POST, &self.credentials, token).json(&body);
+        let post = || self.http.request(Method::POST, &self.credentials).json(&body);
         let answer = self.tokens.call(&self.http, &call, post).await?;
         let answer = match (answer.said(), &body.expires) {
             (400 | 422, Some(expires)) => {
@@ -154,18 +120,17 @@ impl Driver for Spreetail {
             _ => answer.success(&call)?,
         };
         let created: Created = answer.json(&call)?;
-        let untrue = check(&created, request, &self.client_id);
+        let untrue = check(&created, request, self.identity());
         let is_ours = is_client_id(&created.client_id)
-            && created.client_id != self.client_id
+            && self.identity() != Some(&created.client_id)
             && created.name.as_ref().is_some_and(|name| is_named_alike(name, &request.name));
         let issued = Issued {
             ids: ids(created.credential_id),
             client_id: created.client_id,
             client_secret: created.secret,
             expires_at: created.expires,
-            handle: None,
             fields: self.fields(&request.scopes),
-            secret_aliases: Vec::new(),
+            ..Issued::default()
         };
         NotIssued::unless(untrue, issued, is_ours)
     }
@@ -177,7 +142,7 @@ impl Driver for Spreetail {
         };
         let call =
             Call::list("the list request", move |entry| serde_json::from_slice(entry).map_or(true, &wanted));
-        let get = |token: &SecretString| self.http.authorized(Method::GET, &self.credentials, token);
+        let get = || self.http.request(Method::GET, &self.credentials);
         let answer = self.tokens.call(&self.http, &call, get).await?.success(&call)?;
         let listed: Vec<Listed> = answer.json(&call)?;
         let found = listed.into_iter().filter_map(|Listed { credential_id, client_id, name }| {
@@ -194,7 +159,7 @@ impl Driver for Spreetail {
         }
         let call = Call::revoke("the delete request");
         let url = below(&self.credentials, &[client_id]);
-        let delete = |token: &SecretString| self.http.authorized(Method::DELETE, &url, token);
+        let delete = || self.http.request(Method::DELETE, &url);
         let answer = self.tokens.call(&self.http, &call, delete).await?;
         if answer.is_not_found() {
             return Ok(Revocation::NotFound);
@@ -220,24 +185,22 @@ fn is_client_id(id: &str) -> bool {
 
 /// Returns an error if an answer to a create cannot be true. Its expiry is believed. Whether that
 /// has passed is checked by the callers, which have a clock.
-fn check(created: &Created, asked: &CreateRequest, own_client_id: &str) -> Result<(), &'static str> {
+fn check(created: &Created, asked: &CreateRequest, own: Option<&str>) -> Result<(), String> {
     let as_asked = match (asked.expires_at, created.expires) {
         (Some(asked), Some(expires)) => expires.duration_since(asked).abs() <= EXPIRY_TOLERANCE,
         (Some(_), None) => false,
         (None, _) => true,
     };
     let born_dead = created.expires.zip(created.created).is_some_and(|(expires, created)| expires <= created);
-    believed([
-        (!is_half(created.secret.expose_secret()), "Spreetail answered the create request without a secret"),
-        (!is_client_id(&created.client_id), "Spreetail answered the create request without a client ID"),
-        (created.client_id == own_client_id, "Spreetail answered the create request with our own client ID"),
-        (
-            created.name.as_ref() != Some(&asked.name),
-            "Spreetail answered the create request with another name than requested",
-        ),
-        (!as_asked, "Spreetail answered the create request with another expiry than requested"),
-        (born_dead, "Spreetail answered the create request with an expiry that has passed"),
-    ])
+    let wrong = [
+        (!is_half(created.secret.expose_secret()), "without a secret"),
+        (!is_client_id(&created.client_id), "without a client ID"),
+        (own == Some(&created.client_id), "with our own client ID"),
+        (created.name.as_ref() != Some(&asked.name), "with another name than requested"),
+        (!as_asked, "with another expiry than requested"),
+        (born_dead, "with an expiry that has passed"),
+    ];
+    believed("Spreetail answered the create request", wrong)
 }
 
 /// The token endpoint: for our tokens, and for those that prove that a pair works.
@@ -247,12 +210,13 @@ struct TokenEndpoint {
     url: Url,
 }
 
-impl TokenEndpoint {
+impl Endpoint for TokenEndpoint {
     async fn ask(
         &self,
         call: &Call,
         client_id: &str,
         client_secret: &SecretString,
+        _: Option<&str>,
     ) -> Result<Answer, Failure> {
         let post = || {
             let form = Form::new()
@@ -263,32 +227,20 @@ impl TokenEndpoint {
         };
         self.http.send(call, post).await
     }
+    fn granted(&self, answer: Answer, call: &Call) -> Result<Granted, Failure> {
+        match refused_login(&answer, call, WRONG_BASE) {
+            Some(refusal) => Err(refusal),
+            None => token(&answer.success(call)?, call),
+        }
+    }
 }
 
-fn granted(answer: &Answer, call: &Call) -> Result<Granted, Failure> {
+fn token(answer: &Answer, call: &Call) -> Result<Granted, Failure> {
     let wire::Token { access_token, expires_in } = answer.json(call)?;
     let token = access_token.filter(|token| !token.expose_secret().is_empty()).ok_or_else(|| {
         failure(FailureKind::Malformed, format!("{} without an accessToken", answer.answered(call)))
     })?;
     Ok(Granted { token, expires_in: expires_in.map(|seconds| Duration::from_secs(seconds.into())) })
-}
-
-/// The login of Credwright.
-struct Login {
-    endpoint: TokenEndpoint,
-    client_id: String,
-    client_secret: SecretString,
-}
-
-impl Grant for Login {
-    async fn grant(&self) -> Result<Granted, Failure> {
-        let call = Call::read(Operation::Login, "the token request of the login");
-        let answer = self.endpoint.ask(&call, &self.client_id, &self.client_secret).await?;
-        if let Some(refusal) = refused_login(&answer, &call, WRONG_BASE) {
-            return Err(refusal);
-        }
-        granted(&answer.success(&call)?, &call)
-    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,6 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
-use jiff::SignedDuration;
 use reqwest::Url;
 
 use super::{
@@ -17,10 +16,11 @@ use super::{
         client_credentials::{Token, TokenRequest, answers},
     },
     setup::{self, LoginData, SetupError},
+    usual,
 };
 use crate::{
-    api::{self, TokenEndpointAuthMethod, VonageHosts, VonageRegion},
-    lifecycle::capability::{Creation, Expiry, LoginCheck, Portal, Removal, Scopes},
+    api::{self, VonageHosts, VonageRegion},
+    lifecycle::capability::{Portal, Scopes},
 };
 
 /// The driver's name, as in the spec.
@@ -99,25 +99,16 @@ fn capabilities(region: Option<VonageRegion>) -> Capabilities {
         "If the page has tabs, choose Users. The page shows scopes as sentences, such as View agent availability.",
         "The secret is shown only once.",
     ];
+    let portal = Portal {
+        create_at: PAGE.to_owned(),
+        scopes_called: "scopes",
+        notes: notes.map(str::to_owned).to_vec(),
+        when_refused: region.map(of_another_region).unwrap_or_default(),
+    };
     Capabilities {
-        title: "Vonage Contact Center",
-        place: PAGE.to_owned(),
-        creation: Creation::Person(Portal {
-            create_at: PAGE.to_owned(),
-            scopes_called: "scopes",
-            notes: notes.map(str::to_owned).to_vec(),
-            when_refused: region.map(of_another_region).unwrap_or_default(),
-        }),
-        removal: Removal::Person,
-        login: LoginCheck::None,
-        verify: true,
-        expiry: Expiry::None,
         scopes: Scopes::Documented(SCOPES.map(str::to_owned).to_vec()),
         scopes_required: true,
-        subnets: false,
-        name_max: by_hand::NAME_MAX,
-        limits_per_credential: false,
-        propagation: SignedDuration::from_mins(1),
+        ..usual::by_hand("Vonage Contact Center", portal)
     }
 }
 
@@ -178,13 +169,8 @@ enum Tried {
 impl VonageContactCenter {
     async fn tried(&self, request: &VerifyRequest, scope: &str) -> Result<Tried, Failure> {
         let call = Call::read(Operation::Verify, "the token request for the pair");
-        let ask = TokenRequest {
-            method: TokenEndpointAuthMethod::ClientSecretPost,
-            client_id: &request.client_id,
-            client_secret: &request.client_secret,
-            scope: Some(scope),
-            parameters: &BTreeMap::new(),
-        };
+        let pair = TokenRequest::post(&request.client_id, &request.client_secret);
+        let ask = TokenRequest { scope: Some(scope), ..pair };
         let answer = self.http.send(&call, || ask.begin(&self.http, &self.token_url)).await?;
         match (answer.said(), answer.error_code().as_deref()) {
             (401, _) | (400, Some("invalid_client" | "unauthorized_client")) => Ok(Tried::Refused),

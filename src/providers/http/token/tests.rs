@@ -21,6 +21,10 @@ impl Granter {
 }
 
 impl Grant for Granter {
+    fn identity(&self) -> Option<&str> {
+        None
+    }
+
     async fn grant(&self) -> Result<Granted, Failure> {
         let count = self.asked.fetch_add(1, Ordering::SeqCst);
         self.go.notified().await;

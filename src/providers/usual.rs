@@ -1,0 +1,43 @@
+//! The capabilities that most providers share, so that a driver states only its own.
+
+use jiff::SignedDuration;
+
+use super::{Capabilities, http::CREATE_TIMEOUT};
+use crate::lifecycle::capability::{Creation, Expiry, List, LoginCheck, Portal, Removal, Scopes};
+
+/// The list of a provider, which may lag behind by a minute.
+pub(super) const LIST: List = List { lag: SignedDuration::from_mins(1) };
+
+/// The capabilities of a provider that has all calls, and whose credentials have no scopes, no
+/// subnets and no end.
+pub(super) fn by_api(title: &'static str) -> Capabilities {
+    Capabilities {
+        title,
+        place: title.to_owned(),
+        creation: Creation::Api { timeout: CREATE_TIMEOUT, list: Some(LIST) },
+        removal: Removal::Api,
+        login: LoginCheck::Tried,
+        verify: true,
+        expiry: Expiry::None,
+        scopes: Scopes::None,
+        scopes_required: false,
+        subnets: false,
+        // Where the pages state none.
+        name_max: 128,
+        limits_per_credential: false,
+        propagation: SignedDuration::from_mins(1),
+    }
+}
+
+/// The capabilities of a provider whose credentials a person makes. There is nothing to log in to.
+pub(super) fn by_hand(title: &'static str, portal: Portal) -> Capabilities {
+    Capabilities {
+        place: portal.create_at.clone(),
+        creation: Creation::Person(portal),
+        removal: Removal::Person,
+        login: LoginCheck::None,
+        // The pages state none. A name that people type into a form had better be short.
+        name_max: 64,
+        ..by_api(title)
+    }
+}
