@@ -12,10 +12,7 @@ use super::{
     conclude::EventNote,
     decide::{deletion, facts::Facts, reminders, waiting},
     model::{
-        capability::{Capabilities, LoginCheck},
-        ledger::{Document, Revision, State, StepKind},
-        plan::Rest,
-        world::{LedgerView, ProviderView, World},
+        Capabilities, Document, LedgerView, LoginCheck, ProviderView, Rest, Revision, State, StepKind, World,
     },
     rules::schedule,
 };

@@ -4,12 +4,7 @@ use crate::{
     api::{AbandonedKind, Reason},
     lifecycle::{
         decide::{deletion, facts::Facts},
-        model::{
-            failure::FailureKind,
-            ledger::{Edit, Revision, StepKind},
-            plan::Abandonment,
-            world::ProviderView,
-        },
+        model::{Abandonment, Edit, FailureKind, ProviderView, Revision, StepKind},
     },
 };
 

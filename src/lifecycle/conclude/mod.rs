@@ -17,11 +17,8 @@ use crate::api::{ProviderKind, Reason};
 
 use super::{
     model::{
-        failure::{Failure, FailureKind},
-        ledger::{Edit, FailureRecord, Revision, StepKind},
-        plan::{FoundCredential, Outcome, Step},
-        time::Moved,
-        world::{Memory, ProviderView, World},
+        Edit, Failure, FailureKind, FailureRecord, FoundCredential, Memory, Moved, Outcome, ProviderView,
+        Revision, Step, StepKind, World,
     },
     rules::{about, backoff, render, schedule::settle_from, suspect},
 };

@@ -4,13 +4,7 @@ use crate::{
     api::{Reason, TRY_AGAIN_ANNOTATION},
     lifecycle::{
         decide::{facts::Facts, permitted, removal},
-        model::{
-            failure::FailureKind,
-            ledger::{Edit, Revision, StepKind},
-            plan::Outcome,
-            time::to_second,
-            world::{IntakeView, ProviderView},
-        },
+        model::{Edit, FailureKind, IntakeView, Outcome, ProviderView, Revision, StepKind, to_second},
         rules::about,
     },
 };

@@ -4,12 +4,7 @@ use crate::{
     api::{Reason, ledger_name},
     lifecycle::{
         decide::inherit,
-        model::{
-            failure::Failure,
-            ledger::{Inheritance, Inherited},
-            plan::Outcome,
-            recovery::Recovery,
-        },
+        model::{Failure, Inheritance, Inherited, Outcome, Recovery},
     },
 };
 

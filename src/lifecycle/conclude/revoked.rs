@@ -4,11 +4,7 @@ use crate::{
     api::Reason,
     lifecycle::{
         decide::reminders::TOLD_AFTER,
-        model::{
-            failure::FailureKind,
-            ledger::{Edit, Revision, StepKind},
-            plan::Outcome,
-        },
+        model::{Edit, FailureKind, Outcome, Revision, StepKind},
     },
 };
 

@@ -4,13 +4,7 @@
 use crate::{
     api::Reason,
     lifecycle::{
-        model::{
-            failure::FailureKind,
-            ledger::{Edit, Revision, StepKind},
-            plan::Outcome,
-            time::Moved,
-            world::ProviderView,
-        },
+        model::{Edit, FailureKind, Moved, Outcome, ProviderView, Revision, StepKind},
         rules::suspect,
     },
 };

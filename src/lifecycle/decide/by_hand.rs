@@ -10,12 +10,8 @@ use crate::{
     api::{ApiCredential, Reason},
     lifecycle::{
         model::{
-            capability::{Capabilities, Scopes},
-            ledger::{Edit, Request, Revision, State, StepKind},
-            naming,
-            plan::{Plan, Rest, Step},
-            time::{Moved, to_second},
-            world::{IntakePair, IntakeView, UsableProvider},
+            Capabilities, Edit, IntakePair, IntakeView, Moved, Plan, Request, Rest, Revision, Scopes, State,
+            Step, StepKind, UsableProvider, naming, to_second,
         },
         rules::{about, backoff},
     },

@@ -7,10 +7,7 @@ use jiff::SignedDuration;
 use crate::{
     api::{CLOCK_ANNOTATION, Reason, instant},
     lifecycle::{
-        model::{
-            plan::Plan,
-            time::{Moved, to_second},
-        },
+        model::{Moved, Plan, to_second},
         rules::skew,
     },
 };

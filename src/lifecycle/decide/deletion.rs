@@ -9,11 +9,8 @@ use crate::{
     api::{AbandonedKind, Reason},
     lifecycle::{
         model::{
-            failure::FailureKind,
-            ledger::{Document, Edit, FailureRecord, Revision, State, StepKind},
-            plan::{Abandonment, Plan, Step},
-            time::{Moved, to_second},
-            world::{LONGEST_CALL, LedgerView, World},
+            Abandonment, Document, Edit, FailureKind, FailureRecord, LONGEST_CALL, LedgerView, Moved, Plan,
+            Revision, State, Step, StepKind, World, to_second,
         },
         rules::{
             abandoned::{record_name, to_do},

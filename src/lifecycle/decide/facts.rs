@@ -8,12 +8,9 @@ use crate::{
     api::{ApiCredential, IntakeVerify},
     lifecycle::{
         model::{
-            capability::Capabilities,
-            failure::FailureKind,
-            ledger::{Account, Document, FailureRecord, Inheritance, Intent, Revision, State, StepKind},
-            naming,
-            time::{Divided, Moved},
-            world::{CALL_WITHIN, ProviderView, TargetView, UsableProvider, World, previous_of},
+            Account, CALL_WITHIN, Capabilities, Divided, Document, FailureKind, FailureRecord, Inheritance,
+            Intent, Moved, ProviderView, Revision, State, StepKind, TargetView, UsableProvider, World,
+            naming, previous_of,
         },
         rules::{
             about, backoff, render,

@@ -9,12 +9,7 @@ use std::io;
 
 use crate::{
     api::Reason,
-    lifecycle::model::{
-        ledger::{Document, Request, Revision, State},
-        plan::{Plan, Step},
-        time::to_second,
-        world::LedgerView,
-    },
+    lifecycle::model::{Document, LedgerView, Plan, Request, Revision, State, Step, to_second},
 };
 
 use super::{deletion, facts::Facts};

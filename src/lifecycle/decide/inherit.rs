@@ -8,11 +8,8 @@
 use crate::{
     api::{CLAIM_ANNOTATION, Reason},
     lifecycle::model::{
-        ledger::{Document, Edit, Inheritance, Inherited, Intent, Revision, State},
-        naming,
-        plan::{FoundCredential, Plan, Rest, Step},
-        time::Moved,
-        world::{LedgerView, ProviderView, World},
+        Document, Edit, FoundCredential, Inheritance, Inherited, Intent, LedgerView, Moved, Plan,
+        ProviderView, Rest, Revision, State, Step, World, naming,
     },
 };
 

@@ -2,10 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::lifecycle::model::{
-    ledger::{Document, State, StepKind},
-    time::Moved,
-};
+use crate::lifecycle::model::{Document, Moved, State, StepKind};
 
 use super::{
     facts::{Facts, VERIFIED_FOR},

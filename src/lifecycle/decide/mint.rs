@@ -7,11 +7,7 @@ use crate::{
     api::{ApiCredential, Reason},
     lifecycle::{
         model::{
-            ledger::{Edit, Request, Revision, StepKind},
-            naming,
-            plan::{Plan, Step},
-            time::to_second,
-            world::{ProviderView, UsableProvider},
+            Edit, Plan, ProviderView, Request, Revision, Step, StepKind, UsableProvider, naming, to_second,
         },
         rules::{about, backoff, render, schedule},
     },

@@ -5,10 +5,7 @@ use jiff::Timestamp;
 
 use crate::api::Reason;
 
-use super::model::{
-    plan::{Plan, Rest, Wake},
-    world::World,
-};
+use super::model::{Plan, Rest, Wake, World};
 
 mod by_hand;
 mod clock;

@@ -11,11 +11,8 @@ use crate::{
     api::{Allow, ApiCredential, OnWithdrawal, Reason},
     lifecycle::{
         model::{
-            failure::FailureKind,
-            ledger::{Edit, Request, Revision, State, StepKind},
-            plan::{Plan, Step},
-            time::Moved,
-            world::{ProviderView, UsableProvider, World},
+            Edit, FailureKind, Moved, Plan, ProviderView, Request, Revision, State, Step, StepKind,
+            UsableProvider, World,
         },
         rules::schedule,
     },

@@ -5,11 +5,7 @@ use jiff::SignedDuration;
 
 use crate::{
     api::Reason,
-    lifecycle::model::{
-        ledger::{Edit, Revision, State, StepKind},
-        plan::{Plan, Step},
-        time::Moved,
-    },
+    lifecycle::model::{Edit, Moved, Plan, Revision, State, Step, StepKind},
 };
 
 use super::facts::Facts;

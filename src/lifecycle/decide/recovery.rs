@@ -7,12 +7,8 @@ use crate::{
     api::{ApiCredential, CredentialStatus, Reason, ledger_name},
     lifecycle::{
         model::{
-            ledger::{Account, Edit, Inheritance, Inherited, Intent, Request, Revision, State},
-            naming,
-            plan::{Plan, Step},
-            recovery::{Published, Recovery},
-            time::Moved,
-            world::{LONGEST_CALL, LedgerView, ProviderView, TargetView},
+            Account, Edit, Inheritance, Inherited, Intent, LONGEST_CALL, LedgerView, Moved, Plan,
+            ProviderView, Published, Recovery, Request, Revision, State, Step, TargetView, naming,
         },
         rules::backoff,
     },

@@ -5,12 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     api::Reason,
     lifecycle::{
-        model::{
-            failure::FailureKind,
-            ledger::{State, StepKind},
-            plan::{Rest, Step},
-            time::to_second,
-        },
+        model::{FailureKind, Rest, State, Step, StepKind, to_second},
         rules::backoff,
     },
 };

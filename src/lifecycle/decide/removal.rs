@@ -9,12 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     api::{ProviderKind, REMOVED_ANNOTATION, Reason},
-    lifecycle::model::{
-        capability::Capabilities,
-        ledger::{Edit, Revision, State},
-        plan::{Plan, Step},
-        time::{Divided, Moved, to_second},
-    },
+    lifecycle::model::{Capabilities, Divided, Edit, Moved, Plan, Revision, State, Step, to_second},
 };
 
 use super::facts::Facts;

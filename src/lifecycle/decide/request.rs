@@ -2,10 +2,7 @@
 
 use crate::{
     api::{Allow, ApiCredential},
-    lifecycle::model::{
-        ledger::{Request, Revision},
-        world::{ProviderView, UsableProvider},
-    },
+    lifecycle::model::{ProviderView, Request, Revision, UsableProvider},
 };
 
 use super::facts::Facts;

@@ -2,10 +2,7 @@
 
 use crate::{
     api::Reason,
-    lifecycle::model::{
-        ledger::{Edit, Revision, State, StepKind},
-        plan::{Plan, Step},
-    },
+    lifecycle::model::{Edit, Plan, Revision, State, Step, StepKind},
 };
 
 use super::{facts::Facts, inherit};

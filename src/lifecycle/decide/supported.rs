@@ -4,12 +4,7 @@ use jiff::SignedDuration;
 
 use crate::{
     api::Reason,
-    lifecycle::model::{
-        capability::{Capabilities, Expiry, Scopes, either},
-        ledger::Request,
-        naming,
-        plan::Plan,
-    },
+    lifecycle::model::{Capabilities, Expiry, Plan, Request, Scopes, either, naming},
 };
 
 use super::facts::Facts;

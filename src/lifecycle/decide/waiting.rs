@@ -5,12 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     api::{ApiCredential, Reason},
     lifecycle::{
-        model::{
-            ledger::{Revision, State, StepKind},
-            plan::Plan,
-            time::{Moved, to_second},
-            world::{Budget, UsableProvider},
-        },
+        model::{Budget, Moved, Plan, Revision, State, StepKind, UsableProvider, to_second},
         rules::{
             backoff,
             schedule::{self, settle_from},

@@ -1,5 +1,7 @@
 //! The data that decisions are about: the ledger's document, the world as it was found, the steps
 //! that can be planned, and the capabilities and failures of providers.
+//!
+//! The parts above use all of it as one vocabulary, whatever file a type is defined in.
 
 pub mod capability;
 pub mod failure;
@@ -9,3 +11,5 @@ pub mod plan;
 pub mod recovery;
 pub mod time;
 pub mod world;
+
+pub(super) use self::{capability::*, failure::*, ledger::*, plan::*, recovery::*, time::*, world::*};

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     api::AbandonedKind,
-    lifecycle::model::{capability::Capabilities, time::Moved},
+    lifecycle::model::{Capabilities, Moved},
 };
 
 use super::backoff;

@@ -8,9 +8,7 @@
 use crate::{
     api::Intake,
     lifecycle::model::{
-        ledger::{FailureRecord, Request, Revision, StepKind},
-        naming,
-        world::{IntakePair, ProviderView, UsableProvider, World},
+        FailureRecord, IntakePair, ProviderView, Request, Revision, StepKind, UsableProvider, World, naming,
     },
 };
 

@@ -8,9 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     api::{ApiCredentialSpec, Reason},
     lifecycle::model::{
-        failure::FailureKind,
-        ledger::{FailureRecord, MINT_WINDOW, Revision, StepKind},
-        time::{Divided, Moved, to_second},
+        Divided, FailureKind, FailureRecord, MINT_WINDOW, Moved, Revision, StepKind, to_second,
     },
 };
 

@@ -10,10 +10,7 @@ use jiff::Timestamp;
 
 use crate::{
     api::Limits,
-    lifecycle::model::{
-        ledger::{MINT_WINDOW, Revision, State},
-        time::Moved,
-    },
+    lifecycle::model::{MINT_WINDOW, Moved, Revision, State},
 };
 
 use super::{backoff, schedule};

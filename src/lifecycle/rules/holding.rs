@@ -7,7 +7,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::lifecycle::model::time::Moved;
+use crate::lifecycle::model::Moved;
 
 /// An object is given up at its deadline, and by then its login must still be there to be copied.
 const MARGIN: SignedDuration = SignedDuration::from_mins(1);

@@ -3,7 +3,7 @@
 
 use crate::{
     api::Reason,
-    lifecycle::model::{plan::Rest, world::World},
+    lifecycle::model::{Rest, World},
 };
 
 /// The number of failed attempts in a row after which an error that may pass by itself is reported.

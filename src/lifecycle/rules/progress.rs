@@ -8,11 +8,7 @@
 
 use std::mem::{Discriminant, discriminant};
 
-use crate::lifecycle::model::{
-    ledger::Edit,
-    plan::Step,
-    world::{IntakeView, LedgerView, Memory, TargetView, World},
-};
+use crate::lifecycle::model::{Edit, IntakeView, LedgerView, Memory, Step, TargetView, World};
 
 /// The number of steps of one pass that may meet a write conflict: each of them leaves the newest
 /// state behind, so the next attempt is as good as any.

@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
     api::SecretOutput,
-    lifecycle::model::{ledger::Revision, naming},
+    lifecycle::model::{Revision, naming},
 };
 
 use super::schedule;

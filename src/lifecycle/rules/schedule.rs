@@ -9,11 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     api::{ApiCredentialSpec, Rotation},
-    lifecycle::model::{
-        capability::{Capabilities, Expiry},
-        ledger::Revision,
-        time::{Divided, Moved},
-    },
+    lifecycle::model::{Capabilities, Divided, Expiry, Moved, Revision},
 };
 
 /// The time for which old and new both work where the spec does not say.

@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 
-use crate::lifecycle::model::{ledger::Edit, plan::Step, world::World};
+use crate::lifecycle::model::{Edit, Step, World};
 
 /// The largest accepted difference of the clock from the API server's, and behind the last write of
 /// a ledger.

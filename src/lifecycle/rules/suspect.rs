@@ -9,11 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     api::{ACCOUNT_ANNOTATION, ProviderKind, REFUSED_ANNOTATION},
-    lifecycle::model::{
-        ledger::{Account, Document, Revision},
-        time::Moved,
-        world::UsableProvider,
-    },
+    lifecycle::model::{Account, Document, Moved, Revision, UsableProvider},
 };
 
 use super::schedule;

@@ -4,7 +4,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::lifecycle::model::{time::Moved, world::Told};
+use crate::lifecycle::model::{Moved, Told};
 
 use super::backoff::doubling;
 

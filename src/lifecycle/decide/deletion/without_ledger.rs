@@ -13,10 +13,7 @@ use crate::{
             recovery::{self, is_over},
         },
         model::{
-            ledger::{Document, Inheritance, Revision, State},
-            plan::{Abandonment, Plan, Step},
-            time::{Moved, to_second},
-            world::LedgerView,
+            Abandonment, Document, Inheritance, LedgerView, Moved, Plan, Revision, State, Step, to_second,
         },
         rules::abandoned::record_name,
     },
