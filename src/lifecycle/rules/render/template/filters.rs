@@ -6,22 +6,8 @@ use minijinja::{Environment, Error, ErrorKind};
 use crate::lifecycle::rules::render::SIZE_LIMIT;
 
 /// The filters of templates, ours first, as a message lists them.
-pub(super) const NAMES: &[&str] = &[
-    "b64encode",
-    "urlencode",
-    "tojson",
-    "default",
-    "first",
-    "indent",
-    "join",
-    "last",
-    "length",
-    "lower",
-    "replace",
-    "split",
-    "trim",
-    "upper",
-];
+pub(super) const NAMES: &str = "b64encode, urlencode, tojson, default, first, indent, join, last, length, \
+                                lower, replace, split, trim, upper";
 
 pub(super) fn add(environment: &mut Environment<'_>) {
     environment.add_filter("b64encode", |text: String| bounded(&text).map(|it| BASE64_STANDARD.encode(it)));

@@ -22,42 +22,9 @@ pub(super) struct Trouble {
 }
 
 /// Words of the language that stand for no value.
-const KEYWORDS: &[&str] = &[
-    "and",
-    "block",
-    "call",
-    "elif",
-    "else",
-    "endblock",
-    "endcall",
-    "endfilter",
-    "endfor",
-    "endif",
-    "endmacro",
-    "endraw",
-    "endset",
-    "endwith",
-    "false",
-    "False",
-    "filter",
-    "for",
-    "if",
-    "in",
-    "include",
-    "is",
-    "loop",
-    "macro",
-    "none",
-    "None",
-    "not",
-    "or",
-    "raw",
-    "recursive",
-    "set",
-    "true",
-    "True",
-    "with",
-];
+const KEYWORDS: &str = "and block call elif else endblock endcall endfilter endfor endif endmacro endraw \
+                        endset endwith false False filter for if in include is loop macro none None not or \
+                        raw recursive set true True with";
 
 impl Trouble {
     /// Returns the meaning of an error of `template`, which was rendered with values of these
@@ -99,7 +66,7 @@ fn is_about_nothing(error: &Error) -> bool {
 }
 
 fn no_filter(name: String) -> String {
-    format!("there is no filter {name}; there are {}, and MiniJinja's own", filters::NAMES.join(", "))
+    format!("there is no filter {name}; there are {}, and MiniJinja's own", filters::NAMES)
 }
 
 fn no_value(unknown: &[String], values: &[&str]) -> Option<String> {
@@ -131,7 +98,7 @@ fn unknown_names(
             || matches!(before, Some(Token::Ident("set")))
             || matches!(after, Some(Token::Assign))
             || is_guarded(&tokens, index);
-        let is_no_value = KEYWORDS.contains(name)
+        let is_no_value = KEYWORDS.split(' ').any(|it| it == *name)
             || matches!(before, Some(Token::Dot | Token::Pipe | Token::Ident("is")))
             || (matches!(before, Some(Token::Ident("not"))) && is_test(&tokens, index))
             || matches!(after, Some(Token::ParenOpen));
