@@ -1,5 +1,7 @@
 //! The request that the spec makes of a provider, and its differences from earlier ones.
 
+use std::collections::BTreeSet;
+
 use crate::{
     api::{Allow, ApiCredential},
     lifecycle::model::{ProviderView, Request, Revision, UsableProvider},
@@ -21,30 +23,21 @@ pub(super) fn difference(
         // The owner's limit of lifetimes is not known now.
         None => request.lifetime.or(newest.request.lifetime),
     };
-    if (reference.kind, &reference.name) != (newest.account.kind, &newest.account.name) {
-        Some("spec.providerRef")
-    } else if request.name != newest.request.name {
-        Some("spec.name")
-    } else if request.scopes != newest.request.scopes {
-        Some("spec.scopes")
-    } else if lifetime != newest.request.lifetime {
-        Some("spec.lifetime")
-    } else if request.subnets != newest.request.subnets {
-        Some("spec.subnets")
-    } else {
-        None
-    }
+    let (at, known) = (&newest.account, &newest.request);
+    let differences = [
+        ("spec.providerRef", (reference.kind, &reference.name) != (at.kind, &at.name)),
+        ("spec.name", request.name != known.name),
+        ("spec.scopes", request.scopes != known.scopes),
+        ("spec.lifetime", lifetime != known.lifetime),
+        ("spec.subnets", request.subnets != known.subnets),
+    ];
+    differences.into_iter().find(|(_, differs)| *differs).map(|(field, _)| field)
 }
 
 /// Returns the request of the spec, in a form that can be compared.
 pub(super) fn desired_request(facts: &Facts<'_>, object: &ApiCredential) -> Request {
     let spec = &object.spec;
-    let sorted = |list: &[String]| {
-        let mut list = list.to_vec();
-        list.sort_unstable();
-        list.dedup();
-        list
-    };
+    let sorted = |list: &[String]| list.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect();
     let asked = spec.rotation.as_ref().and_then(|rotation| rotation.request.clone());
     let handled = || facts.revisions().rev().find_map(|it| it.request.rotation_request.clone());
     Request {
