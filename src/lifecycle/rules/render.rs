@@ -191,12 +191,9 @@ pub fn take_back(output: Option<&SecretOutput>, data: BTreeMap<String, SecretStr
     let client_id = values.remove("client_id")?.expose_secret().to_owned();
     let client_secret = values.remove("client_secret")?;
     let is_secret = |value: &SecretString| value.expose_secret() == client_secret.expose_secret();
-    let secret_aliases =
-        values.iter().filter(|(_, value)| is_secret(value)).map(|(key, _)| key.clone()).collect();
-    let fields = values
-        .iter()
-        .filter(|(_, value)| !is_secret(value))
-        .map(|(key, value)| (key.clone(), value.expose_secret().to_owned()))
-        .collect();
+    let (aliases, fields): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        values.into_iter().partition(|(_, value)| is_secret(value));
+    let secret_aliases = aliases.into_keys().collect();
+    let fields = fields.into_iter().map(|(key, value)| (key, value.expose_secret().to_owned())).collect();
     Some(TakenBack { client_id, client_secret, fields, secret_aliases })
 }
