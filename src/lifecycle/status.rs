@@ -214,7 +214,7 @@ fn ready(facts: &Facts<'_>, rest: &Rest) -> Draft {
 fn refused_twice(facts: &Facts<'_>, published: &Revision) -> Option<Timestamp> {
     let first = published.refused_at?;
     let (which, last) = facts.world.memory.checked?;
-    let failed = facts.document()?.failures.contains_key(&StepKind::Verify);
+    let failed = facts.failed(StepKind::Verify).is_some();
     (which == published.revision && last > first && !failed).then_some(first)
 }
 

@@ -3,24 +3,24 @@
 //! The whole policy for failures is [`reason`], [`backoff::next_attempt`] and the few lines
 //! that call them.
 
-mod left;
+mod ending;
 mod person;
 mod restore;
-mod revoked;
 mod verified;
 
-pub use revoked::yet_accepted;
+pub use ending::yet_accepted;
 
 use jiff::Timestamp;
 
 use crate::api::{ProviderKind, Reason};
 
 use super::{
+    decide::facts::Facts,
     model::{
-        Edit, Failure, FailureKind, FailureRecord, FoundCredential, Memory, Moved, Outcome, ProviderView,
+        Capabilities, Edit, Failure, FailureKind, FailureRecord, FoundCredential, Memory, Moved, Outcome,
         Revision, Step, StepKind, World,
     },
-    rules::{about, backoff, render, schedule::settle_from, suspect},
+    rules::{about, backoff, render, schedule, suspect},
 };
 
 /// The conclusions from a step and its outcome.
@@ -50,16 +50,6 @@ pub struct EventNote {
     pub reason: Reason,
     /// A sentence without any secret.
     pub message: String,
-}
-
-impl EventNote {
-    fn normal(reason: Reason, message: String) -> Self {
-        Self { warning: false, reason, message }
-    }
-
-    fn warning(reason: Reason, message: String) -> Self {
-        Self { warning: true, reason, message }
-    }
 }
 
 /// A failure to report.
@@ -136,8 +126,8 @@ fn has_answered(outcome: &Outcome) -> bool {
 /// [`super::decide`].
 #[must_use]
 pub fn conclude(world: &World, step: &Step, outcome: &Outcome, now: Timestamp) -> Report {
-    let mut conclusion =
-        Conclusion { world, now, report: Report { memory: world.memory.clone(), ..Report::default() } };
+    let report = Report { memory: world.memory.clone(), ..Report::default() };
+    let mut conclusion = Conclusion { facts: Facts { world, now }, report };
     let listed = step.revision().and_then(|number| world.document()?.revision(number));
     match (step, listed) {
         (Step::Mint(intended), _) => conclusion.minted(intended, outcome),
@@ -147,9 +137,9 @@ pub fn conclude(world: &World, step: &Step, outcome: &Outcome, now: Timestamp) -
         (Step::Publish { .. }, Some(it)) => conclusion.published(it, outcome),
         (Step::Revoke { .. }, Some(it)) => conclusion.revoked(it, outcome),
         (Step::CheckRemoval { .. }, Some(it)) => conclusion.looked_for_removal(it, outcome),
-        (Step::Record(Edit::Unconfirm { .. }), Some(it)) => conclusion.never_answered(it),
+        (Step::Record(Edit::Unconfirm(_)), Some(it)) => conclusion.never_answered(it),
         (Step::Record(Edit::Close), _) => conclusion.closed(),
-        (Step::Record(Edit::StartRevoking { revisions }), _) => {
+        (Step::Record(Edit::StartRevoking(revisions)), _) => {
             conclusion.handed_over(revisions);
             conclusion.outlived(revisions);
         }
@@ -182,12 +172,11 @@ pub fn conclude(world: &World, step: &Step, outcome: &Outcome, now: Timestamp) -
 }
 
 struct Conclusion<'a> {
-    world: &'a World,
-    now: Timestamp,
+    facts: Facts<'a>,
     report: Report,
 }
 
-impl<'a> Conclusion<'a> {
+impl Conclusion<'_> {
     fn minted(&mut self, intended: &Revision, outcome: &Outcome) {
         let revision = intended.revision;
         let failure = match outcome {
@@ -199,50 +188,51 @@ impl<'a> Conclusion<'a> {
             Outcome::Unusable(failure) => return self.unusable(intended, failure),
             _ => return,
         };
-        let provider = self.provider_view(intended).and_then(ProviderView::usable);
-        let can_list = provider.is_some_and(|provider| provider.capabilities.can_list());
-        let about = self.about_minting(intended);
+        let can_list = self.facts.capabilities(intended).is_some_and(|it| it.can_list());
         let lost = matches!(failure.kind, FailureKind::Ambiguous | FailureKind::Malformed);
         self.report.edits.push(if lost {
-            Edit::Unconfirm { revision }
+            Edit::Unconfirm(revision)
         } else {
             Edit::Absent { revision, refused: true }
         });
+        let why = &failure.message;
         let (reason, message) = if lost && !can_list {
-            (Reason::Unconfirmed, left_behind(intended, &failure.message))
+            let message = format!(
+                "the response to the create request for {} cannot be used ({why}), and the provider cannot \
+                 list its credentials: look there for that name and remove it",
+                intended.name
+            );
+            (Reason::Unconfirmed, message)
         } else {
-            (reason(failure.kind), format!("creating a credential failed: {}", failure.message))
+            (reason(failure.kind), format!("creating a credential failed: {why}"))
         };
-        self.fail(StepKind::Mint, intended, about, Complaint::of_call(reason, message, failure));
+        self.minting_failed(intended, Complaint::of_call(reason, message, failure));
     }
 
     /// The ledger lists the credential, and it is revoked. The next answer would be the same: it is
     /// asked for after long pauses, or when something is corrected.
     fn unusable(&mut self, intended: &Revision, failure: &Failure) {
-        let about = self.about_minting(intended);
         let message = format!(
             "the provider created a credential that cannot be used, so it is revoked: {}",
             failure.message
         );
         let complaint = Complaint::new(Reason::ProviderProtocolError, message, FailureKind::Rejected);
-        self.fail(StepKind::Mint, intended, about, complaint);
+        self.minting_failed(intended, complaint);
     }
 
     /// A crash took the answer, and the provider cannot be asked for it: as with a lost response,
     /// the next attempt waits.
     fn never_answered(&mut self, revision: &Revision) {
-        let about = self.about_minting(revision);
         let message = format!(
             "{} may have been created, and the provider cannot list its credentials: look there for that \
              name and remove it",
             revision.name
         );
-        let complaint = Complaint::new(Reason::Unconfirmed, message, FailureKind::Ambiguous);
-        self.fail(StepKind::Mint, revision, about, complaint);
+        self.minting_failed(revision, Complaint::new(Reason::Unconfirmed, message, FailureKind::Ambiguous));
     }
 
     fn settled(&mut self, revision: &Revision, outcome: &Outcome) {
-        self.report.memory.looked = Some((revision.revision, self.now));
+        self.report.memory.looked = Some((revision.revision, self.facts.now));
         let found = match outcome {
             Outcome::Found(found) => found,
             Outcome::Failed(failure) => {
@@ -253,20 +243,26 @@ impl<'a> Conclusion<'a> {
             _ => return,
         };
         match found.iter().find(|it| it.name == revision.name) {
-            Some(it) if it.held_elsewhere => return self.claimed_twice(revision, it),
+            Some(it) if it.held_elsewhere => {
+                let message = format!(
+                    "the provider lists client {} under the name {}, but it belongs to someone else; it is \
+                     not revoked",
+                    it.client_id, revision.name
+                );
+                return self.list_is_wrong(revision, message);
+            }
             Some(it) => {
                 let (client_id, ids) = (it.client_id.clone(), it.ids.clone());
                 self.report.edits.push(Edit::Found { revision: revision.revision, client_id, ids });
             }
             None => {
-                let capabilities =
-                    self.provider_view(revision).and_then(ProviderView::usable).map(|it| &it.capabilities);
-                let certain = capabilities
-                    .is_some_and(|it| self.now >= settle_from(revision, it).later(it.listing_lag()));
                 if let Some(message) = self.hides(revision, found) {
                     return self.list_is_wrong(revision, message);
                 }
-                if certain {
+                let is_over = |it: &Capabilities| {
+                    self.facts.now >= schedule::settle_from(revision, it).later(it.listing_lag())
+                };
+                if self.facts.capabilities(revision).is_some_and(is_over) {
                     self.report.edits.push(Edit::Absent { revision: revision.revision, refused: false });
                 }
             }
@@ -276,18 +272,15 @@ impl<'a> Conclusion<'a> {
 
     /// Returns why the list in which `revision` was searched is not reliable.
     fn hides(&self, revision: &Revision, found: &[FoundCredential]) -> Option<String> {
-        let lag = self.provider_view(revision).and_then(ProviderView::usable)?.capabilities.listing_lag();
+        let lag = self.facts.capabilities(revision)?.listing_lag();
         let tag = revision.tag()?;
         let is_listed = |name: &str| found.iter().any(|it| it.name == name);
-        suspect::hides(self.world.document()?, (tag, &revision.account), is_listed, (self.now, lag))
-    }
-
-    fn claimed_twice(&mut self, revision: &Revision, found: &FoundCredential) {
-        let message = format!(
-            "the provider lists client {} under the name {}, but it belongs to someone else; it is not revoked",
-            found.client_id, revision.name
-        );
-        self.list_is_wrong(revision, message);
+        suspect::hides(
+            self.facts.world.document()?,
+            (tag, &revision.account),
+            is_listed,
+            (self.facts.now, lag),
+        )
     }
 
     fn list_is_wrong(&mut self, revision: &Revision, message: String) {
@@ -296,24 +289,24 @@ impl<'a> Conclusion<'a> {
     }
 
     fn published(&mut self, revision: &Revision, outcome: &Outcome) {
-        let object = &self.world.subject.name;
-        let target =
-            self.world.subject.object.as_ref().map_or(object.as_str(), |it| it.spec.target_name(object));
+        let name = &self.facts.world.subject.name;
+        let spec = self.facts.object().map(|object| &object.spec);
+        let target = spec.map_or(name.as_str(), |spec| spec.target_name(name));
         if let Outcome::NotPublished { reason, message } = outcome {
             let complaint = Complaint::new(*reason, message.clone(), FailureKind::Unavailable);
-            let output = self.world.subject.object.as_ref().and_then(|object| object.spec.secret.as_ref());
-            return self.record(StepKind::Publish, revision, render::about(output), complaint);
+            let about = render::about(spec.and_then(|spec| spec.secret.as_ref()));
+            return self.record(StepKind::Publish, revision, about, complaint);
         }
         if !matches!(outcome, Outcome::Done) {
             return;
         }
         let client = revision.client_id.as_deref().unwrap_or_default();
-        let before = self.world.active().map(|it| it.revision);
+        let before = self.facts.world.active().map(|it| it.revision);
         let mut warning = false;
         let (reason, message) = match before {
             Some(before) if before == revision.revision => {
-                let repairs = backoff::repairs(self.report.memory.repaired, self.now);
-                self.report.memory.repaired = Some((repairs, self.now));
+                let repairs = backoff::repairs(self.report.memory.repaired, self.facts.now);
+                self.report.memory.repaired = Some((repairs, self.facts.now));
                 warning = repairs > backoff::REPAIRS_AT_ONCE;
                 (Reason::Restored, format!("the Secret {target} was written again with revision {before}"))
             }
@@ -340,22 +333,27 @@ impl<'a> Conclusion<'a> {
         }
     }
 
-    fn warn(&mut self, reason: Reason, message: String) {
-        self.report.events.push(EventNote::warning(reason, message));
+    fn note(&mut self, reason: Reason, message: String) {
+        self.report.events.push(EventNote { warning: false, reason, message });
     }
 
-    fn provider_view(&self, revision: &Revision) -> Option<&'a ProviderView> {
-        self.world.provider(&revision.account)
+    fn warn(&mut self, reason: Reason, message: String) {
+        self.report.events.push(EventNote { warning: true, reason, message });
     }
 
     fn about_minting(&self, revision: &Revision) -> String {
-        let provider = self.provider_view(revision).and_then(ProviderView::usable);
+        let provider = self.facts.provider(&revision.account);
         provider.map(|provider| about::minting(&revision.request, provider)).unwrap_or_default()
+    }
+
+    /// No credential was made, or none that can be used.
+    fn minting_failed(&mut self, revision: &Revision, complaint: Complaint<'_>) {
+        self.fail(StepKind::Mint, revision, self.about_minting(revision), complaint);
     }
 
     /// A call about one credential failed.
     fn call_failed(&mut self, step: StepKind, revision: &Revision, complaint: Complaint<'_>) {
-        let provider = self.provider_view(revision).and_then(ProviderView::usable);
+        let provider = self.facts.provider(&revision.account);
         self.fail(step, revision, about::calling(step, revision, provider), complaint);
     }
 
@@ -363,7 +361,9 @@ impl<'a> Conclusion<'a> {
         if complaint.kind == FailureKind::Busy {
             return;
         }
-        if step == StepKind::Mint && self.world.active().is_some_and(|it| it.revision < revision.revision) {
+        if step == StepKind::Mint
+            && self.facts.world.active().is_some_and(|it| it.revision < revision.revision)
+        {
             self.report.rotation = Some((revision.reason, false));
         }
         let trouble = complaint.call.and_then(|failure| self.account_trouble(revision, failure));
@@ -379,10 +379,8 @@ impl<'a> Conclusion<'a> {
     /// The trouble that the whole account is in, if a failure says so. Where a provider counts
     /// requests by credential, being asked to slow down concerns that one only.
     fn account_trouble(&self, revision: &Revision, failure: &Failure) -> Option<AccountTrouble> {
-        let capabilities =
-            self.provider_view(revision).and_then(ProviderView::usable).map(|it| &it.capabilities);
         let its_own = failure.kind == FailureKind::RateLimited
-            && capabilities.is_some_and(|it| it.limits_per_credential);
+            && self.facts.capabilities(revision).is_some_and(|it| it.limits_per_credential);
         let account = (revision.account.kind, revision.account.name.clone());
         (concerns_account(failure.kind) && !its_own)
             .then(|| AccountTrouble { account, failure: failure.clone() })
@@ -390,8 +388,7 @@ impl<'a> Conclusion<'a> {
 
     fn record(&mut self, step: StepKind, revision: &Revision, about: String, complaint: Complaint<'_>) {
         let Complaint { reason, message, kind, .. } = complaint;
-        let known = self.world.document().and_then(|it| it.failures.get(&step));
-        if known.is_none_or(|known| known.reason != reason) {
+        if self.facts.failed(step).is_none_or(|known| known.reason != reason) {
             self.warn(reason, message.clone());
         }
         let record = FailureRecord {
@@ -399,7 +396,7 @@ impl<'a> Conclusion<'a> {
             message,
             kind: Some(kind),
             count: 1,
-            at: self.now,
+            at: self.facts.now,
             revision: Some(revision.revision),
             about,
         };
@@ -409,16 +406,8 @@ impl<'a> Conclusion<'a> {
     /// Removes the failures of a kind of step, if there are any, to avoid needless writes of the
     /// ledger.
     fn forget(&mut self, step: StepKind) {
-        if self.world.document().is_some_and(|it| it.failures.contains_key(&step)) {
-            self.report.edits.push(Edit::Succeed { step });
+        if self.facts.failed(step).is_some() {
+            self.report.edits.push(Edit::Succeed(step));
         }
     }
-}
-
-fn left_behind(revision: &Revision, why: &str) -> String {
-    format!(
-        "the response to the create request for {} cannot be used ({why}), and the provider cannot list \
-         its credentials: look there for that name and remove it",
-        revision.name
-    )
 }

@@ -3,40 +3,37 @@
 use crate::{
     api::{Reason, TRY_AGAIN_ANNOTATION},
     lifecycle::{
-        decide::{facts::Facts, permitted, removal},
-        model::{Edit, FailureKind, IntakeView, Outcome, ProviderView, Revision, StepKind, to_second},
+        decide::{permitted, removal},
+        model::{Edit, FailureKind, IntakeView, Outcome, Revision, StepKind, to_second},
         rules::about,
     },
 };
 
-use super::{Complaint, Conclusion, EventNote, reason};
+use super::{Complaint, Conclusion, reason};
 
 impl Conclusion<'_> {
     pub(super) fn taken(&mut self, revision: &Revision, outcome: &Outcome) {
-        let provider = self.provider_view(revision).and_then(ProviderView::usable);
-        let pair = match &self.world.intake {
-            Some(IntakeView::Holds(pair)) => Some(pair),
-            _ => None,
+        let provider = self.facts.provider(&revision.account);
+        let intake = self.facts.object().and_then(|object| object.spec.intake.as_ref());
+        let about = match (provider, &self.facts.world.intake) {
+            (Some(provider), Some(IntakeView::Holds(pair))) => {
+                about::taking(&revision.request, provider, (pair, intake))
+            }
+            _ => String::new(),
         };
-        let intake = self.world.subject.object.as_ref().and_then(|object| object.spec.intake.as_ref());
-        let about = provider
-            .zip(pair)
-            .map(|(provider, pair)| about::taking(&revision.request, provider, (pair, intake)));
-        let about = about.unwrap_or_default();
-        let failed = self.world.document().and_then(|it| it.failures.get(&StepKind::Mint));
-        if failed.is_some_and(|record| record.about != about) {
-            self.report.memory.retried = Some(self.now);
+        if self.facts.failed(StepKind::Mint).is_some_and(|record| record.about != about) {
+            self.report.memory.retried = Some(self.facts.now);
         }
         let client = revision.client_id.as_deref().unwrap_or_default();
         let title = provider.map_or("the provider", |it| it.capabilities.title);
         match outcome {
             Outcome::Done => {
-                self.report.memory.verified = Some((revision.revision, self.now));
+                self.report.memory.verified = Some((revision.revision, self.facts.now));
                 let message = format!(
                     "client {client} was taken from the intake Secret as revision {}",
                     revision.revision
                 );
-                self.report.events.push(EventNote::normal(revision.reason, message));
+                self.note(revision.reason, message);
             }
             Outcome::Tried { accepted: false } => {
                 let portal = provider.and_then(|it| it.capabilities.portal());
@@ -70,23 +67,23 @@ impl Conclusion<'_> {
     /// The same content is tried again with long pauses, so a person has to say when another cause
     /// was fixed.
     fn how_to_try_again(&self) -> String {
-        let intake = self.world.subject.object.as_ref().and_then(|object| object.spec.intake.as_ref());
+        let intake = self.facts.object().and_then(|object| object.spec.intake.as_ref());
         let name = intake.map_or("", |intake| intake.secret_name.as_str());
         format!(
             "If that is fixed and the pair is right, have it tried again: kubectl annotate secret {name} \
              --namespace={} --overwrite {TRY_AGAIN_ANNOTATION}=\"$(date)\"",
-            self.world.subject.namespace
+            self.facts.world.subject.namespace
         )
     }
 
     pub(super) fn looked_for_removal(&mut self, revision: &Revision, outcome: &Outcome) {
-        self.report.memory.removals.insert(revision.revision, self.now);
+        self.report.memory.removals.insert(revision.revision, self.facts.now);
         match outcome {
             Outcome::Removed(Some(true)) => {
                 self.report.memory.removals.remove(&revision.revision);
-                self.report.edits.push(Edit::Revoked { revision: revision.revision });
+                self.report.edits.push(Edit::Revoked(revision.revision));
                 let message = format!("{} was removed: the provider refuses it", revision.described());
-                self.report.events.push(EventNote::normal(Reason::Revoked, message));
+                self.note(Reason::Revoked, message);
             }
             // A failure that does not concern the account is retried after a while.
             Outcome::Failed(failure) => self.report.trouble = self.account_trouble(revision, failure),
@@ -96,21 +93,20 @@ impl Conclusion<'_> {
 
     /// Hands the credentials that Credwright cannot revoke over to a person.
     pub(super) fn handed_over(&mut self, revisions: &[u32]) {
-        let facts = Facts { world: self.world, now: self.now };
-        let doomed = facts.revisions().filter(|it| revisions.contains(&it.revision));
-        let notes = doomed.filter_map(|it| {
-            let capabilities = facts.capabilities(it).filter(|it| !it.can_revoke())?;
-            let message = removal::to_remove(&facts, it, capabilities);
-            Some(EventNote::warning(Reason::RemovalAwaited, message))
-        });
-        self.report.events.extend(notes);
+        let facts = self.facts;
+        for it in facts.revisions().filter(|it| revisions.contains(&it.revision)) {
+            if let Some(capabilities) = facts.capabilities(it).filter(|it| !it.can_revoke()) {
+                self.warn(Reason::RemovalAwaited, removal::to_remove(&facts, it, capabilities));
+            }
+        }
     }
 
     /// Publishes an Event that the published credential is revoked without a replacement.
     pub(super) fn outlived(&mut self, revisions: &[u32]) {
-        let facts = Facts { world: self.world, now: self.now };
-        let Some(it) = self.world.active().filter(|it| revisions.contains(&it.revision)) else { return };
-        let Some(end) = permitted::end(&facts, it).filter(|end| *end <= self.now) else { return };
+        let Some(it) = self.facts.world.active().filter(|it| revisions.contains(&it.revision)) else {
+            return;
+        };
+        let Some(end) = permitted::end(&self.facts, it).filter(|end| *end <= self.facts.now) else { return };
         let message = format!(
             "the published credential {} is being revoked: its life at the shared provider {} ended at \
              {}, and it may not be renewed",
@@ -122,8 +118,7 @@ impl Conclusion<'_> {
     }
 
     pub(super) fn reminded(&mut self, notes: &[(Reason, String)]) {
-        self.report.memory.reminded = Some(self.now);
-        let notes = notes.iter().cloned();
-        self.report.events.extend(notes.map(|(reason, message)| EventNote::warning(reason, message)));
+        self.report.memory.reminded = Some(self.facts.now);
+        notes.iter().for_each(|(reason, message)| self.warn(*reason, message.clone()));
     }
 }

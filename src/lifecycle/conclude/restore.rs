@@ -12,13 +12,13 @@ use super::Conclusion;
 
 impl Conclusion<'_> {
     pub(super) fn inherited(&mut self, inherited: &Inherited) {
-        let ledger = ledger_name(&self.world.subject.name);
+        let ledger = ledger_name(&self.facts.world.subject.name);
         let message = match inherited.how {
             Inheritance::Borrowed | Inheritance::Other(_) => format!(
                 "the ledger {ledger} was written on another cluster: its credential stays published while \
                  it works, and is never revoked from here. This cluster issues its own when a renewal is \
                  due. If the credential belongs to this cluster, claim it: {}",
-                inherit::claim_command(self.world)
+                inherit::claim_command(self.facts.world)
             ),
             Inheritance::Adopted | Inheritance::Rebuilt => format!(
                 "the ledger {ledger} was restored: its credential stays published while it works, and \
@@ -29,7 +29,7 @@ impl Conclusion<'_> {
     }
 
     pub(super) fn recovered(&mut self, recovery: &Recovery, outcome: &Outcome) {
-        let ledger = ledger_name(&self.world.subject.name);
+        let ledger = ledger_name(&self.facts.world.subject.name);
         if let Outcome::Failed(failure) = outcome {
             return self.not_made_again(failure);
         }
@@ -39,7 +39,7 @@ impl Conclusion<'_> {
                 "the credential in the Secret {} is kept and never revoked from here, because another \
                  cluster issued it, or may have issued it. If it belongs to this cluster, claim it: {}",
                 published.target,
-                inherit::claim_command(self.world)
+                inherit::claim_command(self.facts.world)
             ),
             Some(published) => format!("the credential in the Secret {} is kept", published.target),
             None => "no Secret holds its credential, so a new one is issued".to_owned(),
@@ -52,8 +52,8 @@ impl Conclusion<'_> {
     }
 
     fn not_made_again(&mut self, failure: &Failure) {
-        self.report.memory.unrecoverable = Some(self.now);
-        let ledger = ledger_name(&self.world.subject.name);
+        self.report.memory.unrecoverable = Some(self.facts.now);
+        let ledger = ledger_name(&self.facts.world.subject.name);
         let message = format!("the ledger {ledger} cannot be rebuilt: {}", failure.message);
         self.warn(Reason::LedgerLost, message);
     }
@@ -62,7 +62,7 @@ impl Conclusion<'_> {
         if let Outcome::Failed(failure) = outcome {
             return self.not_made_again(failure);
         }
-        let ledger = ledger_name(&self.world.subject.name);
+        let ledger = ledger_name(&self.facts.world.subject.name);
         let message = format!(
             "the ledger {ledger} was deleted and has been recreated unchanged: it is Credwright's record, \
              and is only removed with its object"

@@ -4,7 +4,7 @@
 use crate::{
     api::Reason,
     lifecycle::{
-        model::{Edit, FailureKind, Moved, Outcome, ProviderView, Revision, StepKind},
+        model::{Edit, FailureKind, Moved, Outcome, Revision, StepKind},
         rules::suspect,
     },
 };
@@ -14,7 +14,7 @@ use super::{Complaint, Conclusion, reason};
 impl Conclusion<'_> {
     pub(super) fn verified(&mut self, revision: &Revision, outcome: &Outcome) {
         let number = revision.revision;
-        let published = self.world.published().is_some_and(|it| it.revision == number);
+        let published = self.facts.world.published().is_some_and(|it| it.revision == number);
         let accepted = match outcome {
             Outcome::Tried { accepted } => *accepted,
             Outcome::Failed(failure) => {
@@ -29,14 +29,14 @@ impl Conclusion<'_> {
         self.forget(StepKind::Verify);
         // Workloads may use it from a Secret of an earlier name, or from one that is just being
         // restored.
-        let in_use = self.world.active().is_some_and(|it| it.revision == number)
-            || self.world.held().any(|held| held == number)
-            || self.world.document().is_some_and(|it| it.inheritance(number).is_some());
+        let in_use = self.facts.world.active().is_some_and(|it| it.revision == number)
+            || self.facts.world.held().any(|held| held == number)
+            || self.facts.world.document().is_some_and(|it| it.inheritance(number).is_some());
         match accepted {
             true => {
-                self.report.memory.verified = Some((number, self.now));
+                self.report.memory.verified = Some((number, self.facts.now));
                 if revision.unverified {
-                    self.report.edits.push(Edit::Verified { revision: number });
+                    self.report.edits.push(Edit::Verified(number));
                 }
                 if revision.refused_at.is_some() {
                     self.report.edits.push(Edit::Refused { revision: number, refused: false });
@@ -49,26 +49,24 @@ impl Conclusion<'_> {
 
     fn remember_try(&mut self, revision: u32, published: bool) {
         let memory = &mut self.report.memory;
-        *(if published { &mut memory.checked } else { &mut memory.tried }) = Some((revision, self.now));
+        *(if published { &mut memory.checked } else { &mut memory.tried }) = Some((revision, self.facts.now));
     }
 
     /// A new credential may be refused until it has propagated; after that it will never be
     /// accepted.
     fn refused_so_far(&mut self, revision: &Revision) {
-        let since = revision.issued_at.unwrap_or(self.now);
-        let view = self.provider_view(revision).and_then(ProviderView::usable);
-        if view.is_none_or(|provider| self.now < since.later(provider.capabilities.propagation)) {
+        let since = revision.issued_at.unwrap_or(self.facts.now);
+        let view = self.facts.provider(&revision.account);
+        if view.is_none_or(|provider| self.facts.now < since.later(provider.capabilities.propagation)) {
             return;
         }
-        let about = self.about_minting(revision);
-        self.report.edits.push(Edit::StartRevoking { revisions: vec![revision.revision] });
+        self.report.edits.push(Edit::StartRevoking(vec![revision.revision]));
         let next = match view {
             Some(provider) if provider.capabilities.is_by_hand() => "a person has to make another one",
             _ => "it is revoked, and another one is tried",
         };
         let message = format!("the provider never accepted {}; {next}", revision.name);
-        let complaint = Complaint::new(Reason::NeverAccepted, message, FailureKind::Malformed);
-        self.fail(StepKind::Mint, revision, about, complaint);
+        self.minting_failed(revision, Complaint::new(Reason::NeverAccepted, message, FailureKind::Malformed));
     }
 
     /// Marks a credential as dead if it is refused twice, a settle time apart, while the account's
@@ -78,10 +76,11 @@ impl Conclusion<'_> {
         let Some(first) = revision.refused_at else {
             return self.report.edits.push(Edit::Refused { revision: number, refused: true });
         };
-        let view = self.provider_view(revision).and_then(ProviderView::usable);
-        let its_own = view.is_some_and(|it| suspect::is_its_own(it, &revision.account, first, self.now));
+        let view = self.facts.provider(&revision.account);
+        let its_own =
+            view.is_some_and(|it| suspect::is_its_own(it, &revision.account, first, self.facts.now));
         if its_own && revision.dead_at.is_none() {
-            self.report.edits.push(Edit::Dead { revision: number });
+            self.report.edits.push(Edit::Dead(number));
             let next = match view {
                 Some(provider) if provider.capabilities.is_by_hand() => "a person has to make another one",
                 _ => "another one is issued at once",

@@ -138,7 +138,7 @@ fn restated(known: &Revision, pair: &IntakePair) -> Option<Plan> {
     }
     let pair = pair.pair.clone();
     let restate = Edit::Restate { revision: known.revision, issued_at, expires_at, pair };
-    Some(Plan::act(Step::Record(restate), Reason::IntakeReplaced))
+    Some(Plan::record(restate, Reason::IntakeReplaced))
 }
 
 /// Returns when a pair ends, as far as the person and the spec say.
@@ -163,7 +163,7 @@ fn take(
     }
     let intake = facts.object()?.spec.intake.as_ref();
     let about = about::taking(request, provider, (pair, intake));
-    if let Some(record) = facts.document().and_then(|it| it.failures.get(&StepKind::Mint)) {
+    if let Some(record) = facts.failed(StepKind::Mint) {
         let (again, reason, message) = if record.about == about {
             (backoff::next_attempt(StepKind::Mint, record), record.reason, record.message.as_str())
         } else {

@@ -49,8 +49,7 @@ fn by_the_api_server(facts: &Facts<'_>) -> Option<String> {
 
 fn by_the_ledger(facts: &Facts<'_>) -> Option<String> {
     let written = to_second(facts.document()?.written_at);
-    let annotations = facts.object().and_then(|object| object.metadata.annotations.as_ref());
-    let said = annotations.and_then(|all| instant::parsed(all.get(CLOCK_ANNOTATION)?));
+    let said = facts.annotation(CLOCK_ANNOTATION).and_then(|it| instant::parsed(it));
     if written.duration_since(facts.now) <= skew::TOLERANCE || said == Some(written) {
         return None;
     }

@@ -1,30 +1,23 @@
-//! Deletion always finishes: revokes what can be revoked, records the rest once the deadline has
-//! passed, and then lets the object be deleted.
+//! The end of credentials, and of their object.
+//!
+//! The way of a deletion, from top to bottom: what works is to be revoked, lost responses are
+//! settled, credentials are revoked one by one, and the ledger is closed. Then the object is
+//! released, and its ledger after it. Deletion always finishes: `giving_up` records what cannot be
+//! revoked, and `without_ledger` is for a ledger that cannot be had.
 
+pub(super) mod giving_up;
 pub(in crate::lifecycle) mod without_ledger;
 
 use jiff::Timestamp;
 
 use crate::{
-    api::{AbandonedKind, Reason},
-    lifecycle::{
-        model::{
-            Abandonment, Document, Edit, FailureKind, FailureRecord, LONGEST_CALL, LedgerView, Moved, Plan,
-            Revision, State, Step, StepKind, World, to_second,
-        },
-        rules::{
-            abandoned::{record_name, to_do},
-            schedule::settle_from,
-        },
+    api::Reason,
+    lifecycle::model::{
+        Document, Edit, LedgerView, Plan, ProviderView, Revision, State, Step, StepKind, World, to_second,
     },
 };
 
-use super::{facts::Facts, inherit, permitted, removal, revoke};
-
-/// The number of refusals to list after which a lost response is given up.
-const REFUSALS: u32 = 3;
-/// The number of unreliable lists after which a lost response is given up.
-const UNRELIABLE: u32 = 4;
+use super::{facts::Facts, inherit, removal};
 
 /// The object is being deleted.
 pub(super) fn check(facts: &Facts<'_>) -> Option<Plan> {
@@ -41,41 +34,42 @@ pub(super) fn check(facts: &Facts<'_>) -> Option<Plan> {
     let retain = retains(facts.world);
     let newest = || document.revisions.iter().rev().find(|it| it.state.is_usable());
     let kept = facts.world.active().or_else(newest).filter(|_| retain);
-    let usable = |it: &&Revision| it.state.is_usable() && Some(it.revision) != kept.map(|it| it.revision);
-    let doomed: Vec<u32> = document.revisions.iter().filter(usable).map(|it| it.revision).collect();
-    if let Some(left) = inherit::leave(facts, &doomed).or_else(|| inherit::leave_to_a_clone(facts, &doomed)) {
-        return Some(left);
-    }
-    if !doomed.is_empty() {
-        return Some(Plan::act(Step::Record(Edit::StartRevoking { revisions: doomed }), Reason::Deleting));
-    }
-    // Only now: the Secret shows which revision workloads use, while it is ours.
-    if let Some(plan) = release_target(facts, retain) {
-        return Some(plan);
-    }
-    removal::said_to_be_gone(facts)
-        .or_else(|| revoke::settle(facts))
-        .or_else(|| revoke::revoke(facts))
+    let doomed = doomed(document, kept);
+    inherit::leave(facts, &doomed)
+        .or_else(|| inherit::leave_to_a_clone(facts, &doomed))
+        .or_else(|| all_are_to_be_revoked(doomed))
+        // Only now: the Secret shows which revision workloads use, while it is ours.
+        .or_else(|| release_target(facts, retain))
+        .or_else(|| removal::said_to_be_gone(facts))
+        .or_else(|| settle(facts))
+        .or_else(|| revoke(facts))
         .or_else(|| end(facts, document, kept))
+}
+
+/// Returns all revisions that workloads can use, but not the one that is retained.
+fn doomed(document: &Document, kept: Option<&Revision>) -> Vec<u32> {
+    let kept = kept.map(|it| it.revision);
+    let usable = document.revisions.iter().filter(|it| it.state.is_usable()).map(|it| it.revision);
+    usable.filter(|it| Some(*it) != kept).collect()
+}
+
+fn all_are_to_be_revoked(doomed: Vec<u32>) -> Option<Plan> {
+    (!doomed.is_empty()).then(|| Plan::record(Edit::StartRevoking(doomed), Reason::Deleting))
 }
 
 /// The object was deleted or replaced: closes its ledger using only what the ledger says.
 fn finish(facts: &Facts<'_>, document: &Document) -> Option<Plan> {
-    let usable = |it: &&Revision| it.state.is_usable();
-    let doomed: Vec<u32> = document.revisions.iter().filter(usable).map(|it| it.revision).collect();
     if retains(facts.world) {
-        return Some(Plan::act(Step::Record(Edit::Close), Reason::Deleting));
+        return Some(Plan::record(Edit::Close, Reason::Deleting));
     }
-    if let Some(left) = inherit::leave(facts, &doomed) {
-        return Some(left);
-    }
-    if !doomed.is_empty() {
-        return Some(Plan::act(Step::Record(Edit::StartRevoking { revisions: doomed }), Reason::Deleting));
-    }
-    if ending_since(facts).is_none() && document.living().next().is_some() {
-        return Some(Plan::act(Step::Record(Edit::Orphan), Reason::Deleting));
-    }
-    revoke::settle(facts).or_else(|| revoke::revoke(facts)).or_else(|| end(facts, document, None))
+    let doomed = doomed(document, None);
+    let is_undated = || giving_up::ending_since(facts).is_none() && document.living().next().is_some();
+    inherit::leave(facts, &doomed)
+        .or_else(|| all_are_to_be_revoked(doomed))
+        .or_else(|| is_undated().then(|| Plan::record(Edit::Orphan, Reason::Deleting)))
+        .or_else(|| settle(facts))
+        .or_else(|| revoke(facts))
+        .or_else(|| end(facts, document, None))
 }
 
 /// The object was deleted. Closes its ledger, except a restored one, which waits for its object to
@@ -93,7 +87,7 @@ pub(super) fn without_its_object(facts: &Facts<'_>) -> Option<Plan> {
             if inherit::foreign(&facts.world.ledger, &facts.world.operator.cluster_id).is_none() {
                 return finish(facts, document);
             }
-            let deadline = deadline(facts);
+            let deadline = giving_up::deadline(facts);
             match terminating {
                 Some(_) if deadline <= facts.now => Some(Plan::act(Step::ReleaseLedger, Reason::Deleting)),
                 Some(_) => Some(Plan::rest_until(deadline, Reason::Deleting, String::new())),
@@ -142,9 +136,16 @@ pub(in crate::lifecycle) fn retains(world: &World) -> bool {
         // Dead or not, the last one decides: the answer must not change during a deletion.
         let last = document.revisions.iter().rev().find(|it| it.issued_at.is_some());
         let usable = document.revisions.iter().filter(|it| it.state.is_usable());
-        usable.chain(last).all(|it| permitted::may_retain(world, it))
+        usable.chain(last).all(|it| may_be_retained(world, it))
     };
     world.uninstalling || is_asked_to_retain(world) && world.document().or(world.copied()).is_none_or(may)
+}
+
+/// Returns whether the owner of the provider lets a credential outlive its object. If the owner's
+/// rules are not known, nothing could be revoked either.
+fn may_be_retained(world: &World, it: &Revision) -> bool {
+    let provider = world.provider(&it.account).and_then(ProviderView::usable);
+    provider.and_then(|provider| provider.allow.as_ref()).is_none_or(|allow| allow.retain)
 }
 
 fn is_asked_to_retain(world: &World) -> bool {
@@ -182,22 +183,21 @@ fn released(facts: &Facts<'_>) -> Option<Plan> {
 /// Waits for revisions that may still be revoked, gives up the others, and closes the ledger when
 /// it accounts for nothing any more.
 fn end(facts: &Facts<'_>, document: &Document, kept: Option<&Revision>) -> Option<Plan> {
+    let until = |it: &Revision| giving_up::deadline_of(facts, it);
     let left: Vec<&Revision> =
         document.revisions.iter().filter(|it| it.state.may_be_alive() && !lives_on(it, kept)).collect();
     // With the CRDs deleted, a record cannot be created; `conclude` publishes an Event when the
     // ledger is closed.
-    let told = |it: &&&Revision| facts.world.uninstalling && until(facts, it) <= facts.now;
+    let told = |it: &&&Revision| facts.world.uninstalling && until(it) <= facts.now;
     let Some(first) = left.iter().find(|it| !told(it)) else {
-        return Some(Plan::act(Step::Record(Edit::Close), Reason::Deleting));
+        return Some(Plan::record(Edit::Close, Reason::Deleting));
     };
-    if !facts.world.uninstalling
-        && let Some(abandonment) = left.iter().find_map(|it| give_up(facts, it))
-    {
-        return Some(Plan::act(Step::Abandon(Box::new(abandonment)), Reason::Abandoned));
+    let given_up = || left.iter().find_map(|it| giving_up::give_up(facts, it));
+    if let Some(plan) = if facts.world.uninstalling { None } else { given_up() } {
+        return Some(plan);
     }
-    let next = left.iter().map(|it| until(facts, it)).filter(|at| *at > facts.now).min();
-    let failed =
-        document.failures.get(&StepKind::Revoke).or_else(|| document.failures.get(&StepKind::Settle));
+    let next = left.iter().map(|it| until(it)).filter(|at| *at > facts.now).min();
+    let failed = facts.failed(StepKind::Revoke).or_else(|| facts.failed(StepKind::Settle));
     let failed = failed.map(|failure| failure.message.as_str());
     let why = facts.suspicion(first).or(failed).map(|why| format!(": {why}")).unwrap_or_default();
     let by = next.unwrap_or(Timestamp::MAX);
@@ -219,145 +219,66 @@ fn lives_on(it: &Revision, kept: Option<&Revision>) -> bool {
     })
 }
 
-/// Returns the deadline of the object's deletion.
-fn deadline(facts: &Facts<'_>) -> Timestamp {
-    let object = facts.object().filter(|_| !is_of_a_predecessor(facts.world));
-    let of_object = object.and_then(|object| object.metadata.deletion_timestamp.as_ref()).map(|it| it.0);
-    let since = of_object.or_else(|| ending_since(facts)).unwrap_or(facts.now);
-    let deadline = since.later(facts.world.operator.revocation_deadline);
-    if waits_for_a_first_look(facts) { deadline.max(first_look_by(facts)) } else { deadline }
-}
-
-/// Returns whether a provider that is needed exists and this process has not checked it yet. A
-/// process that starts after the deadline has tried nothing: it must not give up a credential that
-/// one call would revoke.
-fn waits_for_a_first_look(facts: &Facts<'_>) -> bool {
-    let made_there = |it: &Revision| it.state.may_be_alive() && facts.world.provider(&it.account).is_none();
-    let wanted = facts.object().is_some() && facts.world.desired_provider().is_none();
-    wanted || facts.revisions().any(made_there)
-}
-
-/// Returns the time by which this process has checked every provider that answers.
-fn first_look_by(facts: &Facts<'_>) -> Timestamp {
-    facts.world.operator.started.later(LONGEST_CALL)
-}
-
-/// Returns when finishing the ledger without its object began. Not when it was last written: each
-/// failed attempt writes it.
-fn ending_since(facts: &Facts<'_>) -> Option<Timestamp> {
-    match &facts.world.ledger {
-        LedgerView::Present { terminating, document, .. } => {
-            [*terminating, document.orphaned_at].into_iter().flatten().min()
-        }
-        _ => None,
+/// Searches for the credential of a lost response.
+pub(super) fn settle(facts: &Facts<'_>) -> Option<Plan> {
+    let open = |it: &&Revision| matches!(it.state, State::Intended | State::Unconfirmed);
+    let due = |it: &&Revision| facts.settle_due(it).is_some_and(|at| at <= facts.now);
+    let (listed, unlisted): (Vec<&Revision>, Vec<&Revision>) = facts
+        .revisions()
+        .filter(open)
+        .filter(due)
+        .filter(|it| facts.is_ours_to_end(it))
+        .partition(|it| facts.capabilities(it).is_some_and(|it| it.can_list()));
+    if let Some(revision) = unlisted.first().map(|it| it.revision) {
+        return Some(Plan::record(Edit::Unconfirm(revision), Reason::Unconfirmed));
     }
-}
-
-/// Returns the deadline for one revision: never less than the time that a call in progress can
-/// take.
-fn until(facts: &Facts<'_>, it: &Revision) -> Timestamp {
-    let deadline = deadline(facts);
-    if it.state == State::Intended { deadline.max(it.intent.call_by.later(LONGEST_CALL)) } else { deadline }
-}
-
-fn give_up(facts: &Facts<'_>, it: &Revision) -> Option<Abandonment> {
-    let late = until(facts, it) <= facts.now;
-    let failed = |step| facts.document().and_then(|it| it.failures.get(&step));
-    let (kind, why) = match it.state {
-        State::Revoking => (AbandonedKind::NotRevoked, why(facts, it, late, failed(StepKind::Revoke))?),
-        State::Intended | State::Unconfirmed => {
-            let why =
-                cannot_be_confirmed(facts, it).or_else(|| why(facts, it, late, failed(StepKind::Settle)))?;
-            (AbandonedKind::Unconfirmed, why)
-        }
-        _ => return None,
-    };
-    Some(abandonment(facts, it, kind, why))
-}
-
-/// Returns why a revision is given up: at once if the provider cannot revoke at all, and otherwise
-/// when the deadline has passed.
-fn why(facts: &Facts<'_>, it: &Revision, late: bool, failed: Option<&FailureRecord>) -> Option<String> {
-    if it.state == State::Revoking && facts.capabilities(it).is_some_and(|able| !able.revokes(it)) {
-        return Some("the provider has no call that revokes".to_owned());
-    }
-    if !late {
+    if facts.held_back(StepKind::Settle).is_some() {
         return None;
     }
-    let unusable = match facts.world.provider(&it.account) {
-        Some(view) => view.why_not_callable(),
-        None => Some(format!("{:?} {} did not answer", it.account.kind, it.account.name)),
+    // A login that was swapped shows a list in which nothing of ours is.
+    let can_be = |it: &&Revision| facts.callable(it).is_some() && facts.suspicion(it).is_none();
+    let callable: Vec<&Revision> = listed.into_iter().filter(can_be).collect();
+    let revision = facts.in_turn(StepKind::Settle, &callable)?.revision;
+    Some(Plan::act(Step::Settle { revision }, Reason::Unconfirmed))
+}
+
+/// A retired credential is to be revoked once its overlap is over.
+pub(super) fn start_revoking(facts: &Facts<'_>) -> Option<Plan> {
+    let newest = facts.published()?;
+    let due = |it: &&Revision| {
+        it.state == State::Retiring
+            && facts.suspicion(it).is_none()
+            && facts.revoke_at(it, newest).is_some_and(|revoke_at| revoke_at <= facts.now)
     };
-    let failed = failed.map(|record| record.message.clone());
-    Some(
-        unusable
-            .or(failed)
-            .unwrap_or_else(|| "the deadline passed before the revocation could be tried".to_owned()),
-    )
-}
-
-/// Returns why an unanswered create can never be looked for, if that is so.
-fn cannot_be_confirmed(facts: &Facts<'_>, it: &Revision) -> Option<String> {
-    let capabilities = facts.capabilities(it);
-    match it.state {
-        State::Unconfirmed if capabilities.is_some_and(|it| !it.can_list()) => {
-            return Some(
-                "the response to its create request was lost, and the provider cannot list its credentials"
-                    .to_owned(),
-            );
-        }
-        State::Unconfirmed => {}
-        // Its caller has ended without an answer: it is searched as well, once nothing can arrive
-        // any more.
-        State::Intended if capabilities.is_some_and(|able| settle_from(it, able) <= facts.now) => {}
-        _ => return None,
+    let over: Vec<&Revision> = facts.revisions().filter(due).collect();
+    let revisions: Vec<u32> = over.iter().map(|it| it.revision).collect();
+    if let Some(left) = inherit::leave(facts, &revisions) {
+        return Some(left);
     }
-    let document = facts.document()?;
-    let refused = document.failures.get(&StepKind::Settle).filter(|record| {
-        let enough = match record.kind {
-            Some(FailureKind::Forbidden | FailureKind::Rejected) => REFUSALS,
-            Some(FailureKind::Malformed) => UNRELIABLE,
-            _ => u32::MAX,
-        };
-        record.revision.and_then(|it| document.revision(it)).is_some_and(|of| of.account == it.account)
-            && record.count >= enough
-    })?;
-    Some(format!(
-        "the response to its create request was lost, and the provider's list is not reliable: {}",
-        refused.message
-    ))
-}
-
-/// Records a credential that can never be confirmed, outside deletion, too, so that the ledger does
-/// not list it for ever.
-pub(super) fn never_confirmed(facts: &Facts<'_>) -> Option<Plan> {
-    let (it, why) = facts.revisions().find_map(|it| Some((it, cannot_be_confirmed(facts, it)?)))?;
-    let abandonment = abandonment(facts, it, AbandonedKind::Unconfirmed, why);
-    Some(Plan::act(Step::Abandon(Box::new(abandonment)), Reason::Abandoned))
-}
-
-/// Returns why something that waits to be revoked has not been.
-pub(super) fn why_not_revoked(facts: &Facts<'_>, it: &Revision) -> String {
-    let failed = facts.document().and_then(|document| document.failures.get(&StepKind::Revoke));
-    why(facts, it, true, failed).unwrap_or_default()
-}
-
-/// The record of something that is not revoked.
-pub(super) fn not_revoked(facts: &Facts<'_>, it: &Revision, why: String) -> Abandonment {
-    abandonment(facts, it, AbandonedKind::NotRevoked, why)
-}
-
-fn abandonment(facts: &Facts<'_>, it: &Revision, kind: AbandonedKind, why: String) -> Abandonment {
-    Abandonment {
-        record: record_name(&facts.world.tag(), it.revision),
-        revision: it.revision,
-        kind,
-        name: it.name.clone(),
-        client_id: it.client_id.clone(),
-        ids: it.ids.clone(),
-        account: it.account.clone(),
-        expires_at: it.expires_at,
-        why,
-        action: facts.capabilities(it).and_then(|capabilities| to_do(kind, capabilities)),
+    let revisions: Vec<u32> =
+        over.iter().filter(|it| facts.is_ours_to_end(it)).map(|it| it.revision).collect();
+    if revisions.is_empty() {
+        return None;
     }
+    Some(Plan::record(Edit::StartRevoking(revisions), Reason::Revoked))
+}
+
+/// Revokes one of the credentials that wait for it.
+pub(super) fn revoke(facts: &Facts<'_>) -> Option<Plan> {
+    revoke_one(facts, |_| true)
+}
+
+/// Revokes one of the credentials that wait for it and for which `is` is true.
+pub(super) fn revoke_one(facts: &Facts<'_>, is: impl Fn(&Revision) -> bool) -> Option<Plan> {
+    let can_be = |it: &&Revision| {
+        let callable = facts.callable(it);
+        !facts.revoking_is_held_back(it)
+            && callable.is_some_and(|provider| provider.capabilities.revokes(it))
+            && facts.is_ours_to_end(it)
+            && facts.suspicion(it).is_none()
+    };
+    let doomed: Vec<&Revision> =
+        facts.revisions().filter(|it| it.state == State::Revoking && is(it)).filter(can_be).collect();
+    let revision = facts.in_turn(StepKind::Revoke, &doomed)?.revision;
+    Some(Plan::act(Step::Revoke { revision }, Reason::Revoked))
 }

@@ -9,14 +9,9 @@ use crate::{
     lifecycle::{
         model::{
             Account, CALL_WITHIN, Capabilities, Divided, Document, FailureKind, FailureRecord, Inheritance,
-            Intent, Moved, ProviderView, Revision, State, StepKind, TargetView, UsableProvider, World,
-            naming, previous_of,
+            Intent, Moved, Revision, State, StepKind, TargetView, UsableProvider, World, naming, previous_of,
         },
-        rules::{
-            about, backoff, render,
-            schedule::{self, Schedule, settle_from},
-            suspect,
-        },
+        rules::{about, backoff, render, schedule, suspect},
     },
 };
 
@@ -31,6 +26,7 @@ pub(super) const VERIFIED_FOR: SignedDuration = SignedDuration::from_mins(10);
 const SETTLE_MAX: SignedDuration = SignedDuration::from_mins(10);
 
 /// One decision: the world and the time, with the questions that several checks ask.
+#[derive(Clone, Copy)]
 pub(in crate::lifecycle) struct Facts<'a> {
     pub(in crate::lifecycle) world: &'a World,
     pub(in crate::lifecycle) now: Timestamp,
@@ -54,22 +50,36 @@ impl<'a> Facts<'a> {
         self.document().map_or(1, Document::next_revision)
     }
 
+    /// Returns the provider of `account`, if it can be called at all.
+    pub(in crate::lifecycle) fn provider(&self, account: &Account) -> Option<&'a UsableProvider> {
+        self.world.provider(account)?.usable()
+    }
+
+    /// Returns the last failure of `step`, whatever has changed since.
+    pub(in crate::lifecycle) fn failed(&self, step: StepKind) -> Option<&'a FailureRecord> {
+        self.document()?.failures.get(&step)
+    }
+
+    /// Returns an annotation of the object.
+    pub(in crate::lifecycle) fn annotation(&self, name: &str) -> Option<&'a String> {
+        self.object()?.metadata.annotations.as_ref()?.get(name)
+    }
+
     /// Returns the provider that `revision` was made at, if it can be called now. `None` if the
     /// provider object now points at another account.
     pub(in crate::lifecycle) fn callable(&self, revision: &Revision) -> Option<&'a UsableProvider> {
-        self.world.provider(&revision.account)?.usable().filter(|provider| {
+        self.provider(&revision.account).filter(|provider| {
             provider.in_the_way().is_none() && suspect::is_the_same(provider, &revision.account)
         })
     }
 
     /// Returns why `revision` is not revoked or searched where it was made, if that is suspect.
-    pub(in crate::lifecycle) fn suspicion(&self, revision: &Revision) -> Option<&str> {
-        let provider = self.world.provider(&revision.account).and_then(ProviderView::usable)?;
-        provider.standing.suspicion.as_deref()
+    pub(in crate::lifecycle) fn suspicion(&self, revision: &Revision) -> Option<&'a str> {
+        self.provider(&revision.account)?.standing.suspicion.as_deref()
     }
 
     pub(in crate::lifecycle) fn capabilities(&self, revision: &Revision) -> Option<&'a Capabilities> {
-        self.world.provider(&revision.account)?.usable().map(|provider| &*provider.capabilities)
+        self.provider(&revision.account).map(|provider| &*provider.capabilities)
     }
 
     /// Returns the fields of `revision` as its provider gives them now; `None` if it does not. The
@@ -120,7 +130,7 @@ impl<'a> Facts<'a> {
 
     /// The last failure of `step`, if nothing that it is about has changed since.
     pub(in crate::lifecycle) fn failure(&self, step: StepKind) -> Option<&'a FailureRecord> {
-        self.document()?.failures.get(&step).filter(|record| about::is_current(self.world, step, record))
+        self.failed(step).filter(|record| about::is_current(self.world, step, record))
     }
 
     /// Returns when `step` may be tried again, if it failed and that time has not come.
@@ -156,11 +166,11 @@ impl<'a> Facts<'a> {
         step: StepKind,
         all: &[&'b Revision],
     ) -> Option<&'b Revision> {
-        let failed = self.document()?.failures.get(&step).and_then(|it| it.revision).unwrap_or_default();
+        let failed = self.failed(step).and_then(|it| it.revision).unwrap_or_default();
         all.iter().find(|it| it.revision > failed).or_else(|| all.first()).copied()
     }
 
-    pub(in crate::lifecycle) fn schedule(&self, revision: &Revision) -> Option<Schedule> {
+    pub(in crate::lifecycle) fn schedule(&self, revision: &Revision) -> Option<schedule::Schedule> {
         schedule::schedule(self.world.object_uid(), &self.object()?.spec, revision)
     }
 
@@ -229,7 +239,7 @@ impl<'a> Facts<'a> {
     /// Returns when an unanswered call is looked for next.
     pub(in crate::lifecycle) fn settle_due(&self, revision: &Revision) -> Option<Timestamp> {
         let capabilities = self.capabilities(revision)?;
-        let from = settle_from(revision, capabilities);
+        let from = schedule::settle_from(revision, capabilities);
         if revision.state == State::Unconfirmed && !capabilities.can_list() {
             return None;
         }
@@ -248,8 +258,7 @@ impl<'a> Facts<'a> {
     pub(in crate::lifecycle) fn verify_due(&self, revision: &Revision) -> Option<Timestamp> {
         let issued = revision.issued_at?;
         let tried = self.world.memory.tried.filter(|(which, _)| *which == revision.revision);
-        let failed = self.document()?.failures.get(&StepKind::Verify);
-        let failed = failed.filter(|it| it.revision == Some(revision.revision));
+        let failed = self.failed(StepKind::Verify).filter(|it| it.revision == Some(revision.revision));
         let corrected = failed.is_some_and(|it| !about::is_current(self.world, StepKind::Verify, it));
         Some(tried.map_or(issued, |(_, at)| {
             let age = if corrected { SignedDuration::ZERO } else { at.duration_since(issued) };

@@ -5,14 +5,12 @@
 //! than its Secret may be, and the renewal that meets that limit would be the last one. So renewals
 //! slow down first, and the oldest credentials are handed over to records of their own.
 
-use std::io;
-
 use crate::{
-    api::Reason,
-    lifecycle::model::{Document, LedgerView, Plan, Request, Revision, State, Step, to_second},
+    api::{AbandonedKind, Reason},
+    lifecycle::model::{Document, LedgerView, Plan, Request, Revision, State, to_second},
 };
 
-use super::{deletion, facts::Facts};
+use super::{deletion::giving_up, facts::Facts};
 
 /// The longest document that is written or read.
 pub const DOCUMENT_MAX: usize = 256 * 1024;
@@ -38,9 +36,9 @@ pub(super) fn hand_over(facts: &Facts<'_>) -> Option<Plan> {
     if facts.world.uninstalling || !too_many && !is_half_full(facts) {
         return None;
     }
-    let why = deletion::why_not_revoked(facts, oldest);
+    let why = giving_up::why_not_revoked(facts, oldest);
     let why = format!("its ledger has no room for more unrevoked credentials: {why}");
-    Some(Plan::act(Step::Abandon(Box::new(deletion::not_revoked(facts, oldest, why))), Reason::Abandoned))
+    Some(giving_up::abandon(facts, oldest, AbandonedKind::NotRevoked, why))
 }
 
 /// Returns why no credential is minted, if the ledger lists too much already.
@@ -79,7 +77,7 @@ pub(super) fn holds(facts: &Facts<'_>, request: &Request, reason: Reason) -> Opt
 fn with_advice(facts: &Facts<'_>, what: String) -> String {
     let subject = &facts.world.subject;
     let oldest = facts.revisions().find(|it| it.state == State::Revoking);
-    let why = oldest.map(|it| format!(" ({})", deletion::why_not_revoked(facts, it))).unwrap_or_default();
+    let why = oldest.map(|it| format!(" ({})", giving_up::why_not_revoked(facts, it))).unwrap_or_default();
     format!(
         "{what}. Find out why the older ones are not revoked{why}, remove them at the provider, or shorten \
          spec.rotation.overlap: kubectl get apicred {} --namespace={} -o yaml lists them",
@@ -100,19 +98,7 @@ fn sealed(facts: &Facts<'_>) -> usize {
 
 /// The length of something in JSON.
 fn length(it: &impl serde::Serialize) -> usize {
-    struct Count(usize);
-    impl io::Write for Count {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0 = self.0.saturating_add(bytes.len());
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut count = Count(0);
-    serde_json::to_writer(&mut count, it).map_or(usize::MAX, |()| count.0)
+    serde_json::to_vec(it).map_or(usize::MAX, |json| json.len())
 }
 
 /// The length of a document in JSON.

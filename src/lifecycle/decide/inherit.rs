@@ -8,8 +8,8 @@
 use crate::{
     api::{CLAIM_ANNOTATION, Reason},
     lifecycle::model::{
-        Document, Edit, FoundCredential, Inheritance, Inherited, Intent, LedgerView, Moved, Plan,
-        ProviderView, Rest, Revision, State, Step, World, naming,
+        Document, Edit, FoundCredential, Inheritance, Inherited, Intent, LedgerView, Moved, Plan, Rest,
+        Revision, State, Step, World, naming,
     },
 };
 
@@ -60,7 +60,7 @@ pub(super) fn claim(facts: &Facts<'_>) -> Option<Plan> {
     }
     let document = facts.document()?;
     if document.inherited.as_ref().is_some_and(|it| it.borrowed() > 0) {
-        return Some(Plan::act(Step::Record(Edit::Claim), Reason::Inherited));
+        return Some(Plan::record(Edit::Claim, Reason::Inherited));
     }
     clashing(facts).next()?;
     let numbers = clashing(facts).filter_map(|it| Some(naming::parts(&it.name)?.1));
@@ -70,8 +70,7 @@ pub(super) fn claim(facts: &Facts<'_>) -> Option<Plan> {
 }
 
 fn claimed(facts: &Facts<'_>) -> bool {
-    let annotations = facts.object().and_then(|object| object.metadata.annotations.as_ref());
-    annotations.and_then(|all| all.get(CLAIM_ANNOTATION)) == Some(&facts.world.operator.cluster_id)
+    facts.annotation(CLAIM_ANNOTATION) == Some(&facts.world.operator.cluster_id)
 }
 
 /// Returns the command by which a person claims an object's credentials for this cluster.
@@ -130,7 +129,7 @@ pub(super) fn strays(facts: &Facts<'_>) -> Option<Plan> {
         (known.state == State::Absent).then_some(edit)
     });
     if let Some(edit) = late {
-        return Some(Plan::act(Step::Record(edit), Reason::Stray));
+        return Some(Plan::record(edit, Reason::Stray));
     }
     let inherited = document.inherited.as_ref().filter(|it| it.how != Inheritance::Borrowed)?;
     let own = facts.published().filter(|it| it.revision > inherited.through)?;
@@ -144,10 +143,9 @@ pub(super) fn strays(facts: &Facts<'_>) -> Option<Plan> {
         tagged && !document.lists(&it.name, &it.client_id)
     });
     match stray {
-        Some(stray) => Some(Plan::act(
-            Step::Record(Edit::Stray(Box::new(revision_of(facts, own, stray)))),
-            Reason::Stray,
-        )),
+        Some(stray) => {
+            Some(Plan::record(Edit::Stray(Box::new(revision_of(facts, own, stray))), Reason::Stray))
+        }
         None => nothing_is_left(facts, document, own),
     }
 }
@@ -155,22 +153,17 @@ pub(super) fn strays(facts: &Facts<'_>) -> Option<Plan> {
 fn nothing_is_left(facts: &Facts<'_>, document: &Document, own: &Revision) -> Option<Plan> {
     let inherited = document.inherited.as_ref()?;
     let left = |it: &Revision| it.revision <= inherited.through && it.state.may_be_alive();
-    let provider = facts.world.provider(&own.account).and_then(ProviderView::usable)?;
+    let provider = facts.provider(&own.account)?;
     // Credentials made just before are listed by then.
     let from = own.issued_at.map(|at| at.later(provider.capabilities.listing_lag()));
     let looked = !provider.capabilities.can_list() || provider.listed.is_some_and(|at| from < Some(at));
     let over = looked && !document.revisions.iter().any(left);
-    if over { Some(Plan::act(Step::Record(Edit::Disinherit), Reason::Inherited)) } else { None }
+    over.then(|| Plan::record(Edit::Disinherit, Reason::Inherited))
 }
 
 /// A stray as a revision that is being revoked.
 fn revision_of(facts: &Facts<'_>, own: &Revision, stray: &FoundCredential) -> Revision {
-    let intent = Intent {
-        writer: String::new(),
-        id: naming::fingerprint(&[&stray.name]),
-        at: facts.now,
-        call_by: facts.now,
-    };
+    let intent = Intent::of_nobody(&stray.name, facts.now);
     let what = (facts.next_revision(), stray.name.clone());
     let why = (Reason::Stray, own.request.clone());
     Revision {
@@ -183,26 +176,14 @@ fn revision_of(facts: &Facts<'_>, own: &Revision, stray: &FoundCredential) -> Re
 
 /// Leaves borrowed credentials that are not needed any more to the cluster that made them.
 pub(super) fn leave(facts: &Facts<'_>, revisions: &[u32]) -> Option<Plan> {
-    let borrowed: Vec<u32> = revisions
-        .iter()
-        .copied()
-        .filter(|it| facts.inheritance(*it) == Some(Inheritance::Borrowed))
-        .collect();
-    if borrowed.is_empty() {
-        None
-    } else {
-        Some(Plan::act(Step::Record(Edit::Leave { revisions: borrowed }), Reason::Inherited))
-    }
+    let is_borrowed = |it: &u32| facts.inheritance(*it) == Some(Inheritance::Borrowed);
+    let borrowed: Vec<u32> = revisions.iter().copied().filter(is_borrowed).collect();
+    (!borrowed.is_empty()).then(|| Plan::record(Edit::Leave(borrowed), Reason::Inherited))
 }
 
 /// A clone seems to use credentials that are to be revoked: an object that is deleted leaves them
 /// alone.
 pub(super) fn leave_to_a_clone(facts: &Facts<'_>, revisions: &[u32]) -> Option<Plan> {
     clashing(facts).next()?;
-    let revisions = revisions.to_vec();
-    if revisions.is_empty() {
-        None
-    } else {
-        Some(Plan::act(Step::Record(Edit::Leave { revisions }), Reason::IdentityClash))
-    }
+    (!revisions.is_empty()).then(|| Plan::record(Edit::Leave(revisions.to_vec()), Reason::IdentityClash))
 }

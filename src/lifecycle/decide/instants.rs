@@ -21,8 +21,8 @@ pub(super) fn all(facts: &Facts<'_>) -> Vec<Timestamp> {
             State::Intended | State::Unconfirmed => instants.extend(facts.settle_due(revision)),
             State::Issued => {
                 instants.extend(revision.expires_at);
-                instants.extend(facts.schedule(revision).map(|times| times.end));
-                instants.extend(facts.schedule(revision).map(|times| times.renewal));
+                let times = facts.schedule(revision).into_iter();
+                instants.extend(times.flat_map(|times| [times.end, times.renewal]));
             }
             State::Retiring => instants.extend(newest.and_then(|new| facts.revoke_at(revision, new))),
             State::Revoking | State::Revoked | State::Absent | State::Left | State::Abandoned => {}

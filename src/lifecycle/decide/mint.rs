@@ -34,10 +34,8 @@ pub(super) fn check(facts: &Facts<'_>) -> Option<Plan> {
             return Some(Plan::rest(*reason, message.clone()));
         }
         (None, _) => {
-            return Some(Plan::rest(
-                Reason::ProviderPending,
-                "the provider has not been checked yet".to_owned(),
-            ));
+            let message = "the provider has not been checked yet".to_owned();
+            return Some(Plan::rest(Reason::ProviderPending, message));
         }
     };
     let request = request::with_default_lifetime(request, provider.allow.as_ref());
@@ -127,10 +125,7 @@ pub(super) fn give_up(facts: &Facts<'_>) -> Option<Plan> {
     {
         return None;
     }
-    Some(Plan::act(
-        Step::Record(Edit::StartRevoking { revisions: vec![newest.revision] }),
-        Reason::SpecChanged,
-    ))
+    Some(Plan::record(Edit::StartRevoking(vec![newest.revision]), Reason::SpecChanged))
 }
 
 fn waiting_to_be_published(facts: &Facts<'_>, newest: &Revision) -> Need {

@@ -22,7 +22,6 @@ pub(super) mod recovery;
 pub(super) mod reminders;
 pub(super) mod removal;
 mod request;
-mod revoke;
 mod supported;
 pub(super) mod waiting;
 
@@ -134,9 +133,9 @@ const LOST_RESPONSES: &[Check] = &[
     // A person confirms that a credential was removed.
     removal::said_to_be_gone,
     // A lost response that can never be settled is recorded.
-    deletion::never_confirmed,
+    deletion::giving_up::never_confirmed,
     // The credential of a lost response is searched for.
-    revoke::settle,
+    deletion::settle,
 ];
 
 /// A new credential replaces the old one.
@@ -162,9 +161,9 @@ const OLD_CREDENTIALS: &[Check] = &[
     // The Secret of the earlier name is deleted after the overlap.
     publish::remove_renamed_target,
     // A retired credential is to be revoked once its overlap is over.
-    revoke::start_revoking,
+    deletion::start_revoking,
     // Credentials that are to be revoked are revoked, one at a time.
-    revoke::revoke,
+    deletion::revoke,
     // A person may have removed a credential that Credwright cannot revoke.
     removal::look,
     // A ledger with too many unrevoked credentials hands the oldest one over to a record.

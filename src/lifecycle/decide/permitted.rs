@@ -10,15 +10,12 @@ use jiff::Timestamp;
 use crate::{
     api::{Allow, ApiCredential, OnWithdrawal, Reason},
     lifecycle::{
-        model::{
-            Edit, FailureKind, Moved, Plan, ProviderView, Request, Revision, State, Step, StepKind,
-            UsableProvider, World,
-        },
+        model::{Edit, FailureKind, Moved, Plan, Request, Revision, State, StepKind, UsableProvider},
         rules::schedule,
     },
 };
 
-use super::{clock, facts::Facts, publish::target_is_taken, request, revoke, supported};
+use super::{clock, deletion, facts::Facts, publish::target_is_taken, request, supported};
 
 /// Returns what a shared provider does not let this namespace have. Leaving a restriction out is no
 /// way round it.
@@ -49,10 +46,10 @@ pub(super) fn outlived(facts: &Facts<'_>) -> Option<Plan> {
     let revisions: Vec<u32> =
         facts.revisions().filter(|it| it.state.is_usable() && over(it)).map(|it| it.revision).collect();
     if !revisions.is_empty() {
-        return Some(Plan::act(Step::Record(Edit::StartRevoking { revisions }), Reason::Revoked));
+        return Some(Plan::record(Edit::StartRevoking(revisions), Reason::Revoked));
     }
     // Nothing else is revoked while an object is suspended.
-    if object.spec.suspend { revoke::revoke_one(facts, over) } else { None }
+    if object.spec.suspend { deletion::revoke_one(facts, over) } else { None }
 }
 
 /// Returns the latest time at which a credential of a shared provider is revoked if it may not be
@@ -61,9 +58,7 @@ pub(super) fn outlived(facts: &Facts<'_>) -> Option<Plan> {
 /// who lowers `maxLifetime` ends nothing at once.
 pub(in crate::lifecycle) fn end(facts: &Facts<'_>, it: &Revision) -> Option<Timestamp> {
     let may_be_alive = it.state.is_usable() || it.state == State::Revoking;
-    let provider =
-        facts.world.provider(&it.account).and_then(ProviderView::usable).filter(|_| may_be_alive)?;
-    let allow = provider.allow.as_ref()?;
+    let allow = facts.provider(&it.account).filter(|_| may_be_alive)?.allow.as_ref()?;
     if allow.on_withdrawal == OnWithdrawal::Revoke && !is_admitted(facts, allow) {
         return it.issued_at;
     }
@@ -79,9 +74,7 @@ fn may_not_be_renewed(facts: &Facts<'_>, object: &ApiCredential, it: &Revision) 
     if object.spec.suspend || (wanted.kind, &wanted.name) != (it.account.kind, &it.account.name) {
         return true;
     }
-    let Some(provider) = facts.world.provider(&it.account).and_then(ProviderView::usable) else {
-        return false;
-    };
+    let Some(provider) = facts.provider(&it.account) else { return false };
     let request = request::as_asked(facts, object, provider);
     let rejected = || facts.failure(StepKind::Mint).is_some_and(|it| it.kind == Some(FailureKind::Rejected));
     not_allowed(facts, provider, &request).is_some()
@@ -151,13 +144,6 @@ fn about_retaining(facts: &Facts<'_>, allow: &Allow) -> Option<String> {
          (spec.allow.retain); set it to Revoke"
             .to_owned()
     })
-}
-
-/// Returns whether the owner of the provider lets a credential outlive its object. If the owner's
-/// rules are not known, nothing could be revoked either.
-pub(super) fn may_retain(world: &World, it: &Revision) -> bool {
-    let provider = world.provider(&it.account).and_then(ProviderView::usable);
-    provider.and_then(|provider| provider.allow.as_ref()).is_none_or(|allow| allow.retain)
 }
 
 /// The network that a CIDR means, whatever bits of the host are set, and however it is spelt: one

@@ -16,7 +16,7 @@ pub(super) fn follow_the_provider(facts: &Facts<'_>) -> Option<Plan> {
     let moved = |it: &Revision| facts.fields_now(it).filter(|fields| *fields != it.fields);
     let usable = facts.revisions().filter(|it| it.state.is_usable());
     let (revision, fields) = usable.filter_map(|it| Some((it.revision, moved(it)?))).next()?;
-    Some(Plan::act(Step::Record(Edit::Follow { revision, fields }), Reason::Publishing))
+    Some(Plan::record(Edit::Follow { revision, fields }, Reason::Publishing))
 }
 
 /// Restores the Secret of workloads before anything else, provider up or down: if it was deleted,
@@ -99,7 +99,7 @@ pub(super) fn retire(facts: &Facts<'_>) -> Option<Plan> {
     if revisions.is_empty() {
         return None;
     }
-    Some(Plan::act(Step::Record(Edit::Retire { revisions }), newest.reason))
+    Some(Plan::record(Edit::Retire(revisions), newest.reason))
 }
 
 pub(super) fn try_what_is_published(facts: &Facts<'_>) -> Option<Plan> {
@@ -125,7 +125,7 @@ pub(super) fn note_renaming(facts: &Facts<'_>) -> Option<Plan> {
     if facts.document()?.renamed.as_ref().is_some_and(|it| it.to == to) {
         return None;
     }
-    Some(Plan::act(Step::Record(Edit::Rename { to }), Reason::SpecChanged))
+    Some(Plan::record(Edit::Rename(to), Reason::SpecChanged))
 }
 
 /// Deletes the Secret of an earlier `secret.name` after the overlap, so that workloads can be moved

@@ -67,7 +67,7 @@ pub(super) fn outdated_ledger(facts: &Facts<'_>) -> Option<Plan> {
     if !outdated && !unknown() {
         return None;
     }
-    Some(Plan::act(Step::Record(Edit::Identify), Reason::LedgerRebuilt))
+    Some(Plan::record(Edit::Identify, Reason::LedgerRebuilt))
 }
 
 /// A ledger that cannot be read is released only if a person deletes it.
@@ -197,8 +197,7 @@ fn tags(facts: &Facts<'_>, revisions: &[Revision]) -> Vec<String> {
 pub(super) fn made_at(facts: &Facts<'_>, object: &ApiCredential, listed: &CredentialStatus) -> Account {
     let at = listed.provider_ref.as_ref().unwrap_or(&object.spec.provider_ref);
     let unknown = Account { kind: at.kind, name: at.name.clone(), fingerprint: String::new() };
-    let provider = facts.world.provider(&unknown).and_then(ProviderView::usable);
-    let fingerprint = provider.map(|it| it.fingerprint.clone()).unwrap_or_default();
+    let fingerprint = facts.provider(&unknown).map(|it| it.fingerprint.clone()).unwrap_or_default();
     Account { fingerprint, ..unknown }
 }
 
@@ -244,7 +243,7 @@ fn rebuilt(
     (request, account): (&Request, Account),
 ) -> Revision {
     let at = listed.issued_at.unwrap_or(facts.now);
-    let intent = Intent { writer: String::new(), id: naming::fingerprint(&[&listed.name]), at, call_by: at };
+    let intent = Intent::of_nobody(&listed.name, at);
     let what = (listed.revision, listed.name.clone());
     Revision {
         state,

@@ -37,7 +37,7 @@ pub(in crate::lifecycle) fn outstanding(facts: &Facts<'_>, rest: &Rest) -> Vec<(
 /// the credential still works. Credwright retries until it succeeds, or until the pair is refused
 /// because a person has removed the credential.
 fn refused_revocation(facts: &Facts<'_>) -> Option<String> {
-    let record = facts.document()?.failures.get(&StepKind::Revoke)?;
+    let record = facts.failed(StepKind::Revoke)?;
     let refuses =
         record.kind.is_some_and(|kind| kind != FailureKind::Ambiguous && kind.is_of_one_credential());
     let revision = record.revision.and_then(|number| facts.document()?.revision(number))?;

@@ -22,11 +22,11 @@ const LOOKS: (SignedDuration, SignedDuration) =
 pub(super) fn said_to_be_gone(facts: &Facts<'_>) -> Option<Plan> {
     let gone = facts.revisions().find(|it| {
         it.state == State::Revoking
-            && cannot(facts, it, |capabilities| capabilities.revokes(it))
+            && facts.capabilities(it).is_none_or(|capabilities| !capabilities.revokes(it))
             && is_named(it, said_of(facts, it))
     })?;
     let message = format!("a person confirmed that {} is gone", gone.name);
-    let edit = Edit::Revoked { revision: gone.revision };
+    let edit = Edit::Revoked(gone.revision);
     Some(Plan::Act { step: Step::Record(edit), reason: Reason::Revoked, message })
 }
 
@@ -34,10 +34,9 @@ pub(super) fn said_to_be_gone(facts: &Facts<'_>) -> Option<Plan> {
 /// may say so, and not the tenant, who could keep a living credential that way.
 fn said_of<'a>(facts: &'a Facts<'_>, it: &Revision) -> Option<&'a str> {
     if is_shared(it) {
-        let provider = facts.world.provider(&it.account)?.usable()?;
-        return provider.standing.removed.as_deref();
+        return facts.provider(&it.account)?.standing.removed.as_deref();
     }
-    facts.object()?.metadata.annotations.as_ref()?.get(REMOVED_ANNOTATION).map(String::as_str)
+    facts.annotation(REMOVED_ANNOTATION).map(String::as_str)
 }
 
 fn is_named(it: &Revision, said: Option<&str>) -> bool {
@@ -47,11 +46,6 @@ fn is_named(it: &Revision, said: Option<&str>) -> bool {
 
 fn is_shared(it: &Revision) -> bool {
     it.account.kind == ProviderKind::ClusterCredentialProvider
-}
-
-/// Returns whether the provider lacks something, or its capabilities are not known.
-fn cannot(facts: &Facts<'_>, revision: &Revision, has: impl Fn(&Capabilities) -> bool) -> bool {
-    facts.capabilities(revision).is_none_or(|capabilities| !has(capabilities))
 }
 
 /// Checks whether a person has removed a retired credential.
@@ -96,13 +90,9 @@ fn due_at(facts: &Facts<'_>, it: &Revision) -> Timestamp {
 /// Returns all that a person has to remove or to look for, each with the steps.
 pub(super) fn awaited<'a>(facts: &'a Facts<'_>) -> impl Iterator<Item = String> + 'a {
     facts.revisions().filter(|it| facts.is_ours_to_end(it)).filter_map(|it| {
-        let capabilities = facts.capabilities(it)?;
-        match it.state {
-            State::Revoking if !capabilities.revokes(it) && !shares_its_client(facts, it) => {
-                Some(to_remove(facts, it, capabilities))
-            }
-            _ => None,
-        }
+        let capabilities = facts.capabilities(it).filter(|capabilities| !capabilities.revokes(it))?;
+        let waits = it.state == State::Revoking && !shares_its_client(facts, it);
+        waits.then(|| to_remove(facts, it, capabilities))
     })
 }
 

@@ -6,10 +6,7 @@ use crate::{
     api::{ApiCredential, Reason},
     lifecycle::{
         model::{Budget, Moved, Plan, Revision, State, StepKind, UsableProvider, to_second},
-        rules::{
-            backoff,
-            schedule::{self, settle_from},
-        },
+        rules::{backoff, schedule},
     },
 };
 
@@ -59,15 +56,16 @@ pub(super) fn unsettled(facts: &Facts<'_>, provider: &UsableProvider) -> Option<
     let open: Vec<&Revision> = facts.revisions().filter(is_open).collect();
     let first = open.first()?;
     let third = facts.last_third();
-    let has_failed = facts.document().is_some_and(|it| it.failures.contains_key(&StepKind::Settle));
-    let can_still_arrive = open.iter().any(|it| settle_from(it, capabilities) > facts.now);
+    let has_failed = facts.failed(StepKind::Settle).is_some();
+    let can_still_arrive = open.iter().any(|it| schedule::settle_from(it, capabilities) > facts.now);
     if has_failed && !can_still_arrive && third.is_some_and(|at| at <= facts.now) {
         return None;
     }
-    let until = settle_from(first, capabilities).later(capabilities.listing_lag());
-    let failures = facts.document().map(|it| &it.failures);
-    let lost = failures.and_then(|all| all.get(&StepKind::Mint));
-    let lost = lost.filter(|it| it.revision == Some(first.revision)).map(|it| it.message.as_str());
+    let until = schedule::settle_from(first, capabilities).later(capabilities.listing_lag());
+    let lost = facts
+        .failed(StepKind::Mint)
+        .filter(|it| it.revision == Some(first.revision))
+        .map(|it| it.message.as_str());
     let lost = lost.map_or("was lost".to_owned(), |why| format!("was lost or cannot be used ({why})"));
     let search = facts.failure(StepKind::Settle).map(|it| {
         let again = backoff::next_attempt(StepKind::Settle, it);
@@ -88,7 +86,7 @@ pub(super) fn unsettled(facts: &Facts<'_>, provider: &UsableProvider) -> Option<
 
 /// Backoff after failures, unless something has changed that they are about.
 pub(super) fn held_back(facts: &Facts<'_>, about: &str) -> Option<Plan> {
-    let record = facts.document()?.failures.get(&StepKind::Mint).filter(|record| record.about == about)?;
+    let record = facts.failed(StepKind::Mint).filter(|record| record.about == about)?;
     let again = backoff::next_attempt(StepKind::Mint, record);
     let life = facts.world.active().and_then(schedule::last_third);
     let again = life.map_or(again, |life| backoff::before_the_end(again, record.at, life));
@@ -103,8 +101,8 @@ pub(super) fn breaker(facts: &Facts<'_>, object: &ApiCredential) -> Option<Plan>
     let listed = facts.document().map(|document| document.mints.as_slice()).unwrap_or_default();
     let mints = listed.iter().chain(&facts.world.minted_before).copied();
     let opens = backoff::breaker_opens(mints, limit, facts.now)?;
-    let failed = facts.document().and_then(|document| document.failures.get(&StepKind::Mint));
-    let why = failed.map_or("its Events say why they did not last", |record| &record.message);
+    let why =
+        facts.failed(StepKind::Mint).map_or("its Events say why they did not last", |record| &record.message);
     let message = format!(
         "{limit} credentials were requested within the hour, more than this object can need; the next one \
          is requested at {}: {why}",

@@ -35,7 +35,7 @@ const DEAD_KEPT: usize = 5;
 pub const MINT_WINDOW: jiff::SignedDuration = jiff::SignedDuration::from_hours(1);
 
 /// The record of one ApiCredential's credentials. Fields that this version does not know are kept.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Document {
     /// The schema's version.
@@ -233,6 +233,14 @@ pub struct Intent {
     pub call_by: Timestamp,
 }
 
+impl Intent {
+    /// The intent of a credential that this ledger never asked for.
+    #[must_use]
+    pub fn of_nobody(name: &str, at: Timestamp) -> Self {
+        Self { writer: String::new(), id: naming::fingerprint(&[name]), at, call_by: at }
+    }
+}
+
 /// The account that a credential was made at.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Account {
@@ -326,18 +334,8 @@ impl Document {
             schema: SCHEMA,
             cluster_id: cluster_id.to_owned(),
             object_uid: object_uid.to_owned(),
-            ledger_uid: None,
             deletion_policy,
-            closed: false,
-            orphaned_at: None,
-            inherited: None,
-            revisions: Vec::new(),
-            mints: Vec::new(),
-            renamed: None,
-            failures: BTreeMap::new(),
-            write_id: String::new(),
-            written_at: Timestamp::UNIX_EPOCH,
-            rest: Map::new(),
+            ..Self::default()
         }
     }
 

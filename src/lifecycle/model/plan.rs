@@ -8,7 +8,7 @@ use crate::api::{AbandonedKind, Reason};
 
 use super::{
     failure::Failure,
-    ledger::{Account, Edit, Inherited, Revision, StepKind},
+    ledger::{Account, Edit, Inherited, Revision},
     recovery::Recovery,
 };
 
@@ -47,6 +47,12 @@ impl Plan {
     #[must_use]
     pub fn act(step: Step, reason: Reason) -> Self {
         Self::Act { step, reason, message: String::new() }
+    }
+
+    /// Returns the plan to write `edit` into the ledger, and nothing else.
+    #[must_use]
+    pub fn record(edit: Edit, reason: Reason) -> Self {
+        Self::act(Step::Record(edit), reason)
     }
 
     /// Returns the plan to rest until something changes.
@@ -203,33 +209,6 @@ pub enum Step {
 }
 
 impl Step {
-    /// Returns the kind of failures that it counts among; `None` for steps that only touch
-    /// Kubernetes.
-    #[must_use]
-    pub fn kind(&self) -> Option<StepKind> {
-        match self {
-            Self::Mint(_) | Self::Take(_) => Some(StepKind::Mint),
-            Self::Settle { .. } => Some(StepKind::Settle),
-            Self::Verify { .. } | Self::CheckRemoval { .. } => Some(StepKind::Verify),
-            Self::Publish { .. } => Some(StepKind::Publish),
-            Self::Revoke { .. } => Some(StepKind::Revoke),
-            Self::HoldObject
-            | Self::Remind(_)
-            | Self::Record(_)
-            | Self::Abandon(_)
-            | Self::DeleteTarget { .. }
-            | Self::ReleaseTarget { .. }
-            | Self::Inherit(_)
-            | Self::Recover(_)
-            | Self::CopyLedger
-            | Self::DropLedger
-            | Self::RestoreLedger
-            | Self::RemoveCopy
-            | Self::ReleaseObject
-            | Self::ReleaseLedger => None,
-        }
-    }
-
     /// Returns the revision that the step is about; `None` if it is about none, or about several.
     #[must_use]
     pub fn revision(&self) -> Option<u32> {
@@ -241,7 +220,7 @@ impl Step {
             | Self::CheckRemoval { revision, .. }
             | Self::Publish { revision, .. }
             | Self::Revoke { revision }
-            | Self::Record(Edit::Unconfirm { revision }) => Some(*revision),
+            | Self::Record(Edit::Unconfirm(revision)) => Some(*revision),
             _ => None,
         }
     }

@@ -20,6 +20,6 @@ pub fn is_wrong(skew: SignedDuration) -> bool {
 /// continues.
 #[must_use]
 pub fn stops(world: &World, step: &Step, skew: SignedDuration) -> bool {
-    let by_the_clock = matches!(step, Step::Mint(_) | Step::Record(Edit::StartRevoking { .. }));
+    let by_the_clock = matches!(step, Step::Mint(_) | Step::Record(Edit::StartRevoking(_)));
     by_the_clock && is_wrong(skew) && !world.is_ending()
 }

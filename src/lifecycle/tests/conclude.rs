@@ -143,7 +143,7 @@ fn a_failed_search_is_reported_and_backed_off() {
 
     // The same after a crash, where nobody was left to conclude.
     let scene = a_credential().intended(hours(1)).capable(unlisted);
-    let step = Step::Record(Edit::Unconfirm { revision: 1 });
+    let step = Step::Record(Edit::Unconfirm(1));
     let (report, document) = after(scene, &step, &Outcome::Done);
     assert_eq!(report.events[0].reason, Reason::Unconfirmed);
     assert_eq!(again(&document, StepKind::Mint), Some(minutes(10)));
@@ -356,7 +356,7 @@ fn a_recorded_credential_leaves_the_ledger_with_an_event() {
     };
     let late = || a_credential().revoking().paused().deleting_for(minutes(10));
     let report = abandoned(late(), None);
-    assert_eq!(report.edits, [Edit::Abandon { revision: 1 }]);
+    assert_eq!(report.edits, [Edit::Abandon(1)]);
     let note = &report.events[0];
     assert!(note.warning && note.reason == Reason::Abandoned);
     let told = [

@@ -179,7 +179,7 @@ fn lost_responses_are_settled_first() {
         (
             "where nothing can be listed, it is recorded",
             unlisted(a_credential().intended(hours(1))),
-            "record Unconfirm { revision: 1 }",
+            "record Unconfirm(1)",
         ),
         (
             "and put on record elsewhere",

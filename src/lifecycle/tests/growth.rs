@@ -66,7 +66,7 @@ fn unrevoked_credentials_are_recorded_when_the_ledger_is_full() {
     assert!(it.why.contains("no room for more"), "{}", it.why);
     let step = plan.step().cloned().unwrap();
     let report = conclude(&world, &step, &Outcome::Done, noon());
-    assert_eq!(report.edits, [Edit::Abandon { revision: 1 }]);
+    assert_eq!(report.edits, [Edit::Abandon(1)]);
     assert_eq!(in_words(&decide(&after(20, days(10)).world(), noon())), "rest: Issued");
 }
 
@@ -106,7 +106,7 @@ fn an_ended_revision_keeps_no_long_values() {
     it.request.rotation_request = Some("again".to_owned());
     it.ids.insert("id".to_owned(), "x".repeat(4096));
     it.fields.insert("scope".to_owned(), "x".repeat(16 * 1024));
-    document.apply(&Edit::Revoked { revision: 1 }, noon()).unwrap();
+    document.apply(&Edit::Revoked(1), noon()).unwrap();
     assert!(document_length(&document) < 2048, "{}", document_length(&document));
     assert_eq!(document.revisions[0].request.rotation_request.as_deref(), Some("again"));
 }

@@ -20,11 +20,11 @@ fn a_renamed_secret_is_kept_for_the_overlap() {
     };
     let taken = |scene: Scene| scene.with_target(|it| (it.name, it.ours) = ("other".to_owned(), false));
     check(vec![
-        ("the change is noted", unnoted(), "record Rename { to: \"other\" }"),
+        ("the change is noted", unnoted(), "record Rename(\"other\")"),
         (
             "so is a change back, however old the Secret is",
             unnoted().renamed("orders", days(50)),
-            "record Rename { to: \"other\" }",
+            "record Rename(\"other\")",
         ),
         ("during the overlap it stays", both(hours(23)), "rest: Issued"),
         ("then it goes", both(hours(24)), "DeleteTarget { name: \"orders\" }"),

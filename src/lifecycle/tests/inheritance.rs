@@ -398,7 +398,7 @@ fn a_refused_inherited_credential_is_dead_and_not_revoked() {
     };
     let unpublished = || a_credential().issued(days(10)).inherited(Inheritance::Adopted);
     assert_eq!(refuse(unpublished()).edits, [Edit::Refused { revision: 1, refused: true }]);
-    assert_eq!(refuse(unpublished().refused(hours(1))).edits, [Edit::Dead { revision: 1 }]);
+    assert_eq!(refuse(unpublished().refused(hours(1))).edits, [Edit::Dead(1)]);
 }
 
 #[test]

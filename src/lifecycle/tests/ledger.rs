@@ -61,7 +61,7 @@ fn only_the_transitions_of_the_diagram_are_allowed() {
     let revision = 1;
     // (edit, where it leads from each state that it is legal in)
     let edges: Vec<(Edit, Vec<(State, State)>)> = vec![
-        (Edit::Unconfirm { revision }, vec![(Intended, Unconfirmed)]),
+        (Edit::Unconfirm(revision), vec![(Intended, Unconfirmed)]),
         (
             found(revision),
             vec![
@@ -74,9 +74,9 @@ fn only_the_transitions_of_the_diagram_are_allowed() {
         ),
         (Edit::Absent { revision, refused: true }, vec![(Intended, Absent), (Unconfirmed, Absent)]),
         (Edit::Absent { revision, refused: false }, vec![(Intended, Absent), (Unconfirmed, Absent)]),
-        (Edit::Retire { revisions: vec![1] }, vec![(Issued, Retiring)]),
+        (Edit::Retire(vec![1]), vec![(Issued, Retiring)]),
         (
-            Edit::StartRevoking { revisions: vec![1] },
+            Edit::StartRevoking(vec![1]),
             vec![
                 (Intended, Revoking),
                 (Unconfirmed, Revoking),
@@ -85,9 +85,9 @@ fn only_the_transitions_of_the_diagram_are_allowed() {
                 (Absent, Revoking),
             ],
         ),
-        (Edit::Revoked { revision }, vec![(Revoking, Revoked)]),
+        (Edit::Revoked(revision), vec![(Revoking, Revoked)]),
         (
-            Edit::Abandon { revision },
+            Edit::Abandon(revision),
             vec![(Intended, Abandoned), (Unconfirmed, Abandoned), (Revoking, Abandoned)],
         ),
         (
@@ -128,7 +128,7 @@ fn several_edits_are_applied_together_or_not_at_all() {
     let mut document = a_credential().issued(days(9)).issued(days(8)).revoking().document;
     let before = document.clone();
     for revisions in [vec![1, 2, 3], vec![1, 9], vec![1, 1]] {
-        assert!(document.apply(&Edit::Retire { revisions }, noon()).is_err());
+        assert!(document.apply(&Edit::Retire(revisions), noon()).is_err());
         assert_eq!(document, before);
     }
 }
@@ -138,9 +138,9 @@ fn an_edit_of_a_missing_revision_is_rejected() {
     let mut document = in_state(State::Issued);
     let before = document.clone();
     let refused = [
-        (Edit::Dead { revision: 2 }, IllegalEdit::NoRevision(2)),
+        (Edit::Dead(2), IllegalEdit::NoRevision(2)),
         (Edit::Refused { revision: 2, refused: true }, IllegalEdit::NoRevision(2)),
-        (Edit::Revoked { revision: 2 }, IllegalEdit::NoRevision(2)),
+        (Edit::Revoked(2), IllegalEdit::NoRevision(2)),
         (answer("someone else's"), IllegalEdit::NoIntent),
         (Edit::Intend(Box::new(revision(1, State::Intended))), IllegalEdit::NotNewer(1)),
     ];
@@ -207,7 +207,7 @@ fn the_same_client_id_at_another_account_is_another_client() {
 fn a_confirmed_client_is_verified_from_then_on() {
     let mut document = in_state(State::Issued);
     document.revisions[0].unverified = true;
-    document.apply(&Edit::Verified { revision: 1 }, noon()).unwrap();
+    document.apply(&Edit::Verified(1), noon()).unwrap();
     assert!(!document.revisions[0].unverified);
 }
 
@@ -219,14 +219,14 @@ fn mints_are_counted_for_an_hour_unless_certainly_refused() {
     for (edit, counted) in [
         (Edit::Absent { revision: 1, refused: true }, 0),
         (Edit::Absent { revision: 1, refused: false }, 1),
-        (Edit::Unconfirm { revision: 1 }, 1),
+        (Edit::Unconfirm(1), 1),
         (answer("intent-1"), 1),
     ] {
         let mut document = Document::new("c", "u", Default::default());
         document.apply(&Edit::Intend(Box::new(intended.clone())), later).unwrap();
         document.apply(&edit, later).unwrap();
         assert_eq!(document.mints.len(), counted, "{edit:?}");
-        document.apply(&Edit::Succeed { step: StepKind::Mint }, noon() + hours(1)).unwrap();
+        document.apply(&Edit::Succeed(StepKind::Mint), noon() + hours(1)).unwrap();
         assert!(document.mints.is_empty(), "{edit:?}");
     }
 }
@@ -255,7 +255,7 @@ fn failures_are_counted_in_a_row() {
     assert_eq!((count(down, "a"), count(down, "a"), count(down, "a")), (1, 2, 3));
     assert_eq!(count(down, "b"), 1, "about something else");
     assert_eq!(count(Reason::NeverAccepted, "b"), 1, "for another reason, which has its own spacing");
-    document.apply(&Edit::Succeed { step: StepKind::Mint }, noon()).unwrap();
+    document.apply(&Edit::Succeed(StepKind::Mint), noon()).unwrap();
     assert!(document.failures.is_empty());
 }
 
@@ -266,7 +266,7 @@ fn only_the_newest_ended_revisions_are_kept_and_all_live_ones() {
         scene = scene.next(State::Revoked);
     }
     let mut document = scene.unconfirmed(hours(1)).document;
-    document.apply(&Edit::Succeed { step: StepKind::Mint }, noon()).unwrap();
+    document.apply(&Edit::Succeed(StepKind::Mint), noon()).unwrap();
     let kept: Vec<u32> = document.revisions.iter().map(|it| it.revision).collect();
     assert_eq!(kept, [1, 6, 7, 8, 9, 10, 11]);
 
@@ -287,7 +287,7 @@ fn fields_of_a_newer_version_survive_reading_and_writing() {
     assert_eq!(serde_json::to_value(&read).unwrap(), json);
 
     let mut edited = read.clone();
-    edited.apply(&Edit::Dead { revision: 2 }, noon()).unwrap();
+    edited.apply(&Edit::Dead(2), noon()).unwrap();
     let written = serde_json::to_value(&edited).unwrap();
     assert_eq!(written["fromTheFuture"], json["fromTheFuture"]);
     assert_eq!(written["revisions"][1]["alsoNew"], "kept");

@@ -320,7 +320,7 @@ impl Model {
         self.made += 1;
         ledger.document.write_id = format!("write-{}", self.made);
         self.ledger = Some(ledger);
-        if let Edit::Leave { revisions } = edit {
+        if let Edit::Leave(revisions) = edit {
             revisions.iter().for_each(|it| self.leave(*it));
         }
     }

@@ -128,7 +128,7 @@ fn the_revocation_of_a_published_credential_is_announced_and_reported() {
     let own = decide(&a_credential().issued(days(89)).published().suspended().world(), noon()).at_rest();
     assert!(!own.message.contains("revoked"), "{}", own.message);
 
-    let step = Step::Record(Edit::StartRevoking { revisions: vec![1] });
+    let step = Step::Record(Edit::StartRevoking(vec![1]));
     let notes = conclude(&bounded(91).suspended().world(), &step, &Outcome::Done, noon()).events;
     assert_eq!((notes.len(), notes[0].reason, notes[0].warning), (1, Reason::NotAllowed, true));
     assert!(notes[0].message.contains("it may not be renewed"), "{}", notes[0].message);

@@ -64,9 +64,7 @@ pub(super) fn in_words(plan: &Plan) -> String {
         }
         Some(Step::Record(Edit::Stray(it))) => format!("stray {}", it.revision),
         Some(Step::Abandon(it)) => format!("abandon {}: {:?}", it.revision, it.kind),
-        Some(Step::Record(edit)) => {
-            format!("record {edit:?}").replace(" { revisions: ", " ").replace("] }", "]")
-        }
+        Some(Step::Record(edit)) => format!("record {edit:?}").replace("([", " [").replace("])", "]"),
         Some(step) => format!("{step:?}"),
     }
 }

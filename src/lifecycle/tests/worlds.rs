@@ -287,7 +287,7 @@ fn may_be_taken(world: &World, plan: &Plan) -> Result<(), TestCaseError> {
                 world.document().and_then(|all| all.inheritance(*number)) == Some(Inheritance::Borrowed);
             prop_assert!(!borrowed, "another cluster's");
         }
-        Step::Record(Edit::StartRevoking { revisions }) => {
+        Step::Record(Edit::StartRevoking(revisions)) => {
             prop_assert!(!skewed || ending);
             let read = || {
                 world

@@ -19,7 +19,10 @@ use crate::{
     },
 };
 
-use super::{abandonment, deadline, ending_since, lives_on, release_target, retains};
+use super::{
+    giving_up::{abandon, deadline, ending_since},
+    lives_on, release_target, retains,
+};
 
 /// The reason for putting on record the credentials that a copy lists.
 const NO_LEDGER: &str = "its ledger was deleted and could not be recreated";
@@ -130,7 +133,7 @@ fn put_on_record(
         State::Intended | State::Unconfirmed => AbandonedKind::Unconfirmed,
         _ => AbandonedKind::NotRevoked,
     };
-    Some(Plan::act(Step::Abandon(Box::new(abandonment(facts, it, kind, why.to_owned()))), Reason::Abandoned))
+    Some(abandon(facts, it, kind, why.to_owned()))
 }
 
 /// Waits until the deadline for the ledger to be restored or rebuilt, and then records the

@@ -1,5 +1,7 @@
 //! The effect of an [`Edit`] on a ledger's document, as far as the state diagram allows it.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use super::{
@@ -45,40 +47,38 @@ impl Document {
                 it.followed = Some(it.followed.unwrap_or_default().saturating_add(1));
             }
             Edit::Answer(answer) => self.answer(answer, now)?,
-            Edit::Unconfirm { revision } => {
-                self.step(*revision, State::Unconfirmed)?.unconfirmed_at = Some(now)
-            }
+            Edit::Unconfirm(revision) => self.step(*revision, State::Unconfirmed)?.unconfirmed_at = Some(now),
             Edit::Found { revision, client_id, ids } => {
                 let found = self.step(*revision, State::Revoking)?;
                 found.client_id = Some(client_id.clone());
                 found.ids = ids.clone();
             }
             Edit::Absent { revision, refused } => self.absent(*revision, *refused, now)?,
-            Edit::Retire { revisions } => {
+            Edit::Retire(revisions) => {
                 for revision in revisions {
                     self.step(*revision, State::Retiring)?.retired_at = Some(now);
                 }
                 self.failures.remove(&StepKind::Mint);
             }
-            Edit::StartRevoking { revisions } => {
+            Edit::StartRevoking(revisions) => {
                 revisions.iter().try_for_each(|it| self.step(*it, State::Revoking).map(drop))?;
             }
-            Edit::Revoked { revision } => {
+            Edit::Revoked(revision) => {
                 self.step(*revision, State::Revoked)?.ended_at = Some(now);
                 self.failures.remove(&StepKind::Revoke);
             }
-            Edit::Abandon { revision } => self.step(*revision, State::Abandoned)?.ended_at = Some(now),
+            Edit::Abandon(revision) => self.step(*revision, State::Abandoned)?.ended_at = Some(now),
             Edit::Refused { revision, refused } => {
                 let it = self.find(*revision)?;
                 it.refused_at = refused.then_some(now);
                 it.dead_at = None;
             }
-            Edit::Verified { revision } => self.find(*revision)?.unverified = false,
-            Edit::Dead { revision } => self.find(*revision)?.dead_at = Some(now),
+            Edit::Verified(revision) => self.find(*revision)?.unverified = false,
+            Edit::Dead(revision) => self.find(*revision)?.dead_at = Some(now),
             Edit::Fail { step, record } => self.fail(*step, record),
-            Edit::Succeed { step } => drop(self.failures.remove(step)),
+            Edit::Succeed(step) => drop(self.failures.remove(step)),
             Edit::Policy { policy } => self.deletion_policy = *policy,
-            Edit::Rename { to } => self.renamed = Some(Renamed { to: to.clone(), at: now }),
+            Edit::Rename(to) => self.renamed = Some(Renamed { to: to.clone(), at: now }),
             Edit::Identify => {}
             Edit::Orphan => self.orphaned_at = Some(now),
             Edit::Close => self.closed = true,
@@ -107,11 +107,8 @@ impl Document {
     /// Attaches an answer to its intent, whatever state that has: an answer that nobody waits for
     /// any more is revoked.
     fn answer(&mut self, answer: &Answer, now: Timestamp) -> Result<(), IllegalEdit> {
-        let it = self
-            .revisions
-            .iter_mut()
-            .find(|it| it.intent.id == answer.intent_id)
-            .ok_or(IllegalEdit::NoIntent)?;
+        let is_it = |it: &&mut Revision| it.intent.id == answer.intent_id;
+        let it = self.revisions.iter_mut().find(is_it).ok_or(IllegalEdit::NoIntent)?;
         if it.state.is_usable() {
             return Ok(());
         }
@@ -192,7 +189,7 @@ impl Document {
                 self.inherit(&cluster_id, &object_uid, inherited);
             }
             Edit::Stray(revision) => self.add(revision)?,
-            Edit::Leave { revisions } => {
+            Edit::Leave(revisions) => {
                 for revision in revisions {
                     self.step(*revision, State::Left)?.ended_at = Some(now);
                 }
@@ -216,13 +213,8 @@ impl Document {
             inherited.through = inherited.through.max(before.through);
         }
         for list in [&mut inherited.tags, &mut inherited.objects] {
-            let mut seen = Vec::new();
-            list.retain(|it| {
-                !seen.contains(it) && {
-                    seen.push(it.clone());
-                    true
-                }
-            });
+            let mut seen = BTreeSet::new();
+            list.retain(|it| seen.insert(it.clone()));
             list.truncate(PREDECESSORS_KEPT);
         }
         if inherited.how == Inheritance::Borrowed {

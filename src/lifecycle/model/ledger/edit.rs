@@ -36,10 +36,7 @@ pub enum Edit {
     /// The provider made it.
     Answer(Box<Answer>),
     /// The call was made and its answer cannot be used.
-    Unconfirm {
-        /// The revision.
-        revision: u32,
-    },
+    Unconfirm(u32),
     /// The credential of an unanswered call was found, without its secret: it can only be revoked.
     Found {
         /// The revision.
@@ -58,25 +55,13 @@ pub enum Edit {
         refused: bool,
     },
     /// Their replacement is published.
-    Retire {
-        /// The revisions.
-        revisions: Vec<u32>,
-    },
+    Retire(Vec<u32>),
     /// It is to be revoked, and there is no way back.
-    StartRevoking {
-        /// The revisions.
-        revisions: Vec<u32>,
-    },
+    StartRevoking(Vec<u32>),
     /// The provider refuses it.
-    Revoked {
-        /// The revision.
-        revision: u32,
-    },
+    Revoked(u32),
     /// It is on record as an AbandonedCredential.
-    Abandon {
-        /// The revision.
-        revision: u32,
-    },
+    Abandon(u32),
     /// The provider refused it for the first time, or accepts it again.
     Refused {
         /// The revision.
@@ -85,15 +70,9 @@ pub enum Edit {
         refused: bool,
     },
     /// The provider has accepted a client that only its own namespace had vouched for.
-    Verified {
-        /// The revision.
-        revision: u32,
-    },
+    Verified(u32),
     /// The provider has refused it long enough.
-    Dead {
-        /// The revision.
-        revision: u32,
-    },
+    Dead(u32),
     /// A step failed.
     Fail {
         /// The kind of step.
@@ -102,20 +81,14 @@ pub enum Edit {
         record: Box<FailureRecord>,
     },
     /// A kind of step succeeded, and its failures are forgotten.
-    Succeed {
-        /// The kind of step.
-        step: StepKind,
-    },
+    Succeed(StepKind),
     /// The object's deletion policy has changed.
     Policy {
         /// The new policy.
         policy: DeletionPolicy,
     },
     /// The Secret that workloads read has another name than before.
-    Rename {
-        /// The new name.
-        to: String,
-    },
+    Rename(String),
     /// The listed credentials were made for another object, or on another cluster, and are
     /// inherited.
     Inherit {
@@ -142,10 +115,7 @@ pub enum Edit {
     /// A credential with our tag that is in no ledger is to be revoked.
     Stray(Box<Revision>),
     /// They are another cluster's, and are left to it.
-    Leave {
-        /// The revisions.
-        revisions: Vec<u32>,
-    },
+    Leave(Vec<u32>),
     /// It is written once more, and so learns the UID of its Secret.
     Identify,
     /// Its object was deleted, and it is finished without it.

@@ -33,7 +33,7 @@ impl Model {
                 self.fail("what may still be revoked is given up");
             }
         }
-        let Step::Record(Edit::StartRevoking { revisions }) = step else { return };
+        let Step::Record(Edit::StartRevoking(revisions)) = step else { return };
         let wanted = world.target().map(|it| it.name.clone());
         let held = |number: &u32| {
             self.targets.iter().filter(|it| it.view.ours).any(|it| {
