@@ -136,6 +136,25 @@ async fn a_provider_that_is_down_is_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_credential_is_published_only_once_the_provider_accepts_it() {
+    let scene = Scene::new("propagation").await;
+    scene.provider.faults().set_propagation_delay(Duration::from_secs(30));
+    let operator = scene.operator().await;
+    scene.apply("orders", json!({ "lifetime": "720h" })).await;
+    scene.says("orders", ("Ready", "False", "Verifying")).await;
+    assert!(scene.secret("orders").await.is_none());
+    scene
+        .run_until(&operator, "orders", "it is published", async || scene.secret("orders").await.is_some())
+        .await;
+    assert!(scene.secret_works("orders").await);
+    let waited = scene.now().duration_since(scene.made()[0].created);
+    assert!(waited >= SignedDuration::from_secs(30) && waited <= minutes(1), "{waited:#}");
+    scene.run_until_only(&operator, "orders", 1).await;
+    assert_eq!(scene.made().len(), 1);
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn credentials_that_are_never_accepted_are_few_and_none_is_left() {
     let scene = Scene::new("never-accepted").await;
     scene.provider.faults().set_propagation_delay(Duration::from_secs(24 * 3600));
