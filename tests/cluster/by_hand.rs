@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::{
     stage::{hours, minutes},
-    support::{Running, Scene, with},
+    support::{Running, Scene, logs, with},
 };
 
 /// A scene with an account at a provider whose portal a person uses.
@@ -201,6 +201,62 @@ async fn a_person_who_follows_the_steps_gets_a_credential_and_later_its_replacem
     desk.jump(&operator, hours(2)).await;
     desk.has_only("orders", 2).await;
     desk.asked_nothing().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_refusal_is_explained_and_nothing_is_published_or_lost() {
+    let desk = Desk::connexa("refused").await;
+    let operator = desk.operator().await;
+    desk.apply("orders", wanted()).await;
+    let asked = desk.asked("IntakeAwaited").await;
+    let pair = desk.portal().create(&form(&asked)).unwrap();
+    let mistyped = Login { client_secret: "Canary-Mistyped".to_owned(), ..pair.clone() };
+    desk.give(&operator, &mistyped).await;
+    let said = desk.asked("IntakeRefused").await;
+    assert!(said.contains(&pair.client_id) && said.contains("credwright.dev/try-again"), "{said}");
+    let before = desk.token_calls(&pair.client_id);
+    desk.jump(&operator, minutes(58)).await;
+    assert_eq!(desk.token_calls(&pair.client_id), before, "one attempt for each content");
+    desk.jump(&operator, minutes(3)).await;
+    assert_eq!(desk.token_calls(&pair.client_id), before + 1, "and one every hour");
+    desk.merge_secret(INTAKE, json!({ "metadata": { "annotations": { "credwright.dev/try-again": "1" } } }))
+        .await;
+    desk.try_it(&operator).await;
+    assert_eq!(desk.token_calls(&pair.client_id), before + 2, "or when a person asks for another");
+    desk.put(&mistyped, json!({ "expires_at": "soon" })).await;
+    desk.says("orders", ("ActionRequired", "True", "IntakeInvalid")).await;
+    desk.put(&pair, json!({ "expires_at": (desk.now() - hours(1)).to_string() })).await;
+    let said = desk.asked("IntakeInvalid").await;
+    desk.wait("orders", "it has expired", async || {
+        desk.condition("orders", "ActionRequired").await.unwrap().2.contains("expired at")
+    })
+    .await;
+    assert!(desk.secret("orders").await.is_none(), "{said}");
+    desk.put(&pair, json!({ "expires_at": (desk.now() + hours(500)).to_string() })).await;
+    desk.try_it(&operator).await;
+    desk.says("orders", ("Ready", "True", "Issued")).await;
+    assert!(desk.holds(&pair).await);
+    let end = desk.status("orders").await.expires_at.unwrap();
+    assert!(end <= desk.now() + hours(500), "what the person said of it: {end}");
+    let sooner = desk.now() + hours(400);
+    desk.put(&pair, json!({ "expires_at": sooner.to_string() })).await;
+    desk.wait("orders", "the person knows better now", async || {
+        let shown = desk.status("orders").await.expires_at;
+        shown.is_some_and(|at| at <= sooner)
+            && desk.value("orders", "expires_at").await == Some(sooner.to_string())
+    })
+    .await;
+
+    // Another object cannot have the same pair, nor can a Secret that its owner did not label.
+    desk.apply("twin", with(wanted(), json!({ "secret": { "name": "twin-api" } }))).await;
+    let said = desk.says("twin", ("ActionRequired", "True", "IntakeInvalid")).await;
+    assert!(said.contains("belongs to another ApiCredential"), "{said}");
+    desk.put_secret(json!({ "metadata": { "name": "unlabelled" }, "stringData": { "client_id": "a", "client_secret": "b" } }))
+        .await;
+    desk.apply("stray", with(wanted(), json!({ "intake": { "secretName": "unlabelled" } }))).await;
+    desk.says("stray", ("ActionRequired", "True", "IntakeAwaited")).await;
+    assert!(desk.secret("stray").await.is_none());
+    assert!(!logs::text().contains("Canary-Mistyped"), "what is mistyped is often another secret");
 }
 
 /// The advice once changed nothing for ten minutes.

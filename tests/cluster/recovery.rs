@@ -80,3 +80,18 @@ async fn a_restart_writes_nothing() {
     assert_eq!(before, after);
     again.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn consent_to_a_login_that_is_withdrawn_is_noticed_at_once() {
+    let scene = Scene::new("consent").await;
+    let operator = scene.operator().await;
+    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    let label = |role: &str| json!({ "metadata": { "labels": { "credwright.dev/role": role } } });
+    scene.merge_secret("spreetail-admin", label("nothing")).await;
+    scene.says("orders", ("ProviderReachable", "False", "LoginMissing")).await;
+    assert_eq!(scene.condition("orders", "Ready").await.unwrap().0, "True");
+    scene.merge_secret("spreetail-admin", label("login")).await;
+    scene.says("orders", ("ProviderReachable", "True", "LoginAccepted")).await;
+    assert_eq!(scene.made().len(), 1);
+    operator.stop().await;
+}
