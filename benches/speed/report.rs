@@ -130,7 +130,8 @@ fn requests(figures: &Figures, operator: &[&Entry]) {
 
 fn verdicts(figures: &Figures, operator: &[&Entry], (ratio, written_again): (f64, usize)) -> bool {
     let each = |requests: usize| requests as f64 / figures.issued.max(1) as f64;
-    let events = operator.iter().filter(|entry| entry.what() == "create events").count();
+    let is_event = |entry: &&&Entry| entry.is_about_an_object() && entry.what() == "create events";
+    let events = operator.iter().filter(is_event).count();
     let reads = operator.iter().filter(|entry| entry.is_about_an_object() && !entry.is_write()).count();
     let peak = mib(figures.usage.peak_kib);
     let peak_at_most = PEAK_MIB_AT_MOST.0 + PEAK_MIB_AT_MOST.1 * figures.count as f64 / 1000.0;

@@ -35,7 +35,7 @@ const STEPS_IN_A_PASS: usize = 16;
 /// The pause before checking again whether a namespace is known.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(1);
 /// A wait for a turn is reported only when it lasts longer than this, since that is a write.
-const PATIENCE: SignedDuration = SignedDuration::from_secs(10);
+const PATIENCE: SignedDuration = SignedDuration::from_secs(30);
 
 /// The resources that an item has for the length of a pass.
 struct Look {
