@@ -29,7 +29,9 @@ use credwright::controller::Options;
 use credwright_harness::controlplane::{ControlPlane, ControlPlaneOptions};
 use credwright_simulator::{Operation, Record};
 use jiff::Timestamp;
-use serde_json::Value;
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding};
+use kube::{Api, Client, api::PostParams};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use builds::{Build, Process};
@@ -62,6 +64,22 @@ struct Place {
     folder: TempDir,
 }
 
+/// Gives an operator what the earlier chart gave it and this one does not: the way back is with the
+/// earlier chart.
+async fn grant_earlier_rights(client: &Client, home: &str) {
+    let rule = json!({ "apiGroups": ["credwright.dev"], "resources": ["*/status"], "verbs": ["patch"] });
+    let role = json!({ "metadata": { "name": "earlier" }, "rules": [rule] });
+    let binding = json!({
+        "metadata": { "name": "earlier" },
+        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "earlier" },
+        "subjects": [{ "apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": rights::user(home) }],
+    });
+    let roles: Api<ClusterRole> = Api::all(client.clone());
+    roles.create(&PostParams::default(), &serde_json::from_value(role).unwrap()).await.unwrap();
+    let bindings: Api<ClusterRoleBinding> = Api::all(client.clone());
+    bindings.create(&PostParams::default(), &serde_json::from_value(binding).unwrap()).await.unwrap();
+}
+
 impl Place {
     /// A control plane with the CRDs of `build`, and accounts.
     async fn new(build: &Build) -> Self {
@@ -73,6 +91,7 @@ impl Place {
         let world = World::new(control_plane.cluster()).await;
         let home = &world.home.namespace;
         rights::grant(control_plane.cluster(), &world.home.client, home, &Options::default()).await;
+        grant_earlier_rights(&world.home.client, home).await;
         let mut config: Value =
             serde_json::from_slice(&fs::read(control_plane.kubeconfig()).unwrap()).unwrap();
         config["users"][0]["user"]["as"] = rights::user(home).into();
