@@ -227,6 +227,7 @@ impl Endpoint for TokenEndpoint {
         };
         self.http.send(call, post).await
     }
+
     fn granted(&self, answer: Answer, call: &Call) -> Result<Granted, Failure> {
         match refused_login(&answer, call, WRONG_BASE) {
             Some(refusal) => Err(refusal),
