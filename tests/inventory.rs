@@ -244,7 +244,7 @@ fn keep_ledgers(stores: &Stores, sealer: &Sealer) {
         secret.metadata.name = Some(name.clone());
         let data = [("document", document.clone()), ("sealed", sealed)];
         secret.data = Some(data.map(|(key, bytes)| (key.to_owned(), ByteString(bytes))).into());
-        let key = Key { namespace: "shop".to_owned(), name: credential.clone() };
+        let key = Key::new("shop", &credential);
         let entry = ledger_entry(&secret, sealer);
         assert!(entry.document.is_ok(), "it is genuine");
         stores.ledgers.put(key, entry);

@@ -83,12 +83,12 @@ impl Operator {
             Ok(Err(EngineError::Stopping)) => Ok(None),
             Ok(Err(error)) => {
                 let (kind, namespace, name) = (item.label(), item.namespace(), item.name());
-                tracing::warn!(?kind, namespace, name, %error, "reconcile failed, retrying");
+                tracing::warn!(?kind, %namespace, name, %error, "reconcile failed, retrying");
                 Err(Retry { after: error.retry_after() })
             }
             Err(panicked) => {
                 let (kind, namespace, name) = (item.label(), item.namespace(), item.name());
-                tracing::error!(?kind, namespace, name, error = %panicked, "reconcile panicked, retrying");
+                tracing::error!(?kind, %namespace, name, error = %panicked, "reconcile panicked, retrying");
                 Err(Retry::default())
             }
         };
@@ -105,7 +105,7 @@ impl Operator {
 
     async fn tend_within_rights(&self, item: &Item, look: Look) -> Result<Option<Timestamp>, EngineError> {
         let namespace = item.namespace();
-        if !self.options.namespaces.iter().any(|bound| bound == namespace) {
+        if !self.options.namespaces.iter().any(|bound| **bound == **namespace) {
             return self.tend_what(item, look).await;
         }
         if !self.has_synced_within(namespace) {

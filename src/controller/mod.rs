@@ -250,7 +250,7 @@ impl Operator {
             tracing::info!("all caches are complete");
         }
         if let (true, Some(namespace)) = (first, &watch.1) {
-            self.queue.wake(Item::Rights(namespace.clone()));
+            self.queue.wake(Item::Rights(namespace.as_str().into()));
         }
         self.progress.notify_one();
     }

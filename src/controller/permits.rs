@@ -123,13 +123,13 @@ struct State {
 struct Waiting {
     accounts: BTreeMap<ProviderKey, AtAccount>,
     /// The number of the last permit of each namespace.
-    served: HashMap<String, u64>,
+    served: HashMap<Arc<str>, u64>,
 }
 
 #[derive(Debug, Default)]
 struct AtAccount {
     at_once: usize,
-    by_namespace: BTreeMap<(Urgency, String), InOrder>,
+    by_namespace: BTreeMap<(Urgency, Arc<str>), InOrder>,
 }
 
 /// Items of one namespace that are equally urgent: the earliest end first, then the first that
@@ -288,7 +288,7 @@ impl State {
         let Ask { lane, account, urgency, ends, at_once } = ask.clone();
         let there = self.lanes.entry(lane).or_default().accounts.entry(account.clone()).or_default();
         there.at_once = at_once;
-        there.by_namespace.entry((urgency, namespace.to_owned())).or_default().insert((
+        there.by_namespace.entry((urgency, namespace.clone())).or_default().insert((
             ends,
             number,
             item.clone(),
@@ -299,9 +299,9 @@ impl State {
         Err(since)
     }
 
-    fn give(&mut self, (lane, account, namespace): (Lane, &ProviderKey, &str)) -> Given {
+    fn give(&mut self, (lane, account, namespace): (Lane, &ProviderKey, &Arc<str>)) -> Given {
         let number = self.next_number();
-        let (account, namespace) = (account.clone(), namespace.to_owned());
+        let (account, namespace) = (account.clone(), namespace.clone());
         let waiting = self.lanes.entry(lane).or_default();
         waiting.served.insert(namespace.clone(), number);
         if waiting.accounts.is_empty() {
@@ -320,7 +320,7 @@ impl State {
         for wait in &waited {
             let Some(accounts) = self.lanes.get_mut(&wait.lane).map(|it| &mut it.accounts) else { continue };
             let Some(there) = accounts.get_mut(&wait.account) else { continue };
-            let key = (wait.urgency, item.namespace().to_owned());
+            let key = (wait.urgency, item.namespace().clone());
             if let Some(items) = there.by_namespace.get_mut(&key) {
                 items.remove(&(wait.ends, wait.number, item.clone()));
                 if items.is_empty() {

@@ -8,7 +8,7 @@ mod ready;
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -58,13 +58,13 @@ pub enum Item {
     /// The finalizer of a login Secret.
     Login(Key),
     /// Credwright's rights in a namespace.
-    Rights(String),
+    Rights(Arc<str>),
 }
 
 impl Item {
     /// The namespace that it is in, unless it is shared by all.
     #[must_use]
-    pub fn namespace(&self) -> &str {
+    pub fn namespace(&self) -> &Arc<str> {
         match self {
             Self::Provider(key) => &key.namespace,
             Self::Credential(key) | Self::Abandoned(key) | Self::Login(key) => &key.namespace,

@@ -127,7 +127,7 @@ impl Operator {
                 WatchEvent::Gone(object) => object.see_deleted(engine),
                 WatchEvent::Complete => {
                     let listed = listed.complete();
-                    let within = |key: &Key| scoped.1.as_ref().is_none_or(|it| *it == key.namespace);
+                    let within = |key: &Key| scoped.1.as_ref().is_none_or(|it| **it == *key.namespace);
                     let unlisted = K::stored(engine, |key| within(key) && !listed.contains(key));
                     unlisted.iter().flat_map(|key| K::forget(engine, key, u64::MAX)).collect()
                 }

@@ -68,7 +68,7 @@ impl Pass<'_> {
     /// Returns the inspected Secret, if it is the object's target and in no store.
     fn unknown(&self, object: &ApiCredential, inspected: &TargetView) -> Option<TargetView> {
         let wanted = wanted_target(&self.key, object);
-        let is_it = inspected.name == wanted.name && self.engine.stores.targets.get(&wanted).is_none();
+        let is_it = *inspected.name == *wanted.name && self.engine.stores.targets.get(&wanted).is_none();
         is_it.then(|| inspected.clone())
     }
 }
@@ -114,8 +114,8 @@ impl Engine {
             intake: object.as_ref().and_then(|object| self.intake(key, object)),
             strays: strays.unwrap_or_default(),
             subject: Subject {
-                namespace: key.namespace.clone(),
-                name: key.name.clone(),
+                namespace: key.namespace.to_string(),
+                name: key.name.to_string(),
                 object,
                 namespace_labels: self.stores.namespaces.get(&key.namespace),
             },
@@ -244,7 +244,7 @@ fn target_view(
     let ours = owned || inherited;
     let applied = entry.applied == asked(object.spec.secret.as_ref());
     TargetView {
-        name: key.name.clone(),
+        name: key.name.to_string(),
         ours,
         inherited,
         intact: entry.intact.clone().filter(|_| ours && applied),

@@ -97,7 +97,7 @@ impl Pass<'_> {
     pub(super) async fn copy_ledger(&mut self) -> Result<(), EngineError> {
         let mut copy = self.ledger.copied().await?;
         copy.metadata = ObjectMeta {
-            namespace: Some(self.key.namespace.clone()),
+            namespace: Some(self.key.namespace.to_string()),
             name: Some(copy_name(&self.key.name)),
             labels: copy.metadata.labels,
             finalizers: Some(vec![LEDGER_FINALIZER.to_owned()]),

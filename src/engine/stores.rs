@@ -66,7 +66,7 @@ pub struct Stores {
     /// The objects of these kinds that cannot be read.
     pub unreadable: Unreadable,
     /// The labels of each namespace, and nothing else of it; empty if no provider is shared.
-    pub namespaces: Store<String, Arc<BTreeMap<String, String>>>,
+    pub namespaces: Store<Arc<str>, Arc<BTreeMap<String, String>>>,
     /// True if all ApiCredentials are known: until then, it is not known which targets are theirs.
     settled: AtomicBool,
 }
@@ -76,12 +76,12 @@ impl Stores {
     /// finalizer.
     #[must_use]
     pub fn has_anything_in(&self, namespace: &str) -> bool {
-        let within = |key: &Key| key.namespace == namespace;
+        let within = |key: &Key| *key.namespace == *namespace;
         self.credentials.any(|key, _| within(key))
             || self.ledgers.any(|key, _| within(key))
             || self.copies.any(|key, _| within(key))
             || self.logins.any(|key, login| within(key) && login.held)
-            || self.providers.any(|key, provider| key.namespace == namespace && provider.held())
+            || self.providers.any(|key, provider| *key.namespace == *namespace && provider.held())
     }
 
     /// Returns the providers that log in with this Secret. The objects are read, not the accounts:
@@ -155,7 +155,7 @@ impl Stores {
         owned
             || self
                 .credentials
-                .any(|at, it| at.namespace == key.namespace && it.spec.target_name(&at.name) == key.name)
+                .any(|at, it| at.namespace == key.namespace && it.spec.target_name(&at.name) == &*key.name)
     }
 }
 

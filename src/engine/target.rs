@@ -58,7 +58,7 @@ impl Engine {
             self.refresh_target(key).await?;
         }
         Ok(looked.map(|secret| TargetView {
-            name: key.name.clone(),
+            name: key.name.to_string(),
             ours: owner_uid(&secret).as_deref() == Some(owner),
             inherited: false,
             intact: None,
@@ -78,7 +78,7 @@ impl Engine {
         may_write: impl Fn(&Key, &TargetEntry) -> bool,
     ) -> Result<Written, EngineError> {
         let namespace = object.namespace().unwrap_or_default();
-        let key = Key { name: object.spec.target_name(&object.name_any()).to_owned(), namespace };
+        let key = Key::new(namespace, object.spec.target_name(&object.name_any()));
         let api = self.secrets(&key.namespace);
         let created = match self.stores.targets.get(&key) {
             // It may have been taken by somebody else since the decision to write it.

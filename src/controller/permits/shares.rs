@@ -24,7 +24,7 @@ const STEADY_AFTER: Duration = Duration::from_secs(60 * 60);
 pub(super) struct Running {
     pub(super) lane: Lane,
     pub(super) account: ProviderKey,
-    pub(super) namespace: String,
+    pub(super) namespace: Arc<str>,
     /// Runs while the provider is called.
     pub(super) stopwatch: Arc<Stopwatch>,
 }
@@ -165,7 +165,7 @@ impl Shares {
         let (mut slow, mut quick) = (0, 0);
         for it in self.running.values().filter(|it| it.lane == lane) {
             let (late, same) = (it.is_late(now), it.account == *account);
-            is_newcomer &= !same && it.namespace != namespace;
+            is_newcomer &= !same && *it.namespace != *namespace;
             late_since = late_since.max(it.stopwatch.began().filter(|_| same && late));
             *(if late || is_slow(&it.account) { &mut slow } else { &mut quick }) += 1;
         }

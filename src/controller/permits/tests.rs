@@ -14,7 +14,7 @@ fn shared() -> ProviderKey {
 }
 
 fn item(namespace: &str, name: &str) -> Item {
-    Item::Credential(Key { namespace: namespace.to_owned(), name: name.to_owned() })
+    Item::Credential(Key::new(namespace, name))
 }
 
 /// Permits whose time the test tells.

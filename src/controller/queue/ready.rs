@@ -1,26 +1,29 @@
 //! The items that are ready: in order within a namespace, and the namespaces in turns, so that a
 //! tenant with ten thousand objects does not keep the others waiting.
 
-use std::collections::{HashMap, VecDeque};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+};
 
 use super::Item;
 
 /// The items that are ready.
 #[derive(Debug, Default)]
 pub(super) struct Ready {
-    by_namespace: HashMap<String, VecDeque<Item>>,
+    by_namespace: HashMap<Arc<str>, VecDeque<Item>>,
     /// The namespaces that have some; the first is next.
-    turns: VecDeque<String>,
+    turns: VecDeque<Arc<str>>,
 }
 
 impl Ready {
     /// Adds an item. Providers come before the credentials that wait for them.
     pub(super) fn push(&mut self, item: Item) {
-        let namespace = item.namespace();
-        if !self.by_namespace.contains_key(namespace) {
-            self.turns.push_back(namespace.to_owned());
+        let namespace = item.namespace().clone();
+        if !self.by_namespace.contains_key(&namespace) {
+            self.turns.push_back(namespace.clone());
         }
-        let items = self.by_namespace.entry(namespace.to_owned()).or_default();
+        let items = self.by_namespace.entry(namespace).or_default();
         match item {
             Item::Provider(_) => items.push_front(item),
             _ => items.push_back(item),

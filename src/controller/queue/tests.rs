@@ -14,7 +14,7 @@ fn later(seconds: i64) -> Timestamp {
 }
 
 fn credential(name: &str) -> Item {
-    Item::Credential(Key { namespace: "shop".to_owned(), name: name.to_owned() })
+    Item::Credential(Key::new("shop", name))
 }
 
 fn provider() -> Item {
@@ -112,9 +112,7 @@ fn no_item_is_retried_before_the_api_server_allows_it() {
 #[test]
 fn namespaces_take_turns() {
     let queue = Queue::default();
-    let item = |namespace: &str, name: &str| {
-        Item::Credential(Key { namespace: namespace.to_owned(), name: name.to_owned() })
-    };
+    let item = |namespace: &str, name: &str| Item::Credential(Key::new(namespace, name));
     for name in ["a", "b", "c"] {
         queue.wake(item("many", name));
     }

@@ -53,9 +53,9 @@ impl Engine {
         if provider.kind != ProviderKind::CredentialProvider || self.stores.abandoned.get(&own).is_some() {
             return false;
         }
-        let namespace = Some(&provider.namespace);
+        let namespace = Some(&*provider.namespace);
         let records = self.stores.abandoned.select(|_, it| {
-            (it.spec.provider.namespace.as_ref() == namespace && !counts_others(it)).then_some(())
+            (it.spec.provider.namespace.as_deref() == namespace && !counts_others(it)).then_some(())
         });
         records.len() >= RECORDS_MAX
     }
@@ -67,7 +67,7 @@ impl Engine {
         it: &Abandonment,
         provider: &ProviderKey,
     ) -> Result<(), EngineError> {
-        let name = format!("{COUNT_PREFIX}{}", naming::fingerprint(&[provider.namespace.as_str()]));
+        let name = format!("{COUNT_PREFIX}{}", naming::fingerprint(&[&*provider.namespace]));
         let why = format!("{RECORDS_MAX} credentials of this namespace's providers are recorded already");
         let count = Abandonment {
             record: name.clone(),

@@ -90,13 +90,13 @@ impl Engine {
             kind: it.kind,
             provider: AbandonedProvider {
                 kind: provider.kind,
-                namespace: (!shared).then(|| provider.namespace.clone()),
-                name: provider.name.clone(),
+                namespace: (!shared).then(|| provider.namespace.to_string()),
+                name: provider.name.to_string(),
                 account: it.account.fingerprint.clone(),
             },
             credential: AbandonedOwner {
-                namespace: key.namespace.clone(),
-                name: key.name.clone(),
+                namespace: key.namespace.to_string(),
+                name: key.name.to_string(),
                 revision: it.revision,
             },
             name: it.name.clone(),

@@ -201,7 +201,7 @@ mod tests {
     use crate::lifecycle::failure::RetryAfter;
 
     fn key(name: &str) -> Key {
-        Key { namespace: "shop".to_owned(), name: name.to_owned() }
+        Key::new("shop", name)
     }
 
     fn down() -> Failure {

@@ -115,7 +115,7 @@ impl Engine {
         }
         let terminating = entry.as_ref().and_then(|entry| entry.terminating);
         let namespace_going = terminating.is_some() && self.is_going(&at.namespace).await?;
-        let doomed = namespace_going.then_some(at.namespace.as_str());
+        let doomed = namespace_going.then_some(&*at.namespace);
         // Living credentials are only counted if it is being deleted: that reads every ledger.
         let user = |provider: &ProviderKey| match terminating {
             Some(_) => self.user(provider, doomed),
@@ -177,7 +177,7 @@ impl Engine {
             let object = self.stores.credentials.get(&key);
             let stays = object.is_some_and(|object| object.metadata.deletion_timestamp.is_none());
             user.lives = true;
-            user.going |= !stays || doomed == Some(key.namespace.as_str());
+            user.going |= !stays || doomed == Some(&*key.namespace);
         }
         user
     }

@@ -35,7 +35,7 @@ impl Engine {
     /// object `of`.
     fn budget(&self, key: &ProviderKey, object: &ProviderObject, of: &Key) -> Budget {
         let shared = key.kind == ProviderKind::ClusterCredentialProvider;
-        let namespace = shared.then_some(of.namespace.as_str());
+        let namespace = shared.then_some(&*of.namespace);
         let limits = object.settings().limits.as_ref();
         let asked = self.stores.ledgers.of(key, |tally: &Tally| {
             let limit = budget::limit(limits, tally.needed);

@@ -51,9 +51,9 @@ mod tests {
 
     #[test]
     fn strays_belong_to_their_account_and_are_forgotten_once_they_are_not_found() {
-        let (strays, namespace) = (Strays::default(), "shop".to_owned());
+        let strays = Strays::default();
         let account = |name: &str| ProviderKey::resolve(ProviderKind::CredentialProvider, name, "shop");
-        let orders = Key { namespace, name: "orders".to_owned() };
+        let orders = Key::new("shop", "orders");
         let found = FoundCredential {
             name: "shop-orders-kw-1".to_owned(),
             client_id: "one".to_owned(),

@@ -1,7 +1,10 @@
 //! Sums over the ledgers of each account, kept up to date: with thousands of objects, a question
 //! about an account must not read each of them.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 
@@ -35,7 +38,7 @@ pub(in crate::engine) struct Tally {
     /// The millionths of a credential that the schedules need within an hour.
     pub(in crate::engine) needed: u64,
     /// The same for each namespace that needs any.
-    needed_by: BTreeMap<String, u64>,
+    needed_by: BTreeMap<Arc<str>, u64>,
     /// Revisions that the provider refuses now or refused when they ended.
     refused: BTreeSet<Refused>,
     /// The times of mints, of all and by namespace; some may be older than anybody asks about.
@@ -253,7 +256,7 @@ impl Tally {
     ) -> Option<String> {
         let shared = provider.kind == ProviderKind::ClusterCredentialProvider;
         let most = self.needed_by.iter().filter(|_| shared).max_by_key(|(_, needed)| **needed);
-        let most = most.map(|(namespace, needed)| (namespace.as_str(), *needed));
+        let most = most.map(|(namespace, needed)| (&**namespace, *needed));
         budget::too_low(limits, self.needed, self.usable)
             .or_else(|| budget::share_too_low(limits, self.needed, most))
     }

@@ -1,4 +1,9 @@
 //! The keys of objects.
+//!
+//! Each object's key is kept in several stores, in the queue, and where it waits: their texts are
+//! shared.
+
+use std::sync::Arc;
 
 use kube::ResourceExt;
 use serde::{Deserialize, Serialize};
@@ -12,22 +17,22 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Key {
     /// The namespace.
-    pub namespace: String,
+    pub namespace: Arc<str>,
     /// The name.
-    pub name: String,
+    pub name: Arc<str>,
 }
 
 impl Key {
     /// The key of this name in a namespace.
     #[must_use]
-    pub fn new(namespace: &str, name: impl Into<String>) -> Self {
-        Self { namespace: namespace.to_owned(), name: name.into() }
+    pub fn new(namespace: impl AsRef<str>, name: impl AsRef<str>) -> Self {
+        Self { namespace: namespace.as_ref().into(), name: name.as_ref().into() }
     }
 
     /// The key of an object.
     #[must_use]
     pub fn of<K: kube::Resource>(object: &K) -> Self {
-        Self { namespace: object.namespace().unwrap_or_default(), name: object.name_any() }
+        Self::new(object.meta().namespace.as_deref().unwrap_or_default(), object.name_any())
     }
 }
 
@@ -37,9 +42,9 @@ pub struct ProviderKey {
     /// The kind.
     pub kind: ProviderKind,
     /// The namespace.
-    pub namespace: String,
+    pub namespace: Arc<str>,
     /// The name.
-    pub name: String,
+    pub name: Arc<str>,
 }
 
 impl ProviderKey {
@@ -47,10 +52,10 @@ impl ProviderKey {
     #[must_use]
     pub fn resolve(kind: ProviderKind, name: &str, namespace: &str) -> Self {
         let namespace = match kind {
-            ProviderKind::CredentialProvider | ProviderKind::Other(_) => namespace.to_owned(),
-            ProviderKind::ClusterCredentialProvider => String::new(),
+            ProviderKind::CredentialProvider | ProviderKind::Other(_) => namespace,
+            ProviderKind::ClusterCredentialProvider => "",
         };
-        Self { kind, namespace, name: name.to_owned() }
+        Self { kind, namespace: namespace.into(), name: name.into() }
     }
 
     /// Returns the provider of the credentials in a ledger in `namespace`.

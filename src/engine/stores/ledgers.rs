@@ -75,7 +75,7 @@ struct Holder {
 
 impl Holder {
     fn counts_in(&self, namespace: &str) -> bool {
-        !self.unverified || self.key.namespace == namespace
+        !self.unverified || *self.key.namespace == *namespace
     }
 }
 

@@ -231,7 +231,7 @@ impl Targets {
     /// reference elsewhere.
     pub(super) fn of(&self, namespace: &str, owner: &str) -> Vec<(Key, TargetEntry)> {
         let index = self.index();
-        let keys = index.owned.get(owner).into_iter().flatten().filter(|key| key.namespace == namespace);
+        let keys = index.owned.get(owner).into_iter().flatten().filter(|key| *key.namespace == *namespace);
         keys.filter_map(|key| Some((key.clone(), self.entries.get(key)?))).collect()
     }
 

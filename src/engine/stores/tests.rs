@@ -110,7 +110,7 @@ fn an_owner_is_one_by_kind_and_group_and_as_controller() {
 #[test]
 fn targets_are_found_by_their_owner_while_they_are_its() {
     let stores = Stores::default();
-    let key = Key { namespace: "shop".to_owned(), name: "orders".to_owned() };
+    let key = Key::new("shop", "orders");
     stores.put_target(&key, target_entry(&target(), &sealer()));
     assert_eq!(stores.targets_of("shop", "owner").len(), 1);
     assert!(stores.targets_of("shop", "other").is_empty());
@@ -181,7 +181,7 @@ fn the_number_of_targets_without_an_object_is_limited() {
         (reference.name, reference.uid) = (name.to_owned(), owner.to_owned());
         stores.put_target(&Key::of(&secret), target_entry(&secret, &sealer()))
     };
-    let at = |name: &str| Key { namespace: "shop".to_owned(), name: name.to_owned() };
+    let at = |name: &str| Key::new("shop", name);
     see("early", "early-uid", 1);
     stores.credentials.put(at("orders"), 1, credential("orders", "owner"));
     see("orders", "owner", 2);
@@ -247,7 +247,7 @@ fn a_target_is_written_only_while_it_is_this_objects() {
         "spec": { "providerRef": { "name": "acme" } },
     }))
     .unwrap();
-    let key = Key { namespace: "shop".to_owned(), name: "orders".to_owned() };
+    let key = Key::new("shop", "orders");
     let is_ours = |secret: &Secret| {
         crate::engine::observe::is_ours(&key, &target_entry(secret, &sealer()), &object, None)
     };

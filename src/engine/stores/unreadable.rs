@@ -29,7 +29,7 @@ impl Unreadable {
         let Key { namespace, name } = key.clone();
         let before = self.all().insert((kind.clone(), key), why.as_str().into());
         if before.as_deref() != Some(why) {
-            tracing::warn!(kind, namespace, name, why, "spec of an object not readable, skipping it");
+            tracing::warn!(kind, %namespace, %name, why, "spec of an object not readable, skipping it");
         }
     }
 

@@ -27,7 +27,7 @@ fn kept(labels: &BTreeMap<String, String>) -> BTreeMap<String, String> {
 
 impl Watched for Partial<Namespace> {
     fn see(self, engine: &Engine) -> Vec<Concern> {
-        let name = self.name_any();
+        let name = Arc::<str>::from(self.name_any());
         let namespaces = &engine.stores.namespaces;
         let before = namespaces.get(&name);
         let labels = Arc::new(kept(self.labels()));
@@ -51,7 +51,7 @@ impl Engine {
     fn sharers_in(&self, namespace: &str) -> Vec<Concern> {
         self.stores.credentials.select(|key, object| {
             let shared = object.spec.provider_ref.kind == ProviderKind::ClusterCredentialProvider;
-            (shared && key.namespace == namespace).then(|| Concern::Credential(key.clone()))
+            (shared && *key.namespace == *namespace).then(|| Concern::Credential(key.clone()))
         })
     }
 }

@@ -144,7 +144,7 @@ impl Engine {
     fn takers_of(&self, intake: &Key) -> Vec<Concern> {
         self.stores.credentials.select(|key, object| {
             let named = &object.spec.intake.as_ref()?.secret_name;
-            let takes = key.namespace == intake.namespace && *named == intake.name;
+            let takes = key.namespace == intake.namespace && **named == *intake.name;
             takes.then(|| Concern::Credential(key.clone()))
         })
     }

@@ -7,7 +7,7 @@ use crate::{
 };
 
 fn key(name: &str) -> Key {
-    Key { namespace: "shop".to_owned(), name: name.to_owned() }
+    Key::new("shop", name)
 }
 
 fn entry(version: u64, clients: &[&str]) -> LedgerEntry {
@@ -154,7 +154,7 @@ fn an_unverified_client_is_held_in_its_own_namespace_only() {
     let ledgers = Ledgers::default();
     let claimed = changed(&entry(1, &["one"]), 1, |it| it.revisions[0].unverified = true);
     assert!(ledgers.put(key("a"), claimed.clone()));
-    let elsewhere = Key { namespace: "bank".to_owned(), name: "a".to_owned() };
+    let elsewhere = Key::new("bank", "a");
     let held = || {
         (
             ledgers.held_by_another("one", "of acme", &key("b")),
