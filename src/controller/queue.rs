@@ -105,7 +105,6 @@ pub struct Queue {
 #[derive(Debug, Default)]
 struct State {
     ready: Ready,
-    waiting: HashSet<Item>,
     due: HashMap<Item, Timestamp>,
     timeline: BTreeSet<(Timestamp, Item)>,
     running: HashSet<Item>,
@@ -120,11 +119,12 @@ impl State {
         self.stuck_since = (!self.ready.is_empty()).then(Instant::now);
     }
 
-    fn push(&mut self, item: Item) {
+    /// Adds an item to those that are ready, or notes that its pass has to be repeated.
+    fn push(&mut self, item: Item, add: fn(&mut Ready, Item)) {
         if self.running.contains(&item) {
             self.again.insert(item);
-        } else if self.waiting.insert(item.clone()) {
-            self.ready.push(item);
+        } else {
+            add(&mut self.ready, item);
             self.stuck_since.get_or_insert_with(Instant::now);
         }
     }
@@ -150,7 +150,7 @@ impl Queue {
 
     /// Processes `item` as soon as possible.
     pub fn wake(&self, item: Item) {
-        self.state().push(item);
+        self.state().push(item, Ready::push);
         self.changed.notify_one();
     }
 
@@ -172,11 +172,10 @@ impl Queue {
                 break;
             }
             state.unschedule(&item);
-            state.push(item);
+            state.push(item, Ready::push_due);
         }
         let item = state.ready.pop()?;
         state.moves_on();
-        state.waiting.remove(&item);
         state.unschedule(&item);
         state.running.insert(item.clone());
         Some(item)
@@ -209,7 +208,7 @@ impl Queue {
             state.schedule(item.clone(), at);
         }
         if state.again.remove(&item) {
-            state.push(item);
+            state.push(item, Ready::push);
         }
         drop(state);
         self.changed.notify_one();

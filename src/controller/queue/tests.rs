@@ -122,6 +122,35 @@ fn namespaces_take_turns() {
 }
 
 #[test]
+fn a_namespace_whose_last_turn_was_long_ago_does_not_wait_for_forty_that_are_always_ready() {
+    let queue = Queue::default();
+    let hostile = |number: usize, name: &str| Item::Credential(Key::new(format!("hostile-{number}"), name));
+    for name in ["a", "b", "c"] {
+        (0..40).for_each(|number| queue.wake(hostile(number, name)));
+    }
+    queue.wake(Item::Credential(Key::new("shop", "a")));
+    let first: Vec<_> = (0..41).filter_map(|_| queue.take(NOON)).collect();
+    assert_eq!(first.last(), Some(&Item::Credential(Key::new("shop", "a"))), "each has a first turn");
+    (0..40).for_each(|number| assert_eq!(queue.take(NOON), Some(hostile(number, "b"))));
+    queue.wake(Item::Credential(Key::new("shop", "b")));
+    assert_eq!(queue.take(NOON), Some(Item::Credential(Key::new("shop", "b"))));
+}
+
+#[test]
+fn what_was_planned_goes_before_the_news_of_forty_namespaces_but_not_in_every_fourth_turn() {
+    let queue = Queue::default();
+    let orders = |name: &str| Item::Credential(Key::new("shop", name));
+    for name in ["a", "b", "c", "d"] {
+        queue.wake_by(orders(name), later(60));
+    }
+    let news = |number: usize| Item::Credential(Key::new(format!("hostile-{number}"), "new"));
+    (0..40).for_each(|number| queue.wake(news(number)));
+    queue.wake(orders("b"));
+    let order: Vec<_> = (0..5).filter_map(|_| queue.take(later(60))).collect();
+    assert_eq!(order, [orders("a"), orders("b"), orders("c"), news(0), orders("d")]);
+}
+
+#[test]
 fn a_queue_is_stuck_while_items_are_ready_and_none_is_taken_up_or_ends() {
     let queue = Queue::default();
     assert_eq!(queue.stuck_for(), None);
