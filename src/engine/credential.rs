@@ -13,7 +13,7 @@ use crate::api::{ApiCredential, ApiCredentialStatus, CREDENTIAL_FINALIZER};
 
 use super::{
     Engine, EngineError,
-    kubernetes::{call, version, write_status},
+    kubernetes::{call, version},
     stores::Key,
     wire::Decoded,
 };
@@ -41,7 +41,7 @@ impl Engine {
         status: &ApiCredentialStatus,
     ) -> Result<(), EngineError> {
         let api = self.credentials(&object.namespace().unwrap_or_default());
-        let (there, is_written) = write_status(&self.client, &api, &object.metadata, status).await?;
+        let (there, is_written) = self.replace_status(&api, &object.metadata, status).await?;
         self.see_credential(there);
         if is_written { Ok(()) } else { Err(EngineError::Conflict("the object")) }
     }

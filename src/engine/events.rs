@@ -9,7 +9,7 @@ use kube::{Api, Resource, api::PostParams, core::ObjectMeta};
 
 use crate::{api::ApiCredential, lifecycle::EventNote};
 
-use super::{Engine, kubernetes::call, seal::random_id, stores::ProviderObject};
+use super::{Engine, seal::random_id, stores::ProviderObject};
 
 /// The part of an object's name that is used in the name of its Event.
 const NAME_MAX: usize = 200;
@@ -41,7 +41,8 @@ impl Engine {
         tracing::info!(%namespace, %name, reason = note.reason.as_str(), warning = note.warning, "{}", note.message);
         let api: Api<Event> = Api::namespaced(self.client.clone(), &namespace);
         let event = self.event(regarding, &namespace, note);
-        if let Err(error) = call("publishing an Event", api.create(&PostParams::default(), &event)).await {
+        if let Err(error) = self.tell("publishing an Event", api.create(&PostParams::default(), &event)).await
+        {
             tracing::warn!(%namespace, %name, %error, "publishing an Event failed");
         }
     }

@@ -1,15 +1,14 @@
 //! Calls to the API server: a bound on their time, and errors in the terms that matter here.
 
-use std::{fmt::Debug, future::Future, time::Duration};
+use std::{future::Future, time::Duration};
 
 use futures::FutureExt;
 use jiff::SignedDuration;
 use kube::{
-    Api, Client, ResourceExt,
+    ResourceExt,
     api::{DeleteParams, Patch, PostParams, Preconditions},
-    core::{ObjectMeta, Request, Status},
+    core::{ObjectMeta, Status},
 };
-use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
 
 /// The longest time of one call. The client's own retries are off, so this is one attempt.
@@ -150,40 +149,6 @@ pub(super) fn metadata_version(metadata: &ObjectMeta) -> u64 {
 /// Returns the parameters of creates and replaces: under Credwright's own field manager.
 pub(super) fn post() -> PostParams {
     PostParams { field_manager: Some(crate::api::FIELD_MANAGER.to_owned()), ..PostParams::default() }
-}
-
-/// Writes the status of an object that still has the version of `based_on`. Returns the object as
-/// it is now, and whether it is as written: if not, somebody else has changed it meanwhile.
-///
-/// The API server takes the rest of the object from what it has, so that need not be sent.
-pub(super) async fn write_status<K>(
-    client: &Client,
-    api: &Api<K>,
-    based_on: &ObjectMeta,
-    status: &impl Serialize,
-) -> Result<(K, bool), EngineError>
-where
-    K: kube::Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
-{
-    let ObjectMeta { name, namespace, uid, resource_version, .. } = based_on;
-    let body = json!({
-        "apiVersion": K::api_version(&()), "kind": K::kind(&()), "status": status,
-        "metadata": {
-            "name": name, "namespace": namespace, "uid": uid, "resourceVersion": resource_version,
-        },
-    });
-    let name = name.as_deref().unwrap_or_default();
-    let request = async {
-        let body = serde_json::to_vec(&body).map_err(kube::Error::SerdeError)?;
-        let request = Request::new(api.resource_url()).replace_subresource("status", name, &post(), body);
-        client.request(request.map_err(kube::Error::BuildRequest)?).await
-    };
-    match call("writing status", request).await {
-        Err(error) if error.is_write_conflict() => {
-            Ok((call("reading the object", api.get(name)).await?, false))
-        }
-        written => Ok((written?, true)),
-    }
 }
 
 /// A deletion of just the object that was seen, and of none that has its name by now.

@@ -37,6 +37,7 @@ pub mod startup;
 mod status;
 pub mod stores;
 mod target;
+mod telling;
 pub mod turns;
 pub mod watched;
 pub mod wire;
@@ -114,6 +115,7 @@ pub struct Engine {
     gathered_mints: recent_mints::Gathered<stores::PastMint>,
     rights: rights::Rights,
     led: leadership::LastSeen,
+    telling: telling::Telling,
     ending: OnceLock<CancellationToken>,
 }
 
@@ -142,6 +144,7 @@ impl Engine {
             gathered_mints: recent_mints::Gathered::default(),
             rights: rights::Rights::default(),
             led: leadership::LastSeen::default(),
+            telling: telling::Telling::default(),
             ending: OnceLock::new(),
         }
     }

@@ -14,7 +14,7 @@ use crate::{
     },
     engine::{
         Engine, EngineError,
-        kubernetes::{call, ignore_absence, only, post, version, write_status},
+        kubernetes::{call, ignore_absence, only, post, version},
         seal::Secrets,
         stores::{Key, ProviderKey},
         wire::{Decoded, Secret},
@@ -210,7 +210,7 @@ impl Engine {
         if record.status.as_ref() == Some(&status) {
             return Ok(false);
         }
-        let written = write_status(&self.client, &self.records(), &record.metadata, &status).await;
+        let written = self.replace_status(&self.records(), &record.metadata, &status).await;
         let (there, is_written) = match written {
             Err(error) if error.is_not_found() => return Ok(false),
             written => written?,

@@ -10,7 +10,6 @@ use crate::{
     api::{ClusterCredentialProvider, ConditionType, CredentialProvider, ProviderStatus, Reason},
     engine::{
         Engine, EngineError,
-        kubernetes::write_status,
         stores::{ProviderKey, ProviderObject, Tally},
         wire::Decoded,
     },
@@ -100,12 +99,12 @@ impl Engine {
         let written = match object {
             ProviderObject::Namespaced(it) => {
                 let api: Api<Decoded<CredentialProvider>> = self.within(&key.namespace);
-                let written = write_status(&self.client, &api, &it.metadata, status).await;
+                let written = self.replace_status(&api, &it.metadata, status).await;
                 written.map(|(it, is_written)| (ProviderObject::Namespaced(Arc::new(it)), is_written))
             }
             ProviderObject::Cluster(it) => {
                 let api: Api<Decoded<ClusterCredentialProvider>> = Api::all(self.client.clone());
-                let written = write_status(&self.client, &api, &it.metadata, status).await;
+                let written = self.replace_status(&api, &it.metadata, status).await;
                 written.map(|(it, is_written)| (ProviderObject::Cluster(Arc::new(it)), is_written))
             }
         };
