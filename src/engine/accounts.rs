@@ -73,6 +73,10 @@ impl Engine {
         let Some(mut account) = self.accounts.all().get(key).cloned() else {
             return Err(EngineError::Gone("the provider"));
         };
+        // Nothing is known of it yet.
+        if waits && !account.probed && !object.deleting() {
+            return held.map(|()| Tended::default());
+        }
         account.standing = self.standing_of(key, &object, &account);
         account.fields = account.setup.as_ref().map(|it| it.driver.fields(&[])).unwrap_or_default();
         let strays = self.list_account(key, &mut account, turns).await;

@@ -3,13 +3,16 @@
 
 use std::time::Duration;
 
+use credwright::ops::server::Show;
 use credwright_simulator::faults::Fault;
 use credwright_simulator::{Operation, RetryAfter};
 use jiff::SignedDuration;
+use k8s_openapi::api::events::v1::Event;
 use serde_json::json;
+use tokio::net::TcpListener;
 
 use crate::stage::{hours, minutes};
-use crate::support::{Running, Scene};
+use crate::support::{Running, Scene, eventually};
 
 /// An object whose renewal is due in a minute.
 async fn with_renewal_due(scene: &Scene, operator: &Running) {
@@ -177,5 +180,29 @@ async fn credentials_that_are_never_accepted_are_few_and_none_is_left() {
     scene
         .run_until(&operator, "orders", "none is left", async || scene.provider.record().live().len() == 1)
         .await;
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_waits_for_its_first_probe_says_nothing_yet() {
+    let scene = Scene::new("unprobed").await;
+    let operator = scene.operator_as(|_, options| options.concurrency = 2).await;
+    let provider = |url: String| json!({ "cloudConnexa": { "baseUrl": url } });
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    scene.create_provider("silent", provider(format!("http://{}", silent.local_addr().unwrap()))).await;
+    let (held, _) = silent.accept().await.unwrap();
+    held.readable().await.unwrap();
+    scene.create_provider("closed", provider("http://127.0.0.1:9".to_owned())).await;
+    eventually("it waits", async || Show::metrics(&*operator.operator).contains("credwright_parked 1\n"))
+        .await;
+    assert_eq!(scene.provider_condition("closed").await, None);
+    drop((held, silent));
+    let told = async || {
+        let about = |it: &Event| it.regarding.as_ref().and_then(|it| it.name.as_deref()) == Some("closed");
+        let told = scene.events().await.into_iter().filter(about);
+        told.filter_map(|it| it.reason).collect::<Vec<_>>()
+    };
+    eventually("it is told", async || !told().await.is_empty()).await;
+    assert_eq!(told().await, ["ProviderUnavailable"]);
     operator.stop().await;
 }
