@@ -111,7 +111,8 @@ pub struct Engine {
     pub accounts: Arc<Accounts>,
     /// The metrics.
     pub metrics: Metrics,
-    memories: Mutex<HashMap<Key, Memory>>,
+    /// Boxed: up to half of a table is empty, and a memory has many fields.
+    memories: Mutex<HashMap<Key, Box<Memory>>>,
     gathered_mints: recent_mints::Gathered<stores::PastMint>,
     rights: rights::Rights,
     led: leadership::LastSeen,
@@ -195,7 +196,7 @@ impl Engine {
     }
 
     fn remembered(&self, key: &Key) -> Memory {
-        self.memories.lock().map(|all| all.get(key).cloned()).ok().flatten().unwrap_or_default()
+        self.memories.lock().ok().and_then(|all| all.get(key).map(|it| (**it).clone())).unwrap_or_default()
     }
 
     fn remember(&self, key: &Key, memory: Memory) {
@@ -203,7 +204,7 @@ impl Engine {
             if memory == Memory::default() {
                 all.remove(key);
             } else {
-                all.insert(key.clone(), memory);
+                all.insert(key.clone(), Box::new(memory));
             }
         }
     }
