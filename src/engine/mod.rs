@@ -5,7 +5,6 @@
 mod abandoned;
 pub mod accounts;
 mod asking;
-mod conclude;
 pub mod connection;
 mod consent;
 mod credential;
@@ -28,7 +27,6 @@ mod perform;
 mod publish;
 mod recent_mints;
 mod recovery;
-mod revoke;
 mod rights;
 pub mod seal;
 pub mod server_time;
