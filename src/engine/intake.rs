@@ -6,7 +6,7 @@ use crate::{
     api::{ApiCredential, IntakeVerify},
     lifecycle::{
         ledger::{Edit, Revision},
-        plan::Outcome,
+        plan::{Outcome, Removed},
         world::{IntakePair, IntakeView, World},
     },
     providers::{Verdict, VerifyRequest},
@@ -102,10 +102,10 @@ impl Pass<'_> {
         let (engine, key) = (self.engine, &self.key);
         let open = self.ledger.read().await?;
         Ok(match engine.tried(key, open, revision).await? {
-            Ok(Verdict::Accepted) => Outcome::Removed(Some(false)),
+            Ok(Verdict::Accepted) => Outcome::Removed(Removed::NotYet),
             Ok(Verdict::Refused) => match engine.tried(key, open, beside).await? {
-                Ok(Verdict::Accepted) => Outcome::Removed(Some(true)),
-                Ok(Verdict::Refused) => Outcome::Removed(None),
+                Ok(Verdict::Accepted) => Outcome::Removed(Removed::Yes),
+                Ok(Verdict::Refused) => Outcome::Removed(Removed::Unproved),
                 Err(failure) => Outcome::Failed(failure),
             },
             Err(failure) => Outcome::Failed(failure),

@@ -4,7 +4,7 @@
 use crate::{
     api::ProviderKind,
     lifecycle::{
-        Report,
+        Report, RotationEnd,
         failure::{Failure, FailureKind},
         ledger::Edit,
         plan::{Outcome, Rest, Step, Wake},
@@ -74,7 +74,7 @@ impl Pass<'_> {
         if !report.edits.is_empty() {
             self.note(&report.edits).await?;
         }
-        if let Some((why, done)) = report.rotation {
+        if let Some(RotationEnd { why, done }) = report.rotation {
             let outcome = if done { RotationOutcome::Done } else { RotationOutcome::Failed };
             self.engine.metrics.rotated(why, outcome);
         }

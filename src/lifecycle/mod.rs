@@ -41,7 +41,7 @@ mod model;
 mod rules;
 pub mod status;
 
-pub use conclude::{AccountTrouble, EventNote, Report, conclude, reason, yet_accepted};
+pub use conclude::{AccountTrouble, EventNote, Report, RotationEnd, conclude, reason, yet_accepted};
 pub use decide::{decide, growth, inherit};
 pub use model::{capability, failure, ledger, naming, plan, recovery, time, world};
 pub use rules::{

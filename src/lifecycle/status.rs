@@ -213,9 +213,9 @@ fn ready(facts: &Facts<'_>, rest: &Rest) -> Draft {
 /// Returns the first refusal of the published credential, if it was tried and refused again since.
 fn refused_twice(facts: &Facts<'_>, published: &Revision) -> Option<Timestamp> {
     let first = published.refused_at?;
-    let (which, last) = facts.world.memory.checked?;
+    let last = facts.world.memory.checked?.of(published.revision)?;
     let failed = facts.failed(StepKind::Verify).is_some();
-    (which == published.revision && last > first && !failed).then_some(first)
+    (last > first && !failed).then_some(first)
 }
 
 fn published(facts: &Facts<'_>, rest: &Rest) -> Draft {

@@ -18,7 +18,7 @@ use super::{
     decide::facts::Facts,
     model::{
         Capabilities, Edit, Failure, FailureKind, FailureRecord, FoundCredential, Memory, Moved, Outcome,
-        Revision, Step, StepKind, World,
+        Revision, Step, StepKind, Tried, World,
     },
     rules::{about, backoff, render, schedule, suspect},
 };
@@ -30,15 +30,23 @@ pub struct Report {
     pub edits: Vec<Edit>,
     /// The Events to publish.
     pub events: Vec<EventNote>,
-    /// A finished attempt to replace a published credential: why it was made, and whether the
-    /// replacement is published.
-    pub rotation: Option<(Reason, bool)>,
+    /// A finished attempt to replace a published credential.
+    pub rotation: Option<RotationEnd>,
     /// A failure that may be the whole account's.
     pub trouble: Option<AccountTrouble>,
     /// The account that the step called, if it answered.
     pub answered: Option<(ProviderKind, String)>,
     /// The memory of this process from now on.
     pub memory: Memory,
+}
+
+/// The end of an attempt to replace a published credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RotationEnd {
+    /// The reason for which it was made.
+    pub why: Reason,
+    /// True if the replacement is published.
+    pub done: bool,
 }
 
 /// A note for people, published as a Kubernetes Event on the object.
@@ -232,7 +240,7 @@ impl Conclusion<'_> {
     }
 
     fn settled(&mut self, revision: &Revision, outcome: &Outcome) {
-        self.report.memory.looked = Some((revision.revision, self.facts.now));
+        self.report.memory.looked = Some(Tried::new(revision.revision, self.facts.now));
         let found = match outcome {
             Outcome::Found(found) => found,
             Outcome::Failed(failure) => {
@@ -305,13 +313,13 @@ impl Conclusion<'_> {
         let mut warning = false;
         let (reason, message) = match before {
             Some(before) if before == revision.revision => {
-                let repairs = backoff::repairs(self.report.memory.repaired, self.facts.now);
-                self.report.memory.repaired = Some((repairs, self.facts.now));
-                warning = repairs > backoff::REPAIRS_AT_ONCE;
+                let repairs = backoff::repaired(self.report.memory.repaired, self.facts.now);
+                self.report.memory.repaired = Some(repairs);
+                warning = repairs.count > backoff::REPAIRS_AT_ONCE;
                 (Reason::Restored, format!("the Secret {target} was written again with revision {before}"))
             }
             Some(before) => {
-                self.report.rotation = Some((revision.reason, true));
+                self.report.rotation = Some(RotationEnd { why: revision.reason, done: true });
                 let why = revision.reason.as_str();
                 (
                     Reason::Rotated,
@@ -364,7 +372,7 @@ impl Conclusion<'_> {
         if step == StepKind::Mint
             && self.facts.world.active().is_some_and(|it| it.revision < revision.revision)
         {
-            self.report.rotation = Some((revision.reason, false));
+            self.report.rotation = Some(RotationEnd { why: revision.reason, done: false });
         }
         let trouble = complaint.call.and_then(|failure| self.account_trouble(revision, failure));
         self.report.trouble = trouble.or_else(|| self.report.trouble.take());

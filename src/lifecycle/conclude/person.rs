@@ -4,7 +4,7 @@ use crate::{
     api::{Reason, TRY_AGAIN_ANNOTATION},
     lifecycle::{
         decide::{permitted, removal},
-        model::{Edit, FailureKind, IntakeView, Outcome, Revision, StepKind, to_second},
+        model::{Edit, FailureKind, IntakeView, Outcome, Removed, Revision, StepKind, Tried, to_second},
         rules::about,
     },
 };
@@ -28,7 +28,7 @@ impl Conclusion<'_> {
         let title = provider.map_or("the provider", |it| it.capabilities.title);
         match outcome {
             Outcome::Done => {
-                self.report.memory.verified = Some((revision.revision, self.facts.now));
+                self.report.memory.verified = Some(Tried::new(revision.revision, self.facts.now));
                 let message = format!(
                     "client {client} was taken from the intake Secret as revision {}",
                     revision.revision
@@ -79,7 +79,7 @@ impl Conclusion<'_> {
     pub(super) fn looked_for_removal(&mut self, revision: &Revision, outcome: &Outcome) {
         self.report.memory.removals.insert(revision.revision, self.facts.now);
         match outcome {
-            Outcome::Removed(Some(true)) => {
+            Outcome::Removed(Removed::Yes) => {
                 self.report.memory.removals.remove(&revision.revision);
                 self.report.edits.push(Edit::Revoked(revision.revision));
                 let message = format!("{} was removed: the provider refuses it", revision.described());

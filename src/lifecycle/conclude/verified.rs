@@ -4,7 +4,7 @@
 use crate::{
     api::Reason,
     lifecycle::{
-        model::{Edit, FailureKind, Moved, Outcome, Revision, StepKind},
+        model::{Edit, FailureKind, Moved, Outcome, Revision, StepKind, Tried},
         rules::suspect,
     },
 };
@@ -34,7 +34,7 @@ impl Conclusion<'_> {
             || self.facts.world.document().is_some_and(|it| it.inheritance(number).is_some());
         match accepted {
             true => {
-                self.report.memory.verified = Some((number, self.facts.now));
+                self.report.memory.verified = Some(Tried::new(number, self.facts.now));
                 if revision.unverified {
                     self.report.edits.push(Edit::Verified(number));
                 }
@@ -49,7 +49,8 @@ impl Conclusion<'_> {
 
     fn remember_try(&mut self, revision: u32, published: bool) {
         let memory = &mut self.report.memory;
-        *(if published { &mut memory.checked } else { &mut memory.tried }) = Some((revision, self.facts.now));
+        *(if published { &mut memory.checked } else { &mut memory.tried }) =
+            Some(Tried::new(revision, self.facts.now));
     }
 
     /// A new credential may be refused until it has propagated; after that it will never be

@@ -9,7 +9,8 @@ use crate::{
     lifecycle::{
         model::{
             Account, CALL_WITHIN, Capabilities, Divided, Document, FailureKind, FailureRecord, Inheritance,
-            Intent, Moved, Revision, State, StepKind, TargetView, UsableProvider, World, naming, previous_of,
+            Intent, Moved, Revision, State, StepKind, TargetView, Tried, UsableProvider, World, naming,
+            previous_of,
         },
         rules::{about, backoff, render, schedule, suspect},
     },
@@ -124,8 +125,8 @@ impl<'a> Facts<'a> {
     /// Returns whether the provider has accepted `revision` recently. A revision that could not be
     /// published since then is tried again first.
     pub(in crate::lifecycle) fn is_verified(&self, revision: &Revision) -> bool {
-        let verified = self.world.memory.verified.filter(|(which, _)| *which == revision.revision);
-        verified.is_some_and(|(_, at)| self.now < at.later(VERIFIED_FOR))
+        let verified = self.world.memory.verified.and_then(|it| it.of(revision.revision));
+        verified.is_some_and(|at| self.now < at.later(VERIFIED_FOR))
     }
 
     /// The last failure of `step`, if nothing that it is about has changed since.
@@ -247,8 +248,8 @@ impl<'a> Facts<'a> {
         // The last search of any revision counts: several lost responses take turns, and do not
         // call without a pause.
         Some(match self.world.memory.looked {
-            Some((_, at)) if at >= from && at < listed => at.later(LOOK_AGAIN).min(listed),
-            Some((_, at)) if at >= from => at.later(LOOK_AGAIN),
+            Some(Tried { at, .. }) if at >= from && at < listed => at.later(LOOK_AGAIN).min(listed),
+            Some(Tried { at, .. }) if at >= from => at.later(LOOK_AGAIN),
             _ => from,
         })
     }
@@ -257,10 +258,10 @@ impl<'a> Facts<'a> {
     /// after the cause of a failure was corrected, then with growing pauses.
     pub(in crate::lifecycle) fn verify_due(&self, revision: &Revision) -> Option<Timestamp> {
         let issued = revision.issued_at?;
-        let tried = self.world.memory.tried.filter(|(which, _)| *which == revision.revision);
+        let tried = self.world.memory.tried.and_then(|it| it.of(revision.revision));
         let failed = self.failed(StepKind::Verify).filter(|it| it.revision == Some(revision.revision));
         let corrected = failed.is_some_and(|it| !about::is_current(self.world, StepKind::Verify, it));
-        Some(tried.map_or(issued, |(_, at)| {
+        Some(tried.map_or(issued, |at| {
             let age = if corrected { SignedDuration::ZERO } else { at.duration_since(issued) };
             at.later(age.part(4).clamp(SignedDuration::from_secs(1), SignedDuration::from_secs(15)))
         }))
@@ -268,8 +269,7 @@ impl<'a> Facts<'a> {
 
     /// Returns when the published revision is tried next.
     pub(in crate::lifecycle) fn check_due(&self, revision: &Revision) -> Timestamp {
-        let checked =
-            self.world.memory.checked.filter(|(which, _)| *which == revision.revision).map(|(_, at)| at);
+        let checked = self.world.memory.checked.and_then(|it| it.of(revision.revision));
         if let Some(refused) = revision.refused_at.filter(|_| revision.dead_at.is_none()) {
             // Soon at first, then with growing pauses: it may be waiting for others, or for a
             // person. Once it waits for nobody, because the others work or a person has judged

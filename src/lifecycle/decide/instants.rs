@@ -36,7 +36,7 @@ pub(super) fn all(facts: &Facts<'_>) -> Vec<Timestamp> {
     if let Some(unpublished) = newest.filter(|_| facts.published().is_none()) {
         instants.extend(facts.verify_due(unpublished));
         // A credential that could not be published for so long is tried again.
-        instants.extend(facts.world.memory.verified.map(|(_, at)| at.later(VERIFIED_FOR)));
+        instants.extend(facts.world.memory.verified.map(|it| it.at.later(VERIFIED_FOR)));
     }
     instants.retain(|at| *at > facts.now);
     instants

@@ -258,6 +258,17 @@ pub struct Abandonment {
     pub action: Option<String>,
 }
 
+/// The result of looking for a removal by a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Removed {
+    /// The provider refuses it, and accepts the published one.
+    Yes,
+    /// The provider still accepts it.
+    NotYet,
+    /// The provider refuses the published one, too, which proves nothing.
+    Unproved,
+}
+
 /// The outcome of a step.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
@@ -272,9 +283,8 @@ pub enum Outcome {
         /// It does.
         accepted: bool,
     },
-    /// The result of looking for a removal by a person; `None` if the other pair is refused too,
-    /// which proves nothing.
-    Removed(Option<bool>),
+    /// The result of looking for a removal by a person.
+    Removed(Removed),
     /// The provider says that it revoked, or does not know, the credential.
     Revoked {
         /// It says that it revoked it.

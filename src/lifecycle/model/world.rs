@@ -171,18 +171,18 @@ impl IntakePair {
 /// The memory of this process about an object, between passes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Memory {
-    /// The revision that the provider accepted, and when: that counts for a while.
-    pub verified: Option<(u32, Timestamp)>,
-    /// The time at which the published revision was last tried.
-    pub checked: Option<(u32, Timestamp)>,
-    /// The time at which a revision that waits for acceptance was last tried.
-    pub tried: Option<(u32, Timestamp)>,
-    /// The time of the last search for a lost response.
-    pub looked: Option<(u32, Timestamp)>,
+    /// The last time that the provider accepted a revision: that counts for a while.
+    pub verified: Option<Tried>,
+    /// The last time that the published revision was tried.
+    pub checked: Option<Tried>,
+    /// The last time that a revision which waits for acceptance was tried.
+    pub tried: Option<Tried>,
+    /// The last search for a lost response.
+    pub looked: Option<Tried>,
     /// The time at which each revision that a person is to remove was last tried.
     pub removals: BTreeMap<u32, Timestamp>,
-    /// The number of repairs of the Secret in a row, and the time of the last one.
-    pub repaired: Option<(u32, Timestamp)>,
+    /// The repairs of the Secret in a row.
+    pub repaired: Option<Repairs>,
     /// The time at which the intake was last tried because it had changed after a failure.
     pub retried: Option<Timestamp>,
     /// The time of the last reminder to a person.
@@ -197,6 +197,38 @@ pub struct Memory {
     pub told: Option<Told>,
     /// The number of passes in a row that ended as an error.
     pub failed: u32,
+}
+
+/// A question about a revision that was put to the provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tried {
+    /// The revision.
+    pub revision: u32,
+    /// The time of the answer.
+    pub at: Timestamp,
+}
+
+impl Tried {
+    /// The question about this revision at this time.
+    #[must_use]
+    pub fn new(revision: u32, at: Timestamp) -> Self {
+        Self { revision, at }
+    }
+
+    /// Returns the time of the answer, if the question was about `revision`.
+    #[must_use]
+    pub fn of(self, revision: u32) -> Option<Timestamp> {
+        (self.revision == revision).then_some(self.at)
+    }
+}
+
+/// Repairs of a Secret in a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Repairs {
+    /// Their number.
+    pub count: u32,
+    /// The time of the last one.
+    pub last: Timestamp,
 }
 
 /// The last write into a status.

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     api::{ApiCredentialSpec, Reason},
     lifecycle::model::{
-        Divided, FailureKind, FailureRecord, MINT_WINDOW, Moved, Revision, StepKind, to_second,
+        Divided, FailureKind, FailureRecord, MINT_WINDOW, Moved, Repairs, Revision, StepKind, to_second,
     },
 };
 
@@ -111,19 +111,20 @@ pub const REPAIRS_AT_ONCE: u32 = 20;
 /// After so long without a repair, the count starts at zero.
 const REPAIRS_FORGOTTEN: SignedDuration = SignedDuration::from_mins(10);
 
-/// Returns the number of repairs in a row, including the next one, after those in `repaired`.
+/// Returns the repairs in a row with the one that is made now.
 #[must_use]
-pub fn repairs(repaired: Option<(u32, Timestamp)>, now: Timestamp) -> u32 {
-    repaired.filter(|(_, at)| now.duration_since(*at) < REPAIRS_FORGOTTEN).map_or(1, |(count, _)| count + 1)
+pub fn repaired(before: Option<Repairs>, now: Timestamp) -> Repairs {
+    let recent = before.filter(|it| now.duration_since(it.last) < REPAIRS_FORGOTTEN);
+    Repairs { count: recent.map_or(0, |it| it.count) + 1, last: now }
 }
 
 /// Returns the time of the next repair of a Secret: two writers that undo each other must not do so
 /// without a pause.
 #[must_use]
-pub fn next_repair((count, at): (u32, Timestamp)) -> Timestamp {
-    match count.checked_sub(REPAIRS_AT_ONCE) {
-        None | Some(0) => at,
-        Some(more) => at.later(doubling(more, SignedDuration::from_secs(1), MINUTE)),
+pub fn next_repair(repairs: Repairs) -> Timestamp {
+    match repairs.count.checked_sub(REPAIRS_AT_ONCE) {
+        None | Some(0) => repairs.last,
+        Some(more) => repairs.last.later(doubling(more, SignedDuration::from_secs(1), MINUTE)),
     }
 }
 

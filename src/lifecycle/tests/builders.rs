@@ -287,7 +287,7 @@ impl Scene {
     }
 
     pub(super) fn verified(mut self) -> Self {
-        self.world.memory.verified = Some((self.it().revision, noon()));
+        self.world.memory.verified = Some(Tried::new(self.it().revision, noon()));
         self
     }
 

@@ -185,7 +185,7 @@ fn a_replacement_is_asked_for_in_time_and_taken_at_any_time() {
         (
             "what seemed dead is looked at again",
             working().dead().refused(hours(2)).with_empty_intake().and(|it| {
-                it.world.memory.checked = Some((1, noon() - hours(1)));
+                it.world.memory.checked = Some(Tried::new(1, noon() - hours(1)));
             }),
             "verify 1",
         ),
@@ -399,7 +399,7 @@ fn an_unverified_pair_is_published_and_never_verified() {
             skipped()
                 .taken("a", days(2))
                 .published()
-                .and(|it| it.world.memory.checked = Some((1, noon() - days(1)))),
+                .and(|it| it.world.memory.checked = Some(Tried::new(1, noon() - days(1)))),
             "rest: Issued",
         ),
         (

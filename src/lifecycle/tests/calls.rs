@@ -98,9 +98,9 @@ impl Model {
     pub(super) fn look_for_removal(&mut self, number: u32, beside: u32) -> Outcome {
         match [number, beside].map(|it| self.verify(it)) {
             [Outcome::Failed(failure), _] | [_, Outcome::Failed(failure)] => Outcome::Failed(failure),
-            [Outcome::Tried { accepted: true }, _] => Outcome::Removed(Some(false)),
-            [_, Outcome::Tried { accepted: true }] => Outcome::Removed(Some(true)),
-            _ => Outcome::Removed(None),
+            [Outcome::Tried { accepted: true }, _] => Outcome::Removed(Removed::NotYet),
+            [_, Outcome::Tried { accepted: true }] => Outcome::Removed(Removed::Yes),
+            _ => Outcome::Removed(Removed::Unproved),
         }
     }
 

@@ -217,13 +217,13 @@ fn a_new_credential_is_given_the_settle_time() {
     let step = Step::Verify { revision: 2 };
     let issued = |ago| a_credential().issued(days(80)).published().issued(ago);
     let (report, document) = after(issued(seconds(1)), &step, &Outcome::Tried { accepted: true });
-    assert_eq!(report.memory.verified, Some((2, noon())));
+    assert_eq!(report.memory.verified, Some(Tried::new(2, noon())));
     assert_eq!(report.edits, [], "what is only remembered is not written");
     assert_eq!(document.revisions[1].state, State::Issued);
 
     let refused = Outcome::Tried { accepted: false };
     let (report, _) = after(issued(seconds(59)), &step, &refused);
-    assert_eq!((report.edits.len(), report.memory.tried), (0, Some((2, noon()))));
+    assert_eq!((report.edits.len(), report.memory.tried), (0, Some(Tried::new(2, noon()))));
 
     let (report, document) = after(issued(seconds(60)), &step, &refused);
     assert_eq!(document.revisions[1].state, State::Revoking);

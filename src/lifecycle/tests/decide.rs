@@ -44,7 +44,7 @@ fn a_life_without_trouble() {
         (
             "what was accepted long ago is tried again first",
             a_credential().issued(hours(1)).verified().and(|it| {
-                it.world.memory.verified = Some((1, noon() - minutes(10)));
+                it.world.memory.verified = Some(Tried::new(1, noon() - minutes(10)));
             }),
             "verify 1",
         ),
@@ -151,14 +151,14 @@ fn lost_responses_are_settled_first() {
             "it is not looked for again at once",
             a_credential()
                 .unconfirmed(seconds(20))
-                .and(|it| it.world.memory.looked = Some((1, noon() - seconds(5)))),
+                .and(|it| it.world.memory.looked = Some(Tried::new(1, noon() - seconds(5)))),
             "rest: Unconfirmed",
         ),
         (
             "but after a while",
             a_credential()
                 .unconfirmed(seconds(20))
-                .and(|it| it.world.memory.looked = Some((1, noon() - seconds(10)))),
+                .and(|it| it.world.memory.looked = Some(Tried::new(1, noon() - seconds(10)))),
             "settle 1",
         ),
         (
@@ -206,7 +206,7 @@ fn lost_responses_are_settled_first() {
 
 #[test]
 fn a_new_credential_is_verified_before_it_is_published() {
-    let refused = |ago| rotating().and(|it| it.world.memory.tried = Some((2, noon() - ago)));
+    let refused = |ago| rotating().and(|it| it.world.memory.tried = Some(Tried::new(2, noon() - ago)));
     check(vec![
         ("soon again after a refusal", refused(seconds(15)), "verify 2"),
         ("but not at once", refused(seconds(1)), "rest: Verifying"),

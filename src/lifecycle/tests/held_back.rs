@@ -51,7 +51,8 @@ fn a_renamed_secret_is_kept_for_the_overlap() {
 fn a_published_credential_is_verified_from_time_to_time() {
     let checked = |scene: Scene, ago| {
         scene.and(|it| {
-            it.world.memory.checked = Some((it.document.revisions.last().unwrap().revision, noon() - ago))
+            it.world.memory.checked =
+                Some(Tried::new(it.document.revisions.last().unwrap().revision, noon() - ago))
         })
     };
     check(vec![
@@ -165,7 +166,9 @@ fn each_obstacle_holds_a_mint_back() {
 fn a_contested_secret_is_restored_with_growing_pauses() {
     let edited = |repairs, ago| {
         let scene = active().and(|it| it.forget_publications()).with_target(|it| it.intact = None);
-        scene.status_says(1).and(|it| it.world.memory.repaired = Some((repairs, noon() - ago)))
+        scene
+            .status_says(1)
+            .and(|it| it.world.memory.repaired = Some(Repairs { count: repairs, last: noon() - ago }))
     };
     check(vec![
         ("at once at first", edited(20, seconds(0)), "publish 1"),
@@ -177,7 +180,7 @@ fn a_contested_secret_is_restored_with_growing_pauses() {
         ("a new one does not wait", edited(1000, seconds(1)).issued(minutes(1)).verified(), "publish 2"),
         (
             "what is right is not touched",
-            active().and(|it| it.world.memory.repaired = Some((99, noon()))),
+            active().and(|it| it.world.memory.repaired = Some(Repairs { count: 99, last: noon() })),
             "rest: Issued",
         ),
     ]);
@@ -190,11 +193,12 @@ fn a_contested_secret_is_restored_with_growing_pauses() {
         let step = decide(&world, noon()).step().cloned().unwrap();
         conclude(&world, &step, &Outcome::Done, noon()).memory.repaired
     };
-    assert_eq!(repaired(None), Some((1, noon())));
-    assert_eq!(repaired(Some((7, noon() - minutes(9)))), Some((8, noon())));
+    let times = |count, last| Some(Repairs { count, last });
+    assert_eq!(repaired(None), times(1, noon()));
+    assert_eq!(repaired(times(7, noon() - minutes(9))), times(8, noon()));
     assert_eq!(
-        repaired(Some((7, noon() - minutes(10)))),
-        Some((1, noon())),
+        repaired(times(7, noon() - minutes(10))),
+        times(1, noon()),
         "ten quiet minutes reset the count"
     );
 }

@@ -150,11 +150,13 @@ fn put(world: &mut World, place: Place, at: Timestamp) {
         Place::Minted => document(world, |it| it.mints = vec![at; 6]),
         Place::MintedBefore => world.minted_before = vec![at; 6],
         Place::FailedAt => document(world, |it| it.failures.values_mut().for_each(|it| it.at = at)),
-        Place::Checked => world.memory.checked = Some((newest, at)),
-        Place::Tried => world.memory.tried = Some((newest, at)),
-        Place::Looked => world.memory.looked = Some((newest, at)),
+        Place::Checked => world.memory.checked = Some(Tried::new(newest, at)),
+        Place::Tried => world.memory.tried = Some(Tried::new(newest, at)),
+        Place::Looked => world.memory.looked = Some(Tried::new(newest, at)),
         Place::Removal => world.memory.removals.extend((1..4).map(|it| (it, at))),
-        Place::Repaired => world.memory.repaired = Some((backoff::REPAIRS_AT_ONCE + 3, at)),
+        Place::Repaired => {
+            world.memory.repaired = Some(Repairs { count: backoff::REPAIRS_AT_ONCE + 3, last: at })
+        }
         Place::Reminded => world.memory.reminded = Some(at),
         Place::Unrecoverable => world.memory.unrecoverable = Some(at),
         Place::Started => world.operator.started = at,
@@ -249,7 +251,7 @@ proptest! {
         let asked = Asked { by_all: mints.clone(), by_one: Some(mints.clone()) };
         let _ = Budget::after(limit, &asked, now);
         let _ = backoff::breaker_opens(mints.iter().copied(), limit, now);
-        let _ = backoff::next_repair((backoff::REPAIRS_AT_ONCE + 5, at));
+        let _ = backoff::next_repair(Repairs { count: backoff::REPAIRS_AT_ONCE + 5, last: at });
         let _ = crate::lifecycle::abandoned::next_attempt(limit, now);
         let _ = crate::lifecycle::failure::RetryAfter::At(at).instant(now);
         let provider = suspect::Named {

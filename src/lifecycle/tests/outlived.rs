@@ -32,7 +32,7 @@ fn a_credential_that_may_not_be_renewed_is_revoked_at_the_end_of_its_life() {
     let over = "record StartRevoking [1]";
     let rejected =
         |it: Scene| it.failed(StepKind::Mint, Reason::InvalidForProvider, FailureKind::Rejected, minutes(1));
-    let checked = |it: Scene| it.and(|it| it.world.memory.checked = Some((1, noon())));
+    let checked = |it: Scene| it.and(|it| it.world.memory.checked = Some(Tried::new(1, noon())));
     check(vec![
         ("suspended, before its end", bounded(89).suspended(), "rest: Suspended"),
         ("suspended, after its end", bounded(91).suspended(), over),

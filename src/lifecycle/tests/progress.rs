@@ -47,7 +47,7 @@ fn a_step_that_is_needed_again_after_a_change_is_done_again() {
     let mut progress = Progress::default();
     let mut world = a_credential().issued(minutes(1)).world();
     progress.begins(&world, &planned(&world)).unwrap();
-    world.memory.tried = Some((1, noon() - minutes(1)));
+    world.memory.tried = Some(Tried::new(1, noon() - minutes(1)));
     progress.begins(&world, &planned(&world)).unwrap();
 
     // The Secret was changed once more.

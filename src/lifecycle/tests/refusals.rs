@@ -199,7 +199,7 @@ fn renewal(kind: FailureKind, until: SignedDuration) -> (Vec<i64>, Option<i64>) 
     scene.document.revisions[0].expires_at = Some(issued + seconds(90));
     let (mut now, mut attempts) = (noon(), Vec::new());
     for _ in 0..100 {
-        scene.world.memory.checked = Some((1, now));
+        scene.world.memory.checked = Some(Tried::new(1, now));
         assert!(!is_stalled(&scene, now) || kind == FailureKind::Rejected, "at {now}");
         let plan = decide(&scene.clone().world(), now);
         match plan.step().cloned() {
@@ -244,7 +244,7 @@ fn a_failed_search_does_not_cost_a_credential_its_last_third() {
         let scene = scene.failed(StepKind::Settle, down, FailureKind::Unavailable, seconds(1));
         scene
             .with_rotation(|it| it.renew_before = lasting("900h"))
-            .and(|it| it.world.memory.checked = Some((1, noon())))
+            .and(|it| it.world.memory.checked = Some(Tried::new(1, noon())))
     };
     check(vec![
         ("before it waits", searched(issued(days(59)).unconfirmed(hours(1))), "rest: Unconfirmed"),

@@ -92,7 +92,11 @@ fn a_credential_is_gone_if_it_is_refused_while_the_new_one_is_accepted() {
     let world = left().world();
     let step = Step::CheckRemoval { revision: 1, beside: 2 };
     let edits = |outcome| conclude(&world, &step, &outcome, noon()).edits;
-    assert_eq!(edits(Outcome::Removed(Some(true))), [Edit::Revoked(1)]);
-    assert_eq!(edits(Outcome::Removed(Some(false))), []);
-    assert_eq!(edits(Outcome::Removed(None)), [], "an account that is switched off proves nothing");
+    assert_eq!(edits(Outcome::Removed(Removed::Yes)), [Edit::Revoked(1)]);
+    assert_eq!(edits(Outcome::Removed(Removed::NotYet)), []);
+    assert_eq!(
+        edits(Outcome::Removed(Removed::Unproved)),
+        [],
+        "an account that is switched off proves nothing"
+    );
 }

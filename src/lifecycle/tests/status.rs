@@ -108,7 +108,7 @@ fn ready_is_about_the_published_credential() {
 fn a_credential_that_was_refused_twice_is_not_ready() {
     let seen = |ago| {
         let checked = noon() - ago;
-        active().refused(minutes(2)).and(|it| it.world.memory.checked = Some((1, checked)))
+        active().refused(minutes(2)).and(|it| it.world.memory.checked = Some(Tried::new(1, checked)))
     };
     let ready = |scene: Scene| {
         let sibling = |it: &mut UsableProvider| it.standing.sibling_refused_at = Some(noon() - minutes(1));

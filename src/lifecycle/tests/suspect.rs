@@ -112,7 +112,7 @@ fn a_credential_is_dead_after_refusals_for_the_settle_time_or_longer_if_others_a
 fn a_refused_credential_is_verified_with_growing_pauses() {
     let next = |refused: SignedDuration, checked: SignedDuration| {
         let scene = suspect(active().refused(refused));
-        let world = scene.and(|it| it.world.memory.checked = Some((1, noon() - checked))).world();
+        let world = scene.and(|it| it.world.memory.checked = Some(Tried::new(1, noon() - checked))).world();
         match decide(&world, noon()).at_rest().wake {
             Wake::At(at) => at.duration_since(noon()),
             Wake::OnChange => panic!("it sleeps"),
@@ -131,13 +131,13 @@ fn a_few_siblings_are_verified_when_one_is_refused() {
             it.standing.sibling_refused_at = Some(noon() - seconds(5));
         });
         let last = checked.map_or(noon() - minutes(20), |ago| noon() - ago);
-        let world = scene.and(|it| it.world.memory.checked = Some((1, last))).world();
+        let world = scene.and(|it| it.world.memory.checked = Some(Tried::new(1, last))).world();
         decide(&world, noon()).step().is_some()
     };
     assert!(looked_at(10, None), "all of ten");
     assert!(!looked_at(10, Some(seconds(1))), "once");
     assert!(!looked_at(1_000_000, None), "ten of a million, and not this one");
-    let at_ease = active().and(|it| it.world.memory.checked = Some((1, noon()))).world();
+    let at_ease = active().and(|it| it.world.memory.checked = Some(Tried::new(1, noon()))).world();
     assert_eq!(decide(&at_ease, noon()).step(), None);
 }
 
@@ -148,7 +148,7 @@ fn all_credentials_of_an_account_are_verified_after_a_person_has_judged_it() {
             it.standing.usable = 1_000_000;
             it.standing.judged = Some(noon() - minutes(2));
         });
-        let world = scene.and(|it| it.world.memory.checked = Some((1, noon() - checked))).world();
+        let world = scene.and(|it| it.world.memory.checked = Some(Tried::new(1, noon() - checked))).world();
         decide(&world, noon()).step().is_some()
     };
     assert!(looked_at(days(1), minutes(20)), "though it is not in the sample");
@@ -160,7 +160,7 @@ fn all_credentials_of_an_account_are_verified_after_a_person_has_judged_it() {
 fn what_is_refused_is_tried_again_soon_after_a_person_has_judged_the_account() {
     let scene = || {
         let scene = active().refused(minutes(40)).provider(|it| it.standing.usable = 10);
-        scene.and(|it| it.world.memory.checked = Some((1, noon() - minutes(2))))
+        scene.and(|it| it.world.memory.checked = Some(Tried::new(1, noon() - minutes(2))))
     };
     let tries = |scene: Scene| decide(&scene.world(), noon()).step() == Some(&Step::Verify { revision: 1 });
     let judged = |scene: Scene| scene.provider(|it| it.standing.judged = Some(noon() - minutes(30)));

@@ -13,6 +13,11 @@ use crate::{
     },
 };
 
+pub(super) use crate::lifecycle::{
+    plan::Removed,
+    world::{Repairs, Tried},
+};
+
 pub(super) fn noon() -> Timestamp {
     "2026-11-21T12:00:00Z".parse().unwrap()
 }

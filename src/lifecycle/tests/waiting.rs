@@ -28,7 +28,9 @@ fn wakes_in(scene: Scene) -> Option<SignedDuration> {
 
 /// Its hourly check is an hour away, so that it is not what wakes.
 fn just_checked(scene: Scene) -> Scene {
-    scene.and(|it| it.world.memory.checked = Some((it.document.revisions.last().unwrap().revision, noon())))
+    scene.and(|it| {
+        it.world.memory.checked = Some(Tried::new(it.document.revisions.last().unwrap().revision, noon()))
+    })
 }
 
 #[test]
@@ -67,17 +69,21 @@ fn each_wait_ends_when_it_is_due() {
         ("the end of a call", a_credential().intended(seconds(15)), seconds(25)),
         (
             "the next look for a lost answer",
-            a_credential().unconfirmed(seconds(5)).and(|it| it.world.memory.looked = Some((1, noon()))),
+            a_credential()
+                .unconfirmed(seconds(5))
+                .and(|it| it.world.memory.looked = Some(Tried::new(1, noon()))),
             seconds(10),
         ),
         (
             "the last look for it",
-            a_credential().unconfirmed(seconds(27)).and(|it| it.world.memory.looked = Some((1, noon()))),
+            a_credential()
+                .unconfirmed(seconds(27))
+                .and(|it| it.world.memory.looked = Some(Tried::new(1, noon()))),
             seconds(3),
         ),
         (
             "the next try of a new one",
-            a_credential().issued(seconds(20)).and(|it| it.world.memory.tried = Some((1, noon()))),
+            a_credential().issued(seconds(20)).and(|it| it.world.memory.tried = Some(Tried::new(1, noon()))),
             seconds(5),
         ),
         (
@@ -124,7 +130,7 @@ fn a_leftover_that_nobody_can_look_for_does_not_cost_a_credential_its_last_third
         scene.and(|it| {
             let record = it.document.failures.get_mut(&StepKind::Mint).unwrap();
             (record.count, record.about) = (3, about);
-            it.world.memory.checked = Some((1, noon()));
+            it.world.memory.checked = Some(Tried::new(1, noon()));
         })
     };
     let plan = plan_of(waiting(days(60) - minutes(30)));

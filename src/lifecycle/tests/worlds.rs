@@ -204,7 +204,7 @@ fn with(scene: Scene, fact: Fact) -> Scene {
         }),
         Skewed(by) => scene.and(|it| it.world.operator.skew = ago(by)),
         MintedBefore(times) => scene.and(|it| it.world.minted_before = vec![noon() - minutes(3); times]),
-        Verified(number) => scene.and(|it| it.world.memory.verified = Some((number, noon()))),
+        Verified(number) => scene.and(|it| it.world.memory.verified = Some(Tried::new(number, noon()))),
         LedgerLost | LedgerUnreadable(_) | Copied(_) | ObjectGone | ProviderMissing => scene,
     }
 }
@@ -336,7 +336,9 @@ pub(super) fn outcomes(step: &Step, kind: FailureKind) -> Vec<Outcome> {
             vec![Outcome::Done, Outcome::NotPublished { reason: Reason::TemplateInvalid, message }]
         }
         Step::Recover(_) | Step::RestoreLedger => vec![Outcome::Done, failed()],
-        Step::CheckRemoval { .. } => [None, Some(true), Some(false)].map(Outcome::Removed).into(),
+        Step::CheckRemoval { .. } => {
+            [Removed::Unproved, Removed::Yes, Removed::NotYet].map(Outcome::Removed).into()
+        }
         _ => vec![Outcome::Done],
     }
 }
