@@ -167,8 +167,9 @@ fn release_target(facts: &Facts<'_>, retain: bool) -> Option<Plan> {
     Some(Plan::act(Step::ReleaseTarget { name: target.name.clone() }, Reason::Deleting))
 }
 
-/// Our part is done. With foreground deletion, the object is deleted only after its dependents, so
-/// its ledger must not wait for it.
+/// Our part is done. The ledger does not wait for the object: with foreground deletion, an object
+/// waits for dependents whose owner reference has `blockOwnerDeletion`. Ours have not, but others
+/// may have added it.
 fn released(facts: &Facts<'_>) -> Option<Plan> {
     match &facts.world.ledger {
         LedgerView::Present { document, held: true, .. }
