@@ -76,3 +76,58 @@ impl Watched for Decoded<AbandonedCredential> {
         engine.stores.abandoned.select(|key, _| is(key).then(|| key.clone()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{convert::Infallible, future::pending, sync::Arc};
+
+    use http::{Request, Response};
+    use jiff::SignedDuration;
+    use kube::{Client, client::Body};
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        clock::SystemClock,
+        engine::{Settings, seal::Sealer},
+    };
+
+    fn engine() -> Engine {
+        let silent = tower::service_fn(|_: Request<Body>| pending::<Result<Response<Body>, Infallible>>());
+        let settings = Settings {
+            namespace: "credwright".to_owned(),
+            cluster_id: "one".to_owned(),
+            writer: "writer".to_owned(),
+            allow_egress: Vec::new(),
+            more_roots: None,
+            revocation_deadline: SignedDuration::from_mins(10),
+            role_binding: None,
+            lease: None,
+        };
+        let sealer = Sealer::new(&Sealer::new_key()).unwrap();
+        Engine::new(Client::new(silent, "shop"), Arc::new(SystemClock::default()), settings, sealer)
+    }
+
+    #[tokio::test]
+    async fn a_late_delete_event_does_not_remove_the_next_object_of_that_name() {
+        let engine = engine();
+        let object = |uid: &str, version: u64| -> Decoded<ApiCredential> {
+            let object = json!({
+                "apiVersion": "credwright.dev/v1alpha1", "kind": "ApiCredential",
+                "metadata": {
+                    "name": "orders", "namespace": "shop", "uid": uid, "resourceVersion": version.to_string(),
+                },
+                "spec": { "providerRef": { "name": "acme" } },
+            });
+            serde_json::from_value::<ApiCredential>(object).unwrap().into()
+        };
+        let uid = || engine.stores.credentials.get(&Key::new("shop", "orders"))?.metadata.uid.clone();
+        object("one", 10).see(&engine);
+        // It was read, before the watch tells what happened to the one before.
+        object("two", 12).see(&engine);
+        object("one", 11).see_deleted(&engine);
+        assert_eq!(uid().as_deref(), Some("two"));
+        object("two", 13).see_deleted(&engine);
+        assert_eq!(uid(), None);
+    }
+}

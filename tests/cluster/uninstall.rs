@@ -66,6 +66,7 @@ async fn detached_objects_stay_and_are_resumed_without_a_mint() {
             scene.is_owned("orders").await && scene.is_owned("orders.credwright").await
         })
         .await;
+    assert!(scene.token_is_granted(&pair).await);
     assert_eq!((scene.pair("orders").await.unwrap(), scene.made().len()), (pair, 1));
     scene.delete("orders").await;
     scene.goes("orders").await;

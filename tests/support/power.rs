@@ -52,6 +52,8 @@ struct Inner {
     fault: Mutex<Option<Fault>>,
     /// `true` if watches deliver nothing.
     stalled: watch::Sender<bool>,
+    /// The number of times that all watches were ended.
+    ended: watch::Sender<u32>,
 }
 
 impl Power {
@@ -72,6 +74,7 @@ impl Power {
             cut,
             fault: Mutex::default(),
             stalled: watch::Sender::new(false),
+            ended: watch::Sender::new(0),
         }))
     }
 
@@ -115,6 +118,11 @@ impl Power {
         self.0.stalled.send_replace(stalled);
     }
 
+    /// Ends all watches, as an API server does from time to time.
+    pub(crate) fn end_watches(&self) {
+        self.0.ended.send_modify(|count| *count += 1);
+    }
+
     async fn watches_flow(&self) {
         let mut stalled = self.0.stalled.subscribe();
         if stalled.wait_for(|stalled| !stalled).await.is_err() {
@@ -122,9 +130,9 @@ impl Power {
         }
     }
 
-    /// A watch's body, whose frames wait while watches are stalled.
+    /// A watch's body, whose frames wait while watches are stalled, and which can be ended.
     fn stallable(&self, body: Box<DynBody>) -> Box<DynBody> {
-        let power = self.clone();
+        let (power, mut ended) = (self.clone(), self.0.ended.subscribe());
         let frames = BodyStream::new(body).then(move |frame| {
             let power = power.clone();
             async move {
@@ -132,6 +140,7 @@ impl Power {
                 frame
             }
         });
+        let frames = frames.take_until(Box::pin(async move { ended.changed().await }));
         Box::new(StreamBody::new(frames.boxed()))
     }
 }
