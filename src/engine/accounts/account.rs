@@ -83,11 +83,10 @@ pub(super) struct Visible {
     /// The fingerprint and the setup, which covers all other fields of the spec.
     built: Option<(String, String)>,
     fields: BTreeMap<String, String>,
-    confirmed: bool,
-    suspicion: Option<String>,
+    /// True if one of its credentials was found to be refused; which one does not matter.
     alarmed: bool,
-    judged: Option<Timestamp>,
-    removed: Option<String>,
+    /// The rest of its standing, without the number of its credentials.
+    standing: Standing,
 }
 
 impl Account {
@@ -132,17 +131,12 @@ impl Account {
             Err((reason, _)) => (Some(*reason), None),
             Ok(usable) => (trouble, Some((usable.fingerprint.clone(), usable.setup.clone()))),
         };
-        let Standing { confirmed, suspicion, sibling_refused_at, judged, removed, usable: _ } =
-            self.standing.clone();
         Visible {
             trouble,
             built,
             fields: self.fields.clone(),
-            confirmed,
-            suspicion,
-            alarmed: sibling_refused_at.is_some(),
-            judged,
-            removed,
+            alarmed: self.standing.sibling_refused_at.is_some(),
+            standing: Standing { usable: 0, sibling_refused_at: None, ..self.standing.clone() },
         }
     }
 
