@@ -4,6 +4,7 @@ use k8s_openapi::ByteString;
 use serde_json::json;
 
 use crate::{
+    api::{LOGIN_FINALIZER, PROVIDER_FINALIZER},
     engine::{
         seal::{Material, Place, Sealer},
         wire::Secret,
@@ -11,7 +12,9 @@ use crate::{
     lifecycle::world::Rendered,
 };
 
-use super::{Key, Store, Stores, ledger_entry, target_digest, target_entry};
+use super::{
+    Key, ProviderObject, Store, Stores, copy_entry, ledger_entry, login_entry, target_digest, target_entry,
+};
 
 fn sealer() -> Sealer {
     Sealer::new(&[7; 32]).unwrap()
@@ -261,4 +264,38 @@ fn a_target_is_written_only_while_it_is_this_objects() {
     let mut plain = target();
     (plain.metadata.owner_references, plain.data) = (None, None);
     assert!(!is_ours(&plain), "nobody's, and not as Credwright wrote it");
+}
+
+/// Without the rights in a namespace, what stands there could not be ended.
+#[test]
+fn each_kind_of_object_that_is_still_to_be_ended_keeps_the_rights_in_its_namespace() {
+    let key = || Key::new("shop", "orders");
+    let login = |finalizers: &[&str]| {
+        let metadata = json!({ "namespace": "shop", "name": "orders", "finalizers": finalizers });
+        login_entry(&serde_json::from_value(json!({ "metadata": metadata })).unwrap(), &sealer())
+    };
+    let provider = |finalizers: &[&str]| {
+        let metadata = json!({ "namespace": "shop", "name": "acme", "finalizers": finalizers });
+        let spec = json!({ "spreetail": {}, "login": { "secretRef": { "name": "admin" } } });
+        let object = json!({ "apiVersion": "v", "kind": "k", "metadata": metadata, "spec": spec });
+        ProviderObject::Namespaced(serde_json::from_value(object).unwrap())
+    };
+    let copy = || copy_entry(&target(), "orders", &sealer());
+    let (held, in_use) = ([LOGIN_FINALIZER], [PROVIDER_FINALIZER]);
+    type Add<'a> = &'a dyn Fn(&Stores) -> bool;
+    let kinds: [(&str, bool, Add<'_>); 7] = [
+        ("an object", true, &|it| it.credentials.put(key(), 1, credential("orders", "owner"))),
+        ("a ledger", true, &|it| it.ledgers.put(key(), ledger_entry(&target(), &sealer()))),
+        ("a copy of a ledger", true, &|it| it.copies.put(key(), 1, copy())),
+        ("a login that is held", true, &|it| it.logins.put(key(), 1, login(&held))),
+        ("a login that is not", false, &|it| it.logins.put(key(), 1, login(&[]))),
+        ("a provider that is held", true, &|it| it.providers.put(provider(&[]).key(), 1, provider(&in_use))),
+        ("a provider that is not", false, &|it| it.providers.put(provider(&[]).key(), 1, provider(&[]))),
+    ];
+    for (what, keeps, add) in kinds {
+        let stores = Stores::default();
+        assert!(add(&stores), "{what}");
+        assert_eq!(stores.has_anything_in("shop"), keeps, "{what}");
+        assert!(!stores.has_anything_in("web"), "{what}");
+    }
 }

@@ -172,9 +172,7 @@ fn release_target(facts: &Facts<'_>, retain: bool) -> Option<Plan> {
 /// may have added it.
 fn released(facts: &Facts<'_>) -> Option<Plan> {
     match &facts.world.ledger {
-        LedgerView::Present { document, held: true, .. }
-            if document.closed && document.object_uid == facts.world.object_uid() =>
-        {
+        LedgerView::Present { document, held: true, .. } if document.closed => {
             Some(Plan::act(Step::ReleaseLedger, Reason::Deleting))
         }
         _ => Some(Plan::rest(Reason::Deleting, "waiting for other finalizers".to_owned())),

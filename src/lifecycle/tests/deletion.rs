@@ -72,6 +72,11 @@ fn deletion() {
             "ReleaseTarget { name: \"orders\" }",
         ),
         (
+            "a Secret that is not ours is left alone",
+            a_credential().issued(days(9)).with_target(|it| it.ours = false).retained().deleting(),
+            "record Close",
+        ),
+        (
             "Retain keeps what workloads use, not what is newer",
             rotating().retained().deleting(),
             "record StartRevoking [2]",
@@ -130,6 +135,7 @@ fn credentials_not_revoked_by_the_deadline_are_recorded() {
     let closed = |scene: Scene| scene.and(|it| it.document.closed = true);
     let unseen = |scene: Scene| scene.and(|it| it.world.providers.clear());
     let long_since = |scene: Scene| scene.and(|it| it.world.operator.started = noon() - minutes(2));
+    let released = |scene: &mut Scene| scene.object.metadata.finalizers = None;
     check(vec![
         (
             "a second before it, a provider that is gone is waited for",
@@ -164,10 +170,21 @@ fn credentials_not_revoked_by_the_deadline_are_recorded() {
         ),
         (
             "foreground deletion: our part is done, and the ledger goes before the object",
-            closed(active()).deleting().and(|it| it.object.metadata.finalizers = None),
+            closed(active()).deleting().and(released),
             "ReleaseLedger",
         ),
+        ("but not one that is not closed", active().deleting().and(released), "rest: Deleting"),
     ]);
+}
+
+/// The garbage collector may have removed the owner and its own finalizer before our pass.
+#[test]
+fn a_ledger_that_lost_its_owner_shows_an_orphaning_deletion() {
+    let mut world = active().deleting().world();
+    assert_eq!(in_words(&decide(&world, noon())), "record StartRevoking [1]");
+    let LedgerView::Present { owned, .. } = &mut world.ledger else { panic!("there is a ledger") };
+    *owned = false;
+    assert_eq!(in_words(&decide(&world, noon())), "ReleaseTarget { name: \"orders\" }");
 }
 
 #[test]
