@@ -28,8 +28,8 @@ pub enum ConditionType {
     ///
     /// Do: follow the steps in the message. The condition clears once they are done.
     ActionRequired,
-    /// Of an ApiCredential: it cannot succeed before somebody acts (kstatus). Absent otherwise, and
-    /// while the cause may pass by itself.
+    /// Of an ApiCredential: it cannot succeed before somebody acts (kstatus). Absent if the cause
+    /// may clear without anybody's help.
     ///
     /// Do: look up its reason in the table below. Credwright still tries again at the time in the
     /// message, and at once when you change what the message names. `helm upgrade --wait` and Flux

@@ -39,7 +39,7 @@ words! {
         ///
         /// Nothing: `lifetime` and `rotation.renewBefore` determine the time.
         RenewalDue,
-        /// The spec asks for something that the credential was not issued with.
+        /// The spec differs from the one that the credential was issued for.
         ///
         /// Nothing: a change of `providerRef`, `name`, `scopes`, `lifetime` or `subnets` issues a
         /// new credential. The old one works for `rotation.overlap`.
@@ -59,8 +59,8 @@ words! {
         /// a shared provider is still revoked at the end of its life, and the message says when
         /// that is.
         Suspended,
-        /// The object is being deleted and its credentials are being revoked, or those of an
-        /// earlier object with this name are.
+        /// The object is being deleted and its credentials are being revoked. Or an earlier object
+        /// with the same name is still being cleaned up.
         ///
         /// Nothing: the deletion finishes after `--revocation-deadline` at the latest, whatever the
         /// provider answers. If the message mentions other finalizers, another controller keeps the
@@ -94,14 +94,14 @@ words! {
         Unconfirmed,
         /// The published credential has expired.
         ///
-        /// Do: mend what the message names, at once. A new text in `rotation.request` ends the wait
+        /// Do: fix what the message names, at once. A new text in `rotation.request` ends the wait
         /// after failures. Workloads are refused meanwhile. A credential that you make by hand at
         /// the provider helps them.
         Expired,
         /// The published credential is past the end of its life, and it could not be replaced. It
         /// still works.
         ///
-        /// Do: mend what the message names.
+        /// Do: fix what the message names.
         Overdue,
         /// A credential that could not be revoked or found is on record as an AbandonedCredential.
         /// Reason of an Event, and of the record's condition Ready.
@@ -123,7 +123,7 @@ words! {
         ProviderDeleting,
         /// The provider object has not been checked yet.
         ///
-        /// Nothing: it takes seconds. If it persists, no replica of Credwright works: look at
+        /// Nothing: it takes seconds. If it persists, no replica of Credwright is active: look at
         /// `/readyz` of its pods.
         ProviderPending,
         /// The provider object cannot be used as it is.
@@ -141,7 +141,7 @@ words! {
         ///
         /// Nothing: Credwright tries again within five minutes, and the published credential works
         /// on. If it persists, check the address in the provider object, DNS, NetworkPolicies, and
-        /// `--allow-egress`, which an address that is not public needs.
+        /// `--allow-egress`: an address that is not public has to be within its ranges.
         ProviderUnavailable,
         /// The provider is busy with other credentials, and this one waits for its turn.
         ///
@@ -182,8 +182,8 @@ words! {
         /// Too many credentials of one account are refused at the same time, or they were issued at
         /// another account. Credwright issues and revokes nothing until a person has looked.
         ///
-        /// Do: check whether the login was swapped, or the account locked or emptied, and mend
-        /// that. Everything then goes on by itself. If the change was intended, say so with the
+        /// Do: check whether the login was swapped, or the account locked or emptied, and fix that.
+        /// Everything then goes on by itself. If the change was intended, say so with the
         /// annotation `credwright.dev/account` or `credwright.dev/refused` on the provider. The
         /// message has the command.
         ProviderSuspect,
@@ -195,7 +195,8 @@ words! {
         /// in the last third of the credential's life. If the message mentions a quota, remove
         /// unused credentials at the provider.
         InvalidForProvider,
-        /// The provider's owner does not allow this namespace what the spec asks for.
+        /// The owner of the shared provider does not allow this namespace to request what the spec
+        /// asks for.
         ///
         /// Do: ask for less in the field that the message names, or ask the owner to extend
         /// `spec.allow` of the provider.
@@ -227,14 +228,16 @@ words! {
         /// Do: correct what the message names, and the Secret is written. `credwright check FILE`
         /// finds most mistakes beforehand.
         TemplateInvalid,
-        /// So many credentials were issued for this object within an hour that Credwright stops.
+        /// Too many credentials were requested for this object within an hour, so Credwright waits.
         ///
         /// Do: look at the Events to find out who keeps changing the spec, or why the credentials
         /// did not last. The next one is issued at the time in the message.
         MintLimit,
         /// So many credentials of this object may be alive that its ledger has hardly any room for
-        /// more. Scheduled renewals wait until the last third of the published credential's life.
-        /// The oldest credentials that wait to be revoked are handed over to AbandonedCredentials.
+        /// more. Scheduled renewals wait until the last third of the published credential's life,
+        /// and changes of the spec or of `rotation.request` wait as well. If the ledger is
+        /// completely full, nothing is issued. The oldest credentials that wait to be revoked are
+        /// handed over to AbandonedCredentials.
         ///
         /// Do: find out why they are not revoked: the message says what the provider answered. If
         /// the provider cannot revoke, remove them there and confirm it as the condition
@@ -245,8 +248,8 @@ words! {
         ///
         /// Nothing: it goes on by itself, and renewals close to expiry do not wait. If that is too
         /// slow, raise `limits.mintsPerHour` of the provider. If the message says that renewals
-        /// wait, too, lengthen `spec.lifetime`: the schedules of this namespace need more than half
-        /// of what a shared provider allows.
+        /// wait, too, this namespace's schedules need more than half of what a shared provider
+        /// allows: lengthen `spec.lifetime`.
         MintBudget,
         /// A provider's limits allow what its schedules need.
         ///
@@ -304,9 +307,10 @@ words! {
         /// the credential for this cluster with the annotation `credwright.dev/claim`. The
         /// condition `ActionRequired` has the command.
         IdentityClash,
-        /// A credential with our tag that was left behind at the provider is revoked.
+        /// A credential that Credwright left behind at the provider is revoked.
         ///
-        /// Nothing: a lost response or an earlier object with this name had made it.
+        /// Nothing: it was made by a create whose response was lost, or for an earlier object with
+        /// this name.
         Stray,
         /// Event: the ledger was deleted or lost, and recreated from a copy, or from status and the
         /// Secret that workloads read.
@@ -320,8 +324,8 @@ words! {
         ///
         /// Nothing: the provider is ready.
         LoginAccepted,
-        /// The provider answers. It needs no login, or its login cannot be tried without being used
-        /// up.
+        /// The provider answers. It needs no login, or its login can be used only a limited number
+        /// of times, so it is not tried.
         ///
         /// Nothing: the message says whether there is a login that is still to be tried.
         Reachable,
@@ -338,9 +342,9 @@ words! {
         /// The provider refuses the pair in the intake Secret.
         ///
         /// Do: correct the pair. A new pair is tried within seconds, the same one again every hour.
-        /// If the cause was elsewhere and is mended, set the annotation `credwright.dev/try-again`
-        /// of the intake Secret to any new text, and the pair is tried within seconds. Further
-        /// changes are tried once a minute.
+        /// If the pair is right and you fixed another cause, set the annotation
+        /// `credwright.dev/try-again` of the intake Secret to any new text, and the pair is tried
+        /// within seconds. Further changes are tried once a minute.
         IntakeRefused,
         /// A person put a new pair into the intake Secret, or added its times.
         ///

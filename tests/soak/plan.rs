@@ -21,7 +21,7 @@ const MIX: [(Kind, usize, &str); 15] = [
     (Kind::RestartApiServer, 3, "API server restarted"),
     (Kind::PauseEtcd, 3, "etcd paused for 20 s"),
     (Kind::ForgetConnections, 5, "all connections to the API server dead"),
-    (Kind::LoseAnswers, 6, "API server that drops answers, 10 s"),
+    (Kind::LoseAnswers, 6, "API server that drops responses, 10 s"),
     (Kind::JumpClock, 2, "clock jumps"),
     (Kind::Outage, 3, "provider down for 15 s"),
     (Kind::Fault, 57, "other faults of the provider"),

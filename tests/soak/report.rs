@@ -61,13 +61,13 @@ pub(crate) fn print(
     let wishes = format!("{}, {}", read(&counts.applied), read(&counts.deleted));
     let row = |what: &str, figure: &str| println!("{what:<40} {figure}");
     row("seed", &seed.to_string());
-    row("wishes applied, and objects deleted", &wishes);
+    row("changes applied, and objects deleted", &wishes);
     row("credentials made", &provider.record().created_count().to_string());
     for kind in Kind::all() {
         row(kind.name(), &happened.of(kind).to_string());
     }
     row("answers of the API server lost", &meddled.lost.to_string());
-    row("answers that told another time", &meddled.moved.to_string());
+    row("responses with a shifted Date", &meddled.moved.to_string());
     row("operators that ended by themselves", &replicas.ended.to_string());
     row("most memory of an operator", &format!("{} MiB", replicas.peak_kib / 1024));
     row("Secrets used by workloads", &read(&counts.reads).to_string());
