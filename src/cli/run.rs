@@ -1,6 +1,11 @@
 //! `credwright run`: turns flags into a running operator.
 
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    process::ExitCode,
+    sync::Arc,
+};
 
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;
@@ -20,7 +25,7 @@ use crate::{
         startup,
     },
     ops::server,
-    providers::registry::MoreRoots,
+    providers::registry::{EgressRanges, MoreRoots},
 };
 
 /// The flags of the operator. Every flag has an environment variable.
@@ -38,6 +43,20 @@ pub(super) struct Arguments {
     /// allowed there, too. Repeatable.
     #[arg(long, env = "CREDWRIGHT_ALLOW_EGRESS", value_name = "CIDR", value_delimiter = ',')]
     allow_egress: Vec<IpNet>,
+
+    /// A range that no provider may be in, whatever --allow-egress says, such as public addresses
+    /// of your nodes. The API server, and Credwright's own pod and node, are never a provider,
+    /// either. Repeatable.
+    #[arg(long, env = "CREDWRIGHT_DENY_EGRESS", value_name = "CIDR", value_delimiter = ',')]
+    deny_egress: Vec<IpNet>,
+
+    /// The addresses of this pod, where no provider may be. The chart sets them.
+    #[arg(long, env = "CREDWRIGHT_POD_ADDRESSES", value_name = "ADDRESS", value_delimiter = ',')]
+    pod_addresses: Vec<IpAddr>,
+
+    /// The addresses of this pod's node, where no provider may be. The chart sets them.
+    #[arg(long, env = "CREDWRIGHT_NODE_ADDRESSES", value_name = "ADDRESS", value_delimiter = ',')]
+    node_addresses: Vec<IpAddr>,
 
     /// A file with PEM certificates of CAs that are trusted for all providers, besides those of the
     /// system, such as a company's own. It is read again when it changes.
@@ -144,7 +163,13 @@ async fn operator(arguments: &Arguments) -> Result<Operator, Box<dyn std::error:
         namespace: place.operator_namespace.clone(),
         cluster_id,
         writer: random_id(),
-        allow_egress: arguments.allow_egress.clone(),
+        egress: Arc::new(EgressRanges {
+            deny: arguments.deny_egress.clone(),
+            api_server: api_server().await,
+            own: [arguments.pod_addresses.as_slice(), &arguments.node_addresses].concat(),
+            allow: arguments.allow_egress.clone(),
+            services: Vec::new(),
+        }),
         more_roots: arguments.ca_file.clone().map(MoreRoots::new),
         revocation_deadline: arguments.revocation_deadline.signed(),
         lease: arguments.lease.clone().map(|lease| LeaseHolder {
@@ -161,6 +186,18 @@ async fn operator(arguments: &Arguments) -> Result<Operator, Box<dyn std::error:
         ..Options::default()
     };
     Ok(Operator::new(client, clock, settings, options).await?.renewing_over(lease_client))
+}
+
+/// The addresses of the API server as Kubernetes tells each pod. Empty outside of a cluster.
+async fn api_server() -> Vec<IpAddr> {
+    let Ok(host) = std::env::var("KUBERNETES_SERVICE_HOST") else { return Vec::new() };
+    match tokio::net::lookup_host((host.as_str(), 0)).await {
+        Ok(found) => found.map(|it| it.ip()).collect(),
+        Err(error) => {
+            tracing::warn!(%error, host, "address of the API server unknown");
+            Vec::new()
+        }
+    }
 }
 
 /// Starts the shutdown on a signal, and never returns: the operator finishes what is running.

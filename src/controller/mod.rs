@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     clock::Clock,
-    engine::{Engine, EngineError, Settings, slot::Slots},
+    engine::{Engine, EngineError, Settings, slot::Slots, startup},
     ops::metrics::Metrics,
 };
 
@@ -106,11 +106,13 @@ impl Operator {
     pub async fn new(
         client: Client,
         clock: Arc<dyn Clock>,
-        settings: Settings,
+        mut settings: Settings,
         options: Options,
     ) -> Result<Self, EngineError> {
-        let sealer =
-            crate::engine::startup::sealer(&client, &settings.namespace, &options.namespaces).await?;
+        let sealer = startup::sealer(&client, &settings.namespace, &options.namespaces).await?;
+        if options.namespaces.is_empty() {
+            Arc::make_mut(&mut settings.egress).services = startup::service_ranges(&client).await?;
+        }
         let candidate = settings
             .lease
             .clone()

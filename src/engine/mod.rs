@@ -58,7 +58,7 @@ use crate::{
     clock::Clock,
     lifecycle::world::Memory,
     ops::metrics::Metrics,
-    providers::registry::{EgressPolicy, MoreRoots},
+    providers::registry::{EgressPolicy, EgressRanges, MoreRoots},
 };
 
 /// The settings of the engine.
@@ -70,8 +70,8 @@ pub struct Settings {
     pub cluster_id: String,
     /// Random text that tells this process from all others.
     pub writer: String,
-    /// The addresses that drivers may connect to, besides public ones.
-    pub allow_egress: Vec<ipnet::IpNet>,
+    /// The ranges by which it is judged where drivers may connect to.
+    pub egress: Arc<EgressRanges>,
     /// Roots that may vouch for providers, besides those of the system.
     pub more_roots: Option<MoreRoots>,
     /// The time that the deletion of an object waits for its credentials to be revoked.
@@ -87,12 +87,8 @@ pub struct Settings {
 impl Settings {
     /// Returns where a driver may connect to; `private_allowed` for a provider that an
     /// administrator made.
-    fn egress(&self, private_allowed: bool) -> EgressPolicy {
-        EgressPolicy {
-            allow: self.allow_egress.clone(),
-            private_allowed,
-            more_roots: self.more_roots.clone(),
-        }
+    fn egress_policy(&self, private_allowed: bool) -> EgressPolicy {
+        EgressPolicy { ranges: self.egress.clone(), private_allowed, more_roots: self.more_roots.clone() }
     }
 }
 

@@ -1,14 +1,17 @@
 //! Facts that are needed before anything else: the cluster's id, and the key that seals ledgers.
 
+use ipnet::IpNet;
 use k8s_openapi::{
-    ByteString, api::core::v1::Namespace,
+    ByteString,
+    api::{core::v1::Namespace, networking::v1::ServiceCIDR},
     apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
 };
 use kube::{
     Api, Client, ResourceExt,
     api::{ListParams, Patch, PatchParams},
-    core::ObjectMeta,
+    core::{ObjectMeta, Request},
 };
+use serde::Deserialize;
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -40,6 +43,9 @@ impl Engine {
 /// The number of ledgers without a label per page; anybody may create Secrets of that type.
 const PAGE: u32 = 20;
 
+/// The most ServiceCIDRs that are read; clusters have one or two.
+const SERVICE_RANGES_MAX: u32 = 100;
+
 const KEY: &str = "key";
 /// The key of its Secret by which a person says that it is lost.
 const LOST: &str = "lost";
@@ -52,6 +58,37 @@ pub async fn cluster_id(client: &Client) -> Result<String, EngineError> {
     let namespaces: Api<Partial<Namespace>> = Api::all(client.clone());
     let system = call("reading the namespace kube-system", namespaces.get("kube-system")).await?;
     Ok(system.uid().unwrap_or_default())
+}
+
+/// Returns the ranges of the cluster's Services. Empty if there is no such right, or if the API
+/// server does not tell them (before Kubernetes 1.33).
+///
+/// # Errors
+/// If the API server does not answer.
+pub async fn service_ranges(client: &Client) -> Result<Vec<IpNet>, EngineError> {
+    #[derive(Deserialize)]
+    struct List {
+        items: Vec<Item>,
+    }
+    #[derive(Deserialize)]
+    struct Item {
+        spec: Spec,
+    }
+    #[derive(Deserialize)]
+    struct Spec {
+        cidrs: Vec<IpNet>,
+    }
+    let path = <ServiceCIDR as kube::Resource>::url_path(&(), None);
+    let request = Request::new(path).list(&ListParams::default().limit(SERVICE_RANGES_MAX));
+    let list = async { client.request::<List>(request.map_err(kube::Error::BuildRequest)?).await };
+    match call("listing ServiceCIDRs", list).await {
+        Ok(list) => Ok(list.items.into_iter().flat_map(|it| it.spec.cidrs).collect()),
+        Err(error) if error.is_refusal() || error.is_not_found() => {
+            tracing::info!(%error, "ranges of Services unknown");
+            Ok(Vec::new())
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Returns the sealer with the key in Credwright's namespace. A missing key is created if there is

@@ -98,7 +98,7 @@ mod tests {
             namespace: "credwright".to_owned(),
             cluster_id: "one".to_owned(),
             writer: "writer".to_owned(),
-            allow_egress: Vec::new(),
+            egress: Arc::default(),
             more_roots: None,
             revocation_deadline: SignedDuration::from_mins(10),
             role_binding: None,

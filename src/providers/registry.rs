@@ -8,7 +8,7 @@ use super::{
     oauth_registration, spreetail, vonage_contact_center,
 };
 pub use super::{
-    http::{EgressPolicy, MoreRoots},
+    http::{EgressPolicy, EgressRanges, MoreRoots},
     setup::{LoginData, SetupError},
 };
 use crate::{

@@ -129,7 +129,9 @@ impl Around<'_> {
         match source.field_ref.as_ref().map(|field| field.field_path.as_str()) {
             Some("metadata.name") => Ok(self.pod.name_any()),
             Some("metadata.namespace") => Ok(self.pod.namespace().unwrap_or_default()),
-            Some("status.podIP") => Ok(address(self.pod, self.services).to_string()),
+            // All run on this machine; a node of their own keeps their providers from being on it.
+            Some("status.hostIPs") => Ok("192.0.2.1".to_owned()),
+            Some("status.podIP" | "status.podIPs") => Ok(address(self.pod, self.services).to_string()),
             other => anyhow::bail!("{other:?} is not known here"),
         }
     }

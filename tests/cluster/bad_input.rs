@@ -98,7 +98,7 @@ async fn a_login_secret_that_lacks_a_key_or_ends_in_a_line_break() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_address_that_needs_to_be_allowed() {
     let scene = Scene::new("egress").await;
-    let strict = scene.operator_as(|settings, _| settings.allow_egress.clear()).await;
+    let strict = scene.operator_as(|settings, _| settings.egress = Default::default()).await;
     let parts = ["a loopback address", "--allow-egress 127.0.0.0/8"];
     refused(&scene, json!({}), "ProviderUnavailable", &parts).await;
     scene.create_provider("plain", scene.spreetail("http://203.0.113.1", "spreetail-admin")).await;

@@ -9,6 +9,8 @@ use std::{
 
 use credwright::{api::CredentialProvider, controller::Options, engine::leadership::LeaseHolder};
 use credwright_harness::controlplane::{ControlPlane, ControlPlaneOptions};
+use k8s_openapi::api::core::v1::Service;
+use kube::Api;
 use serde_json::{Value, json};
 
 use crate::{
@@ -181,6 +183,28 @@ async fn live_everywhere(home: &Scene, tenant: &Scene, streaming_lists: bool) {
     operator.stop().await;
 }
 
+/// A tenant's provider at a Service of the cluster.
+async fn reach_for_a_service(home: &Scene, tenant: &Scene) {
+    let operator = home
+        .operator_as(|settings, options| {
+            *options = Options::default();
+            settings.egress = Default::default();
+        })
+        .await;
+    let services: Api<Service> = Api::namespaced(home.client.clone(), "default");
+    let address = services.get("kubernetes").await.unwrap().spec.unwrap().cluster_ip.unwrap();
+    tenant
+        .create_provider("inside", tenant.spreetail(&format!("https://{address}"), "spreetail-admin"))
+        .await;
+    let spec = json!({ "providerRef": { "name": "inside" } });
+    tenant.apply("inside", spec).await;
+    let message = tenant.says("inside", ("Ready", "False", "ProviderUnavailable")).await;
+    assert!(message.contains(&format!("{address} is an address of a Service in this cluster")), "{message}");
+    tenant.delete("inside").await;
+    tenant.goes("inside").await;
+    operator.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn no_right_is_missing_and_none_is_never_used() {
     let folder = tempfile::tempdir().unwrap();
@@ -196,6 +220,7 @@ async fn no_right_is_missing_and_none_is_never_used() {
     live_in_one(&home, &tenant).await;
     live_everywhere(&home, &tenant, true).await;
     live_everywhere(&home, &tenant, false).await;
+    reach_for_a_service(&home, &tenant).await;
 
     let (asked, refused) = asked(&log, &home.namespace);
     assert!(refused.is_empty(), "refused, so a rule is missing: {refused:#?}");

@@ -18,7 +18,7 @@ use credwright::{
     providers::{
         CreateRequest, Failure, FindRequest, Found, Issued, NotIssued, Provider, RetryAfter, Revocation,
         RevokeRequest, VerifyRequest, needed,
-        registry::{self, EgressPolicy, LoginData, SetupError},
+        registry::{self, EgressPolicy, EgressRanges, LoginData, SetupError},
     },
 };
 use credwright_simulator::{
@@ -278,8 +278,9 @@ fn given(login: &LoginData) -> Option<&LoginData> {
 }
 
 pub(crate) fn loopback_allowed() -> EgressPolicy {
+    let allow = ["127.0.0.0/8", "::1/128"].iter().map(|range| range.parse().unwrap()).collect();
     EgressPolicy {
-        allow: ["127.0.0.0/8", "::1/128"].iter().map(|range| range.parse().unwrap()).collect(),
+        ranges: EgressRanges { allow, ..EgressRanges::default() }.into(),
         ..EgressPolicy::default()
     }
 }

@@ -9,7 +9,7 @@ use credwright::{
     providers::{
         CreateRequest, Failure, FailureKind, Issued, NotIssued, Provider, Revocation, RevokeRequest,
         VerifyRequest, needed,
-        registry::{self, EgressPolicy, LoginData},
+        registry::{self, EgressPolicy, EgressRanges, LoginData},
     },
 };
 use secrecy::SecretString;
@@ -127,7 +127,8 @@ pub(crate) fn request(scopes: &[&str]) -> CreateRequest {
 }
 
 fn loopback_allowed() -> Result<EgressPolicy> {
-    Ok(EgressPolicy { allow: vec!["127.0.0.0/8".parse()?], ..EgressPolicy::default() })
+    let ranges = EgressRanges { allow: vec!["127.0.0.0/8".parse()?], ..EgressRanges::default() };
+    Ok(EgressPolicy { ranges: ranges.into(), ..EgressPolicy::default() })
 }
 
 /// The pair of a client, as it is tried with the scopes that were asked for.

@@ -29,6 +29,7 @@ use credwright::{
     controller::{Operator, Options},
     engine::{Settings, leadership::LeaseHolder},
     lifecycle::ledger::Document,
+    providers::registry::EgressRanges,
 };
 use credwright_harness::{
     controlplane::{self, Cluster, ControlPlane, ControlPlaneOptions},
@@ -291,7 +292,10 @@ impl Scene {
             namespace: self.namespace.clone(),
             cluster_id: "test-cluster".to_owned(),
             writer: credwright::engine::seal::random_id(),
-            allow_egress: vec!["127.0.0.0/8".parse().unwrap()],
+            egress: Arc::new(EgressRanges {
+                allow: vec!["127.0.0.0/8".parse().unwrap()],
+                ..EgressRanges::default()
+            }),
             more_roots: None,
             revocation_deadline: SignedDuration::from_mins(10),
             role_binding: Some(rights::ROLE_BINDING.to_owned()),
@@ -340,7 +344,7 @@ impl Scene {
             namespace: "default".to_owned(),
             cluster_id: String::new(),
             writer: String::new(),
-            allow_egress: Vec::new(),
+            egress: Arc::default(),
             more_roots: None,
             revocation_deadline: SignedDuration::from_mins(10),
             role_binding: None,

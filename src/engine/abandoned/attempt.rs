@@ -96,7 +96,7 @@ impl Engine {
             return None;
         }
         let private_allowed = record.spec.provider.kind == ProviderKind::ClusterCredentialProvider;
-        let egress = self.settings.egress(private_allowed);
+        let egress = self.settings.egress_policy(private_allowed);
         let login = material.spec.needs_login.then_some(&material.login);
         let meter = self.meter(&provider_of(record));
         let driver = registry::build(settings, login, &egress, meter).ok()?;

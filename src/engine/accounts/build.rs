@@ -135,7 +135,7 @@ impl Engine {
         let settings = object.settings();
         let data = login.map(|at| login_data(at, secret)).transpose()?;
         let private_allowed = matches!(object, ProviderObject::Cluster(_));
-        let egress = self.settings.egress(private_allowed);
+        let egress = self.settings.egress_policy(private_allowed);
         let driver = registry::build(settings, data.as_ref(), &egress, self.meter(key)).map_err(|error| {
             let reason = if error.lacks_login() { Reason::LoginMissing } else { Reason::ProviderInvalid };
             (reason, error.message())

@@ -22,7 +22,7 @@ use super::{
     broken::{Broken, CONNECT_TIMEOUT, broken, refusal},
     classify::{retry_after, said},
     described::described,
-    guard::{EgressPolicy, GuardedResolver},
+    guard::{EgressPolicy, GuardedResolver, Way},
     roots::{Either, MoreRoots, algorithms},
 };
 use crate::providers::setup::SetupError;
@@ -40,11 +40,11 @@ const NO_BUNDLE: &str = "; if the server has an authority of its own, put it int
 const BUNDLE_DOES_NOT_FIT: &str =
     "; only the authorities in tls.caBundle are trusted here, and none of them issued this certificate";
 
-/// The clients of one account. Plain http has one of its own, whose resolver allows next to
-/// nothing.
+/// The clients of one account: one for each way, because only a client's resolver knows the
+/// addresses of a name.
 pub(super) struct Clients {
-    secure: Client,
-    plain: Client,
+    usual: Client,
+    by_leave: Client,
     policy: Arc<EgressPolicy>,
     /// The secrets of the login.
     login: Vec<SecretString>,
@@ -55,15 +55,18 @@ pub(super) struct Clients {
 impl Clients {
     pub(super) fn new(egress: &EgressPolicy, ca_bundle: Option<&str>) -> Result<Self, SetupError> {
         let policy = Arc::new(egress.clone());
-        let secure = match ca_bundle {
-            Some(bundle) => builder(&policy, true).tls_certs_only(certificates(bundle)?),
-            None => builder(&policy, true).tls_backend_preconfigured(trusting(policy.more_roots.as_ref())?),
+        let bundle = ca_bundle.map(certificates).transpose()?;
+        let built = |way| {
+            let builder = builder(&policy, way);
+            let builder = match bundle.clone() {
+                Some(bundle) => builder.tls_certs_only(bundle),
+                None => builder.tls_backend_preconfigured(trusting(policy.more_roots.as_ref())?),
+            };
+            builder.build().map_err(|error| SetupError::Client(chain(&error)))
         };
-        // Without roots, which it never needs.
-        let plain = builder(&policy, false).tls_certs_only([]);
+        let (usual, by_leave) = (built(Way::Usual)?, built(Way::ByLeave)?);
         let on_distrust = if ca_bundle.is_some() { BUNDLE_DOES_NOT_FIT } else { NO_BUNDLE };
-        let built = |client: ClientBuilder| client.build().map_err(|error| SetupError::Client(chain(&error)));
-        Ok(Self { secure: built(secure)?, plain: built(plain)?, policy, login: Vec::new(), on_distrust })
+        Ok(Self { usual, by_leave, policy, login: Vec::new(), on_distrust })
     }
 
     /// Never shows any of these.
@@ -72,7 +75,10 @@ impl Clients {
     }
 
     pub(super) fn request(&self, method: Method, url: &Url) -> RequestBuilder {
-        let client = if url.scheme() == "https" { &self.secure } else { &self.plain };
+        let client = match self.policy.way(url) {
+            Way::Usual => &self.usual,
+            Way::ByLeave => &self.by_leave,
+        };
         // Some providers answer with text/plain unless asked.
         client.request(method, url.clone()).header(header::ACCEPT, "application/json")
     }
@@ -100,10 +106,10 @@ impl Clients {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place where clients are built")]
-fn builder(policy: &Arc<EgressPolicy>, encrypted: bool) -> ClientBuilder {
+fn builder(policy: &Arc<EgressPolicy>, way: Way) -> ClientBuilder {
     Client::builder()
         .user_agent(concat!("credwright/", env!("CARGO_PKG_VERSION")))
-        .https_only(encrypted)
+        .https_only(way == Way::Usual)
         .no_proxy()
         .redirect(redirect::Policy::none())
         .retry(retry::never())
@@ -112,7 +118,7 @@ fn builder(policy: &Arc<EgressPolicy>, encrypted: bool) -> ClientBuilder {
         .read_timeout(READ_TIMEOUT)
         .timeout(TOTAL_TIMEOUT)
         .pool_idle_timeout(IDLE_TIMEOUT)
-        .dns_resolver(Arc::new(GuardedResolver { policy: Arc::clone(policy), encrypted }))
+        .dns_resolver(Arc::new(GuardedResolver { policy: Arc::clone(policy), way }))
 }
 
 /// TLS that trusts whom the system trusts, and whom a file names beside it. All accounts share it,

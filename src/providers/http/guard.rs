@@ -24,16 +24,46 @@ use super::roots::MoreRoots;
 /// The addresses at which a provider may be, and the authorities that may vouch for it.
 #[derive(Clone, Debug, Default)]
 pub struct EgressPolicy {
-    /// The ranges that `--allow-egress` names: everything is allowed there, plain http included.
-    pub allow: Vec<IpNet>,
-    /// True if private, shared and unique-local addresses are allowed too, as for cluster-scoped
-    /// providers.
+    /// The ranges that were set, and those that belong to the cluster.
+    pub ranges: Arc<EgressRanges>,
+    /// True for a cluster-scoped provider, which an administrator wrote: private, shared and
+    /// unique-local addresses and Services are allowed, too, and all ports.
     pub private_allowed: bool,
     /// The roots that `--ca-file` names, besides those of the system.
     pub more_roots: Option<MoreRoots>,
 }
 
+/// The ranges that all providers are judged by.
+#[derive(Clone, Debug, Default)]
+pub struct EgressRanges {
+    /// The ranges of `--deny-egress`. No other range allows anything in them.
+    pub deny: Vec<IpNet>,
+    /// The addresses of the API server.
+    pub api_server: Vec<IpAddr>,
+    /// The addresses of Credwright's own pod and of its node.
+    pub own: Vec<IpAddr>,
+    /// The ranges of `--allow-egress`: everything else is allowed there, plain http included.
+    pub allow: Vec<IpNet>,
+    /// The ranges of the cluster's Services. They may look public.
+    pub services: Vec<IpNet>,
+}
+
+/// The way in which an address is to be reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// By https, and at port 443 if a tenant may have written the provider.
+    Usual,
+    /// Only where `--allow-egress` allows it: plain http, or another port.
+    ByLeave,
+}
+
 impl EgressPolicy {
+    /// Returns the way in which a URL is reached.
+    pub(super) fn way(&self, url: &Url) -> Way {
+        let usual_port = self.private_allowed || url.port_or_known_default() == Some(443);
+        if url.scheme() == "https" && usual_port { Way::Usual } else { Way::ByLeave }
+    }
+
     /// Judges a URL whose host is an address: no resolver is asked for those.
     pub(super) fn check_literal(&self, url: &Url) -> Result<(), Refused> {
         let address = match url.host() {
@@ -41,23 +71,43 @@ impl EgressPolicy {
             Some(Host::Ipv6(address)) => IpAddr::V6(address),
             Some(Host::Domain(_)) | None => return Ok(()),
         };
-        self.check(address, url.scheme() == "https")
+        self.check(address, self.way(url))
     }
 
     /// Judges an address.
-    fn check(&self, address: IpAddr, encrypted: bool) -> Result<(), Refused> {
+    fn check(&self, address: IpAddr, way: Way) -> Result<(), Refused> {
         let address = unwrapped(address);
-        if self.allow.iter().any(|range| range.contains(&address)) {
+        let EgressRanges { deny, api_server, own, allow, services } = &*self.ranges;
+        let holds = |ranges: &[IpNet]| ranges.iter().any(|range| range.contains(&address));
+        let refused = |what, allowed_by| Err(Refused { address, what, allowed_by });
+        if holds(deny) {
+            return refused("in a range of --deny-egress", None);
+        }
+        // Nothing is at a loopback address for anybody else, so it is judged as one below.
+        let is_at = |those: &[IpAddr]| !address.is_loopback() && those.contains(&address);
+        if is_at(api_server) {
+            return refused("the API server of this cluster, which is never a provider", None);
+        }
+        if is_at(own) {
+            return refused("Credwright's own pod or node, which is never a provider", None);
+        }
+        if holds(allow) {
             return Ok(());
         }
-        let refused = |what, range| Err(Refused { address, what, range });
+        let itself = || Some(IpNet::from(address).to_string());
+        if holds(services) && !self.private_allowed {
+            return refused("an address of a Service in this cluster", itself());
+        }
         match Range::of(address) {
-            Range::Never(what, range) => refused(what, Some(range)),
-            Range::Private(what, range) if !self.private_allowed => refused(what, Some(range)),
-            Range::Private(..) | Range::Public if !encrypted => {
-                refused("to be reached without encryption (use https)", None)
-            }
-            Range::Private(..) | Range::Public => Ok(()),
+            Range::Never(what, range) => refused(what, Some(range.to_owned())),
+            Range::Private(what, range) if !self.private_allowed => refused(what, Some(range.to_owned())),
+            _ if is_isatap(address) && !self.private_allowed => refused("an ISATAP address", itself()),
+            _ if way == Way::Usual => Ok(()),
+            _ if self.private_allowed => refused("to be reached without encryption (use https)", itself()),
+            _ => refused(
+                "to be reached without https or at another port than 443 (use https at port 443)",
+                itself(),
+            ),
         }
     }
 }
@@ -67,14 +117,18 @@ impl EgressPolicy {
 pub(super) struct Refused {
     address: IpAddr,
     what: &'static str,
-    range: Option<&'static str>,
+    /// The range that `--allow-egress` needs, if it helps.
+    allowed_by: Option<String>,
 }
 
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { address, what, range } = self;
-        let range = range.map_or_else(|| IpNet::from(*address).to_string(), str::to_owned);
-        write!(f, "{address} is {what}: start Credwright with --allow-egress {range} if this is meant")
+        let Self { address, what, allowed_by } = self;
+        write!(f, "{address} is {what}")?;
+        match allowed_by {
+            Some(range) => write!(f, ": start Credwright with --allow-egress {range} if this is meant"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -133,12 +187,20 @@ impl Range {
     }
 }
 
-/// The IPv4 address inside of an IPv4-mapped or IPv4-compatible (RFC 4291, section 2.5.5), NAT64
-/// (RFC 6052) or 6to4 (RFC 3056) one: that is where the packets go.
+/// Returns whether the packets go to the IPv4 address in the last two segments, within the site
+/// (RFC 5214).
+fn is_isatap(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(v6) if matches!(v6.segments(), [_, _, _, _, 0 | 0x0200, 0x5efe, _, _]))
+}
+
+/// The IPv4 address inside of an IPv4-mapped or IPv4-compatible (RFC 4291, section 2.5.5),
+/// IPv4-translated (RFC 2765), NAT64 (RFC 6052) or 6to4 (RFC 3056) one: that is where the packets
+/// go.
 fn unwrapped(address: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = address else { return address };
     let (high, low) = match v6.segments() {
         [0, 0, 0, 0, 0, 0xffff, high, low]
+        | [0, 0, 0, 0, 0xffff, 0, high, low]
         | [0x0064, 0xff9b, 0, 0, 0, 0, high, low]
         | [0x2002, high, low, ..] => (high, low),
         // An address that begins with 0 is the unspecified address or the loopback one.
@@ -152,16 +214,15 @@ fn unwrapped(address: IpAddr) -> IpAddr {
 /// Resolves names to those of their addresses that are allowed.
 pub(super) struct GuardedResolver {
     pub(super) policy: Arc<EgressPolicy>,
-    /// True if it resolves for https: plain http is only allowed where `--allow-egress` says.
-    pub(super) encrypted: bool,
+    pub(super) way: Way,
 }
 
 impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let (policy, encrypted) = (Arc::clone(&self.policy), self.encrypted);
+        let (policy, way) = (Arc::clone(&self.policy), self.way);
         Box::pin(async move {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let allowed = allowed(&policy, encrypted, found)?;
+            let allowed = allowed(&policy, way, found)?;
             Ok(Box::new(allowed.into_iter()) as Addrs)
         })
     }
@@ -170,12 +231,12 @@ impl Resolve for GuardedResolver {
 /// Returns the addresses that are allowed; the first refusal if none is.
 fn allowed(
     policy: &EgressPolicy,
-    encrypted: bool,
+    way: Way,
     found: impl Iterator<Item = SocketAddr>,
 ) -> Result<Vec<SocketAddr>, Refused> {
     let (mut allowed, mut first_refusal) = (Vec::new(), None);
     for address in found {
-        match policy.check(address.ip(), encrypted) {
+        match policy.check(address.ip(), way) {
             Ok(()) => allowed.push(address),
             Err(refused) => first_refusal = first_refusal.or(Some(refused)),
         }

@@ -28,7 +28,10 @@ use zeroize::Zeroizing;
 pub(super) use self::body::{ENTRY_MIN, KEPT_MAX, LIST_MAX};
 pub(super) use self::classify::error_code;
 use self::{body::Bound, broken::Broken, client::Clients, limit::Gate};
-pub use self::{guard::EgressPolicy, roots::MoreRoots};
+pub use self::{
+    guard::{EgressPolicy, EgressRanges},
+    roots::MoreRoots,
+};
 use super::{
     Failure, FailureKind, RetryAfter, failure,
     setup::{LoginData, SetupError},

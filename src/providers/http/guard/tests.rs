@@ -1,12 +1,19 @@
 use super::*;
 
+fn nets(ranges: &[&str]) -> Vec<IpNet> {
+    ranges.iter().map(|range| range.parse().unwrap()).collect()
+}
+
 fn policy(allow: &[&str], private_allowed: bool) -> EgressPolicy {
-    let allow = allow.iter().map(|range| range.parse().unwrap()).collect();
-    EgressPolicy { allow, private_allowed, more_roots: None }
+    by(EgressRanges { allow: nets(allow), ..EgressRanges::default() }, private_allowed)
+}
+
+fn by(ranges: EgressRanges, private_allowed: bool) -> EgressPolicy {
+    EgressPolicy { ranges: ranges.into(), private_allowed, more_roots: None }
 }
 
 fn check(policy: &EgressPolicy, address: &str) -> Result<(), String> {
-    policy.check(address.parse().unwrap(), true).map_err(|refused| refused.to_string())
+    policy.check(address.parse().unwrap(), Way::Usual).map_err(|refused| refused.to_string())
 }
 
 #[test]
@@ -35,6 +42,7 @@ fn addresses_that_are_never_a_provider_are_refused_to_everybody() {
         ("2002:a9fe:a9fe::1", "a metadata service"),
         ("::127.0.0.1", "a loopback address"),
         ("::169.254.169.254", "a metadata service"),
+        ("::ffff:0:169.254.169.254", "a metadata service"),
         ("2001:0:4136:e378:8000:63bf:3fff:fdd2", "a Teredo address"),
     ] {
         for private_allowed in [false, true] {
@@ -64,6 +72,9 @@ fn private_ranges_are_for_cluster_scoped_providers() {
         "64:ff9b:1::a00:1",
         "2002:a00:1::1",
         "::10.0.0.1",
+        "::ffff:0:10.0.0.1",
+        "2001:db8::5efe:192.0.2.1",
+        "2001:db8::200:5efe:192.0.2.1",
     ] {
         assert!(check(&policy(&[], false), address).is_err(), "{address}");
         assert_eq!(check(&policy(&[], true), address), Ok(()), "{address}");
@@ -106,16 +117,57 @@ fn a_refusal_says_what_to_do_and_doing_it_helps() {
 }
 
 #[test]
-fn plain_http_goes_only_where_the_flag_says() {
-    let plain = |policy: &EgressPolicy, address: &str| policy.check(address.parse().unwrap(), false);
-    let refused = plain(&policy(&[], true), "8.8.8.8").unwrap_err().to_string();
+fn other_ways_than_https_at_port_443_lead_only_where_the_flag_says() {
+    let refused = |policy: &EgressPolicy, url: &str| {
+        policy.check_literal(&url.parse().unwrap()).map_err(|refused| refused.to_string())
+    };
+    let advice = "start Credwright with --allow-egress 8.8.8.8/32 if this is meant";
+    for (by_tenant, by_owner, url) in [
+        (true, true, "https://8.8.8.8/"),
+        (false, true, "https://8.8.8.8:8443/"),
+        (false, false, "http://8.8.8.8/"),
+        (false, false, "http://8.8.8.8:443/"),
+    ] {
+        for (is_allowed, private_allowed) in [(by_tenant, false), (by_owner, true)] {
+            let said = refused(&policy(&[], private_allowed), url);
+            assert_eq!(said.is_ok(), is_allowed, "{url} {private_allowed}: {said:?}");
+            assert!(said.err().is_none_or(|why| why.ends_with(advice)), "{url}");
+            assert_eq!(refused(&policy(&["8.8.8.8/32"], private_allowed), url), Ok(()), "{url}");
+        }
+    }
+}
+
+/// Some clusters have public addresses inside.
+#[test]
+fn what_belongs_to_the_cluster_is_no_provider() {
+    let ranges = EgressRanges {
+        deny: nets(&["203.0.113.0/24"]),
+        api_server: vec!["34.118.224.1".parse().unwrap()],
+        own: vec!["198.51.100.7".parse().unwrap(), "2001:db8::7".parse().unwrap()],
+        allow: nets(&["0.0.0.0/0", "::/0"]),
+        services: nets(&["34.118.224.0/20"]),
+    };
+    for private_allowed in [false, true] {
+        for (address, what) in [
+            ("203.0.113.9", "in a range of --deny-egress"),
+            ("34.118.224.1", "the API server of this cluster, which is never a provider"),
+            ("::ffff:34.118.224.1", "the API server of this cluster, which is never a provider"),
+            ("198.51.100.7", "Credwright's own pod or node, which is never a provider"),
+            ("2001:db8::7", "Credwright's own pod or node, which is never a provider"),
+        ] {
+            let said = check(&by(ranges.clone(), private_allowed), address).unwrap_err();
+            assert!(said.ends_with(&format!(" is {what}")), "{said}");
+        }
+    }
+    let service = "34.118.230.5";
+    assert_eq!(check(&by(ranges.clone(), false), service), Ok(()), "a provider in the cluster is possible");
+    let ranges = EgressRanges { allow: Vec::new(), ..ranges };
+    assert_eq!(check(&by(ranges.clone(), true), service), Ok(()), "for a shared one, without the flag");
     assert_eq!(
-        refused,
-        "8.8.8.8 is to be reached without encryption (use https): \
-         start Credwright with --allow-egress 8.8.8.8/32 if this is meant"
+        check(&by(ranges, false), service).unwrap_err(),
+        "34.118.230.5 is an address of a Service in this cluster: \
+         start Credwright with --allow-egress 34.118.230.5/32 if this is meant"
     );
-    assert!(plain(&policy(&[], true), "10.0.0.1").is_err());
-    assert_eq!(plain(&policy(&["10.0.0.0/8"], false), "10.0.0.1"), Ok(()));
 }
 
 #[test]
@@ -140,9 +192,10 @@ fn a_name_is_connected_to_at_its_allowed_addresses_only() {
         addresses.iter().map(|address| SocketAddr::new(address.parse().unwrap(), 0)).collect()
     };
     let mixed = found(&["127.0.0.1", "8.8.8.8"]);
-    let kept = allowed(&policy(&[], false), true, mixed.into_iter()).unwrap();
+    let kept = allowed(&policy(&[], false), Way::Usual, mixed.into_iter()).unwrap();
     assert_eq!(kept, found(&["8.8.8.8"]));
-    let refused = allowed(&policy(&[], false), true, found(&["10.0.0.1", "::1"]).into_iter()).unwrap_err();
+    let refused =
+        allowed(&policy(&[], false), Way::Usual, found(&["10.0.0.1", "::1"]).into_iter()).unwrap_err();
     assert!(refused.to_string().starts_with("10.0.0.1 is a private address"), "{refused}");
-    assert_eq!(allowed(&policy(&[], false), true, std::iter::empty()), Ok(vec![]));
+    assert_eq!(allowed(&policy(&[], false), Way::Usual, std::iter::empty()), Ok(vec![]));
 }

@@ -10,7 +10,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use super::*;
-use crate::providers::http::{EgressPolicy, Operation, body::Bound, client::Clients};
+use crate::providers::http::{EgressPolicy, EgressRanges, Operation, body::Bound, client::Clients};
 
 /// Somebody who signs certificates.
 struct Authority(CertifiedIssuer<'static, KeyPair>);
@@ -56,8 +56,8 @@ impl Authority {
 }
 
 fn clients(more_roots: Option<MoreRoots>) -> Clients {
-    let allow = vec!["127.0.0.0/8".parse().unwrap()];
-    Clients::new(&EgressPolicy { allow, private_allowed: false, more_roots }, None).unwrap()
+    let ranges = EgressRanges { allow: vec!["127.0.0.0/8".parse().unwrap()], ..EgressRanges::default() };
+    Clients::new(&EgressPolicy { ranges: ranges.into(), private_allowed: false, more_roots }, None).unwrap()
 }
 
 /// Returns whether a server is believed; if it is not, the message has to say why.
