@@ -19,15 +19,7 @@ use crate::{
         stores::{Key, ProviderKey},
         turns::{Turns, Work},
     },
-    lifecycle::{
-        Urgency, conclude, decide,
-        ledger::Revision,
-        plan::{Plan, Wake},
-        progress::Progress,
-        time::Moved,
-        urgency,
-        world::World,
-    },
+    lifecycle::{Moved, Plan, Revision, Urgency, Wake, World, conclude, decide, progress::Progress, urgency},
 };
 
 /// The number of steps in one pass before it makes room for others.

@@ -9,12 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     api::AbandonedStatus,
-    lifecycle::{
-        abandoned::{Abandonment, next_attempt},
-        status::to_second,
-        time::Moved,
-        world::World,
-    },
+    lifecycle::{Abandonment, Moved, World, abandoned::next_attempt, to_second},
 };
 
 use super::{

@@ -3,12 +3,7 @@
 use secrecy::ExposeSecret;
 
 use crate::{
-    lifecycle::{
-        failure::Failure,
-        ledger::Revision,
-        plan::{FoundCredential, Outcome},
-        world::World,
-    },
+    lifecycle::{Failure, FoundCredential, Outcome, Revision, World},
     providers::{FindRequest, Verdict, VerifyRequest, needed},
 };
 

@@ -7,12 +7,7 @@
 use secrecy::SecretString;
 
 use crate::{
-    lifecycle::{
-        failure::{Failure, FailureKind},
-        ledger::Revision,
-        naming,
-        plan::Outcome,
-    },
+    lifecycle::{Failure, FailureKind, Outcome, Revision, naming},
     providers::{
         FindRequest, Found, Lister, Provider, Revocation, RevokeRequest, Verdict, VerifyRequest, needed,
     },

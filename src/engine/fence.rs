@@ -12,9 +12,8 @@ use kube::{ResourceExt, core::ObjectMeta};
 use crate::{
     api::{ApiCredential, LEDGER_FINALIZER, ROLE_LABEL, ROLE_LEDGER, ledger_name},
     lifecycle::{
+        Answer, Document, Edit, Memory,
         growth::{DOCUMENT_MAX, SEALED_MAX},
-        ledger::{Answer, Document, Edit},
-        world::Memory,
     },
 };
 

@@ -4,11 +4,7 @@ use kube::Api;
 
 use crate::{
     api::{ApiCredential, IntakeVerify},
-    lifecycle::{
-        ledger::{Edit, Revision},
-        plan::{Outcome, Removed},
-        world::{IntakePair, IntakeView, World},
-    },
+    lifecycle::{Edit, IntakePair, IntakeView, Outcome, Removed, Revision, World},
     providers::{Verdict, VerifyRequest},
 };
 

@@ -4,11 +4,7 @@ use secrecy::ExposeSecret;
 
 use crate::{
     api::ApiCredential,
-    lifecycle::{
-        failure::{Failure, FailureKind},
-        ledger::{Edit, Revision, State},
-        plan::Outcome,
-    },
+    lifecycle::{Edit, Failure, FailureKind, Outcome, Revision, State},
     ops::metrics,
     providers::{CreateRequest, Issued, NotIssued, Provider},
 };

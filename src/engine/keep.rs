@@ -12,9 +12,8 @@ use tokio::time::Instant;
 use crate::{
     api::AbandonedKind,
     lifecycle::{
-        abandoned::{Abandonment, record_name, to_do},
-        failure::{Failure, FailureKind},
-        ledger::{Answer, Revision},
+        Abandonment, Answer, Failure, FailureKind, Revision,
+        abandoned::{record_name, to_do},
     },
     ops::metrics::{Outcome, Unwritten},
     providers::{CreateRequest, Issued, NotIssued, Provider, RevokeRequest, needed},

@@ -1,7 +1,7 @@
 //! The meter of a provider, and the labels for the engine's outcomes.
 
 use crate::{
-    lifecycle::{failure::FailureKind, plan},
+    lifecycle::{FailureKind, plan},
     ops::metrics::{Meter, Outcome, Provider},
 };
 

@@ -56,7 +56,7 @@ use stores::{Key, Stores};
 
 use crate::{
     clock::Clock,
-    lifecycle::world::Memory,
+    lifecycle::Memory,
     ops::metrics::Metrics,
     providers::registry::{EgressPolicy, EgressRanges, MoreRoots},
 };

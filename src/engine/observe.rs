@@ -8,9 +8,9 @@ use kube::ResourceExt;
 
 use crate::{
     api::{ApiCredential, CREDENTIAL_FINALIZER, ProviderKind, Reason},
-    lifecycle::ledger::Document,
-    lifecycle::schedule,
-    lifecycle::world::{CopyView, LedgerView, Operator, ProviderView, Subject, TargetView, World},
+    lifecycle::{
+        CopyView, Document, LedgerView, Operator, ProviderView, Subject, TargetView, World, schedule,
+    },
 };
 
 use super::{

@@ -2,12 +2,7 @@
 
 use crate::{
     api::ApiCredential,
-    lifecycle::{
-        ledger::Edit,
-        plan::Step,
-        skew,
-        world::{TargetView, World},
-    },
+    lifecycle::{Edit, Step, TargetView, World, skew},
 };
 
 use super::{Engine, EngineError, fence::Ledger, slot::Slot, stores::Key};

@@ -4,11 +4,7 @@
 use crate::{
     api::ProviderKind,
     lifecycle::{
-        Report, RotationEnd,
-        failure::{Failure, FailureKind},
-        ledger::Edit,
-        plan::{Outcome, Rest, Step, Wake},
-        world::{Memory, Rendered, World},
+        Edit, Failure, FailureKind, Memory, Outcome, Rendered, Report, Rest, RotationEnd, Step, Wake, World,
     },
     ops::metrics::RotationOutcome,
 };

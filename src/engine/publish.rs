@@ -3,9 +3,8 @@
 use crate::{
     api::{ApiCredential, Reason},
     lifecycle::{
-        plan::Outcome,
+        Outcome, Rendered,
         render::{self, RenderError, WithSecret},
-        world::Rendered,
     },
 };
 

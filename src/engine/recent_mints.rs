@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{Api, core::ObjectMeta};
 
-use crate::{api::MINTS_NAME, lifecycle::ledger::MINT_WINDOW};
+use crate::{api::MINTS_NAME, lifecycle::MINT_WINDOW};
 
 use super::{
     Engine, EngineError,

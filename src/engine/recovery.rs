@@ -7,10 +7,7 @@ use secrecy::SecretString;
 use crate::{
     api::{ApiCredential, LEDGER_FINALIZER, copy_name, ledger_name},
     lifecycle::{
-        failure::{Failure, FailureKind},
-        ledger::{Account, Edit, Inherited, Revision},
-        plan::Outcome,
-        recovery::{Published, Recovery},
+        Account, Edit, Failure, FailureKind, Inherited, Outcome, Published, Recovery, Revision,
         render::{self, TakenBack},
     },
 };

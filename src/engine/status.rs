@@ -5,11 +5,10 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use crate::{
     api::{ApiCredential, ApiCredentialStatus, ConditionType, Reason},
     lifecycle::{
+        Memory, Rest, Wake, World,
         obstacle::{self, Obstacle},
-        plan::{Rest, Wake},
         status,
         telling::{self, When},
-        world::{Memory, World},
     },
 };
 

@@ -15,7 +15,7 @@ use crate::{
         APPLIED_METADATA_ANNOTATION, ApiCredential, DIGEST_ANNOTATION, RENDERED_FROM_ANNOTATION,
         REVISION_ANNOTATION, ROLE_LABEL, ROLE_TARGET,
     },
-    lifecycle::world::{Rendered, TargetView},
+    lifecycle::{Rendered, TargetView},
 };
 
 use super::{

@@ -43,7 +43,7 @@ pub mod status;
 
 pub use conclude::{AccountTrouble, EventNote, Report, RotationEnd, conclude, reason, yet_accepted};
 pub use decide::{decide, growth, inherit};
-pub use model::{capability, failure, ledger, naming, plan, recovery, time, world};
+pub use model::*;
 pub use rules::{
     abandoned, backoff, budget, holding, obstacle, progress, render,
     schedule::{self, asked_expiry},

@@ -13,11 +13,10 @@ use super::{
     decide::{deletion, facts::Facts, reminders, waiting},
     model::{
         Capabilities, Document, LedgerView, LoginCheck, ProviderView, Rest, Revision, State, StepKind, World,
+        to_second,
     },
     rules::schedule,
 };
-
-pub use super::model::time::to_second;
 
 /// The number of dead revisions shown.
 const DEAD_SHOWN: usize = 2;

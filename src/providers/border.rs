@@ -11,10 +11,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use async_trait::async_trait;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::lifecycle::{
-    capability::{Expiry, Scopes},
-    growth::ANSWER_MAX,
-};
+use crate::lifecycle::{Expiry, Scopes, growth::ANSWER_MAX};
 
 use super::{
     Capabilities, CreateRequest, Driver, Failure, FailureKind, FindRequest, Found, Issued, Issuer, Lister,

@@ -7,10 +7,7 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 
 use crate::lifecycle::naming;
-pub use crate::lifecycle::{
-    capability::Capabilities,
-    failure::{Failure, FailureKind, RetryAfter},
-};
+pub use crate::lifecycle::{Capabilities, Failure, FailureKind, RetryAfter};
 
 /// A driver: the calls of one provider. The border makes a [`Provider`] of it, whose calls can be
 /// reached only if the capabilities have them, so a driver leaves the others out.

@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 
 use super::{Capabilities, http::CREATE_TIMEOUT};
-use crate::lifecycle::capability::{Creation, Expiry, List, LoginCheck, Portal, Removal, Scopes};
+use crate::lifecycle::{Creation, Expiry, List, LoginCheck, Portal, Removal, Scopes};
 
 /// The list of a provider, which may lag behind by a minute.
 pub(super) const LIST: List = List { lag: SignedDuration::from_mins(1) };

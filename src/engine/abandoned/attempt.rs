@@ -9,12 +9,7 @@ use kube::ResourceExt;
 use crate::{
     api::{AbandonedCredential, AbandonedKind, ProviderKind},
     lifecycle::{
-        abandoned::to_do,
-        ledger::{Account, Document, may_be},
-        naming, suspect,
-        time::Moved,
-        world::ProviderView,
-        yet_accepted,
+        Account, Document, Moved, ProviderView, abandoned::to_do, may_be, naming, suspect, yet_accepted,
     },
     ops::metrics::Outcome,
     providers::{FindRequest, Found, Provider, RevokeRequest, VerifyRequest, registry},

@@ -19,7 +19,7 @@ use crate::{
         stores::{Key, ProviderKey},
         wire::Secret,
     },
-    lifecycle::{abandoned::Abandonment, naming, status::to_second},
+    lifecycle::{Abandonment, naming, to_second},
 };
 
 /// The largest number of records for the providers of one namespace. Later ones are only counted.

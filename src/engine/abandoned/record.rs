@@ -19,10 +19,7 @@ use crate::{
         stores::{Key, ProviderKey},
         wire::{Decoded, Secret},
     },
-    lifecycle::{
-        abandoned::Abandonment,
-        status::{of_abandoned, to_second},
-    },
+    lifecycle::{Abandonment, status::of_abandoned, to_second},
     providers::registry,
 };
 

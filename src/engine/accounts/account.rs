@@ -15,14 +15,8 @@ use crate::{
         stores::{Key, ProviderKey},
     },
     lifecycle::{
-        budget::Budget,
-        capability::Capabilities,
-        failure::Failure,
-        ledger,
-        plan::FoundCredential,
+        Budget, Capabilities, Failure, FoundCredential, ProviderView, Standing, UsableProvider, ledger,
         status,
-        suspect::Standing,
-        world::{ProviderView, UsableProvider},
     },
     providers::Provider,
 };

@@ -19,7 +19,7 @@ use crate::{
         stores::{Key, ProviderKey, ProviderObject, login_content},
         wire::{Partial, Secret},
     },
-    lifecycle::{naming, suspect::Standing},
+    lifecycle::{Standing, naming},
     providers::registry,
 };
 

@@ -10,14 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     api::Reason,
     engine::stores::Key,
-    lifecycle::{
-        backoff,
-        failure::{Failure, FailureKind},
-        reason,
-        status::to_second,
-        time::Moved,
-        world::Pause,
-    },
+    lifecycle::{Failure, FailureKind, Moved, Pause, backoff, reason, to_second},
 };
 
 /// The pause between two probes of a healthy account.
@@ -198,7 +191,7 @@ impl Health {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lifecycle::failure::RetryAfter;
+    use crate::lifecycle::RetryAfter;
 
     fn key(name: &str) -> Key {
         Key::new("shop", name)

@@ -18,8 +18,8 @@ use crate::{
         wire::{Partial, Secret},
     },
     lifecycle::{
+        Document,
         holding::{self, Hold, Login, User},
-        ledger::Document,
     },
 };
 

@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use tokio::time::timeout;
 
 use crate::{
-    lifecycle::{naming, plan::FoundCredential, schedule::CHECK_EVERY, time::Moved},
+    lifecycle::{FoundCredential, Moved, naming, schedule::CHECK_EVERY},
     providers::{Failure, FailureKind, FindRequest, Found, Provider},
 };
 

@@ -9,9 +9,8 @@ use crate::{
         stores::{Key, ProviderKey, ProviderObject, Tally},
     },
     lifecycle::{
-        budget::{self, Budget},
-        suspect::{Named, Standing, of_another_account, of_too_many_refusals},
-        world::ProviderView,
+        Budget, ProviderView, Standing, budget,
+        suspect::{Named, of_another_account, of_too_many_refusals},
     },
 };
 

@@ -13,7 +13,7 @@ use crate::{
         stores::{ProviderKey, ProviderObject, Tally},
         wire::Decoded,
     },
-    lifecycle::{status, time::Moved},
+    lifecycle::{Moved, status},
     providers::registry,
 };
 

@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     engine::stores::{Key, ProviderKey},
-    lifecycle::plan::FoundCredential,
+    lifecycle::FoundCredential,
 };
 
 /// The credentials that were found and are in no ledger, by the object whose tag they have.

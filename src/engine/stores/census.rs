@@ -15,9 +15,9 @@ use super::{
 use crate::{
     api::{CredentialCounts, Limits, ProviderKind},
     lifecycle::{
-        backoff,
+        Revision, State, backoff,
         budget::{self, Asked},
-        ledger::{Revision, State, may_be},
+        may_be,
         suspect::{TOGETHER, is_judged},
     },
 };

@@ -15,10 +15,7 @@ use crate::{
         seal::{Material, Place, Sealer},
         wire::Secret,
     },
-    lifecycle::{
-        growth::DOCUMENT_MAX,
-        ledger::{Document, SCHEMA},
-    },
+    lifecycle::{Document, SCHEMA, growth::DOCUMENT_MAX},
 };
 
 /// The key of a ledger Secret that holds the document.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     api::{ApiCredential, ProviderKind},
-    lifecycle::ledger::Account,
+    lifecycle::Account,
 };
 
 /// Namespace and name.

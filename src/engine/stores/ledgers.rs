@@ -9,7 +9,7 @@ use std::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::lifecycle::ledger::{Revision, may_be};
+use crate::lifecycle::{Revision, may_be};
 
 use super::{
     census::{Census, Mint, Tally, mints},

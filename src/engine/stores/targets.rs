@@ -25,7 +25,7 @@ use crate::{
         seal::Sealer,
         wire::Secret,
     },
-    lifecycle::world::Rendered,
+    lifecycle::Rendered,
 };
 
 /// The number of targets kept that no known object owns or names: the watch may deliver the Secret

@@ -9,8 +9,8 @@ use crate::{
     lifecycle::{
         model::{
             Account, CALL_WITHIN, Capabilities, Divided, Document, FailureKind, FailureRecord, Inheritance,
-            Intent, Moved, Revision, State, StepKind, TargetView, Tried, UsableProvider, World, naming,
-            previous_of,
+            Intent, Moved, Revision, Standing, State, StepKind, TargetView, Tried, UsableProvider, World,
+            naming, previous_of,
         },
         rules::{about, backoff, render, schedule, suspect},
     },
@@ -285,7 +285,7 @@ impl<'a> Facts<'a> {
         let uid = self.world.object_uid();
         let due = schedule::next_check(uid, revision, checked, self.world.operator.started);
         let Some(provider) = self.callable(revision) else { return due };
-        let suspect::Standing { sibling_refused_at, judged, .. } = provider.standing;
+        let Standing { sibling_refused_at, judged, .. } = provider.standing;
         let looks = suspect::is_in_the_sample(provider, schedule::spread(uid, revision.revision));
         let alarmed = sibling_refused_at.filter(|_| looks);
         // After a person has judged the account, all of its credentials are checked, and not only a

@@ -1,7 +1,7 @@
 //! The data that decisions are about: the ledger's document, the world as it was found, the steps
 //! that can be planned, and the capabilities and failures of providers.
 //!
-//! The parts above use all of it as one vocabulary, whatever file a type is defined in.
+//! All other parts and layers use it as one vocabulary, whatever file a type is defined in.
 
 pub mod capability;
 pub mod failure;
@@ -12,4 +12,4 @@ pub mod recovery;
 pub mod time;
 pub mod world;
 
-pub(super) use self::{capability::*, failure::*, ledger::*, plan::*, recovery::*, time::*, world::*};
+pub use self::{capability::*, failure::*, ledger::*, plan::*, recovery::*, time::*, world::*};

@@ -9,8 +9,6 @@ use crate::{
 
 use super::backoff;
 
-pub use crate::lifecycle::model::plan::Abandonment;
-
 /// The first and the longest wait between attempts to revoke an abandoned credential.
 const RETRIES: (SignedDuration, SignedDuration) =
     (SignedDuration::from_mins(1), SignedDuration::from_hours(1));

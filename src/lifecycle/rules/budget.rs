@@ -10,12 +10,10 @@ use jiff::Timestamp;
 
 use crate::{
     api::Limits,
-    lifecycle::model::{MINT_WINDOW, Moved, Revision, State},
+    lifecycle::model::{Budget, MINT_WINDOW, Moved, Revision, State},
 };
 
 use super::{backoff, schedule};
-
-pub use crate::lifecycle::model::world::Budget;
 
 /// The budget of an account within an hour where its owner sets none, and its schedules need less
 /// than half of this.

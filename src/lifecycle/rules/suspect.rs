@@ -14,8 +14,6 @@ use crate::{
 
 use super::schedule;
 
-pub use crate::lifecycle::model::world::Standing;
-
 /// Refusals that lie so close together have one cause.
 pub const TOGETHER: SignedDuration = SignedDuration::from_mins(10);
 

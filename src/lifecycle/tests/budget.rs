@@ -4,7 +4,8 @@ use super::{builders::*, table::*};
 use crate::{
     api::{Limits, Reason},
     lifecycle::{
-        budget::{Asked, Budget, MILLIONTHS, is_over_its_share, limit, needed, share_too_low, too_low},
+        Budget,
+        budget::{Asked, MILLIONTHS, is_over_its_share, limit, needed, share_too_low, too_low},
         decide,
         plan::Wake,
         world::{ProviderView, World},

@@ -13,12 +13,11 @@ use crate::{
         DeletionPolicy, ProviderKind, ProviderRef, Reason, Rotation, SecretOutput,
     },
     lifecycle::{
-        budget::Budget,
+        Budget, Standing,
         capability::{Capabilities, Creation, Expiry, List, LoginCheck, Portal, Removal, Scopes},
         ledger::{Account, Document, Inheritance, Inherited, Intent, Renamed, Request, Revision, State},
         plan::FoundCredential,
         render,
-        suspect::Standing,
         world::{
             LedgerView, Memory, Operator, Pause, ProviderView, Rendered, Subject, TargetView, UsableProvider,
             World, previous_of,

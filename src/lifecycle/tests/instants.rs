@@ -16,8 +16,8 @@ use super::{
 use crate::{
     api::{ApiCredential, Intake, IntakeVerify},
     lifecycle::{
-        backoff,
-        budget::{Asked, Budget},
+        Budget, backoff,
+        budget::Asked,
         capability::Expiry,
         conclude, decide,
         failure::FailureKind,

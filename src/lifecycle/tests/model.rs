@@ -21,14 +21,13 @@ use super::{
 use crate::{
     api::{AbandonedKind, ApiCredential, DeletionPolicy, ProviderKind, Reason},
     lifecycle::{
-        budget::Budget,
+        Budget, Standing,
         capability::Capabilities,
         conclude, decide,
         ledger::{Document, Edit, Revision, StepKind},
         naming,
         plan::{FoundCredential, Outcome, Plan, Step, Wake},
         status,
-        suspect::Standing,
         world::{CopyView, LedgerView, Memory, Pause, ProviderView, TargetView, UsableProvider, World},
     },
 };

@@ -11,8 +11,7 @@ use super::{builders::*, table::*};
 use crate::{
     api::{DeletionPolicy, Reason},
     lifecycle::{
-        budget::Budget,
-        conclude, decide,
+        Budget, conclude, decide,
         failure::{Failure, FailureKind},
         ledger::{Edit, Inheritance, Revision, State, StepKind},
         plan::{FoundCredential, Outcome, Plan, Step},

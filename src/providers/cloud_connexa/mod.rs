@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     api,
-    lifecycle::capability::{Expiry, Portal, Scopes, Term},
+    lifecycle::{Expiry, Portal, Scopes, Term},
 };
 
 /// The driver's name, as in the spec.

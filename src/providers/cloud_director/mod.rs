@@ -28,7 +28,7 @@ use super::{
     setup::{self, LoginData, SetupError, below},
     usual,
 };
-use crate::{api, lifecycle::capability::Creation};
+use crate::{api, lifecycle::Creation};
 
 /// The driver's name, as in the spec.
 const NAME: &str = "cloudDirector";

@@ -35,7 +35,7 @@ use super::{
 };
 use crate::{
     api,
-    lifecycle::capability::{Creation, Removal, Scopes},
+    lifecycle::{Creation, Removal, Scopes},
 };
 
 /// The driver's name, as in the spec.

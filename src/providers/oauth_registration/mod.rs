@@ -32,7 +32,7 @@ use super::{
 };
 use crate::{
     api::{Duration, OauthRegistration, TokenEndpointAuthMethod, instant},
-    lifecycle::capability::{Creation, LoginCheck, Scopes},
+    lifecycle::{Creation, LoginCheck, Scopes},
 };
 
 /// The driver's name, as in the spec.

@@ -26,7 +26,7 @@ use super::{
     setup::{self, LoginData, SetupError, below},
     usual,
 };
-use crate::{api, lifecycle::capability::Expiry};
+use crate::{api, lifecycle::Expiry};
 
 /// The driver's name, as in the spec.
 pub(super) const NAME: &str = "spreetail";

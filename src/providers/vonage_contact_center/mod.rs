@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     api::{self, VonageHosts, VonageRegion},
-    lifecycle::capability::{Portal, Scopes},
+    lifecycle::{Portal, Scopes},
 };
 
 /// The driver's name, as in the spec.
