@@ -12,13 +12,7 @@ use super::{
     queue::{Item, Retry},
 };
 use crate::{
-    engine::{
-        EngineError, Pass,
-        accounts::COUNT_EVERY,
-        slot::Slot,
-        stores::{Key, ProviderKey},
-        turns::{Turns, Work},
-    },
+    engine::{EngineError, Key, Pass, ProviderKey, Turns, Work, accounts::COUNT_EVERY, slot::Slot},
     lifecycle::{Moved, Plan, Revision, Urgency, Wake, World, conclude, decide, progress::Progress, urgency},
 };
 

@@ -33,7 +33,7 @@ use tokio::time::Instant;
 
 use self::shares::{Running, Shares};
 use super::queue::{Item, Queue};
-use crate::{engine::stores::ProviderKey, lifecycle::Urgency, providers::stopwatch::Stopwatch};
+use crate::{engine::ProviderKey, lifecycle::Urgency, providers::stopwatch::Stopwatch};
 
 /// The time at the provider after which a piece of work counts as slow.
 pub const SLOW: Duration = Duration::from_secs(5);

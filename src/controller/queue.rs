@@ -17,7 +17,7 @@ use tokio::{sync::Notify, time::Instant};
 
 use self::ready::Ready;
 use crate::{
-    engine::stores::{Key, ProviderKey},
+    engine::{Key, ProviderKey},
     lifecycle::backoff,
     ops::metrics,
 };

@@ -18,9 +18,8 @@ use serde::de::DeserializeOwned;
 use crate::{
     api::{AbandonedCredential, ApiCredential, ClusterCredentialProvider, CredentialProvider, ROLE_LABEL},
     engine::{
-        stores::Key,
+        Decoded, Key, Partial, Secret,
         watched::{Concern, Watched},
-        wire::{Decoded, Partial, Secret},
     },
 };
 

@@ -12,12 +12,7 @@ use crate::{
     lifecycle::{Abandonment, Moved, World, abandoned::next_attempt, to_second},
 };
 
-use super::{
-    Engine, EngineError, Pass,
-    seal::Secrets,
-    stores::{Key, ProviderKey},
-    turns::{Turns, Work},
-};
+use super::{Engine, EngineError, Key, Pass, ProviderKey, Secrets, Turns, Work};
 
 mod attempt;
 mod bounds;

@@ -17,11 +17,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use jiff::Timestamp;
 
-use super::{
-    Engine, EngineError,
-    stores::{Key, ProviderKey},
-    turns::{Turns, Work},
-};
+use super::{Engine, EngineError, Key, ProviderKey, Turns, Work};
 
 use account::Account;
 pub use account::Accounts;

@@ -7,7 +7,7 @@ use crate::{
     providers::{FindRequest, Verdict, VerifyRequest, needed},
 };
 
-use super::{Engine, EngineError, Pass, fence::OpenLedger, stores::Key};
+use super::{Engine, EngineError, Key, Pass, fence::OpenLedger};
 
 impl Pass<'_> {
     pub(super) async fn settle(&mut self, world: &World, revision: u32) -> Result<Outcome, EngineError> {

@@ -5,7 +5,7 @@ use kube::{Resource, ResourceExt};
 
 use crate::api::{GROUP, LEDGER_SUFFIX, ROLE_LABEL};
 
-use super::{kubernetes::owner_uid, wire::Secret};
+use super::{Secret, owner_uid};
 
 /// The cause for which a Secret is not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,12 +11,7 @@ use serde_json::json;
 
 use crate::api::{ApiCredential, ApiCredentialStatus, CREDENTIAL_FINALIZER};
 
-use super::{
-    Engine, EngineError,
-    kubernetes::{call, version},
-    stores::Key,
-    wire::Decoded,
-};
+use super::{Decoded, Engine, EngineError, Key, call, version};
 
 impl Engine {
     fn credentials(&self, namespace: &str) -> Api<Decoded<ApiCredential>> {

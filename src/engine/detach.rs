@@ -19,11 +19,7 @@ use crate::api::{
     LEDGER_FINALIZER, LOGIN_FINALIZER, PROVIDER_FINALIZER, RIGHTS_FINALIZER, ROLE_LABEL,
 };
 
-use super::{
-    EngineError,
-    kubernetes::{call, ignore_absence},
-    wire::{Partial, Secret},
-};
+use super::{EngineError, Partial, Secret, call, ignore_absence};
 
 /// Every finalizer that Credwright puts on anything.
 const FINALIZERS: [&str; 5] =

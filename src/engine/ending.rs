@@ -13,13 +13,7 @@ use crate::{
     },
 };
 
-use super::{
-    Engine, EngineError, Pass,
-    asking::pair_of,
-    fence::OpenLedger,
-    meter,
-    stores::{Key, ProviderKey},
-};
+use super::{Engine, EngineError, Key, Pass, ProviderKey, asking::pair_of, fence::OpenLedger, meter};
 
 /// A credential that is to be ended.
 pub(super) struct Doomed<'a> {

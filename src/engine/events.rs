@@ -9,7 +9,7 @@ use kube::{Api, Resource, api::PostParams, core::ObjectMeta};
 
 use crate::{api::ApiCredential, lifecycle::EventNote};
 
-use super::{Engine, seal::random_id, stores::ProviderObject};
+use super::{Engine, ProviderObject, random_id};
 
 /// The part of an object's name that is used in the name of its Event.
 const NAME_MAX: usize = 200;

@@ -18,12 +18,10 @@ use crate::{
 };
 
 use super::{
-    Engine, EngineError,
-    kubernetes::{call, metadata_version, post},
+    Engine, EngineError, Key, LedgerEntry, Material, Sealer, Secret, Secrets, call,
     ledger::{ledger_metadata, ledger_secret},
-    seal::{Material, Place, SealError, Sealer, Secrets, random_id},
-    stores::{Key, LedgerEntry, ledger_entry, open_ledger},
-    wire::Secret,
+    ledger_entry, metadata_version, open_ledger, post, random_id,
+    seal::{Place, SealError},
 };
 
 /// The ledger of one pass, behind its fence.

@@ -8,11 +8,7 @@ use kube::{
 };
 use serde_json::json;
 
-use super::{
-    EngineError,
-    kubernetes::{call, carries, ignore_absence, without},
-    wire::Partial,
-};
+use super::{EngineError, Partial, call, carries, ignore_absence, without};
 
 /// The field manager: with one of their own, status and finalizers do not take each other away.
 const MANAGER: &str = "credwright-finalizers";

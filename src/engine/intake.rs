@@ -8,13 +8,7 @@ use crate::{
     providers::{Verdict, VerifyRequest},
 };
 
-use super::{
-    Engine, EngineError, Pass,
-    kubernetes::call,
-    seal::Secrets,
-    stores::{Key, ProviderKey, read_intake},
-    wire::Secret,
-};
+use super::{Engine, EngineError, Key, Pass, ProviderKey, Secret, Secrets, call, stores::read_intake};
 
 impl Engine {
     /// The intake of the object at `of`, as a decision sees it.

@@ -9,7 +9,7 @@ use crate::{
     providers::{CreateRequest, Issued, NotIssued, Provider},
 };
 
-use super::{EngineError, Pass, keep::created, stores::ProviderKey};
+use super::{EngineError, Pass, ProviderKey, keep::created};
 
 impl Pass<'_> {
     /// Writes the intent into the ledger, calls the provider, and writes the answer into the

@@ -20,10 +20,9 @@ use crate::{
 };
 
 use super::{
-    EngineError, Pass,
+    EngineError, Pass, ProviderKey, Secrets,
     ending::{Doomed, end},
-    seal::{self, Secrets},
-    stores::ProviderKey,
+    seal,
 };
 
 /// The refusals after which an answer is given back. One alone may be an accident: a role or a

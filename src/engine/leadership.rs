@@ -13,7 +13,7 @@ use kube::Api;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Engine, EngineError, kubernetes::call};
+use super::{Engine, EngineError, call};
 
 /// The time for which an answer about the Lease counts: much shorter than it lasts, and long enough
 /// that a crowd of mints asks once.

@@ -6,10 +6,8 @@ use kube::{Api, Resource, ResourceExt, api::PatchParams, core::ObjectMeta};
 use crate::api::{ApiCredential, LEDGER_FINALIZER, LEDGER_TYPE, ROLE_LABEL, ROLE_LEDGER, ledger_name};
 
 use super::{
-    Engine, EngineError,
-    kubernetes::{call, ignore_absence, metadata_version, only, without},
-    stores::{DOCUMENT_KEY, Key, SEALED_KEY},
-    wire::{Partial, Secret},
+    DOCUMENT_KEY, Engine, EngineError, Key, Partial, SEALED_KEY, Secret, call, ignore_absence,
+    metadata_version, only, without,
 };
 
 impl Engine {

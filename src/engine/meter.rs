@@ -5,7 +5,7 @@ use crate::{
     ops::metrics::{Meter, Outcome, Provider},
 };
 
-use super::{Engine, stores::ProviderKey};
+use super::{Engine, ProviderKey};
 
 impl ProviderKey {
     /// Its labels.

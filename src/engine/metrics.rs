@@ -5,11 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{
-    Accounts,
-    seal::Sealer,
-    stores::{ProviderKey, ProviderObject, Stores, Tally},
-};
+use super::{Accounts, ProviderKey, ProviderObject, Sealer, Stores, Tally};
 use crate::{
     api::{ApiCredential, CredentialCounts},
     clock::Clock,

@@ -52,7 +52,17 @@ use tokio_util::sync::CancellationToken;
 pub use accounts::Accounts;
 pub use kubernetes::{EngineError, version};
 pub use pass::Pass;
-use stores::{Key, Stores};
+pub use stores::{Key, ProviderKey};
+pub use turns::{Turns, Work};
+pub use wire::{Decoded, Partial, Secret};
+
+// The words that all files of the engine use.
+use kubernetes::{call, carries, ignore_absence, metadata_version, only, owner_uid, post, without};
+use seal::{Material, Sealer, Secrets, random_id};
+use stores::{
+    DOCUMENT_KEY, LedgerEntry, ProviderObject, SEALED_KEY, Stores, Tally, TargetEntry, copy_entry,
+    ledger_entry, open_ledger, target_entry,
+};
 
 use crate::{
     clock::Clock,
@@ -98,7 +108,7 @@ pub struct Engine {
     clock: Arc<dyn Clock>,
     settings: Settings,
     started: OnceLock<Timestamp>,
-    sealer: Arc<seal::Sealer>,
+    sealer: Arc<Sealer>,
     /// The objects, as last seen.
     pub stores: Arc<Stores>,
     /// The provider accounts.
@@ -117,7 +127,7 @@ pub struct Engine {
 impl Engine {
     /// An engine over empty stores.
     #[must_use]
-    pub fn new(client: Client, clock: Arc<dyn Clock>, settings: Settings, sealer: seal::Sealer) -> Self {
+    pub fn new(client: Client, clock: Arc<dyn Clock>, settings: Settings, sealer: Sealer) -> Self {
         let (stores, accounts) = (Arc::<Stores>::default(), Arc::<Accounts>::default());
         let sealer = Arc::new(sealer);
         let seen = metrics::MetricsSource {
@@ -185,7 +195,7 @@ impl Engine {
 
     /// Returns the sealer, which opens ledgers and recognises targets.
     #[must_use]
-    pub fn sealer(&self) -> &Arc<seal::Sealer> {
+    pub fn sealer(&self) -> &Arc<Sealer> {
         &self.sealer
     }
 

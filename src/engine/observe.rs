@@ -14,11 +14,8 @@ use crate::{
 };
 
 use super::{
-    Engine, EngineError, Pass,
-    kubernetes::carries,
-    pass::Inspected,
-    seal::entropy,
-    stores::{Key, LedgerEntry, ProviderKey, TargetEntry, asked},
+    Engine, EngineError, Key, LedgerEntry, Pass, ProviderKey, TargetEntry, carries, pass::Inspected,
+    seal::entropy, stores::asked,
 };
 
 impl Pass<'_> {

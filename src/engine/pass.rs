@@ -5,7 +5,7 @@ use crate::{
     lifecycle::{Edit, Step, TargetView, World, skew},
 };
 
-use super::{Engine, EngineError, fence::Ledger, slot::Slot, stores::Key};
+use super::{Engine, EngineError, Key, fence::Ledger, slot::Slot};
 
 /// One pass over one object: the state that it has read and opened is kept for its length only.
 pub struct Pass<'a> {

@@ -9,7 +9,7 @@ use crate::{
     ops::metrics::RotationOutcome,
 };
 
-use super::{EngineError, Pass, stores::ProviderKey};
+use super::{EngineError, Pass, ProviderKey};
 
 impl Pass<'_> {
     /// Performs `step`.

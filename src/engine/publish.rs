@@ -8,13 +8,7 @@ use crate::{
     },
 };
 
-use super::{
-    EngineError, Pass,
-    observe::is_ours,
-    pass::Inspected,
-    stores::{Key, TargetEntry},
-    target::Written,
-};
+use super::{EngineError, Key, Pass, TargetEntry, observe::is_ours, pass::Inspected, target::Written};
 
 impl Pass<'_> {
     pub(super) async fn publish(

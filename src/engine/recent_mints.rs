@@ -13,11 +13,7 @@ use kube::{Api, core::ObjectMeta};
 
 use crate::{api::MINTS_NAME, lifecycle::MINT_WINDOW};
 
-use super::{
-    Engine, EngineError,
-    kubernetes::{call, post},
-    stores::{Key, LedgerEntry, PastMint},
-};
+use super::{Engine, EngineError, Key, LedgerEntry, call, post, stores::PastMint};
 
 /// The key in the ConfigMap.
 const KEY: &str = "mints";

@@ -13,12 +13,12 @@ use crate::{
 };
 
 use super::{
-    Engine, EngineError, Pass,
-    kubernetes::{call, ignore_absence, only, post, version},
+    DOCUMENT_KEY, Engine, EngineError, Key, Material, Partial, Pass, SEALED_KEY, Secret, Secrets, call,
+    copy_entry, ignore_absence,
     ledger::{ledger_metadata, ledger_secret},
-    seal::{Material, Secrets},
-    stores::{DOCUMENT_KEY, Key, SEALED_KEY, copy_entry, ledger_entry, open_as, open_ledger},
-    wire::{Partial, Secret},
+    ledger_entry, only, open_ledger, post,
+    stores::open_as,
+    version,
 };
 
 impl Pass<'_> {

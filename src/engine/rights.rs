@@ -13,12 +13,7 @@ use tokio::sync::Mutex;
 
 use crate::api::RIGHTS_FINALIZER;
 
-use super::{
-    Engine, EngineError,
-    finalizer::Change,
-    kubernetes::{call, carries},
-    wire::Partial,
-};
+use super::{Engine, EngineError, Partial, call, carries, finalizer::Change};
 
 /// The bindings that have our finalizer, as far as that is known. Locked while one is written, so
 /// that nothing starts with rights that are just being released.

@@ -17,12 +17,7 @@ use zeroize::Zeroizing;
 
 use crate::api::{LEDGER_TYPE, PREVIOUS_SEAL_NAME, ROLE_LABEL, ROLE_LEDGER, SEAL_NAME, SEAL_TYPE};
 
-use super::{
-    Engine, EngineError,
-    kubernetes::{call, ignore_absence, post},
-    seal::Sealer,
-    wire::{Partial, Secret},
-};
+use super::{Engine, EngineError, Partial, Sealer, Secret, call, ignore_absence, post};
 
 /// The CRD of ApiCredentials.
 const DEFINITION: &str = "apicredentials.credwright.dev";

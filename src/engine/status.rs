@@ -12,7 +12,7 @@ use crate::{
     },
 };
 
-use super::{Engine, EngineError, observe::Looked, stores::Key};
+use super::{Engine, EngineError, Key, observe::Looked};
 
 impl Engine {
     /// Writes into the status of an object that its spec cannot be read. The other fields stay:

@@ -19,10 +19,8 @@ use crate::{
 };
 
 use super::{
-    Engine, EngineError,
-    kubernetes::{call, ignore_absence, only, owner_uid, post, version},
-    stores::{Key, TargetEntry, target_digest, target_entry},
-    wire::{Partial, Secret},
+    Engine, EngineError, Key, Partial, Secret, TargetEntry, call, ignore_absence, only, owner_uid, post,
+    stores::target_digest, target_entry, version,
 };
 
 /// The result of writing a target, other than an error.

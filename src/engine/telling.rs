@@ -15,10 +15,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
 use tokio::sync::Semaphore;
 
-use super::{
-    Engine, EngineError,
-    kubernetes::{call, post},
-};
+use super::{Engine, EngineError, call, post};
 
 /// The number of such writes at once.
 const AT_ONCE: usize = 8;

@@ -2,7 +2,7 @@
 //!
 //! The turn is decided above; here it is only requested.
 
-use super::stores::ProviderKey;
+use super::ProviderKey;
 
 /// The purpose of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

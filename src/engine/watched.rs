@@ -7,12 +7,7 @@ mod secrets;
 
 use kube::Resource;
 
-use super::{
-    Engine,
-    kubernetes::version,
-    stores::{Key, ProviderKey},
-    wire::Decoded,
-};
+use super::{Decoded, Engine, Key, ProviderKey, version};
 use crate::api::{AbandonedCredential, ApiCredential};
 
 /// An item that a change concerns: it is processed again.
@@ -89,7 +84,7 @@ mod tests {
     use super::*;
     use crate::{
         clock::SystemClock,
-        engine::{Settings, seal::Sealer},
+        engine::{Sealer, Settings},
     };
 
     fn engine() -> Engine {

@@ -10,7 +10,7 @@ use std::{
 use tokio::time::Instant;
 
 use super::{Lane, SLOW};
-use crate::{engine::stores::ProviderKey, providers::stopwatch::Stopwatch};
+use crate::{engine::ProviderKey, providers::stopwatch::Stopwatch};
 
 /// So many quick calls in a row make a slow account an ordinary one again, and excuse one stall: an
 /// honest provider must not have to share with the hostile ones because of a single hiccup. All

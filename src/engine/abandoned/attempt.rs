@@ -17,10 +17,8 @@ use crate::{
 
 use super::record::RetryMaterial;
 use crate::engine::{
-    Engine,
+    Engine, Key, ProviderKey, Turns,
     ending::{Doomed, Ended, end},
-    stores::{Key, ProviderKey},
-    turns::Turns,
 };
 
 /// A provider that a record can be tried at.

@@ -13,12 +13,7 @@ use kube::ResourceExt;
 use super::record::beside;
 use crate::{
     api::{AbandonedCredential, AbandonedKind, AbandonedStatus, ProviderKind, instant},
-    engine::{
-        Engine, EngineError,
-        kubernetes::{call, post},
-        stores::{Key, ProviderKey},
-        wire::Secret,
-    },
+    engine::{Engine, EngineError, Key, ProviderKey, Secret, call, post},
     lifecycle::{Abandonment, naming, to_second},
 };
 

@@ -13,11 +13,8 @@ use crate::{
         AbandonedStatus, ProviderKind, ProviderSettings,
     },
     engine::{
-        Engine, EngineError,
-        kubernetes::{call, ignore_absence, only, post, version},
-        seal::Secrets,
-        stores::{Key, ProviderKey},
-        wire::{Decoded, Secret},
+        Decoded, Engine, EngineError, Key, ProviderKey, Secret, Secrets, call, ignore_absence, only, post,
+        version,
     },
     lifecycle::{Abandonment, status::of_abandoned, to_second},
     providers::registry,

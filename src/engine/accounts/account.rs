@@ -10,10 +10,7 @@ use jiff::Timestamp;
 use super::{health::Health, strays::Strays};
 use crate::{
     api::{Allow, Reason},
-    engine::{
-        EngineError,
-        stores::{Key, ProviderKey},
-    },
+    engine::{EngineError, Key, ProviderKey},
     lifecycle::{
         Budget, Capabilities, Failure, FoundCredential, ProviderView, Standing, UsableProvider, ledger,
         status,

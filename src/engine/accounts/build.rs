@@ -13,11 +13,10 @@ use super::{
 use crate::{
     api::{LOGIN_FINALIZER, Limits, ROLE_LABEL, ROLE_LOGIN, Reason},
     engine::{
-        Engine, EngineError,
+        Engine, EngineError, Key, Partial, ProviderKey, ProviderObject, Secret, call, carries,
         consent::{self, Refusal},
-        kubernetes::{call, carries, version},
-        stores::{Key, ProviderKey, ProviderObject, login_content},
-        wire::{Partial, Secret},
+        stores::login_content,
+        version,
     },
     lifecycle::{Standing, naming},
     providers::registry,

@@ -9,11 +9,7 @@ use futures::{StreamExt, stream};
 use tokio::time::timeout;
 
 use super::account::Account;
-use crate::engine::{
-    Engine,
-    stores::ProviderKey,
-    turns::{Turns, Work},
-};
+use crate::engine::{Engine, ProviderKey, Turns, Work};
 
 /// The time for closing all accounts when the process ends.
 const CLOSING: Duration = Duration::from_secs(5);

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     api::Reason,
-    engine::stores::Key,
+    engine::Key,
     lifecycle::{Failure, FailureKind, Moved, Pause, backoff, reason, to_second},
 };
 

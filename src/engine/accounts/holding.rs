@@ -11,11 +11,7 @@ use kube::{Api, Resource};
 use crate::{
     api::{ClusterCredentialProvider, CredentialProvider, LOGIN_FINALIZER, PROVIDER_FINALIZER, ProviderKind},
     engine::{
-        Engine, EngineError,
-        finalizer::Change,
-        kubernetes::call,
-        stores::{Key, ProviderKey, ProviderObject},
-        wire::{Partial, Secret},
+        Engine, EngineError, Key, Partial, ProviderKey, ProviderObject, Secret, call, finalizer::Change,
     },
     lifecycle::{
         Document,

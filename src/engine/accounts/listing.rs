@@ -12,11 +12,7 @@ use crate::{
 };
 
 use super::account::Account;
-use crate::engine::{
-    Engine,
-    stores::{Key, ProviderKey},
-    turns::{Turns, Work},
-};
+use crate::engine::{Engine, Key, ProviderKey, Turns, Work};
 
 /// The prefix of all tags.
 const TAGS: &str = "kw";

@@ -4,10 +4,7 @@
 use super::account::Account;
 use crate::{
     api::{ACCOUNT_ANNOTATION, ProviderKind, REFUSED_ANNOTATION, REMOVED_ANNOTATION, instant},
-    engine::{
-        Engine,
-        stores::{Key, ProviderKey, ProviderObject, Tally},
-    },
+    engine::{Engine, Key, ProviderKey, ProviderObject, Tally},
     lifecycle::{
         Budget, ProviderView, Standing, budget,
         suspect::{Named, of_another_account, of_too_many_refusals},

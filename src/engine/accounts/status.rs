@@ -8,11 +8,7 @@ use kube::Api;
 use super::account::Account;
 use crate::{
     api::{ClusterCredentialProvider, ConditionType, CredentialProvider, ProviderStatus, Reason},
-    engine::{
-        Engine, EngineError,
-        stores::{ProviderKey, ProviderObject, Tally},
-        wire::Decoded,
-    },
+    engine::{Decoded, Engine, EngineError, ProviderKey, ProviderObject, Tally},
     lifecycle::{Moved, status},
     providers::registry,
 };

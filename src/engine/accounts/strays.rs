@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    engine::stores::{Key, ProviderKey},
+    engine::{Key, ProviderKey},
     lifecycle::FoundCredential,
 };
 

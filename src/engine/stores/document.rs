@@ -10,11 +10,7 @@ use serde::Deserialize;
 
 use crate::{
     api::{LEDGER_FINALIZER, ROLE_LABEL, ROLE_LEDGER, ledger_name},
-    engine::{
-        kubernetes::{carries, owner_uid, version},
-        seal::{Material, Place, Sealer},
-        wire::Secret,
-    },
+    engine::{Material, Sealer, Secret, carries, owner_uid, seal::Place, version},
     lifecycle::{Document, SCHEMA, growth::DOCUMENT_MAX},
 };
 

@@ -11,10 +11,9 @@ use secrecy::SecretString;
 use crate::{
     api::{ROLE_INTAKE, ROLE_LABEL, TRY_AGAIN_ANNOTATION, instant},
     engine::{
+        Sealer, Secret,
         consent::{self, Refusal},
-        kubernetes::version,
-        seal::Sealer,
-        wire::Secret,
+        version,
     },
 };
 

@@ -6,11 +6,7 @@ use kube::ResourceExt;
 
 use crate::{
     api::LOGIN_FINALIZER,
-    engine::{
-        kubernetes::{carries, version},
-        seal::Sealer,
-        wire::Secret,
-    },
+    engine::{Sealer, Secret, carries, version},
 };
 
 /// A login Secret, without its content.

@@ -10,7 +10,7 @@ use crate::{
         Allow, ClusterCredentialProvider, CredentialProvider, PROVIDER_FINALIZER, ProviderKind,
         ProviderSettings, ProviderStatus,
     },
-    engine::{kubernetes::metadata_version, wire::Decoded},
+    engine::{Decoded, metadata_version},
     lifecycle::naming,
 };
 

@@ -20,11 +20,7 @@ use crate::{
         APPLIED_METADATA_ANNOTATION, DIGEST_ANNOTATION, RENDERED_FROM_ANNOTATION, REVISION_ANNOTATION,
         SecretOutput,
     },
-    engine::{
-        kubernetes::{owner_uid, version},
-        seal::Sealer,
-        wire::Secret,
-    },
+    engine::{Sealer, Secret, owner_uid, version},
     lifecycle::Rendered,
 };
 

@@ -8,7 +8,7 @@ use std::{
 use kube::Resource;
 
 use super::keys::Key;
-use crate::engine::wire::{Decoded, Own};
+use crate::engine::{Decoded, wire::Own};
 
 /// Kind, and namespace and name.
 type At = (String, Key);

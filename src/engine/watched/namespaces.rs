@@ -12,7 +12,7 @@ use kube::ResourceExt;
 use super::{Concern, Watched};
 use crate::{
     api::ProviderKind,
-    engine::{Engine, kubernetes::version, stores::Key, wire::Partial},
+    engine::{Engine, Key, Partial, version},
 };
 
 /// The size up to which the labels of one namespace are kept, in bytes.

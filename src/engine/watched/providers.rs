@@ -6,11 +6,7 @@ use std::sync::Arc;
 use super::{Concern, Watched};
 use crate::{
     api::{ClusterCredentialProvider, CredentialProvider, ProviderKind},
-    engine::{
-        Engine,
-        stores::{Key, ProviderKey, ProviderObject},
-        wire::{Decoded, Own},
-    },
+    engine::{Decoded, Engine, Key, ProviderKey, ProviderObject, wire::Own},
 };
 
 impl Watched for Decoded<CredentialProvider> {

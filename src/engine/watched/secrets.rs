@@ -10,10 +10,9 @@ use crate::{
         ledger_name,
     },
     engine::{
-        Engine,
-        kubernetes::version,
-        stores::{Key, controller, copy_entry, intake_entry, ledger_entry, login_entry, target_entry},
-        wire::Secret,
+        Engine, Key, Secret, copy_entry, ledger_entry,
+        stores::{controller, intake_entry, login_entry},
+        target_entry, version,
     },
 };
 
