@@ -59,7 +59,7 @@ impl Pass<'_> {
             } else {
                 format!("client {client_id} belongs to someone else; it is not revoked")
             };
-            return Ok(Outcome::Failed(Failure { kind: FailureKind::Rejected, retry_after: None, message }));
+            return Ok(Outcome::Failed(Failure::new(FailureKind::Rejected, message)));
         }
         engine.ensure_leading().await?;
         let handle = open.material.get(revision).and_then(|secrets| secrets.handle.clone());
@@ -154,11 +154,10 @@ async fn is_listed(lister: &dyn Lister, name: &str, client_id: &str) -> Result<b
 /// Returns what follows from the answer and its proof.
 fn judged(answer: Result<Revocation, Failure>, proof: Proof) -> Result<Ended, Failure> {
     match (answer, proof) {
-        (Ok(_), Proof::Listed(Ok(true))) => Err(Failure {
-            kind: FailureKind::Unexplained,
-            retry_after: None,
-            message: "the provider answers that there is no such credential, and lists it".to_owned(),
-        }),
+        (Ok(_), Proof::Listed(Ok(true))) => Err(Failure::new(
+            FailureKind::Unexplained,
+            "the provider answers that there is no such credential, and lists it".to_owned(),
+        )),
         (Ok(_), Proof::Listed(Err(failure))) => Err(failure),
         (Ok(answer), Proof::Nothing | Proof::Listed(Ok(false))) => {
             Ok(Ended { said: answer == Revocation::Revoked, still_accepted: None })
@@ -183,7 +182,7 @@ mod tests {
     use super::{Proof::*, *};
 
     fn failed(kind: FailureKind) -> Failure {
-        Failure { kind, retry_after: None, message: String::new() }
+        Failure::new(kind, String::new())
     }
 
     #[test]

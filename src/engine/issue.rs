@@ -79,7 +79,7 @@ impl Pass<'_> {
         let whose = made.and_then(|client_id| self.is_of_another(client_id, revision, driver));
         let issued = match (answer, whose) {
             (Ok(_), Some(message)) => {
-                return Err(Failure { kind: FailureKind::Malformed, retry_after: None, message }.into());
+                return Err(Failure::new(FailureKind::Malformed, message).into());
             }
             (Err(it), Some(_)) => return Err(it.failure.into()),
             (answer, None) => answer?,

@@ -150,7 +150,7 @@ impl Pass<'_> {
         let Made { revision, answer, secrets, driver } = made;
         if driver.revoker().is_none() {
             let message = "the provider has no call that revokes".to_owned();
-            return Err(Failure { kind: FailureKind::Rejected, retry_after: None, message });
+            return Err(Failure::new(FailureKind::Rejected, message));
         }
         let request = RevokeRequest {
             client_id: answer.client_id.clone(),
@@ -162,7 +162,7 @@ impl Pass<'_> {
         let doomed = Doomed { name: &revision.name, request: Some(request), pair: None };
         let revoked = end(*driver, &doomed).await.and_then(|ended| {
             let message = "the provider does not know what it has just made".to_owned();
-            let unknown = Failure { kind: FailureKind::Unexplained, retry_after: None, message };
+            let unknown = Failure::new(FailureKind::Unexplained, message);
             if ended.said { Ok(()) } else { Err(unknown) }
         });
         let meter = self.engine.meter(&ProviderKey::of_account(&revision.account, &self.key.namespace));
@@ -176,7 +176,7 @@ impl Pass<'_> {
 pub(super) async fn created(driver: &dyn Provider, request: &CreateRequest) -> Result<Issued, NotIssued> {
     let message =
         "a bug of Credwright ended the create request; please report it with the panic in the log".to_owned();
-    let defect = Failure { kind: FailureKind::Ambiguous, retry_after: None, message };
+    let defect = Failure::new(FailureKind::Ambiguous, message);
     let issuer = needed(driver.issuer())?;
     AssertUnwindSafe(issuer.create(request)).catch_unwind().await.unwrap_or(Err(defect.into()))
 }

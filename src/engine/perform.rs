@@ -122,11 +122,9 @@ impl Pass<'_> {
 /// is being deleted there; it is deleted without one.
 fn or_refused(world: &World, done: Result<Outcome, EngineError>) -> Result<Outcome, EngineError> {
     match done {
-        Err(error) if error.is_refusal() && world.deleting() => Ok(Outcome::Failed(Failure {
-            kind: FailureKind::Forbidden,
-            retry_after: None,
-            message: error.to_string(),
-        })),
+        Err(error) if error.is_refusal() && world.deleting() => {
+            Ok(Outcome::Failed(Failure::new(FailureKind::Forbidden, error.to_string())))
+        }
         done => done,
     }
 }

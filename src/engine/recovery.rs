@@ -52,11 +52,7 @@ impl Pass<'_> {
             let Some(taken) = self.take_back(object, published, &account).await? else {
                 let message =
                     format!("the Secret {} does not hold the pair that was published", published.target);
-                return Ok(Outcome::Failed(Failure {
-                    kind: FailureKind::Malformed,
-                    retry_after: None,
-                    message,
-                }));
+                return Ok(Outcome::Failed(Failure::new(FailureKind::Malformed, message)));
             };
             let it = revisions.iter_mut().find(|it| it.revision == published.revision);
             keep = Some((published.revision, fill(it.ok_or(EngineError::Gone("the revision"))?, taken)));

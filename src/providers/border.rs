@@ -17,7 +17,6 @@ use super::{
     Capabilities, CreateRequest, Driver, Failure, FailureKind, FindRequest, Found, Issued, Issuer, Lister,
     NotIssued, Provider, Revocation, RevokeRequest, Revoker, Verdict, VerifyRequest,
     deadline::ending,
-    failure,
     http::{Http, KEPT_MAX},
     stopwatch::timed,
 };
@@ -89,7 +88,7 @@ impl<D: Driver> Issuer for Bounded<D> {
     async fn create(&self, request: &CreateRequest) -> Result<Issued, NotIssued> {
         if let Some(what) = lacks(self.capabilities(), request) {
             let message = format!("{} has no {what}", self.capabilities().title);
-            return Err(failure(FailureKind::Rejected, message).into());
+            return Err(Failure::new(FailureKind::Rejected, message).into());
         }
         let answer = timed(self.driver.create(request)).await;
         let own = self.driver.fields(&request.scopes);
@@ -123,7 +122,7 @@ impl<D: Driver> Revoker for Bounded<D> {
     async fn revoke(&self, request: &RevokeRequest) -> Result<Revocation, Failure> {
         if self.identity() == Some(&request.client_id) {
             let message = "refusing to revoke the client ID that Credwright itself logs in with";
-            return Err(failure(FailureKind::Rejected, message));
+            return Err(Failure::new(FailureKind::Rejected, message));
         }
         ending(self.driver.revoke(request)).await
     }
@@ -142,7 +141,7 @@ fn lacks(able: &Capabilities, request: &CreateRequest) -> Option<&'static str> {
 }
 
 fn untrue(what: &str, why: &str) -> Failure {
-    failure(FailureKind::Malformed, format!("the provider answered the {what} with {why}"))
+    Failure::new(FailureKind::Malformed, format!("the provider answered the {what} with {why}"))
 }
 
 /// The measured sum, and the first member that is too long. Members are named, their values never.

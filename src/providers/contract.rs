@@ -134,12 +134,7 @@ pub fn needed<C: ?Sized>(call: Option<&C>) -> Result<&C, Failure> {
 }
 
 fn by_a_person() -> Failure {
-    failure(FailureKind::Rejected, "only a person can do that at this provider")
-}
-
-/// A failure that is not about waiting.
-pub(super) fn failure(kind: FailureKind, message: impl Into<String>) -> Failure {
-    Failure { kind, retry_after: None, message: message.into() }
+    Failure::new(FailureKind::Rejected, "only a person can do that at this provider")
 }
 
 /// Returns whether a text can be one half of a pair: RFC 6749 (appendices A.1 and A.2) spells both
@@ -220,7 +215,7 @@ impl NotIssued {
     ) -> Result<Issued, Self> {
         let Err(why) = untrue else { return Ok(issued) };
         let made = (is_ours && !issued.client_id.is_empty()).then(|| Box::new(issued));
-        Err(Self { failure: failure(FailureKind::Malformed, why), made })
+        Err(Self { failure: Failure::new(FailureKind::Malformed, why), made })
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::{Failure, FailureKind, failure, stopwatch::timed};
+use super::{Failure, FailureKind, stopwatch::timed};
 
 /// The longest time for one step, unless it is a create.
 const STEP: Duration = Duration::from_mins(2);
@@ -20,7 +20,7 @@ pub(super) async fn ending<T>(work: impl Future<Output = Result<T, Failure>>) ->
 async fn within<T>(longest: Duration, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     timeout(longest, work).await.unwrap_or_else(|_| {
         let message = format!("the provider took longer than {longest:?} for all calls of one step");
-        Err(failure(FailureKind::Unavailable, message))
+        Err(Failure::new(FailureKind::Unavailable, message))
     })
 }
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    Failure, FailureKind, failure,
+    Failure, FailureKind,
     http::{ENTRY_MIN, KEPT_MAX, LIST_MAX},
 };
 
@@ -67,7 +67,7 @@ impl<W: Fn(&str, Option<&str>) -> bool> Listing<W> {
 
     fn too_long(&self, what: &str, max: usize) -> Failure {
         let message = format!("the {what} of {}'s list are more than {max} bytes", self.title);
-        failure(FailureKind::Malformed, message)
+        Failure::new(FailureKind::Malformed, message)
     }
 }
 

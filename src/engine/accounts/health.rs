@@ -199,7 +199,7 @@ mod tests {
 
     fn down() -> Failure {
         let message = "acme answered 500".to_owned();
-        Failure { kind: FailureKind::Unavailable, retry_after: None, message }
+        Failure::new(FailureKind::Unavailable, message)
     }
 
     fn at(seconds: i64) -> Timestamp {

@@ -47,7 +47,7 @@ impl Engine {
         }
         let late = |_| {
             let message = format!("it took longer than {} s", LIST_WITHIN.as_secs());
-            Err(Failure { kind: FailureKind::Unavailable, retry_after: None, message })
+            Err(Failure::new(FailureKind::Unavailable, message))
         };
         let all = FindRequest { tag: TAGS.to_owned() };
         let found = timeout(LIST_WITHIN, lister.find(&all)).await.unwrap_or_else(late);

@@ -63,6 +63,14 @@ pub struct Failure {
     pub message: String,
 }
 
+impl Failure {
+    /// A failure that is not about waiting.
+    #[must_use]
+    pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
+        Self { kind, retry_after: None, message: message.into() }
+    }
+}
+
 /// `Retry-After` in both its forms (RFC 9110, section 10.2.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RetryAfter {

@@ -316,8 +316,7 @@ fn a_pair_known_by_the_previous_sealing_key_is_then_known_by_the_current_one() {
 
 #[test]
 fn being_asked_to_slow_down_for_one_credential_does_not_hold_up_the_others() {
-    let failure =
-        Failure { kind: FailureKind::RateLimited, retry_after: None, message: "slow down".to_owned() };
+    let failure = Failure::new(FailureKind::RateLimited, "slow down".to_owned());
     let trouble = |own: bool| {
         let world =
             by_hand().capable(|it| it.limits_per_credential = own).taken("a", days(1)).published().world();

@@ -26,7 +26,7 @@ fn after(scene: Scene, step: &Step, outcome: &Outcome) -> (Report, Document) {
 }
 
 fn failed(kind: FailureKind) -> Outcome {
-    Outcome::Failed(Failure { kind, retry_after: None, message: "no".to_owned() })
+    Outcome::Failed(Failure::new(kind, "no".to_owned()))
 }
 
 fn again(document: &Document, step: StepKind) -> Option<SignedDuration> {
@@ -44,8 +44,7 @@ fn mint_of(scene: &mut Scene) -> Step {
 fn an_unusable_credential_is_reported_and_not_requested_again_at_once() {
     let mut scene = a_credential().intended(seconds(0));
     let step = mint_of(&mut scene);
-    let malformed =
-        Failure { kind: FailureKind::Malformed, retry_after: None, message: "more scopes".to_owned() };
+    let malformed = Failure::new(FailureKind::Malformed, "more scopes".to_owned());
     let (report, document) = after(scene, &step, &Outcome::Unusable(malformed));
     assert_eq!(document.revisions[0].state, State::Intended, "the answer was written down with the outcome");
     let record = &document.failures[&StepKind::Mint];

@@ -272,7 +272,7 @@ impl Model {
             let taken = taken.filter(|id| published.client_id.as_ref().is_none_or(|known| known == id));
             let Some(taken) = taken else {
                 let message = "the Secret does not hold the pair".to_owned();
-                return Outcome::Failed(Failure { kind: FailureKind::Malformed, retry_after: None, message });
+                return Outcome::Failed(Failure::new(FailureKind::Malformed, message));
             };
             let it = revisions.iter_mut().find(|it| it.revision == published.revision).unwrap();
             // If status is lost, too, nobody knows any more by whom it was made, and where.

@@ -209,7 +209,7 @@ fn renewal(kind: FailureKind, until: SignedDuration) -> (Vec<i64>, Option<i64>) 
                 if now >= noon() + until {
                     return (attempts.clone(), attempts.last().copied());
                 }
-                let failure = Failure { kind, retry_after: None, message: "no".to_owned() };
+                let failure = Failure::new(kind, "no".to_owned());
                 let step = Step::Mint(revision);
                 let report = conclude(&scene.clone().world(), &step, &Outcome::Failed(failure), now);
                 report.edits.iter().for_each(|edit| scene.document.apply(edit, now).unwrap());
@@ -286,8 +286,7 @@ fn an_intake_is_taken_as_soon_as_the_spec_skips_its_verification() {
     let scene = by_hand().holding(pair("a"));
     let world = scene.clone().world();
     let step = decide(&world, noon()).step().cloned().expect("it is tried");
-    let failure =
-        Failure { kind: FailureKind::Forbidden, retry_after: None, message: "Enable API is off".to_owned() };
+    let failure = Failure::new(FailureKind::Forbidden, "Enable API is off".to_owned());
     let report = conclude(&world, &step, &Outcome::Failed(failure), noon());
     let scene = scene.with_ledger().and(|it| {
         report.edits.iter().for_each(|edit| it.document.apply(edit, noon()).unwrap());

@@ -101,7 +101,7 @@ impl Fault {
             Self::Rejected => FailureKind::Rejected,
             Self::Unexplained => FailureKind::Unexplained,
         };
-        Failure { kind, retry_after: None, message: format!("{self:?}") }
+        Failure::new(kind, format!("{self:?}"))
     }
 }
 

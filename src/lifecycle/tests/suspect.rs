@@ -169,7 +169,7 @@ fn what_is_refused_is_tried_again_soon_after_a_person_has_judged_the_account() {
     assert!(tries(judged(scene())));
     let failed = |scene: Scene| {
         let world = scene.clone().world();
-        let failure = Failure { kind: FailureKind::Rejected, retry_after: None, message: String::new() };
+        let failure = Failure::new(FailureKind::Rejected, String::new());
         let step = Step::Verify { revision: 1 };
         let report = conclude(&world, &step, &Outcome::Failed(failure), noon() - minutes(2));
         scene.and(|it| {

@@ -311,7 +311,7 @@ fn may_be_taken(world: &World, plan: &Plan) -> Result<(), TestCaseError> {
 
 /// Returns all outcomes of a step.
 pub(super) fn outcomes(step: &Step, kind: FailureKind) -> Vec<Outcome> {
-    let failed = || Outcome::Failed(Failure { kind, retry_after: None, message: "it failed".to_owned() });
+    let failed = || Outcome::Failed(Failure::new(kind, "it failed".to_owned()));
     let found = |name: String, held_elsewhere| {
         let ids = Default::default();
         Outcome::Found(vec![FoundCredential { name, client_id: "found".to_owned(), ids, held_elsewhere }])

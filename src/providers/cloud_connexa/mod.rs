@@ -17,7 +17,7 @@ use serde_json::json;
 
 use self::pace::Paces;
 use super::{
-    Capabilities, Driver, Failure, FailureKind, Verdict, VerifyRequest, by_hand, failure,
+    Capabilities, Driver, Failure, FailureKind, Verdict, VerifyRequest, by_hand,
     http::{
         Call, Http, Operation,
         client_credentials::{Token, answers},
@@ -181,7 +181,7 @@ fn switched_off(status: u16) -> Failure {
          Logs > API in the Administration portal, or, if it is on, check whether the credential is \
          limited to subnets without Credwright's address (spec.intake.verify: Skip takes it untried)"
     );
-    failure(FailureKind::Forbidden, message)
+    Failure::new(FailureKind::Forbidden, message)
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ use tokio::time::timeout;
 use self::session::{Credentials, Login, Site};
 use super::{
     Capabilities, CreateRequest, Driver, Failure, FailureKind, FindRequest, Found, Issued, NotIssued,
-    Revocation, RevokeRequest, Verdict, VerifyRequest, believed, failure,
+    Revocation, RevokeRequest, Verdict, VerifyRequest, believed,
     http::{self, Answer, Call, Http, Operation, token::Tokens},
     is_half, is_named_alike,
     setup::{self, LoginData, SetupError, below},
@@ -167,13 +167,13 @@ impl Driver for CloudDirector {
         let token: wire::Token = answer.success(&call)?.json(&call)?;
         if token.access_token.is_none_or(|token| token.expose_secret().is_empty()) {
             let message = "Cloud Director answered a token request without an access token";
-            return Err(failure(FailureKind::Malformed, message));
+            return Err(Failure::new(FailureKind::Malformed, message));
         }
         // Null is documented. Another one would mean that this one has just been used up.
         if token.refresh_token.is_some_and(|token| !["", secret].contains(&token.expose_secret())) {
             let message = "Cloud Director answered a token request with another refresh token: tokens that change with \
                            each use (token rotation) cannot be handed to workloads";
-            return Err(failure(FailureKind::Malformed, message));
+            return Err(Failure::new(FailureKind::Malformed, message));
         }
         Ok(Verdict::Accepted)
     }
@@ -193,7 +193,7 @@ impl Driver for CloudDirector {
             Ok(secret) => secret?,
             Err(_) => {
                 let message = "the API token was registered, but fetching its secret took too long";
-                return Err(failure(FailureKind::Ambiguous, message).into());
+                return Err(Failure::new(FailureKind::Ambiguous, message).into());
             }
         };
         let wrong = [(!is_half(client_secret.expose_secret()), "without one")];
@@ -214,7 +214,7 @@ impl Driver for CloudDirector {
     async fn revoke(&self, request: &RevokeRequest) -> Result<Revocation, Failure> {
         if !is_uuid(&request.client_id) {
             let message = "the API token to revoke is not named by a UUID, as those of Cloud Director are";
-            return Err(failure(FailureKind::Rejected, message));
+            return Err(Failure::new(FailureKind::Rejected, message));
         }
         self.delete(&Call::revoke("the delete request"), &request.client_id).await
     }

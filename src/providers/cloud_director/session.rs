@@ -13,7 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{versions, wire};
 use crate::providers::{
-    Failure, FailureKind, failure,
+    Failure, FailureKind,
     http::{
         Call, Http, Operation,
         token::{Grant, Granted},
@@ -182,7 +182,7 @@ impl Grant for Login {
         let answer = answer.success(&call)?;
         let Some(token) = answer.header(ACCESS_TOKEN).filter(|token| !token.is_empty()) else {
             let message = "Cloud Director answered the login without a session token";
-            return Err(failure(FailureKind::Malformed, message));
+            return Err(Failure::new(FailureKind::Malformed, message));
         };
         let session: wire::Session = answer.json(&call).unwrap_or_default();
         site.known().user = session.user.and_then(|user| user.name);

@@ -7,7 +7,7 @@ use tokio::time::{sleep, timeout};
 
 use super::{CloudDirector, urn, wire};
 use crate::providers::{
-    Failure, FailureKind, Revocation, failure,
+    Failure, FailureKind, Revocation,
     http::{Answer, Call, Operation},
     listing::Listing,
     setup::below,
@@ -40,7 +40,7 @@ impl CloudDirector {
             }
         }
         let message = format!("the list of API tokens changed each of the {READINGS} times that it was read");
-        Err(failure(FailureKind::Unavailable, message))
+        Err(Failure::new(FailureKind::Unavailable, message))
     }
 
     async fn list_once(
@@ -70,7 +70,7 @@ impl CloudDirector {
             }
         }
         let message = format!("the list of API tokens has more than {PAGES_MAX} pages");
-        Err(failure(FailureKind::Malformed, message))
+        Err(Failure::new(FailureKind::Malformed, message))
     }
 
     async fn page(&self, call: &Call, number: usize) -> Result<Answer, Failure> {
@@ -121,12 +121,13 @@ impl CloudDirector {
         let tasks = below(&self.base, &["api", "task", ""]);
         let task = answer.header("location").and_then(|location| self.base.join(location).ok());
         let Some(task) = task.filter(|task| is_below(task, &tasks)) else {
-            return Err(failure(
+            return Err(Failure::new(
                 FailureKind::Unavailable,
                 "Cloud Director will delete the API token in its own time, and names no task of its own to watch",
             ));
         };
-        let late = || failure(FailureKind::Unavailable, "Cloud Director is still deleting the API token");
+        let late =
+            || Failure::new(FailureKind::Unavailable, "Cloud Director is still deleting the API token");
         timeout(TASK_WAIT, self.done(&task)).await.unwrap_or_else(|_| Err(late()))
     }
 
@@ -144,7 +145,7 @@ impl CloudDirector {
                 "error" | "canceled" | "aborted" => {
                     let message =
                         format!("Cloud Director's task to delete the API token ended as {}", task.status);
-                    return Err(failure(FailureKind::Unavailable, message));
+                    return Err(Failure::new(FailureKind::Unavailable, message));
                 }
                 _ => pause = (pause * 2).min(LONGEST_PAUSE),
             }

@@ -1,7 +1,7 @@
 //! The choice of the API version.
 
 use super::wire::Version;
-use crate::providers::{Failure, FailureKind, failure};
+use crate::providers::{Failure, FailureKind};
 
 /// The documented versions that have API tokens, newest first: 36.1 came with Cloud Director
 /// 10.3.1, 39.1 is of 10.6.1.
@@ -15,7 +15,8 @@ const SHOWN: usize = 20;
 /// no other.
 pub(super) fn chosen(offered: &[Version], wanted: Option<&str>) -> Result<String, Failure> {
     let offers = |number: &str| offered.iter().find(|it| it.version == number);
-    let refused = |why: String| Err(failure(FailureKind::Rejected, format!("{why}; {}", listed(offered))));
+    let refused =
+        |why: String| Err(Failure::new(FailureKind::Rejected, format!("{why}; {}", listed(offered))));
     if let Some(wanted) = wanted {
         return match offers(wanted) {
             Some(_) => Ok(wanted.to_owned()),

@@ -23,7 +23,7 @@ use self::{
 };
 use super::{
     Capabilities, CreateRequest, Driver, Failure, FailureKind, FindRequest, Found, Issued, NotIssued,
-    Revocation, RevokeRequest, Verdict, VerifyRequest, believed, failure,
+    Revocation, RevokeRequest, Verdict, VerifyRequest, believed,
     http::{
         CREATE_TIMEOUT, Call, Http, Operation,
         client_credentials::{Endpoint, verdict},
@@ -171,7 +171,7 @@ impl Driver for Expereo {
     async fn create(&self, request: &CreateRequest) -> Result<Issued, NotIssued> {
         if request.scopes.is_empty() || !request.scopes.iter().all(|it| self.spelling.contains_key(it)) {
             let message = "expereoOne needs a scope, and the token endpoint's spelling of each";
-            return Err(failure(FailureKind::Rejected, message).into());
+            return Err(Failure::new(FailureKind::Rejected, message).into());
         }
         let call = Call::create("the create request");
         let body = New { api_client_name: &request.name, scopes: &request.scopes };
@@ -215,7 +215,7 @@ impl Driver for Expereo {
         let id = request.ids.get(ID).unwrap_or(client_id);
         if !is_client_id(id) {
             let message = "the client ID to revoke cannot be one of expereoOne's";
-            return Err(failure(FailureKind::Rejected, message));
+            return Err(Failure::new(FailureKind::Rejected, message));
         }
         let call = Call::revoke("the delete request");
         let url = below(&self.clients, &[id]);
@@ -244,7 +244,7 @@ impl Expereo {
         &self,
         wanted: impl Fn(&str, Option<&str>) -> bool,
     ) -> Result<(BTreeMap<String, Option<String>>, BTreeMap<String, String>), Failure> {
-        let untrue = |message: String| failure(FailureKind::Malformed, message);
+        let untrue = |message: String| Failure::new(FailureKind::Malformed, message);
         let (mut list, mut ids) = (Listing::new(self.capabilities.title, wanted), BTreeMap::new());
         // The first page is asked for without a number, and then those from 1 on: some count from
         // 0, some from 1.
@@ -294,7 +294,7 @@ impl Expereo {
             _ => {
                 let answer = answer.success(&call)?;
                 let page = Page::of(&answer.json::<Value>(&call)?, &self.answer);
-                let page = page.map_err(|why| failure(FailureKind::Malformed, why))?;
+                let page = page.map_err(|why| Failure::new(FailureKind::Malformed, why))?;
                 return Ok(Page { length: answer.length(), ..page });
             }
         };

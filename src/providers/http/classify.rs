@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     api::instant,
-    providers::{Failure, FailureKind, RetryAfter, failure},
+    providers::{Failure, FailureKind, RetryAfter},
 };
 
 const ERROR_CODE_MAX: usize = 40;
@@ -41,7 +41,7 @@ pub(super) fn unanswered(call: &Call, broken: Broken) -> Failure {
         Effect::Create if broken.sent => FailureKind::Ambiguous,
         _ => FailureKind::Unavailable,
     };
-    failure(kind, format!("{} failed: {}", call.what, broken.message))
+    Failure::new(kind, format!("{} failed: {}", call.what, broken.message))
 }
 
 /// Returns the failure for an answer that is not a success.

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     api::TokenEndpointAuthMethod,
     providers::{
-        Failure, FailureKind, Verdict, failure, lenient,
+        Failure, FailureKind, Verdict, lenient,
         setup::{Login, SetupError},
     },
 };
@@ -133,7 +133,7 @@ impl Token {
         let token: Self = answer.json(call)?;
         if token.access_token.as_ref().is_none_or(|token| token.expose_secret().is_empty()) {
             let message = format!("{} without an access_token", answer.answered(call));
-            return Err(failure(FailureKind::Malformed, message));
+            return Err(Failure::new(FailureKind::Malformed, message));
         }
         Ok(token)
     }
@@ -153,7 +153,7 @@ impl Token {
         // A token of another type cannot be used as one (RFC 6749, section 7.1).
         if token_type.is_some_and(|it| !it.eq_ignore_ascii_case("bearer")) {
             let message = format!("{answered} with a token that is no bearer token (token_type)");
-            return Err(failure(FailureKind::Malformed, message));
+            return Err(Failure::new(FailureKind::Malformed, message));
         }
         let expires_in = expires_in.map(|seconds| Duration::from_secs(seconds.into()));
         Ok(Granted { token: access_token.unwrap_or_default(), expires_in })
@@ -202,7 +202,7 @@ pub(in crate::providers) fn verdict(
         return Err(answer.failure_with(call, &advice));
     }
     match Token::of(answer, call)?.lacks(scopes) {
-        Some(scope) => Err(failure(FailureKind::Rejected, without(scope))),
+        Some(scope) => Err(Failure::new(FailureKind::Rejected, without(scope))),
         None => Ok(Verdict::Accepted),
     }
 }

@@ -33,7 +33,7 @@ pub use self::{
     roots::MoreRoots,
 };
 use super::{
-    Failure, FailureKind, RetryAfter, failure,
+    Failure, FailureKind, RetryAfter,
     setup::{LoginData, SetupError},
 };
 pub(super) use crate::ops::metrics::Operation;
@@ -145,7 +145,7 @@ impl Call {
             self.what,
             TURN.as_secs()
         );
-        failure(FailureKind::Busy, message)
+        Failure::new(FailureKind::Busy, message)
     }
 
     fn not_begun(&self) -> Failure {
@@ -154,7 +154,7 @@ impl Call {
             self.what,
             PREPARATION.as_secs()
         );
-        failure(FailureKind::Unavailable, message)
+        Failure::new(FailureKind::Unavailable, message)
     }
 }
 
@@ -341,7 +341,7 @@ impl Answer {
                 "{} with an undocumented response: line {line}, column {column}",
                 self.answered(call)
             );
-            failure(FailureKind::Malformed, message)
+            Failure::new(FailureKind::Malformed, message)
         })
     }
 

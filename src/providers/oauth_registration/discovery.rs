@@ -16,7 +16,7 @@ use tokio::{sync::Mutex as AsyncMutex, time::Instant};
 use crate::{
     api::OauthRegistration,
     providers::{
-        Failure, FailureKind, failure,
+        Failure, FailureKind,
         http::{Answer, Call, Http, Operation, client_credentials::answers},
         setup::{SetupError, base_url, endpoint_url},
     },
@@ -218,7 +218,7 @@ impl Issuer {
              the server calls itself; it cannot be changed, so delete this provider and create another",
             self.text
         );
-        failure(FailureKind::Malformed, message)
+        Failure::new(FailureKind::Malformed, message)
     }
 
     /// The endpoints of this issuer. Wherever they are, they are not less encrypted than the
@@ -231,13 +231,13 @@ impl Issuer {
                      oauthRegistration.registrationEndpoint and oauthRegistration.tokenEndpoint in place \
                      of issuer"
                 );
-                return Err(failure(FailureKind::Rejected, message));
+                return Err(Failure::new(FailureKind::Rejected, message));
             };
             let url = endpoint_url(name, &text)
-                .map_err(|unusable| failure(FailureKind::Malformed, unusable.message()))?;
+                .map_err(|unusable| Failure::new(FailureKind::Malformed, unusable.message()))?;
             if self.url.scheme() == "https" && url.scheme() != "https" {
                 let message = format!("the {name} in the server's metadata is not https");
-                return Err(failure(FailureKind::Malformed, message));
+                return Err(Failure::new(FailureKind::Malformed, message));
             }
             Ok(url)
         };

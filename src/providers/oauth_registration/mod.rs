@@ -24,7 +24,7 @@ use self::{
 };
 use super::{
     Capabilities, CreateRequest, Driver, Failure, FailureKind, Issued, NotIssued, Revocation, RevokeRequest,
-    Verdict, VerifyRequest, believed, failure,
+    Verdict, VerifyRequest, believed,
     http::{Answer, CREATE_TIMEOUT, Call, Http, client_credentials::Client, token::Access},
     is_half, lenient,
     setup::{self, LoginData, SetupError},
@@ -190,7 +190,7 @@ impl Driver for OauthServer {
     }
 
     async fn revoke(&self, request: &RevokeRequest) -> Result<Revocation, Failure> {
-        let rejected = |message: &str| failure(FailureKind::Rejected, message);
+        let rejected = |message: &str| Failure::new(FailureKind::Rejected, message);
         let Some(sealed) = &request.handle else {
             return Err(rejected(
                 "the server gave no registration access token: the client has to be deleted there",
@@ -209,7 +209,7 @@ impl Driver for OauthServer {
             // proves anything.
             401 | 404 | 410 => Ok(Revocation::NotFound),
             405 => Err(rejected("the server does not let clients be deleted: it answered 405")),
-            403 => Err(failure(
+            403 => Err(Failure::new(
                 FailureKind::Forbidden,
                 "the server does not let this client be deleted: it answered 403",
             )),

@@ -16,7 +16,7 @@ use secrecy::{ExposeSecret, SecretString};
 use self::wire::{Created, Listed, New};
 use super::{
     Capabilities, CreateRequest, Driver, Failure, FailureKind, FindRequest, Found, Issued, NotIssued,
-    Revocation, RevokeRequest, Verdict, VerifyRequest, believed, failure,
+    Revocation, RevokeRequest, Verdict, VerifyRequest, believed,
     http::{
         Answer, Call, Http, Operation,
         client_credentials::{Client, Endpoint, refused_login},
@@ -155,7 +155,10 @@ impl Driver for Spreetail {
     async fn revoke(&self, request: &RevokeRequest) -> Result<Revocation, Failure> {
         let client_id = &request.client_id;
         if !is_client_id(client_id) {
-            return Err(failure(FailureKind::Rejected, "the client ID to revoke is not one of Spreetail's"));
+            return Err(Failure::new(
+                FailureKind::Rejected,
+                "the client ID to revoke is not one of Spreetail's",
+            ));
         }
         let call = Call::revoke("the delete request");
         let url = below(&self.credentials, &[client_id]);
@@ -239,7 +242,7 @@ impl Endpoint for TokenEndpoint {
 fn token(answer: &Answer, call: &Call) -> Result<Granted, Failure> {
     let wire::Token { access_token, expires_in } = answer.json(call)?;
     let token = access_token.filter(|token| !token.expose_secret().is_empty()).ok_or_else(|| {
-        failure(FailureKind::Malformed, format!("{} without an accessToken", answer.answered(call)))
+        Failure::new(FailureKind::Malformed, format!("{} without an accessToken", answer.answered(call)))
     })?;
     Ok(Granted { token, expires_in: expires_in.map(|seconds| Duration::from_secs(seconds.into())) })
 }

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use reqwest::Url;
 
 use super::{
-    Capabilities, Driver, Failure, FailureKind, Verdict, VerifyRequest, by_hand, failure,
+    Capabilities, Driver, Failure, FailureKind, Verdict, VerifyRequest, by_hand,
     http::{
         Call, Http, Operation,
         client_credentials::{Token, TokenRequest, answers},
@@ -145,7 +145,7 @@ impl Driver for VonageContactCenter {
         if request.scopes.is_empty() {
             let message =
                 "Vonage Contact Center issues no token without a scope: name one or more in spec.scopes";
-            return Err(failure(FailureKind::Rejected, message));
+            return Err(Failure::new(FailureKind::Rejected, message));
         }
         let mut missing = vec![];
         for scope in &request.scopes {
@@ -188,7 +188,7 @@ fn lacks(missing: &[&str], wanted: &[String]) -> Failure {
         missing.join(", "),
         wanted.join(", ")
     );
-    failure(FailureKind::Rejected, message)
+    Failure::new(FailureKind::Rejected, message)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use futures::future::join_all;
 use tokio::sync::Notify;
 
 use super::*;
-use crate::providers::{FailureKind, failure};
+use crate::providers::{Failure, FailureKind};
 
 /// Grants numbered tokens, each when it is told to.
 struct Granter {
@@ -29,7 +29,7 @@ impl Grant for Granter {
         let count = self.asked.fetch_add(1, Ordering::SeqCst);
         self.go.notified().await;
         if self.fails {
-            return Err(failure(FailureKind::LoginRefused, "no"));
+            return Err(Failure::new(FailureKind::LoginRefused, "no"));
         }
         Ok(Granted { token: format!("token-{count}").into(), expires_in: self.expires_in })
     }
