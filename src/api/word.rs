@@ -1,10 +1,8 @@
 //! Values that a newer version of Credwright wrote.
 
-use std::{
-    collections::BTreeSet,
-    sync::{Mutex, PoisonError},
-};
+use std::collections::BTreeSet;
 
+use parking_lot::Mutex;
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// The most words that are kept. Versions differ in a few.
@@ -30,7 +28,7 @@ impl Word {
 
     fn kept(text: &str) -> Self {
         static KEPT: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
-        let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = KEPT.lock();
         if let Some(known) = kept.get(text) {
             return Self(known);
         }

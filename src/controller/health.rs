@@ -108,7 +108,7 @@ impl Show for Operator {
 
 impl Operator {
     fn ready(&self) -> Readiness {
-        let synced = self.synced();
+        let synced = self.synced.lock();
         let WatchState { mut missing, closed } = WatchState::of(&self.watches(), &synced);
         drop(synced);
         if let Some(trouble) = self.candidate.as_ref().and_then(|it| it.trouble()) {

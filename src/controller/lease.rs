@@ -8,10 +8,7 @@
 
 mod claim;
 
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use futures::{Stream, StreamExt};
 use jiff::SignedDuration;
@@ -25,6 +22,7 @@ use kube::{
         watcher::{self, Event, watcher},
     },
 };
+use parking_lot::Mutex;
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
@@ -102,37 +100,33 @@ impl Candidate {
         Self { leases: Api::namespaced(client, &self.namespace), ..self }
     }
 
-    fn record(&self) -> MutexGuard<'_, Record> {
-        self.record.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The error for which the Lease can be neither taken nor renewed, if there is one.
     pub(super) fn trouble(&self) -> Option<String> {
-        self.record().trouble.clone()
+        self.record.lock().trouble.clone()
     }
 
     /// Returns whether the Lease was renewed recently enough to count, independently of the task
     /// that does so.
     pub(super) fn counts(&self) -> bool {
-        self.record().renewed.is_some_and(|at| at.elapsed() < COUNTS)
+        self.record.lock().renewed.is_some_and(|at| at.elapsed() < COUNTS)
     }
 
     /// The time for which no attempt has ended, if that cannot be the API server's fault.
     pub(super) fn hangs(&self) -> Option<Duration> {
-        hanging(self.record().tried, Instant::now())
+        hanging(self.record.lock().tried, Instant::now())
     }
 
     /// Takes the Lease when it may be taken, and renews it; tells `leads` whether it counts. Ends
     /// once another process has it.
     pub(super) async fn stand(&self, leads: &watch::Sender<bool>) -> LeaseLost {
         leads.send_replace(false);
-        self.record().tried = Some(Instant::now());
+        self.record.lock().tried = Some(Instant::now());
         self.take().await;
         tracing::info!(lease = self.holder.lease, identity = self.holder.identity, "lease acquired, leading");
         leads.send_replace(true);
         self.renew(leads).await;
         leads.send_replace(false);
-        self.record().tried = None;
+        self.record.lock().tried = None;
         LeaseLost(self.holder.lease.clone())
     }
 
@@ -162,7 +156,7 @@ impl Candidate {
     async fn renew(&self, leads: &watch::Sender<bool>) {
         let mut pause = EVERY;
         loop {
-            let ends = self.record().renewed.unwrap_or_else(Instant::now) + COUNTS;
+            let ends = self.record.lock().renewed.unwrap_or_else(Instant::now) + COUNTS;
             let attempt = async {
                 tokio::time::sleep(pause).await;
                 self.attempt(&mut Claim::Renew).await
@@ -197,7 +191,7 @@ impl Candidate {
         let answered = tokio::time::timeout(ATTEMPT, self.try_once(claim)).await;
         let (error, asked) = match answered {
             Ok(Ok(turn)) => {
-                let mut record = self.record();
+                let mut record = self.record.lock();
                 record.tried = Some(Instant::now());
                 record.trouble = None;
                 if turn == Turn::Ours {
@@ -209,7 +203,7 @@ impl Candidate {
             Err(_) => (format!("the API server did not answer within {ATTEMPT:?}"), Duration::ZERO),
         };
         tracing::warn!(lease = self.holder.lease, error, "lease neither taken nor renewed, retrying");
-        let mut record = self.record();
+        let mut record = self.record.lock();
         record.tried = Some(Instant::now());
         record.trouble = Some(error);
         // A longer wait for a busy API server would lose the Lease.

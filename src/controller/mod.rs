@@ -10,13 +10,14 @@ mod watches;
 
 use std::{
     collections::HashSet,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
 use futures::{StreamExt, stream::FuturesUnordered};
 use jiff::Timestamp;
 use kube::Client;
+use parking_lot::Mutex;
 use tokio::{
     sync::{Notify, watch},
     time::Instant,
@@ -222,29 +223,25 @@ impl Operator {
         self.queue.next_due()
     }
 
-    fn synced(&self) -> MutexGuard<'_, Synced> {
-        self.synced.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Returns whether all caches are complete, except those of namespaces where Credwright may not
     /// list.
     #[must_use]
     pub fn has_all_synced(&self) -> bool {
-        let synced = self.synced();
+        let synced = self.synced.lock();
         self.watches().iter().all(|watch| synced.complete.contains(watch) || synced.refused.contains(watch))
     }
 
     /// Returns whether the view of a namespace is complete: with half of it, a ledger would be
     /// taken for lost.
     fn has_synced_within(&self, namespace: &str) -> bool {
-        let synced = self.synced();
+        let synced = self.synced.lock();
         Watch::OF_A_NAMESPACE
             .iter()
             .all(|watch| synced.complete.contains(&(*watch, Some(namespace.to_owned()))))
     }
 
     fn has_synced(&self, watch: &Scoped) {
-        let mut synced = self.synced();
+        let mut synced = self.synced.lock();
         synced.refused.remove(watch);
         let first = synced.complete.insert(watch.clone());
         drop(synced);
@@ -259,7 +256,7 @@ impl Operator {
 
     /// A namespace that was deleted, or that revoked our rights, keeps nobody else waiting.
     fn has_trouble(&self, watch: &Scoped, trouble: Trouble) {
-        let mut synced = self.synced();
+        let mut synced = self.synced.lock();
         let of_a_namespace = Watch::OF_A_NAMESPACE.contains(&watch.0) && watch.1.is_some();
         let refused = trouble == Trouble::Refused;
         synced.troubles.note(watch, trouble);
@@ -271,7 +268,7 @@ impl Operator {
     }
 
     fn is_well(&self, watch: &Scoped) {
-        self.synced().troubles.clear(watch);
+        self.synced.lock().troubles.clear(watch);
     }
 
     /// Waits until everything is known and this process leads.

@@ -24,11 +24,12 @@ mod tests;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use self::shares::{Running, Shares};
@@ -164,24 +165,20 @@ impl Permits {
         Arc::new(Self { queue, state: Mutex::new(state) })
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Learns of an account. A single one may use all of its lane.
     pub fn know(&self, account: &ProviderKey) {
-        self.state().shares.know(account);
+        self.state.lock().shares.know(account);
     }
 
     /// Drops a deleted account.
     pub fn forget(&self, account: &ProviderKey) {
-        self.state().shares.forget(account);
+        self.state.lock().shares.forget(account);
     }
 
     /// Begins a pass of `item`: it waits no longer, and has the permit that it was given meanwhile.
     #[must_use]
     pub fn turn(self: &Arc<Self>, item: &Item) -> Turn {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         let waited = state.withdraw(item);
         let granted = state.granted.remove(item);
         drop(state);
@@ -192,7 +189,7 @@ impl Permits {
     /// Gives permits to those that may have one by now, because others turned out to be slow.
     /// Returns when the next one turns out to be.
     pub fn shift(&self, now: Instant) -> Option<Instant> {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         let woken = [Lane::Steps, Lane::Probes, Lane::Lists].map(|lane| state.grant(lane, now));
         let next = if state.parked.is_empty() { None } else { state.shares.next_slow(now) };
         drop(state);
@@ -201,7 +198,7 @@ impl Permits {
     }
 
     fn end(&self, lane: Lane, number: u64, now: Instant) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         state.shares.end(number, now);
         let woken = state.grant(lane, now);
         drop(state);
@@ -211,7 +208,7 @@ impl Permits {
     /// Returns how many permits are given, and how many items wait for one.
     #[must_use]
     pub fn count(&self) -> (usize, usize) {
-        let state = self.state();
+        let state = self.state.lock();
         (state.shares.running(), state.parked.len())
     }
 }
@@ -228,7 +225,7 @@ impl Turn {
             Some(granted) if granted.given.stopwatch.began().is_none() => return Ok(granted),
             used => used.filter(|it| !it.given.again),
         };
-        let mut state = self.permits.state();
+        let mut state = self.permits.state.lock();
         if let Some(used) = &used {
             state.shares.end(used.given.number, now);
         }

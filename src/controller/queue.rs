@@ -8,11 +8,12 @@ mod ready;
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
 use jiff::{SignedDuration, Timestamp};
+use parking_lot::Mutex;
 use tokio::{sync::Notify, time::Instant};
 
 use self::ready::Ready;
@@ -144,19 +145,15 @@ impl State {
 }
 
 impl Queue {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Processes `item` as soon as possible.
     pub fn wake(&self, item: Item) {
-        self.state().push(item, Ready::push);
+        self.state.lock().push(item, Ready::push);
         self.changed.notify_one();
     }
 
     /// Processes `item` at `at`, or earlier if that is planned already.
     pub fn wake_by(&self, item: Item, at: Timestamp) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         if state.due.get(&item).is_none_or(|planned| *planned > at) {
             state.schedule(item, at);
         }
@@ -166,7 +163,7 @@ impl Queue {
 
     /// The next item to process, if one is ready or due.
     pub fn take(&self, now: Timestamp) -> Option<Item> {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         while let Some((at, item)) = state.timeline.first().cloned() {
             if at > now {
                 break;
@@ -183,12 +180,12 @@ impl Queue {
 
     /// Sorts the ready items again.
     pub fn order<R: Ord>(&self, rank: impl FnMut(&Item) -> R) {
-        self.state().ready.order(rank);
+        self.state.lock().ready.order(rank);
     }
 
     /// Takes an item back after its pass: `next` is the time of the next one, or the error.
     pub fn done(&self, item: Item, next: Result<Option<Timestamp>, Retry>, now: Timestamp) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         state.running.remove(&item);
         state.moves_on();
         let at = match next {
@@ -217,19 +214,19 @@ impl Queue {
     /// Returns for how long items have been ready while none was taken up and none has ended.
     #[must_use]
     pub fn stuck_for(&self) -> Option<Duration> {
-        self.state().stuck_since.map(|since| since.elapsed())
+        self.state.lock().stuck_since.map(|since| since.elapsed())
     }
 
     /// Returns when the next item is due.
     #[must_use]
     pub fn next_due(&self) -> Option<Timestamp> {
-        self.state().timeline.first().map(|(at, _)| *at)
+        self.state.lock().timeline.first().map(|(at, _)| *at)
     }
 
     /// Returns whether no item is being processed or ready.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        let state = self.state();
+        let state = self.state.lock();
         state.running.is_empty() && state.ready.is_empty()
     }
 

@@ -51,12 +51,12 @@ impl Engine {
         turns: &mut dyn Turns,
     ) -> Result<Tended, EngineError> {
         let Some(object) = self.stores.providers.get(key) else {
-            let before = self.accounts.all().remove(key);
+            let before = self.accounts.all.lock().remove(key);
             self.accounts.strays.replace(key, HashMap::new());
             self.close_former(key, before.as_ref(), turns).await;
             return Ok(Tended { changed: before.is_some(), ..Tended::default() });
         };
-        let before = self.accounts.all().get(key).cloned();
+        let before = self.accounts.all.lock().get(key).cloned();
         let (built, unread) = match self.built_account(key, &object, before.clone()).await {
             Ok(account) => (account, None),
             Err(error) if error.is_refusal() => (self.without_login(&object, &error), Some(error)),
@@ -66,7 +66,7 @@ impl Engine {
         self.close_former(key, before.as_ref(), turns).await;
         let waits = !self.probe(key, turns).await;
         let held = self.tend_finalizers(key, &object).await;
-        let Some(mut account) = self.accounts.all().get(key).cloned() else {
+        let Some(mut account) = self.accounts.all.lock().get(key).cloned() else {
             return Err(EngineError::Gone("the provider"));
         };
         // Nothing is known of it yet.

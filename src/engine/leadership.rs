@@ -5,11 +5,12 @@
 //! paused, or cut off from the API server, would continue in good faith beside its successor. The
 //! last answer is believed for two seconds.
 
-use std::{sync::Mutex, time::Duration};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use kube::Api;
+use parking_lot::Mutex;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -58,7 +59,7 @@ impl Engine {
         }
         let Some(holder) = &self.settings.lease else { return Ok(()) };
         let asked = Instant::now();
-        if self.led.0.lock().is_ok_and(|seen| seen.is_some_and(|at| asked - at < BELIEVED)) {
+        if self.led.0.lock().is_some_and(|at| asked - at < BELIEVED) {
             return Ok(());
         }
         let leases: Api<Lease> = Api::namespaced(self.client.clone(), &self.settings.namespace);
@@ -66,9 +67,7 @@ impl Engine {
         if !lease.is_some_and(|lease| is_held_by(&lease, &holder.identity, self.now())) {
             return Err(EngineError::NotLeading);
         }
-        if let Ok(mut seen) = self.led.0.lock() {
-            *seen = Some(asked);
-        }
+        *self.led.0.lock() = Some(asked);
         Ok(())
     }
 }

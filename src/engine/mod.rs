@@ -42,11 +42,12 @@ pub mod wire;
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, OnceLock},
+    sync::{Arc, OnceLock},
 };
 
 use jiff::Timestamp;
 use kube::Client;
+use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 pub use accounts::Accounts;
@@ -200,16 +201,15 @@ impl Engine {
     }
 
     fn remembered(&self, key: &Key) -> Memory {
-        self.memories.lock().ok().and_then(|all| all.get(key).map(|it| (**it).clone())).unwrap_or_default()
+        self.memories.lock().get(key).map(|it| (**it).clone()).unwrap_or_default()
     }
 
     fn remember(&self, key: &Key, memory: Memory) {
-        if let Ok(mut all) = self.memories.lock() {
-            if memory == Memory::default() {
-                all.remove(key);
-            } else {
-                all.insert(key.clone(), Box::new(memory));
-            }
+        let mut all = self.memories.lock();
+        if memory == Memory::default() {
+            all.remove(key);
+        } else {
+            all.insert(key.clone(), Box::new(memory));
         }
     }
 }

@@ -1,15 +1,12 @@
 //! Mints of deleted objects, remembered for an hour. Otherwise deleting and recreating an object,
 //! or forcing its ledger away, would reset its mint limit.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{Api, core::ObjectMeta};
+use parking_lot::Mutex;
 
 use crate::{api::MINTS_NAME, lifecycle::MINT_WINDOW};
 
@@ -150,24 +147,20 @@ impl<T> Default for Gathered<T> {
 }
 
 impl<T> Gathered<T> {
-    fn waiting(&self) -> MutexGuard<'_, (u64, Vec<T>)> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Returns when `items` were written, by this call or by another.
     async fn write(&self, items: Vec<T>, write: impl AsyncFnOnce(Vec<T>)) {
         let before = {
-            let mut waiting = self.waiting();
+            let mut waiting = self.waiting.lock();
             waiting.1.extend(items);
             waiting.0
         };
         let _turn = self.turn.lock().await;
-        if self.waiting().0 > before {
+        if self.waiting.lock().0 > before {
             return;
         }
         tokio::time::sleep(GATHERED_FOR).await;
         let all = {
-            let mut waiting = self.waiting();
+            let mut waiting = self.waiting.lock();
             waiting.0 += 1;
             std::mem::take(&mut waiting.1)
         };

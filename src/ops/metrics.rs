@@ -10,10 +10,11 @@ mod scrape;
 use std::{
     collections::{BTreeMap, HashMap},
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, atomic::AtomicU64},
+    sync::{Arc, Weak, atomic::AtomicU64},
     time::Duration,
 };
 
+use parking_lot::Mutex;
 use prometheus_client::{
     encoding::text,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
@@ -131,7 +132,7 @@ impl Metrics {
     /// Returns the meter of a provider.
     #[must_use]
     pub fn meter(&self, provider: &Provider) -> Meter {
-        let mut meters = self.counts.meters();
+        let mut meters = self.counts.meters.lock();
         let known = meters.get(provider).and_then(Weak::upgrade);
         let metered = known.unwrap_or_else(|| {
             let new = Arc::new(Metered { provider: provider.clone(), counts: self.counts.clone() });
@@ -182,10 +183,6 @@ impl Counts {
         }
     }
 
-    fn meters(&self) -> MutexGuard<'_, HashMap<Provider, Weak<Metered>>> {
-        self.meters.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn forget(&self, provider: &Provider) {
         for outcome in Outcome::ALL {
             self.mints.remove(&(provider.clone(), *outcome));
@@ -212,7 +209,7 @@ struct Metered {
 
 impl Drop for Metered {
     fn drop(&mut self) {
-        let mut meters = self.counts.meters();
+        let mut meters = self.counts.meters.lock();
         // A new meter of the same provider may exist by now.
         if meters.get(&self.provider).is_some_and(|it| it.strong_count() == 0) {
             meters.remove(&self.provider);

@@ -3,11 +3,9 @@
 //! An account is judged by it. A step also reads and writes at the API server; if that time
 //! counted, every account would look slow while the API server is slow.
 
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 tokio::task_local! {
@@ -29,20 +27,16 @@ struct Laps {
 }
 
 impl Stopwatch {
-    fn laps(&self) -> MutexGuard<'_, Laps> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Begins a call.
     pub fn start(&self, now: Instant) {
-        let mut laps = self.laps();
+        let mut laps = self.0.lock();
         laps.first.get_or_insert(now);
         laps.current.get_or_insert(now);
     }
 
     /// Ends the call that is under way, if there is one.
     pub fn stop(&self, now: Instant) {
-        let mut laps = self.laps();
+        let mut laps = self.0.lock();
         if let Some(since) = laps.current.take() {
             laps.ended += now.duration_since(since);
         }
@@ -51,19 +45,19 @@ impl Stopwatch {
     /// Returns when the first call began; `None` before it.
     #[must_use]
     pub fn began(&self) -> Option<Instant> {
-        self.laps().first
+        self.0.lock().first
     }
 
     /// Returns whether a call is under way.
     #[must_use]
     pub fn runs(&self) -> bool {
-        self.laps().current.is_some()
+        self.0.lock().current.is_some()
     }
 
     /// Returns the length of all calls together, up to `now`.
     #[must_use]
     pub fn total(&self, now: Instant) -> Duration {
-        let laps = *self.laps();
+        let laps = *self.0.lock();
         laps.ended + laps.current.map_or(Duration::ZERO, |since| now.duration_since(since))
     }
 

@@ -2,10 +2,11 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
 };
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 
 use super::{health::Health, strays::Strays};
 use crate::{
@@ -21,7 +22,7 @@ use crate::{
 /// All accounts.
 #[derive(Default)]
 pub struct Accounts {
-    accounts: Mutex<HashMap<ProviderKey, Account>>,
+    pub(super) all: Mutex<HashMap<ProviderKey, Account>>,
     pub(super) strays: Strays,
 }
 
@@ -148,13 +149,9 @@ impl Account {
 }
 
 impl Accounts {
-    pub(super) fn all(&self) -> MutexGuard<'_, HashMap<ProviderKey, Account>> {
-        self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The driver of an account that can be called.
     pub(in crate::engine) fn driver(&self, key: &ProviderKey) -> Option<Arc<dyn Provider>> {
-        self.all().get(key)?.setup.as_ref().ok().map(|usable| usable.driver.clone())
+        self.all.lock().get(key)?.setup.as_ref().ok().map(|usable| usable.driver.clone())
     }
 
     /// Returns the driver of the account of a credential in `namespace`.
@@ -172,13 +169,13 @@ impl Accounts {
 
     /// The account as a decision sees it; `None` before it has been probed.
     pub(in crate::engine) fn view(&self, key: &ProviderKey) -> Option<ProviderView> {
-        self.all().get(key).filter(|account| account.probed).map(Account::view)
+        self.all.lock().get(key).filter(|account| account.probed).map(Account::view)
     }
 
     /// The fingerprint of an account; empty if that is not known.
     pub(in crate::engine) fn fingerprint(&self, key: &ProviderKey) -> String {
         let fingerprint = |it: &Account| it.setup.as_ref().ok().map(|usable| usable.fingerprint.clone());
-        self.all().get(key).and_then(fingerprint).unwrap_or_default()
+        self.all.lock().get(key).and_then(fingerprint).unwrap_or_default()
     }
 
     /// Records a failed step for the object `of`. Returns when the account's next pass is due;
@@ -190,7 +187,7 @@ impl Accounts {
         failure: &Failure,
         now: Timestamp,
     ) -> Option<Timestamp> {
-        let mut all = self.all();
+        let mut all = self.all.lock();
         let health = &mut all.get_mut(key)?.health;
         health.step_failed(of, failure, now);
         Some(health.next())
@@ -199,7 +196,7 @@ impl Accounts {
     /// Records a step that an account answered. Returns when its next pass is due, if that changed
     /// something.
     pub(in crate::engine) fn step_succeeded(&self, key: &ProviderKey, now: Timestamp) -> Option<Timestamp> {
-        let mut all = self.all();
+        let mut all = self.all.lock();
         let account = all.get_mut(key)?;
         let slowed = account.setup.as_ref().is_ok_and(|usable| usable.driver.requests_per_minute().is_some());
         let was_well = account.health.is_well();
@@ -212,14 +209,14 @@ impl Accounts {
     /// Returns how many steps may be under way at an account at once.
     #[must_use]
     pub fn at_once(&self, key: &ProviderKey) -> usize {
-        let all = self.all();
+        let all = self.all.lock();
         let usable = all.get(key).and_then(|account| Some((account, account.setup.as_ref().ok()?)));
         usable.map_or(1, |(account, usable)| account.health.at_once(usable.at_once))
     }
 
     /// Stores a newly built account; the state of the one before is kept if it is the same.
     pub(super) fn keep(&self, key: &ProviderKey, built: Account) {
-        let mut all = self.all();
+        let mut all = self.all.lock();
         match all.get_mut(key) {
             Some(known) if known.is_same(&built) => known.built_from = built.built_from,
             _ => {
@@ -229,7 +226,7 @@ impl Accounts {
     }
 
     pub(super) fn with<T>(&self, key: &ProviderKey, change: impl FnOnce(&mut Account) -> T) -> Option<T> {
-        self.all().get_mut(key).map(change)
+        self.all.lock().get_mut(key).map(change)
     }
 
     /// Returns the credentials with the tag of `key` at its provider that were in no ledger at the
@@ -241,12 +238,12 @@ impl Accounts {
     /// Returns whether this account has been probed, or cannot be.
     #[must_use]
     pub fn is_known(&self, key: &ProviderKey) -> bool {
-        self.all().get(key).is_some_and(|account| account.probed)
+        self.all.lock().get(key).is_some_and(|account| account.probed)
     }
 
     /// Returns whether an account can be used, and why or why not; `None` before its first pass.
     pub(in crate::engine) fn ready(&self, key: &ProviderKey) -> Option<(bool, Reason)> {
-        let all = self.all();
+        let all = self.all.lock();
         let account = all.get(key)?;
         if account.deleting {
             return Some((false, Reason::ProviderDeleting));
@@ -263,7 +260,7 @@ impl Accounts {
 
     /// Returns whether a person makes the credentials of this account.
     pub(in crate::engine) fn is_by_hand(&self, key: &ProviderKey) -> bool {
-        let all = self.all();
+        let all = self.all.lock();
         all.get(key).is_some_and(|it| it.setup.as_ref().is_ok_and(|usable| usable.capabilities.is_by_hand()))
     }
 }

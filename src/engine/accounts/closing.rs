@@ -38,7 +38,7 @@ impl Engine {
     /// Closes all accounts, when the process ends.
     pub async fn close_accounts(&self) {
         let drivers: Vec<_> = {
-            let all = self.accounts.all();
+            let all = self.accounts.all.lock();
             all.values().filter_map(|it| Some(it.setup.as_ref().ok()?.driver.clone())).collect()
         };
         let closed = stream::iter(drivers).for_each_concurrent(AT_ONCE, async |driver| driver.close().await);

@@ -1,9 +1,8 @@
 //! The strays of the last listing of each account.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::collections::HashMap;
+
+use parking_lot::Mutex;
 
 use crate::{
     engine::{Key, ProviderKey},
@@ -15,14 +14,10 @@ use crate::{
 pub(super) struct Strays(Mutex<HashMap<Key, (ProviderKey, Vec<FoundCredential>)>>);
 
 impl Strays {
-    fn all(&self) -> MutexGuard<'_, HashMap<Key, (ProviderKey, Vec<FoundCredential>)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Returns the credentials found at `account` with the tag of `key`. Those at an earlier
     /// provider of that object do not count for this one.
     pub(super) fn of(&self, key: &Key, account: &ProviderKey) -> Vec<FoundCredential> {
-        let all = self.all();
+        let all = self.0.lock();
         all.get(key).filter(|(at, _)| at == account).map(|(_, found)| found.clone()).unwrap_or_default()
     }
 
@@ -32,7 +27,7 @@ impl Strays {
         account: &ProviderKey,
         found: HashMap<Key, Vec<FoundCredential>>,
     ) -> Vec<Key> {
-        let mut all = self.all();
+        let mut all = self.0.lock();
         let mut concerned: Vec<Key> =
             all.iter().filter(|(_, (at, _))| at == account).map(|(key, _)| key.clone()).collect();
         all.retain(|_, (at, _)| at != account);

@@ -1,12 +1,10 @@
 //! The ledgers, and the owners of client IDs: a question in each mint, which with thousands of
 //! objects must not read each of them.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::collections::HashMap;
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 use crate::lifecycle::{Revision, may_be};
@@ -137,10 +135,6 @@ fn goes_back(before: &LedgerEntry, after: &LedgerEntry) -> bool {
 }
 
 impl Ledgers {
-    fn index(&self) -> MutexGuard<'_, Index> {
-        self.index.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Returns the entry of `key`.
     pub fn get(&self, key: &Key) -> Option<LedgerEntry> {
         self.entries.get(key)
@@ -148,7 +142,7 @@ impl Ledgers {
 
     /// Stores `entry` unless one at least as new is there. Returns whether it was news.
     pub fn put(&self, key: Key, entry: LedgerEntry) -> bool {
-        let mut index = self.index();
+        let mut index = self.index.lock();
         let Index { holders, census, .. } = &mut *index;
         let before = self.entries.get(&key);
         if !self.entries.put(key.clone(), entry.version, entry.clone()) {
@@ -179,7 +173,7 @@ impl Ledgers {
 
     /// Forgets the ledger of `key`, unless one newer than `version` is there.
     pub fn remove(&self, key: &Key, version: u64) -> bool {
-        let mut index = self.index();
+        let mut index = self.index.lock();
         let before = self.entries.get(key);
         if !self.entries.remove(key, version) {
             return false;
@@ -195,7 +189,7 @@ impl Ledgers {
     /// Stores all mints of deleted objects and ledgers. They count at their accounts like the rest;
     /// a mint that is still in a ledger counts there.
     pub fn set_past_mints(&self, mut past_mints: Vec<PastMint>) {
-        let mut index = self.index();
+        let mut index = self.index.lock();
         past_mints.retain(|it| self.entries.get(&it.object).is_none_or(|entry| !it.is_listed(&entry)));
         let Index { census, past_mints: known, .. } = &mut *index;
         known.iter().for_each(|it| census.discount(&it.mint()));
@@ -205,23 +199,23 @@ impl Ledgers {
 
     /// The same, when it is stored.
     pub fn set_stored(&self, past_mints: Vec<PastMint>) {
-        self.index().stored.clone_from(&past_mints);
+        self.index.lock().stored.clone_from(&past_mints);
         self.set_past_mints(past_mints);
     }
 
     /// Returns whether a mint was lost that is not stored, once.
     pub fn take_lost(&self) -> bool {
-        std::mem::take(&mut self.index().lost)
+        std::mem::take(&mut self.index.lock().lost)
     }
 
     /// Returns the mints of deleted objects.
     pub fn past_mints(&self) -> Vec<PastMint> {
-        self.index().past_mints.clone()
+        self.index.lock().past_mints.clone()
     }
 
     /// Returns the times of mints for earlier objects at `key`.
     pub fn minted_before(&self, key: &Key) -> Vec<Timestamp> {
-        self.index().past_mints.iter().filter(|it| it.object == *key).map(|it| it.at).collect()
+        self.index.lock().past_mints.iter().filter(|it| it.object == *key).map(|it| it.at).collect()
     }
 
     /// Returns whether `is` is true of any ledger.
@@ -240,12 +234,12 @@ impl Ledgers {
         provider: &ProviderKey,
         ask: impl FnOnce(&Tally) -> T,
     ) -> Option<T> {
-        self.index().census.of(provider).map(ask)
+        self.index.lock().census.of(provider).map(ask)
     }
 
     /// Reads the sums of the ledgers for all accounts.
     pub(in crate::engine) fn accounts<T>(&self, ask: impl Fn(&Tally) -> T) -> Vec<(ProviderKey, T)> {
-        self.index().census.all().map(|(key, tally)| (key.clone(), ask(tally))).collect()
+        self.index.lock().census.all().map(|(key, tally)| (key.clone(), ask(tally))).collect()
     }
 
     /// Returns whether a ledger other than that of `key` holds this client ID against it, at an
@@ -264,7 +258,7 @@ impl Ledgers {
 
     fn is_held(&self, client_id: &str, fingerprint: &str, by: impl Fn(&Holder) -> bool) -> bool {
         let there = |it: &Holder| fingerprint.is_empty() || may_be(&it.account, fingerprint);
-        let index = self.index();
+        let index = self.index.lock();
         index.holders.get(client_id).is_some_and(|holders| holders.iter().any(|it| there(it) && by(it)))
     }
 }

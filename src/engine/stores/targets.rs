@@ -7,12 +7,12 @@
 use std::{
     collections::{BTreeMap, HashMap, HashSet, VecDeque},
     hash::{DefaultHasher, Hash, Hasher},
-    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use kube::{ResourceExt, core::ObjectMeta};
+use parking_lot::Mutex;
 
 use super::{keys::Key, store::Store};
 use crate::{
@@ -179,10 +179,6 @@ impl Index {
 }
 
 impl Targets {
-    fn index(&self) -> MutexGuard<'_, Index> {
-        self.index.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Returns the entry of `key`.
     pub fn get(&self, key: &Key) -> Option<TargetEntry> {
         self.entries.get(key)
@@ -200,7 +196,7 @@ impl Targets {
 
     /// Stores `entry` unless one at least as new is there. Returns whether it was news.
     pub(super) fn put(&self, key: &Key, entry: TargetEntry) -> bool {
-        let mut index = self.index();
+        let mut index = self.index.lock();
         let before = self.entries.get(key);
         if !self.entries.put(key.clone(), entry.version, entry.clone()) {
             return false;
@@ -214,7 +210,7 @@ impl Targets {
 
     /// Forgets `key`, unless one newer than `version` is there.
     pub fn remove(&self, key: &Key, version: u64) -> bool {
-        let mut index = self.index();
+        let mut index = self.index.lock();
         let Some(before) = self.entries.get(key) else { return false };
         let removed = self.entries.remove(key, version);
         if removed {
@@ -226,7 +222,7 @@ impl Targets {
     /// The targets of an object, in its own namespace: anybody may write its UID into an owner
     /// reference elsewhere.
     pub(super) fn of(&self, namespace: &str, owner: &str) -> Vec<(Key, TargetEntry)> {
-        let index = self.index();
+        let index = self.index.lock();
         let keys = index.owned.get(owner).into_iter().flatten().filter(|key| *key.namespace == *namespace);
         keys.filter_map(|key| Some((key.clone(), self.entries.get(key)?))).collect()
     }
@@ -234,7 +230,7 @@ impl Targets {
     /// Notes targets that no object claims just now. Of too many, the oldest are forgotten, but for
     /// those that are `claimed` by now.
     pub(super) fn unclaimed(&self, keys: Vec<Key>, claimed: impl Fn(&Key, &TargetEntry) -> bool) {
-        let mut index = self.index();
+        let mut index = self.index.lock();
         index.unclaimed.extend(keys);
         while index.unclaimed.len() > UNCLAIMED_MAX {
             let Some(oldest) = index.unclaimed.pop_front() else { return };
@@ -248,6 +244,6 @@ impl Targets {
     /// Returns the number of entries.
     #[cfg(test)]
     pub(super) fn count(&self) -> (usize, usize) {
-        (self.entries.select(|_, _| Some(())).len(), self.index().owned.len())
+        (self.entries.select(|_, _| Some(())).len(), self.index.lock().owned.len())
     }
 }

@@ -1,11 +1,9 @@
 //! The objects whose spec cannot be read: nothing is done by them, and they are named.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use kube::Resource;
+use parking_lot::Mutex;
 
 use super::keys::Key;
 use crate::engine::{Decoded, wire::Own};
@@ -18,16 +16,12 @@ type At = (String, Key);
 pub struct Unreadable(Mutex<BTreeMap<At, Arc<str>>>);
 
 impl Unreadable {
-    fn all(&self) -> MutexGuard<'_, BTreeMap<At, Arc<str>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Notes whether an object can be read. It is logged once, and again when the cause changes.
     pub fn note<K: Own>(&self, decoded: &Decoded<K>) {
         let (kind, key) = (K::kind(&()).into_owned(), Key::of(decoded));
         let Some(why) = &decoded.unreadable else { return self.forget::<K>(&key) };
         let Key { namespace, name } = key.clone();
-        let before = self.all().insert((kind.clone(), key), why.as_str().into());
+        let before = self.0.lock().insert((kind.clone(), key), why.as_str().into());
         if before.as_deref() != Some(why) {
             tracing::warn!(kind, %namespace, %name, why, "spec of an object not readable, skipping it");
         }
@@ -35,7 +29,7 @@ impl Unreadable {
 
     /// Drops a deleted object.
     pub fn forget<K: Resource<DynamicType = ()>>(&self, key: &Key) {
-        let mut all = self.all();
+        let mut all = self.0.lock();
         // Mostly there are none, and then nothing is copied to look for one.
         if !all.is_empty() {
             all.remove(&(K::kind(&()).into_owned(), key.clone()));
@@ -45,7 +39,7 @@ impl Unreadable {
     /// Returns why the spec of an object cannot be read, if it cannot.
     #[must_use]
     pub fn why<K: Resource<DynamicType = ()>>(&self, key: &Key) -> Option<Arc<str>> {
-        let all = self.all();
+        let all = self.0.lock();
         if all.is_empty() {
             return None;
         }
@@ -56,7 +50,7 @@ impl Unreadable {
     #[must_use]
     pub fn counts(&self) -> BTreeMap<String, u32> {
         let mut counts = BTreeMap::new();
-        for (kind, _) in self.all().keys() {
+        for (kind, _) in self.0.lock().keys() {
             *counts.entry(kind.clone()).or_default() += 1;
         }
         counts

@@ -272,7 +272,7 @@ fn the_counters_of_a_provider_are_dropped_with_its_last_driver() {
     assert_eq!(left.len(), before.len() + 1, "the neighbour's stays");
     drop(neighbour);
     assert_eq!(samples(&metrics), before);
-    assert!(metrics.counts.meters().is_empty());
+    assert!(metrics.counts.meters.lock().is_empty());
     let again = metrics.meter(&acme());
     again.minted(Outcome::Done);
     assert_eq!(samples(&metrics)[&format!(r#"credwright_mints_total{{{AT_ACME},outcome="done"}}"#)], 1.0);

@@ -137,7 +137,7 @@ impl Driver for CloudDirector {
 
     fn fields(&self, _scopes: &[String]) -> BTreeMap<String, String> {
         // Before the first login it is not known which version is spoken.
-        let version = self.site.known().version.clone();
+        let version = self.site.known.lock().version.clone();
         if version.is_empty() { BTreeMap::new() } else { self.fields_of(version) }
     }
 

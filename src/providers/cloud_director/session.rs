@@ -1,10 +1,8 @@
 //! Logging in: a version, then a session, whose token is in a header of the answer.
 
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
+use parking_lot::Mutex;
 use reqwest::{
     Method, RequestBuilder, Url,
     header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue},
@@ -54,14 +52,10 @@ pub(super) struct Known {
 }
 
 impl Site {
-    pub(super) fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// A request with the API version of the last login; `media` is the type of answer that it
     /// accepts.
     fn versioned(&self, method: Method, url: &Url, media: &str) -> RequestBuilder {
-        let accept = format!("{media};version={}", self.known().version);
+        let accept = format!("{media};version={}", self.known.lock().version);
         accepting(self.http.request(method, url), &accept)
     }
 
@@ -81,7 +75,7 @@ impl Site {
 
     /// Ends the current session, if there is one.
     pub(super) async fn close_current(&self) {
-        let session = self.known().session.take();
+        let session = self.known.lock().session.take();
         if let Some(token) = session {
             self.close(&token).await;
         }
@@ -99,7 +93,7 @@ impl Site {
     /// Asks the server again for its versions, and uses the newest from now on.
     pub(super) async fn negotiate(&self) -> Result<(), Failure> {
         let version = self.negotiated().await?;
-        self.known().version = version;
+        self.known.lock().version = version;
         Ok(())
     }
 
@@ -185,11 +179,11 @@ impl Grant for Login {
             return Err(Failure::new(FailureKind::Malformed, message));
         };
         let session: wire::Session = answer.json(&call).unwrap_or_default();
-        site.known().user = session.user.and_then(|user| user.name);
+        site.known.lock().user = session.user.and_then(|user| user.name);
         let minutes = session.session_idle_timeout_minutes.filter(|minutes| *minutes > 0);
         let expires_in = minutes.map_or(LIFE, |minutes| Duration::from_mins(minutes.into()));
         let token = SecretString::from(token);
-        let earlier = site.known().session.replace(token.clone());
+        let earlier = site.known.lock().session.replace(token.clone());
         if let Some(earlier) = earlier {
             site.close(&earlier).await;
         }

@@ -76,7 +76,7 @@ impl CloudDirector {
     async fn page(&self, call: &Call, number: usize) -> Result<Answer, Failure> {
         let get = || {
             let mut filter = "type==REFRESH".to_owned();
-            let user = self.site.known().user.clone();
+            let user = self.site.known.lock().user.clone();
             if let Some(user) = user.or_else(|| self.tokens.identity().map(str::to_owned)) {
                 filter = format!("{filter};owner.name=={}", escaped(&user));
             }

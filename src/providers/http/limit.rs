@@ -1,13 +1,10 @@
 //! The limits of an account: so many requests each second, so many at the same time, and no more
 //! than it lets pass.
 
-use std::{
-    num::NonZeroU32,
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{num::NonZeroU32, time::Duration};
 
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use parking_lot::Mutex;
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
     time::{Instant, sleep_until},
@@ -39,10 +36,6 @@ impl Gate {
         }
     }
 
-    fn throttle(&self) -> MutexGuard<'_, Throttle> {
-        self.throttle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Waits for one of the slots, which is taken until the permit is dropped. It comes before
     /// [`Self::turn`], so that a request that waits for it has not used up a part of the rate.
     pub(super) async fn slot(&self) -> Option<SemaphorePermit<'_>> {
@@ -52,10 +45,10 @@ impl Gate {
     /// Waits until a request may be sent.
     pub(super) async fn turn(&self) {
         loop {
-            let turn = self.throttle().turn(Instant::now());
+            let turn = self.throttle.lock().turn(Instant::now());
             sleep_until(turn).await;
             self.rate.until_ready().await;
-            if !self.throttle().is_closed(Instant::now()) {
+            if !self.throttle.lock().is_closed(Instant::now()) {
                 return;
             }
         }
@@ -63,19 +56,19 @@ impl Gate {
 
     /// Takes note of an answer that is no 429.
     pub(super) fn answered(&self) {
-        self.throttle().answered(Instant::now());
+        self.throttle.lock().answered(Instant::now());
     }
 
     /// Takes note of a 429. A request is worth sending again in its next turn if others are
     /// answered meanwhile: then this returns how many were so far, and takes the number of its last
     /// time as `before`.
     pub(super) fn limited(&self, asked: Option<Duration>, before: Option<u64>) -> Option<u64> {
-        self.throttle().limited((asked, before), Instant::now())
+        self.throttle.lock().limited((asked, before), Instant::now())
     }
 
     /// Returns how many requests a minute the account is asked at the most, while that is less than
     /// its limits allow.
     pub(super) fn per_minute(&self) -> Option<u32> {
-        self.throttle().per_minute()
+        self.throttle.lock().per_minute()
     }
 }

@@ -5,9 +5,10 @@ use std::{
     fs::{self, Metadata},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, OnceLock},
 };
 
+use parking_lot::Mutex;
 use rustls::{
     ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
     client::{
@@ -70,7 +71,7 @@ impl MoreRoots {
     /// ones continue to count: a file that is being replaced may be missing for a moment.
     fn verifier(&self) -> Option<Arc<WebPkiServerVerifier>> {
         let path = &self.0.path;
-        let mut known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.0.known.lock();
         let found = fs::metadata(path).map(|metadata| version(&metadata));
         let now = found.as_ref().ok().copied();
         if known.seen != Some(now) {

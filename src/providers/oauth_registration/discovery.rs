@@ -4,11 +4,9 @@
 //! Metadata are cached for some minutes, and fetched again when an endpoint turns out to be gone.
 //! While they cannot be fetched, the last ones are used.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
+use parking_lot::Mutex;
 use reqwest::{Method, Url};
 use serde::Deserialize;
 use tokio::{sync::Mutex as AsyncMutex, time::Instant};
@@ -110,7 +108,7 @@ impl Discovery {
             Place::Metadata(told) => told,
         };
         let mut until = told.until.lock().await;
-        let last = told.last();
+        let last = told.last.lock().clone();
         if let Some(last) = last.clone().filter(|_| until.is_some_and(|until| Instant::now() < until)) {
             return Ok(last);
         }
@@ -120,7 +118,7 @@ impl Discovery {
             (Err(failure), _) => return Err(failure),
         };
         *until = Some(Instant::now() + held);
-        told.remember(&found);
+        *told.last.lock() = Some(found.clone());
         Ok(found)
     }
 
@@ -128,7 +126,7 @@ impl Discovery {
     pub(super) fn known(&self) -> Option<Arc<Endpoints>> {
         match &self.place {
             Place::Spec(endpoints) => Some(endpoints.clone()),
-            Place::Metadata(told) => told.last(),
+            Place::Metadata(told) => told.last.lock().clone(),
         }
     }
 
@@ -145,7 +143,7 @@ impl Discovery {
         let token = match &self.place {
             Place::Metadata(told) => {
                 let found = self.look_up(&told.issuer).await?;
-                told.remember(&found);
+                *told.last.lock() = Some(found.clone());
                 *told.until.lock().await = Some(Instant::now() + BELIEVED);
                 return Ok(());
             }
@@ -196,16 +194,6 @@ enum NoMetadata {
     /// The server is unreachable, or asks to wait: the other place is not tried.
     Down(Failure),
     Unusable(Failure),
-}
-
-impl Told {
-    fn last(&self) -> Option<Arc<Endpoints>> {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn remember(&self, found: &Arc<Endpoints>) {
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(found.clone());
-    }
 }
 
 impl Issuer {

@@ -200,12 +200,12 @@ fn a_client_id_is_held_by_those_ledgers_that_list_it_now() {
     assert!(ledgers.held_by_another("two", "", &key("a")));
     assert!(ledgers.remove(&key("b"), 3));
     assert!(!ledgers.held_by_another("two", "", &key("a")));
-    assert!(!ledgers.index().census.is_empty());
+    assert!(!ledgers.index.lock().census.is_empty());
     let elsewhere = |name: &str| ledgers.held_by_another("three", name, &key("b"));
     assert!(elsewhere("") && elsewhere("of acme"), "it may be the same account");
     assert!(!elsewhere("of another"), "there it is another client");
     let unreadable = LedgerEntry { document: Err("it does not open".to_owned()), ..entry(9, &[]) };
     assert!(ledgers.put(key("a"), unreadable));
-    assert_eq!(ledgers.index().holders.len(), 0, "nothing is left behind");
-    assert!(ledgers.index().census.is_empty());
+    assert_eq!(ledgers.index.lock().holders.len(), 0, "nothing is left behind");
+    assert!(ledgers.index.lock().census.is_empty());
 }
