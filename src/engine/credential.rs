@@ -3,10 +3,7 @@
 
 use std::sync::Arc;
 
-use kube::{
-    Api, ResourceExt,
-    api::{Patch, PatchParams},
-};
+use kube::api::{Api, Patch, PatchParams, ResourceExt};
 use serde_json::json;
 
 use crate::api::{ApiCredential, ApiCredentialStatus, CREDENTIAL_FINALIZER};
@@ -15,7 +12,7 @@ use super::{Decoded, Engine, EngineError, Key, call, version};
 
 impl Engine {
     fn credentials(&self, namespace: &str) -> Api<Decoded<ApiCredential>> {
-        Api::namespaced(self.client.clone(), namespace)
+        self.within(namespace)
     }
 
     /// Keeps an object as the API server has just given it.

@@ -7,11 +7,8 @@ use k8s_openapi::{
     NamespaceResourceScope,
     api::{apps::v1::Deployment, core::v1::Pod, rbac::v1::RoleBinding},
 };
-use kube::{
-    Api, Client, Resource,
-    api::{ListParams, Patch, PatchParams},
-    core::{ObjectMeta, Status},
-};
+use kube::api::{Api, ListParams, ObjectMeta, Patch, PatchParams, Resource};
+use kube::{Client, core::Status};
 use serde_json::json;
 
 use crate::api::{

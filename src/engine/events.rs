@@ -39,7 +39,7 @@ impl Engine {
         // The namespace for Events of objects without a namespace.
         let namespace = regarding.namespace.clone().unwrap_or_else(|| "default".to_owned());
         tracing::info!(%namespace, %name, reason = note.reason.as_str(), warning = note.warning, "{}", note.message);
-        let api: Api<Event> = Api::namespaced(self.client.clone(), &namespace);
+        let api: Api<Event> = self.within(&namespace);
         let event = self.event(regarding, &namespace, note);
         if let Err(error) = self.tell("publishing an Event", api.create(&PostParams::default(), &event)).await
         {

@@ -167,7 +167,8 @@ impl<'a> Ledger<'a> {
         let mut open = OpenLedger { metadata, document, material: Material::default() };
         open.edit(edits, secrets, engine.now())?;
         let secret = open.secret(&open.document, &engine.sealer)?;
-        let made = call("creating the ledger", engine.ledgers(&self.key).create(&post(), &secret)).await;
+        let made =
+            call("creating the ledger", engine.secrets(&self.key.namespace).create(&post(), &secret)).await;
         let written = self.written(open, made).await?;
         self.hold(written);
         Ok(())
@@ -183,7 +184,7 @@ impl<'a> Ledger<'a> {
         engine.keep_lost().await;
         open.edit(edits, secrets, engine.now())?;
         let secret = open.secret(&open.document, &engine.sealer)?;
-        let (api, name) = (engine.ledgers(&self.key), ledger_name(&self.key.name));
+        let (api, name) = (engine.secrets(&self.key.namespace), ledger_name(&self.key.name));
         let replaced = call("writing the ledger", api.replace(&name, &post(), &secret)).await;
         let written = self.written(open, replaced).await;
         self.note_written(&written);
@@ -241,7 +242,8 @@ impl Engine {
     /// Reads and opens the ledger from the API server, and tells the stores.
     async fn read_ledger(&self, key: &Key) -> Result<Option<OpenLedger>, EngineError> {
         let (name, known) = (ledger_name(&key.name), self.stores.ledgers.version(key));
-        let Some(secret) = call("reading the ledger", self.ledgers(key).get_opt(&name)).await? else {
+        let Some(secret) = call("reading the ledger", self.secrets(&key.namespace).get_opt(&name)).await?
+        else {
             self.stores.ledgers.remove(key, known);
             return Ok(None);
         };

@@ -2,10 +2,7 @@
 //!
 //! They are added by server-side apply, which needs no version and conflicts with nobody.
 
-use kube::{
-    Api, Resource, ResourceExt,
-    api::{Patch, PatchParams},
-};
+use kube::api::{Api, Patch, PatchParams, Resource, ResourceExt};
 use serde_json::json;
 
 use super::{EngineError, Partial, call, carries, ignore_absence, without};

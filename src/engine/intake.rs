@@ -1,14 +1,12 @@
 //! The pair in an intake Secret, and the check whether a person has removed an old credential.
 
-use kube::Api;
-
 use crate::{
     api::{ApiCredential, IntakeVerify},
     lifecycle::{Edit, IntakePair, IntakeView, Outcome, Removed, Revision, World},
     providers::{Verdict, VerifyRequest},
 };
 
-use super::{Engine, EngineError, Key, Pass, ProviderKey, Secret, Secrets, call, stores::read_intake};
+use super::{Engine, EngineError, Key, Pass, ProviderKey, Secrets, call, stores::read_intake};
 
 impl Engine {
     /// The intake of the object at `of`, as a decision sees it.
@@ -47,7 +45,7 @@ impl Pass<'_> {
         self.engine
             .add_account_finalizers(&ProviderKey::of_account(&revision.account, &self.key.namespace))
             .await?;
-        let api: Api<Secret> = Api::namespaced(self.engine.client.clone(), &self.key.namespace);
+        let api = self.engine.secrets(&self.key.namespace);
         let secret = call("reading the intake Secret", api.get_opt(&intake.secret_name)).await?;
         let secret = secret.ok_or(EngineError::Gone("the intake Secret"))?;
         let read = read_intake(&secret, &self.engine.sealer);

@@ -4,12 +4,12 @@ use std::{future::Future, time::Duration};
 
 use futures::FutureExt;
 use jiff::SignedDuration;
-use kube::{
-    ResourceExt,
-    api::{DeleteParams, Patch, PostParams, Preconditions},
-    core::{ObjectMeta, Status},
-};
+use k8s_openapi::{NamespaceResourceScope, apimachinery::pkg::apis::meta::v1::OwnerReference};
+use kube::api::{Api, DeleteParams, ObjectMeta, Patch, PostParams, Preconditions, Resource, ResourceExt};
+use kube::core::Status;
 use serde_json::json;
+
+use super::{Engine, Secret};
 
 /// The longest time of one call. The client's own retries are off, so this is one attempt.
 const CALL_TIMEOUT: Duration = Duration::from_secs(15);
@@ -113,6 +113,21 @@ impl EngineError {
     }
 }
 
+impl Engine {
+    /// The objects of a kind in a namespace.
+    pub(super) fn within<K>(&self, namespace: &str) -> Api<K>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
+    {
+        Api::namespaced(self.client.clone(), namespace)
+    }
+
+    /// The Secrets in a namespace.
+    pub(super) fn secrets(&self, namespace: &str) -> Api<Secret> {
+        self.within(namespace)
+    }
+}
+
 /// Awaits a call to the API server, for so long. Not an async function: that would keep room for
 /// the call twice.
 pub(super) fn call<T>(
@@ -137,7 +152,7 @@ pub(super) fn ignore_absence(result: Result<(), EngineError>) -> Result<(), Engi
 /// An object's resourceVersion as a number (Kubernetes 1.35 promises that it is one; etcd's always
 /// were).
 #[must_use]
-pub fn version<K: kube::Resource>(object: &K) -> u64 {
+pub fn version<K: Resource>(object: &K) -> u64 {
     metadata_version(object.meta())
 }
 
@@ -158,7 +173,7 @@ pub(super) fn only(uid: Option<String>) -> DeleteParams {
 }
 
 /// Returns whether an object has a finalizer.
-pub(super) fn carries<K: kube::Resource>(object: &K, finalizer: &str) -> bool {
+pub(super) fn carries<K: Resource>(object: &K, finalizer: &str) -> bool {
     object.finalizers().iter().any(|it| it == finalizer)
 }
 
@@ -176,10 +191,9 @@ pub(super) fn without(
 
 /// The UID of an object's controller, if it is an ApiCredential.
 #[must_use]
-pub fn owner_uid<K: kube::Resource>(object: &K) -> Option<String> {
-    use kube::Resource;
+pub fn owner_uid<K: Resource>(object: &K) -> Option<String> {
     let kind = crate::api::ApiCredential::kind(&());
-    let ours = |reference: &&k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference| {
+    let ours = |reference: &&OwnerReference| {
         let group = reference.api_version.split('/').next();
         reference.controller == Some(true) && reference.kind == kind && group == Some(crate::api::GROUP)
     };

@@ -62,7 +62,7 @@ impl Engine {
         if self.led.0.lock().is_some_and(|at| asked - at < BELIEVED) {
             return Ok(());
         }
-        let leases: Api<Lease> = Api::namespaced(self.client.clone(), &self.settings.namespace);
+        let leases: Api<Lease> = self.within(&self.settings.namespace);
         let lease = call("reading the Lease", leases.get_opt(&holder.lease)).await?;
         if !lease.is_some_and(|lease| is_held_by(&lease, &holder.identity, self.now())) {
             return Err(EngineError::NotLeading);

@@ -11,17 +11,13 @@ use super::{
 };
 
 impl Engine {
-    pub(super) fn ledgers(&self, key: &Key) -> Api<Secret> {
-        Api::namespaced(self.client.clone(), &key.namespace)
-    }
-
     /// Deletes a closed ledger: first the object, which its finalizer keeps, then the finalizer.
     /// Does not repeat the delete if the ledger is already terminating: the first answer may have
     /// been lost.
     pub(super) async fn release_ledger(&self, key: &Key) -> Result<(), EngineError> {
         let Some(entry) = self.stores.ledgers.get(key) else { return Ok(()) };
         let name = ledger_name(&key.name);
-        let api = self.ledgers(key);
+        let api = self.secrets(&key.namespace);
         let Some(secret) = call("reading the ledger", api.get_opt(&name)).await? else {
             self.stores.ledgers.remove(key, entry.version);
             return Ok(());
@@ -52,7 +48,7 @@ impl Engine {
         let name = ledger.name.as_deref().unwrap_or_default();
         let finalizers = ledger.finalizers.as_deref().unwrap_or_default();
         let (patch, last) = without(LEDGER_FINALIZER, finalizers, ledger.resource_version.clone());
-        let api: Api<Partial<Secret>> = Api::namespaced(self.client.clone(), &key.namespace);
+        let api: Api<Partial<Secret>> = self.within(&key.namespace);
         let patched = call("releasing the ledger", api.patch(name, &PatchParams::default(), &patch)).await;
         ignore_absence(patched.map(drop))?;
         Ok(last)

@@ -100,7 +100,7 @@ impl Engine {
     }
 
     fn config_maps(&self) -> Api<ConfigMap> {
-        Api::namespaced(self.client.clone(), &self.settings.namespace)
+        self.within(&self.settings.namespace)
     }
 }
 

@@ -69,7 +69,7 @@ impl Pass<'_> {
         published: &Published,
         account: &Account,
     ) -> Result<Option<TakenBack>, EngineError> {
-        let api = self.engine.ledgers(&self.key);
+        let api = self.engine.secrets(&self.key.namespace);
         let secret = call("reading the Secret", api.get_opt(&published.target)).await?;
         let data = secret.and_then(|secret| secret.data).unwrap_or_default();
         let text = |(key, ByteString(bytes)): (String, ByteString)| {
@@ -112,7 +112,7 @@ fn fill(revision: &mut Revision, taken: TakenBack) -> Secrets {
 impl Engine {
     /// Writes a copy. Another Secret with that name is no copy of ours, and blocks it.
     async fn put_copy(&self, key: &Key, copy: &Secret) -> Result<(), EngineError> {
-        let api = self.ledgers(key);
+        let api = self.secrets(&key.namespace);
         let made = match call("copying the ledger", api.create(&post(), copy)).await {
             Err(error) if error.is_already_exists() => {
                 self.remove_copy(key).await?;
@@ -128,7 +128,7 @@ impl Engine {
     /// Takes our finalizer off a ledger that is being deleted, if it is still the one that was
     /// decided on.
     pub(super) async fn drop_ledger(&self, key: &Key, seen: Option<u64>) -> Result<(), EngineError> {
-        let (api, name) = (self.ledgers(key), ledger_name(&key.name));
+        let (api, name) = (self.secrets(&key.namespace), ledger_name(&key.name));
         let Some(secret) = call("reading the ledger", api.get_opt(&name)).await? else {
             self.stores.ledgers.remove(key, seen.unwrap_or_default());
             return Ok(());
@@ -150,7 +150,7 @@ impl Engine {
     /// Recreates a ledger from its copy, byte for byte.
     pub(super) async fn restore_ledger(&self, object: &ApiCredential) -> Result<(), EngineError> {
         let key = Key::of(object);
-        let api = self.ledgers(&key);
+        let api = self.secrets(&key.namespace);
         let (copy, _) = self.read_copy(&key).await?;
         let mut data = copy.data.unwrap_or_default();
         let mut part = |key: &str| data.remove(key).unwrap_or_default();
@@ -174,7 +174,7 @@ impl Engine {
     /// Reads and opens the copy of a ledger.
     pub(super) async fn read_copy(&self, key: &Key) -> Result<(Secret, Material), EngineError> {
         let name = copy_name(&key.name);
-        let copy = call("reading the ledger's copy", self.ledgers(key).get_opt(&name)).await?;
+        let copy = call("reading the ledger's copy", self.secrets(&key.namespace).get_opt(&name)).await?;
         let copy = copy.ok_or(EngineError::Gone("the ledger's copy"))?;
         match open_as(&copy, &ledger_name(&key.name), &self.sealer) {
             Ok((_, material)) => Ok((copy, material)),
@@ -184,8 +184,8 @@ impl Engine {
 
     /// Removes the copy of a ledger.
     pub(super) async fn remove_copy(&self, key: &Key) -> Result<(), EngineError> {
-        let (api, name) = (self.ledgers(key), copy_name(&key.name));
-        let metadata: Api<Partial<Secret>> = Api::namespaced(self.client.clone(), &key.namespace);
+        let (api, name) = (self.secrets(&key.namespace), copy_name(&key.name));
+        let metadata: Api<Partial<Secret>> = self.within(&key.namespace);
         let known = self.stores.copies.version(key);
         if let Some(copy) = call("reading the ledger's copy", metadata.get_opt(&name)).await? {
             self.remove_ledger_finalizer(key, &copy.metadata).await?;

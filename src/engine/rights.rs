@@ -34,7 +34,7 @@ impl Engine {
         if known.get(namespace) == Some(&needed) {
             return Ok(());
         }
-        let bindings: Api<Partial<RoleBinding>> = Api::namespaced(self.client.clone(), namespace);
+        let bindings: Api<Partial<RoleBinding>> = self.within(namespace);
         match call("reading the RoleBinding", bindings.get_opt(name)).await? {
             None => tracing::info!(namespace, name, "the RoleBinding does not exist"),
             Some(_) if !needed => Change::Remove.of(RIGHTS_FINALIZER, &bindings, name).await?,

@@ -6,11 +6,8 @@ use k8s_openapi::{
     api::{core::v1::Namespace, networking::v1::ServiceCIDR},
     apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
 };
-use kube::{
-    Api, Client, ResourceExt,
-    api::{ListParams, Patch, PatchParams},
-    core::{ObjectMeta, Request},
-};
+use kube::api::{Api, ListParams, ObjectMeta, Patch, PatchParams, ResourceExt};
+use kube::{Client, core::Request};
 use serde::Deserialize;
 use serde_json::json;
 use zeroize::Zeroizing;
@@ -237,7 +234,7 @@ impl Engine {
         let (namespace, name) = (ledger.namespace().unwrap_or_default(), ledger.name_any());
         tracing::warn!(%namespace, %name, "label {ROLE_LABEL} missing on a ledger, adding it");
         let patch = Patch::Merge(json!({ "metadata": { "labels": { ROLE_LABEL: ROLE_LEDGER } } }));
-        let api: Api<Partial<Secret>> = Api::namespaced(self.client.clone(), &namespace);
+        let api: Api<Partial<Secret>> = self.within(&namespace);
         let patched = call("labelling a ledger", api.patch(&name, &PatchParams::default(), &patch)).await;
         match patched.map(drop) {
             Err(error) if error.is_refusal() => {

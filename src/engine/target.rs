@@ -3,11 +3,7 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::ByteString;
-use kube::{
-    Api, Resource, ResourceExt,
-    api::{GetParams, Patch, PatchParams},
-    core::ObjectMeta,
-};
+use kube::api::{Api, GetParams, ObjectMeta, Patch, PatchParams, Resource, ResourceExt};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
@@ -32,10 +28,6 @@ pub(super) enum Written {
 }
 
 impl Engine {
-    fn secrets(&self, namespace: &str) -> Api<Secret> {
-        Api::namespaced(self.client.clone(), namespace)
-    }
-
     /// Reads the Secret with the target's name once, for Secrets that the watch does not see
     /// because they are not ours. One that says it is a target, and was forgotten because no object
     /// claimed it, is read into the stores again.
@@ -44,7 +36,7 @@ impl Engine {
         key: &Key,
         owner: &str,
     ) -> Result<Option<TargetView>, EngineError> {
-        let api: Api<Partial<Secret>> = Api::namespaced(self.client.clone(), &key.namespace);
+        let api: Api<Partial<Secret>> = self.within(&key.namespace);
         let looked = match call("reading the Secret", api.get_with(&key.name, &GetParams::any())).await {
             Err(error) if error.is_not_found() => None,
             looked => Some(looked?),

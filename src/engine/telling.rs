@@ -7,10 +7,7 @@
 use std::{fmt::Debug, future::Future};
 
 use futures::FutureExt;
-use kube::{
-    Api, Resource,
-    core::{ObjectMeta, Request},
-};
+use kube::api::{Api, ObjectMeta, Request, Resource};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
 use tokio::sync::Semaphore;

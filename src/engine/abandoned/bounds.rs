@@ -182,8 +182,7 @@ impl Engine {
 }
 
 fn text(secret: &Secret, key: &str) -> Option<String> {
-    let ByteString(bytes) = secret.data.as_ref()?.get(key)?;
-    String::from_utf8(bytes.clone()).ok()
+    String::from_utf8(secret.value(key)?.to_vec()).ok()
 }
 
 fn count_one_more(data: &mut BTreeMap<String, ByteString>, name: &str) {

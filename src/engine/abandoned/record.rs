@@ -52,11 +52,11 @@ pub(super) struct RetryMaterial {
 
 impl Engine {
     pub(super) fn records(&self) -> Api<Decoded<AbandonedCredential>> {
-        Api::namespaced(self.client.clone(), &self.settings.namespace)
+        self.within(&self.settings.namespace)
     }
 
     pub(super) fn own_secrets(&self) -> Api<Secret> {
-        Api::namespaced(self.client.clone(), &self.settings.namespace)
+        self.within(&self.settings.namespace)
     }
 
     /// Creates a record, unless it is there already.

@@ -35,7 +35,7 @@ impl Engine {
         let looked = match &login {
             None => None,
             Some(at) => {
-                let api: Api<Partial<Secret>> = Api::namespaced(self.client.clone(), &at.namespace);
+                let api: Api<Partial<Secret>> = self.within(&at.namespace);
                 call("reading the login Secret's metadata", api.get_opt(&at.name)).await?
             }
         };
@@ -55,7 +55,7 @@ impl Engine {
         }
         let secret = match (&login, &offered) {
             (Some(at), Some(Ok(()))) => {
-                call("reading the login Secret", self.logins(at).get_opt(&at.name)).await?
+                call("reading the login Secret", self.secrets(&at.namespace).get_opt(&at.name)).await?
             }
             _ => None,
         };
@@ -111,12 +111,8 @@ impl Engine {
         &self,
         at: &Key,
     ) -> Result<Result<registry::LoginData, (Reason, String)>, EngineError> {
-        let secret = call("reading the login Secret", self.logins(at).get_opt(&at.name)).await?;
+        let secret = call("reading the login Secret", self.secrets(&at.namespace).get_opt(&at.name)).await?;
         Ok(login_data(at, secret))
-    }
-
-    fn logins(&self, at: &Key) -> Api<Secret> {
-        Api::namespaced(self.client.clone(), &at.namespace)
     }
 
     fn build(

@@ -5,8 +5,8 @@
 //! deleted and has no more credentials, so a restart writes nothing.
 
 use jiff::Timestamp;
-use k8s_openapi::{NamespaceResourceScope, api::core::v1::Namespace};
-use kube::{Api, Resource};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::Api;
 
 use crate::{
     api::{ClusterCredentialProvider, CredentialProvider, LOGIN_FINALIZER, PROVIDER_FINALIZER, ProviderKind},
@@ -195,12 +195,5 @@ impl Engine {
     ) -> Result<Option<Partial<Namespace>>, EngineError> {
         let namespaces: Api<Partial<Namespace>> = Api::all(self.client.clone());
         call("reading a namespace", namespaces.get_opt(name)).await
-    }
-
-    pub(super) fn within<K>(&self, namespace: &str) -> Api<K>
-    where
-        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
-    {
-        Api::namespaced(self.client.clone(), namespace)
     }
 }

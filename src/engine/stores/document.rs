@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use k8s_openapi::ByteString;
 use kube::ResourceExt;
 use serde::Deserialize;
 
@@ -61,21 +60,19 @@ pub fn ledger_entry(secret: &Secret, sealer: &Sealer) -> LedgerEntry {
         version: version(secret),
         held: carries(secret, LEDGER_FINALIZER),
         terminating: secret.metadata.deletion_timestamp.as_ref().map(|time| time.0),
-        sealed: secret.data.as_ref().and_then(|data| data.get(SEALED_KEY)).map_or(0, |it| it.0.len()),
+        sealed: secret.value(SEALED_KEY).map_or(0, <[u8]>::len),
         document,
     }
 }
 
 /// Returns whether nothing of a genuine ledger is mended by writing it once more.
 fn is_up_to_date(secret: &Secret, sealer: &Sealer) -> bool {
-    let data =
-        |key: &str| secret.data.as_ref().and_then(|data| data.get(key)).map(|bytes| bytes.0.as_slice());
     let (namespace, name) = (secret.namespace().unwrap_or_default(), secret.name_any());
     let current = |(document, sealed)| {
         sealer.is_current(sealed, Place { namespace: &namespace, name: &name, document })
     };
     secret.labels().get(ROLE_LABEL).is_some_and(|role| role == ROLE_LEDGER)
-        && data(DOCUMENT_KEY).zip(data(SEALED_KEY)).is_none_or(current)
+        && secret.value(DOCUMENT_KEY).zip(secret.value(SEALED_KEY)).is_none_or(current)
 }
 
 /// A copy of the ledger of `credential` as it is kept. It is sealed for the ledger's place, not for
@@ -109,12 +106,9 @@ pub(in crate::engine) fn open_as(
     name: &str,
     sealer: &Sealer,
 ) -> Result<(Document, Material), String> {
-    let key = |key: &str| {
-        secret.data.as_ref().and_then(|data| data.get(key)).map(|ByteString(bytes)| bytes.as_slice())
-    };
     let missing = |key| format!("the ledger {name} has no key {key}; restore it from a backup");
-    let document = key(DOCUMENT_KEY).ok_or_else(|| missing(DOCUMENT_KEY))?;
-    let sealed = key(SEALED_KEY).ok_or_else(|| missing(SEALED_KEY))?;
+    let document = secret.value(DOCUMENT_KEY).ok_or_else(|| missing(DOCUMENT_KEY))?;
+    let sealed = secret.value(SEALED_KEY).ok_or_else(|| missing(SEALED_KEY))?;
     if document.len() > DOCUMENT_MAX {
         return Err(format!(
             "the ledger {name} is larger than Credwright ever writes; restore it from a backup"

@@ -4,7 +4,6 @@
 //! keyed hashes.
 
 use jiff::Timestamp;
-use k8s_openapi::ByteString;
 use kube::ResourceExt;
 use secrecy::SecretString;
 
@@ -69,9 +68,7 @@ fn offered(secret: &Secret) -> Result<(), String> {
 /// brings along, is no part of it.
 fn read(secret: &Secret, sealer: &Sealer) -> Result<(IntakeContent, SecretString), String> {
     let text = |key: &str| -> Result<Option<&str>, String> {
-        let Some(ByteString(bytes)) = secret.data.as_ref().and_then(|data| data.get(key)) else {
-            return Ok(None);
-        };
+        let Some(bytes) = secret.value(key) else { return Ok(None) };
         let text = std::str::from_utf8(bytes).map_err(|_| format!("its key {key} is not text"))?;
         let text = text.trim_end_matches(['\n', '\r']);
         if text.len() > VALUE_MAX {

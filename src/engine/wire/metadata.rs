@@ -4,10 +4,7 @@ use std::{collections::BTreeMap, fmt, marker::PhantomData};
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{OwnerReference, Time};
-use kube::{
-    Resource,
-    core::{ObjectMeta, TypeMeta},
-};
+use kube::api::{ObjectMeta, Resource, TypeMeta};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeStruct};
 
 use crate::api::instant;

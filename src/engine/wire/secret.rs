@@ -1,18 +1,16 @@
 //! Secrets: their content can be read whatever their metadata are.
 
-use std::{borrow::Cow, collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt};
 
 use k8s_openapi::{ByteString, api::core::v1 as upstream};
-use kube::{
-    Resource, ResourceExt,
-    core::{NamespaceResourceScope, ObjectMeta},
-};
+use kube::{Resource, ResourceExt, core::ObjectMeta};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::metadata::slim;
 
 /// A Secret, without `managedFields`.
-#[derive(Clone, Default, PartialEq, Deserialize)]
+#[derive(Resource, Clone, Default, PartialEq, Deserialize)]
+#[resource(inherit = "upstream::Secret")]
 pub struct Secret {
     /// Its metadata.
     #[serde(default, deserialize_with = "slim")]
@@ -28,6 +26,14 @@ pub struct Secret {
     pub immutable: Option<bool>,
 }
 
+impl Secret {
+    /// The value of a key in its data.
+    #[must_use]
+    pub fn value(&self, key: &str) -> Option<&[u8]> {
+        self.data.as_ref()?.get(key).map(|ByteString(bytes)| bytes.as_slice())
+    }
+}
+
 impl fmt::Debug for Secret {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "Secret({:?}, {:?})", self.namespace(), self.metadata.name)
@@ -39,29 +45,5 @@ impl Serialize for Secret {
         let Self { metadata, type_, data, immutable } = self.clone();
         let secret = upstream::Secret { metadata, type_, data, immutable, ..upstream::Secret::default() };
         secret.serialize(serializer)
-    }
-}
-
-impl Resource for Secret {
-    type DynamicType = ();
-    type Scope = NamespaceResourceScope;
-
-    fn kind(kind: &()) -> Cow<'_, str> {
-        upstream::Secret::kind(kind)
-    }
-    fn group(kind: &()) -> Cow<'_, str> {
-        upstream::Secret::group(kind)
-    }
-    fn version(kind: &()) -> Cow<'_, str> {
-        upstream::Secret::version(kind)
-    }
-    fn plural(kind: &()) -> Cow<'_, str> {
-        upstream::Secret::plural(kind)
-    }
-    fn meta(&self) -> &ObjectMeta {
-        &self.metadata
-    }
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
-        &mut self.metadata
     }
 }
