@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use reqwest::{RequestBuilder, Url};
-use secrecy::SecretString;
 
 use super::{Expereo, NAME};
 use crate::providers::{
@@ -72,14 +71,7 @@ pub(super) struct TokenEndpoint {
 }
 
 impl Endpoint for TokenEndpoint {
-    async fn ask(
-        &self,
-        call: &Call,
-        client_id: &str,
-        client_secret: &SecretString,
-        scope: Option<&str>,
-    ) -> Result<Answer, Failure> {
-        let request = TokenRequest { scope, ..TokenRequest::post(client_id, client_secret) };
+    async fn ask(&self, call: &Call, request: TokenRequest<'_>) -> Result<Answer, Failure> {
         self.http.send(call, || request.begin(&self.http, &self.url)).await
     }
 

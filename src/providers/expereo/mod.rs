@@ -26,7 +26,7 @@ use super::{
     Revocation, RevokeRequest, Verdict, VerifyRequest, believed,
     http::{
         CREATE_TIMEOUT, Call, Http, Operation,
-        client_credentials::{Endpoint, verdict},
+        client_credentials::{Endpoint, TokenRequest, verdict},
     },
     is_named_alike,
     listing::Listing,
@@ -151,8 +151,8 @@ impl Driver for Expereo {
     async fn verify(&self, request: &VerifyRequest) -> Result<Verdict, Failure> {
         let call = Call::read(Operation::Verify, "the token request for the new pair");
         let scope = self.spelt(&request.scopes);
-        let answer =
-            self.endpoint.ask(&call, &request.client_id, &request.client_secret, Some(&scope)).await?;
+        let asked = TokenRequest::post(&request.client_id, &request.client_secret, Some(&scope));
+        let answer = self.endpoint.ask(&call, asked).await?;
         // Only for a pair that it knows are the scopes tried.
         let advice = |code: &str| {
             (code == "invalid_scope").then(|| {
@@ -164,8 +164,8 @@ impl Driver for Expereo {
         };
         let without =
             |scope: &str| format!("expereoOne issues tokens to the new pair, but without the scope {scope}");
-        let asked: Vec<&str> = scope.split(' ').collect();
-        verdict(answer, &call, &asked, advice, without)
+        let scopes: Vec<&str> = scope.split(' ').collect();
+        verdict(answer, &call, &scopes, advice, without)
     }
 
     async fn create(&self, request: &CreateRequest) -> Result<Issued, NotIssued> {

@@ -29,9 +29,7 @@ pub(in crate::providers) trait Endpoint: Send + Sync {
     fn ask(
         &self,
         call: &Call,
-        client_id: &str,
-        client_secret: &SecretString,
-        scope: Option<&str>,
+        request: TokenRequest<'_>,
     ) -> impl Future<Output = Result<Answer, Failure>> + Send;
 
     /// Returns the token that a login is granted by an answer.
@@ -64,7 +62,8 @@ impl<E: Endpoint> Grant for Client<E> {
     async fn grant(&self) -> Result<Granted, Failure> {
         let call = Call::read(Operation::Login, "the token request of the login");
         let Self { endpoint, client_id, client_secret, scope } = self;
-        let answer = endpoint.ask(&call, client_id, client_secret, scope.as_deref()).await?;
+        let request = TokenRequest::post(client_id, client_secret, scope.as_deref());
+        let answer = endpoint.ask(&call, request).await?;
         endpoint.granted(answer, &call)
     }
 }
@@ -81,10 +80,14 @@ pub(in crate::providers) struct TokenRequest<'a> {
 
 impl<'a> TokenRequest<'a> {
     /// A request with the pair in its form.
-    pub(in crate::providers) fn post(client_id: &'a str, client_secret: &'a SecretString) -> Self {
+    pub(in crate::providers) fn post(
+        client_id: &'a str,
+        client_secret: &'a SecretString,
+        scope: Option<&'a str>,
+    ) -> Self {
         const NONE: &BTreeMap<String, String> = &BTreeMap::new();
         let method = TokenEndpointAuthMethod::ClientSecretPost;
-        Self { method, client_id, client_secret, scope: None, parameters: NONE }
+        Self { method, client_id, client_secret, scope, parameters: NONE }
     }
 
     /// Begins the request.

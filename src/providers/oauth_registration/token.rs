@@ -2,8 +2,6 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use secrecy::SecretString;
-
 use super::{discovery::Discovery, joined};
 use crate::{
     api::TokenEndpointAuthMethod,
@@ -32,29 +30,24 @@ impl TokenEndpoint {
     pub(super) async fn verify(&self, request: &VerifyRequest) -> Result<Verdict, Failure> {
         let call = Call::read(Operation::Verify, "the token request for the new pair");
         let scope = joined(&request.scopes);
-        let answer = self.ask(&call, &request.client_id, &request.client_secret, scope.as_deref()).await?;
+        let asked = TokenRequest::post(&request.client_id, &request.client_secret, scope.as_deref());
+        let answer = self.ask(&call, asked).await?;
         let advice = |code: &str| advice(code, &request.scopes).map(str::to_owned);
         let without = |scope: &str| {
             format!(
                 "the server issues tokens to the new pair, but without the scope {scope}: correct spec.scopes"
             )
         };
-        let asked: Vec<&str> = request.scopes.iter().map(String::as_str).collect();
-        verdict(answer, &call, &asked, advice, without)
+        let scopes: Vec<&str> = request.scopes.iter().map(String::as_str).collect();
+        verdict(answer, &call, &scopes, advice, without)
     }
 }
 
 impl Endpoint for TokenEndpoint {
-    async fn ask(
-        &self,
-        call: &Call,
-        client_id: &str,
-        client_secret: &SecretString,
-        scope: Option<&str>,
-    ) -> Result<Answer, Failure> {
+    async fn ask(&self, call: &Call, request: TokenRequest<'_>) -> Result<Answer, Failure> {
         let endpoints = self.discovery.endpoints().await?;
         let Self { http, method, parameters, discovery } = self;
-        let request = TokenRequest { method: *method, client_id, client_secret, scope, parameters };
+        let request = TokenRequest { method: *method, parameters, ..request };
         let answer = http.send(call, || request.begin(http, &endpoints.token)).await?;
         discovery.forget_after(&answer).await;
         Ok(answer)

@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use reqwest::{Method, Url, multipart::Form};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 
 use self::wire::{Created, Listed, New};
 use super::{
@@ -19,7 +19,7 @@ use super::{
     Revocation, RevokeRequest, Verdict, VerifyRequest, believed,
     http::{
         Answer, Call, Http, Operation,
-        client_credentials::{Client, Endpoint, refused_login},
+        client_credentials::{Client, Endpoint, TokenRequest, refused_login},
         token::{Granted, Tokens},
     },
     is_half, is_named_alike,
@@ -97,7 +97,8 @@ impl Driver for Spreetail {
 
     async fn verify(&self, request: &VerifyRequest) -> Result<Verdict, Failure> {
         let call = Call::read(Operation::Verify, "the token request for the new pair");
-        let answer = self.endpoint.ask(&call, &request.client_id, &request.client_secret, None).await?;
+        let asked = TokenRequest::post(&request.client_id, &request.client_secret, None);
+        let answer = self.endpoint.ask(&call, asked).await?;
         match answer.said() {
             400 | 401 | 403 => Ok(Verdict::Refused),
             _ => token(&answer.success(&call)?, &call).map(|_| Verdict::Accepted),
@@ -214,18 +215,12 @@ struct TokenEndpoint {
 }
 
 impl Endpoint for TokenEndpoint {
-    async fn ask(
-        &self,
-        call: &Call,
-        client_id: &str,
-        client_secret: &SecretString,
-        _: Option<&str>,
-    ) -> Result<Answer, Failure> {
+    async fn ask(&self, call: &Call, request: TokenRequest<'_>) -> Result<Answer, Failure> {
         let post = || {
             let form = Form::new()
                 .text("GrantType", "client_credentials")
-                .text("ClientId", client_id.to_owned())
-                .text("ClientSecret", client_secret.expose_secret().to_owned());
+                .text("ClientId", request.client_id.to_owned())
+                .text("ClientSecret", request.client_secret.expose_secret().to_owned());
             self.http.request(Method::POST, &self.url).multipart(form)
         };
         self.http.send(call, post).await

@@ -169,8 +169,7 @@ enum Tried {
 impl VonageContactCenter {
     async fn tried(&self, request: &VerifyRequest, scope: &str) -> Result<Tried, Failure> {
         let call = Call::read(Operation::Verify, "the token request for the pair");
-        let pair = TokenRequest::post(&request.client_id, &request.client_secret);
-        let ask = TokenRequest { scope: Some(scope), ..pair };
+        let ask = TokenRequest::post(&request.client_id, &request.client_secret, Some(scope));
         let answer = self.http.send(&call, || ask.begin(&self.http, &self.token_url)).await?;
         match (answer.said(), answer.error_code().as_deref()) {
             (401, _) | (400, Some("invalid_client" | "unauthorized_client")) => Ok(Tried::Refused),
