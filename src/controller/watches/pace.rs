@@ -13,7 +13,7 @@ use std::{
 
 use kube::{core::Status, runtime::watcher};
 
-use super::scope::Scoped;
+use super::{scope::Scoped, trouble::status};
 
 /// The shortest and the longest time, in seconds, that a request lasts.
 const LASTS: (u32, u32) = (18, 23);
@@ -34,17 +34,6 @@ pub(super) fn paced(config: watcher::Config, watch: &Scoped) -> watcher::Config 
 pub(super) async fn obey(error: &watcher::Error) {
     if let Some(after) = status(error).and_then(asked_for) {
         tokio::time::sleep(after).await;
-    }
-}
-
-fn status(error: &watcher::Error) -> Option<&Status> {
-    use watcher::Error::{InitialListFailed, WatchError, WatchFailed, WatchStartFailed};
-    match error {
-        InitialListFailed(kube::Error::Api(status))
-        | WatchStartFailed(kube::Error::Api(status))
-        | WatchFailed(kube::Error::Api(status))
-        | WatchError(status) => Some(status),
-        _ => None,
     }
 }
 

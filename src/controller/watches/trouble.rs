@@ -1,9 +1,21 @@
 //! The failure of a watch, in words.
 
-use kube::runtime::watcher;
+use kube::{core::Status, runtime::watcher};
 
 /// The length up to which the API server's message is shown.
 const SAID_MAX: usize = 200;
+
+/// The API server's answer in an error of a watch, if it is one.
+pub(super) fn status(error: &watcher::Error) -> Option<&Status> {
+    use watcher::Error::{InitialListFailed, WatchError, WatchFailed, WatchStartFailed};
+    match error {
+        InitialListFailed(kube::Error::Api(status))
+        | WatchStartFailed(kube::Error::Api(status))
+        | WatchFailed(kube::Error::Api(status))
+        | WatchError(status) => Some(status),
+        _ => None,
+    }
+}
 
 /// The cause for which a watch does not work.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,18 +31,14 @@ pub(in crate::controller) enum Trouble {
 
 impl Trouble {
     pub(in crate::controller) fn of(error: &watcher::Error) -> Self {
-        use watcher::Error::{
-            InitialListFailed, NoResourceVersion, WatchError, WatchFailed, WatchStartFailed,
-        };
-        let status = match error {
-            InitialListFailed(kube::Error::Api(status))
-            | WatchStartFailed(kube::Error::Api(status))
-            | WatchFailed(kube::Error::Api(status))
-            | WatchError(status) => status,
-            InitialListFailed(kube::Error::SerdeError(_))
-            | WatchFailed(kube::Error::SerdeError(_))
-            | NoResourceVersion => return Self::Malformed,
-            _ => return Self::Unanswered,
+        use kube::Error::SerdeError;
+        use watcher::Error::{InitialListFailed, NoResourceVersion, WatchFailed};
+        let Some(status) = status(error) else {
+            let garbled = matches!(
+                error,
+                InitialListFailed(SerdeError(_)) | WatchFailed(SerdeError(_)) | NoResourceVersion
+            );
+            return if garbled { Self::Malformed } else { Self::Unanswered };
         };
         match status.code {
             403 => Self::Refused,
