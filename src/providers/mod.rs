@@ -29,4 +29,4 @@ pub use contract::{
     Capabilities, CreateRequest, Failure, FailureKind, FindRequest, Found, Issued, Issuer, Lister, NotIssued,
     Provider, RetryAfter, Revocation, RevokeRequest, Revoker, Verdict, VerifyRequest, needed,
 };
-use contract::{Driver, believed, is_half, is_named_alike};
+use contract::{Driver, is_half};

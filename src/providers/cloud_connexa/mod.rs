@@ -18,10 +18,7 @@ use serde_json::json;
 use self::pace::Paces;
 use super::{
     Capabilities, Driver, Failure, FailureKind, Verdict, VerifyRequest, by_hand,
-    http::{
-        Call, Http, Operation,
-        client_credentials::{Token, answers},
-    },
+    http::{Call, Http, Operation, Token, answers},
     setup::{self, LoginData, SetupError},
     usual,
 };

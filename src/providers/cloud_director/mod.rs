@@ -21,10 +21,8 @@ use tokio::time::timeout;
 
 use self::session::{Credentials, Login, Site};
 use super::{
-    Capabilities, CreateRequest, Driver, Failure, FailureKind, FindRequest, Found, Issued, NotIssued,
-    Revocation, RevokeRequest, Verdict, VerifyRequest, believed,
-    http::{self, Answer, Call, Http, Operation, token::Tokens},
-    is_half, is_named_alike,
+    contract::*,
+    http::{self, Answer, Call, Http, Operation, Tokens},
     setup::{self, LoginData, SetupError, below},
     usual,
 };

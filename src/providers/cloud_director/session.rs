@@ -12,10 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::{versions, wire};
 use crate::providers::{
     Failure, FailureKind,
-    http::{
-        Call, Http, Operation,
-        token::{Grant, Granted},
-    },
+    http::{Call, Grant, Granted, Http, Operation},
 };
 
 const ACCESS_TOKEN: &str = "x-vmware-vcloud-access-token";

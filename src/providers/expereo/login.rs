@@ -7,11 +7,7 @@ use reqwest::{RequestBuilder, Url};
 use super::{Expereo, NAME};
 use crate::providers::{
     Failure, FailureKind,
-    http::{
-        Answer, Call, Http,
-        client_credentials::{Client, Endpoint, Token, TokenRequest},
-        token::{Access, Granted},
-    },
+    http::{Access, Answer, Call, Client, Endpoint, Granted, Http, Token, TokenRequest},
     setup::{self, LoginData, SetupError},
 };
 

@@ -22,13 +22,8 @@ use self::{
     wire::{Created, New, Page},
 };
 use super::{
-    Capabilities, CreateRequest, Driver, Failure, FailureKind, FindRequest, Found, Issued, NotIssued,
-    Revocation, RevokeRequest, Verdict, VerifyRequest, believed,
-    http::{
-        CREATE_TIMEOUT, Call, Http, Operation,
-        client_credentials::{Endpoint, TokenRequest, verdict},
-    },
-    is_named_alike,
+    contract::*,
+    http::{CREATE_TIMEOUT, Call, Endpoint, Http, Operation, TokenRequest, verdict},
     listing::Listing,
     setup::{self, LoginData, SetupError, below},
     usual,

@@ -8,13 +8,13 @@ mod body;
 mod broken;
 mod classify;
 mod client;
-pub(super) mod client_credentials;
+mod client_credentials;
 mod described;
 mod guard;
 mod limit;
 mod roots;
 mod throttle;
-pub(super) mod token;
+mod token;
 
 use std::time::Duration;
 
@@ -27,6 +27,10 @@ use zeroize::Zeroizing;
 
 pub(super) use self::body::{ENTRY_MIN, KEPT_MAX, LIST_MAX};
 pub(super) use self::classify::error_code;
+pub(super) use self::client_credentials::{
+    Client, Endpoint, Token, TokenRequest, answers, refused_login, verdict,
+};
+pub(super) use self::token::{Access, Grant, Granted, Tokens};
 use self::{body::Bound, broken::Broken, client::Clients, limit::Gate};
 pub use self::{
     guard::{EgressPolicy, EgressRanges},

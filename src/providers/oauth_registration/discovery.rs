@@ -15,7 +15,7 @@ use crate::{
     api::OauthRegistration,
     providers::{
         Failure, FailureKind,
-        http::{Answer, Call, Http, Operation, client_credentials::answers},
+        http::{Answer, Call, Http, Operation, answers},
         setup::{SetupError, base_url, endpoint_url},
     },
 };

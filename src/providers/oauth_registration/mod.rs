@@ -23,10 +23,9 @@ use self::{
     wire::{Handle, Registered},
 };
 use super::{
-    Capabilities, CreateRequest, Driver, Failure, FailureKind, Issued, NotIssued, Revocation, RevokeRequest,
-    Verdict, VerifyRequest, believed,
-    http::{Answer, CREATE_TIMEOUT, Call, Http, client_credentials::Client, token::Access},
-    is_half, lenient,
+    contract::*,
+    http::{Access, Answer, CREATE_TIMEOUT, Call, Client, Http},
+    lenient,
     setup::{self, LoginData, SetupError},
     usual,
 };

@@ -7,11 +7,7 @@ use crate::{
     api::TokenEndpointAuthMethod,
     providers::{
         Failure, Verdict, VerifyRequest,
-        http::{
-            Answer, Call, Http, Operation,
-            client_credentials::{Endpoint, Token, TokenRequest, verdict},
-            token::Granted,
-        },
+        http::{Answer, Call, Endpoint, Granted, Http, Operation, Token, TokenRequest, verdict},
     },
 };
 

@@ -15,14 +15,8 @@ use secrecy::ExposeSecret;
 
 use self::wire::{Created, Listed, New};
 use super::{
-    Capabilities, CreateRequest, Driver, Failure, FailureKind, FindRequest, Found, Issued, NotIssued,
-    Revocation, RevokeRequest, Verdict, VerifyRequest, believed,
-    http::{
-        Answer, Call, Http, Operation,
-        client_credentials::{Client, Endpoint, TokenRequest, refused_login},
-        token::{Granted, Tokens},
-    },
-    is_half, is_named_alike,
+    contract::*,
+    http::{Answer, Call, Client, Endpoint, Granted, Http, Operation, TokenRequest, Tokens, refused_login},
     setup::{self, LoginData, SetupError, below},
     usual,
 };

@@ -11,10 +11,7 @@ use reqwest::Url;
 
 use super::{
     Capabilities, Driver, Failure, FailureKind, Verdict, VerifyRequest, by_hand,
-    http::{
-        Call, Http, Operation,
-        client_credentials::{Token, TokenRequest, answers},
-    },
+    http::{Call, Http, Operation, Token, TokenRequest, answers},
     setup::{self, LoginData, SetupError},
     usual,
 };
