@@ -64,16 +64,15 @@ impl Operator {
         let tended = contained(Task::Item, self.tend_item(&item, look)).await;
         let failed = !matches!(tended, Ok(Ok(_) | Err(EngineError::Stopping)));
         self.engine.metrics.reconciled(item.label(), since.elapsed(), failed);
+        let (kind, namespace, name) = (item.label(), item.namespace(), item.name());
         let next = match tended {
             Ok(Ok(next)) => Ok(next),
             Ok(Err(EngineError::Stopping)) => Ok(None),
             Ok(Err(error)) => {
-                let (kind, namespace, name) = (item.label(), item.namespace(), item.name());
                 tracing::warn!(?kind, %namespace, name, %error, "reconcile failed, retrying");
                 Err(Retry { after: error.retry_after() })
             }
             Err(panicked) => {
-                let (kind, namespace, name) = (item.label(), item.namespace(), item.name());
                 tracing::error!(?kind, %namespace, name, error = %panicked, "reconcile panicked, retrying");
                 Err(Retry::default())
             }

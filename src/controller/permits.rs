@@ -139,10 +139,7 @@ type InOrder = BTreeSet<(Timestamp, u64, Item)>;
 
 #[derive(Clone, Debug)]
 struct Wait {
-    lane: Lane,
-    account: ProviderKey,
-    urgency: Urgency,
-    ends: Timestamp,
+    ask: Ask,
     number: u64,
     since: Timestamp,
 }
@@ -229,8 +226,9 @@ impl Turn {
         if let Some(used) = &used {
             state.shares.end(used.given.number, now);
         }
-        let earlier = self.waited.iter().find(|it| it.lane == ask.lane && it.account == ask.account).cloned();
-        let asked = state.ask(&self.item, &ask, earlier, (at, now));
+        let same = |it: &&Wait| it.ask.lane == ask.lane && it.ask.account == ask.account;
+        let earlier = self.waited.iter().find(same).cloned();
+        let asked = state.ask(&self.item, ask, earlier, (at, now));
         drop(state);
         Ok(Permit { permits: self.permits.clone(), given: Given { again: used.is_some(), ..asked? } })
     }
@@ -270,7 +268,7 @@ impl State {
     fn ask(
         &mut self,
         item: &Item,
-        ask: &Ask,
+        ask: Ask,
         earlier: Option<Wait>,
         (at, now): (Timestamp, Instant),
     ) -> Result<Given, Timestamp> {
@@ -282,15 +280,11 @@ impl State {
             Some(earlier) => (earlier.number, earlier.since),
             None => (self.next_number(), at),
         };
-        let Ask { lane, account, urgency, ends, at_once } = ask.clone();
-        let there = self.lanes.entry(lane).or_default().accounts.entry(account.clone()).or_default();
-        there.at_once = at_once;
-        there.by_namespace.entry((urgency, namespace.clone())).or_default().insert((
-            ends,
-            number,
-            item.clone(),
-        ));
-        let wait = Wait { lane, account, urgency, ends, number, since };
+        let there = self.lanes.entry(ask.lane).or_default().accounts.entry(ask.account.clone()).or_default();
+        there.at_once = ask.at_once;
+        let items = there.by_namespace.entry((ask.urgency, namespace.clone())).or_default();
+        items.insert((ask.ends, number, item.clone()));
+        let wait = Wait { ask, number, since };
         // Nearly always it waits at one account.
         self.parked.entry(item.clone()).or_insert_with(|| Vec::with_capacity(1)).push(wait);
         Err(since)
@@ -314,18 +308,18 @@ impl State {
     /// Takes an item out of all places where it waits.
     fn withdraw(&mut self, item: &Item) -> Vec<Wait> {
         let waited = self.parked.remove(item).unwrap_or_default();
-        for wait in &waited {
-            let Some(accounts) = self.lanes.get_mut(&wait.lane).map(|it| &mut it.accounts) else { continue };
-            let Some(there) = accounts.get_mut(&wait.account) else { continue };
-            let key = (wait.urgency, item.namespace().clone());
+        for Wait { ask, number, .. } in &waited {
+            let Some(accounts) = self.lanes.get_mut(&ask.lane).map(|it| &mut it.accounts) else { continue };
+            let Some(there) = accounts.get_mut(&ask.account) else { continue };
+            let key = (ask.urgency, item.namespace().clone());
             if let Some(items) = there.by_namespace.get_mut(&key) {
-                items.remove(&(wait.ends, wait.number, item.clone()));
+                items.remove(&(ask.ends, *number, item.clone()));
                 if items.is_empty() {
                     there.by_namespace.remove(&key);
                 }
             }
             if there.by_namespace.is_empty() {
-                accounts.remove(&wait.account);
+                accounts.remove(&ask.account);
             }
         }
         waited
