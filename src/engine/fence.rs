@@ -229,9 +229,7 @@ impl<'a> Ledger<'a> {
             Err(error) if error.is_refusal() || error.is_not_found() => Err(error),
             Err(error) => match engine.read_ledger(&self.key).await? {
                 Some(there) if there.document.write_id == open.document.write_id => Ok(there),
-                _ if error.is_write_conflict() || error.is_already_exists() => {
-                    Err(EngineError::Conflict("the ledger"))
-                }
+                _ if error.is_overtaken() => Err(EngineError::Conflict("the ledger")),
                 _ => Err(error),
             },
         }

@@ -1,12 +1,13 @@
 //! Calls to the API server: a bound on their time, and errors in the terms that matter here.
 
-use std::{future::Future, time::Duration};
+use std::{fmt::Debug, future::Future, time::Duration};
 
 use futures::FutureExt;
 use jiff::SignedDuration;
 use k8s_openapi::{NamespaceResourceScope, apimachinery::pkg::apis::meta::v1::OwnerReference};
 use kube::api::{Api, DeleteParams, ObjectMeta, Patch, PostParams, Preconditions, Resource, ResourceExt};
 use kube::core::Status;
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
 
 use super::{Engine, Secret};
@@ -102,6 +103,12 @@ impl EngineError {
         self.status().is_some_and(Status::is_already_exists)
     }
 
+    /// Returns whether another writer was first, whether the object was to be created or replaced.
+    #[must_use]
+    pub fn is_overtaken(&self) -> bool {
+        self.is_already_exists() || self.is_write_conflict()
+    }
+
     /// Returns whether the API server refused for good: no retry of the same request can succeed.
     /// It says so by 403 or 422, by 413 if it is too large, and a webhook or a policy may say it by
     /// 400.
@@ -139,6 +146,17 @@ pub(super) fn call<T>(
         Ok(Err(source)) => Err(EngineError::Kubernetes { what, source: Box::new(source) }),
         Ok(Ok(answer)) => Ok(answer),
     })
+}
+
+/// Replaces the version of an object that was read, or creates the object if it has none.
+pub(super) async fn put<K>(what: &'static str, api: &Api<K>, object: &K) -> Result<K, EngineError>
+where
+    K: Resource + Clone + Debug + Serialize + DeserializeOwned,
+{
+    match object.meta().resource_version {
+        Some(_) => call(what, api.replace(&object.name_any(), &post(), object)).await,
+        None => call(what, api.create(&post(), object)).await,
+    }
 }
 
 /// Ignores a missing object, which need not be removed.

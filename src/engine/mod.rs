@@ -58,7 +58,7 @@ pub use turns::{Turns, Work};
 pub use wire::{Decoded, Partial, Secret};
 
 // The words that all files of the engine use.
-use kubernetes::{call, carries, ignore_absence, metadata_version, only, owner_uid, post, without};
+use kubernetes::{call, carries, ignore_absence, metadata_version, only, owner_uid, post, put, without};
 use seal::{Material, Sealer, Secrets, random_id};
 use stores::{
     DOCUMENT_KEY, LedgerEntry, ProviderObject, SEALED_KEY, Stores, Tally, TargetEntry, copy_entry,

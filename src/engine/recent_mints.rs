@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use crate::{api::MINTS_NAME, lifecycle::MINT_WINDOW};
 
-use super::{Engine, EngineError, Key, LedgerEntry, call, post, stores::PastMint};
+use super::{Engine, EngineError, Key, LedgerEntry, call, put, stores::PastMint};
 
 /// The key in the ConfigMap.
 const KEY: &str = "mints";
@@ -73,26 +73,14 @@ impl Engine {
         for _ in 0..ATTEMPTS {
             let there = call("reading the mints of deleted objects", api.get_opt(MINTS_NAME)).await?;
             let all = with(there.as_ref().map(listed).unwrap_or_default());
-            let written = match there {
-                Some(there) => {
-                    let map = config_map(there.metadata, &all);
-                    call("storing the mints of deleted objects", api.replace(MINTS_NAME, &post(), &map)).await
-                }
-                None => {
-                    let metadata = ObjectMeta { name: Some(MINTS_NAME.to_owned()), ..ObjectMeta::default() };
-                    call(
-                        "storing the mints of deleted objects",
-                        api.create(&post(), &config_map(metadata, &all)),
-                    )
-                    .await
-                }
-            };
-            match written {
+            let new = || ObjectMeta { name: Some(MINTS_NAME.to_owned()), ..ObjectMeta::default() };
+            let map = config_map(there.map_or_else(new, |it| it.metadata), &all);
+            match put("storing the mints of deleted objects", &api, &map).await {
                 Ok(_) => {
                     self.stores.ledgers.set_stored(all);
                     return Ok(());
                 }
-                Err(error) if error.is_already_exists() || error.is_write_conflict() => {}
+                Err(error) if error.is_overtaken() => {}
                 Err(error) => return Err(error),
             }
         }

@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use crate::api::{LEDGER_TYPE, PREVIOUS_SEAL_NAME, ROLE_LABEL, ROLE_LEDGER, SEAL_NAME, SEAL_TYPE};
 
-use super::{Engine, EngineError, Partial, Sealer, Secret, call, ignore_absence, post};
+use super::{Engine, EngineError, Partial, Sealer, Secret, call, ignore_absence, put};
 
 /// The CRD of ApiCredentials.
 const DEFINITION: &str = "apicredentials.credwright.dev";
@@ -117,11 +117,10 @@ async fn current(
 ) -> Result<Zeroizing<Vec<u8>>, EngineError> {
     let namespace = secrets.namespace().unwrap_or_default();
     let there = call("reading the sealing key", secrets.get_opt(SEAL_NAME)).await?;
-    let made = match there {
+    let metadata = match there {
         Some(secret) if is_said_to_be_lost(&secret) => {
             tracing::warn!(namespace, name = SEAL_NAME, "sealing key declared lost, creating another");
-            let secret = new_key(secret.metadata);
-            call("creating the sealing key", secrets.replace(SEAL_NAME, &post(), &secret)).await
+            secret.metadata
         }
         Some(secret) => return key_of(secret, SEAL_NAME),
         None => {
@@ -130,17 +129,16 @@ async fn current(
             {
                 return Err(EngineError::Ledger(lost_key(namespace, &ledger)));
             }
-            let metadata = ObjectMeta {
+            ObjectMeta {
                 name: Some(SEAL_NAME.to_owned()),
                 namespace: Some(namespace.to_owned()),
                 ..ObjectMeta::default()
-            };
-            call("creating the sealing key", secrets.create(&post(), &new_key(metadata))).await
+            }
         }
     };
-    match made {
+    match put("creating the sealing key", secrets, &new_key(metadata)).await {
         Ok(secret) => key_of(secret, SEAL_NAME),
-        Err(error) if error.is_already_exists() || error.is_write_conflict() => {
+        Err(error) if error.is_overtaken() => {
             key_of(call("reading the sealing key", secrets.get(SEAL_NAME)).await?, SEAL_NAME)
         }
         Err(error) => Err(error),

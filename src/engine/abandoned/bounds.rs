@@ -13,7 +13,7 @@ use kube::ResourceExt;
 use super::record::beside;
 use crate::{
     api::{AbandonedCredential, AbandonedKind, AbandonedStatus, ProviderKind, instant},
-    engine::{Engine, EngineError, Key, ProviderKey, Secret, call, post},
+    engine::{Engine, EngineError, Key, ProviderKey, Secret, call, put},
     lifecycle::{Abandonment, naming, to_second},
 };
 
@@ -161,19 +161,10 @@ impl Engine {
         let (api, name) = (self.own_secrets(), record.name_any());
         for _ in 0..ATTEMPTS {
             let there = call("reading the Secret of a record", api.get_opt(&name)).await?;
-            let written = match there {
-                Some(mut secret) => {
-                    change(secret.data.get_or_insert_default());
-                    call("writing the Secret of a record", api.replace(&name, &post(), &secret)).await
-                }
-                None => {
-                    let mut data = BTreeMap::new();
-                    change(&mut data);
-                    call("writing the Secret of a record", api.create(&post(), &beside(record, data))).await
-                }
-            };
-            match written {
-                Err(error) if error.is_already_exists() || error.is_write_conflict() => {}
+            let mut secret = there.unwrap_or_else(|| beside(record, BTreeMap::new()));
+            change(secret.data.get_or_insert_default());
+            match put("writing the Secret of a record", &api, &secret).await {
+                Err(error) if error.is_overtaken() => {}
                 written => return written.map(drop),
             }
         }
