@@ -45,28 +45,23 @@ impl Source for MetricsSource {
         // The mints of deleted objects are remembered a while longer.
         let counted = counted.into_iter().filter(|(_, counts)| *counts != CredentialCounts::default());
         let mut counts: HashMap<_, _> = counted.collect();
-        let mut facts = Vec::new();
-        for (key, object) in self.stores.providers.select(|key, object| Some((key.clone(), object.clone()))) {
-            facts.push(AccountFacts {
+        let objects = self.stores.providers.select(|key, object| Some((key.clone(), object.clone())));
+        let objects: HashMap<_, _> = objects.into_iter().collect();
+        // Providers that are gone may still have entries.
+        let all: HashSet<_> = objects.keys().chain(counts.keys()).chain(abandoned.keys()).cloned().collect();
+        let facts = all.into_iter().map(|key| {
+            let object = objects.get(&key);
+            let mints = object.filter(|_| !self.accounts.is_by_hand(&key)).map(|it| self.mints(&key, it));
+            AccountFacts {
                 provider: key.label(),
-                ready: self.accounts.ready(&key),
+                ready: object.and_then(|_| self.accounts.ready(&key)),
                 counts: counts.remove(&key).unwrap_or_default(),
                 abandoned: abandoned.remove(&key).unwrap_or_default(),
-                mints: (!self.accounts.is_by_hand(&key)).then(|| self.mints(&key, &object)),
-                requests_per_minute: self.accounts.requests_per_minute(&key),
-            });
-        }
-        // Providers that are gone may still have entries.
-        let left: HashSet<ProviderKey> = counts.keys().chain(abandoned.keys()).cloned().collect();
-        facts.extend(left.into_iter().map(|key| AccountFacts {
-            provider: key.label(),
-            ready: None,
-            counts: counts.remove(&key).unwrap_or_default(),
-            abandoned: abandoned.remove(&key).unwrap_or_default(),
-            mints: None,
-            requests_per_minute: None,
-        }));
-        facts
+                mints,
+                requests_per_minute: object.and_then(|_| self.accounts.requests_per_minute(&key)),
+            }
+        });
+        facts.collect()
     }
 }
 

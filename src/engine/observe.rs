@@ -207,21 +207,11 @@ fn predecessors(ledger: Option<&LedgerEntry>, object: &ApiCredential) -> Predece
 }
 
 fn ledger_view(entry: Option<LedgerEntry>) -> LedgerView {
-    match entry {
-        None => LedgerView::Absent,
-        Some(LedgerEntry { document: Err(why), held, terminating, .. }) => {
-            LedgerView::Unreadable { why, held, terminating: terminating.is_some() }
-        }
-        Some(LedgerEntry {
-            document: Ok(document),
-            sealed,
-            owned,
-            up_to_date,
-            uid,
-            held,
-            terminating,
-            ..
-        }) => LedgerView::Present { document, sealed, uid, held, terminating, owned, up_to_date },
+    let Some(entry) = entry else { return LedgerView::Absent };
+    let LedgerEntry { document, sealed, owned, up_to_date, uid, held, terminating, .. } = entry;
+    match document {
+        Ok(document) => LedgerView::Present { document, sealed, uid, held, terminating, owned, up_to_date },
+        Err(why) => LedgerView::Unreadable { why, held, terminating: terminating.is_some() },
     }
 }
 

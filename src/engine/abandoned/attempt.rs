@@ -97,17 +97,6 @@ impl Engine {
         Some(Reachable { driver, account, pause: None, is_temporary: true })
     }
 
-    /// Returns whether anything uses the client that `record` is about. Only ledgers count: tenants
-    /// can write a status.
-    fn is_in_use(&self, client_id: &str, record: &AbandonedCredential, reachable: &Reachable) -> bool {
-        reachable.driver.identity() == Some(client_id)
-            || self.stores.ledgers.held_against(
-                client_id,
-                &reachable.account,
-                &record.spec.credential.namespace,
-            )
-    }
-
     /// Ends one in its turn.
     pub(super) async fn end_one(
         &self,
@@ -116,20 +105,26 @@ impl Engine {
         material: Option<&RetryMaterial>,
         turns: &mut dyn Turns,
     ) -> Attempt {
-        let attempt = self.end_abandoned(record, reachable, material).await;
+        let attempt = Trial { engine: self, record, reachable, material }.end().await;
         if reachable.is_temporary {
             reachable.driver.close().await;
         }
         turns.end();
         attempt
     }
+}
 
-    async fn end_abandoned(
-        &self,
-        record: &AbandonedCredential,
-        reachable: &Reachable,
-        material: Option<&RetryMaterial>,
-    ) -> Attempt {
+/// All that an attempt goes by.
+struct Trial<'a> {
+    engine: &'a Engine,
+    record: &'a AbandonedCredential,
+    reachable: &'a Reachable,
+    material: Option<&'a RetryMaterial>,
+}
+
+impl Trial<'_> {
+    async fn end(&self) -> Attempt {
+        let Self { record, reachable, material, .. } = self;
         if let Some(pause) = &reachable.pause {
             return Attempt::Failed(pause.clone());
         }
@@ -139,17 +134,17 @@ impl Engine {
         // is not known to be the same, only credentials found there are believed.
         let sure = !spec.provider.account.is_empty();
         if spec.kind == AbandonedKind::Unconfirmed || !sure {
-            match self.look_for(record, reachable).await {
+            match self.look_for().await {
                 Err(message) => return Attempt::Failed(message),
                 Ok(Some(found)) => known = Some((found.client_id, found.ids)),
-                Ok(None) if sure => return self.not_listed(record, reachable),
+                Ok(None) if sure => return self.not_listed(),
                 Ok(None) => return Attempt::Failed(for_a_person(record, "the provider does not list it")),
             }
         }
         let Some((client_id, ids)) = known else {
             return Attempt::Failed(for_a_person(record, "its client ID is not known"));
         };
-        if self.is_in_use(&client_id, record, reachable) {
+        if self.is_in_use(&client_id) {
             return Attempt::Failed(format!("client {client_id} is used by someone; it is not revoked"));
         }
         let secrets = material.and_then(|material| material.secrets.as_ref());
@@ -166,15 +161,21 @@ impl Engine {
                 (Attempt::Failed(format!("revoking it failed: {}", failure.message)), failure.kind.into())
             }
         };
-        self.meter(&provider_of(record)).revoked(outcome);
+        self.engine.meter(&provider_of(record)).revoked(outcome);
         attempt
     }
 
-    async fn look_for(
-        &self,
-        record: &AbandonedCredential,
-        reachable: &Reachable,
-    ) -> Result<Option<Found>, String> {
+    /// Returns whether anything uses the client that the record is about. Only ledgers count:
+    /// tenants can write a status.
+    fn is_in_use(&self, client_id: &str) -> bool {
+        let Self { engine, record, reachable, .. } = self;
+        let namespace = &record.spec.credential.namespace;
+        reachable.driver.identity() == Some(client_id)
+            || engine.stores.ledgers.held_against(client_id, &reachable.account, namespace)
+    }
+
+    async fn look_for(&self) -> Result<Option<Found>, String> {
+        let Self { record, reachable, .. } = self;
         let Some(lister) = reachable.driver.lister() else { return Ok(None) };
         // The tag in its own name: an inherited credential has another than the record.
         let name = record.name_any();
@@ -184,20 +185,16 @@ impl Engine {
         let found = found.map_err(|failure| format!("looking for it failed: {}", failure.message))?;
         match found.iter().position(|it| it.name == record.spec.name) {
             Some(index) => Ok(found.into_iter().nth(index)),
-            None => self.not_hidden(record, reachable, (tag, &found)).map(|()| None),
+            None => self.not_hidden(tag, &found).map(|()| None),
         }
     }
 
     /// Returns whether the list shows a credential that its object's ledger knows to work.
-    fn not_hidden(
-        &self,
-        record: &AbandonedCredential,
-        reachable: &Reachable,
-        (tag, found): (&str, &[Found]),
-    ) -> Result<(), String> {
+    fn not_hidden(&self, tag: &str, found: &[Found]) -> Result<(), String> {
+        let Self { engine, record, reachable, .. } = self;
         let of = &record.spec.credential;
         let key = Key::new(&of.namespace, &of.name);
-        let document = self.stores.ledgers.get(&key).and_then(|entry| entry.document.ok());
+        let document = engine.stores.ledgers.get(&key).and_then(|entry| entry.document.ok());
         let provider = &record.spec.provider;
         let account = Account {
             kind: provider.kind,
@@ -207,17 +204,21 @@ impl Engine {
         let is_listed = |name: &str| found.iter().any(|it| it.name == name);
         let lag = reachable.driver.capabilities().listing_lag();
         let hides =
-            |document: &Document| suspect::hides(document, (tag, &account), is_listed, (self.now(), lag));
+            |document: &Document| suspect::hides(document, (tag, &account), is_listed, (engine.now(), lag));
         document.as_deref().and_then(hides).map_or(Ok(()), Err)
     }
 
     /// Concludes that a credential does not exist if it is not listed although a call that may have
     /// made it must be over.
-    fn not_listed(&self, record: &AbandonedCredential, reachable: &Reachable) -> Attempt {
-        let capabilities = reachable.driver.capabilities();
+    fn not_listed(&self) -> Attempt {
+        let capabilities = self.reachable.driver.capabilities();
         let settled =
-            record.spec.since.later(capabilities.create_timeout()).later(capabilities.listing_lag());
-        if self.now() >= settled { Attempt::Gone } else { Attempt::Failed("it is not listed yet".to_owned()) }
+            self.record.spec.since.later(capabilities.create_timeout()).later(capabilities.listing_lag());
+        if self.engine.now() >= settled {
+            Attempt::Gone
+        } else {
+            Attempt::Failed("it is not listed yet".to_owned())
+        }
     }
 }
 
