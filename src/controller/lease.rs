@@ -13,22 +13,20 @@ use std::{sync::Arc, time::Duration};
 use futures::{Stream, StreamExt};
 use jiff::SignedDuration;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
-use kube::{
-    Api, Client,
-    api::{Patch, PatchParams, PostParams},
-    core::ObjectMeta,
-    runtime::{
-        WatchStreamExt,
-        watcher::{self, Event, watcher},
-    },
-};
+use kube::Client;
+use kube::api::{Api, ObjectMeta, Patch, PatchParams};
+use kube::runtime::WatchStreamExt;
+use kube::runtime::watcher::{self, Event, watcher};
 use parking_lot::Mutex;
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
     api::FIELD_MANAGER,
     clock::Clock,
-    engine::leadership::{BELIEVED, LeaseHolder},
+    engine::{
+        leadership::{BELIEVED, LeaseHolder},
+        post,
+    },
     lifecycle::backoff::part_of,
 };
 
@@ -232,9 +230,7 @@ impl Candidate {
             let spec = with_our_name(LeaseSpec::default(), &self.holder.identity, LASTS, self.clock.now());
             let name = Some(self.holder.lease.clone());
             let lease = Lease { metadata: ObjectMeta { name, ..ObjectMeta::default() }, spec: Some(spec) };
-            let params =
-                PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
-            return self.leases.create(&params, &lease).await;
+            return self.leases.create(&post(), &lease).await;
         };
         let spec = with_our_name(spec.unwrap_or_default(), &self.holder.identity, LASTS, self.clock.now());
         self.patch(metadata.resource_version, serde_json::json!(spec)).await

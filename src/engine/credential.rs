@@ -94,26 +94,20 @@ impl Engine {
             call("writing finalizers", api.patch(&name, &PatchParams::default(), &Patch::Merge(patch))).await;
         match patched {
             Ok(object) if object.metadata.deletion_timestamp.is_some() && object.finalizers().is_empty() => {
-                self.forget_credential(&object);
-                Ok(())
+                self.forget_credential(&object)
             }
-            Ok(object) => {
-                self.see_credential(object);
-                Ok(())
-            }
-            Err(error) if error.is_not_found() => {
-                self.forget_credential(object);
-                Ok(())
-            }
+            Ok(object) => self.see_credential(object),
+            Err(error) if error.is_not_found() => self.forget_credential(object),
             Err(error) if error.is_write_conflict() => {
                 match call("reading the object", api.get_opt(&name)).await? {
                     Some(fresh) => self.see_credential(fresh),
                     None => self.forget_credential(object),
                 };
-                Err(EngineError::Conflict("the object"))
+                return Err(EngineError::Conflict("the object"));
             }
-            Err(error) => Err(error),
-        }
+            Err(error) => return Err(error),
+        };
+        Ok(())
     }
 }
 

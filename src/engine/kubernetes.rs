@@ -180,7 +180,8 @@ pub(super) fn metadata_version(metadata: &ObjectMeta) -> u64 {
 }
 
 /// Returns the parameters of creates and replaces: under Credwright's own field manager.
-pub(super) fn post() -> PostParams {
+#[must_use]
+pub fn post() -> PostParams {
     PostParams { field_manager: Some(crate::api::FIELD_MANAGER.to_owned()), ..PostParams::default() }
 }
 

@@ -51,14 +51,14 @@ use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 pub use accounts::Accounts;
-pub use kubernetes::{EngineError, version};
+pub use kubernetes::{EngineError, post, version};
 pub use pass::Pass;
 pub use stores::{Key, ProviderKey};
 pub use turns::{Turns, Work};
 pub use wire::{Decoded, Partial, Secret};
 
 // The words that all files of the engine use.
-use kubernetes::{call, carries, ignore_absence, metadata_version, only, owner_uid, post, put, without};
+use kubernetes::{call, carries, ignore_absence, metadata_version, only, owner_uid, put, without};
 use seal::{Material, Sealer, Secrets, random_id};
 use stores::{
     DOCUMENT_KEY, LedgerEntry, ProviderObject, SEALED_KEY, Stores, Tally, TargetEntry, copy_entry,
