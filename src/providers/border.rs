@@ -230,5 +230,3 @@ fn check_found(found: &[Found]) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod timing;

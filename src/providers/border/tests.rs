@@ -1,3 +1,5 @@
+mod timing;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::*;
@@ -99,7 +101,7 @@ fn listed_credentials_with_our_tag_are_limited_too() {
 }
 
 /// The capabilities of a provider whose credentials have neither scopes nor subnets nor an end.
-pub(super) fn able() -> Capabilities {
+fn able() -> Capabilities {
     let place = "Acme".to_owned();
     Capabilities {
         title: "Acme",

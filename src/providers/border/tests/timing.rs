@@ -2,7 +2,7 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 use serde_json::json;
 
-use super::{tests::able, *};
+use super::*;
 use crate::{
     ops::metrics::Meter,
     providers::{http::EgressPolicy, stopwatch::Stopwatch},
