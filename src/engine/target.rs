@@ -41,10 +41,9 @@ impl Engine {
             Err(error) if error.is_not_found() => None,
             looked => Some(looked?),
         };
-        if looked
-            .as_ref()
-            .is_some_and(|it| it.labels().get(ROLE_LABEL).is_some_and(|role| role == ROLE_TARGET))
-        {
+        let is_target =
+            |it: &Partial<Secret>| it.labels().get(ROLE_LABEL).is_some_and(|role| role == ROLE_TARGET);
+        if looked.as_ref().is_some_and(is_target) {
             self.refresh_target(key).await?;
         }
         Ok(looked.map(|secret| TargetView {
@@ -119,29 +118,20 @@ impl Engine {
     /// The target that was seen, with all that others have put into its metadata: that is not kept.
     async fn reread_target(&self, key: &Key, seen: &TargetEntry) -> Result<Secret, EngineError> {
         match call("reading the Secret", self.secrets(&key.namespace).get_opt(&key.name)).await? {
-            Some(there) if version(&there) == seen.version => Ok(there),
-            Some(there) => {
-                self.stores.put_target(key, target_entry(&there, &self.sealer));
-                Err(EngineError::Conflict("the Secret"))
-            }
-            None => {
-                self.stores.targets.remove(key, seen.version);
-                Err(EngineError::Conflict("the Secret"))
-            }
-        }
+            Some(there) if version(&there) == seen.version => return Ok(there),
+            Some(there) => self.stores.put_target(key, target_entry(&there, &self.sealer)),
+            None => self.stores.targets.remove(key, seen.version),
+        };
+        Err(EngineError::Conflict("the Secret"))
     }
 
     /// Reads a target again into the stores.
     async fn refresh_target(&self, key: &Key) -> Result<(), EngineError> {
         let known = self.stores.targets.version(key);
         match call("reading the Secret", self.secrets(&key.namespace).get_opt(&key.name)).await? {
-            Some(secret) => {
-                self.stores.put_target(key, target_entry(&secret, &self.sealer));
-            }
-            None => {
-                self.stores.targets.remove(key, known);
-            }
-        }
+            Some(secret) => self.stores.put_target(key, target_entry(&secret, &self.sealer)),
+            None => self.stores.targets.remove(key, known),
+        };
         Ok(())
     }
 
@@ -186,12 +176,9 @@ impl Engine {
     /// Removes a Secret of ours.
     pub(super) async fn delete_target(&self, key: &Key) -> Result<(), EngineError> {
         let Some(entry) = self.stores.targets.get(key) else { return Ok(()) };
-        let delete = only(Some(entry.uid));
-        ignore_absence(
-            call("deleting the Secret", self.secrets(&key.namespace).delete(&key.name, &delete))
-                .await
-                .map(drop),
-        )?;
+        let (api, delete) = (self.secrets(&key.namespace), only(Some(entry.uid)));
+        let deleted = call("deleting the Secret", api.delete(&key.name, &delete)).await;
+        ignore_absence(deleted.map(drop))?;
         self.stores.targets.remove(key, entry.version);
         Ok(())
     }
@@ -204,12 +191,8 @@ impl Engine {
             // There is none to release, or it has changed and is read again.
             Err(error) => return if self.stores.targets.get(key).is_none() { Ok(()) } else { Err(error) },
         };
-        let owners: Vec<_> = metadata
-            .owner_references
-            .iter()
-            .flatten()
-            .filter(|owner| owner.controller != Some(true))
-            .collect();
+        let owners = metadata.owner_references.iter().flatten();
+        let owners: Vec<_> = owners.filter(|owner| owner.controller != Some(true)).collect();
         let patch = serde_json::json!({ "metadata": {
             "resourceVersion": metadata.resource_version,
             "ownerReferences": owners,
