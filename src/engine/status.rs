@@ -1,6 +1,6 @@
 //! The status of an ApiCredential: the plan at rest, or the obstacle to a pass.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
 use crate::{
     api::{ApiCredential, ApiCredentialStatus, ConditionType, Reason},
@@ -96,7 +96,6 @@ fn obstacle(error: &EngineError) -> Option<Obstacle> {
 }
 
 fn fingerprint(status: &ApiCredentialStatus) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    serde_json::to_string(status).unwrap_or_default().hash(&mut hasher);
-    hasher.finish()
+    let text = serde_json::to_string(status).unwrap_or_default();
+    BuildHasherDefault::<DefaultHasher>::new().hash_one(text)
 }

@@ -7,7 +7,7 @@
 //! again.
 
 use std::{
-    hash::{DefaultHasher, Hash, Hasher},
+    hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
     time::Duration,
 };
 
@@ -23,10 +23,9 @@ const OBEYED: Duration = Duration::from_mins(1);
 /// The watch's configuration with the length of its requests. It differs from watch to watch, so
 /// that they do not all restart at once.
 pub(super) fn paced(config: watcher::Config, watch: &Scoped) -> watcher::Config {
-    let mut hasher = DefaultHasher::new();
-    watch.hash(&mut hasher);
     let (shortest, longest) = LASTS;
-    let more = hasher.finish() % u64::from(longest - shortest + 1);
+    let hash = BuildHasherDefault::<DefaultHasher>::new().hash_one(watch);
+    let more = hash % u64::from(longest - shortest + 1);
     config.timeout(shortest + u32::try_from(more).unwrap_or_default())
 }
 

@@ -6,7 +6,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet, VecDeque},
-    hash::{DefaultHasher, Hash, Hasher},
+    hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
 };
 
 use jiff::Timestamp;
@@ -139,9 +139,7 @@ pub(in crate::engine) fn asked(output: Option<&SecretOutput>) -> u64 {
 
 fn hash(mut pairs: Vec<(bool, String, String)>) -> u64 {
     pairs.sort();
-    let mut hasher = DefaultHasher::new();
-    pairs.hash(&mut hasher);
-    hasher.finish()
+    BuildHasherDefault::<DefaultHasher>::new().hash_one(pairs)
 }
 
 /// Targets, by their own key.

@@ -1,7 +1,7 @@
 //! Spacing after failures, and the limit on new credentials. Both are functions of the ledger's
 //! history, so that neither a restart nor a new leader resets them.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -100,9 +100,8 @@ pub fn doubling(count: u32, first: SignedDuration, longest: SignedDuration) -> S
 /// not come back together.
 #[must_use]
 pub fn part_of(whole: SignedDuration, seed: impl Hash) -> SignedDuration {
-    let mut hasher = DefaultHasher::new();
-    seed.hash(&mut hasher);
-    let share = i32::from((hasher.finish() >> 48) as u16);
+    let hash = BuildHasherDefault::<DefaultHasher>::new().hash_one(seed);
+    let share = i32::from((hash >> 48) as u16);
     whole.checked_mul(share).map_or(SignedDuration::ZERO, |product| product / (1 << 16))
 }
 
