@@ -5,24 +5,16 @@
 //! watch to start, for the next bytes of a list, and how long a dead connection stays in the pool,
 //! where every call that gets it would time out.
 
-use std::{
-    future::Future,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::task::{Context, Poll};
+use std::{sync::Arc, time::Duration};
 
+use futures::future::BoxFuture;
 use http::{
     HeaderMap, Request, Response, StatusCode,
     header::{CONTENT_TYPE, RETRY_AFTER},
 };
-use kube::{
-    Client, Config,
-    client::ClientBuilder,
-    config::{InferConfigError, KubeConfigOptions, Kubeconfig},
-    core::Status,
-};
+use kube::config::{InferConfigError, KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config, client::ClientBuilder, core::Status};
 use tower::{BoxError, Layer, Service};
 
 use super::server_time::ServerTimeLayer;
@@ -132,7 +124,7 @@ where
 {
     type Response = Response<C>;
     type Error = BoxError;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<C>, BoxError>> + Send>>;
+    type Future = BoxFuture<'static, Result<Response<C>, BoxError>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         self.inner.poll_ready(cx).map_err(Into::into)

@@ -1,6 +1,6 @@
 //! Calls to the API server: a bound on their time, and errors in the terms that matter here.
 
-use std::{fmt::Debug, future::Future, time::Duration};
+use std::{fmt::Debug, time::Duration};
 
 use futures::FutureExt;
 use jiff::SignedDuration;

@@ -5,13 +5,8 @@
 //! item that can only wait for the API server to store something that must not be lost leaves both
 //! to others and continues outside, where a third bound holds.
 
-use std::{
-    any::Any,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{any::Any, sync::Arc};
 
 use tokio::sync::Notify;
 

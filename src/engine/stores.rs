@@ -13,13 +13,8 @@ mod store;
 mod targets;
 mod unreadable;
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::{collections::BTreeMap, sync::Arc};
 
 use kube::ResourceExt;
 

@@ -4,7 +4,7 @@
 //! these writes go on at once, so that a ledger or a Secret that workloads wait for does not have
 //! to wait behind them.
 
-use std::{fmt::Debug, future::Future};
+use std::fmt::Debug;
 
 use futures::FutureExt;
 use kube::api::{Api, ObjectMeta, Request, Resource};

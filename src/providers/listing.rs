@@ -1,11 +1,8 @@
 //! A list that is read page by page. An account may hold other people's credentials by the
 //! thousand, so only wanted entries are kept, and there is a bound for all pages together.
 
-use std::{
-    collections::{BTreeMap, HashSet, hash_map::RandomState},
-    hash::BuildHasher,
-    mem::size_of,
-};
+use std::collections::{BTreeMap, HashSet, hash_map::RandomState};
+use std::hash::BuildHasher;
 
 use super::{
     Failure, FailureKind,

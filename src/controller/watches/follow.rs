@@ -3,13 +3,8 @@
 use std::fmt::Debug;
 
 use futures::{Stream, StreamExt};
-use kube::{
-    Api, Resource,
-    runtime::{
-        WatchStreamExt,
-        watcher::{self, Error, Event, watcher},
-    },
-};
+use kube::runtime::watcher::{self, Error, Event, watcher};
+use kube::{Api, Resource, runtime::WatchStreamExt};
 use serde::de::DeserializeOwned;
 
 use super::{
