@@ -148,13 +148,14 @@ impl Permits {
     /// Permits for `concurrency` steps at once; probes and lists have pools in proportion.
     #[must_use]
     pub fn new(queue: Arc<Queue>, concurrency: usize) -> Arc<Self> {
-        let sizes =
-            [(Lane::Steps, concurrency), (Lane::Probes, concurrency / 2), (Lane::Lists, concurrency / 8)];
+        let sizes = [
+            (Lane::Steps, concurrency.max(1)),
+            (Lane::Probes, (concurrency / 2).max(2)),
+            (Lane::Lists, (concurrency / 8).max(2)),
+        ];
         let state = State {
-            lanes: sizes.iter().map(|(lane, _)| (*lane, Waiting::default())).collect(),
-            shares: Shares::new(
-                sizes.map(|(lane, size)| (lane, size.max(if lane == Lane::Steps { 1 } else { 2 }))).into(),
-            ),
+            lanes: BTreeMap::new(),
+            shares: Shares::new(sizes.into()),
             parked: HashMap::new(),
             granted: HashMap::new(),
             number: 0,
