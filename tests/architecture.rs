@@ -4,6 +4,8 @@
 
 #[path = "architecture/circles.rs"]
 mod circles;
+#[path = "support/file.rs"]
+mod file;
 
 use std::path::{Path, PathBuf};
 
@@ -130,23 +132,11 @@ fn a_sum_of_times_is_recognised() {
 
 #[test]
 fn no_file_is_longer_than_one_can_read() {
-    let mut files = Vec::new();
-    for folder in ["src", "tests", "examples", "benches"] {
-        rust_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), &mut files);
-    }
+    let folders = ["src", "tests", "examples", "benches"];
+    let mut files: Vec<PathBuf> = folders.iter().flat_map(|folder| file::rust_files(folder)).collect();
     assert!(files.len() > 400, "the search finds only {} files", files.len());
-    files.retain(|path| std::fs::read_to_string(path).unwrap().lines().count() > LONGEST_FILE);
+    files.retain(|path| file::read(path).lines().count() > LONGEST_FILE);
     assert!(files.is_empty(), "more than {LONGEST_FILE} lines, so it does more than one thing: {files:?}");
-}
-
-fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
-    for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
-        if path.is_dir() && !path.ends_with("node_modules") {
-            rust_files(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
 }
 
 /// A file of `src` that is no test.
@@ -345,39 +335,20 @@ fn begins_with(path: &str, root: &str) -> bool {
 }
 
 fn sources() -> Vec<Source> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    // Tests may know more than what they test.
+    let is_test = |path: &Path| {
+        path.iter().any(|it| Path::new(it).with_extension("").to_string_lossy().ends_with("tests"))
+    };
     let mut found = Vec::new();
-    collect(&root, &root, &mut found);
+    for path in file::rust_files("src").into_iter().filter(|path| !is_test(path)) {
+        let inside = path.with_extension("");
+        let name = inside.iter().nth(1).unwrap().to_str().unwrap();
+        let layer = LAYERS.iter().find(|layer| layer.name == name);
+        // lib.rs and main.rs name every layer; that is what they are for.
+        let is_known = layer.is_some() || ["lib", "main"].contains(&name);
+        assert!(is_known, "{}: no layer of this name; see LAYERS", path.display());
+        found.extend(layer.map(|layer| Source { layer, text: file::read(&path), path }));
+    }
     assert!(found.len() > 10, "the search for sources finds only {}", found.len());
     found
-}
-
-fn collect(root: &Path, folder: &Path, found: &mut Vec<Source>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        let inside = path.strip_prefix(root).unwrap();
-        let stem = path.file_stem().unwrap().to_str().unwrap();
-        if stem.ends_with("tests") {
-            // They may know more than what they test.
-        } else if path.is_dir() {
-            collect(root, &path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let first = inside.with_extension("");
-            let name = first.iter().next().unwrap().to_str().unwrap();
-            // lib.rs and main.rs name every layer; that is what they are for.
-            let Some(layer) = LAYERS.iter().find(|layer| layer.name == name) else {
-                assert!(
-                    ["lib", "main"].contains(&name),
-                    "{}: no layer of this name; see LAYERS",
-                    path.display()
-                );
-                continue;
-            };
-            found.push(Source {
-                layer,
-                text: std::fs::read_to_string(&path).unwrap(),
-                path: Path::new("src").join(inside),
-            });
-        }
-    }
 }

@@ -3,9 +3,11 @@
 
 use std::{
     collections::BTreeSet,
-    fs,
     path::{Path, PathBuf},
 };
+
+#[path = "support/file.rs"]
+mod file;
 
 const PAGES: [&str; 4] = ["docs/reliability.md", "docs/threat-model.md", FAILURES, FINDINGS];
 const FAILURES: &str = "docs/failures.md";
@@ -21,7 +23,7 @@ const STORIES: u32 = 38;
 fn every_test_that_a_page_names_exists() {
     let there = all_tests();
     for page in PAGES {
-        let text = fs::read_to_string(root().join(page)).unwrap();
+        let text = file::read(page);
         let named: Vec<&str> = quoted_in(&text).filter(|it| is_a_tests_name(it)).collect();
         assert!(named.len() >= 10, "{page} names {named:?} only");
         let missing: Vec<_> = named.into_iter().filter(|it| !there.contains(*it)).collect();
@@ -32,7 +34,7 @@ fn every_test_that_a_page_names_exists() {
 #[test]
 fn every_story_of_another_system_is_told_once_with_the_tests_that_begin_with_its_number() {
     let there = all_tests();
-    let page = fs::read_to_string(root().join(FAILURES)).unwrap();
+    let page = file::read(FAILURES);
     let rows: Vec<(u32, &str)> = page.lines().filter_map(story).collect();
     let numbers: Vec<u32> = rows.iter().map(|(number, _)| *number).collect();
     assert_eq!(numbers, (1..=STORIES).collect::<Vec<_>>());
@@ -59,7 +61,7 @@ fn every_story_of_another_system_is_told_once_with_the_tests_that_begin_with_its
 #[test]
 fn every_finding_of_an_audit_is_told_once_with_a_test() {
     let there = all_tests();
-    let page = fs::read_to_string(root().join(FINDINGS)).unwrap();
+    let page = file::read(FINDINGS);
     let rows: Vec<Vec<&str>> = page
         .lines()
         .filter(|line| line.starts_with("| `"))
@@ -78,14 +80,14 @@ fn every_finding_of_an_audit_is_told_once_with_a_test() {
 
 #[test]
 fn every_path_that_a_page_names_exists() {
-    let mut paths = BTreeSet::new();
-    paths_below(root(), &mut paths);
+    let files = file::files("");
+    let paths: BTreeSet<PathBuf> = files.iter().flat_map(|it| it.ancestors().map(Path::to_owned)).collect();
     let mut pages: Vec<PathBuf> =
         ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"].map(PathBuf::from).into();
     pages.extend(paths.iter().filter(|path| path.parent() == Some(Path::new("docs"))).cloned());
     let (mut named, mut missing) = (0, Vec::new());
     for page in pages.iter().filter(|page| page.extension().is_some_and(|it| it == "md")) {
-        let text = fs::read_to_string(root().join(page)).unwrap();
+        let text = file::read(page);
         let words = text.split(|letter: char| letter.is_whitespace() || "`()[]|\"',".contains(letter));
         for word in words.map(|word| word.trim_end_matches(['.', ':', ';', '/'])) {
             if names_a_path(word, &paths) && !ABSENT.contains(&word) {
@@ -98,7 +100,7 @@ fn every_path_that_a_page_names_exists() {
         }
         for link in linked_in(&text) {
             named += 1;
-            let there = root().join(page).parent().unwrap().join(link).exists();
+            let there = file::root().join(page).parent().unwrap().join(link).exists();
             missing.extend((!there).then(|| format!("{}: a link to {link}", page.display())));
         }
     }
@@ -126,19 +128,6 @@ fn linked_in(page: &str) -> impl Iterator<Item = &str> {
     targets.filter(|target| !target.is_empty() && !target.contains(':'))
 }
 
-/// All files and folders below `folder`, relative to the root.
-fn paths_below(folder: &Path, found: &mut BTreeSet<PathBuf>) {
-    for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
-        if ["target", "node_modules", ".git"].iter().any(|foreign| path.ends_with(foreign)) {
-            continue;
-        }
-        if path.is_dir() {
-            paths_below(&path, found);
-        }
-        found.insert(path.strip_prefix(root()).unwrap().to_owned());
-    }
-}
-
 /// A row of the table of stories, with its number.
 fn story(line: &str) -> Option<(u32, &str)> {
     let (number, _) = line.strip_prefix("| `F")?.split_once('`')?;
@@ -150,13 +139,8 @@ fn numbered(test: &str) -> Option<u32> {
     test.strip_prefix('f')?.split_once('_')?.0.parse().ok()
 }
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
 fn all_tests() -> BTreeSet<String> {
-    let folders = ["src", "tests"].iter().flat_map(|folder| sources(&root().join(folder)));
-    folders.flat_map(|it| tests_in(&it)).collect()
+    ["src", "tests"].iter().flat_map(|folder| file::rust_files(folder)).flat_map(|it| tests_in(&it)).collect()
 }
 
 fn quoted_in(text: &str) -> impl Iterator<Item = &str> {
@@ -171,42 +155,25 @@ fn is_a_tests_name(quoted: &str) -> bool {
 
 /// The names of a file's tests: a helper shows nothing by itself.
 fn tests_in(source: &Path) -> Vec<String> {
-    let text = fs::read_to_string(source).unwrap();
+    let text = file::read(source);
     let marked = text.split("#[test]").chain(text.split("#[tokio::test")).filter_map(|after| {
         let (attributes, name) = after.split_once("fn ")?;
         let is_next = !attributes.contains(['{', '}']);
         is_next.then(|| name.split('(').next().unwrap_or_default().to_owned())
     });
-    marked.collect()
-}
-
-fn sources(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let mut found = Vec::new();
-    for path in entries.filter(|path| !path.ends_with("node_modules")) {
-        if path.is_dir() {
-            found.extend(sources(&path));
-        } else if path.extension().is_some_and(|it| it == "rs") {
-            found.push(path);
-        }
-    }
-    found
+    // A case of the conformance suite is a test of each driver.
+    let cases = text.lines().filter_map(|line| Some(line.trim().split_once(" needs ")?.0.to_owned()));
+    marked.chain(cases.filter(|it| is_a_tests_name(it))).collect()
 }
 
 #[test]
 fn every_condition_and_reason_of_the_page_is_one_that_the_code_sets() {
-    let root = root();
-    let page = fs::read_to_string(root.join("docs/reference/conditions.md")).unwrap();
+    let page = file::read("docs/reference/conditions.md");
     let named: Vec<&str> =
         page.lines().filter_map(|line| Some(line.strip_prefix("| `")?.split_once('`')?.0)).collect();
     assert!(named.len() > 50);
-    let is_a_test = |path: &Path| path.strip_prefix(root).unwrap().iter().any(|part| part == "tests");
-    let sets = |path: &PathBuf| !path.ends_with("condition.rs") && !is_a_test(path);
-    let code: String = sources(&root.join("src"))
-        .iter()
-        .filter(|path| sets(path))
-        .map(|it| fs::read_to_string(it).unwrap())
-        .collect();
+    let sets = |path: &PathBuf| !path.ends_with("condition.rs") && !path.iter().any(|part| part == "tests");
+    let code: String = file::rust_files("src").into_iter().filter(sets).map(file::read).collect();
     let words: BTreeSet<&str> =
         code.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != ':').collect();
     let set = |name: &&str| {
@@ -219,17 +186,12 @@ fn every_condition_and_reason_of_the_page_is_one_that_the_code_sets() {
 
 #[test]
 fn every_example_is_good() {
-    let folders = ["examples", "examples/quickstart"];
-    let folders = folders.map(|it| fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(it)).unwrap());
-    let files: Vec<_> = folders
-        .into_iter()
-        .flatten()
-        .map(|it| it.unwrap().path())
-        .filter(|it| it.extension().is_some_and(|it| it == "yaml"))
-        .collect();
+    let mut files = file::files("examples");
+    files.retain(|it| it.extension().is_some_and(|it| it == "yaml"));
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_credwright"))
         .arg("check")
         .args(&files)
+        .current_dir(file::root())
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -3,7 +3,10 @@
 //! "It is tried again when the provider changes" was once untrue for most of a provider's fields.
 //! A new promise needs a row here, and the row needs a test.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::collections::BTreeSet;
+
+#[path = "support/file.rs"]
+mod file;
 
 /// Words of a promise or of an advice.
 const WORDS: [&str; 23] = [
@@ -37,14 +40,8 @@ const FOLLOWED: &[(&str, &str)] = &[
     ("; the next attempt is at {}", "a_final_refusal_is_tried_again_within_the_hour"),
     ("Credwright retries at {}", "an_hour_of_refusals_revokes_nothing_and_ends_by_itself"),
     ("it is tried in a few seconds", "every_refusal_is_explained_and_nothing_is_published_or_lost"),
-    (
-        "If that is fixed and the pair is right, have it tried again",
-        "every_refusal_is_explained_and_nothing_is_published_or_lost",
-    ),
-    (
-        "it is published as soon as the provider accepts it",
-        "a_credential_is_published_only_once_the_provider_accepts_it",
-    ),
+    ("is right, have it tried again", "every_refusal_is_explained_and_nothing_is_published_or_lost"),
+    ("as soon as the provider accepts it", "a_credential_is_published_only_once_the_provider_accepts_it"),
     (
         "another one is issued at once",
         "a_credential_that_was_deleted_at_the_provider_is_found_dead_within_hours_and_replaced",
@@ -61,10 +58,7 @@ const FOLLOWED: &[(&str, &str)] = &[
         "It continues as soon as the limit allows",
         "limits_that_are_too_low_are_reported_before_anything_expires_and_raising_them_is_enough",
     ),
-    (
-        "limits.mintsPerHour, which is {limit}: raise it",
-        "short_lifetimes_do_not_get_around_the_limit_of_a_shared_provider",
-    ),
+    ("which is {limit}: raise it", "short_lifetimes_do_not_get_around_the_limit_of_a_shared_provider"),
     ("raise its limits.requestsPerSecond", "every_field_of_a_provider_is_part_of_its_setup"),
     // The Secret of the workloads, the ledger, and the object.
     (
@@ -76,14 +70,8 @@ const FOLLOWED: &[(&str, &str)] = &[
         "is being deleted; it is recreated as soon as it is gone",
         "a_deleted_secret_is_restored_without_a_mint_whether_the_provider_answers_or_not",
     ),
-    (
-        "Credwright restores it at {}",
-        "f21_a_secret_that_another_writer_keeps_changing_is_restored_with_growing_pauses",
-    ),
-    (
-        "{error}; correct it, and the Secret is written",
-        "a_failing_template_is_reported_and_leaves_the_secret_unchanged",
-    ),
+    ("restores it at {}", "f21_a_secret_that_another_writer_keeps_changing_is_restored_with_growing_pauses"),
+    ("correct it, and the Secret", "a_failing_template_is_reported_and_leaves_the_secret_unchanged"),
     (
         "finalizer blocks that; it is recreated when it is gone",
         "a_ledger_with_a_foreign_finalizer_is_released_once_and_recreated_when_it_is_gone",
@@ -98,14 +86,8 @@ const FOLLOWED: &[(&str, &str)] = &[
     ),
     ("was lost and has been rebuilt from the object's status", "a_lost_ledger_is_rebuilt_and_mints_nothing"),
     ("cannot be rebuilt: {}", "the_loss_of_ledger_and_target_during_an_outage_leaves_no_credential_behind"),
-    (
-        "it cannot be rebuilt, because the Secret that workloads read has no keys",
-        "every_life_ends_well_once_faults_stop",
-    ),
-    (
-        "was deleted and has been recreated unchanged",
-        "a_ledger_that_a_user_deletes_is_recreated_after_a_crash_at_any_call",
-    ),
+    ("because the Secret that workloads read has no keys", "every_life_ends_well_once_faults_stop"),
+    ("has been recreated unchanged", "a_ledger_that_a_user_deletes_is_recreated_after_a_crash_at_any_call"),
     (
         "could not be recreated",
         "an_object_with_an_unreadable_ledger_is_deleted_and_the_credentials_in_its_status_are_revoked",
@@ -126,14 +108,8 @@ const FOLLOWED: &[(&str, &str)] = &[
         "changed nothing and is needed again at once",
         "f21_a_secret_that_another_writer_keeps_changing_is_restored_with_growing_pauses",
     ),
-    (
-        "writes nothing until it is false",
-        "while_suspended_nothing_is_called_and_nothing_but_status_is_written",
-    ),
-    (
-        "nothing is issued until it is corrected",
-        "a_template_that_can_never_be_rendered_costs_no_first_credential",
-    ),
+    ("nothing until it is false", "while_suspended_nothing_is_called_and_nothing_but_status_is_written"),
+    ("is issued until it is corrected", "a_template_that_can_never_be_rendered_costs_no_first_credential"),
     // The specs.
     ("set spec.intake.secretName", "a_person_is_asked_and_their_pair_is_taken"),
     ("create it, or correct spec.providerRef", "a_provider_corrected_while_its_status_is_written_is_used"),
@@ -143,15 +119,9 @@ const FOLLOWED: &[(&str, &str)] = &[
         "each ledger then has to be rebuilt",
         "without_its_sealing_key_a_ledger_is_reported_and_rebuilt_once_a_person_deletes_it",
     ),
-    (
-        "Correct the intake Secret, or delete it",
-        "every_refusal_is_explained_and_nothing_is_published_or_lost",
-    ),
+    ("Correct the intake Secret, or delete", "every_refusal_is_explained_and_nothing_is_published_or_lost"),
     ("its spec cannot be read by this version", "an_undecodable_object_delays_no_other_in_streamed_lists"),
-    (
-        "Give it the right to; Credwright retries by itself",
-        "the_rights_in_a_deleted_namespace_stay_until_nothing_needs_them",
-    ),
+    ("the right to; Credwright retries", "the_rights_in_a_deleted_namespace_stay_until_nothing_needs_them"),
     // The providers: what is corrected there is part of what a failure is about.
     ("redirects are not followed: check the URL", "every_field_of_a_provider_is_part_of_its_setup"),
     ("does not speak TLS: check the URL", "every_field_of_a_provider_is_part_of_its_setup"),
@@ -159,18 +129,12 @@ const FOLLOWED: &[(&str, &str)] = &[
         "or set spec.intake.verify to Skip",
         "a_pair_that_cannot_be_verified_from_here_is_taken_once_the_spec_skips_verification",
     ),
-    (
-        "turn on Enable API",
-        "a_pair_that_cannot_be_verified_from_here_is_taken_once_the_spec_skips_verification",
-    ),
+    ("on Enable API", "a_pair_that_cannot_be_verified_from_here_is_taken_once_the_spec_skips_verification"),
     ("give it that right at the server", "a_login_that_was_given_the_right_is_tried_at_once"),
     ("check oauthRegistration.registrationEndpoint", "every_field_of_a_provider_is_part_of_its_setup"),
     ("correct oauthRegistration.metadata", "corrected_registration_metadata_are_tried_at_once"),
     ("check oauthRegistration.metadata", "corrected_registration_metadata_are_tried_at_once"),
-    (
-        "correct grant_types in oauthRegistration.metadata",
-        "corrected_registration_metadata_are_tried_at_once",
-    ),
+    ("correct grant_types in oauthRegistration", "corrected_registration_metadata_are_tried_at_once"),
     ("correct oauthRegistration.tokenParameters", "every_field_of_a_provider_is_part_of_its_setup"),
     ("check the server's public URL", "every_field_of_a_provider_is_part_of_its_setup"),
     ("correct spec.scopes", "corrected_scopes_are_tried_at_once"),
@@ -179,10 +143,7 @@ const FOLLOWED: &[(&str, &str)] = &[
     ("store a fresh one", "a_refused_login_is_reported_and_a_corrected_one_ends_the_failure"),
     ("check username and password", "a_refused_login_is_reported_and_a_corrected_one_ends_the_failure"),
     ("check {setting}", "every_field_of_a_provider_is_part_of_its_setup"),
-    (
-        "it may refuse the requested expiry, {expires}: check spec.lifetime",
-        "a_correction_ends_the_wait_for_it",
-    ),
+    ("refuse the requested expiry, {expires}: check spec.lifetime", "a_correction_ends_the_wait_for_it"),
     ("check expereo.baseUrl and expereo.clientsPath", "a_corrected_path_is_tried_at_once"),
     ("correct expereo.scopeSpelling", "a_corrected_spelling_is_tried_at_once"),
     ("set expereo.delete: Disabled", "a_correction_ends_the_wait_for_it"),
@@ -222,20 +183,8 @@ fn each_test_that_keeps_a_promise_exists() {
 
 /// The Rust files below a folder, with their paths.
 fn sources(folder: &str) -> Vec<(String, String)> {
-    let mut found = Vec::new();
-    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-            let path = entry.path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|it| it == "rs") {
-                let text = fs::read_to_string(&path).unwrap_or_default();
-                found.push((path.to_string_lossy().into_owned(), text));
-            }
-        }
-    }
-    found
+    let paths = file::rust_files(folder).into_iter();
+    paths.map(|path| (path.to_string_lossy().into_owned(), file::read(path))).collect()
 }
 
 /// The texts of a source file, without those of its comments and of its tests.

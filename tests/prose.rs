@@ -1,19 +1,16 @@
 //! Comments and pages are written in plain English: lines of at most 100 columns, doc comments that
 //! name their subject, and no word that readers have to look up.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
+
+#[path = "support/file.rs"]
+mod file;
 
 const WIDEST: usize = 100;
 const FOLDERS: [&str; 6] = ["src", "tests", "examples", "benches", "docs", "charts"];
 const FILES: [&str; 6] =
     ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "CODE_OF_CONDUCT.md"];
 const KINDS: [&str; 3] = [".rs", ".md", ".yaml"];
-/// Files that others write.
-const FOREIGN: [&str; 2] = ["node_modules", "target"];
 /// Pages that are generated from comments, which are checked in their place, with long lines.
 const GENERATED: [&str; 3] = ["docs/reference", "docs/metrics.md", "tests/chart/golden"];
 
@@ -142,25 +139,10 @@ fn is_one_word(line: &str) -> bool {
 }
 
 fn texts() -> Vec<(PathBuf, String)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut paths: Vec<PathBuf> = FILES.iter().map(|it| root.join(it)).collect();
-    FOLDERS.iter().for_each(|it| collect(&root.join(it), &mut paths));
+    let mut paths: Vec<PathBuf> = FOLDERS.iter().flat_map(|it| file::files(it)).collect();
+    paths.retain(|path| KINDS.iter().any(|kind| path.to_string_lossy().ends_with(kind)));
+    paths.extend(FILES.map(PathBuf::from));
     assert!(paths.len() > 300, "the search finds only {} files", paths.len());
-    let inside = |path: PathBuf| path.strip_prefix(root).unwrap().to_owned();
-    let read = |path: PathBuf| (inside(path.clone()), fs::read_to_string(path).unwrap());
-    let is_ours = |(path, _): &(PathBuf, String)| {
-        !GENERATED.iter().any(|it| path.starts_with(it)) && path != Path::new(file!())
-    };
-    paths.into_iter().map(read).filter(is_ours).collect()
-}
-
-fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
-    for path in fs::read_dir(folder).unwrap().map(|it| it.unwrap().path()) {
-        let name = path.file_name().unwrap().to_string_lossy();
-        if path.is_dir() && !FOREIGN.contains(&name.as_ref()) {
-            collect(&path, found);
-        } else if KINDS.iter().any(|kind| name.ends_with(kind)) {
-            found.push(path);
-        }
-    }
+    paths.retain(|path| !GENERATED.iter().any(|it| path.starts_with(it)) && path != Path::new(file!()));
+    paths.into_iter().map(|path| (path.clone(), file::read(path))).collect()
 }

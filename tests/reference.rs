@@ -11,6 +11,10 @@ mod file;
 
 #[test]
 fn the_page_on_fields_is_the_generated_one() {
+    file::is_generated("docs/reference/fields.md", &page_on_fields());
+}
+
+fn page_on_fields() -> String {
     let mut page = String::from(
         "# Fields\n\nThe fields of the custom resources, as in `kubectl explain`. Group and version are `credwright.dev/v1alpha1`. This page is generated from the code: \
          `make generate` writes it.\n",
@@ -25,7 +29,7 @@ fn the_page_on_fields_is_the_generated_one() {
             fields(part, &schema["properties"][part], &mut page);
         }
     }
-    file::is_generated("docs/reference/fields.md", &page);
+    page
 }
 
 /// A row for each field below `path`.
@@ -72,6 +76,10 @@ fn words(text: &str) -> String {
 
 #[test]
 fn the_page_on_conditions_is_the_generated_one() {
+    file::is_generated("docs/reference/conditions.md", &page_on_conditions());
+}
+
+fn page_on_conditions() -> String {
     let mut page = String::from(
         "# Conditions and reasons\n\n`kubectl describe` shows them, each with a message that names fields, times and commands. A reason belongs to a condition, to an \
          Event, or to a credential in `status.credentials`. This page is generated from the code: `make generate` writes it.\n",
@@ -88,7 +96,7 @@ fn the_page_on_conditions_is_the_generated_one() {
             let _ = writeln!(page, "| `{name}` | {meaning} | {todo} |");
         }
     }
-    file::is_generated("docs/reference/conditions.md", &page);
+    page
 }
 
 /// Each value of an enum, with what it means and what to do about it.
@@ -123,8 +131,7 @@ fn capitalised(text: &str) -> String {
 
 #[test]
 fn instructions_name_only_fields_and_flags_that_exist() {
-    let there = file::read("docs/reference/fields.md") + &file::read("docs/reference/command-line.md");
-    let page = file::read("docs/reference/conditions.md");
+    let (there, page) = (page_on_fields() + &page_on_the_command_line(), page_on_conditions());
     let quoted: Vec<&str> = page.split('`').skip(1).step_by(2).collect();
     let is_name = |it: &&&str| !it.contains([' ', '/', '=']);
     let is_field =
@@ -152,6 +159,10 @@ fn a_condition_or_reason_without_instructions_is_noticed() {
 
 #[test]
 fn the_page_on_the_command_line_is_the_generated_one() {
+    file::is_generated("docs/reference/command-line.md", &page_on_the_command_line());
+}
+
+fn page_on_the_command_line() -> String {
     let mut page = String::from(
         "# Command line\n\nEvery flag has an environment variable. The flag overrides it. This page is generated from the code: `make generate` writes it.\n",
     );
@@ -164,7 +175,7 @@ fn the_page_on_the_command_line_is_the_generated_one() {
         }
         arguments.iter().for_each(|argument| row(argument, &mut page));
     }
-    file::is_generated("docs/reference/command-line.md", &page);
+    page
 }
 
 fn row(argument: &Arg, page: &mut String) {

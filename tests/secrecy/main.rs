@@ -5,5 +5,7 @@
     reason = "tests fail by panicking, and wait in real time"
 )]
 
+#[path = "../support/file.rs"]
+mod file;
 mod memory;
 mod types;

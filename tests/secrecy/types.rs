@@ -3,7 +3,6 @@
 
 use std::{
     fmt::{Debug, Display},
-    fs,
     path::{Path, PathBuf},
 };
 
@@ -15,6 +14,8 @@ use credwright::{
 use secrecy::SecretString;
 use serde::Serialize;
 use static_assertions::assert_not_impl_any;
+
+use crate::file;
 
 // These do not compile if somebody derives one of the three.
 assert_not_impl_any!(Issued: Debug, Display, Serialize);
@@ -92,28 +93,16 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
 }
 
 fn types() -> Vec<Type> {
-    let mut files = Vec::new();
-    collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut files);
+    let mut files = file::rust_files("src");
+    // What is planted in tests is no secret.
+    files.retain(|path| !path.iter().any(|it| it == "tests" || it == "tests.rs"));
     files.iter().flat_map(|file| types_of(file)).collect()
-}
-
-fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.file_stem().is_some_and(|stem| stem == "tests") {
-            // What is planted there is no secret.
-        } else if path.is_dir() {
-            collect(&path, files);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            files.push(path);
-        }
-    }
 }
 
 /// rustfmt puts an item's first words and its end at the same indentation, which is all that has to
 /// be known here.
 fn types_of(file: &Path) -> Vec<Type> {
-    let text = fs::read_to_string(file).unwrap();
+    let text = file::read(file);
     let code = text.split("\n#[cfg(test)]\nmod tests {").next().unwrap_or_default();
     let lines: Vec<&str> = code.lines().collect();
     let mut types = Vec::new();
