@@ -9,17 +9,17 @@ use credwright_simulator::{Fault, Matching, Operation, Outcome, RetryAfter as As
 use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret;
 
-use crate::subject::{Calls, Subject, loopback_allowed, pair, target, wrong_pair};
+use crate::subject::{Calls, Driver, Subject, loopback_allowed, pair, target, wrong_pair};
 
 /// The failure, where there has to be one.
-fn failed<T>(result: Result<T, Failure>) -> Result<Failure> {
+pub(crate) fn failed<T>(result: Result<T, Failure>) -> Result<Failure> {
     result.err().context("it did not fail")
 }
 
 pub(crate) async fn a_created_credential_is_found_by_its_name(subject: Subject) -> Result<()> {
     let request = subject.request();
     let issued = subject.provider.created(&request).await.map_err(shown)?;
-    subject.provider.created(&subject.request()).await.map_err(shown)?;
+    subject.created().await?;
     let found = subject.provider.find(&request.name).await.map_err(shown)?;
     assert_eq!(found.len(), 1);
     assert_eq!((&found[0].name, &found[0].client_id), (&request.name, &issued.client_id));
@@ -77,6 +77,52 @@ pub(crate) async fn a_wrong_login_is_refused(subject: Subject) -> Result<()> {
     Ok(())
 }
 
+pub(crate) async fn one_access_token_serves_many_calls_until_it_dies(subject: Subject) -> Result<()> {
+    let arrived = |it| subject.simulator.record().arrived(it);
+    let (one, two) = tokio::join!(subject.created(), subject.created());
+    one.and(two)?;
+    if subject.provider.capabilities().can_list() {
+        subject.provider.find("kw").await.map_err(shown)?;
+    }
+    assert_eq!(arrived(Operation::Token), 1);
+    subject.simulator.clock().advance(std::time::Duration::from_hours(1));
+    subject.created().await?;
+    let calls = (arrived(Operation::Token), arrived(Operation::Create));
+    assert_eq!(calls, (2, 4), "the third create is refused, then made");
+    assert_eq!(subject.live().await?.len(), 3);
+    Ok(())
+}
+
+pub(crate) async fn a_failed_login_of_a_create_means_that_nothing_was_created(
+    subject: Subject,
+) -> Result<()> {
+    let mut rows = vec![
+        (Fault::LostAnswer, FailureKind::Unavailable),
+        (Fault::WrongContent, FailureKind::Unavailable),
+        (Fault::status(500), FailureKind::Unavailable),
+        (Fault::status(302), FailureKind::Unavailable),
+        (Fault::status(409), FailureKind::Unavailable),
+        (Fault::status(404), FailureKind::Unavailable),
+        (Fault::status(429), FailureKind::RateLimited),
+    ];
+    if subject.driver == Driver::CloudDirector {
+        // The session is in a header, whatever the body.
+        rows.push((Fault::status(403), FailureKind::LoginRefused));
+    } else {
+        let unreadable = [Fault::CutBody, Fault::Malformed, Fault::EndlessBody];
+        rows.extend(unreadable.map(|it| (it, FailureKind::Unavailable)));
+        rows.push((Fault::status(400), FailureKind::LoginRefused));
+    }
+    for (fault, kind) in rows {
+        subject.faults().every(Operation::Token, fault.clone());
+        let failure = subject.refused().await?;
+        assert_eq!(failure.kind, kind, "{fault:?}: {}", failure.message);
+        subject.faults().clear();
+    }
+    assert_eq!(subject.simulator.record().arrived(Operation::Create), 0);
+    Ok(())
+}
+
 /// A delay in seconds, and a long one in hours: those that follow from a date differ by how long
 /// the test takes.
 fn rounded(asked: RetryAfter) -> i64 {
@@ -114,7 +160,7 @@ pub(crate) async fn a_429_is_obeyed_with_its_delay(subject: Subject) -> Result<(
                 if operation == Operation::Token { operation.by_others() } else { operation.into() };
             subject.faults().every(matching, Fault::rate_limited(asked));
             let failure = match operation {
-                Operation::Create => failed(subject.provider.created(&subject.request()).await)?,
+                Operation::Create => subject.refused().await?,
                 Operation::Delete => failed(subject.provider.revoke(&target(&issued)).await)?,
                 Operation::Token => failed(subject.provider.verify(&pair(&issued, &request.scopes)).await)?,
                 _ => failed(subject.provider.find("kw").await)?,
@@ -143,7 +189,7 @@ pub(crate) async fn a_create_whose_answer_is_lost_is_ambiguous(subject: Subject)
         let before = subject.live().await?.len();
         let sent = subject.simulator.record().arrived(Operation::Create);
         subject.faults().next(Operation::Create, fault.clone());
-        let failure = failed(subject.provider.created(&subject.request()).await)?;
+        let failure = subject.refused().await?;
         assert_eq!(failure.kind, FailureKind::Ambiguous, "{fault:?}: {}", failure.message);
         assert_eq!(subject.simulator.record().arrived(Operation::Create), sent + 1, "{fault:?}: sent once");
         assert_eq!(subject.live().await?.len(), before + made, "{fault:?}");
@@ -171,7 +217,7 @@ pub(crate) async fn a_create_whose_answer_is_lost_is_found(subject: Subject) -> 
 pub(crate) async fn an_answer_that_cannot_be_read_is_malformed(subject: Subject) -> Result<()> {
     for fault in [Fault::Malformed, Fault::EmptyBody, Fault::WrongContent] {
         subject.faults().next(Operation::Create, fault.clone());
-        let failure = failed(subject.provider.created(&subject.request()).await)?;
+        let failure = subject.refused().await?;
         assert_eq!(failure.kind, FailureKind::Malformed, "{fault:?}: {}", failure.message);
     }
     assert_eq!(subject.live().await?.len(), 3);
@@ -189,7 +235,7 @@ pub(crate) async fn a_refused_create_makes_nothing(subject: Subject) -> Result<(
         (422, FailureKind::Unexplained),
     ] {
         subject.faults().every(Operation::Create, Fault::status(code));
-        let failure = failed(subject.provider.created(&subject.request()).await)?;
+        let failure = subject.refused().await?;
         assert_eq!(failure.kind, kind, "{code}");
         subject.faults().clear();
     }
@@ -199,7 +245,7 @@ pub(crate) async fn a_refused_create_makes_nothing(subject: Subject) -> Result<(
 
 pub(crate) async fn a_create_that_is_never_sent_is_not_ambiguous(subject: Subject) -> Result<()> {
     subject.simulator.stop().await;
-    let failure = failed(subject.provider.created(&subject.request()).await)?;
+    let failure = subject.refused().await?;
     assert_eq!(failure.kind, FailureKind::Unavailable);
     assert!(failure.message.contains(" refuses connections (it is reached directly"), "{}", failure.message);
     assert!(failure.message.ends_with("such as HTTPS_PROXY is not used)"), "{}", failure.message);
@@ -217,7 +263,7 @@ pub(crate) async fn a_redirect_is_not_followed(subject: Subject) -> Result<()> {
     for code in [301, 302, 307, 308] {
         let redirect = Fault::Status { code, headers: vec![location.clone()], body: String::new() };
         subject.faults().next(Operation::Create, redirect);
-        let failure = failed(subject.provider.created(&subject.request()).await)?;
+        let failure = subject.refused().await?;
         assert_eq!(failure.kind, FailureKind::Ambiguous);
         assert!(failure.message.contains("redirects are not followed"), "{}", failure.message);
     }

@@ -18,7 +18,7 @@ use crate::{
     subject::{Driver, Subject, pair, wrong_pair},
 };
 
-async fn start() -> Result<Subject> {
+pub(crate) async fn start() -> Result<Subject> {
     start_with(|_| {}, |_| {}).await
 }
 

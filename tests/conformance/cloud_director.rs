@@ -6,7 +6,7 @@ mod sessions;
 use anyhow::{Context, Result};
 use credwright::{
     api::{CloudDirector, ProviderSettings},
-    providers::{Failure, FailureKind, Issued, Revocation, RevokeRequest, Verdict},
+    providers::{FailureKind, Revocation, RevokeRequest, Verdict},
 };
 use credwright_simulator::{
     Clock, Fault, Login, Operation,
@@ -22,7 +22,7 @@ use crate::{
 
 const ID_TOKEN: &str = "Canary-Id-Token";
 
-async fn start() -> Result<Subject> {
+pub(crate) async fn start() -> Result<Subject> {
     start_with(|_| {}, |_| {}).await
 }
 
@@ -42,14 +42,6 @@ async fn start_with(
     Subject::new(Driver::CloudDirector, simulator, settings, login)
 }
 
-async fn created(subject: &Subject) -> Result<Issued> {
-    subject.provider.created(&subject.request()).await.map_err(shown)
-}
-
-async fn refused(subject: &Subject) -> Result<Failure> {
-    subject.provider.created(&subject.request()).await.err().context("it did not fail")
-}
-
 fn arrived(subject: &Subject, operation: Operation) -> usize {
     subject.simulator.record().arrived(operation)
 }
@@ -58,7 +50,7 @@ fn arrived(subject: &Subject, operation: Operation) -> usize {
 async fn a_workload_gets_all_that_it_needs() -> Result<()> {
     for status in [StatusCode::OK, StatusCode::CREATED] {
         let subject = start_with(|options| options.registered_status = status, |_| {}).await?;
-        let issued = created(&subject).await?;
+        let issued = subject.created().await?;
         assert_eq!(issued.secret_aliases, ["refresh_token"]);
         assert_eq!(issued.ids["urn"], format!("urn:vcloud:token:{}", issued.client_id));
         let host = subject.simulator.base_url().replace("http://", "");
@@ -69,28 +61,6 @@ async fn a_workload_gets_all_that_it_needs() -> Result<()> {
         assert_eq!(fields, expected);
         assert!(subject.simulator.record().accepts(&issued.client_id, issued.client_secret.expose_secret()));
     }
-    Ok(())
-}
-
-#[tokio::test]
-async fn a_failed_login_of_a_create_means_that_nothing_was_created() -> Result<()> {
-    let subject = start().await?;
-    for (fault, kind) in [
-        (Fault::LostAnswer, FailureKind::Unavailable),
-        (Fault::status(500), FailureKind::Unavailable),
-        (Fault::status(302), FailureKind::Unavailable),
-        (Fault::WrongContent, FailureKind::Unavailable),
-        (Fault::status(409), FailureKind::Unavailable),
-        (Fault::status(404), FailureKind::Unavailable),
-        (Fault::status(403), FailureKind::LoginRefused),
-        (Fault::status(429), FailureKind::RateLimited),
-    ] {
-        subject.faults().every(Operation::Token, fault.clone());
-        let failure = refused(&subject).await?;
-        assert_eq!(failure.kind, kind, "{fault:?}: {}", failure.message);
-        subject.faults().clear();
-    }
-    assert_eq!(arrived(&subject, Operation::Create), 0);
     Ok(())
 }
 
@@ -140,7 +110,7 @@ async fn a_second_step_that_is_refused_takes_the_first_one_back() -> Result<()> 
             (429, FailureKind::RateLimited),
         ] {
             subject.faults().every(Operation::Exchange, Fault::status(code));
-            let failure = refused(&subject).await?;
+            let failure = subject.refused().await?;
             assert_eq!(failure.kind, kind, "{code}: {}", failure.message);
             assert_eq!(subject.live().await?, [""; 0], "{code}");
             subject.faults().clear();
@@ -157,7 +127,7 @@ async fn a_first_step_that_cannot_be_taken_back_is_ambiguous() -> Result<()> {
         let before = subject.live().await?.len();
         subject.faults().every(Operation::Exchange, Fault::status(400));
         subject.faults().every(Operation::Delete, fault.clone());
-        let failure = refused(&subject).await?;
+        let failure = subject.refused().await?;
         assert_eq!(failure.kind, FailureKind::Ambiguous, "{fault:?}");
         assert!(failure.message.contains("; it was not deleted again: "), "{}", failure.message);
         assert_eq!(subject.live().await?.len(), before + 1, "{fault:?}");
@@ -220,7 +190,7 @@ async fn an_identity_providers_token_logs_in_too() -> Result<()> {
 async fn the_right_that_a_login_lacks_for_tokens_is_named() -> Result<()> {
     let subject = start_with(|options| options.may_manage_tokens = false, |_| {}).await?;
     subject.provider.probe().await.map_err(shown)?;
-    let failure = refused(&subject).await?;
+    let failure = subject.refused().await?;
     assert_eq!(failure.kind, FailureKind::Forbidden);
     for part in ["Manage user's own API token", "rights bundle", "must not be that of an API token"] {
         assert!(failure.message.contains(part), "{}", failure.message);
@@ -231,11 +201,11 @@ async fn the_right_that_a_login_lacks_for_tokens_is_named() -> Result<()> {
 #[tokio::test]
 async fn the_version_that_is_asked_for_must_be_offered() -> Result<()> {
     let subject = start_with(|_| {}, |block| block.api_version = Some("37.0".into())).await?;
-    assert_eq!(created(&subject).await?.fields["api_version"], "37.0");
+    assert_eq!(subject.created().await?.fields["api_version"], "37.0");
     let subject = start_with(|_| {}, |block| block.api_version = Some("38.0".into())).await?;
     let probed = subject.provider.probe().await.err().context("it did not fail")?;
     let (own, unsent) = (FailureKind::Rejected, FailureKind::Unavailable);
-    for (failure, kind) in [(probed, own), (refused(&subject).await?, unsent)] {
+    for (failure, kind) in [(probed, own), (subject.refused().await?, unsent)] {
         assert_eq!(failure.kind, kind);
         let offered = "it offers 35.2 (deprecated), 36.3, 37.0, 37.3";
         assert!(failure.message.ends_with(offered), "{}", failure.message);
@@ -252,7 +222,7 @@ async fn an_organization_is_acted_in_by_its_bare_id() -> Result<()> {
         options.demands_context = true;
     };
     let subject = start_with(demanding, |block| block.org_id = Some(id.to_owned())).await?;
-    let issued = created(&subject).await?;
+    let issued = subject.created().await?;
     assert_eq!(subject.provider.find(&subject.tag).await.map_err(shown)?.len(), 1);
     assert_eq!(subject.provider.revoke(&target(&issued)).await.map_err(shown)?, Revocation::Revoked);
 
@@ -265,7 +235,7 @@ async fn an_organization_is_acted_in_by_its_bare_id() -> Result<()> {
 #[tokio::test]
 async fn the_providers_own_organization_has_other_paths() -> Result<()> {
     let subject = start_with(|options| options.org = "System".into(), |_| {}).await?;
-    let issued = created(&subject).await?;
+    let issued = subject.created().await?;
     assert!(issued.fields["token_url"].ends_with("/oauth/provider/token"));
     let verdict = subject.provider.verify(&pair(&issued, &[])).await.map_err(shown)?;
     assert_eq!(verdict, Verdict::Accepted);
@@ -276,7 +246,7 @@ async fn the_providers_own_organization_has_other_paths() -> Result<()> {
 #[tokio::test]
 async fn a_missing_object_is_told_from_a_forbidden_one() -> Result<()> {
     let subject = start().await?;
-    let issued = created(&subject).await?;
+    let issued = subject.created().await?;
     for code in [403, 404] {
         subject.faults().next(Operation::Delete, Fault::status(code));
         let failure = subject.provider.revoke(&target(&issued)).await.err().context("it did not fail")?;
@@ -313,7 +283,7 @@ async fn every_page_is_read_and_only_our_own_tokens() -> Result<()> {
             .map(|(key, value)| (key.to_owned(), value.into()));
         let stranger = subject.rebuilt(&login.into(), &loopback_allowed())?;
         for _ in 0..130 {
-            created(&subject).await?;
+            subject.created().await?;
         }
         let theirs = stranger.created(&subject.request()).await.map_err(shown)?;
         assert_eq!(subject.provider.find(&subject.tag).await.map_err(shown)?.len(), 130, "links: {links}");
@@ -329,9 +299,9 @@ async fn every_page_is_read_and_only_our_own_tokens() -> Result<()> {
 #[tokio::test]
 async fn a_list_that_changes_while_it_is_read_misses_nothing() -> Result<()> {
     let subject = start().await?;
-    let first = created(&subject).await?;
+    let first = subject.created().await?;
     for _ in 1..130 {
-        created(&subject).await?;
+        subject.created().await?;
     }
     // What is on the second page moves to the first one when an entry of that goes.
     let gate = subject.faults().gate_after(Operation::List);
@@ -354,12 +324,12 @@ async fn a_list_that_changes_while_it_is_read_misses_nothing() -> Result<()> {
 #[tokio::test]
 async fn a_delete_that_is_a_task_is_watched_to_its_end() -> Result<()> {
     let subject = start_with(|it| it.tasks = Some(Tasks { looks: 3, fails: false }), |_| {}).await?;
-    let issued = created(&subject).await?;
+    let issued = subject.created().await?;
     assert_eq!(subject.provider.revoke(&target(&issued)).await.map_err(shown)?, Revocation::Revoked);
     assert_eq!(subject.live().await?, [""; 0]);
 
     let subject = start_with(|it| it.tasks = Some(Tasks { looks: 1, fails: true }), |_| {}).await?;
-    let issued = created(&subject).await?;
+    let issued = subject.created().await?;
     let failure = subject.provider.revoke(&target(&issued)).await.err().context("it did not fail")?;
     assert_eq!(failure.kind, FailureKind::Unavailable);
     assert!(failure.message.ends_with("ended as error"), "{}", failure.message);
@@ -369,7 +339,7 @@ async fn a_delete_that_is_a_task_is_watched_to_its_end() -> Result<()> {
 #[tokio::test]
 async fn a_task_of_another_server_is_not_read() -> Result<()> {
     let (subject, elsewhere) = (start().await?, start().await?);
-    let issued = created(&subject).await?;
+    let issued = subject.created().await?;
     let base = elsewhere.simulator.base_url();
     let own = subject.simulator.base_url();
     for location in [Some(format!("{base}/api/task/1")), Some(format!("{own}/api/admin")), None] {
@@ -387,7 +357,7 @@ async fn a_task_of_another_server_is_not_read() -> Result<()> {
 #[tokio::test]
 async fn a_verdict_is_about_the_token_and_not_about_the_request() -> Result<()> {
     let subject = start().await?;
-    let issued = created(&subject).await?;
+    let issued = subject.created().await?;
     let verify = async || {
         let verdict = subject.provider.verify(&pair(&issued, &[])).await;
         verdict.map_err(|failure| failure.kind)
@@ -420,7 +390,7 @@ async fn no_failure_of_the_second_step_shows_a_secret() -> Result<()> {
     for code in [200, 302, 400, 403, 500] {
         let body = format!(r#"{{"error":"{0}","minorErrorCode":"Canary","message":"{0}"}}"#, secrets[0]);
         subject.faults().every(Operation::Exchange, status(code, &body));
-        let text = format!("{:?}", refused(&subject).await?);
+        let text = format!("{:?}", subject.refused().await?);
         assert!(!secrets.iter().any(|secret| text.contains(secret)), "{text}");
         subject.faults().clear();
     }

@@ -4,7 +4,7 @@
 use anyhow::{Context, Result};
 use credwright::{
     api::{Expereo, ExpereoAnswer, ExpereoPaging, ProviderSettings, Switch},
-    providers::{Failure, FailureKind, Issued, Revocation, RevokeRequest, Verdict, VerifyRequest},
+    providers::{Failure, FailureKind, Revocation, RevokeRequest, Verdict, VerifyRequest},
 };
 use credwright_simulator::{
     Clock, Fault, Operation,
@@ -67,10 +67,6 @@ async fn start(change: impl FnOnce(&mut Options), set: impl FnOnce(&mut Expereo)
     start_with(Driver::Expereo, change, set).await
 }
 
-async fn created(subject: &Subject) -> Result<Issued> {
-    subject.provider.created(&subject.request()).await.map_err(shown)
-}
-
 fn failed<T>(result: Result<T, Failure>, kind: FailureKind, words: &str) -> Result<()> {
     let failure = result.err().context("it did not fail")?;
     assert_eq!(failure.kind, kind, "{}", failure.message);
@@ -81,7 +77,7 @@ fn failed<T>(result: Result<T, Failure>, kind: FailureKind, words: &str) -> Resu
 #[tokio::test]
 async fn a_scope_is_spelt_one_way_at_creation_and_another_at_the_token_endpoint() -> Result<()> {
     let subject = start(|_| {}, |_| {}).await?;
-    let issued = created(&subject).await?;
+    let issued = subject.created().await?;
     assert_eq!(issued.fields["scope"], "customerapi/basic.read customerapi/support.read-write");
     assert_eq!(issued.fields["base_url"], subject.simulator.base_url());
     assert_eq!(issued.fields, subject.provider.fields(&subject.request().scopes));
@@ -125,7 +121,7 @@ async fn a_scope_needs_a_known_spelling() -> Result<()> {
 #[tokio::test]
 async fn a_verdict_is_about_the_pair_and_not_about_the_request() -> Result<()> {
     let subject = start(|it| it.invalid_client_status = StatusCode::UNAUTHORIZED, |_| {}).await?;
-    let issued = created(&subject).await?;
+    let issued = subject.created().await?;
     let scopes = subject.request().scopes;
     let wrong = VerifyRequest { client_secret: "wrong".into(), ..pair(&issued, &scopes) };
     assert_eq!(subject.provider.verify(&wrong).await.map_err(shown)?, Verdict::Refused);
@@ -223,21 +219,6 @@ async fn the_token_of_a_person_that_has_run_out_is_told_from_other_failures() ->
 }
 
 #[tokio::test]
-async fn one_access_token_serves_many_calls_until_it_dies() -> Result<()> {
-    let subject = start(|_| {}, |_| {}).await?;
-    let (one, two) = tokio::join!(created(&subject), created(&subject));
-    one.and(two)?;
-    subject.provider.find("kw").await.map_err(shown)?;
-    let record = subject.simulator.record();
-    assert_eq!(record.arrived(Operation::Token), 1);
-    subject.simulator.clock().advance(std::time::Duration::from_hours(1));
-    created(&subject).await?;
-    assert_eq!((record.arrived(Operation::Token), record.arrived(Operation::Create)), (2, 4));
-    assert_eq!(subject.live().await?.len(), 3);
-    Ok(())
-}
-
-#[tokio::test]
 async fn answers_may_call_their_members_otherwise() -> Result<()> {
     let members = |wrapper: Option<&str>, items: Option<&str>, pair_only| {
         let [client_id, client_secret, name] = ["id", "secret", "label"].map(str::to_owned);
@@ -291,7 +272,7 @@ async fn a_client_is_deleted_by_what_the_provider_object_names() -> Result<()> {
             options.answers.wrapper = wrapper;
         };
         let subject = start(change, |it| it.answer = names).await?;
-        let issued = subject.provider.created(&subject.request()).await.map_err(shown)?;
+        let issued = subject.created().await?;
         let found = subject.provider.find(&subject.tag).await.map_err(shown)?;
         assert_eq!(found[0].ids, issued.ids, "what is found is deleted by the same");
         let by_client_id = RevokeRequest { ids: no_ids(), ..target(&issued) };
@@ -334,7 +315,7 @@ async fn a_list_is_read_to_its_end_however_it_is_paged() -> Result<()> {
         let looks = format!("{of_provider:?} {of_driver:?}");
         let subject = start(|it| it.paging = of_provider, |it| it.paging = of_driver).await?;
         for _ in 0..5 {
-            created(&subject).await?;
+            subject.created().await?;
         }
         assert_eq!(subject.provider.find(&subject.tag).await.map_err(shown)?.len(), 5, "{looks}");
         assert_eq!(subject.simulator.record().arrived(Operation::List), requests, "{looks}");
@@ -349,9 +330,9 @@ async fn a_list_that_is_not_whole_is_a_failure() -> Result<()> {
         options.paging = Paging { page: "p".to_owned(), largest: 2, ..Paging::default() };
     };
     let subject = start(change, |_| {}).await?;
-    created(&subject).await?;
+    subject.created().await?;
     subject.provider.find("kw").await.map_err(shown)?;
-    created(&subject).await?;
+    subject.created().await?;
     failed(subject.provider.find("kw").await, FailureKind::Malformed, "correct expereo.paging")
 }
 
@@ -373,7 +354,7 @@ async fn a_call_that_is_enabled_and_missing_is_explained() -> Result<()> {
         };
         let enable = |it: &mut Expereo| (it.list, it.delete) = (Switch::Enabled, Switch::Enabled);
         let subject = start(change, enable).await?;
-        let issued = created(&subject).await?;
+        let issued = subject.created().await?;
         let find = subject.provider.find("kw").await;
         failed(find, FailureKind::Unexplained, "set expereo.list: Disabled")?;
         let revoke = subject.provider.revoke(&target(&issued)).await;
@@ -389,21 +370,19 @@ async fn clients_may_be_elsewhere() -> Result<()> {
     let path = "/customer/v3/clients";
     let subject =
         start(|it| it.clients_path = path.to_owned(), |it| it.clients_path = path.to_owned()).await?;
-    let issued = created(&subject).await?;
+    let issued = subject.created().await?;
     assert_eq!(subject.provider.find(&subject.tag).await.map_err(shown)?.len(), 1);
     assert_eq!(subject.provider.revoke(&target(&issued)).await.map_err(shown)?, Revocation::Revoked);
     Ok(())
 }
 
 #[tokio::test]
-async fn our_own_login_is_never_revoked() -> Result<()> {
+async fn an_id_that_would_be_another_path_is_never_revoked() -> Result<()> {
     let subject = start(|_| {}, |_| {}).await?;
-    let client_id = subject.provider.identity().context("no identity")?.to_owned();
-    assert_eq!(subject.provider.find("operator login").await.map_err(shown)?[0].client_id, client_id);
-    for client_id in [client_id, "..".to_owned(), "a/b".to_owned()] {
+    for client_id in ["..", "a/b"].map(str::to_owned) {
         let target = RevokeRequest { client_id, ids: no_ids(), handle: None };
         failed(subject.provider.revoke(&target).await, FailureKind::Rejected, "revoke")?;
     }
     assert_eq!(subject.simulator.record().arrived(Operation::Delete), 0);
-    subject.provider.probe().await.map_err(shown)
+    Ok(())
 }

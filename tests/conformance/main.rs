@@ -21,7 +21,7 @@ mod spreetail;
 mod subject;
 mod vonage;
 
-use credwright::providers::Capabilities;
+use credwright::{lifecycle::capability::LoginCheck, providers::Capabilities};
 
 use self::subject::{Driver, Subject};
 
@@ -41,6 +41,10 @@ const CREATE: Need = Need { name: "creation by API", is_met: |capabilities| !cap
 const LIST: Need = Need { name: "a list", is_met: Capabilities::can_list };
 const REVOKE: Need = Need { name: "revocation", is_met: Capabilities::can_revoke };
 const VERIFY: Need = Need { name: "verification", is_met: |capabilities| capabilities.verify };
+const TOKENS: Need = Need {
+    name: "a login that is exchanged for tokens",
+    is_met: |capabilities| capabilities.login == LoginCheck::Tried,
+};
 
 async fn run<F: Future<Output = anyhow::Result<()>>>(
     driver: Driver,
@@ -84,6 +88,8 @@ conformance! {
     a_revoked_credential_is_refused_and_revoking_twice_is_fine needs REVOKE,
     the_login_is_probed needs NOTHING,
     a_wrong_login_is_refused needs CREATE,
+    one_access_token_serves_many_calls_until_it_dies needs TOKENS,
+    a_failed_login_of_a_create_means_that_nothing_was_created needs TOKENS,
     a_429_is_obeyed_with_its_delay needs VERIFY,
     a_create_whose_answer_is_lost_is_ambiguous needs CREATE,
     a_create_whose_answer_is_lost_is_found needs LIST,
@@ -109,7 +115,7 @@ async fn every_driver_does_what_its_capabilities_do_not_exclude() -> anyhow::Res
     for driver in Driver::ALL {
         let subject = Subject::start(driver).await?;
         let capabilities = subject.provider.capabilities();
-        for need in [CREATE, LIST, REVOKE, VERIFY] {
+        for need in [CREATE, LIST, REVOKE, VERIFY, TOKENS] {
             let without = CASES.iter().filter(|(_, it)| it.name == need.name && !(it.is_met)(capabilities));
             let without: Vec<&str> = without.map(|(case, _)| *case).collect();
             if !without.is_empty() {
@@ -119,12 +125,15 @@ async fn every_driver_does_what_its_capabilities_do_not_exclude() -> anyhow::Res
     }
     insta::assert_snapshot!(table.join("\n"), @"
     OauthRegistration has not a list: a_created_credential_is_found_by_its_name, a_create_whose_answer_is_lost_is_found, an_endless_list_is_malformed
+    OauthRegistration has not a login that is exchanged for tokens: one_access_token_serves_many_calls_until_it_dies, a_failed_login_of_a_create_means_that_nothing_was_created
     CloudConnexa has not creation by API: a_wrong_login_is_refused, a_create_whose_answer_is_lost_is_ambiguous, an_answer_that_cannot_be_read_is_malformed, a_refused_create_makes_nothing, a_create_that_is_never_sent_is_not_ambiguous, a_redirect_is_not_followed, an_answer_longer_than_any_credential_is_malformed
     CloudConnexa has not a list: a_created_credential_is_found_by_its_name, a_create_whose_answer_is_lost_is_found, an_endless_list_is_malformed
     CloudConnexa has not revocation: a_revoked_credential_is_refused_and_revoking_twice_is_fine, a_revocation_is_not_sent_twice
+    CloudConnexa has not a login that is exchanged for tokens: one_access_token_serves_many_calls_until_it_dies, a_failed_login_of_a_create_means_that_nothing_was_created
     VonageContactCenter has not creation by API: a_wrong_login_is_refused, a_create_whose_answer_is_lost_is_ambiguous, an_answer_that_cannot_be_read_is_malformed, a_refused_create_makes_nothing, a_create_that_is_never_sent_is_not_ambiguous, a_redirect_is_not_followed, an_answer_longer_than_any_credential_is_malformed
     VonageContactCenter has not a list: a_created_credential_is_found_by_its_name, a_create_whose_answer_is_lost_is_found, an_endless_list_is_malformed
     VonageContactCenter has not revocation: a_revoked_credential_is_refused_and_revoking_twice_is_fine, a_revocation_is_not_sent_twice
+    VonageContactCenter has not a login that is exchanged for tokens: one_access_token_serves_many_calls_until_it_dies, a_failed_login_of_a_create_means_that_nothing_was_created
     ExpereoWithoutListAndDelete has not a list: a_created_credential_is_found_by_its_name, a_create_whose_answer_is_lost_is_found, an_endless_list_is_malformed
     ExpereoWithoutListAndDelete has not revocation: a_revoked_credential_is_refused_and_revoking_twice_is_fine, a_revocation_is_not_sent_twice
     ");

@@ -10,10 +10,7 @@ use std::{
 };
 
 use credwright::{
-    api::{
-        CloudConnexa, CloudDirector, Limits, OauthRegistration, ProviderSettings, Spreetail,
-        VonageContactCenter,
-    },
+    api::{Limits, OauthRegistration, ProviderSettings, Spreetail},
     ops::metrics::Meter,
     providers::{
         CreateRequest, Failure, FindRequest, Found, Issued, NotIssued, Provider, RetryAfter, Revocation,
@@ -22,15 +19,18 @@ use credwright::{
     },
 };
 use credwright_simulator::{
-    Clock, Faults, Form, Simulator, cloud_connexa, cloud_director,
+    Clock, Faults, Form, Simulator,
     oidc::{OidcOptions, OidcServer},
-    spreetail, vonage,
+    spreetail,
 };
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::OnceCell;
 
-use crate::{cases::shown, expereo, front};
+use crate::{
+    cases::{failed, shown},
+    expereo, front,
+};
 
 /// The drivers under test. A new one gets a line here and an arm in [`Subject::start`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,31 +116,9 @@ impl Subject {
                 let login = [("client_id", login.client_id), ("client_secret", login.client_secret)];
                 (simulator, settings, login.to_vec())
             }
-            Driver::CloudDirector => {
-                let simulator = cloud_director::start(cloud_director::Options::new(Clock::real())).await?;
-                let block = CloudDirector {
-                    base_url: simulator.base_url(),
-                    org: "acme".to_owned(),
-                    ..Default::default()
-                };
-                let settings = ProviderSettings { cloud_director: Some(block), ..Default::default() };
-                let login = simulator.login().clone();
-                let login = [("username", login.client_id), ("password", login.client_secret)];
-                (simulator, settings, login.to_vec())
-            }
-            Driver::CloudConnexa => {
-                let simulator = cloud_connexa::start(cloud_connexa::Options::new(Clock::real())).await?;
-                let block = CloudConnexa { base_url: Some(simulator.base_url()), ..Default::default() };
-                let settings = ProviderSettings { cloud_connexa: Some(block), ..Default::default() };
-                (simulator, settings, vec![])
-            }
-            Driver::VonageContactCenter => {
-                let simulator = vonage::start(vonage::Options::new(Clock::real())).await?;
-                let block =
-                    VonageContactCenter { base_url: Some(simulator.base_url()), ..Default::default() };
-                let settings = ProviderSettings { vonage_contact_center: Some(block), ..Default::default() };
-                (simulator, settings, vec![])
-            }
+            Driver::CloudDirector => return crate::cloud_director::start().await,
+            Driver::CloudConnexa => return crate::cloud_connexa::start().await,
+            Driver::VonageContactCenter => return crate::vonage::start().await,
             Driver::Expereo | Driver::ExpereoWithoutListAndDelete => {
                 let there = driver == Driver::Expereo;
                 return expereo::start_with(driver, |it| expereo::has(it, there), |_| {}).await;
@@ -213,6 +191,16 @@ impl Subject {
             expires_at: None,
             subnets: vec![],
         }
+    }
+
+    /// A credential that the driver makes.
+    pub(crate) async fn created(&self) -> anyhow::Result<Issued> {
+        self.provider.created(&self.request()).await.map_err(shown)
+    }
+
+    /// The failure of a create that does not succeed.
+    pub(crate) async fn refused(&self) -> anyhow::Result<Failure> {
+        failed(self.provider.created(&self.request()).await)
     }
 
     /// A credential: the driver makes it or, where a person does, the person.

@@ -6,21 +6,6 @@ use credwright_simulator::{Matching, Outcome};
 
 use super::*;
 
-#[tokio::test]
-async fn one_session_serves_many_calls_and_is_replaced_when_it_ends() -> Result<()> {
-    let subject = start().await?;
-    let (one, two) = tokio::join!(created(&subject), created(&subject));
-    one.and(two)?;
-    subject.provider.find("kw").await.map_err(shown)?;
-    assert_eq!(arrived(&subject, Operation::Token), 1);
-    subject.simulator.clock().advance(Duration::from_hours(1));
-    created(&subject).await?;
-    assert_eq!(arrived(&subject, Operation::Token), 2);
-    assert_eq!(arrived(&subject, Operation::Create), 4, "refused, then made");
-    assert_eq!(subject.live().await?.len(), 3);
-    Ok(())
-}
-
 /// Some sites limit the sessions of a user: each look once opened another one, and none was ended.
 #[tokio::test]
 async fn a_probe_opens_no_session_and_a_new_session_ends_the_one_before() -> Result<()> {
@@ -48,7 +33,7 @@ async fn a_probe_opens_no_session_and_a_new_session_ends_the_one_before() -> Res
 #[tokio::test]
 async fn a_driver_that_is_no_longer_used_ends_its_session() -> Result<()> {
     let subject = start().await?;
-    created(&subject).await?;
+    subject.created().await?;
     for _ in 0..2 {
         subject.provider.close().await;
     }
@@ -83,7 +68,7 @@ async fn a_dead_session_may_be_answered_with_invalid_grant() -> Result<()> {
     let subject = start().await?;
     let dead = || status(400, r#"{"error":"invalid_grant"}"#);
     subject.faults().next(Operation::Exchange, dead());
-    let issued = created(&subject).await?;
+    let issued = subject.created().await?;
     assert_eq!(arrived(&subject, Operation::Exchange), 2, "refused, then made");
     assert_eq!(arrived(&subject, Operation::Token), 2, "with a session of its own");
     assert_eq!(arrived(&subject, Operation::Create), 1, "of the same token");
@@ -93,7 +78,7 @@ async fn a_dead_session_may_be_answered_with_invalid_grant() -> Result<()> {
     // Where that does not help, the token is deleted again, and the next attempt comes soon.
     let before = subject.live().await?.len();
     subject.faults().every(Operation::Exchange, dead());
-    let failure = refused(&subject).await?;
+    let failure = subject.refused().await?;
     assert_eq!(failure.kind, FailureKind::Unexplained, "{}", failure.message);
     assert_eq!(subject.live().await?.len(), before);
     Ok(())
