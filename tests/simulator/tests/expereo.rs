@@ -30,6 +30,13 @@ async fn an_expereo(change: impl FnOnce(&mut Options)) -> Caller {
     Caller { simulator: expereo::start(options).await.unwrap(), http }
 }
 
+/// The same, and an access token of its login.
+async fn logged_in(change: impl FnOnce(&mut Options)) -> (Caller, String) {
+    let caller = an_expereo(change).await;
+    let token = caller.login().await;
+    (caller, token)
+}
+
 impl Caller {
     fn url(&self, path: &str) -> String {
         format!("{}{path}", self.simulator.base_url())
@@ -108,8 +115,7 @@ async fn a_token_request_must_name_a_scope_as_the_token_endpoint_spells_it() {
 
 #[tokio::test]
 async fn the_pair_of_a_token_request_may_come_as_http_basic() {
-    let caller = an_expereo(|options| options.invalid_client_status = StatusCode::UNAUTHORIZED).await;
-    let token = caller.login().await;
+    let (caller, token) = logged_in(|options| options.invalid_client_status = StatusCode::UNAUTHORIZED).await;
     let created = caller.create(&token, "credwright-1", &["BasicRead"]).await;
     let encoded = |half: &str| {
         let url = reqwest::Url::parse_with_params("http://localhost", [("", half)]).unwrap();
@@ -127,8 +133,7 @@ async fn the_pair_of_a_token_request_may_come_as_http_basic() {
 
 #[tokio::test]
 async fn a_created_client_shows_its_secret_once_and_works_with_its_scopes_only() {
-    let caller = an_expereo(|_| {}).await;
-    let token = caller.login().await;
+    let (caller, token) = logged_in(|_| {}).await;
     let answer = caller.create_request(&token, "credwright-1", &["SupportRead", "BillingRead"]).send().await;
     let answer = answer.unwrap();
     assert_eq!(answer.status(), StatusCode::CREATED);
@@ -151,8 +156,7 @@ async fn a_created_client_shows_its_secret_once_and_works_with_its_scopes_only()
 
 #[tokio::test]
 async fn creation_spells_scopes_its_own_way_and_needs_one() {
-    let caller = an_expereo(|_| {}).await;
-    let token = caller.login().await;
+    let (caller, token) = logged_in(|_| {}).await;
     for scopes in [&["customerapi/basic.read"][..], &["BasicRead", "Admin"], &[]] {
         let refused = caller.create_request(&token, "never", scopes).send().await.unwrap();
         assert_eq!(refused.status(), StatusCode::BAD_REQUEST, "{scopes:?}");
@@ -162,8 +166,7 @@ async fn creation_spells_scopes_its_own_way_and_needs_one() {
 
 #[tokio::test]
 async fn clients_are_managed_by_the_login_or_a_person_and_by_nobody_else() {
-    let caller = an_expereo(|options| options.bearer_token = Some("a-persons-token".into())).await;
-    let login = caller.login().await;
+    let (caller, login) = logged_in(|options| options.bearer_token = Some("a-persons-token".into())).await;
     let created = caller.create(&login, "first", &["BasicRead"]).await;
     let pair = (text(&created, "clientId"), text(&created, "clientSecret"));
     let (_, answer) = caller.token_request(pair.0, pair.1, "customerapi/basic.read").await;
@@ -183,25 +186,8 @@ async fn clients_are_managed_by_the_login_or_a_person_and_by_nobody_else() {
 }
 
 #[tokio::test]
-async fn client_credentials_may_be_kept_from_managing_clients() {
-    let caller = an_expereo(|options| {
-        options.manage_by_client_credentials = false;
-        options.bearer_token = Some("a-persons-token".into());
-    })
-    .await;
-    let login = caller.login().await;
-    let refused = caller.create_request(&login, "never", &["BasicRead"]).send().await.unwrap();
-    assert_eq!(refused.status(), StatusCode::FORBIDDEN);
-    assert_eq!(caller.get(&login, "").await.status(), StatusCode::FORBIDDEN);
-    assert_eq!(caller.delete(&login, "anything").await, StatusCode::FORBIDDEN);
-    let created = caller.create_request("a-persons-token", "made", &["BasicRead"]).send().await.unwrap();
-    assert_eq!(created.status(), StatusCode::CREATED);
-}
-
-#[tokio::test]
 async fn a_deleted_client_is_gone_at_once_whoever_deletes_it() {
-    let caller = an_expereo(|_| {}).await;
-    let token = caller.login().await;
+    let (caller, token) = logged_in(|_| {}).await;
     for in_portal in [false, true] {
         let created = caller.create(&token, "gone", &["BasicRead"]).await;
         let (client_id, secret) = (text(&created, "clientId"), text(&created, "clientSecret"));
@@ -216,52 +202,6 @@ async fn a_deleted_client_is_gone_at_once_whoever_deletes_it() {
         assert!(!expereo::portal_delete(&caller.simulator, client_id));
     }
     assert_eq!(names(&caller.list(&token, "").await["items"]), ["operator login"]);
-}
-
-#[tokio::test]
-async fn there_may_be_neither_a_list_nor_a_delete() {
-    let caller = an_expereo(|options| {
-        options.no_list = Some(StatusCode::METHOD_NOT_ALLOWED);
-        options.no_delete = Some(StatusCode::NOT_FOUND);
-    })
-    .await;
-    let token = caller.login().await;
-    let created = caller.create(&token, "stays", &["BasicRead"]).await;
-    assert_eq!(caller.get(&token, "").await.status(), StatusCode::METHOD_NOT_ALLOWED);
-    assert_eq!(caller.delete(&token, text(&created, "clientId")).await, StatusCode::NOT_FOUND);
-    assert_eq!(caller.simulator.record().live().len(), 1);
-}
-
-#[tokio::test]
-async fn a_list_comes_in_pages() {
-    let caller = an_expereo(|options| options.paging.largest = 3).await;
-    let token = caller.login().await;
-    for number in 1..=4 {
-        caller.create(&token, &format!("no-{number}"), &["BasicRead"]).await;
-    }
-    for (query, expected) in [
-        ("", &["operator login", "no-1", "no-2"][..]),
-        ("?page=2", &["no-3", "no-4"]),
-        ("?page=3", &[]),
-        ("?page=2&pageSize=2", &["no-2", "no-3"]),
-        ("?pageSize=1000", &["operator login", "no-1", "no-2"]),
-    ] {
-        let page = caller.list(&token, query).await;
-        assert_eq!((names(&page["items"]), &page["totalItems"]), (expected.to_vec(), &json!(5)), "{query}");
-    }
-    assert_eq!(caller.get(&token, "?page=two").await.status(), StatusCode::BAD_REQUEST);
-}
-
-#[tokio::test]
-async fn a_list_may_never_end() {
-    let caller = an_expereo(|options| options.paging.endless = true).await;
-    let token = caller.login().await;
-    let mut seen = vec![];
-    for page in 1..=3 {
-        let listed = caller.list(&token, &format!("?page={page}")).await;
-        seen.push(text(&listed["items"][0], "clientId").to_owned());
-    }
-    assert!(seen[0] != seen[1] && seen[1] != seen[2], "{seen:?}");
 }
 
 #[tokio::test]
@@ -296,8 +236,7 @@ async fn answers_may_look_otherwise() {
 
 #[tokio::test]
 async fn requests_are_recorded_with_their_operation() {
-    let caller = an_expereo(|_| {}).await;
-    let token = caller.login().await;
+    let (caller, token) = logged_in(|_| {}).await;
     let created = caller.create(&token, "one", &["BasicRead"]).await;
     let (client_id, secret) = (text(&created, "clientId"), text(&created, "clientSecret"));
     caller.token_request(client_id, secret, "customerapi/basic.read").await;
@@ -313,12 +252,4 @@ async fn requests_are_recorded_with_their_operation() {
         (Operation::Delete, true, Outcome::Answered(204)),
     ];
     assert_eq!(seen, expected);
-}
-
-#[tokio::test]
-async fn a_token_dies_of_age() {
-    let caller = an_expereo(|_| {}).await;
-    let token = caller.login().await;
-    caller.simulator.clock().advance(Duration::from_hours(1));
-    assert_eq!(caller.get(&token, "").await.status(), StatusCode::UNAUTHORIZED);
 }

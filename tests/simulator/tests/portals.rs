@@ -94,26 +94,6 @@ async fn connexa_ends_a_key_with_its_term_by_the_calendar() {
 }
 
 #[tokio::test]
-async fn connexa_refuses_everybody_while_the_api_is_off() {
-    let simulator = connexa(|_| {}).await;
-    let pair = made(&simulator, &form(Some("one year"), &[]));
-    simulator.portal().unwrap().switch_api(false).unwrap();
-    assert_eq!(connexa_status(&simulator, &pair).await, 403);
-    simulator.portal().unwrap().switch_api(true).unwrap();
-    assert_eq!(connexa_status(&simulator, &pair).await, 200);
-}
-
-#[tokio::test]
-async fn connexa_refuses_callers_outside_of_a_keys_subnets() {
-    let simulator = connexa(|options| options.callers_are_inside = false).await;
-    let free = made(&simulator, &form(Some("one year"), &[]));
-    let subnets = vec!["203.0.113.0/24".to_owned()];
-    let limited = made(&simulator, &Form { subnets, ..form(Some("one year"), &[]) });
-    assert_eq!(connexa_status(&simulator, &free).await, 200);
-    assert_eq!(connexa_status(&simulator, &limited).await, 403);
-}
-
-#[tokio::test]
 async fn connexa_has_a_bucket_for_each_key() {
     let simulator = connexa(|_| {}).await;
     let pair = made(&simulator, &form(Some("one year"), &[]));

@@ -1,12 +1,11 @@
 //! Each documented oddity of Cloud Director once, over real HTTP.
 
-use credwright_simulator::cloud_director::{SESSION_LIFETIME, Tasks};
 use credwright_simulator::{Login, Operation, Outcome};
 use http::StatusCode;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{a_director, a_director_with, code};
+use crate::support::{a_director_with, a_session_with, code};
 
 fn login(user: &str) -> Login {
     Login { client_id: user.to_owned(), client_secret: "secret".to_owned() }
@@ -14,7 +13,7 @@ fn login(user: &str) -> Login {
 
 #[tokio::test]
 async fn versions_are_xml_unless_json_is_asked_for_by_its_documented_name() {
-    let caller = a_director().await;
+    let caller = a_director_with(|_| {}).await;
     for accept in ["*/*", "application/json"] {
         let answer =
             caller.http.get(caller.url("api/versions")).header("accept", accept).send().await.unwrap();
@@ -28,8 +27,7 @@ async fn versions_are_xml_unless_json_is_asked_for_by_its_documented_name() {
 
 #[tokio::test]
 async fn a_login_answers_with_a_header_and_every_call_names_a_version() {
-    let caller = a_director_with(|options| options.id_token = Some("idp".into())).await;
-    let session = caller.login().await;
+    let (caller, session) = a_session_with(|options| options.id_token = Some("idp".into())).await;
     assert_eq!(caller.list(&session, &[]).await.status(), StatusCode::OK);
 
     let wrong = caller.login_request("credwright", "wrong").send().await.unwrap();
@@ -49,18 +47,8 @@ async fn a_login_answers_with_a_header_and_every_call_names_a_version() {
 }
 
 #[tokio::test]
-async fn a_session_ends() {
-    let caller = a_director().await;
-    let session = caller.login().await;
-    caller.simulator.clock().advance(SESSION_LIFETIME);
-    assert_eq!(caller.list(&session, &[]).await.status(), StatusCode::UNAUTHORIZED);
-    assert_eq!(caller.register(&session, "late").await.status(), StatusCode::UNAUTHORIZED);
-}
-
-#[tokio::test]
 async fn a_token_takes_two_steps_and_the_second_is_possible_once() {
-    let caller = a_director().await;
-    let session = caller.login().await;
+    let (caller, session) = a_session_with(|_| {}).await;
     let answer: Value = caller.register(&session, "two-steps").await.json().await.unwrap();
     assert!(answer.get("client_secret").is_none(), "{answer}");
     let client_id = answer["client_id"].as_str().unwrap().to_owned();
@@ -80,8 +68,7 @@ async fn a_token_takes_two_steps_and_the_second_is_possible_once() {
 
 #[tokio::test]
 async fn the_secret_of_a_client_that_was_only_registered_works_for_nobody() {
-    let caller = a_director().await;
-    let session = caller.login().await;
+    let (caller, session) = a_session_with(|_| {}).await;
     let client_id = caller.registered(&session, "half").await;
     let hidden = caller.simulator.record().credential(&client_id).unwrap();
     assert_eq!(caller.refresh(hidden.secret()).await.status(), StatusCode::BAD_REQUEST);
@@ -89,8 +76,7 @@ async fn the_secret_of_a_client_that_was_only_registered_works_for_nobody() {
 
 #[tokio::test]
 async fn a_session_that_an_api_token_opened_may_do_nothing_with_api_tokens() {
-    let caller = a_director().await;
-    let session = caller.login().await;
+    let (caller, session) = a_session_with(|_| {}).await;
     let (client_id, secret) = caller.create(&session, "first").await;
     let answer: Value = caller.refresh(&secret).await.json().await.unwrap();
     let opened = answer["access_token"].as_str().unwrap();
@@ -103,8 +89,7 @@ async fn a_session_that_an_api_token_opened_may_do_nothing_with_api_tokens() {
 
 #[tokio::test]
 async fn a_missing_object_is_answered_with_403() {
-    let caller = a_director().await;
-    let session = caller.login().await;
+    let (caller, session) = a_session_with(|_| {}).await;
     let (client_id, secret) = caller.create(&session, "gone").await;
     assert_eq!(caller.one(Method::GET, &session, &client_id).await.status(), StatusCode::OK);
     assert_eq!(caller.one(Method::DELETE, &session, &client_id).await.status(), StatusCode::NO_CONTENT);
@@ -115,8 +100,7 @@ async fn a_missing_object_is_answered_with_403() {
 
 #[tokio::test]
 async fn filters_are_fiql_with_escapes() {
-    let caller = a_director_with(|options| options.others = vec![login("other")]).await;
-    let session = caller.login().await;
+    let (caller, session) = a_session_with(|options| options.others = vec![login("other")]).await;
     let others = caller.login_as("other", "secret").await;
     for name in ["plain", "with;semicolon", "with,comma", "(brackets)", "star*"] {
         caller.registered(&session, name).await;
@@ -142,8 +126,7 @@ async fn filters_are_fiql_with_escapes() {
 #[tokio::test]
 async fn pages_have_128_entries_and_mostly_links() {
     for links in [true, false] {
-        let caller = a_director_with(|options| options.links = links).await;
-        let session = caller.login().await;
+        let (caller, session) = a_session_with(|options| options.links = links).await;
         for number in 0..3 {
             caller.registered(&session, &format!("token-{number}")).await;
         }
@@ -164,12 +147,11 @@ async fn pages_have_128_entries_and_mostly_links() {
 #[tokio::test]
 async fn a_name_is_unique_for_its_user() {
     for status in [StatusCode::CONFLICT, StatusCode::BAD_REQUEST] {
-        let caller = a_director_with(|options| {
+        let (caller, session) = a_session_with(|options| {
             options.duplicate_status = status;
             options.others = vec![login("other")];
         })
         .await;
-        let session = caller.login().await;
         let client_id = caller.registered(&session, "taken").await;
         assert_eq!(code(caller.register(&session, "taken").await).await, (status, "DUPLICATE_NAME".into()));
         let others = caller.login_as("other", "secret").await;
@@ -180,30 +162,13 @@ async fn a_name_is_unique_for_its_user() {
 }
 
 #[tokio::test]
-async fn a_delete_may_be_a_task() {
-    let caller = a_director_with(|it| it.tasks = Some(Tasks { looks: 2, fails: false })).await;
-    let session = caller.login().await;
-    let (client_id, _) = caller.create(&session, "slowly").await;
-    let answer = caller.one(Method::DELETE, &session, &client_id).await;
-    assert_eq!(answer.status(), StatusCode::ACCEPTED);
-    let task = answer.headers()["location"].to_str().unwrap().to_owned();
-    for (status, alive) in [("running", 1), ("success", 0)] {
-        let request = caller.http.get(&task).bearer_auth(&session);
-        let answer = request.header("accept", "application/*+json;version=37.0").send().await.unwrap();
-        assert_eq!(answer.json::<Value>().await.unwrap()["status"], status);
-        assert_eq!(caller.simulator.record().live().len(), alive);
-    }
-}
-
-#[tokio::test]
 async fn a_tenant_context_is_a_bare_uuid() {
     let org_id = "6e9d5cb4-0000-4000-8000-000000000000";
-    let caller = a_director_with(|options| {
+    let (caller, session) = a_session_with(|options| {
         options.org_id = org_id.to_owned();
         options.demands_context = true;
     })
     .await;
-    let session = caller.login().await;
     assert_eq!(caller.list(&session, &[]).await.status(), StatusCode::FORBIDDEN);
     for (context, status) in [
         (org_id.to_owned(), StatusCode::OK),
@@ -228,8 +193,7 @@ async fn system_administrators_come_in_by_a_door_of_their_own() {
 
 #[tokio::test]
 async fn the_record_tells_the_two_steps_and_a_workload_apart() {
-    let caller = a_director().await;
-    let session = caller.login().await;
+    let (caller, session) = a_session_with(|_| {}).await;
     let (client_id, secret) = caller.create(&session, "seen").await;
     caller.refresh(&secret).await;
     caller.names(&session, "name==seen").await;

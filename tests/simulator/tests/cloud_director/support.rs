@@ -17,8 +17,11 @@ pub(crate) struct Caller {
     pub(crate) http: Client,
 }
 
-pub(crate) async fn a_director() -> Caller {
-    a_director_with(|_| {}).await
+/// A Cloud Director, and a session of its login.
+pub(crate) async fn a_session_with(change: impl FnOnce(&mut cloud_director::Options)) -> (Caller, String) {
+    let caller = a_director_with(change).await;
+    let session = caller.login().await;
+    (caller, session)
 }
 
 pub(crate) async fn a_director_with(change: impl FnOnce(&mut cloud_director::Options)) -> Caller {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::{a_spreetail, a_spreetail_with, noon};
+use crate::support::{a_customer, a_spreetail_with, noon};
 use credwright_simulator::{Clock, Operation, Outcome, spreetail};
 use http::StatusCode;
 use reqwest::multipart::Form;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 #[tokio::test]
 async fn a_token_request_must_be_multipart_with_pascal_case_parts() {
-    let caller = a_spreetail().await;
+    let (caller, _) = a_customer().await;
     let login = caller.simulator.login().clone();
 
     let form = [
@@ -38,8 +38,7 @@ async fn a_token_request_must_be_multipart_with_pascal_case_parts() {
 
 #[tokio::test]
 async fn a_created_credential_shows_its_secret_once_and_works() {
-    let caller = a_spreetail().await;
-    let token = caller.login().await;
+    let (caller, token) = a_customer().await;
     let created = caller.create(&token, "credwright-1").await;
 
     assert_eq!(created["credentialId"].as_str().unwrap().len(), 36);
@@ -58,8 +57,7 @@ async fn a_created_credential_shows_its_secret_once_and_works() {
 
 #[tokio::test]
 async fn the_list_shows_the_callers_own_credential_and_duplicates_of_a_name() {
-    let caller = a_spreetail().await;
-    let token = caller.login().await;
+    let (caller, token) = a_customer().await;
     caller.create(&token, "twin").await;
     caller.create(&token, "twin").await;
     assert_eq!(caller.listed_names(&token).await, ["operator login", "twin", "twin"]);
@@ -68,8 +66,7 @@ async fn the_list_shows_the_callers_own_credential_and_duplicates_of_a_name() {
 
 #[tokio::test]
 async fn an_expiry_must_lie_ahead_and_is_kept() {
-    let caller = a_spreetail().await;
-    let token = caller.login().await;
+    let (caller, token) = a_customer().await;
     let create = |expires: &'static str| {
         let request = caller.http.post(caller.url("client-credentials")).bearer_auth(&token);
         request.json(&json!({ "name": "short", "expires": expires })).send()
@@ -88,8 +85,7 @@ async fn an_expiry_must_lie_ahead_and_is_kept() {
 
 #[tokio::test]
 async fn deletion_goes_by_client_id_and_takes_effect_at_once() {
-    let caller = a_spreetail().await;
-    let token = caller.login().await;
+    let (caller, token) = a_customer().await;
     let created = caller.create(&token, "gone").await;
     let client_id = created["clientId"].as_str().unwrap();
 
@@ -107,8 +103,7 @@ async fn deletion_goes_by_client_id_and_takes_effect_at_once() {
 
 #[tokio::test]
 async fn issued_credentials_may_create_and_delete_others() {
-    let caller = a_spreetail().await;
-    let login = caller.login().await;
+    let (caller, login) = a_customer().await;
     let first = caller.create(&login, "first").await;
     let token = caller.token(first["clientId"].as_str().unwrap(), first["secret"].as_str().unwrap()).await;
     let second = caller.create(&token, "second").await;
@@ -123,8 +118,7 @@ async fn issued_credentials_may_create_and_delete_others() {
 
 #[tokio::test]
 async fn tokens_outlive_their_credential_but_not_an_hour() {
-    let caller = a_spreetail().await;
-    let login = caller.login().await;
+    let (caller, login) = a_customer().await;
     let issued = caller.create(&login, "issued").await;
     let token = caller.token(issued["clientId"].as_str().unwrap(), issued["secret"].as_str().unwrap()).await;
     caller.delete(&login, issued["clientId"].as_str().unwrap()).await;
@@ -150,8 +144,7 @@ async fn tokens_die_with_their_credential_if_asked_to() {
 
 #[tokio::test]
 async fn a_request_that_does_not_accept_json_gets_plain_text() {
-    let caller = a_spreetail().await;
-    let token = caller.login().await;
+    let (caller, token) = a_customer().await;
     let request = caller.http.get(caller.url("client-credentials")).bearer_auth(&token);
     let answer = request.send().await.unwrap();
     assert_eq!(answer.headers()["content-type"], "text/plain");
@@ -159,8 +152,7 @@ async fn a_request_that_does_not_accept_json_gets_plain_text() {
 
 #[tokio::test]
 async fn the_record_lists_requests_in_order_with_their_ends() {
-    let caller = a_spreetail().await;
-    let token = caller.login().await;
+    let (caller, token) = a_customer().await;
     caller.create(&token, "one").await;
     let anonymous = caller.http.get(caller.url("client-credentials")).send().await.unwrap();
     assert_eq!(anonymous.status(), StatusCode::UNAUTHORIZED);

@@ -22,8 +22,11 @@ pub(crate) struct Caller {
     pub(crate) http: Client,
 }
 
-pub(crate) async fn a_spreetail() -> Caller {
-    a_spreetail_with(spreetail::Options::new(Clock::manual(noon()))).await
+/// A Spreetail, and an access token of its login.
+pub(crate) async fn a_customer() -> (Caller, String) {
+    let caller = a_spreetail_with(spreetail::Options::new(Clock::manual(noon()))).await;
+    let token = caller.login().await;
+    (caller, token)
 }
 
 pub(crate) async fn a_spreetail_with(options: spreetail::Options) -> Caller {
