@@ -96,8 +96,6 @@ async fn two_operators_at_once_mint_once() {
         }
         check(&scene, names.len(), names.len() * (round + 1)).await;
     }
-    one.stop().await;
-    other.stop().await;
 }
 
 /// Starts an operator that is held up by `line` at its next write of a ledger.
@@ -136,8 +134,6 @@ async fn slept_before_the_call(first_issue: bool) {
     scene.pass_time(&[&slow, &quick], SignedDuration::from_mins(10)).await;
     run_to_rest(&scene, &[&slow, &quick], "orders", request).await;
     check(&scene, 1, before + 1).await;
-    slow.stop().await;
-    quick.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -172,8 +168,6 @@ async fn answered_late(fault: impl Fn(Gate) -> Fault, listing_lag: Duration) {
     run_to_rest(&scene, &[&slow, &quick], "orders", None).await;
     check(&scene, 1, 2).await;
     assert_eq!(scene.pair("orders").await, published, "the late one is not published");
-    slow.stop().await;
-    quick.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -214,8 +208,7 @@ async fn life(scene: &Scene, operator: &Running) {
 
 /// The API server applies ledger writes and answers 504 to those for which `lost` says so.
 async fn answers_lost(lost: impl Fn(usize) -> bool + Send + Sync + 'static) {
-    let scene = Scene::new("fence").await;
-    let operator = scene.operator().await;
+    let (scene, operator) = Scene::running("fence").await;
     let (writes, losses) = (AtomicUsize::new(0), Arc::new(AtomicUsize::new(0)));
     let count = losses.clone();
     operator.power.set_fault(move |request| {
@@ -225,7 +218,6 @@ async fn answers_lost(lost: impl Fn(usize) -> bool + Send + Sync + 'static) {
     });
     life(&scene, &operator).await;
     assert!(losses.load(Ordering::SeqCst) > 0, "no answer was lost");
-    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -244,8 +236,7 @@ async fn half_of_the_answers_of_the_api_server_arrive() {
 /// Before every second write of the ledger, somebody else annotates it.
 #[tokio::test(flavor = "multi_thread")]
 async fn third_parties_who_edit_the_ledger_only_cause_a_delay() {
-    let scene = Scene::new("fence").await;
-    let operator = scene.operator().await;
+    let (scene, operator) = Scene::running("fence").await;
     let (writes, edits) = (AtomicUsize::new(0), Arc::new(AtomicUsize::new(0)));
     let (ledgers, count): (Api<Secret>, _) = (scene.api(), edits.clone());
     operator.power.set_fault(move |request| {
@@ -262,7 +253,6 @@ async fn third_parties_who_edit_the_ledger_only_cause_a_delay() {
     });
     life(&scene, &operator).await;
     assert!(edits.load(Ordering::SeqCst) >= 5, "nobody came in between");
-    operator.stop().await;
 }
 
 /// One operator hears nothing of what the other does, and works on from what it remembers. Several
@@ -300,8 +290,6 @@ async fn stale(change: Value) {
         run_to_rest(&scene, &[&fresh, &stale], name, request.as_deref()).await;
     }
     check(&scene, names.len(), 2 * names.len()).await;
-    fresh.stop().await;
-    stale.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -352,5 +340,4 @@ async fn a_restart_calls_and_writes_nothing() {
     }
     assert_eq!(scene.provider.record().mutations(), mutations);
     assert_eq!(versions().await, before);
-    operator.stop().await;
 }

@@ -25,8 +25,7 @@ async fn abandon(scene: &Scene, operator: &Running) -> AbandonedCredential {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn credentials_at_an_unreachable_provider_are_recorded_and_revoked_once_it_is_back() {
-    let scene = Scene::new("abandoned").await;
-    let operator = scene.operator().await;
+    let (scene, operator) = Scene::running("abandoned").await;
     let record = abandon(&scene, &operator).await;
     let live = scene.provider.record().live();
     assert_eq!(
@@ -57,13 +56,11 @@ async fn credentials_at_an_unreachable_provider_are_recorded_and_revoked_once_it
     scene
         .wait("orders", "the login does not stay", async || scene.secret(&record.name_any()).await.is_none())
         .await;
-    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_data_for_a_revocation_outlives_provider_and_login() {
-    let scene = Scene::new("copied").await;
-    let operator = scene.operator().await;
+    let (scene, operator) = Scene::running("copied").await;
     abandon(&scene, &operator).await;
     scene.delete_provider("spreetail").await;
     scene.delete_secret("spreetail-admin").await;
@@ -71,13 +68,11 @@ async fn the_data_for_a_revocation_outlives_provider_and_login() {
     scene.provider.start_again().await.unwrap();
     scene.run_until(&operator, "orders", "it is revoked", async || scene.abandoned().await.is_empty()).await;
     assert_eq!(scene.provider.record().live().len(), 0);
-    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn deleting_a_record_confirms_that_a_person_has_handled_it() {
-    let scene = Scene::new("looked").await;
-    let operator = scene.operator().await;
+    let (scene, operator) = Scene::running("looked").await;
     let record = abandon(&scene, &operator).await;
     scene.api::<AbandonedCredential>().delete(&record.name_any(), &DeleteParams::default()).await.unwrap();
     scene
@@ -88,14 +83,11 @@ async fn deleting_a_record_confirms_that_a_person_has_handled_it() {
     scene.provider.start_again().await.unwrap();
     scene.pass_time(&[&operator], hours(3)).await;
     assert_eq!(scene.provider.record().arrived(Operation::Delete), 0);
-    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_credential_that_a_restored_object_uses_again_is_not_revoked_by_its_record() {
-    let scene = Scene::new("used-again").await;
-    let operator = scene.operator().await;
-    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    let (scene, operator) = Scene::with_orders("used-again").await;
     let (object, ledger) = (scene.get("orders").await, scene.secret("orders.credwright").await.unwrap());
     scene.provider.stop().await;
     scene.delete("orders").await;
@@ -107,14 +99,11 @@ async fn a_credential_that_a_restored_object_uses_again_is_not_revoked_by_its_re
     let status = scene.abandoned().await[0].status.clone().unwrap();
     assert!(status.message.clone().unwrap().contains("is used by someone; it is not revoked"), "{status:?}");
     assert_eq!(scene.provider.record().live().len(), 1);
-    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_object_with_an_unreadable_ledger_is_deleted_and_the_credentials_in_its_status_are_revoked() {
-    let scene = Scene::new("unreadable").await;
-    let operator = scene.operator().await;
-    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    let (scene, operator) = Scene::with_orders("unreadable").await;
     scene.merge_secret("orders.credwright", json!({ "data": { "sealed": "AAAA" } })).await;
     scene.says("orders", ("Ready", "False", "LedgerUnreadable")).await;
     scene.delete("orders").await;
@@ -126,5 +115,4 @@ async fn an_object_with_an_unreadable_ledger_is_deleted_and_the_credentials_in_i
     scene.run_until(&operator, "orders", "it is revoked", async || scene.abandoned().await.is_empty()).await;
     assert_eq!(scene.provider.record().live().len(), 0);
     scene.jump(&operator, seconds(1)).await;
-    operator.stop().await;
 }

@@ -203,7 +203,7 @@ async fn requests_beyond_the_allow_rules_are_rejected_at_admission_and_existing_
         assert_eq!(right, expected.map(|_| true), "{name} {more}: {why:?}");
     }
     // What is not allowed any more may still be revoked and go.
-    let operator = scene.operator_as(|_, options| options.cluster_providers = true).await;
+    let _operator = scene.operator_as(|_, options| options.cluster_providers = true).await;
     let reference = json!({ "kind": "ClusterCredentialProvider", "name": "ours" });
     scene.issue("orders", json!({ "providerRef": reference, "lifetime": "720h" })).await;
     scene.share("ours", json!({}), json!({ "namespaces": { "names": ["elsewhere"] } })).await;
@@ -230,13 +230,12 @@ async fn requests_beyond_the_allow_rules_are_rejected_at_admission_and_existing_
     api.delete("orders", &DeleteParams::default()).await.unwrap();
     scene.goes("orders").await;
     assert_eq!((scene.made().len(), scene.provider.record().live().len()), (1, 0));
-    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn manual_changes_of_ledgers_are_rejected_at_admission() {
     let (_control_plane, scene, tenants) = set_up("hands-off").await;
-    let operator = scene.operator().await;
+    let _operator = scene.operator().await;
     scene.issue("orders", json!({ "lifetime": "720h" })).await;
     let secrets: Api<Secret> = Api::namespaced(tenants, &scene.namespace);
     let edit = Patch::Merge(json!({ "data": { "document": "e30=" } }));
@@ -270,10 +269,8 @@ async fn manual_changes_of_ledgers_are_rejected_at_admission() {
             there.is_some_and(|it| it.metadata.uid != before)
         })
         .await;
-    scene.delete("orders").await;
-    scene.goes("orders").await;
+    scene.remove("orders").await;
     assert_eq!((scene.made().len(), scene.provider.record().live().len()), (1, 0));
-    operator.stop().await;
 }
 
 /// RBAC lets it write every Secret, so whoever has its token could have one of a stronger account
@@ -281,7 +278,7 @@ async fn manual_changes_of_ledgers_are_rejected_at_admission() {
 #[tokio::test(flavor = "multi_thread")]
 async fn credwrights_own_service_account_writes_no_secret_of_others_and_no_token() {
     let (control_plane, scene, _) = set_up("own-secrets").await;
-    let operator = scene.operator().await;
+    let _operator = scene.operator().await;
     scene.issue("orders", json!({ "lifetime": "720h" })).await;
     let secret = |name: &str, type_: &str, labels: Value| -> Secret {
         let metadata = json!({ "name": name, "labels": labels });
@@ -325,10 +322,8 @@ async fn credwrights_own_service_account_writes_no_secret_of_others_and_no_token
             scene.secret("orders").await.is_some_and(|it| it.data.is_some_and(|data| !data.is_empty()))
         })
         .await;
-    scene.delete("orders").await;
-    scene.goes("orders").await;
+    scene.remove("orders").await;
     scene.wait("orders", "its Secret goes", async || scene.secret("orders").await.is_none()).await;
-    operator.stop().await;
 }
 
 /// The storage version migrator may only list and patch, and gives up at the first write that is
@@ -336,7 +331,7 @@ async fn credwrights_own_service_account_writes_no_secret_of_others_and_no_token
 #[tokio::test(flavor = "multi_thread")]
 async fn a_harmless_write_to_a_ledger_is_admitted_for_a_service_account_that_may_only_patch() {
     let (control_plane, scene, _) = set_up("migrated").await;
-    let operator = scene.operator().await;
+    let _operator = scene.operator().await;
     scene.issue("orders", json!({ "lifetime": "720h" })).await;
     let subject = json!({ "kind": "ServiceAccount", "name": "migrator", "namespace": scene.namespace });
     let patch_only = json!([{ "apiGroups": [""], "resources": ["secrets"], "verbs": ["patch"] }]);
@@ -395,5 +390,4 @@ async fn a_harmless_write_to_a_ledger_is_admitted_for_a_service_account_that_may
     collector.patch(name, &PatchParams { dry_run: true, ..params }, &Patch::Merge(unowned)).await.unwrap();
     assert_eq!(scene.secret(name).await.unwrap().data, before.data);
     assert!(scene.secret_works("orders").await);
-    operator.stop().await;
 }

@@ -57,8 +57,7 @@ async fn a_tenant_who_flips_requests_and_recreates_objects_does_not_starve_other
     assert!(greedy.condition("orders-0", "Stalled").await.is_none(), "time heals it");
 
     // Nor does it help to delete an object and make it again, or to wait for a restart.
-    greedy.delete("orders-1").await;
-    greedy.goes("orders-1").await;
+    greedy.remove("orders-1").await;
     greedy.apply("orders-1", spec.clone()).await;
     greedy.says("orders-1", ("Ready", "False", "MintBudget")).await;
     operator.kill().await;
@@ -95,12 +94,10 @@ async fn a_tenant_who_flips_requests_and_recreates_objects_does_not_starve_other
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_object_that_is_recreated_all_the_time_mints_no_more_than_one_that_stays() {
-    let scene = Scene::new("recreated").await;
-    let operator = scene.operator().await;
+    let (scene, operator) = Scene::running("recreated").await;
     for _ in 0..5 {
         scene.issue("orders", json!({ "lifetime": "720h" })).await;
-        scene.delete("orders").await;
-        scene.goes("orders").await;
+        scene.remove("orders").await;
         scene.wait("orders", "its Secret is gone", async || scene.secret("orders").await.is_none()).await;
     }
     scene.apply("orders", json!({ "lifetime": "720h" })).await;
@@ -113,16 +110,13 @@ async fn an_object_that_is_recreated_all_the_time_mints_no_more_than_one_that_st
     assert_eq!(kept["mints"].matches("\"orders\"").count(), 5, "{kept:?}");
     scene.run_until_only(&operator, "orders", 1).await;
     assert_eq!(scene.made().len(), 6);
-    operator.stop().await;
 }
 
 /// A tenant who may edit Secrets can do that where the chart's admission policies are not
 /// installed.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_force_deleted_ledger_does_not_reset_the_limits() {
-    let scene = Scene::new("forced-away").await;
-    let operator = scene.operator().await;
-    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    let (scene, operator) = Scene::with_orders("forced-away").await;
     let force_away = async || {
         scene.merge_secret("orders.credwright", json!({ "metadata": { "finalizers": null } })).await;
         scene.delete_secret("orders.credwright").await;
@@ -146,7 +140,6 @@ async fn a_force_deleted_ledger_does_not_reset_the_limits() {
     scene.rest(&operator).await;
     scene.says("orders", ("Ready", "True", "MintLimit")).await;
     assert_eq!(scene.made().len(), 5);
-    operator.stop().await;
 }
 
 /// A credential that lives for minutes is close to its end most of the time.
@@ -188,8 +181,7 @@ async fn short_lifetimes_do_not_get_around_the_limit_of_a_shared_provider() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn limits_that_are_too_low_are_reported_before_anything_expires_and_raising_them_is_enough() {
-    let scene = Scene::new("too-low").await;
-    let operator = scene.operator().await;
+    let (scene, operator) = Scene::running("too-low").await;
     let mut spec = scene.spreetail(&scene.provider.base_url(), "spreetail-admin");
     spec["limits"]["mintsPerHour"] = json!(2);
     scene.create_provider("narrow", spec).await;
@@ -219,7 +211,6 @@ async fn limits_that_are_too_low_are_reported_before_anything_expires_and_raisin
     scene.says("stock", ("Ready", "True", "Issued")).await;
     let suffices = async || limits().await.is_some_and(|it| it.status == "True");
     assert!(scene.reaches(&[&operator], minutes(1), suffices).await);
-    operator.stop().await;
 }
 
 /// The names of those whose credentials were made, in order.
@@ -262,5 +253,4 @@ async fn after_an_outage_of_a_day_everything_is_renewed_in_order_of_expiry_and_n
     for number in 0..OBJECTS {
         assert!(scene.secret_works(&format!("n{number:02}")).await);
     }
-    operator.stop().await;
 }

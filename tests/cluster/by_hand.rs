@@ -282,7 +282,6 @@ async fn a_pair_that_cannot_be_verified_from_here_is_taken_once_the_spec_skips_v
     desk.merge("orders", json!({ "spec": { "intake": { "verify": "Skip" } } })).await;
     desk.wait("orders", "it is published untried", async || desk.holds(&pair).await).await;
     assert_eq!(desk.token_calls(&pair.client_id), calls);
-    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -302,8 +301,7 @@ async fn a_person_is_asked_to_remove_the_credential_of_a_deleted_object() {
     let status = desk.status("orders").await;
     assert_eq!((status.expires_at, status.renewal_time), (None, None), "nothing is known of its end");
     assert_eq!(desk.value("orders", "scope").await.unwrap(), "stats users:read");
-    desk.delete("orders").await;
-    desk.goes("orders").await;
+    desk.remove("orders").await;
     let records = desk.abandoned().await;
     assert_eq!(records.len(), 1, "it is on record");
     assert_eq!(records[0].spec.client_id.as_ref(), Some(&pair.client_id));
@@ -337,10 +335,8 @@ async fn a_client_that_another_namespace_only_claims_can_be_taken_by_its_owner()
     assert!(desk.holds(&pair).await);
 
     // What the provider has confirmed is held against everybody.
-    squatter.delete("claim").await;
-    squatter.goes("claim").await;
+    squatter.remove("claim").await;
     squatter.apply("again", with(wanted(), untried)).await;
     let said = squatter.says("again", ("ActionRequired", "True", "IntakeInvalid")).await;
     assert!(said.contains("belongs to another ApiCredential"), "{said}");
-    operator.stop().await;
 }

@@ -42,7 +42,6 @@ async fn an_operator_whose_clock_is_years_off_mints_and_revokes_nothing_and_keep
             .await;
         scene.jump(&operator, hours(1)).await;
         assert!(scene.token_is_granted(&old).await && scene.token_is_granted(&pair).await);
-        operator.stop().await;
     }
     assert_eq!(scene.made().len(), 2);
 
@@ -52,7 +51,6 @@ async fn an_operator_whose_clock_is_years_off_mints_and_revokes_nothing_and_keep
     scene.run_until_only(&operator, "orders", 2).await;
     assert!(!scene.token_is_granted(&old).await);
     assert_eq!(scene.made().len(), 3);
-    operator.stop().await;
 }
 
 /// Only a person can tell which of the two clocks was wrong.
@@ -80,15 +78,13 @@ async fn a_clock_that_is_behind_the_ledger_is_not_believed_until_a_person_says_t
     scene.rest(&operator).await;
     // The overlap of the first one ends in a year, by what was written down: never too early.
     assert_eq!((scene.made().len(), scene.provider.record().live().len()), (3, 2));
-    operator.stop().await;
 }
 
 /// The machine sleeps for forty days: what was due meanwhile is done once, and what has expired is
 /// said to have.
 #[tokio::test(flavor = "multi_thread")]
 async fn f30_after_a_pause_of_forty_days_everything_is_renewed_once() {
-    let scene = Scene::new("forty-days").await;
-    let operator = scene.operator().await;
+    let (scene, operator) = Scene::running("forty-days").await;
     for (name, lifetime) in [("orders", "2160h"), ("billing", "1200h"), ("stock", "720h")] {
         scene.issue(name, json!({ "lifetime": lifetime })).await;
     }
@@ -102,21 +98,17 @@ async fn f30_after_a_pause_of_forty_days_everything_is_renewed_once() {
     assert!(scene.token_is_granted(&pairs[1]).await, "its overlap begins now");
     scene.run_until_only(&operator, "billing", 2).await;
     assert_eq!(scene.made().len(), 5);
-    operator.stop().await;
 }
 
 /// A person asked for the deletion, and waiting for a right clock would keep them waiting for ever.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_object_deleted_while_the_clock_is_wrong_is_revoked_and_removed() {
-    let scene = Scene::new("deleted-by-a-wrong-clock").await;
-    let operator = scene.operator().await;
+    let (scene, operator) = Scene::running("deleted-by-a-wrong-clock").await;
     scene.issue("orders", json!({})).await;
     operator.stop().await;
     let wrong = scene.clock.wrong_by(SignedDuration::from_mins(2));
-    let operator = scene.operator_with(Power::on(), wrong).await;
+    let _operator = scene.operator_with(Power::on(), wrong).await;
     scene.says("orders", ("Ready", "True", "ClockSkew")).await;
-    scene.delete("orders").await;
-    scene.goes("orders").await;
+    scene.remove("orders").await;
     assert!(scene.provider.record().live().is_empty());
-    operator.stop().await;
 }

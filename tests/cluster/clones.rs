@@ -57,6 +57,4 @@ async fn a_cluster_and_its_clone_each_renew_once_and_then_neither_mint_nor_revok
     }
     assert_eq!(here.made().len(), 3, "each has renewed once");
     assert!(here.made().iter().all(|it| it.revoked_at.is_none()), "nobody knows whose they are");
-    operator.stop().await;
-    twin.stop().await;
 }

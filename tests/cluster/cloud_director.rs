@@ -9,7 +9,7 @@ use crate::support::Scene;
 async fn workloads_read_an_api_token_by_the_name_that_its_clients_know() {
     let scene = Scene::new("director").await;
     let director = scene.cloud_director().await;
-    let operator = scene.operator().await;
+    let _operator = scene.operator().await;
     scene.apply("orders", json!({ "providerRef": { "name": "cloud-director" }, "lifetime": "720h" })).await;
     scene.says("orders", ("Ready", "True", "Issued")).await;
     let data = scene.secret("orders").await.unwrap().data.unwrap();
@@ -33,7 +33,6 @@ async fn workloads_read_an_api_token_by_the_name_that_its_clients_know() {
     scene.delete("orders").await;
     let is_gone = async || director.record().live().is_empty();
     scene.wait("orders", "the token is deleted", is_gone).await;
-    operator.stop().await;
 }
 
 /// Sites limit how many sessions a user may have.

@@ -11,8 +11,7 @@ use crate::support::Scene;
 #[tokio::test(flavor = "multi_thread")]
 async fn a_workload_that_reads_the_secret_is_never_refused_through_twenty_rotations() {
     const ROTATIONS: usize = 20;
-    let scene = Scene::new("consumer").await;
-    let operator = scene.operator().await;
+    let (scene, operator) = Scene::running("consumer").await;
     let spec = json!({ "lifetime": "21m", "rotation": { "renewBefore": "9m", "overlap": "4m" } });
     scene.issue("orders", spec).await;
     let mut known = scene.pair("orders").await.unwrap();
@@ -37,5 +36,4 @@ async fn a_workload_that_reads_the_secret_is_never_refused_through_twenty_rotati
         assert!(late >= minutes(4) && late <= minutes(8), "revoked {late:#} after its replacement");
     }
     scene.assert_all_accounted_for().await;
-    operator.stop().await;
 }

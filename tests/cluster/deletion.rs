@@ -17,12 +17,9 @@ use crate::support::{Scene, power::Line};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn deletion_revokes_the_credential_and_removes_the_secret() {
-    let scene = Scene::new("delete").await;
-    let operator = scene.operator().await;
-    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    let (scene, _operator) = Scene::with_orders("delete").await;
     let pair = scene.pair("orders").await.unwrap();
-    scene.delete("orders").await;
-    scene.goes("orders").await;
+    scene.remove("orders").await;
     assert!(!scene.token_is_granted(&pair).await);
     assert_eq!(scene.provider.record().live().len(), 0);
 
@@ -37,30 +34,24 @@ async fn deletion_revokes_the_credential_and_removes_the_secret() {
     scene.has_only("orders", 1).await;
     assert!(scene.secret_works("orders").await);
     assert_eq!((scene.made().len(), scene.provider.record().live().len()), (2, 1));
-    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn retaining_leaves_a_secret_that_works_and_belongs_to_nobody() {
-    let scene = Scene::new("retain").await;
-    let operator = scene.operator().await;
+    let (scene, _operator) = Scene::running("retain").await;
     scene.issue("orders", json!({ "lifetime": "720h", "deletionPolicy": "Retain" })).await;
     let pair = scene.pair("orders").await.unwrap();
-    scene.delete("orders").await;
-    scene.goes("orders").await;
+    scene.remove("orders").await;
     let secret = scene.secret("orders").await.unwrap();
     assert!(secret.owner_references().is_empty());
     assert_eq!(secret.labels().get("credwright.dev/role"), None);
     assert_eq!(scene.pair("orders").await.as_ref(), Some(&pair));
     assert!(scene.token_is_granted(&pair).await);
-    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn deletion_while_the_provider_is_down_says_what_it_waits_for_and_ends_once_it_is_back() {
-    let scene = Scene::new("delete-down").await;
-    let operator = scene.operator().await;
-    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    let (scene, operator) = Scene::with_orders("delete-down").await;
     scene.provider.stop().await;
     scene.delete("orders").await;
     let message = scene.says("orders", ("Ready", "False", "Deleting")).await;
@@ -70,25 +61,20 @@ async fn deletion_while_the_provider_is_down_says_what_it_waits_for_and_ends_onc
     scene.provider.start_again().await.unwrap();
     scene.run_until(&operator, "orders", "it is gone", async || scene.is_gone("orders").await).await;
     assert_eq!(scene.provider.record().live().len(), 0);
-    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_object_without_a_credential_is_deleted_at_once() {
-    let scene = Scene::new("delete-unissued").await;
-    let operator = scene.operator().await;
+    let (scene, _operator) = Scene::running("delete-unissued").await;
     scene.apply("orders", json!({ "providerRef": { "name": "nowhere" } })).await;
     scene.says("orders", ("Ready", "False", "ProviderMissing")).await;
-    scene.delete("orders").await;
-    scene.goes("orders").await;
+    scene.remove("orders").await;
     assert_eq!(scene.made().len(), 0);
-    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_object_that_is_recreated_at_once_gets_its_own_credential() {
-    let scene = Scene::new("again").await;
-    let operator = scene.operator().await;
+    let (scene, operator) = Scene::running("again").await;
     let spec = json!({ "lifetime": "720h", "secret": { "name": "orders-1" } });
     scene.issue("orders", spec).await;
     let first = scene.get("orders").await;
@@ -111,15 +97,12 @@ async fn an_object_that_is_recreated_at_once_gets_its_own_credential() {
     assert_eq!((live.len(), scene.made().len()), (1, 2));
     scene.jump(&operator, hours(2)).await;
     assert!(scene.is_only("orders", issued.revision).await);
-    operator.stop().await;
 }
 
 /// The API server's answer, and what the watch tells, come in any order.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_recreated_object_survives_a_late_delete_event_of_its_predecessor() {
-    let scene = Scene::new("answer-late").await;
-    let operator = scene.operator().await;
-    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    let (scene, operator) = Scene::with_orders("answer-late").await;
     let answer = Arc::new(Notify::new());
     operator.power.set_fault({
         let answer = answer.clone();
@@ -138,30 +121,25 @@ async fn a_recreated_object_survives_a_late_delete_event_of_its_predecessor() {
     answer.notify_one();
     scene.run_until_one(&operator, "orders").await;
     assert_eq!((scene.made().len(), scene.provider.record().live().len()), (3, 2));
-    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn credentials_of_an_object_without_its_finalizer_are_revoked_by_its_ledger() {
-    let scene = Scene::new("forced-off").await;
-    let operator = scene.operator().await;
-    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    let (scene, operator) = Scene::with_orders("forced-off").await;
     operator.stop().await;
     scene.merge("orders", json!({ "metadata": { "finalizers": null } })).await;
     scene.delete("orders").await;
     assert!(scene.is_gone("orders").await && scene.secret("orders.credwright").await.is_some());
-    let operator = scene.operator().await;
+    let _operator = scene.operator().await;
     scene.goes("orders").await;
     assert_eq!((scene.made().len(), scene.provider.record().live().len()), (1, 0));
-    operator.stop().await;
 }
 
 /// The lost answer is looked for under the name that it was asked for, not under that of the object
 /// which has the name by now.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_response_of_an_earlier_object_with_the_same_name_is_found_and_revoked() {
-    let scene = Scene::new("earlier").await;
-    let operator = scene.operator().await;
+    let (scene, operator) = Scene::running("earlier").await;
     // The operator dies while it waits for the answer. If it learned that the answer was lost, it
     // might find the credential before it dies.
     let answer = scene.provider.faults().gate_after(Operation::Create);
@@ -180,5 +158,4 @@ async fn a_lost_response_of_an_earlier_object_with_the_same_name_is_found_and_re
     assert_eq!((made.len(), live.len()), (2, 1), "{made:#?}");
     assert_eq!(issued.client_id.as_ref(), Some(&live[0].client_id));
     assert_ne!(live[0].name.as_ref(), Some(&document.revisions[0].name), "the lost one is what lives");
-    operator.stop().await;
 }

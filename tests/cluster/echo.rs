@@ -58,22 +58,20 @@ async fn renewing_unseen(scene: &Scene, change: impl Future<Output = ()> + Send 
 async fn a_spec_changed_while_its_status_is_written_takes_effect() {
     let scene = Scene::new("echo-spec").await;
     let again = json!({ "spec": { "rotation": { "request": "again" } } });
-    let operator = renewing_unseen(&scene, merge(&scene.api(), "orders", again)).await;
+    let _operator = renewing_unseen(&scene, merge(&scene.api(), "orders", again)).await;
     scene.publishes("orders", 3).await;
-    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_object_deleted_while_its_status_is_written_is_removed() {
     let scene = Scene::new("echo-deletion").await;
     let api: Api<ApiCredential> = scene.api();
-    let operator = renewing_unseen(&scene, async move {
+    let _operator = renewing_unseen(&scene, async move {
         api.delete("orders", &DeleteParams::default()).await.unwrap();
     })
     .await;
     scene.goes("orders").await;
     assert!(scene.provider.record().live().is_empty());
-    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -93,7 +91,6 @@ async fn an_annotation_set_while_its_status_is_written_is_read() {
     eventually("the status is written", async || operator.power.writes().iter().any(|it| told(&it))).await;
     scene.clock.move_to(scene.status("orders").await.renewal_time.unwrap() + seconds(1));
     scene.publishes("orders", 2).await;
-    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -114,5 +111,4 @@ async fn a_provider_corrected_while_its_status_is_written_is_used() {
         })
         .await;
     scene.publishes("orders", 1).await;
-    operator.stop().await;
 }

@@ -66,19 +66,14 @@ async fn f6_two_clusters_with_the_same_names_at_one_account_leave_each_others_cr
     assert_eq!(there.pair("orders").await.unwrap(), theirs);
     assert!(there.token_is_granted(&theirs).await);
 
-    here.delete("orders").await;
-    here.goes("orders").await;
+    here.remove("orders").await;
     let live = here.provider.record().live();
     assert_eq!(live.iter().map(|it| &it.client_id).collect::<Vec<_>>(), [&theirs.0]);
-    operator.stop().await;
-    other.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f17_at_rest_nothing_is_written_when_others_change_the_metadata_of_the_secret() {
-    let scene = Scene::new("idle").await;
-    let operator = scene.operator().await;
-    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    let (scene, operator) = Scene::with_orders("idle").await;
     scene.pass_time(&[&operator], minutes(10)).await;
     let pair = scene.pair("orders").await;
     let (writes, mutations) = (operator.power.writes().len(), scene.provider.record().mutations());
@@ -93,7 +88,6 @@ async fn f17_at_rest_nothing_is_written_when_others_change_the_metadata_of_the_s
     assert_eq!(operator.power.writes().split_off(writes), Vec::<String>::new());
     assert_eq!(scene.provider.record().mutations(), mutations);
     assert_eq!(scene.pair("orders").await, pair);
-    operator.stop().await;
 }
 
 /// Applies an object as a GitOps tool does, with the labels of the tool.
@@ -116,8 +110,7 @@ async fn sync(scene: &Scene, request: Option<&str>) -> ApiCredential {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f23_a_request_in_git_rotates_once_and_the_labels_of_the_tool_are_not_copied_to_the_secrets() {
-    let scene = Scene::new("gitops").await;
-    let operator = scene.operator().await;
+    let (scene, operator) = Scene::running("gitops").await;
     sync(&scene, None).await;
     scene.publishes("orders", 1).await;
     let applied = sync(&scene, Some("the laptop was stolen")).await;
@@ -137,15 +130,12 @@ async fn f23_a_request_in_git_rotates_once_and_the_labels_of_the_tool_are_not_co
         assert_eq!(foreign, Vec::<&String>::new(), "{name} looks like the tool's own, which prunes it");
         assert!(scene.is_owned(name).await, "{name}");
     }
-    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f25_a_refused_login_is_reported_within_minutes_and_costs_one_probe_for_all_objects() {
     const WAITING: usize = 40;
-    let scene = Scene::new("one-probe").await;
-    let operator = scene.operator().await;
-    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    let (scene, operator) = Scene::with_orders("one-probe").await;
     scene.rest(&operator).await;
     // Nothing changes in the cluster: it is the provider that takes the login no more.
     scene.provider.faults().every(Operation::Token.by_login(), Fault::status(401));
@@ -176,5 +166,4 @@ async fn f25_a_refused_login_is_reported_within_minutes_and_costs_one_probe_for_
         scene.comes_to(&operator, name, ("Ready", "True", "Issued")).await;
     }
     assert_eq!(scene.made().len(), 1 + WAITING);
-    operator.stop().await;
 }

@@ -49,8 +49,7 @@ impl Scene {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_provider_and_its_login_stay_until_their_credentials_are_gone() {
-    let scene = Scene::new("held").await;
-    let operator = scene.operator().await;
+    let (scene, operator) = Scene::running("held").await;
     scene.rest(&operator).await;
     assert!(!scene.login_is_held().await, "nothing was made with it");
     scene.issue("orders", json!({ "lifetime": "720h" })).await;
@@ -70,22 +69,18 @@ async fn a_deleted_provider_and_its_login_stay_until_their_credentials_are_gone(
     operator.kill().await;
     let operator = scene.operator().await;
     scene.rest(&operator).await;
-    scene.delete("orders").await;
-    scene.goes("orders").await;
+    scene.remove("orders").await;
     scene
         .wait("later", "the provider and its login are gone", async || {
             !scene.has_provider().await && scene.secret(LOGIN).await.is_none()
         })
         .await;
     assert_eq!((scene.provider.record().live().len(), scene.abandoned().await.len()), (0, 0));
-    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_login_can_be_replaced_and_is_released_with_its_owners_consent() {
-    let scene = Scene::new("replaced").await;
-    let operator = scene.operator().await;
-    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    let (scene, operator) = Scene::with_orders("replaced").await;
     scene.delete_secret(LOGIN).await;
     scene.jump(&operator, minutes(1)).await;
     scene
@@ -100,7 +95,6 @@ async fn a_login_can_be_replaced_and_is_released_with_its_owners_consent() {
     scene.provider_says("LoginMissing").await;
     scene.wait("orders", "it is let go", async || !scene.login_is_held().await).await;
     assert!(scene.secret(LOGIN).await.is_some());
-    operator.stop().await;
 }
 
 /// Deletes some of what is there, in an order that `random` chooses, and then all the rest with the
@@ -187,7 +181,6 @@ async fn credentials_in_a_recreated_ledger_are_recorded_when_its_namespace_is_de
     let revoked = async || scene.abandoned().await.is_empty();
     assert!(scene.reaches(&[&operator], hours(2), revoked).await);
     assert_eq!((scene.made().len(), scene.provider.record().live().len()), (1, 0));
-    operator.stop().await;
 }
 
 /// All that a namespace holds is deleted at once and in any order, and for half of them while no
@@ -229,7 +222,6 @@ async fn a_hundred_deleted_namespaces_leave_nothing_at_the_provider() {
         scene.abandoned().await.iter().map(|it| serde_json::to_value(&it.spec).unwrap()).collect();
     assert_eq!(abandoned, Vec::<Value>::new());
     assert_eq!((scene.made().len(), scene.provider.record().live().len()), (TENANTS, 0));
-    operator.stop().await;
 }
 
 /// A namespace's controller deletes rights as it deletes everything else, in any order.
@@ -265,7 +257,6 @@ async fn the_rights_in_a_deleted_namespace_stay_until_nothing_needs_them() {
     })
     .await;
     assert_eq!((scene.provider.record().live().len(), scene.abandoned().await.len()), (0, 0));
-    operator.stop().await;
 }
 
 /// The power may go right after the last thing that needed them has gone.
@@ -281,24 +272,21 @@ async fn rights_that_nothing_needs_are_released_by_the_next_operator() {
     let bindings: Api<RoleBinding> = scene.api();
     let held = json!({ "metadata": { "finalizers": ["credwright.dev/rights"] } });
     bindings.patch(ROLE_BINDING, &PatchParams::default(), &Patch::Merge(held)).await.unwrap();
-    let operator = scene.operator().await;
+    let _operator = scene.operator().await;
     eventually("they are free", async || bindings.get(ROLE_BINDING).await.unwrap().finalizers().is_empty())
         .await;
-    operator.stop().await;
 }
 
 /// No watch tells of a Secret without the label.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_login_that_lost_its_label_while_no_operator_ran_is_released() {
-    let scene = Scene::new("unlabelled").await;
-    let operator = scene.operator().await;
+    let (scene, operator) = Scene::running("unlabelled").await;
     scene.issue("orders", json!({})).await;
     operator.stop().await;
     let label = json!({ "metadata": { "labels": { "credwright.dev/role": null } } });
     scene.merge_secret("spreetail-admin", label).await;
     scene.api::<Secret>().delete("spreetail-admin", &DeleteParams::default()).await.unwrap();
     assert!(scene.secret("spreetail-admin").await.is_some(), "it is held");
-    let operator = scene.operator().await;
+    let _operator = scene.operator().await;
     eventually("it goes", async || scene.secret("spreetail-admin").await.is_none()).await;
-    operator.stop().await;
 }

@@ -35,9 +35,7 @@ fn row(table: &str, name: &str) -> Vec<(String, String)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tables_and_descriptions_read_well() {
-    let scene = Scene::new("kubectl").await;
-    let operator = scene.operator().await;
-    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    let (scene, operator) = Scene::with_orders("kubectl").await;
     scene.apply("stock", json!({ "lifetime": "720h", "scopes": ["read"] })).await;
     scene.says("stock", ("Ready", "False", "InvalidForProvider")).await;
     scene.apply("mail", json!({ "providerRef": { "name": "nowhere" } })).await;
@@ -86,5 +84,4 @@ async fn tables_and_descriptions_read_well() {
     let events = described.split_once("Events:").expect("Events are on providers, too").1;
     assert!(events.contains("Normal") && events.contains("LoginAccepted"), "{events}");
     kubectl(&scene, &["get", "credwright"]).await;
-    operator.stop().await;
 }

@@ -109,8 +109,7 @@ async fn an_operator_that_loses_the_lease_before_the_call_records_that_nothing_w
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_mint_begins_after_a_stop_though_its_intent_is_written() {
-    let scene = Scene::new("stopped-before").await;
-    let operator = scene.operator().await;
+    let (scene, operator) = Scene::running("stopped-before").await;
     let release = held_before_the_call(&scene, &operator).await;
     let mut stopping = Box::pin(operator.stop());
     assert!(futures::poll!(&mut stopping).is_pending());
@@ -119,10 +118,9 @@ async fn no_mint_begins_after_a_stop_though_its_intent_is_written() {
     assert_not_sent(&scene).await;
 
     // The next process mints at once.
-    let operator = scene.operator().await;
+    let _operator = scene.operator().await;
     scene.publishes("orders", 2).await;
     assert_eq!(scene.made().len(), 1);
-    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -155,10 +153,9 @@ async fn a_stop_waits_for_a_create_but_not_for_what_can_be_repeated() {
     assert_eq!(first(&scene).await.unwrap().state, State::Issued, "the answer is written down");
     assert!(scene.secret("orders").await.is_none(), "and the next step is another process's");
 
-    let operator = scene.operator().await;
+    let _operator = scene.operator().await;
     scene.goes("old").await;
     assert_eq!(scene.provider.record().live().len(), 1, "the next process revokes it");
-    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -186,7 +183,6 @@ async fn a_slow_read_of_the_lease_does_not_lead_to_a_late_call() {
     scene.publishes("orders", 2).await;
     assert_eq!(first(&scene).await.unwrap().state, State::Absent, "it was 21 seconds old, and not sent");
     assert_eq!(scene.made().len(), 1);
-    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

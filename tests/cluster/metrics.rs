@@ -99,9 +99,7 @@ async fn trouble(scene: &Scene, operator: &Running) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn metrics_follow_a_credential_through_its_life() {
-    let scene = Scene::new("metrics").await;
-    let operator = scene.operator().await;
-    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    let (scene, operator) = Scene::with_orders("metrics").await;
     scene.rest(&operator).await;
     let served = Served::by(&scene, &operator);
     assert_times(&scene, &served).await;
@@ -146,7 +144,6 @@ async fn metrics_follow_a_credential_through_its_life() {
 
     trouble(&scene, &operator).await;
     assert_nothing_is_told(&scene, &Served::by(&scene, &operator));
-    operator.stop().await;
 }
 
 /// Labels are words of ours and names of our own objects.
@@ -179,14 +176,12 @@ fn assert_nothing_is_told(scene: &Scene, served: &Served) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn metrics_of_deleted_objects_are_removed() {
-    let scene = Scene::new("metrics-gone").await;
-    let operator = scene.operator().await;
+    let (scene, operator) = Scene::running("metrics-gone").await;
     let before = series(&Served::by(&scene, &operator));
     scene.issue("orders", json!({ "lifetime": "720h" })).await;
     scene.rest(&operator).await;
     assert!(Served::by(&scene, &operator).text.contains(r#"name="orders""#));
-    scene.delete("orders").await;
-    scene.goes("orders").await;
+    scene.remove("orders").await;
     scene.rest(&operator).await;
     let served = Served::by(&scene, &operator);
     assert!(!served.text.contains(r#"name="orders""#), "{}", served.text);
@@ -204,7 +199,6 @@ async fn metrics_of_deleted_objects_are_removed() {
     let more: Vec<_> =
         left.difference(&before).filter(|it| !it.starts_with("credwright_reconcile_")).collect();
     assert!(more.is_empty(), "{more:#?}");
-    operator.stop().await;
 }
 
 fn series(served: &Served) -> BTreeSet<String> {
@@ -214,8 +208,7 @@ fn series(served: &Served) -> BTreeSet<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn metrics_count_a_lost_response_and_show_the_state_after_a_restart() {
-    let scene = Scene::new("metrics-lost").await;
-    let operator = scene.operator().await;
+    let (scene, operator) = Scene::running("metrics-lost").await;
     scene.provider.faults().set_listing_lag(Duration::from_secs(60));
     scene.provider.faults().next(Operation::Create, Fault::LostAnswer);
     scene.apply("orders", json!({ "lifetime": "720h" })).await;
@@ -243,5 +236,4 @@ async fn metrics_count_a_lost_response_and_show_the_state_after_a_restart() {
     assert_eq!(served.counts(), [Some(1.0), Some(0.0), Some(0.0)], "{}", served.text);
     assert_eq!(served.there("provider_recent_mints", ""), Some(2.0), "the ledger knows of those");
     assert!(!served.text.contains("credwright_mints_total{"), "this process minted nothing");
-    again.stop().await;
 }

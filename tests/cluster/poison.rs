@@ -116,5 +116,4 @@ async fn lists_come_in_pages_where_the_api_server_streams_none() {
     let operator = scene.operator_as(|_, options| options.streaming_lists = true).await;
     is_ready(&operator).await;
     is_published(&scene, "orders", 1).await;
-    operator.stop().await;
 }

@@ -61,7 +61,6 @@ async fn a_login_full_of_other_keys_delays_no_deletion() {
     scene.provider.start_again().await.unwrap();
     scene.run_until(&operator, "orders", "it is revoked", async || scene.abandoned().await.is_empty()).await;
     assert_eq!(scene.provider.record().live().len(), 0);
-    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -79,7 +78,6 @@ async fn a_record_ends_a_month_after_its_provider_and_its_namespace_were_deleted
     scene.jump(&operator, hours(24)).await;
     eventually("the record is gone", async || !scene.has_record("of-nobody").await).await;
     assert!(scene.has_record("of-somebody").await);
-    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -112,5 +110,4 @@ async fn a_namespace_has_a_limited_number_of_records_and_one_that_counts_the_res
         status.message.is_some_and(|it| it.starts_with("2 more credentials"))
     })
     .await;
-    operator.stop().await;
 }

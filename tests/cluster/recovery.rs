@@ -11,7 +11,7 @@ async fn a_refused_login_is_reported_and_a_corrected_one_ends_the_failure() {
     let scene = Scene::new("login").await;
     let right = scene.provider.login().client_secret.clone();
     scene.merge_secret("spreetail-admin", json!({ "stringData": { "client_secret": "wrong" } })).await;
-    let operator = scene.operator().await;
+    let _operator = scene.operator().await;
     scene.apply("orders", json!({ "lifetime": "720h" })).await;
     let message = scene.says("orders", ("Ready", "False", "ProviderLoginRefused")).await;
     assert!(message.contains("401") && !message.contains("wrong"), "{message}");
@@ -19,14 +19,11 @@ async fn a_refused_login_is_reported_and_a_corrected_one_ends_the_failure() {
     scene.merge_secret("spreetail-admin", json!({ "stringData": { "client_secret": right } })).await;
     scene.has_only("orders", 1).await;
     assert_eq!(scene.provider_condition("spreetail").await.unwrap().1, "LoginAccepted");
-    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_credential_that_was_deleted_at_the_provider_is_found_dead_within_hours_and_replaced() {
-    let scene = Scene::new("found-dead").await;
-    let operator = scene.operator().await;
-    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    let (scene, operator) = Scene::with_orders("found-dead").await;
     let (id, _) = scene.pair("orders").await.unwrap();
     scene.delete_at_provider(&id).await;
     let deleted = scene.now();
@@ -40,14 +37,11 @@ async fn a_credential_that_was_deleted_at_the_provider_is_found_dead_within_hour
     assert_eq!(scene.made().len(), 2);
     scene.tells("FoundRevoked").await;
     scene.says("orders", ("Ready", "True", "Issued")).await;
-    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_credential_that_expired_while_the_provider_was_down_is_reported_and_replaced_afterwards() {
-    let scene = Scene::new("expired").await;
-    let operator = scene.operator().await;
-    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    let (scene, operator) = Scene::with_orders("expired").await;
     scene.provider.stop().await;
     scene.jump(&operator, hours(700)).await;
     assert_eq!(scene.condition("orders", "Ready").await.unwrap().0, "True", "it works yet");
@@ -60,14 +54,11 @@ async fn a_credential_that_expired_while_the_provider_was_down_is_reported_and_r
     assert!(scene.secret_works("orders").await);
     scene.run_until_only(&operator, "orders", 2).await;
     assert_eq!(scene.made().len(), 2);
-    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_writes_nothing() {
-    let scene = Scene::new("restart").await;
-    let operator = scene.operator().await;
-    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    let (scene, operator) = Scene::with_orders("restart").await;
     scene.jump(&operator, minutes(1)).await;
     operator.stop().await;
     let version = async |name: &str| scene.api::<Secret>().get(name).await.unwrap().metadata.resource_version;
@@ -78,14 +69,11 @@ async fn a_restart_writes_nothing() {
     assert_eq!(again.power.writes(), Vec::<String>::new());
     let after = (version("orders").await, version("orders.credwright").await, scene.get("orders").await);
     assert_eq!(before, after);
-    again.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn consent_to_a_login_that_is_withdrawn_is_noticed_at_once() {
-    let scene = Scene::new("consent").await;
-    let operator = scene.operator().await;
-    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    let (scene, _operator) = Scene::with_orders("consent").await;
     let label = |role: &str| json!({ "metadata": { "labels": { "credwright.dev/role": role } } });
     scene.merge_secret("spreetail-admin", label("nothing")).await;
     scene.says("orders", ("ProviderReachable", "False", "LoginMissing")).await;
@@ -93,5 +81,4 @@ async fn consent_to_a_login_that_is_withdrawn_is_noticed_at_once() {
     scene.merge_secret("spreetail-admin", label("login")).await;
     scene.says("orders", ("ProviderReachable", "True", "LoginAccepted")).await;
     assert_eq!(scene.made().len(), 1);
-    operator.stop().await;
 }

@@ -38,8 +38,7 @@ impl Scene {
 /// One 404 of a router at the renewal once ended all renewals, and the credential expired.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refusal_that_passes_costs_no_renewal() {
-    let scene = Scene::new("passing").await;
-    let operator = scene.operator().await;
+    let (scene, operator) = Scene::running("passing").await;
     for code in [400, 404, 405, 406, 413, 415, 421, 422, 431, 451] {
         let name = format!("orders-{code}");
         let rotation = json!({ "renewBefore": "40s", "overlap": "5s" });
@@ -67,7 +66,6 @@ async fn a_refusal_that_passes_costs_no_renewal() {
         scene.delete(&name).await;
         scene.goes(&name).await;
     }
-    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -79,7 +77,7 @@ async fn corrected_registration_metadata_are_tried_at_once() {
         "metadata": { "response_types": ["nonsense"] },
     });
     scene.create_provider("server", json!({ "oauthRegistration": block })).await;
-    let operator = scene.operator().await;
+    let _operator = scene.operator().await;
     scene.apply("orders", json!({ "providerRef": { "name": "server" }, "scopes": ["read"] })).await;
     let advice = ["correct oauthRegistration.metadata of the provider"];
     scene.waits("orders", "InvalidForProvider", &advice).await;
@@ -87,7 +85,6 @@ async fn corrected_registration_metadata_are_tried_at_once() {
     let metadata = json!({ "response_types": [] });
     scene.correct_provider("server", json!({ "oauthRegistration": { "metadata": metadata } })).await;
     scene.is_issued_at_once("orders").await;
-    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -99,7 +96,7 @@ async fn published_settings_follow_the_provider_without_a_new_credential() {
         "tokenParameters": { "audience": "orders" },
     });
     scene.create_provider("server", json!({ "oauthRegistration": block })).await;
-    let operator = scene.operator().await;
+    let _operator = scene.operator().await;
     scene.issue("orders", json!({ "providerRef": { "name": "server" }, "scopes": ["read"] })).await;
     let before = scene.pair("orders").await;
     let told = async |key: &str| scene.value("orders", key).await;
@@ -111,7 +108,6 @@ async fn published_settings_follow_the_provider_without_a_new_credential() {
     }
     assert_eq!(scene.pair("orders").await, before);
     assert_eq!(told("scope").await.as_deref(), Some("read"), "which the pair was issued for");
-    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -131,20 +127,18 @@ async fn a_moved_token_endpoint_is_published_after_the_next_probe() {
     scene.jump(&operator, seconds(301)).await;
     scene.wait("orders", "it follows", async || at("new").await).await;
     assert_eq!(awkward::locked(&server).clients.len(), 1, "nothing is made for that");
-    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_corrected_path_is_tried_at_once() {
     let scene = Scene::new("path").await;
     let _expereo = scene.expereo(json!({ "clientsPath": "/wrong" }), |_| {}).await;
-    let operator = scene.operator().await;
+    let _operator = scene.operator().await;
     scene.apply("orders", wanted(json!({}))).await;
     scene.waits("orders", "ProviderRefused", &["check expereo.baseUrl and expereo.clientsPath"]).await;
     assert_eq!(scene.condition("orders", "Stalled").await, None, "it may be a proxy's answer");
     scene.correct_provider("expereo", json!({ "expereo": { "clientsPath": null } })).await;
     scene.is_issued_at_once("orders").await;
-    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -160,7 +154,6 @@ async fn a_corrected_spelling_is_tried_at_once() {
     scene.jump(&operator, seconds(1)).await;
     scene.is_issued_at_once("orders").await;
     assert_eq!(provider.record().created_count(), 1, "the same client is tried again");
-    operator.stop().await;
 }
 
 /// The second client once was not tried for ten minutes, because of what the first had come to.
@@ -169,13 +162,12 @@ async fn corrected_scopes_are_tried_at_once() {
     let scene = Scene::new("scopes").await;
     let wrong = json!({ "scopeSpelling": { "SupportRead": "customerapi/support" } });
     let provider = scene.expereo(wrong, |_| {}).await;
-    let operator = scene.operator().await;
+    let _operator = scene.operator().await;
     scene.apply("orders", wanted(json!({ "scopes": ["SupportRead"] }))).await;
     scene.waits("orders", "InvalidForProvider", &["correct expereo.scopeSpelling"]).await;
     scene.merge("orders", json!({ "spec": { "scopes": ["BasicRead"] } })).await;
     scene.is_issued_at_once("orders").await;
     assert_eq!(provider.record().created_count(), 2);
-    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -186,7 +178,7 @@ async fn a_login_that_was_given_the_right_is_tried_at_once() {
         options.bearer_token = Some("Canary-Of-A-Person".to_owned());
     };
     let provider = scene.expereo(json!({}), change).await;
-    let operator = scene.operator().await;
+    let _operator = scene.operator().await;
     scene.apply("orders", wanted(json!({}))).await;
     scene.waits("orders", "ProviderForbidden", &["store the bearer_token of a person"]).await;
     scene.says("orders", ("Stalled", "True", "ProviderForbidden")).await;
@@ -199,14 +191,12 @@ async fn a_login_that_was_given_the_right_is_tried_at_once() {
         .await;
     scene.is_issued_at_once("orders").await;
     assert_eq!(provider.record().created_count(), 1);
-    operator.stop().await;
 }
 
 /// A refusal by the provider may be a quota, which has room again without any edit.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_final_refusal_is_tried_again_within_the_hour() {
-    let scene = Scene::new("quota").await;
-    let operator = scene.operator().await;
+    let (scene, operator) = Scene::running("quota").await;
     let body = r#"{"code":"QUOTA"}"#.to_owned();
     let full = Fault::Status { code: StatusCode::BAD_REQUEST.as_u16(), headers: vec![], body };
     scene.provider.faults().every(Operation::Create, full);
@@ -219,5 +209,4 @@ async fn a_final_refusal_is_tried_again_within_the_hour() {
     scene.is_issued_at_once("orders").await;
     let object: ApiCredential = scene.get("orders").await;
     assert_eq!(object.metadata.generation, Some(1), "nobody edited it");
-    operator.stop().await;
 }

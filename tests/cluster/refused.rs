@@ -39,8 +39,7 @@ async fn allow_no_more_secrets(scene: &Scene) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_object_without_a_credential_because_of_a_quota_reports_it_and_gets_one_once_there_is_room() {
-    let scene = Scene::new("quota").await;
-    let operator = scene.operator().await;
+    let (scene, operator) = Scene::running("quota").await;
     scene.rest(&operator).await;
     allow_no_more_secrets(&scene).await;
     scene.apply("orders", json!({})).await;
@@ -56,7 +55,6 @@ async fn an_object_without_a_credential_because_of_a_quota_reports_it_and_gets_o
     scene.api::<ResourceQuota>().delete("full", &DeleteParams::default()).await.unwrap();
     scene.comes_to(&operator, "orders", ("Ready", "True", "Issued")).await;
     assert!(scene.condition("orders", "Stalled").await.is_none());
-    operator.stop().await;
 }
 
 /// Has the API server refuse each write of a provider's status here.
@@ -96,13 +94,11 @@ async fn refuse_provider_status(scene: &Scene) {
 async fn a_provider_whose_status_cannot_be_written_is_used_all_the_same() {
     let scene = Scene::new("frozen").await;
     refuse_provider_status(&scene).await;
-    let operator = scene.operator().await;
+    let _operator = scene.operator().await;
     scene.apply("orders", json!({})).await;
     scene.says("orders", ("Ready", "True", "Issued")).await;
-    scene.delete("orders").await;
-    scene.goes("orders").await;
+    scene.remove("orders").await;
     assert!(scene.provider.record().live().is_empty());
-    operator.stop().await;
 }
 
 fn status_writes(operator: &Running) -> usize {
@@ -126,14 +122,11 @@ async fn two_operators_with_different_times_do_not_overwrite_status_in_a_loop() 
     scene.pass_time(&[&one, &other], SignedDuration::from_mins(10)).await;
     let written = status_writes(&one) + status_writes(&other);
     assert!(written < 60, "{written} writes within ten minutes");
-    one.stop().await;
-    other.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ledger_with_a_foreign_finalizer_is_released_once_and_recreated_when_it_is_gone() {
-    let scene = Scene::new("held-ledger").await;
-    let operator = scene.operator().await;
+    let (scene, operator) = Scene::running("held-ledger").await;
     scene.issue("orders", json!({})).await;
     scene.rest(&operator).await;
     let ledger = scene.secret("orders.credwright").await.unwrap();
@@ -152,5 +145,4 @@ async fn a_ledger_with_a_foreign_finalizer_is_released_once_and_recreated_when_i
     let recreated = scene.secret("orders.credwright").await.unwrap();
     assert_ne!(recreated.metadata.uid, ledger.metadata.uid);
     assert_eq!(scene.made().len(), 1);
-    operator.stop().await;
 }

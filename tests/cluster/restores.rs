@@ -84,8 +84,7 @@ impl Scene {
         self.merge("orders", json!({ "spec": { "rotation": { "request": "one of our own" } } })).await;
         self.run_until_only(operator, "orders", 2).await;
         assert_eq!(self.made()[0].revoked_at, None, "another cluster may be using it");
-        self.delete("orders").await;
-        self.goes("orders").await;
+        self.remove("orders").await;
         let made = self.made();
         assert!(made[0].revoked_at.is_none() && made[1].revoked_at.is_some(), "{made:?}");
     }
@@ -99,8 +98,7 @@ impl Scene {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f31_a_restore_mints_nothing_and_leftovers_are_revoked_after_the_next_issue() {
-    let scene = Scene::new("restore").await;
-    let operator = scene.operator().await;
+    let (scene, operator) = Scene::running("restore").await;
     scene.issue("orders", json!({ "lifetime": "2160h" })).await;
     let first = scene.pair("orders").await.unwrap();
     let backup = scene.back_up(&["orders.credwright", "orders"]).await;
@@ -147,16 +145,13 @@ async fn f31_a_restore_mints_nothing_and_leftovers_are_revoked_after_the_next_is
         })
         .await;
     assert_eq!(scene.made().len(), 3);
-    operator.stop().await;
 }
 
 /// The name at the provider has the tag of the object that was restored, and the ledger that is
 /// rebuilt belongs to another.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restored_credential_is_revoked_after_its_ledger_was_lost_and_rebuilt() {
-    let scene = Scene::new("restore-rebuilt").await;
-    let operator = scene.operator().await;
-    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    let (scene, operator) = Scene::with_orders("restore-rebuilt").await;
     let backup = scene.back_up(&["orders.credwright", "orders"]).await;
     operator.kill().await;
     scene.wipe_and_restore(&backup).await;
@@ -173,29 +168,23 @@ async fn a_restored_credential_is_revoked_after_its_ledger_was_lost_and_rebuilt(
     scene.run_until_only(&operator, "orders", 2).await;
     let live = scene.provider.record().live().len();
     assert_eq!((scene.made().len(), live), (2, 1), "the restored one is revoked");
-    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restore_without_the_target_renders_it_again_and_mints_nothing() {
-    let scene = Scene::new("restore-bare").await;
-    let operator = scene.operator().await;
-    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    let (scene, operator) = Scene::with_orders("restore-bare").await;
     let pair = scene.pair("orders").await;
     let backup = scene.back_up(&["orders.credwright"]).await;
     operator.kill().await;
     scene.wipe_and_restore(&backup).await;
-    let operator = scene.operator().await;
+    let _operator = scene.operator().await;
     scene.says("orders", ("Ready", "True", "Issued")).await;
     assert_eq!((scene.pair("orders").await, scene.made().len()), (pair, 1));
-    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_old_ledger_does_not_overwrite_a_newer_target() {
-    let scene = Scene::new("rolled-back").await;
-    let operator = scene.operator().await;
-    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    let (scene, operator) = Scene::with_orders("rolled-back").await;
     let old = scene.secret("orders.credwright").await.unwrap();
     scene.merge("orders", json!({ "spec": { "rotation": { "request": "two", "overlap": "0s" } } })).await;
     scene.has_only("orders", 2).await;
@@ -216,14 +205,11 @@ async fn an_old_ledger_does_not_overwrite_a_newer_target() {
     scene.publishes("orders", 3).await;
     scene.run_until_only(&operator, "orders", 3).await;
     assert_eq!(scene.provider.record().live().len(), 1);
-    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ledger_of_another_cluster_is_borrowed_until_its_renewal_and_then_left_alone() {
-    let scene = Scene::new("borrowed").await;
-    let operator = scene.operator().await;
-    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    let (scene, operator) = Scene::with_orders("borrowed").await;
     let first = scene.pair("orders").await.unwrap();
     operator.kill().await;
 
@@ -241,19 +227,15 @@ async fn a_ledger_of_another_cluster_is_borrowed_until_its_renewal_and_then_left
     scene.run_until_only(&elsewhere, "orders", 2).await;
     assert_ne!(scene.pair("orders").await.unwrap(), first);
     assert_eq!(scene.made()[0].revoked_at, None, "it is the other cluster's");
-    scene.delete("orders").await;
-    scene.goes("orders").await;
+    scene.remove("orders").await;
     let made = scene.made();
     assert!(made[0].revoked_at.is_none() && made[1].revoked_at.is_some());
-    elsewhere.stop().await;
 }
 
 /// The other cluster's own backups list what it borrowed, too.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_borrowed_credential_stays_borrowed_when_its_ledger_is_restored_again() {
-    let scene = Scene::new("borrowed-twice").await;
-    let operator = scene.operator().await;
-    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    let (scene, operator) = Scene::with_orders("borrowed-twice").await;
     operator.kill().await;
     let borrows = async || {
         let borrowed = async || {
@@ -272,15 +254,12 @@ async fn a_borrowed_credential_stays_borrowed_when_its_ledger_is_restored_again(
     let elsewhere = scene.operator_elsewhere().await;
     borrows().await;
     scene.never_ends_the_first(&elsewhere).await;
-    elsewhere.stop().await;
 }
 
 /// Nothing tells any more whose it is.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_credential_known_only_from_a_restored_secret_is_used_and_never_revoked() {
-    let scene = Scene::new("borrowed-bare").await;
-    let operator = scene.operator().await;
-    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    let (scene, operator) = Scene::with_orders("borrowed-bare").await;
     let backup = scene.back_up(&["orders"]).await;
     operator.kill().await;
     scene.wipe_and_restore(&backup).await;
@@ -290,14 +269,11 @@ async fn a_credential_known_only_from_a_restored_secret_is_used_and_never_revoke
     scene.jump(&elsewhere, hours(30)).await;
     assert_eq!(scene.made().len(), 1, "nothing is minted while it works");
     scene.never_ends_the_first(&elsewhere).await;
-    elsewhere.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_borrowed_credential_is_adopted_when_a_person_claims_it() {
-    let scene = Scene::new("claimed").await;
-    let operator = scene.operator().await;
-    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    let (scene, operator) = Scene::with_orders("claimed").await;
     operator.kill().await;
     let elsewhere = scene.operator_elsewhere().await;
     scene
@@ -309,19 +285,15 @@ async fn a_borrowed_credential_is_adopted_when_a_person_claims_it() {
     scene.merge("orders", claim).await;
     scene.rest(&elsewhere).await;
     assert_eq!(scene.made().len(), 1, "a claim alone mints nothing");
-    scene.delete("orders").await;
-    scene.goes("orders").await;
+    scene.remove("orders").await;
     assert_eq!(scene.provider.record().live().len(), 0);
-    elsewhere.stop().await;
 }
 
 /// A cluster that was rolled back, and one of which a clone is at work, look the same: somebody has
 /// made credentials under our tag that the ledger never asked for.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_clusters_with_one_identity_neither_mint_nor_revoke_until_a_person_claims_it() {
-    let scene = Scene::new("clash").await;
-    let operator = scene.operator().await;
-    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    let (scene, operator) = Scene::with_orders("clash").await;
     let (ledger, target) =
         (scene.secret("orders.credwright").await.unwrap(), scene.secret("orders").await.unwrap());
     let status = scene.status("orders").await;
@@ -353,5 +325,4 @@ async fn two_clusters_with_one_identity_neither_mint_nor_revoke_until_a_person_c
         })
         .await;
     assert_eq!(scene.made().len(), 3);
-    operator.stop().await;
 }

@@ -108,7 +108,6 @@ async fn two_replicas(home: &Scene, tenant: &Scene) {
     eventually("it stands by", async || standby.power.calls() > calls).await;
     operator.stop().await;
     eventually("the standby leads", async || standby.operator.leads()).await;
-    standby.stop().await;
 }
 
 /// In one namespace only, with a Lease: a life with everything that may happen in it.
@@ -137,7 +136,6 @@ async fn live_in_one(home: &Scene, tenant: &Scene) {
     tenant.rest(&operator).await;
 
     end_in_one(home, tenant, &operator).await;
-    operator.stop().await;
 }
 
 async fn end_in_one(home: &Scene, tenant: &Scene, operator: &Running) {
@@ -159,8 +157,7 @@ async fn end_in_one(home: &Scene, tenant: &Scene, operator: &Running) {
     assert!(home.reaches(&[operator], hours(24), async || home.abandoned().await.is_empty()).await);
     for _ in 0..2 {
         tenant.issue("billing", json!({ "lifetime": "720h" })).await;
-        tenant.delete("billing").await;
-        tenant.goes("billing").await;
+        tenant.remove("billing").await;
         eventually("its Secret goes", async || tenant.secret("billing").await.is_none()).await;
     }
     tenant.delete_provider("spreetail").await;
@@ -170,7 +167,7 @@ async fn end_in_one(home: &Scene, tenant: &Scene, operator: &Running) {
 
 /// In all namespaces, at a provider that they share.
 async fn live_everywhere(home: &Scene, tenant: &Scene, streaming_lists: bool) {
-    let operator =
+    let _operator =
         home.operator_as(|_, options| *options = Options { streaming_lists, ..Options::default() }).await;
     // Another each time: one that is deleted stays until nothing was made there.
     let name = if streaming_lists { "shared-by-stream" } else { "shared-by-page" };
@@ -180,7 +177,6 @@ async fn live_everywhere(home: &Scene, tenant: &Scene, streaming_lists: bool) {
     tenant.delete(name).await;
     tenant.goes(name).await;
     home.delete_shared_provider(name).await;
-    operator.stop().await;
 }
 
 /// A tenant's provider at a Service of the cluster.

@@ -119,8 +119,7 @@ async fn a_shared_provider_gives_a_namespace_what_its_owner_allows_and_nothing_e
     scene.apply("orders", spec(json!({ "rotation": { "request": "now" } }))).await;
     scene.says("orders", ("Ready", "True", "NotAllowed")).await;
     assert_eq!(scene.made().len(), 1);
-    scene.delete("orders").await;
-    scene.goes("orders").await;
+    scene.remove("orders").await;
     assert_eq!(scene.provider.record().live().len(), 0);
     operator.stop().await;
     scene.delete_shared_provider(&scene.namespace).await;
@@ -146,8 +145,7 @@ async fn a_credential_that_its_owner_suspends_is_revoked_at_the_end_of_its_life(
     scene.apply("orders", shared(&scene, json!({}))).await;
     scene.publishes("orders", 2).await;
     assert!(scene.secret_works("orders").await);
-    scene.delete("orders").await;
-    scene.goes("orders").await;
+    scene.remove("orders").await;
     operator.stop().await;
     scene.delete_shared_provider(&scene.namespace).await;
 }

@@ -43,6 +43,13 @@ pub(crate) fn hours(count: i64) -> SignedDuration {
 pub(crate) type Said = (&'static str, &'static str, &'static str);
 
 impl Scene {
+    /// A scene with an operator that has issued `orders`.
+    pub(crate) async fn with_orders(name: &str) -> (Self, Running) {
+        let (scene, operator) = Self::running(name).await;
+        scene.issue("orders", json!({ "lifetime": "720h" })).await;
+        (scene, operator)
+    }
+
     /// Waits while the clock stands still.
     pub(crate) async fn wait(&self, name: &str, what: &str, condition: impl AsyncFn() -> bool) {
         let began = Instant::now();
@@ -186,6 +193,12 @@ impl Scene {
             self.is_gone(name).await && self.secret(&format!("{name}.credwright")).await.is_none()
         })
         .await;
+    }
+
+    /// Deletes an object, and waits until it and its ledger are gone.
+    pub(crate) async fn remove(&self, name: &str) {
+        self.delete(name).await;
+        self.goes(name).await;
     }
 
     /// A value of a Secret.

@@ -36,8 +36,7 @@ async fn waits_for_the_provider(scene: &Scene, operator: &Running, reason: &str)
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_provider_recreated_for_another_account_gets_no_request_and_no_old_credential() {
-    let scene = Scene::new("another-account").await;
-    let operator = scene.operator().await;
+    let (scene, operator) = Scene::running("another-account").await;
     scene.issue("orders", json!({ "lifetime": "720h", "rotation": { "overlap": "2h" } })).await;
     let other = scene.another_account("other").await;
     scene.delete_provider_at_once("spreetail").await;
@@ -76,13 +75,11 @@ async fn a_provider_recreated_for_another_account_gets_no_request_and_no_old_cre
     scene
         .run_until(&operator, "orders", "it goes on there", async || other.record().created_count() == 1)
         .await;
-    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_that_refuses_everything_costs_no_mint_and_heals_when_it_accepts_again() {
-    let scene = Scene::new("all-refused").await;
-    let operator = scene.operator().await;
+    let (scene, operator) = Scene::running("all-refused").await;
     for name in NAMES {
         scene.issue(name, json!({ "lifetime": "720h" })).await;
     }
@@ -105,13 +102,11 @@ async fn an_account_that_refuses_everything_costs_no_mint_and_heals_when_it_acce
         assert!(scene.secret_works(name).await);
     }
     assert_eq!(scene.made().len(), 6);
-    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn credentials_that_were_all_removed_are_replaced_when_a_person_says_that_they_are_gone() {
-    let scene = Scene::new("all-removed").await;
-    let operator = scene.operator().await;
+    let (scene, operator) = Scene::running("all-removed").await;
     // More than the sample of credentials that is tried at an account in trouble.
     let names: Vec<_> = (0..14).map(|number| format!("orders-{number}")).collect();
     for name in &names {
@@ -132,5 +127,4 @@ async fn credentials_that_were_all_removed_are_replaced_when_a_person_says_that_
     assert!(scene.now().duration_since(began) < minutes(3), "all are looked at at once");
     assert_eq!(scene.made().len(), 2 * names.len());
     assert_eq!(scene.provider_condition("spreetail").await.unwrap().1, "LoginAccepted");
-    operator.stop().await;
 }

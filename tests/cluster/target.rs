@@ -10,9 +10,7 @@ use crate::support::Scene;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_secret_is_restored_without_a_mint_whether_the_provider_answers_or_not() {
-    let scene = Scene::new("restore").await;
-    let operator = scene.operator().await;
-    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    let (scene, operator) = Scene::with_orders("restore").await;
     let pair = scene.pair("orders").await;
     let is_back = async || scene.pair("orders").await == pair;
 
@@ -27,13 +25,11 @@ async fn a_deleted_secret_is_restored_without_a_mint_whether_the_provider_answer
     let reachable = scene.condition("orders", "ProviderReachable").await.unwrap();
     assert_eq!((reachable.0.as_str(), reachable.1.as_str()), ("False", "ProviderUnavailable"));
     assert_eq!(scene.made().len(), 1);
-    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_edited_secret_is_restored_and_metadata_of_others_stays() {
-    let scene = Scene::new("edited").await;
-    let operator = scene.operator().await;
+    let (scene, _operator) = Scene::running("edited").await;
     let output = json!({ "labels": { "app": "orders" }, "annotations": { "example.com/team": "shop" } });
     scene.issue("orders", json!({ "lifetime": "720h", "secret": output })).await;
     scene
@@ -68,18 +64,9 @@ async fn an_edited_secret_is_restored_and_metadata_of_others_stays() {
         ("our label is removed", json!({ "metadata": { "labels": { "credwright.dev/role": null } } })),
         ("our label is edited", json!({ "metadata": { "labels": { "credwright.dev/role": "nothing" } } })),
         ("a label of the spec is removed", json!({ "metadata": { "labels": { "app": null } } })),
-        (
-            "an annotation of the spec is edited",
-            json!({ "metadata": { "annotations": { "example.com/team": "x" } } }),
-        ),
-        (
-            "the digest is removed",
-            json!({ "metadata": { "annotations": { "credwright.dev/digest": null } } }),
-        ),
-        (
-            "the revision is edited",
-            json!({ "metadata": { "annotations": { "credwright.dev/revision": "7" } } }),
-        ),
+        ("an annotation is edited", json!({ "metadata": { "annotations": { "example.com/team": "x" } } })),
+        ("the digest goes", json!({ "metadata": { "annotations": { "credwright.dev/digest": null } } })),
+        ("another revision", json!({ "metadata": { "annotations": { "credwright.dev/revision": "7" } } })),
     ];
     for (what, edit) in edits {
         scene.merge_secret("orders", edit).await;
@@ -91,15 +78,12 @@ async fn an_edited_secret_is_restored_and_metadata_of_others_stays() {
     }
     assert_eq!(scene.made().len(), 1);
     assert_eq!(scene.calls().len(), 2, "one create and one verification: {:#?}", scene.calls());
-    operator.stop().await;
 }
 
 /// Credwright restores the Secret after each foreign write, with growing pauses.
 #[tokio::test(flavor = "multi_thread")]
 async fn f21_a_secret_that_another_writer_keeps_changing_is_restored_with_growing_pauses() {
-    let scene = Scene::new("contested").await;
-    let operator = scene.operator().await;
-    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    let (scene, operator) = Scene::with_orders("contested").await;
     let pair = scene.pair("orders").await;
     let edit = async || {
         scene.merge_secret("orders", json!({ "stringData": { "client_secret": "another's" } })).await;
@@ -118,14 +102,12 @@ async fn f21_a_secret_that_another_writer_keeps_changing_is_restored_with_growin
     scene.wait("orders", "it is put right after a pause", is_right).await;
     scene.says("orders", ("Published", "True", "Issued")).await;
     assert_eq!(scene.made().len(), 1);
-    operator.stop().await;
 }
 
 /// As a revert in Git does it. By then, pods mount the Secret of the second name.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_secret_that_is_renamed_and_renamed_back_keeps_the_second_name_for_the_overlap() {
-    let scene = Scene::new("rename-back").await;
-    let operator = scene.operator().await;
+    let (scene, operator) = Scene::running("rename-back").await;
     let named = |name: &str| json!({ "lifetime": "720h", "secret": { "name": name } });
     scene.issue("orders", named("first")).await;
     scene.jump(&operator, hours(48)).await;
@@ -140,14 +122,11 @@ async fn a_secret_that_is_renamed_and_renamed_back_keeps_the_second_name_for_the
     scene.jump(&operator, hours(2) + minutes(1)).await;
     scene.wait("orders", "it is gone", async || scene.secret("second").await.is_none()).await;
     assert!(scene.secret("first").await.is_some());
-    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_templates_labels_and_annotations_are_rendered_again_without_a_mint() {
-    let scene = Scene::new("rendered").await;
-    let operator = scene.operator().await;
-    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    let (scene, operator) = Scene::with_orders("rendered").await;
     let (id, secret) = scene.pair("orders").await.unwrap();
     let calls = scene.calls().len();
     let render = async |output: Value| {
@@ -179,13 +158,11 @@ async fn keys_templates_labels_and_annotations_are_rendered_again_without_a_mint
     assert_eq!(scene.pair("orders").await, Some((id, secret)));
     assert_eq!(scene.made().len(), 1);
     assert_eq!(scene.calls().len(), calls);
-    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failing_template_is_reported_and_leaves_the_secret_unchanged() {
-    let scene = Scene::new("template").await;
-    let operator = scene.operator().await;
+    let (scene, _operator) = Scene::running("template").await;
     let spec =
         |template: &str| json!({ "lifetime": "720h", "secret": { "template": { "config.ini": template } } });
     scene.apply("orders", spec("id={{ client_idd }}")).await;
@@ -207,5 +184,4 @@ async fn a_failing_template_is_reported_and_leaves_the_secret_unchanged() {
     scene.says("orders", ("Published", "True", "Issued")).await;
     assert!(scene.value("orders", "config.ini").await.unwrap().starts_with("client="));
     assert_eq!(scene.made().len(), 1);
-    operator.stop().await;
 }

@@ -23,7 +23,6 @@ async fn a_secret_of_another_owner_is_never_overwritten_and_nothing_is_minted_be
     scene.delete_secret("orders").await;
     scene.run_until_only(&operator, "orders", 1).await;
     assert_eq!(scene.condition("orders", "Stalled").await, None);
-    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -42,14 +41,11 @@ async fn renaming_to_a_secret_of_another_owner_keeps_the_old_one_until_that_is_g
     scene.comes_to(&operator, "orders", ("Published", "True", "Issued")).await;
     assert_eq!(scene.pair("taken").await, pair);
     assert_eq!(scene.made().len(), 1);
-    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_secret_that_was_given_to_someone_else_is_noticed_and_left_alone() {
-    let scene = Scene::new("given-away").await;
-    let operator = scene.operator().await;
-    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    let (scene, operator) = Scene::with_orders("given-away").await;
     scene.merge_secret("orders", json!({ "metadata": { "ownerReferences": null } })).await;
     scene.says("orders", ("Ready", "False", "TargetForeign")).await;
     let secret = scene.secret("orders").await.unwrap();
@@ -57,13 +53,11 @@ async fn a_secret_that_was_given_to_someone_else_is_noticed_and_left_alone() {
     scene.delete_secret("orders").await;
     scene.comes_to(&operator, "orders", ("Ready", "True", "Issued")).await;
     assert_eq!(scene.made().len(), 1);
-    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_immutable_secret_is_left_alone_until_it_is_deleted() {
-    let scene = Scene::new("immutable").await;
-    let operator = scene.operator().await;
+    let (scene, operator) = Scene::running("immutable").await;
     let spec = |file: &str, request: &str| -> Value {
         json!({ "lifetime": "720h", "rotation": { "request": request }, "secret": { "template": { "file": file } } })
     };
@@ -79,5 +73,4 @@ async fn an_immutable_secret_is_left_alone_until_it_is_deleted() {
     scene.delete_secret("orders").await;
     scene.publishes("orders", 2).await;
     assert_eq!(scene.value("orders", "file").await.as_deref(), Some("two"));
-    operator.stop().await;
 }

@@ -28,8 +28,7 @@ async fn replaced(scene: &Scene, code: u16) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_credential_that_cannot_be_deleted_is_reported_until_a_person_has_removed_it() {
     for code in [403, 404, 405] {
-        let scene = Scene::new("undeletable").await;
-        let operator = scene.operator().await;
+        let (scene, operator) = Scene::running("undeletable").await;
         let client_id = replaced(&scene, code).await;
         let said = scene.says("orders", ("ActionRequired", "True", "RevocationFailed")).await;
         assert!(said.contains(&client_id), "{code}: {said}");
@@ -43,19 +42,16 @@ async fn a_credential_that_cannot_be_deleted_is_reported_until_a_person_has_remo
             async || scene.condition("orders", "ActionRequired").await.is_none_or(|it| it.0 == "False");
         assert!(scene.reaches(&[&operator], minutes(11), gone).await, "{code}: it is still asked for");
         assert_eq!(scene.abandoned().await, [], "{code}");
-        operator.stop().await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_credential_that_cannot_be_deleted_delays_no_other_at_its_account() {
-    let scene = Scene::new("others").await;
-    let operator = scene.operator().await;
+    let (scene, _operator) = Scene::running("others").await;
     replaced(&scene, 500).await;
     // The clock stands still, so that nobody can be waiting for a pause to end.
     for number in 0..5 {
         scene.issue(&format!("other-{number}"), json!({})).await;
     }
     scene.says("orders", ("ProviderReachable", "True", "LoginAccepted")).await;
-    operator.stop().await;
 }

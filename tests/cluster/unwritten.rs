@@ -34,7 +34,7 @@ fn unwritten(operator: &Running) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_response_that_its_ledger_cannot_store_is_revoked_and_others_continue() {
     let scene = Scene::new("refused-answer").await;
-    let operator = one_at_a_time(&scene).await;
+    let _operator = one_at_a_time(&scene).await;
     let gate = scene.provider.faults().gate_after(Operation::Create);
     scene.apply("orders", json!({ "lifetime": "720h" })).await;
     gate.wait_arrived().await;
@@ -46,7 +46,6 @@ async fn a_response_that_its_ledger_cannot_store_is_revoked_and_others_continue(
         })
         .await;
     scene.issue("bills", json!({ "lifetime": "720h" })).await;
-    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -64,13 +63,11 @@ async fn a_response_that_waits_for_the_api_server_leaves_its_slot_and_is_stored_
     scene.publishes("orders", 1).await;
     assert!(!unwritten(&operator));
     assert_eq!(scene.made().len(), 2, "the secret was never lost");
-    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_panic_between_response_and_ledger_leaves_nothing_behind() {
-    let scene = Scene::new("panic-before-record").await;
-    let operator = scene.operator().await;
+    let (scene, operator) = Scene::running("panic-before-record").await;
     let struck = Arc::new(AtomicBool::new(false));
     let strikes = struck.clone();
     operator.power.set_fault(move |request| {
@@ -87,15 +84,12 @@ async fn a_panic_between_response_and_ledger_leaves_nothing_behind() {
     scene.run_until_only(&operator, "orders", 2).await;
     assert_eq!(scene.provider.record().live().len(), 1, "what was made is found and revoked");
     scene.assert_all_accounted_for().await;
-    operator.stop().await;
 }
 
 /// Each revocation begins with a write of the ledger, and this one refuses every write.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_immutable_ledger_does_not_keep_a_deletion_from_ending() {
-    let scene = Scene::new("immutable-ledger").await;
-    let operator = scene.operator().await;
-    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    let (scene, operator) = Scene::with_orders("immutable-ledger").await;
     scene.rest(&operator).await;
     scene.merge_secret("orders.credwright", json!({ "immutable": true })).await;
     scene.delete("orders").await;
@@ -109,5 +103,4 @@ async fn an_immutable_ledger_does_not_keep_a_deletion_from_ending() {
     let is_over =
         async || scene.abandoned().await.is_empty() && scene.secret("orders.credwright").await.is_none();
     scene.run_until(&operator, "orders", "nothing is left of it", is_over).await;
-    operator.stop().await;
 }

@@ -42,12 +42,12 @@ use k8s_openapi::api::{
     events::v1::Event,
 };
 use kube::{
-    Api, Client,
+    Api, Client, Config,
     api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
     client::ClientBuilder,
 };
 use serde_json::{Value, json};
-use tokio::sync::OnceCell;
+use tokio::{runtime::Handle, sync::OnceCell};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 pub(crate) use accounts::with;
@@ -69,33 +69,46 @@ pub(crate) struct Scene {
     cluster: Cluster,
 }
 
-/// An operator that runs in a task.
+/// An operator that runs in a task. Dropping it ends it as SIGTERM would.
 pub(crate) struct Running {
     pub(crate) operator: Arc<Operator>,
     pub(crate) power: Power,
     shutdown: CancellationToken,
-    task: AbortOnDropHandle<()>,
+    task: Option<AbortOnDropHandle<()>>,
 }
 
 impl Running {
     /// Ends it as `kill -9` would: nothing that has begun is finished.
-    pub(crate) async fn kill(self) {
+    pub(crate) async fn kill(mut self) {
         self.power.off();
-        self.task.abort();
-        let _ = self.task.await;
+        let task = self.task.take().unwrap();
+        task.abort();
+        let _ = task.await;
     }
 
     /// Waits until it panics, and returns what it says.
-    pub(crate) async fn dies(self) -> String {
-        let died = tokio::time::timeout(DEADLINE, self.task).await.expect("it lives on").unwrap_err();
+    pub(crate) async fn dies(mut self) -> String {
+        let task = self.task.take().unwrap();
+        let died = tokio::time::timeout(DEADLINE, task).await.expect("it lives on").unwrap_err();
         let payload = died.into_panic();
         payload.downcast::<String>().map_or_else(|_| "something else".to_owned(), |text| *text)
     }
 
     /// Ends it as SIGTERM would.
-    pub(crate) async fn stop(self) {
+    pub(crate) async fn stop(mut self) {
         self.shutdown.cancel();
-        self.task.await.unwrap();
+        self.task.take().unwrap().await.unwrap();
+    }
+}
+
+impl Drop for Running {
+    /// A test that ends well has an operator that ends well, too.
+    fn drop(&mut self) {
+        let task = self.task.take().filter(|_| !self.power.is_off() && !std::thread::panicking());
+        let Some(task) = task else { return };
+        self.shutdown.cancel();
+        let ended = async { tokio::time::timeout(DEADLINE, task).await };
+        tokio::task::block_in_place(|| Handle::current().block_on(ended)).expect("it does not end").unwrap();
     }
 }
 
@@ -111,6 +124,10 @@ pub(crate) async fn new_namespace(client: &Client, name: &str) -> String {
     let namespaces: Api<Namespace> = Api::all(client.clone());
     namespaces.create(&PostParams::default(), &serde_json::from_value(meta).unwrap()).await.unwrap();
     namespace
+}
+
+fn with_power(config: Config, power: &Power) -> Client {
+    ClientBuilder::try_from(config).unwrap().with_layer(&PowerLayer::new(power.clone())).build()
 }
 
 /// Waits for a condition, with a deadline.
@@ -131,7 +148,14 @@ impl Scene {
         Self::on(cluster, name).await
     }
 
-    /// The same on a control plane of its own.
+    /// The same with an operator that works there.
+    pub(crate) async fn running(name: &str) -> (Self, Running) {
+        let scene = Self::new(name).await;
+        let operator = scene.operator().await;
+        (scene, operator)
+    }
+
+    /// A scene on a control plane of its own.
     pub(crate) async fn apart(name: &str) -> (ControlPlane, Self) {
         let control_plane = ControlPlane::start(ControlPlaneOptions::default()).await.unwrap();
         install_crds(&control_plane.client().await.unwrap()).await;
@@ -312,13 +336,12 @@ impl Scene {
     async fn start(&self, power: Power, clock: TestClock, settings: Settings, options: Options) -> Running {
         rights::grant(&self.cluster, &self.client, &settings.namespace, &options).await;
         let config = rights::as_operator(self.cluster.config().await.unwrap(), &settings.namespace);
-        let client =
-            ClientBuilder::try_from(config).unwrap().with_layer(&PowerLayer::new(power.clone())).build();
+        let client = with_power(config, &power);
         let operator = tokio::select! {
             operator = Operator::new(client, Arc::new(clock), settings, options) => Arc::new(operator.unwrap()),
             () = power.went_off() => {
                 // The power went before it could begin: there is nothing to run.
-                return Running { operator: self.inert().await, power, shutdown: CancellationToken::new(), task: AbortOnDropHandle::new(tokio::spawn(async {})) };
+                return Running { operator: self.inert().await, power, shutdown: CancellationToken::new(), task: Some(AbortOnDropHandle::new(tokio::spawn(async {}))) };
             }
         };
         let shutdown = CancellationToken::new();
@@ -326,7 +349,12 @@ impl Scene {
             let (operator, shutdown) = (operator.clone(), shutdown.clone());
             async move { operator.run(shutdown).await.unwrap() }
         }));
-        Running { operator, power, shutdown, task }
+        Running { operator, power, shutdown, task: Some(task) }
+    }
+
+    /// A client of an administrator, whose calls this power supply counts.
+    pub(crate) async fn client_with(&self, power: &Power) -> Client {
+        with_power(self.cluster.config().await.unwrap(), power)
     }
 
     /// Returns what an operator says that cannot start.
@@ -340,22 +368,11 @@ impl Scene {
     /// An operator that is never run. It has its sealing key elsewhere: here, the key may not exist
     /// yet.
     async fn inert(&self) -> Arc<Operator> {
-        let settings = Settings {
-            namespace: "default".to_owned(),
-            cluster_id: String::new(),
-            writer: String::new(),
-            egress: Arc::default(),
-            more_roots: None,
-            revocation_deadline: SignedDuration::from_mins(10),
-            role_binding: None,
-            lease: None,
-        };
-        let options = Options { namespaces: vec![settings.namespace.clone()], ..Options::default() };
-        Arc::new(
-            Operator::new(self.client.clone(), Arc::new(self.clock.clone()), settings, options)
-                .await
-                .unwrap(),
-        )
+        let (mut settings, mut options) = self.setup();
+        settings.namespace = "default".to_owned();
+        options.namespaces = vec![settings.namespace.clone()];
+        let clock = Arc::new(self.clock.clone());
+        Arc::new(Operator::new(self.client.clone(), clock, settings, options).await.unwrap())
     }
 
     pub(crate) async fn fail(&self, name: &str, what: &str) -> ! {

@@ -266,5 +266,4 @@ async fn any_value_of_a_tenant_is_reported_on_its_object_or_ignored_and_delays_n
         assert!(holds(&scene, &place.comes).await, "{}", place.what);
         is_ready(&operator).await;
     }
-    operator.stop().await;
 }
