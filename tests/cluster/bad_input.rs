@@ -1,7 +1,7 @@
 //! Common mistakes. Each leads to a condition that says what to do, costs no credential, and clears
 //! once the mistake is corrected.
 
-use credwright_simulator::Simulator;
+use credwright_simulator::{Login, Simulator};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -37,8 +37,7 @@ async fn heals_elsewhere(scene: &Scene, operator: &Running) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_provider_that_does_not_exist() {
-    let scene = Scene::new("no-provider").await;
-    let operator = scene.operator().await;
+    let (scene, _operator) = Scene::running("no-provider").await;
     let spec = json!({ "providerRef": { "name": "spreetial" } });
     refused(
         &scene,
@@ -49,50 +48,37 @@ async fn a_provider_that_does_not_exist() {
     .await;
     scene.create_provider("spreetial", scene.spreetail(&scene.provider.base_url(), "spreetail-admin")).await;
     scene.has_only("orders", 1).await;
-    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_login_secret_that_does_not_exist() {
-    let scene = Scene::new("no-login").await;
+async fn each_mistake_in_a_login_secret_is_named_and_clears_once_it_is_corrected() {
+    let scene = Scene::new("bad-login").await;
     scene.create_provider("other", scene.spreetail(&scene.provider.base_url(), "other-login")).await;
-    let operator = scene.operator().await;
-    let spec = json!({ "providerRef": { "name": "other" } });
-    let name = format!("{}/other-login does not exist", scene.namespace);
-    refused(&scene, spec, "LoginMissing", &[&name, "credwright.dev/role: login"]).await;
+    let Login { client_id, client_secret } = scene.provider.login().clone();
+    let unlabelled =
+        json!({ "metadata": { "name": "other-login" }, "stringData": { "client_id": client_id } });
+    scene.put_secret(unlabelled).await;
+    let _operator = scene.operator().await;
+    let is_said = async |reason, parts: &[&str]| {
+        refused(&scene, json!({ "providerRef": { "name": "other" } }), reason, parts).await;
+    };
+    is_said("LoginMissing", &["has to give it the label credwright.dev/role: login"]).await;
+    let broken = json!({
+        "metadata": { "labels": { "credwright.dev/role": "login" } },
+        "stringData": { "client_secret": format!("{client_secret}\n") },
+    });
+    scene.merge_secret("other-login", broken.clone()).await;
+    is_said("ProviderInvalid", &["ends in a line break"]).await;
+    scene.merge_secret("other-login", json!({ "data": { "client_secret": null } })).await;
+    is_said("LoginMissing", &["lacks the key client_secret"]).await;
+    scene.merge_secret("other-login", broken).await;
+    is_said("ProviderInvalid", &["ends in a line break"]).await;
+    scene.delete_secret("other-login").await;
+    let missing = format!("{}/other-login does not exist", scene.namespace);
+    is_said("LoginMissing", &[&missing, "credwright.dev/role: login"]).await;
     scene.says("orders", ("Stalled", "True", "LoginMissing")).await;
     scene.put_login("other-login").await;
     scene.has_only("orders", 1).await;
-    operator.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_login_secret_without_its_owners_consent() {
-    let scene = Scene::new("unlabelled").await;
-    scene.merge_secret("spreetail-admin", json!({ "metadata": { "labels": null } })).await;
-    let operator = scene.operator().await;
-    refused(&scene, json!({}), "LoginMissing", &["has to give it the label credwright.dev/role: login"])
-        .await;
-    let label = json!({ "metadata": { "labels": { "credwright.dev/role": "login" } } });
-    scene.merge_secret("spreetail-admin", label).await;
-    scene.has_only("orders", 1).await;
-    operator.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_login_secret_that_lacks_a_key_or_ends_in_a_line_break() {
-    let scene = Scene::new("malformed").await;
-    let right = scene.provider.login().client_secret.clone();
-    scene.merge_secret("spreetail-admin", json!({ "data": { "client_secret": null } })).await;
-    let operator = scene.operator().await;
-    refused(&scene, json!({}), "LoginMissing", &["lacks the key client_secret"]).await;
-    let broken = json!({ "stringData": { "client_secret": format!("{right}\n") } });
-    scene.merge_secret("spreetail-admin", broken).await;
-    let message = scene.says("orders", ("Ready", "False", "ProviderInvalid")).await;
-    assert!(message.contains("ends in a line break"), "{message}");
-    scene.merge_secret("spreetail-admin", json!({ "stringData": { "client_secret": right } })).await;
-    scene.has_only("orders", 1).await;
-    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -108,7 +94,6 @@ async fn an_address_that_needs_to_be_allowed() {
     strict.stop().await;
     let operator = scene.operator().await;
     heals_elsewhere(&scene, &operator).await;
-    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -120,7 +105,6 @@ async fn an_https_address_where_nobody_speaks_tls() {
     let spec = json!({ "providerRef": { "name": "other" } });
     refused(&scene, spec, "ProviderUnavailable", &["no TLS connection to 127.0.0.1:", "check the URL"]).await;
     heals_elsewhere(&scene, &operator).await;
-    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -139,9 +123,7 @@ async fn a_provider_that_takes_connections_and_never_answers() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_recreated_provider_is_used_again() {
-    let scene = Scene::new("provider-again").await;
-    let operator = scene.operator().await;
-    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    let (scene, operator) = Scene::with_orders("provider-again").await;
     scene.delete_provider_at_once("spreetail").await;
     let message = scene.says("orders", ("ProviderReachable", "False", "ProviderMissing")).await;
     assert!(message.contains("create it"), "{message}");
@@ -157,5 +139,4 @@ async fn a_recreated_provider_is_used_again() {
     scene.rest(&operator).await;
     assert_eq!(scene.made().len(), 1);
     assert!(scene.secret_works("orders").await);
-    operator.stop().await;
 }

@@ -24,8 +24,7 @@ async fn with_renewal_due(scene: &Scene, operator: &Running) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_hour_of_lost_responses_costs_few_credentials_and_all_leftovers_are_revoked() {
-    let scene = Scene::new("lost-answers").await;
-    let operator = scene.operator().await;
+    let (scene, operator) = Scene::running("lost-answers").await;
     with_renewal_due(&scene, &operator).await;
     let pair = scene.pair("orders").await.unwrap();
     let fault = Fault::StatusAfterEffect { code: 500, body: String::new() };
@@ -53,7 +52,6 @@ async fn an_hour_of_lost_responses_costs_few_credentials_and_all_leftovers_are_r
         .wait("orders", "all leftovers are revoked", async || scene.provider.record().live().len() == 1)
         .await;
     assert!(scene.secret_works("orders").await);
-    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -70,13 +68,11 @@ async fn a_404_for_a_moment_hides_no_credential_of_a_lost_response() {
     assert_eq!((scene.made().len(), scene.provider.record().live().len()), (2, 1), "{:#?}", scene.made());
     assert_eq!(scene.provider.record().arrived(Operation::Delete), 2);
     assert!(scene.secret_works("orders").await);
-    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_hour_of_refusals_revokes_nothing_and_ends_by_itself() {
-    let scene = Scene::new("refusals").await;
-    let operator = scene.operator().await;
+    let (scene, operator) = Scene::running("refusals").await;
     with_renewal_due(&scene, &operator).await;
     scene.provider.faults().every(Operation::Create, Fault::status(500));
     scene.pass_time(&[&operator], hours(1)).await;
@@ -93,7 +89,6 @@ async fn an_hour_of_refusals_revokes_nothing_and_ends_by_itself() {
         .run_until(&operator, "orders", "it heals", async || scene.status("orders").await.revision > Some(1))
         .await;
     assert_eq!(record.created_count(), 2);
-    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -114,28 +109,7 @@ async fn a_retry_after_of_a_provider_is_obeyed() {
         scene.run_until_only(&operator, "orders", 2).await;
         assert!(scene.made()[0].created >= until - SignedDuration::from_secs(1));
         assert_eq!(scene.made().len(), 1);
-        operator.stop().await;
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_provider_that_is_down_is_waited_for() {
-    let scene = Scene::new("down").await;
-    scene.provider.stop().await;
-    let operator = scene.operator().await;
-    scene.apply("orders", json!({ "lifetime": "720h" })).await;
-    let message = scene.says("orders", ("Ready", "False", "ProviderUnavailable")).await;
-    assert!(
-        message.contains("refuses connections") && message.contains("Credwright retries at"),
-        "{message}"
-    );
-    scene.says("orders", ("ProviderReachable", "False", "ProviderUnavailable")).await;
-    assert_eq!(scene.condition("orders", "Stalled").await, None, "waiting may help");
-    scene.jump(&operator, hours(3)).await;
-    scene.provider.start_again().await.unwrap();
-    scene.run_until_only(&operator, "orders", 1).await;
-    assert_eq!(scene.made().len(), 1);
-    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -154,7 +128,6 @@ async fn a_credential_is_published_only_once_the_provider_accepts_it() {
     assert!(waited >= SignedDuration::from_secs(30) && waited <= minutes(1), "{waited:#}");
     scene.run_until_only(&operator, "orders", 1).await;
     assert_eq!(scene.made().len(), 1);
-    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -180,7 +153,6 @@ async fn credentials_that_are_never_accepted_are_few_and_none_is_left() {
     scene
         .run_until(&operator, "orders", "none is left", async || scene.provider.record().live().len() == 1)
         .await;
-    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -204,5 +176,4 @@ async fn a_provider_that_waits_for_its_first_probe_says_nothing_yet() {
     };
     eventually("it is told", async || !told().await.is_empty()).await;
     assert_eq!(told().await, ["ProviderUnavailable"]);
-    operator.stop().await;
 }

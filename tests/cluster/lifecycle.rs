@@ -10,30 +10,15 @@ use jiff::SignedDuration;
 const SECOND: SignedDuration = SignedDuration::from_secs(1);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_credential_is_issued_verified_and_published() {
-    let scene = Scene::new("issue").await;
-    let operator = scene.operator().await;
-    scene.issue("orders", json!({ "lifetime": "720h" })).await;
-    let pair = scene.pair("orders").await.unwrap();
-    assert!(scene.token_is_granted(&pair).await);
-    let status = scene.status("orders").await;
-    assert_eq!(status.client_id.as_ref(), Some(&pair.0));
-    assert_eq!(status.binding.unwrap().name, "orders");
-    let made = scene.made();
-    assert_eq!(made.len(), 1);
-    assert_eq!(made[0].expires.map(|at| at.as_second()), status.expires_at.map(|at| at.as_second()));
-    assert!(made[0].name.as_ref().unwrap().starts_with(&format!("{}-orders-kw", scene.namespace)));
-    operator.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_credential_is_replaced_in_time_and_the_old_one_works_until_its_overlap_is_over() {
-    let scene = Scene::new("rotate").await;
-    let operator = scene.operator().await;
-    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    let (scene, operator) = Scene::with_orders("rotate").await;
     let old = scene.pair("orders").await.unwrap();
-    let status = scene.status("orders").await;
-    let (issued, renewal) = (scene.made()[0].created, status.renewal_time.unwrap());
+    assert!(scene.token_is_granted(&old).await);
+    let (status, made) = (scene.status("orders").await, scene.made());
+    assert_eq!((status.client_id.as_ref(), &*status.binding.unwrap().name), (Some(&old.0), "orders"));
+    assert!(made[0].name.as_ref().unwrap().starts_with(&format!("{}-orders-kw", scene.namespace)));
+    assert_eq!(made[0].expires.map(|at| at.as_second()), status.expires_at.map(|at| at.as_second()));
+    let (issued, renewal) = (made[0].created, status.renewal_time.unwrap());
     assert!(
         renewal > issued + hours(720 - 240 - 24) - SECOND && renewal <= issued + hours(720 - 240) + SECOND
     );
@@ -59,49 +44,11 @@ async fn a_credential_is_replaced_in_time_and_the_old_one_works_until_its_overla
     let rotation = scene.status("orders").await.last_rotation.unwrap();
     assert_eq!(rotation.reason.as_str(), "RenewalDue");
     scene.assert_all_accounted_for().await;
-    operator.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_request_rotates_once_for_each_new_value() {
-    let scene = Scene::new("request").await;
-    let operator = scene.operator().await;
-    let request = |value: &str| json!({ "lifetime": "720h", "rotation": { "request": value } });
-    scene.issue("orders", request("2026-01-01")).await;
-    scene.rest(&operator).await;
-    assert_eq!(scene.made().len(), 1, "the value at first issue counts as handled");
-
-    for round in 0..20 {
-        scene.apply("orders", request("2026-02-02")).await;
-        scene
-            .merge(
-                "orders",
-                json!({ "metadata": { "annotations": { "example.com/applied": round.to_string() } } }),
-            )
-            .await;
-    }
-    scene.publishes("orders", 2).await;
-    scene.jump(&operator, hours(25)).await;
-    scene.has_only("orders", 2).await;
-    let rotation = scene.status("orders").await.last_rotation.unwrap();
-    assert_eq!(
-        (rotation.reason.as_str(), rotation.request_handled.as_deref()),
-        ("Requested", Some("2026-02-02"))
-    );
-
-    scene.apply("orders", json!({ "lifetime": "720h" })).await;
-    scene.rest(&operator).await;
-    scene.apply("orders", request("2026-02-02")).await;
-    scene.rest(&operator).await;
-    assert_eq!(scene.made().len(), 2, "taking the value away and giving it again is no new value");
-    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_suspended_nothing_is_called_and_nothing_but_status_is_written() {
-    let scene = Scene::new("suspend").await;
-    let operator = scene.operator().await;
-    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    let (scene, operator) = Scene::with_orders("suspend").await;
     scene.rest(&operator).await;
     let (writes, calls) = (operator.power.writes().len(), scene.calls().len());
 
@@ -120,13 +67,11 @@ async fn while_suspended_nothing_is_called_and_nothing_but_status_is_written() {
     scene.apply("orders", json!({ "lifetime": "720h" })).await;
     scene.publishes("orders", 2).await;
     assert_eq!(scene.made().len(), 2);
-    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_credential_without_a_lifetime_is_rotated_on_request_only() {
-    let scene = Scene::new("forever").await;
-    let operator = scene.operator().await;
+    let (scene, operator) = Scene::running("forever").await;
     scene.issue("orders", json!({})).await;
     let status = scene.status("orders").await;
     assert_eq!((status.expires_at, status.renewal_time), (None, None));
@@ -137,13 +82,11 @@ async fn a_credential_without_a_lifetime_is_rotated_on_request_only() {
     assert!(scene.secret_works("orders").await);
     scene.apply("orders", json!({ "rotation": { "request": "once" } })).await;
     scene.publishes("orders", 2).await;
-    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_previous_pair_is_published_beside_the_new_one_for_the_overlap() {
-    let scene = Scene::new("previous").await;
-    let operator = scene.operator().await;
+    let (scene, operator) = Scene::running("previous").await;
     let spec = |request: &str| json!({ "lifetime": "720h", "rotation": { "request": request }, "secret": { "includePrevious": true } });
     scene.issue("orders", spec("one")).await;
     let old = scene.pair("orders").await.unwrap();
@@ -160,5 +103,4 @@ async fn the_previous_pair_is_published_beside_the_new_one_for_the_overlap() {
     assert_eq!(scene.value("orders", "previous_client_id").await, None);
     assert!(scene.secret_works("orders").await);
     assert_eq!(scene.provider.record().arrived(Operation::Create), 2);
-    operator.stop().await;
 }

@@ -44,7 +44,6 @@ mod refused;
 mod restores;
 mod rights;
 mod sharing;
-mod spec_changes;
 mod stage;
 #[path = "../support/mod.rs"]
 mod support;
