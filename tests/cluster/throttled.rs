@@ -43,11 +43,10 @@ async fn a_provider_with_a_low_rate_limit_serves_fifteen_objects_without_a_pause
             "{retry_after:?}: {OBJECTS} objects in {:.1?}, {limited} requests were too fast",
             began.elapsed()
         );
-        assert!((1..=10).contains(&limited), "{limited} requests were too fast");
+        assert!((1..=6).contains(&limited), "{limited} requests were too fast");
         let status = scene.api::<CredentialProvider>().get("default-limits").await.unwrap().status.unwrap();
         let slowed = status.requests_per_minute.unwrap_or_default();
         assert!((60..300).contains(&slowed), "provider status says {slowed} requests a minute");
-        operator.stop().await;
     }
 }
 

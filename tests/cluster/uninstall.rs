@@ -3,7 +3,10 @@
 
 use std::{path::Path, process::Output};
 
-use credwright::api::{ApiCredential, CredentialProvider};
+use credwright::{
+    api::{ApiCredential, CredentialProvider},
+    engine,
+};
 use credwright_harness::controlplane;
 use k8s_openapi::{
     api::core::v1::Secret, apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
@@ -16,7 +19,7 @@ use serde_json::json;
 
 use crate::{
     stage::hours,
-    support::{Scene, eventually},
+    support::{Power, Scene, eventually, rights::ROLE_BINDING},
 };
 
 async fn detach(kubeconfig: &Path, namespace: &str) -> Output {
@@ -68,30 +71,43 @@ async fn detached_objects_stay_and_are_resumed_without_a_mint() {
         .await;
     assert!(scene.token_is_granted(&pair).await);
     assert_eq!((scene.pair("orders").await.unwrap(), scene.made().len()), (pair, 1));
-    scene.delete("orders").await;
-    scene.goes("orders").await;
+    scene.remove("orders").await;
     assert_eq!(scene.provider.record().live().len(), 0);
+}
+
+/// The object is deleted as soon as its finalizer is removed, and Kubernetes deletes what it owns.
+#[tokio::test(flavor = "multi_thread")]
+async fn detaching_an_object_that_is_being_deleted_keeps_its_secrets() {
+    let (scene, operator) = Scene::with_orders("detached-in-deletion").await;
+    scene.rest(&operator).await;
     operator.stop().await;
+    scene.delete("orders").await;
+    let power = Power::on();
+    let client = scene.client_with(&power).await;
+    let done = engine::detach::detach(&client, std::slice::from_ref(&scene.namespace), ROLE_BINDING).await;
+    assert_eq!(done.map(|it| (it.secrets, it.credentials)).unwrap(), (3, 1));
+    assert!(scene.is_gone("orders").await);
+    let writes = power.writes();
+    let last_secret = writes.iter().rposition(|it| it.contains("/secrets/")).unwrap();
+    let object = writes.iter().position(|it| it.ends_with("/apicredentials/orders")).unwrap();
+    assert!(last_secret < object, "a Secret was still owned: {writes:#?}");
+    assert!(scene.secret_works("orders").await && scene.document("orders").await.is_some());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn detaching_beside_a_running_operator_is_reported() {
-    let scene = Scene::new("detached-beside").await;
-    let operator = scene.operator().await;
-    scene.issue("orders", json!({ "lifetime": "720h" })).await;
+    let (scene, operator) = Scene::with_orders("detached-beside").await;
     let kubeconfig = controlplane::shared().await.unwrap().kubeconfig();
     let output = detach(kubeconfig, &scene.namespace).await;
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(!output.status.success() && said.contains("an operator is still running"), "{said}");
     scene.rest(&operator).await;
     assert!(scene.is_only("orders", 1).await && scene.secret_works("orders").await);
-    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn foreground_deletion_revokes_and_orphaning_retains() {
-    let scene = Scene::new("cascades").await;
-    let operator = scene.operator().await;
+    let (scene, _operator) = Scene::running("cascades").await;
     for name in ["foreground", "orphaned"] {
         scene.issue(name, json!({ "lifetime": "720h" })).await;
     }
@@ -108,7 +124,6 @@ async fn foreground_deletion_revokes_and_orphaning_retains() {
     let kept = scene.secret("orphaned").await.unwrap();
     assert!(kept.owner_references().is_empty());
     assert_eq!(scene.pair("orphaned").await.unwrap(), second);
-    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
