@@ -72,8 +72,9 @@ pub(super) struct Usable {
 #[derive(PartialEq)]
 pub(super) struct Visible {
     trouble: Option<Reason>,
-    /// The fingerprint and the setup, which covers all other fields of the spec.
-    built: Option<(String, String)>,
+    /// The fingerprint and the setup, which covers all other fields of the spec. If it cannot be
+    /// used, why: a person may correct one mistake after the other.
+    built: Result<(String, String), (Reason, String)>,
     fields: BTreeMap<String, String>,
     /// True if one of its credentials was found to be refused; which one does not matter.
     alarmed: bool,
@@ -119,13 +120,10 @@ impl Account {
     pub(super) fn visible(&self) -> Visible {
         let trouble = self.health.pause().or(self.health.busy()).map(|pause| pause.reason);
         let trouble = trouble.or(self.deleting.then_some(Reason::ProviderDeleting));
-        let (trouble, built) = match &self.setup {
-            Err((reason, _)) => (Some(*reason), None),
-            Ok(usable) => (trouble, Some((usable.fingerprint.clone(), usable.setup.clone()))),
-        };
+        let built = |usable: &Usable| (usable.fingerprint.clone(), usable.setup.clone());
         Visible {
             trouble,
-            built,
+            built: self.setup.as_ref().map(built).map_err(Clone::clone),
             fields: self.fields.clone(),
             alarmed: self.standing.sibling_refused_at.is_some(),
             standing: Standing { usable: 0, sibling_refused_at: None, ..self.standing.clone() },
