@@ -23,7 +23,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the operator until a signal stops it.
-    Run(run::Arguments),
+    Run(Box<run::Arguments>),
     /// Print the CRDs, for `kubectl apply --server-side -f -`.
     Crds,
     /// Check manifests without a cluster: types, unknown fields, and every rule of the CRDs.

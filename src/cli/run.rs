@@ -50,6 +50,10 @@ pub(super) struct Arguments {
     #[arg(long, env = "CREDWRIGHT_DENY_EGRESS", value_name = "CIDR", value_delimiter = ',')]
     deny_egress: Vec<IpNet>,
 
+    /// The host of the API server, where no provider may be. Kubernetes sets it in each pod.
+    #[arg(long, env = "KUBERNETES_SERVICE_HOST", value_name = "HOST")]
+    api_server: Option<String>,
+
     /// The addresses of this pod, where no provider may be. The chart sets them.
     #[arg(long, env = "CREDWRIGHT_POD_ADDRESSES", value_name = "ADDRESS", value_delimiter = ',')]
     pod_addresses: Vec<IpAddr>,
@@ -165,7 +169,7 @@ async fn operator(arguments: &Arguments) -> Result<Operator, Box<dyn std::error:
         writer: random_id(),
         egress: Arc::new(EgressRanges {
             deny: arguments.deny_egress.clone(),
-            api_server: api_server().await,
+            api_server: api_server(arguments.api_server.as_deref()).await,
             own: [arguments.pod_addresses.as_slice(), &arguments.node_addresses].concat(),
             allow: arguments.allow_egress.clone(),
             services: Vec::new(),
@@ -188,10 +192,10 @@ async fn operator(arguments: &Arguments) -> Result<Operator, Box<dyn std::error:
     Ok(Operator::new(client, clock, settings, options).await?.renewing_over(lease_client))
 }
 
-/// The addresses of the API server as Kubernetes tells each pod. Empty outside of a cluster.
-async fn api_server() -> Vec<IpAddr> {
-    let Ok(host) = std::env::var("KUBERNETES_SERVICE_HOST") else { return Vec::new() };
-    match tokio::net::lookup_host((host.as_str(), 0)).await {
+/// The addresses of the API server.
+async fn api_server(host: Option<&str>) -> Vec<IpAddr> {
+    let Some(host) = host else { return Vec::new() };
+    match tokio::net::lookup_host((host, 0)).await {
         Ok(found) => found.map(|it| it.ip()).collect(),
         Err(error) => {
             tracing::warn!(%error, host, "address of the API server unknown");
