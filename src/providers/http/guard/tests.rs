@@ -135,6 +135,13 @@ fn other_ways_than_https_at_port_443_lead_only_where_the_flag_says() {
             assert_eq!(refused(&policy(&["8.8.8.8/32"], private_allowed), url), Ok(()), "{url}");
         }
     }
+    assert_eq!(
+        refused(&policy(&[], true), "http://8.8.8.8/").unwrap_err(),
+        "8.8.8.8 is to be reached without encryption (use https): \
+         start Credwright with --allow-egress 8.8.8.8/32 if this is meant"
+    );
+    assert!(refused(&policy(&[], true), "http://10.0.0.1/").is_err());
+    assert_eq!(refused(&policy(&["10.0.0.0/8"], false), "http://10.0.0.1/"), Ok(()));
 }
 
 /// Some clusters have public addresses inside.
