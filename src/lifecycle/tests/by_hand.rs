@@ -372,6 +372,10 @@ fn a_field_that_a_provider_cannot_honour_is_named_with_the_provider() {
             "spec.scopes: Acme needs at least one: BasicRead or SupportRead",
         ),
         (
+            with(|it| it.subnets = false).with_spec(|it| it.subnets = vec!["203.0.113.0/24".to_owned()]),
+            "spec.subnets: Acme cannot limit a credential to subnets; remove spec.subnets if that is acceptable",
+        ),
+        (
             by_hand().with_spec(|it| it.intake = None),
             "spec.intake: a person makes the credentials of Acme; set spec.intake.secretName to the name of the Secret that the person will fill",
         ),
