@@ -101,7 +101,7 @@ impl EgressPolicy {
         match Range::of(address) {
             Range::Never(what, range) => refused(what, Some(range.to_owned())),
             Range::Private(what, range) if !self.private_allowed => refused(what, Some(range.to_owned())),
-            _ if is_isatap(address) && !self.private_allowed => refused("an ISATAP address", itself()),
+            Range::Isatap if !self.private_allowed => refused("an ISATAP address", itself()),
             _ if way == Way::Usual => Ok(()),
             _ if self.private_allowed => refused("to be reached without encryption (use https)", itself()),
             _ => refused(
@@ -139,6 +139,8 @@ impl Error for Refused {}
 enum Range {
     Public,
     Private(&'static str, &'static str),
+    /// Private, within any prefix: only the address itself can be allowed.
+    Isatap,
     Never(&'static str, &'static str),
 }
 
@@ -182,15 +184,11 @@ impl Range {
             // translation.
             [0x2001, 0, ..] => Self::Never("a Teredo address", "2001::/32"),
             [0x0064, 0xff9b, 1, ..] => Self::Private("a locally translated address", "64:ff9b:1::/48"),
+            // RFC 5214: the packets go to the IPv4 address at the end, within the site.
+            [_, _, _, _, 0 | 0x0200, 0x5efe, _, _] => Self::Isatap,
             _ => Self::Public,
         }
     }
-}
-
-/// Returns whether the packets go to the IPv4 address in the last two segments, within the site
-/// (RFC 5214).
-fn is_isatap(address: IpAddr) -> bool {
-    matches!(address, IpAddr::V6(v6) if matches!(v6.segments(), [_, _, _, _, 0 | 0x0200, 0x5efe, _, _]))
 }
 
 /// The IPv4 address inside of an IPv4-mapped or IPv4-compatible (RFC 4291, section 2.5.5),
