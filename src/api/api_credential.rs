@@ -357,6 +357,13 @@ pub struct CredentialStatus {
     /// The credential's client ID, once there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_id: Option<String>,
+    /// The provider's ID of the credential, where its client has several secrets at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The parameters with which the credential was made.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "texts::<16, 128>")]
+    pub parameters: BTreeMap<String, String>,
     /// The time at which the credential was issued.
     #[serde(default, deserialize_with = "instant::deserialize", skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "date_time")]

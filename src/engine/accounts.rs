@@ -9,11 +9,12 @@ mod closing;
 mod health;
 mod holding;
 mod listing;
+mod listings;
 mod standing;
 mod status;
 mod strays;
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -52,7 +53,7 @@ impl Engine {
     ) -> Result<Tended, EngineError> {
         let Some(object) = self.stores.providers.get(key) else {
             let before = self.accounts.all.lock().remove(key);
-            self.accounts.strays.replace(key, HashMap::new());
+            self.accounts.strays.forget(key);
             self.close_former(key, before.as_ref(), turns).await;
             return Ok(Tended { changed: before.is_some(), ..Tended::default() });
         };
@@ -85,9 +86,9 @@ impl Engine {
         let now = self.now();
         let after = self.accounts.with(key, |it| {
             it.health.open(now);
-            let Account { standing, fields, listed, written_at, .. } = account;
+            let Account { standing, fields, listings, written_at, .. } = account;
             (it.standing, it.fields) = (standing, fields);
-            (it.listed, it.written_at) = (listed, written_at);
+            (it.listings, it.written_at) = (listings, written_at);
             (it.probed, it.visible(), it.setup.is_ok().then(|| it.health.next()))
         });
         let Some((probed, visible, next)) = after else { return Err(EngineError::Gone("the provider")) };

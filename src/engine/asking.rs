@@ -4,7 +4,7 @@ use secrecy::ExposeSecret;
 
 use crate::{
     lifecycle::{Failure, FoundCredential, Outcome, Revision, World},
-    providers::{FindRequest, Verdict, VerifyRequest, needed},
+    providers::{FindRequest, Found, Verdict, VerifyRequest, needed},
 };
 
 use super::{Engine, EngineError, Key, Pass, fence::OpenLedger};
@@ -15,24 +15,22 @@ impl Pass<'_> {
         let driver = self.engine.accounts.driver_of(&revision.account, &self.key.namespace)?;
         let made_under = revision.tag().map_or_else(|| world.tag(), str::to_owned);
         let found = match needed(driver.lister()) {
-            Ok(lister) => lister.find(&FindRequest { tag: made_under }).await,
+            Ok(lister) => {
+                let place = driver.capabilities().place(&revision.parameters);
+                lister.find(&FindRequest { tag: made_under, place }).await
+            }
             Err(failure) => Err(failure),
         };
         let found = match found {
             Ok(found) => found,
             Err(failure) => return Ok(Outcome::Failed(failure)),
         };
-        let own = |it: &str| world.document().and_then(|all| all.sibling(revision, it));
-        let credentials = found.into_iter().map(|it| FoundCredential {
-            held_elsewhere: self.engine.belongs_to_another(
-                &it.client_id,
-                &revision.account.fingerprint,
-                &self.key,
-                driver.as_ref(),
-            ) || (it.name == revision.name && own(&it.client_id).is_some()),
-            name: it.name,
-            client_id: it.client_id,
-            ids: it.ids,
+        let own = |it: &Found| world.document().and_then(|all| all.sibling(revision, &it.identity()));
+        let of = (&*revision.account.fingerprint, &self.key);
+        let credentials = found.into_iter().map(|found| FoundCredential {
+            held_elsewhere: self.engine.belongs_to_another(&found.identity(), of, driver.as_ref())
+                || (found.is_named(revision) && own(&found).is_some()),
+            found,
         });
         Ok(Outcome::Found(credentials.collect()))
     }
@@ -80,6 +78,7 @@ pub(super) fn pair_of(open: &OpenLedger, revision: &Revision) -> Option<VerifyRe
         client_id: revision.client_id.clone().unwrap_or_default(),
         client_secret: secrets.client_secret.clone(),
         scopes: revision.request.scopes.clone(),
+        parameters: revision.parameters.clone(),
     })
 }
 

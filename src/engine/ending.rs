@@ -7,7 +7,7 @@
 use secrecy::SecretString;
 
 use crate::{
-    lifecycle::{Failure, FailureKind, Outcome, Revision, naming},
+    lifecycle::{Failure, FailureKind, Identity, Outcome, Revision, naming},
     providers::{
         FindRequest, Found, Lister, Provider, Revocation, RevokeRequest, Verdict, VerifyRequest, needed,
     },
@@ -50,22 +50,22 @@ impl Pass<'_> {
         let (engine, open) = (self.engine, self.ledger.read().await?);
         let it = open.document.revision(revision).ok_or(EngineError::Gone("the revision"))?;
         let driver = engine.accounts.driver_of(&it.account, &self.key.namespace)?;
-        let client_id = it.client_id.clone().unwrap_or_default();
-        let in_use = open.document.sibling(it, &client_id).is_some_and(|it| it.state.is_usable());
-        let fingerprint = &it.account.fingerprint;
-        if in_use || engine.belongs_to_another(&client_id, fingerprint, &self.key, driver.as_ref()) {
-            let message = if in_use {
-                format!("client {client_id} is also another revision that is in use; it is not revoked")
-            } else {
-                format!("client {client_id} belongs to someone else; it is not revoked")
-            };
+        let sibling = it.identity().and_then(|identity| open.document.sibling(it, &identity));
+        let of = (&*it.account.fingerprint, &self.key);
+        let another = || it.identity().is_some_and(|it| engine.belongs_to_another(&it, of, driver.as_ref()));
+        let why_not = match sibling {
+            Some(sibling) if sibling.state.is_usable() => "is also another revision that is in use",
+            _ if another() => "belongs to someone else",
+            _ => "",
+        };
+        if !why_not.is_empty() {
+            let message = format!("{} {why_not}; it is not revoked", it.described());
             return Ok(Outcome::Failed(Failure::new(FailureKind::Rejected, message)));
         }
         engine.ensure_leading().await?;
         let handle = open.material.get(revision).and_then(|secrets| secrets.handle.clone());
         let pair = pair_of(open, it);
-        let ended = match engine.to_revoke(&self.key, (open, it), (client_id, handle), driver.as_ref()).await
-        {
+        let ended = match engine.to_revoke(&self.key, (open, it), handle, driver.as_ref()).await {
             Ok(request) => end(driver.as_ref(), &Doomed { name: &it.name, request, pair }).await,
             Err(failure) => Err(failure),
         };
@@ -80,17 +80,16 @@ impl Pass<'_> {
 }
 
 impl Engine {
-    /// Returns whether a client is not one of the object at `key`: it is our login, or another
-    /// object has it at the same account. At another account the same ID is another client.
+    /// Returns whether a credential is not one of the object at `key`: it is our login, or another
+    /// object has it at the same account. At another account the same ID is another credential.
     pub(super) fn belongs_to_another(
         &self,
-        client_id: &str,
-        fingerprint: &str,
-        key: &Key,
+        identity: &Identity<'_>,
+        (fingerprint, key): (&str, &Key),
         driver: &dyn Provider,
     ) -> bool {
-        driver.identity() == Some(client_id)
-            || self.stores.ledgers.held_by_another(client_id, fingerprint, key)
+        identity.is_login(driver.identity())
+            || self.stores.ledgers.held_by_another(identity, fingerprint, key)
     }
 
     /// Returns the credential to revoke. For a revision of a rebuilt ledger, that is only one that
@@ -99,25 +98,39 @@ impl Engine {
         &self,
         key: &Key,
         (open, revision): (&OpenLedger, &Revision),
-        (client_id, handle): (String, Option<SecretString>),
+        handle: Option<SecretString>,
         driver: &dyn Provider,
     ) -> Result<Option<RevokeRequest>, Failure> {
+        let request = RevokeRequest {
+            client_id: revision.client_id.clone().unwrap_or_default(),
+            secret_id: revision.secret_id.clone(),
+            ids: revision.ids.clone(),
+            parameters: revision.parameters.clone(),
+            handle,
+        };
         if !revision.rebuilt {
-            return Ok(Some(RevokeRequest { client_id, ids: revision.ids.clone(), handle }));
+            return Ok(Some(request));
         }
         let Key { namespace, name } = key;
+        let place = driver.capabilities().place(&revision.parameters);
         let mut found = Vec::new();
         for tag in open.document.tags_of(revision, namespace, name) {
-            found.extend(needed(driver.lister())?.find(&FindRequest { tag }).await?);
+            let request = FindRequest { tag, place: place.clone() };
+            found.extend(needed(driver.lister())?.find(&request).await?);
         }
-        let is_it = |it: &Found| match client_id.as_str() {
-            "" => it.name == revision.name,
-            known => it.client_id == known,
+        let is_it = |it: &Found| match revision.identity() {
+            Some(known) => it.identity().may_be(&known),
+            None => it.is_named(revision),
         };
         let fingerprint = &revision.account.fingerprint;
-        let is_free = |it: &Found| !self.stores.ledgers.held_by_another(&it.client_id, fingerprint, key);
-        let mut same = found.into_iter().filter(is_it).filter(is_free);
-        Ok(same.next().map(|it| RevokeRequest { client_id: it.client_id, ids: it.ids, handle }))
+        let is_free = |it: &Found| !self.stores.ledgers.held_by_another(&it.identity(), fingerprint, key);
+        let same = found.into_iter().filter(is_it).find(is_free);
+        Ok(same.map(|Found { client_id, secret_id, ids, .. }| RevokeRequest {
+            client_id,
+            secret_id,
+            ids,
+            ..request
+        }))
     }
 }
 
@@ -138,17 +151,22 @@ pub(super) async fn end(driver: &dyn Provider, it: &Doomed<'_>) -> Result<Ended,
     let proof = match (&it.pair, &it.request, driver.lister()) {
         (Some(pair), ..) if worth_trying && can_verify => Proof::Tried(driver.verify(pair).await),
         (_, Some(request), Some(lister)) if matches!(answer, Ok(Revocation::NotFound)) => {
-            Proof::Listed(is_listed(lister, it.name, &request.client_id).await)
+            Proof::Listed(is_listed(driver, lister, (it.name, request)).await)
         }
         _ => Proof::Nothing,
     };
     judged(answer, proof)
 }
 
-async fn is_listed(lister: &dyn Lister, name: &str, client_id: &str) -> Result<bool, Failure> {
-    let tag = naming::parts(name).map_or(name, |(tag, _)| tag);
-    let found = lister.find(&FindRequest { tag: tag.to_owned() }).await?;
-    Ok(found.iter().any(|it| it.client_id == client_id))
+async fn is_listed(
+    driver: &dyn Provider,
+    lister: &dyn Lister,
+    (name, request): (&str, &RevokeRequest),
+) -> Result<bool, Failure> {
+    let tag = naming::parts(name).map_or(name, |(tag, _)| tag).to_owned();
+    let place = driver.capabilities().place(&request.parameters);
+    let found = lister.find(&FindRequest { tag, place }).await?;
+    Ok(found.iter().any(|it| it.identity().may_be(&request.identity())))
 }
 
 /// Returns what follows from the answer and its proof.

@@ -2,7 +2,7 @@
 
 use crate::{
     api::{ApiCredential, IntakeVerify},
-    lifecycle::{Edit, IntakePair, IntakeView, Outcome, Removed, Revision, World},
+    lifecycle::{Edit, Identity, IntakePair, IntakeView, Outcome, Removed, Revision, World},
     providers::{Verdict, VerifyRequest},
 };
 
@@ -17,7 +17,11 @@ impl Engine {
         Some(match entry.holds {
             Err(why) => IntakeView::Unusable(why),
             Ok(it) => IntakeView::Holds(IntakePair {
-                held_elsewhere: self.stores.ledgers.held_by_another(&it.client_id, &account, of),
+                held_elsewhere: self.stores.ledgers.held_by_another(
+                    &Identity::of_client(&it.client_id),
+                    &account,
+                    of,
+                ),
                 client_id: it.client_id,
                 pair: it.pair,
                 pair_before: it.pair_before,
@@ -52,13 +56,15 @@ impl Pass<'_> {
         let (content, client_secret) = read.map_err(|_| EngineError::Conflict("the intake Secret"))?;
         let decided = matches!(&world.intake, Some(IntakeView::Holds(it)) if it.content == content.content);
         let (ledgers, fingerprint) = (&self.engine.stores.ledgers, &revision.account.fingerprint);
-        if !decided || ledgers.held_by_another(&content.client_id, fingerprint, &self.key) {
+        let identity = Identity::of_client(&content.client_id);
+        if !decided || ledgers.held_by_another(&identity, fingerprint, &self.key) {
             return Err(EngineError::Conflict("the intake Secret"));
         }
         let pair = VerifyRequest {
             client_id: content.client_id,
             client_secret: client_secret.clone(),
             scopes: revision.request.scopes.clone(),
+            parameters: revision.parameters.clone(),
         };
         let outcome = match intake.verify {
             IntakeVerify::Skip => Outcome::Done,

@@ -4,7 +4,7 @@ use secrecy::ExposeSecret;
 
 use crate::{
     api::ApiCredential,
-    lifecycle::{Edit, Failure, FailureKind, Outcome, Revision, State},
+    lifecycle::{Edit, Failure, FailureKind, Identity, Outcome, Revision, State},
     ops::metrics,
     providers::{CreateRequest, Issued, NotIssued, Provider},
 };
@@ -36,6 +36,7 @@ impl Pass<'_> {
         }
         let request = CreateRequest {
             name: revision.name.clone(),
+            parameters: revision.parameters.clone(),
             scopes: revision.request.scopes.clone(),
             expires_at: crate::lifecycle::asked_expiry(revision, driver.capabilities(), now),
             subnets: revision.request.subnets.clone(),
@@ -73,10 +74,10 @@ impl Pass<'_> {
         driver: &dyn Provider,
     ) -> Result<Issued, NotIssued> {
         let made = match &answer {
-            Ok(issued) => Some(&issued.client_id),
-            Err(it) => it.made.as_ref().map(|made| &made.client_id),
+            Ok(issued) => Some(issued),
+            Err(it) => it.made.as_deref(),
         };
-        let whose = made.and_then(|client_id| self.is_of_another(client_id, revision, driver));
+        let whose = made.and_then(|made| self.is_of_another(made, revision, driver));
         let issued = match (answer, whose) {
             (Ok(_), Some(message)) => {
                 return Err(Failure::new(FailureKind::Malformed, message).into());
@@ -94,15 +95,18 @@ impl Pass<'_> {
         NotIssued::unless(untrue, issued, true)
     }
 
-    /// Returns whose this client is, if it is not the one that was just made.
-    fn is_of_another(&self, client_id: &str, revision: &Revision, driver: &dyn Provider) -> Option<String> {
-        let fingerprint = &revision.account.fingerprint;
-        if self.engine.belongs_to_another(client_id, fingerprint, &self.key, driver) {
+    /// Returns whose this credential is, if it is not the one that was just made.
+    fn is_of_another(&self, made: &Issued, revision: &Revision, driver: &dyn Provider) -> Option<String> {
+        let Issued { client_id, secret_id, .. } = made;
+        let secret_id = secret_id.as_deref();
+        let identity = Identity { client_id, secret_id, parameters: &revision.parameters };
+        let of = (&*revision.account.fingerprint, &self.key);
+        if self.engine.belongs_to_another(&identity, of, driver) {
             return Some(format!(
                 "the provider answered with client {client_id}, which belongs to someone else"
             ));
         }
-        let own = self.ledger.opened().and_then(|open| open.document.sibling(revision, client_id))?;
+        let own = self.ledger.opened().and_then(|open| open.document.sibling(revision, &identity))?;
         Some(format!("the provider answered with client {client_id}, which is already {}", own.name))
     }
 }

@@ -88,6 +88,7 @@ impl Pass<'_> {
         let answer = Answer {
             intent_id: revision.intent.id.clone(),
             client_id: issued.client_id,
+            secret_id: issued.secret_id,
             ids: issued.ids,
             fields: issued.fields,
             secret_aliases: issued.secret_aliases,
@@ -154,7 +155,9 @@ impl Pass<'_> {
         }
         let request = RevokeRequest {
             client_id: answer.client_id.clone(),
+            secret_id: answer.secret_id.clone(),
             ids: answer.ids.clone(),
+            parameters: revision.parameters.clone(),
             handle: secrets.handle.clone(),
         };
         // Its pair need not be accepted yet, nor be listed, so only the provider's word counts. It
@@ -190,7 +193,9 @@ fn given_back(revision: &Revision, answer: &Answer, (why, action): (String, Opti
         kind: AbandonedKind::NotRevoked,
         name: revision.name.clone(),
         client_id: Some(answer.client_id.clone()),
+        secret_id: answer.secret_id.clone(),
         ids: answer.ids.clone(),
+        parameters: revision.parameters.clone(),
         account: revision.account.clone(),
         expires_at: answer.expires_at,
         why: format!("it could not be written into its ledger, and revoking it failed: {why}"),

@@ -7,7 +7,8 @@ use secrecy::SecretString;
 use crate::{
     api::{ApiCredential, LEDGER_FINALIZER, copy_name, ledger_name},
     lifecycle::{
-        Account, Edit, Failure, FailureKind, Inherited, Outcome, Published, Recovery, Revision,
+        CredentialKind, Edit, Failure, FailureKind, Identity, Inherited, Outcome, Published, Recovery,
+        Revision,
         render::{self, TakenBack},
     },
 };
@@ -48,8 +49,8 @@ impl Pass<'_> {
         let mut keep = None;
         if let Some(published) = &recovery.published {
             let it = revisions.iter().find(|it| it.revision == published.revision);
-            let account = it.map(|it| it.account.clone()).ok_or(EngineError::Gone("the revision"))?;
-            let Some(taken) = self.take_back(object, published, &account).await? else {
+            let of = it.ok_or(EngineError::Gone("the revision"))?;
+            let Some(taken) = self.take_back(object, published, of).await? else {
                 let message =
                     format!("the Secret {} does not hold the pair that was published", published.target);
                 return Ok(Outcome::Failed(Failure::new(FailureKind::Malformed, message)));
@@ -67,7 +68,7 @@ impl Pass<'_> {
         &self,
         object: &ApiCredential,
         published: &Published,
-        account: &Account,
+        of: &Revision,
     ) -> Result<Option<TakenBack>, EngineError> {
         let api = self.engine.secrets(&self.key.namespace);
         let secret = call("reading the Secret", api.get_opt(&published.target)).await?;
@@ -79,8 +80,15 @@ impl Pass<'_> {
         let taken = render::take_back(object.spec.secret.as_ref(), data);
         let is_it = |it: &TakenBack| published.client_id.as_ref().is_none_or(|id| *id == it.client_id);
         let ledgers = &self.engine.stores.ledgers;
-        let is_free =
-            |it: &TakenBack| !ledgers.held_by_another(&it.client_id, &account.fingerprint, &self.key);
+        let is_free = |it: &TakenBack| {
+            let identity = Identity {
+                client_id: &it.client_id,
+                secret_id: of.secret_id.as_deref(),
+                parameters: &of.parameters,
+            };
+            let known = of.kind == CredentialKind::Client || of.secret_id.is_some();
+            !known || !ledgers.held_by_another(&identity, &of.account.fingerprint, &self.key)
+        };
         Ok(taken.filter(is_it).filter(is_free))
     }
 

@@ -83,6 +83,8 @@ fn credentials(facts: &Facts<'_>, document: &Document, active: Option<&Revision>
                 name: it.name.clone(),
                 provider_ref: Some(ProviderRef { kind: it.account.kind, name: it.account.name.clone() }),
                 client_id: it.client_id.clone(),
+                id: it.secret_id.clone(),
+                parameters: it.parameters.clone(),
                 issued_at: it.issued_at.map(to_second),
                 expires_at: schedule::end(it).map(to_second),
                 revoke_at: spec

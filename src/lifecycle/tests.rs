@@ -12,6 +12,7 @@ mod disasters;
 mod growth;
 mod held_back;
 mod holding;
+mod identity;
 mod inheritance;
 mod instants;
 mod ledger;

@@ -14,8 +14,8 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::lifecycle::{Expiry, Scopes, growth::ANSWER_MAX};
 
 use super::{
-    Capabilities, CreateRequest, Driver, Failure, FailureKind, FindRequest, Found, Issued, Issuer, Lister,
-    NotIssued, Provider, Revocation, RevokeRequest, Revoker, Verdict, VerifyRequest,
+    Capabilities, CreateRequest, CredentialKind, Driver, Failure, FailureKind, FindRequest, Found, Issued,
+    Issuer, Lister, NotIssued, Provider, Revocation, RevokeRequest, Revoker, Verdict, VerifyRequest,
     deadline::ending,
     http::{Http, KEPT_MAX},
     stopwatch::timed,
@@ -95,7 +95,7 @@ impl<D: Driver> Issuer for Bounded<D> {
         let is_own = |key: &str, value: &str| {
             own.get(key).is_some_and(|own| own == value) || value == request.scopes.join(" ")
         };
-        let believed = answer.and_then(|issued| match check_issued(&issued, is_own) {
+        let believed = answer.and_then(|issued| match self.believed(&issued, is_own) {
             Ok(()) => Ok(issued),
             Err(why) => {
                 Err(NotIssued { failure: untrue("create request", &why), made: Some(Box::new(issued)) })
@@ -108,11 +108,23 @@ impl<D: Driver> Issuer for Bounded<D> {
     }
 }
 
+impl<D: Driver> Bounded<D> {
+    /// Checks that an answer to a create can be true.
+    fn believed(&self, issued: &Issued, is_own: impl Fn(&str, &str) -> bool) -> Result<(), String> {
+        let has_id = issued.secret_id.as_ref().is_some_and(|id| !id.is_empty());
+        if self.capabilities().kind == CredentialKind::Secret && !has_id {
+            return Err("a secret without an ID".to_owned());
+        }
+        check_issued(issued, is_own)
+    }
+}
+
 #[async_trait]
 impl<D: Driver> Lister for Bounded<D> {
     async fn find(&self, request: &FindRequest) -> Result<Vec<Found>, Failure> {
-        let found = ending(self.driver.find(request)).await?;
+        let mut found = ending(self.driver.find(request)).await?;
         check_found(&found).map_err(|why| untrue("list request", &why))?;
+        found.iter_mut().for_each(|it| it.place.clone_from(&request.place));
         Ok(found)
     }
 }
@@ -120,7 +132,7 @@ impl<D: Driver> Lister for Bounded<D> {
 #[async_trait]
 impl<D: Driver> Revoker for Bounded<D> {
     async fn revoke(&self, request: &RevokeRequest) -> Result<Revocation, Failure> {
-        if self.identity() == Some(&request.client_id) {
+        if request.identity().is_login(self.identity()) {
             let message = "refusing to revoke the client ID that Credwright itself logs in with";
             return Err(Failure::new(FailureKind::Rejected, message));
         }
@@ -185,12 +197,14 @@ impl Measure {
 /// valid time. A field that `is_own` does not come from the provider but follows from the specs,
 /// which have bounds of their own.
 fn check_issued(issued: &Issued, is_own: impl Fn(&str, &str) -> bool) -> Result<(), String> {
-    let Issued { ids, client_id, client_secret, expires_at, handle, fields, secret_aliases } = issued;
+    let Issued { ids, client_id, secret_id, client_secret, expires_at, handle, fields, secret_aliases } =
+        issued;
     if expires_at.is_some_and(|at| instant::told(at).is_none()) {
         return Err(format!("an expiry that is not a {}", instant::FORM));
     }
     let mut all = Measure::default();
     all.add("a client ID", client_id.len(), CLIENT_ID_MAX);
+    all.add("the ID of a secret", secret_id.as_ref().map_or(0, String::len), CLIENT_ID_MAX);
     all.add("a secret", client_secret.expose_secret().len(), SECRET_MAX);
     let handle = handle.as_ref().map_or(0, |handle| handle.expose_secret().len());
     all.add("a registration access token with its URI", handle, SECRET_MAX);
@@ -220,9 +234,10 @@ fn revocable(made: Issued) -> Option<Issued> {
 /// Checks that listed credentials are short enough.
 fn check_found(found: &[Found]) -> Result<(), String> {
     let mut all = Measure::default();
-    for Found { name, ids, client_id } in found {
+    for Found { name, ids, client_id, secret_id, place: _ } in found {
         all.add("a name", name.len(), NAME_MAX);
         all.add("a client ID", client_id.len(), CLIENT_ID_MAX);
+        all.add("the ID of a secret", secret_id.as_ref().map_or(0, String::len), CLIENT_ID_MAX);
         all.add_all("ids", ids.iter().map(|(key, value)| (key.as_str(), value.len())));
     }
     all.result("a list", KEPT_MAX)

@@ -6,8 +6,10 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use secrecy::SecretString;
 
-use crate::lifecycle::naming;
-pub use crate::lifecycle::{Capabilities, Failure, FailureKind, RetryAfter};
+pub use crate::lifecycle::{
+    Capabilities, CredentialKind, Failure, FailureKind, Found, Parameters, RetryAfter,
+};
+use crate::lifecycle::{Identity, naming};
 
 /// A driver: the calls of one provider. The border makes a [`Provider`] of it, whose calls can be
 /// reached only if the capabilities have them, so a driver leaves the others out.
@@ -160,10 +162,12 @@ pub(super) fn is_named_alike(told: &str, asked: &str) -> bool {
 }
 
 /// The request for a credential.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct CreateRequest {
     /// The unique name to give it.
     pub name: String,
+    /// The values of [`Capabilities::parameters`].
+    pub parameters: Parameters,
     /// Scopes, in the provider's creation spelling; empty means the provider's default.
     pub scopes: Vec<String>,
     /// The end of its life, where the provider can enforce one.
@@ -181,6 +185,9 @@ pub struct Issued {
     pub ids: BTreeMap<String, String>,
     /// The public half of the pair.
     pub client_id: String,
+    /// The provider's ID of the secret, if that is the credential
+    /// ([`Capabilities::kind`]). It is listed under the same one.
+    pub secret_id: Option<String>,
     /// The secret half.
     pub client_secret: SecretString,
     /// The time at which the provider ends it by itself.
@@ -226,24 +233,16 @@ impl From<Failure> for NotIssued {
 }
 
 /// The request for all credentials with a tag.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FindRequest {
     /// A part of their names.
     pub tag: String,
-}
-
-/// A credential that exists at a provider.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
-    /// Its name there.
-    pub name: String,
-    /// Provider-side ids, as in [`Issued::ids`].
-    pub ids: BTreeMap<String, String>,
-    /// The public half of the pair.
-    pub client_id: String,
+    /// The values of the parameters by which the provider lists.
+    pub place: Parameters,
 }
 
 /// The request to try a pair.
+#[derive(Default)]
 pub struct VerifyRequest {
     /// The public half.
     pub client_id: String,
@@ -251,6 +250,8 @@ pub struct VerifyRequest {
     pub client_secret: SecretString,
     /// The scopes it was issued with, in the creation spelling.
     pub scopes: Vec<String>,
+    /// The parameters it was made with.
+    pub parameters: Parameters,
 }
 
 /// The provider's verdict on a pair.
@@ -263,13 +264,27 @@ pub enum Verdict {
 }
 
 /// The request to revoke a credential.
+#[derive(Default)]
 pub struct RevokeRequest {
     /// The public half of the pair.
     pub client_id: String,
+    /// The provider's ID of the secret, as in [`Issued::secret_id`].
+    pub secret_id: Option<String>,
     /// Provider-side ids, as in [`Issued::ids`].
     pub ids: BTreeMap<String, String>,
+    /// The parameters it was made with, as far as they are known.
+    pub parameters: Parameters,
     /// The driver's handle, if it gave one.
     pub handle: Option<SecretString>,
+}
+
+impl RevokeRequest {
+    /// Returns the identity of the credential.
+    #[must_use]
+    pub fn identity(&self) -> Identity<'_> {
+        let secret_id = self.secret_id.as_deref();
+        Identity { client_id: &self.client_id, secret_id, parameters: &self.parameters }
+    }
 }
 
 /// The answer to a revocation.

@@ -26,7 +26,8 @@ mod usual;
 mod vonage_contact_center;
 
 pub use contract::{
-    Capabilities, CreateRequest, Failure, FailureKind, FindRequest, Found, Issued, Issuer, Lister, NotIssued,
-    Provider, RetryAfter, Revocation, RevokeRequest, Revoker, Verdict, VerifyRequest, needed,
+    Capabilities, CreateRequest, CredentialKind, Failure, FailureKind, FindRequest, Found, Issued, Issuer,
+    Lister, NotIssued, Provider, RetryAfter, Revocation, RevokeRequest, Revoker, Verdict, VerifyRequest,
+    needed,
 };
 use contract::{Driver, is_half};

@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 
 use super::{Capabilities, http::CREATE_TIMEOUT};
-use crate::lifecycle::{Creation, Expiry, List, LoginCheck, Portal, Removal, Scopes};
+use crate::lifecycle::{Creation, CredentialKind, Expiry, List, LoginCheck, Portal, Removal, Scopes};
 
 /// The list of a provider, which may lag behind by a minute.
 pub(super) const LIST: List = List { lag: SignedDuration::from_mins(1) };
@@ -14,6 +14,7 @@ pub(super) fn by_api(title: &'static str) -> Capabilities {
     Capabilities {
         title,
         place: title.to_owned(),
+        kind: CredentialKind::Client,
         creation: Creation::Api { timeout: CREATE_TIMEOUT, list: Some(LIST) },
         removal: Removal::Api,
         login: LoginCheck::Tried,
@@ -21,6 +22,7 @@ pub(super) fn by_api(title: &'static str) -> Capabilities {
         expiry: Expiry::None,
         scopes: Scopes::None,
         scopes_required: false,
+        parameters: Vec::new(),
         subnets: false,
         // Where the pages state none.
         name_max: 128,

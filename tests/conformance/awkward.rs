@@ -25,7 +25,13 @@ fn driver(server: &Server) -> Result<Arc<dyn Provider>> {
 }
 
 fn request() -> CreateRequest {
-    CreateRequest { name: "orders".into(), scopes: vec![], expires_at: None, subnets: vec![] }
+    CreateRequest {
+        name: "orders".into(),
+        scopes: vec![],
+        expires_at: None,
+        subnets: vec![],
+        ..CreateRequest::default()
+    }
 }
 
 #[tokio::test]

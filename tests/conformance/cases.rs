@@ -207,7 +207,7 @@ pub(crate) async fn a_create_whose_answer_is_lost_is_found(subject: Subject) -> 
     let target = credwright::providers::RevokeRequest {
         client_id: found[0].client_id.clone(),
         ids: found[0].ids.clone(),
-        handle: None,
+        ..Default::default()
     };
     assert_eq!(subject.provider.revoke(&target).await.map_err(shown)?, Revocation::Revoked);
     assert_eq!(subject.live().await?, [""; 0]);

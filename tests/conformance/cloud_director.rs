@@ -89,8 +89,12 @@ async fn a_second_step_of_unknown_outcome_is_ambiguous_and_found() -> Result<()>
         assert_eq!(arrived(&subject, Operation::Exchange), sent + 1, "{fault:?}: sent once");
         let found = subject.provider.find(&request.name).await.map_err(shown)?;
         assert_eq!(found.len(), 1, "{fault:?}");
-        let target =
-            RevokeRequest { client_id: found[0].client_id.clone(), ids: found[0].ids.clone(), handle: None };
+        let target = RevokeRequest {
+            client_id: found[0].client_id.clone(),
+            ids: found[0].ids.clone(),
+            handle: None,
+            ..RevokeRequest::default()
+        };
         assert_eq!(subject.provider.revoke(&target).await.map_err(shown)?, Revocation::Revoked);
     }
     assert_eq!(subject.live().await?, [""; 0]);
@@ -148,7 +152,12 @@ async fn leftovers_of_a_crash_between_the_two_steps_are_found_and_revoked() -> R
     let afterwards = subject.rebuilt(&subject.login, &loopback_allowed())?;
     let found = afterwards.find(&request.name).await.map_err(shown)?;
     let [found] = &found[..] else { anyhow::bail!("found {found:?}") };
-    let target = RevokeRequest { client_id: found.client_id.clone(), ids: found.ids.clone(), handle: None };
+    let target = RevokeRequest {
+        client_id: found.client_id.clone(),
+        ids: found.ids.clone(),
+        handle: None,
+        ..RevokeRequest::default()
+    };
     assert_eq!(afterwards.revoke(&target).await.map_err(shown)?, Revocation::Revoked);
     gate.release();
     assert_eq!(subject.live().await?, [""; 0]);
@@ -253,14 +262,19 @@ async fn a_missing_object_is_told_from_a_forbidden_one() -> Result<()> {
         assert_eq!(failure.kind, FailureKind::Forbidden, "{}", failure.message);
     }
     let client_id = "00000000-0000-4000-8000-000000000000".to_owned();
-    let missing = RevokeRequest { client_id, ids: no_ids(), handle: None };
+    let missing = RevokeRequest { client_id, ids: no_ids(), handle: None, ..RevokeRequest::default() };
     assert_eq!(subject.provider.revoke(&missing).await.map_err(shown)?, Revocation::NotFound);
     subject.faults().next(Operation::List, Fault::status(500));
     let failure = subject.provider.revoke(&missing).await.err().context("it did not fail")?;
     assert_eq!(failure.kind, FailureKind::Unavailable, "what cannot be looked up is not missing");
     assert_eq!(subject.live().await?.len(), 1);
 
-    let elsewhere = RevokeRequest { client_id: "../sessions".into(), ids: no_ids(), handle: None };
+    let elsewhere = RevokeRequest {
+        client_id: "../sessions".into(),
+        ids: no_ids(),
+        handle: None,
+        ..RevokeRequest::default()
+    };
     let failure = subject.provider.revoke(&elsewhere).await.err().context("it did not fail")?;
     assert_eq!(failure.kind, FailureKind::Rejected);
     Ok(())

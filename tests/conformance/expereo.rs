@@ -154,7 +154,8 @@ async fn a_client_that_may_not_manage_clients_is_reported_with_the_steps() -> Re
     let create = subject.provider.created(&subject.request()).await;
     failed(create, FailureKind::Forbidden, "store the bearer_token of a person")?;
     failed(subject.provider.find("kw").await, FailureKind::Forbidden, words)?;
-    let target = RevokeRequest { client_id: "other".into(), ids: no_ids(), handle: None };
+    let target =
+        RevokeRequest { client_id: "other".into(), ids: no_ids(), handle: None, ..RevokeRequest::default() };
     failed(subject.provider.revoke(&target).await, FailureKind::Forbidden, words)?;
     assert_eq!(subject.live().await?, [""; 0]);
     Ok(())
@@ -380,7 +381,7 @@ async fn clients_may_be_elsewhere() -> Result<()> {
 async fn an_id_that_would_be_another_path_is_never_revoked() -> Result<()> {
     let subject = start(|_| {}, |_| {}).await?;
     for client_id in ["..", "a/b"].map(str::to_owned) {
-        let target = RevokeRequest { client_id, ids: no_ids(), handle: None };
+        let target = RevokeRequest { client_id, ids: no_ids(), handle: None, ..RevokeRequest::default() };
         failed(subject.provider.revoke(&target).await, FailureKind::Rejected, "revoke")?;
     }
     assert_eq!(subject.simulator.record().arrived(Operation::Delete), 0);

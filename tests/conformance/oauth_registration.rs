@@ -24,7 +24,13 @@ async fn built(change: impl FnOnce(&mut OauthRegistration)) -> Result<Arc<dyn Pr
 
 fn request(scopes: &[&str]) -> CreateRequest {
     let scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
-    CreateRequest { name: "orders-discovered".into(), scopes, expires_at: None, subnets: vec![] }
+    CreateRequest {
+        name: "orders-discovered".into(),
+        scopes,
+        expires_at: None,
+        subnets: vec![],
+        ..CreateRequest::default()
+    }
 }
 
 #[tokio::test]
@@ -113,6 +119,7 @@ async fn a_handle_never_leaves_for_another_place() -> Result<()> {
         client_id: "x".into(),
         ids: crate::subject::no_ids(),
         handle: Some(handle.to_owned().into()),
+        ..RevokeRequest::default()
     };
     let failure = provider.revoke(&target).await.err().context("it did not fail")?;
     assert_eq!(failure.kind, FailureKind::Rejected);

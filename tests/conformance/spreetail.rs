@@ -46,10 +46,16 @@ async fn a_credential_goes_by_its_client_id_and_not_by_its_other_id() -> Result<
     let issued = subject.provider.created(&subject.request()).await.map_err(shown)?;
     let other = issued.ids["credentialId"].clone();
     assert_ne!(other, issued.client_id);
-    let confused = RevokeRequest { client_id: other, ids: issued.ids.clone(), handle: None };
+    let confused =
+        RevokeRequest { client_id: other, ids: issued.ids.clone(), handle: None, ..RevokeRequest::default() };
     let revocation = subject.provider.revoke(&confused).await.map_err(shown)?;
     assert_eq!((revocation, subject.live().await?.len()), (Revocation::NotFound, 1));
-    let right = RevokeRequest { client_id: issued.client_id, ids: issued.ids, handle: None };
+    let right = RevokeRequest {
+        client_id: issued.client_id,
+        ids: issued.ids,
+        handle: None,
+        ..RevokeRequest::default()
+    };
     let revocation = subject.provider.revoke(&right).await.map_err(shown)?;
     assert_eq!((revocation, subject.live().await?.len()), (Revocation::Revoked, 0));
     Ok(())

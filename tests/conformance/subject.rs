@@ -75,7 +75,7 @@ impl Calls for dyn Provider + '_ {
     }
 
     async fn find(&self, tag: &str) -> Result<Vec<Found>, Failure> {
-        needed(self.lister())?.find(&FindRequest { tag: tag.to_owned() }).await
+        needed(self.lister())?.find(&FindRequest { tag: tag.to_owned(), ..FindRequest::default() }).await
     }
 
     async fn revoke(&self, target: &RevokeRequest) -> Result<Revocation, Failure> {
@@ -190,6 +190,7 @@ impl Subject {
             scopes,
             expires_at: None,
             subnets: vec![],
+            ..CreateRequest::default()
         }
     }
 
@@ -223,6 +224,7 @@ impl Subject {
             handle: None,
             fields: self.provider.fields(&request.scopes),
             secret_aliases: vec![],
+            ..Issued::default()
         })
     }
 
@@ -232,6 +234,7 @@ impl Subject {
             client_id: "invented".to_owned(),
             client_secret: "Canary-Invented-Secret".into(),
             scopes: self.request().scopes,
+            ..VerifyRequest::default()
         }
     }
 
@@ -278,6 +281,7 @@ pub(crate) fn pair(issued: &Issued, scopes: &[String]) -> VerifyRequest {
         client_id: issued.client_id.clone(),
         client_secret: issued.client_secret.clone(),
         scopes: scopes.to_vec(),
+        ..VerifyRequest::default()
     }
 }
 
@@ -286,6 +290,7 @@ pub(crate) fn target(issued: &Issued) -> RevokeRequest {
         client_id: issued.client_id.clone(),
         ids: issued.ids.clone(),
         handle: issued.handle.clone(),
+        ..RevokeRequest::default()
     }
 }
 

@@ -123,7 +123,13 @@ fn is_in(written: &Value, read: &Value) -> bool {
 /// A request for a client with these scopes.
 pub(crate) fn request(scopes: &[&str]) -> CreateRequest {
     let scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
-    CreateRequest { name: "orders-at-a-real-server".to_owned(), scopes, expires_at: None, subnets: vec![] }
+    CreateRequest {
+        name: "orders-at-a-real-server".to_owned(),
+        scopes,
+        expires_at: None,
+        subnets: vec![],
+        ..CreateRequest::default()
+    }
 }
 
 fn loopback_allowed() -> Result<EgressPolicy> {
@@ -137,6 +143,7 @@ pub(crate) fn pair(issued: &Issued, asked: &CreateRequest) -> VerifyRequest {
         client_id: issued.client_id.clone(),
         client_secret: issued.client_secret.clone(),
         scopes: asked.scopes.clone(),
+        ..VerifyRequest::default()
     }
 }
 
@@ -145,6 +152,7 @@ pub(crate) fn target(issued: &Issued) -> RevokeRequest {
         client_id: issued.client_id.clone(),
         ids: issued.ids.clone(),
         handle: issued.handle.clone(),
+        ..RevokeRequest::default()
     }
 }
 

@@ -11,12 +11,13 @@ const SECRETS: [&str; 8] = ["secret", "password", "token", "key", "private", "cr
 
 /// Fields that sound like a secret but contain something else: the place of a secret, its name
 /// there, or a number.
-const HARMLESS: [&str; 16] = [
+const HARMLESS: [&str; 17] = [
     "AbandonedCredential.spec.credential",
     "ApiCredential.spec.intake.secretName",
     "ApiCredential.spec.secret",
     "ApiCredential.spec.secret.keys",
     "ApiCredential.status.credentials",
+    "ApiCredential.status.credentials.parameters",
     "ApiCredential.status.lastRotation.requestHandled",
     "ClusterCredentialProvider.spec.allow.namespaces.selector.matchExpressions.key",
     "CredentialProvider.spec.expereo.answer.clientSecret",

@@ -9,7 +9,8 @@ use kube::ResourceExt;
 use crate::{
     api::{AbandonedCredential, AbandonedKind, ProviderKind},
     lifecycle::{
-        Account, Document, Moved, ProviderView, abandoned::to_do, may_be, naming, suspect, yet_accepted,
+        Account, CredentialKind, Document, Identity, Moved, Parameters, ProviderView, abandoned::to_do,
+        may_be, naming, suspect, yet_accepted,
     },
     ops::metrics::Outcome,
     providers::{FindRequest, Found, Provider, RevokeRequest, VerifyRequest, registry},
@@ -129,28 +130,39 @@ impl Trial<'_> {
             return Attempt::Failed(pause.clone());
         }
         let spec = &record.spec;
-        let mut known = spec.client_id.clone().map(|client_id| (client_id, spec.ids.clone()));
-        // A credential that the ledger never knew is looked for by its exact name. If the account
-        // is not known to be the same, only credentials found there are believed.
+        let mut known = spec.client_id.clone().map(|client_id| Found {
+            name: spec.name.clone(),
+            client_id,
+            secret_id: spec.id.clone(),
+            ids: spec.ids.clone(),
+            place: self.place(),
+        });
+        // A credential that the ledger never knew is looked for by its exact name, and so is one of
+        // a client's secrets whose ID is not known. If the account is not known to be the same,
+        // only credentials found there are believed.
         let sure = !spec.provider.account.is_empty();
-        if spec.kind == AbandonedKind::Unconfirmed || !sure {
+        let is_client = reachable.driver.capabilities().kind == CredentialKind::Client;
+        if spec.kind == AbandonedKind::Unconfirmed || !sure || !is_client && spec.id.is_none() {
             match self.look_for().await {
                 Err(message) => return Attempt::Failed(message),
-                Ok(Some(found)) => known = Some((found.client_id, found.ids)),
+                Ok(Some(found)) => known = Some(found),
                 Ok(None) if sure => return self.not_listed(),
                 Ok(None) => return Attempt::Failed(for_a_person(record, "the provider does not list it")),
             }
         }
-        let Some((client_id, ids)) = known else {
+        let Some(known) = known else {
             return Attempt::Failed(for_a_person(record, "its client ID is not known"));
         };
-        if self.is_in_use(&client_id) {
-            return Attempt::Failed(format!("client {client_id} is used by someone; it is not revoked"));
+        if self.is_in_use(&known.identity()) {
+            let client = &known.client_id;
+            return Attempt::Failed(format!("client {client} is used by someone; it is not revoked"));
         }
         let secrets = material.and_then(|material| material.secrets.as_ref());
         let handle = secrets.and_then(|secrets| secrets.handle.clone());
-        let request = RevokeRequest { client_id: client_id.clone(), ids, handle };
-        let pair = material.and_then(|material| pair_of(client_id, material));
+        let Found { client_id, secret_id, ids, .. } = known;
+        let pair = material.and_then(|material| pair_of((&client_id, &spec.parameters), material));
+        let parameters = spec.parameters.clone();
+        let request = RevokeRequest { client_id, secret_id, ids, parameters, handle };
         let doomed = Doomed { name: &spec.name, request: Some(request), pair };
         let (attempt, outcome) = match end(reachable.driver.as_ref(), &doomed).await {
             Ok(Ended { said, still_accepted: Some(true) }) => {
@@ -165,13 +177,18 @@ impl Trial<'_> {
         attempt
     }
 
-    /// Returns whether anything uses the client that the record is about. Only ledgers count:
+    /// Returns whether anything uses the credential that the record is about. Only ledgers count:
     /// tenants can write a status.
-    fn is_in_use(&self, client_id: &str) -> bool {
+    fn is_in_use(&self, identity: &Identity<'_>) -> bool {
         let Self { engine, record, reachable, .. } = self;
         let namespace = &record.spec.credential.namespace;
-        reachable.driver.identity() == Some(client_id)
-            || engine.stores.ledgers.held_against(client_id, &reachable.account, namespace)
+        identity.is_login(reachable.driver.identity())
+            || engine.stores.ledgers.held_against(identity, &reachable.account, namespace)
+    }
+
+    /// Returns the place in which it is listed.
+    fn place(&self) -> Parameters {
+        self.reachable.driver.capabilities().place(&self.record.spec.parameters)
     }
 
     async fn look_for(&self) -> Result<Option<Found>, String> {
@@ -181,7 +198,7 @@ impl Trial<'_> {
         let name = record.name_any();
         let recorded = || name.rsplit_once('-').map_or(name.as_str(), |(tag, _)| tag);
         let tag = naming::parts(&record.spec.name).map_or_else(recorded, |(tag, _)| tag);
-        let found = lister.find(&FindRequest { tag: tag.to_owned() }).await;
+        let found = lister.find(&FindRequest { tag: tag.to_owned(), place: self.place() }).await;
         let found = found.map_err(|failure| format!("looking for it failed: {}", failure.message))?;
         match found.iter().position(|it| it.name == record.spec.name) {
             Some(index) => Ok(found.into_iter().nth(index)),
@@ -223,9 +240,13 @@ impl Trial<'_> {
 }
 
 /// The pair of a record, if its secret was kept.
-fn pair_of(client_id: String, material: &RetryMaterial) -> Option<VerifyRequest> {
-    let client_secret = material.secrets.as_ref()?.client_secret.clone();
-    Some(VerifyRequest { client_id, client_secret, scopes: material.spec.scopes.clone() })
+fn pair_of((client_id, parameters): (&str, &Parameters), material: &RetryMaterial) -> Option<VerifyRequest> {
+    Some(VerifyRequest {
+        client_id: client_id.to_owned(),
+        client_secret: material.secrets.as_ref()?.client_secret.clone(),
+        scopes: material.spec.scopes.clone(),
+        parameters: parameters.clone(),
+    })
 }
 
 /// Returns the steps for a person, with the command that confirms them.

@@ -68,6 +68,8 @@ impl Engine {
             record: name.clone(),
             kind: AbandonedKind::NotRevoked,
             client_id: None,
+            secret_id: None,
+            parameters: BTreeMap::new(),
             ids: BTreeMap::new(),
             expires_at: None,
             why,

@@ -95,6 +95,8 @@ impl Engine {
             },
             name: it.name.clone(),
             client_id: it.client_id.clone(),
+            id: it.secret_id.clone(),
+            parameters: it.parameters.clone(),
             ids: it.ids.clone(),
             expires_at: it.expires_at.map(to_second),
             since: to_second(self.now()),

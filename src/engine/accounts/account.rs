@@ -8,7 +8,7 @@ use std::{
 use jiff::Timestamp;
 use parking_lot::Mutex;
 
-use super::{health::Health, strays::Strays};
+use super::{health::Health, listings::Listings, strays::Strays};
 use crate::{
     api::{Allow, Reason},
     engine::{EngineError, Key, ProviderKey},
@@ -36,8 +36,8 @@ pub(super) struct Account {
     pub(super) slowed: bool,
     /// True if it has been probed since it was built; `true`, too, if nothing can be probed.
     pub(super) probed: bool,
-    /// The time at which our credentials there were last listed.
-    pub(super) listed: Option<Timestamp>,
+    /// The listings of our credentials there.
+    pub(super) listings: Listings,
     pub(super) written_at: Option<Timestamp>,
     /// The standing after the last pass.
     pub(super) standing: Standing,
@@ -110,7 +110,7 @@ impl Account {
                 busy: self.health.busy(),
                 standing: Standing::default(),
                 budget: Budget::default(),
-                listed: self.listed,
+                listed: self.listings.done.clone(),
                 deleting: self.deleting,
             })),
         }

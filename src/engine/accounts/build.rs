@@ -102,7 +102,7 @@ impl Engine {
             slowed: false,
             standing: Standing::default(),
             fields: BTreeMap::new(),
-            listed: None,
+            listings: Default::default(),
         }
     }
 

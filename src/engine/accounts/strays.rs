@@ -1,12 +1,12 @@
 //! The strays of the last listing of each account.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use parking_lot::Mutex;
 
 use crate::{
     engine::{Key, ProviderKey},
-    lifecycle::FoundCredential,
+    lifecycle::{FoundCredential, Parameters},
 };
 
 /// The credentials that were found and are in no ledger, by the object whose tag they have.
@@ -21,51 +21,66 @@ impl Strays {
         all.get(key).filter(|(at, _)| at == account).map(|(_, found)| found.clone()).unwrap_or_default()
     }
 
-    /// Replaces the credentials found at `account` before. Returns the objects that they concern.
+    /// Forgets the credentials found at `account`. Returns the objects that they concern.
+    pub(super) fn forget(&self, account: &ProviderKey) -> Vec<Key> {
+        let gone = self.0.lock().extract_if(|_, (at, _)| at == account).map(|(key, _)| key).collect();
+        gone
+    }
+
+    /// Replaces the credentials found in a place of `account` before. Returns the objects that they
+    /// concern.
     pub(super) fn replace(
         &self,
         account: &ProviderKey,
+        place: &Parameters,
         found: HashMap<Key, Vec<FoundCredential>>,
-    ) -> Vec<Key> {
+    ) -> HashSet<Key> {
         let mut all = self.0.lock();
-        let mut concerned: Vec<Key> =
-            all.iter().filter(|(_, (at, _))| at == account).map(|(key, _)| key.clone()).collect();
-        all.retain(|_, (at, _)| at != account);
-        concerned.extend(found.keys().filter(|key| !concerned.contains(key)).cloned().collect::<Vec<_>>());
-        all.extend(found.into_iter().map(|(key, found)| (key, (account.clone(), found))));
+        let mut concerned: HashSet<Key> = found.keys().cloned().collect();
+        all.retain(|key, (at, strays)| {
+            let is_there = |it: &FoundCredential| at == account && it.found.place == *place;
+            if strays.iter().any(is_there) {
+                concerned.insert(key.clone());
+                strays.retain(|it| !is_there(it));
+            }
+            !strays.is_empty()
+        });
+        for (key, found) in found {
+            let (at, strays) = all.entry(key).or_insert_with(|| (account.clone(), Vec::new()));
+            if at != account {
+                (*at, *strays) = (account.clone(), Vec::new());
+            }
+            strays.extend(found);
+        }
         concerned
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
-    use crate::api::ProviderKind;
+    use crate::{api::ProviderKind, lifecycle::Found};
 
     #[test]
     fn strays_belong_to_their_account_and_are_forgotten_once_they_are_not_found() {
         let strays = Strays::default();
         let account = |name: &str| ProviderKey::resolve(ProviderKind::CredentialProvider, name, "shop");
         let orders = Key::new("shop", "orders");
-        let found = FoundCredential {
-            name: "shop-orders-kw-1".to_owned(),
-            client_id: "one".to_owned(),
-            ids: BTreeMap::new(),
-            held_elsewhere: false,
+        let place = |project: &str| Parameters::from([("project".to_owned(), project.to_owned())]);
+        let found = |project: &str| {
+            let found = Found { place: place(project), ..Found::default() };
+            HashMap::from([(orders.clone(), vec![FoundCredential { found, held_elsewhere: false }])])
         };
-        let concerned = strays.replace(&account("acme"), HashMap::from([(orders.clone(), vec![found])]));
-        assert_eq!(concerned, std::slice::from_ref(&orders));
-        assert_eq!(strays.of(&orders, &account("acme")).len(), 1);
-        assert!(strays.of(&orders, &account("other")).is_empty(), "the object has moved away");
-        assert!(strays.replace(&account("other"), HashMap::new()).is_empty());
-        assert_eq!(strays.of(&orders, &account("acme")).len(), 1);
-        assert_eq!(
-            strays.replace(&account("acme"), HashMap::new()),
-            std::slice::from_ref(&orders),
-            "it looks again"
-        );
-        assert!(strays.of(&orders, &account("acme")).is_empty());
+        let (acme, other) = (account("acme"), account("other"));
+        let it_alone = HashSet::from([orders.clone()]);
+        assert_eq!(strays.replace(&acme, &place("41"), found("41")), it_alone);
+        assert_eq!(strays.replace(&acme, &place("42"), found("42")), it_alone);
+        assert_eq!(strays.of(&orders, &acme).len(), 2);
+        assert!(strays.of(&orders, &other).is_empty(), "the object has moved away");
+        assert!(strays.replace(&other, &place("41"), HashMap::new()).is_empty());
+        assert_eq!(strays.replace(&acme, &place("41"), HashMap::new()), it_alone, "it looks again");
+        assert_eq!(strays.of(&orders, &acme)[0].found.place, place("42"));
+        assert_eq!(strays.forget(&acme), std::slice::from_ref(&orders));
+        assert!(strays.of(&orders, &acme).is_empty());
     }
 }

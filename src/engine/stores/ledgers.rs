@@ -1,4 +1,4 @@
-//! The ledgers, and the owners of client IDs: a question in each mint, which with thousands of
+//! The ledgers, and the holders of credentials: a question in each mint, which with thousands of
 //! objects must not read each of them.
 
 use std::collections::HashMap;
@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
-use crate::lifecycle::{Revision, may_be};
+use crate::lifecycle::{Identity, Parameters, Revision, may_be};
 
 use super::{
     census::{Census, Mint, Tally, mints},
@@ -59,19 +59,26 @@ impl PastMint {
     }
 }
 
-/// A ledger that holds a client ID.
+/// A ledger that holds a credential.
 #[derive(Debug, PartialEq, Eq)]
 struct Holder {
     /// The key of its ApiCredential.
     key: Key,
-    /// The fingerprint of the account that the client is of.
+    /// The fingerprint of the account that the credential is of.
     account: String,
-    /// Only its own namespace says that the client exists, so it blocks nothing in other
+    secret_id: Option<String>,
+    parameters: Parameters,
+    /// Only its own namespace says that the credential exists, so it blocks nothing in other
     /// namespaces.
     unverified: bool,
 }
 
 impl Holder {
+    /// Returns the identity of the credential, which is of this client.
+    fn identity<'a>(&'a self, client_id: &'a str) -> Identity<'a> {
+        Identity { client_id, secret_id: self.secret_id.as_deref(), parameters: &self.parameters }
+    }
+
     fn counts_in(&self, namespace: &str) -> bool {
         !self.unverified || *self.key.namespace == *namespace
     }
@@ -87,7 +94,7 @@ pub struct Ledgers {
 
 #[derive(Default)]
 struct Index {
-    /// The holders of each client ID.
+    /// The holders of credentials of each client ID.
     holders: HashMap<String, Vec<Holder>>,
     /// The sums for each account.
     census: Census,
@@ -242,33 +249,40 @@ impl Ledgers {
         self.index.lock().census.all().map(|(key, tally)| (key.clone(), ask(tally))).collect()
     }
 
-    /// Returns whether a ledger other than that of `key` holds this client ID against it, at an
+    /// Returns whether a ledger other than that of `key` holds this credential against it, at an
     /// account that may have this fingerprint. If IDs are small numbers, two accounts have the same
     /// ones.
     #[must_use]
-    pub fn held_by_another(&self, client_id: &str, fingerprint: &str, key: &Key) -> bool {
-        self.is_held(client_id, fingerprint, |it| it.key != *key && it.counts_in(&key.namespace))
+    pub fn held_by_another(&self, identity: &Identity<'_>, fingerprint: &str, key: &Key) -> bool {
+        self.is_held(identity, fingerprint, |it| it.key != *key && it.counts_in(&key.namespace))
     }
 
-    /// Returns whether any ledger holds this client ID against `namespace`.
+    /// Returns whether any ledger holds this credential against `namespace`.
     #[must_use]
-    pub fn held_against(&self, client_id: &str, fingerprint: &str, namespace: &str) -> bool {
-        self.is_held(client_id, fingerprint, |it| it.counts_in(namespace))
+    pub fn held_against(&self, identity: &Identity<'_>, fingerprint: &str, namespace: &str) -> bool {
+        self.is_held(identity, fingerprint, |it| it.counts_in(namespace))
     }
 
-    fn is_held(&self, client_id: &str, fingerprint: &str, by: impl Fn(&Holder) -> bool) -> bool {
+    fn is_held(&self, identity: &Identity<'_>, fingerprint: &str, by: impl Fn(&Holder) -> bool) -> bool {
         let there = |it: &Holder| fingerprint.is_empty() || may_be(&it.account, fingerprint);
-        let index = self.index.lock();
-        index.holders.get(client_id).is_some_and(|holders| holders.iter().any(|it| there(it) && by(it)))
+        let holds = |it: &Holder| it.identity(identity.client_id).may_be(identity) && there(it) && by(it);
+        self.index.lock().holders.get(identity.client_id).is_some_and(|holders| holders.iter().any(holds))
     }
 }
 
-/// Returns the client IDs that a ledger holds, each with its holder.
+/// Returns the client IDs of the credentials that a ledger holds, each with its holder.
 fn holders_in(entry: &LedgerEntry, key: &Key) -> Vec<(String, Holder)> {
     let revisions = entry.document.iter().flat_map(|document| document.holding());
     let holder = |it: &Revision| {
-        let account = it.account.fingerprint.clone();
-        Some((it.client_id.clone()?, Holder { key: key.clone(), account, unverified: it.unverified }))
+        let Identity { client_id, secret_id, parameters } = it.identity()?;
+        let holder = Holder {
+            key: key.clone(),
+            account: it.account.fingerprint.clone(),
+            secret_id: secret_id.map(str::to_owned),
+            parameters: parameters.clone(),
+            unverified: it.unverified,
+        };
+        Some((client_id.to_owned(), holder))
     };
     revisions.filter_map(holder).collect()
 }

@@ -250,18 +250,18 @@ impl Conclusion<'_> {
             }
             _ => return,
         };
-        match found.iter().find(|it| it.name == revision.name) {
+        match found.iter().find(|it| it.found.is_named(revision)) {
             Some(it) if it.held_elsewhere => {
                 let message = format!(
                     "the provider lists client {} under the name {}, but it belongs to someone else; it is \
                      not revoked",
-                    it.client_id, revision.name
+                    it.found.client_id, revision.name
                 );
                 return self.list_is_wrong(revision, message);
             }
             Some(it) => {
-                let (client_id, ids) = (it.client_id.clone(), it.ids.clone());
-                self.report.edits.push(Edit::Found { revision: revision.revision, client_id, ids });
+                let found = Box::new(it.found.clone());
+                self.report.edits.push(Edit::Found { revision: revision.revision, found });
             }
             None => {
                 if let Some(message) = self.hides(revision, found) {
@@ -282,7 +282,7 @@ impl Conclusion<'_> {
     fn hides(&self, revision: &Revision, found: &[FoundCredential]) -> Option<String> {
         let lag = self.facts.capabilities(revision)?.listing_lag();
         let tag = revision.tag()?;
-        let is_listed = |name: &str| found.iter().any(|it| it.name == name);
+        let is_listed = |name: &str| found.iter().any(|it| it.found.name == name);
         suspect::hides(
             self.facts.world.document()?,
             (tag, &revision.account),

@@ -209,13 +209,10 @@ fn end(facts: &Facts<'_>, document: &Document, kept: Option<&Revision>) -> Optio
     Some(Plan::rest_until(by, Reason::Deleting, message))
 }
 
-/// Returns whether this revision is retained: it is the kept one, or shares its client ID. A
-/// recreated secret of the same client lives and ends with it.
+/// Returns whether this revision is retained: it is the kept one, or the same client. A client
+/// lives and ends with its only secret, which a person may have replaced.
 fn lives_on(it: &Revision, kept: Option<&Revision>) -> bool {
-    kept.is_some_and(|kept| {
-        let same = || kept.client_id.as_deref().is_some_and(|client| it.is_client(client, &kept.account));
-        kept.revision == it.revision || same()
-    })
+    kept.is_some_and(|kept| kept.revision == it.revision || it.is_same_as(kept))
 }
 
 /// Searches for the credential of a lost response.

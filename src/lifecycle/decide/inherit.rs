@@ -8,8 +8,8 @@
 use crate::{
     api::{CLAIM_ANNOTATION, Reason},
     lifecycle::model::{
-        Document, Edit, FoundCredential, Inheritance, Inherited, Intent, LedgerView, Moved, Plan, Rest,
-        Revision, State, Step, World, naming,
+        Document, Edit, Found, Inheritance, Inherited, Intent, LedgerView, Moved, Plan, Rest, Revision,
+        State, Step, World, naming,
     },
 };
 
@@ -85,7 +85,7 @@ pub(in crate::lifecycle) fn claim_command(world: &World) -> String {
 /// Returns credentials at the provider with this object's own tag that its ledger never requested.
 /// Either the cluster was rolled back, or a clone of it is running: in both cases somebody else may
 /// be using them.
-fn clashing<'a>(facts: &Facts<'a>) -> impl Iterator<Item = &'a FoundCredential> {
+fn clashing<'a>(facts: &Facts<'a>) -> impl Iterator<Item = &'a Found> {
     let own = facts.world.tag();
     let document = facts.document();
     // A revision numbered below all that the ledger still lists was dropped there after it was
@@ -95,8 +95,9 @@ fn clashing<'a>(facts: &Facts<'a>) -> impl Iterator<Item = &'a FoundCredential> 
     let strays = if expected { &[] } else { facts.world.strays.as_slice() };
     strays
         .iter()
+        .map(|it| &it.found)
         .filter(move |it| naming::parts(&it.name).is_some_and(|(tag, number)| tag == own && number >= oldest))
-        .filter(move |it| document.is_some_and(|document| !document.lists(&it.name, &it.client_id)))
+        .filter(move |it| document.is_some_and(|document| !document.lists(it)))
 }
 
 /// Two clusters seem to use one tag: nothing is minted and nothing is revoked until a person says
@@ -121,11 +122,10 @@ pub(super) fn identity_clash(facts: &Facts<'_>) -> Option<Plan> {
 /// those with the tag of an earlier object that are in no ledger.
 pub(super) fn strays(facts: &Facts<'_>) -> Option<Plan> {
     let document = facts.document()?;
-    let free = || facts.world.strays.iter().filter(|it| !it.held_elsewhere);
+    let free = || facts.world.strays.iter().filter(|it| !it.held_elsewhere).map(|it| &it.found);
     let late = free().find_map(|it| {
-        let known = document.revisions.iter().find(|known| known.name == it.name)?;
-        let edit =
-            Edit::Found { revision: known.revision, client_id: it.client_id.clone(), ids: it.ids.clone() };
+        let known = document.revisions.iter().find(|known| it.is_named(known))?;
+        let edit = Edit::Found { revision: known.revision, found: Box::new(it.clone()) };
         (known.state == State::Absent).then_some(edit)
     });
     if let Some(edit) = late {
@@ -140,7 +140,7 @@ pub(super) fn strays(facts: &Facts<'_>) -> Option<Plan> {
     let stray = free().find(|it| {
         let tagged =
             naming::parts(&it.name).is_some_and(|(tag, _)| inherited.tags.iter().any(|one| one == tag));
-        tagged && !document.lists(&it.name, &it.client_id)
+        tagged && !document.lists(it)
     });
     match stray {
         Some(stray) => {
@@ -156,20 +156,24 @@ fn nothing_is_left(facts: &Facts<'_>, document: &Document, own: &Revision) -> Op
     let provider = facts.provider(&own.account)?;
     // Credentials made just before are listed by then.
     let from = own.issued_at.map(|at| at.later(provider.capabilities.listing_lag()));
-    let looked = !provider.capabilities.can_list() || provider.listed.is_some_and(|at| from < Some(at));
+    let listed = provider.listed.get(&provider.capabilities.place(&own.parameters));
+    let looked = !provider.capabilities.can_list() || listed.is_some_and(|at| from < Some(*at));
     let over = looked && !document.revisions.iter().any(left);
     over.then(|| Plan::record(Edit::Disinherit, Reason::Inherited))
 }
 
 /// A stray as a revision that is being revoked.
-fn revision_of(facts: &Facts<'_>, own: &Revision, stray: &FoundCredential) -> Revision {
+fn revision_of(facts: &Facts<'_>, own: &Revision, stray: &Found) -> Revision {
     let intent = Intent::of_nobody(&stray.name, facts.now);
     let what = (facts.next_revision(), stray.name.clone());
     let why = (Reason::Stray, own.request.clone());
     Revision {
         state: State::Revoking,
         client_id: Some(stray.client_id.clone()),
+        kind: own.kind,
+        secret_id: stray.secret_id.clone(),
         ids: stray.ids.clone(),
+        parameters: stray.place.clone(),
         ..Revision::intended(what, why, intent, own.account.clone())
     }
 }

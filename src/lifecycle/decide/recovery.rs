@@ -7,7 +7,7 @@ use crate::{
     api::{ApiCredential, CredentialStatus, Reason, ledger_name},
     lifecycle::{
         model::{
-            Account, Edit, Inheritance, Inherited, Intent, LONGEST_CALL, LedgerView, Moved, Plan,
+            Account, Edit, Inheritance, Inherited, Intent, LONGEST_CALL, LedgerView, Moved, Parameters, Plan,
             ProviderView, Published, Recovery, Request, Revision, State, Step, TargetView, naming,
         },
         rules::backoff,
@@ -227,6 +227,8 @@ fn unlisted(facts: &Facts<'_>, published: &Published) -> CredentialStatus {
         name: format!("{}-{}", facts.world.tag(), published.revision),
         provider_ref: None,
         client_id: published.client_id.clone(),
+        id: None,
+        parameters: Parameters::new(),
         issued_at: facts.world.target().and_then(|it| it.created_at),
         expires_at: None,
         revoke_at: None,
@@ -242,12 +244,16 @@ fn rebuilt(
     state: State,
     (request, account): (&Request, Account),
 ) -> Revision {
+    let kind = facts.provider(&account).map_or_else(Default::default, |it| it.capabilities.kind);
     let at = listed.issued_at.unwrap_or(facts.now);
     let intent = Intent::of_nobody(&listed.name, at);
     let what = (listed.revision, listed.name.clone());
     Revision {
         state,
         client_id: listed.client_id.clone(),
+        kind,
+        secret_id: listed.id.clone(),
+        parameters: listed.parameters.clone(),
         issued_at: Some(at),
         expires_at: listed.expires_at,
         rebuilt: true,

@@ -40,7 +40,7 @@ fn said_of<'a>(facts: &'a Facts<'_>, it: &Revision) -> Option<&'a str> {
 }
 
 fn is_named(it: &Revision, said: Option<&str>) -> bool {
-    let is_it = |said: &str| said == it.name || it.client_id.as_deref() == Some(said);
+    let is_it = |said: &str| said == it.name || it.id() == Some(said);
     said.into_iter().flat_map(|said| said.split(',')).any(|said| is_it(said.trim()))
 }
 
@@ -96,11 +96,10 @@ pub(super) fn awaited<'a>(facts: &'a Facts<'_>) -> impl Iterator<Item = String> 
     })
 }
 
-/// Returns whether another usable revision has the same client: removing the client would end that
-/// one, too.
+/// Returns whether another usable revision is the same at the provider, as when a person has
+/// replaced the only secret of a client: removing the client would end that one, too.
 fn shares_its_client(facts: &Facts<'_>, old: &Revision) -> bool {
-    let is_same = |it: &Revision| old.client_id.as_deref().is_some_and(|id| it.is_client(id, &old.account));
-    facts.revisions().any(|it| it.state.is_usable() && is_same(it))
+    facts.revisions().any(|it| it.state.is_usable() && it.is_same_as(old))
 }
 
 /// Returns the steps for a person, for a credential that Credwright cannot revoke.
@@ -128,6 +127,6 @@ fn annotate(facts: &Facts<'_>, it: &Revision) -> String {
     } else {
         format!("apicred {} --namespace={}", subject.name, subject.namespace)
     };
-    let what = it.client_id.as_deref().unwrap_or(&it.name);
+    let what = it.id().unwrap_or(&it.name);
     format!("kubectl annotate {annotated} --overwrite {REMOVED_ANNOTATION}='{what}'")
 }

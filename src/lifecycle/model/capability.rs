@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 
-use super::ledger::Revision;
+use super::{
+    ledger::{CredentialKind, Parameters, Revision},
+    pattern::Pattern,
+};
 
 /// The capabilities of a driver's provider. The lifecycle decides by them, and refuses in advance
 /// anything that the provider cannot honour.
@@ -15,6 +18,8 @@ pub struct Capabilities {
     pub title: &'static str,
     /// The place where a person finds the credentials, as it follows the words "remove it at".
     pub place: String,
+    /// The thing at the provider that is a credential.
+    pub kind: CredentialKind,
     /// The way in which credentials are created.
     pub creation: Creation,
     /// The way in which credentials are removed.
@@ -29,6 +34,8 @@ pub struct Capabilities {
     pub scopes: Scopes,
     /// True if a credential must have scopes.
     pub scopes_required: bool,
+    /// The parameters of `spec.parameters` that it has.
+    pub parameters: Vec<Parameter>,
     /// True if a credential can be limited to subnets.
     pub subnets: bool,
     /// The longest name it takes, in characters.
@@ -130,6 +137,19 @@ pub enum Scopes {
     Documented(Vec<String>),
 }
 
+/// A parameter that a credential is made with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parameter {
+    /// Its name in `spec.parameters`.
+    pub name: &'static str,
+    /// The words for it, as they follow "is".
+    pub what: &'static str,
+    /// The pattern that its values match.
+    pub pattern: Pattern,
+    /// True if the provider lists by it: then it is a part of the place of a credential.
+    pub lists: bool,
+}
+
 impl Expiry {
     /// Returns the shortest term that covers `lifetime`, or the longest if no lifetime is
     /// requested. `None` also if no term is long enough.
@@ -151,6 +171,17 @@ impl Capabilities {
             Creation::Api { .. } => None,
             Creation::Person(portal) => Some(portal),
         }
+    }
+
+    /// Returns the place of a credential that was made with these parameters.
+    #[must_use]
+    pub fn place(&self, parameters: &Parameters) -> Parameters {
+        let is_part = |name: &str| self.parameters.iter().any(|it| it.lists && it.name == name);
+        parameters
+            .iter()
+            .filter(|(name, _)| is_part(name))
+            .map(|(name, it)| (name.clone(), it.clone()))
+            .collect()
     }
 
     /// Returns whether a person creates the credentials.
@@ -194,10 +225,12 @@ impl Capabilities {
         self.removal == Removal::Api
     }
 
-    /// Returns whether Credwright can revoke `revision`.
+    /// Returns whether Credwright can revoke `revision`. Of a rebuilt one, the list has to tell the
+    /// rest, and it must be certain which of a client's secrets it is.
     #[must_use]
     pub fn revokes(&self, revision: &Revision) -> bool {
-        self.can_revoke() && (!revision.rebuilt || self.can_list())
+        let known = revision.kind == CredentialKind::Client || revision.secret_id.is_some();
+        self.can_revoke() && (!revision.rebuilt || self.can_list() && known)
     }
 
     /// The capabilities in words, for the provider's status.

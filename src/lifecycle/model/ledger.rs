@@ -16,12 +16,13 @@ use crate::api::{DeletionPolicy, Duration, ProviderKind, Reason, Word};
 use super::{failure::FailureKind, naming};
 
 mod apply;
-mod clients;
 mod edit;
+mod identity;
 mod inherited;
 mod state;
 
 pub use edit::{Answer, Edit, IllegalEdit};
+pub use identity::{CredentialKind, Found, Identity, Parameters, agree};
 pub use inherited::{Inheritance, Inherited};
 pub use state::State;
 
@@ -113,6 +114,15 @@ pub struct Revision {
     /// The public half of the pair.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_id: Option<String>,
+    /// The thing at the provider that is the credential.
+    #[serde(default, skip_serializing_if = "CredentialKind::is_client")]
+    pub kind: CredentialKind,
+    /// The provider's ID of the secret, if it is one of several of its client.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_id: Option<String>,
+    /// The parameters that it was made with; they go with every call about it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub parameters: Parameters,
     /// More keys for the Secret that workloads read.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fields: BTreeMap<String, String>,
@@ -176,6 +186,9 @@ impl Revision {
             request,
             ids: BTreeMap::new(),
             client_id: None,
+            kind: CredentialKind::Client,
+            secret_id: None,
+            parameters: Parameters::new(),
             fields: BTreeMap::new(),
             followed: None,
             secret_aliases: Vec::new(),
@@ -200,12 +213,6 @@ impl Revision {
     #[must_use]
     pub fn tag(&self) -> Option<&str> {
         naming::parts(&self.name).map(|(tag, _)| tag)
-    }
-
-    /// Returns its name and its client, for people.
-    #[must_use]
-    pub fn described(&self) -> String {
-        format!("{} (client {})", self.name, self.client_id.as_deref().unwrap_or("unknown"))
     }
 
     /// Drops the fields that are only needed while it may be alive: they may be the larger part of
@@ -382,21 +389,5 @@ impl Document {
     #[must_use]
     pub fn tags_of(&self, revision: &Revision, namespace: &str, name: &str) -> Vec<String> {
         revision.tag().map_or_else(|| self.tags(namespace, name), |tag| vec![tag.to_owned()])
-    }
-
-    /// Returns whether it lists a credential of the provider with this name and client ID, other
-    /// than as one that was never made.
-    #[must_use]
-    pub fn expects(&self, name: &str, client_id: &str) -> bool {
-        match self.revisions.iter().find(|it| it.name == name) {
-            Some(known) => known.state != State::Absent,
-            None => self.lists(name, client_id),
-        }
-    }
-
-    /// Returns whether it lists a credential of this name or client ID, in any state.
-    #[must_use]
-    pub fn lists(&self, name: &str, client_id: &str) -> bool {
-        self.revisions.iter().any(|it| it.name == name || it.client_id.as_deref() == Some(client_id))
     }
 }

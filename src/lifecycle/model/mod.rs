@@ -7,9 +7,10 @@ pub mod capability;
 pub mod failure;
 pub mod ledger;
 pub mod naming;
+pub mod pattern;
 pub mod plan;
 pub mod recovery;
 pub mod time;
 pub mod world;
 
-pub use self::{capability::*, failure::*, ledger::*, plan::*, recovery::*, time::*, world::*};
+pub use self::{capability::*, failure::*, ledger::*, pattern::*, plan::*, recovery::*, time::*, world::*};

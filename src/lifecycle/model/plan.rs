@@ -8,7 +8,7 @@ use crate::api::{AbandonedKind, Reason};
 
 use super::{
     failure::Failure,
-    ledger::{Account, Edit, Inherited, Revision},
+    ledger::{Account, Edit, Found, Inherited, Parameters, Revision},
     recovery::Recovery,
 };
 
@@ -246,8 +246,12 @@ pub struct Abandonment {
     pub name: String,
     /// The public half of the pair.
     pub client_id: Option<String>,
+    /// The provider's ID of the secret, if it is one of several of its client.
+    pub secret_id: Option<String>,
     /// Provider-side ids.
     pub ids: BTreeMap<String, String>,
+    /// The parameters that it was made with.
+    pub parameters: Parameters,
     /// The account that it was made at.
     pub account: Account,
     /// The time at which the provider ends it.
@@ -309,12 +313,8 @@ pub enum Outcome {
 /// A credential at a provider, and whether anyone else claims it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundCredential {
-    /// Its name there.
-    pub name: String,
-    /// The public half of the pair.
-    pub client_id: String,
-    /// Provider-side ids.
-    pub ids: BTreeMap<String, String>,
-    /// True if another ledger, or the login, holds this client ID.
+    /// The credential.
+    pub found: Found,
+    /// True if another ledger, or the login, holds it.
     pub held_elsewhere: bool,
 }

@@ -15,7 +15,10 @@ use crate::{
     lifecycle::{
         Budget, Standing,
         capability::{Capabilities, Creation, Expiry, List, LoginCheck, Portal, Removal, Scopes},
-        ledger::{Account, Document, Inheritance, Inherited, Intent, Renamed, Request, Revision, State},
+        ledger::{
+            Account, CredentialKind, Document, Found, Inheritance, Inherited, Intent, Parameters, Renamed,
+            Request, Revision, State,
+        },
         plan::FoundCredential,
         render,
         world::{
@@ -30,6 +33,7 @@ pub(super) fn capabilities() -> Capabilities {
     Capabilities {
         title: "Acme",
         place: "Acme".to_owned(),
+        kind: CredentialKind::Client,
         creation: Creation::Api { timeout: seconds(40), list: Some(List { lag: seconds(30) }) },
         removal: Removal::Api,
         login: LoginCheck::Tried,
@@ -37,11 +41,17 @@ pub(super) fn capabilities() -> Capabilities {
         expiry: Expiry::None,
         scopes: Scopes::Free,
         scopes_required: false,
+        parameters: Vec::new(),
         subnets: true,
         name_max: 128,
         limits_per_credential: false,
         propagation: seconds(60),
     }
+}
+
+/// The parameters of a credential: its role.
+pub(super) fn reader() -> Parameters {
+    [("role".to_owned(), "reader".to_owned())].into()
 }
 
 /// Takes the list away from a provider.
@@ -104,7 +114,7 @@ pub(super) fn a_credential() -> Scene {
         busy: None,
         standing: Standing::default(),
         budget: Budget::default(),
-        listed: None,
+        listed: Default::default(),
         deleting: false,
     }));
     let world = World {
@@ -254,6 +264,8 @@ impl Scene {
                 name: format!("prod-orders-{}-{revision}abcd", own_tag()),
                 provider_ref: None,
                 client_id: Some(format!("client-{revision}")),
+                id: None,
+                parameters: Default::default(),
                 issued_at: Some(noon() - days(10)),
                 expires_at: None,
                 revoke_at: None,
@@ -313,7 +325,8 @@ impl Scene {
     /// The provider lists something that is in no ledger.
     pub(super) fn with_stray(mut self, tag: &str, number: u32) -> Self {
         let (name, client_id) = (format!("prod-orders-{tag}-{number}wxyz"), format!("stray-{number}"));
-        let stray = FoundCredential { name, client_id, ids: BTreeMap::new(), held_elsewhere: false };
+        let stray =
+            FoundCredential { found: Found { name, client_id, ..Found::default() }, held_elsewhere: false };
         self.world.strays.push(stray);
         self
     }

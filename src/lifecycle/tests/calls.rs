@@ -11,7 +11,7 @@ use crate::{
     api::Reason,
     lifecycle::{
         failure::FailureKind,
-        ledger::{Answer, Edit, Revision},
+        ledger::{Answer, Edit, Found, Revision},
         plan::{FoundCredential, Outcome},
         world::{Rendered, TargetView},
     },
@@ -50,6 +50,7 @@ impl Model {
         let answer = Answer {
             intent_id: revision.intent.id.clone(),
             client_id: format!("client-{}", self.made),
+            secret_id: None,
             ids: BTreeMap::new(),
             fields: BTreeMap::new(),
             secret_aliases: Vec::new(),
@@ -77,11 +78,9 @@ impl Model {
     /// Returns what a provider's list shows.
     pub(super) fn listed<'a>(&'a self, remote: &'a Remote) -> impl Iterator<Item = FoundCredential> + 'a {
         let listed = remote.clients.iter().filter(|it| self.is_alive(it) && it.listed_from <= self.now);
-        listed.map(|it| FoundCredential {
-            name: it.name.clone(),
-            client_id: it.id.clone(),
-            ids: BTreeMap::new(),
-            held_elsewhere: false,
+        listed.map(|it| {
+            let (name, client_id) = (it.name.clone(), it.id.clone());
+            FoundCredential { found: Found { name, client_id, ..Found::default() }, held_elsewhere: false }
         })
     }
 

@@ -1,7 +1,5 @@
 //! The conclusions from each outcome: edits, events, memory, and the time of the next attempt.
 
-use std::collections::BTreeMap;
-
 use jiff::SignedDuration;
 
 use super::{builders::*, table::*};
@@ -10,7 +8,7 @@ use crate::{
     lifecycle::{
         Report, backoff, conclude, decide,
         failure::{Failure, FailureKind},
-        ledger::{Document, Edit, Revision, State, StepKind},
+        ledger::{Document, Edit, Found, Revision, State, StepKind},
         plan::{FoundCredential, Outcome, Step},
     },
 };
@@ -149,8 +147,8 @@ fn a_failed_search_is_reported_and_backed_off() {
 }
 
 fn found(name: &str, held_elsewhere: bool) -> Outcome {
-    let (client_id, ids) = ("client-x".to_owned(), BTreeMap::new());
-    Outcome::Found(vec![FoundCredential { name: name.to_owned(), client_id, ids, held_elsewhere }])
+    let found = Found { name: name.to_owned(), client_id: "client-x".to_owned(), ..Found::default() };
+    Outcome::Found(vec![FoundCredential { found, held_elsewhere }])
 }
 
 #[test]

@@ -7,9 +7,9 @@ use jiff::SignedDuration;
 use super::{builders::*, table::*};
 use crate::lifecycle::{
     Report, conclude, decide,
-    ledger::{Document, Edit, Inheritance, State},
+    ledger::{Document, Edit, Found, Inheritance, Parameters, State},
     naming,
-    plan::{Outcome, Step},
+    plan::{FoundCredential, Outcome, Step},
     recovery::Recovery,
     world::{CopyView, LedgerView, Rendered, World},
 };
@@ -115,7 +115,8 @@ fn deletion_revokes_adopted_credentials_and_leaves_borrowed_ones() {
 fn a_stray_is_revoked_when_nothing_inherited_is_in_use_any_more() {
     let adopted = || a_credential().issued(days(80)).inherited(Inheritance::Adopted);
     let over = || adopted().and(|it| it.it().state = State::Revoked).issued(hours(30)).published();
-    let listed = |scene: Scene| scene.provider(|it| it.listed = Some(noon()));
+    let listed =
+        |scene: Scene| scene.provider(|it| it.listed = Arc::new([(Parameters::new(), noon())].into()));
     check(vec![
         (
             "not while what is inherited is used",
@@ -146,15 +147,12 @@ fn a_stray_is_revoked_when_nothing_inherited_is_in_use_any_more() {
             "what a lost answer made after all is revoked at any time",
             a_credential().next(State::Absent).issued(days(10)).published().and(|it| {
                 it.document.revisions[0].name = "late".to_owned();
-                let stray = crate::lifecycle::plan::FoundCredential {
-                    name: "late".to_owned(),
-                    client_id: "late-client".to_owned(),
-                    ids: Default::default(),
-                    held_elsewhere: false,
-                };
-                it.world.strays.push(stray);
+                let (name, client_id) = ("late".to_owned(), "late-client".to_owned());
+                let found = Found { name, client_id, ..Found::default() };
+                it.world.strays.push(FoundCredential { found, held_elsewhere: false });
             }),
-            "record Found { revision: 1, client_id: \"late-client\", ids: {} }",
+            "record Found { revision: 1, found: Found { name: \"late\", client_id: \"late-client\", \
+             secret_id: None, ids: {}, place: {} } }",
         ),
     ]);
 }
@@ -174,7 +172,7 @@ fn with_a_shared_tag_nothing_is_minted_or_revoked_until_a_person_claims_it() {
         ("a claim settles it", clash(active()).claimed(), "inherit 4 as Adopted"),
         (
             "what the ledger lists is no clash",
-            clash(active()).and(|it| it.world.strays[0].client_id = "client-1".to_owned()),
+            clash(active()).and(|it| it.world.strays[0].found.client_id = "client-1".to_owned()),
             "rest: Issued",
         ),
         (

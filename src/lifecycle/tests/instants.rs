@@ -22,7 +22,7 @@ use crate::{
         conclude, decide,
         failure::FailureKind,
         holding,
-        ledger::{Document, Edit, State},
+        ledger::{Document, Edit, Parameters, State},
         plan::{Plan, Step, Wake},
         status, suspect,
         world::{IntakeView, LedgerView, ProviderView, World},
@@ -160,7 +160,7 @@ fn put(world: &mut World, place: Place, at: Timestamp) {
         Place::Reminded => world.memory.reminded = Some(at),
         Place::Unrecoverable => world.memory.unrecoverable = Some(at),
         Place::Started => world.operator.started = at,
-        Place::Listed => providers(world, |it| it.listed = Some(at)),
+        Place::Listed => providers(world, |it| it.listed = Arc::new([(Parameters::new(), at)].into())),
         Place::BudgetOpens => {
             providers(world, |it| it.budget = Budget { limit: 1, opens: Some(at), ..Budget::default() });
         }

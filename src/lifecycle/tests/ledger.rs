@@ -8,7 +8,7 @@ use crate::{
     api::Reason,
     lifecycle::{
         failure::FailureKind,
-        ledger::{Answer, Document, Edit, FailureRecord, IllegalEdit, State, StepKind},
+        ledger::{Answer, Document, Edit, FailureRecord, Found, Identity, IllegalEdit, State, StepKind},
     },
 };
 
@@ -31,6 +31,7 @@ fn answer(intent: &str) -> Edit {
     Edit::Answer(Box::new(Answer {
         intent_id: intent.to_owned(),
         client_id: "client-x".to_owned(),
+        secret_id: None,
         ids: BTreeMap::from([("id".to_owned(), "7".to_owned())]),
         fields: BTreeMap::from([("host".to_owned(), "h".to_owned())]),
         secret_aliases: Vec::new(),
@@ -52,7 +53,8 @@ fn an_unusable_response_is_kept_for_its_revocation() {
 }
 
 fn found(revision: u32) -> Edit {
-    Edit::Found { revision, client_id: "client-x".to_owned(), ids: BTreeMap::new() }
+    let found = Found { client_id: "client-x".to_owned(), ..Found::default() };
+    Edit::Found { revision, found: Box::new(found) }
 }
 
 #[test]
@@ -181,11 +183,11 @@ fn live_revisions_with_the_same_client_id_are_siblings() {
     let second = revision(2, State::Intended);
     document.revisions.push(second.clone());
     document.revisions[0].client_id = Some("client-x".to_owned());
-    assert_eq!(document.sibling(&second, "client-x").map(|it| it.revision), Some(1));
-    assert_eq!(document.sibling(&document.revisions[0], "client-x"), None, "itself");
-    assert_eq!(document.sibling(&second, "another"), None);
+    assert_eq!(document.sibling(&second, &Identity::of_client("client-x")).map(|it| it.revision), Some(1));
+    assert_eq!(document.sibling(&document.revisions[0], &Identity::of_client("client-x")), None, "itself");
+    assert_eq!(document.sibling(&second, &Identity::of_client("another")), None);
     document.revisions[0].state = State::Revoked;
-    assert_eq!(document.sibling(&second, "client-x"), None, "it is over");
+    assert_eq!(document.sibling(&second, &Identity::of_client("client-x")), None, "it is over");
 }
 
 #[test]
@@ -198,9 +200,12 @@ fn the_same_client_id_at_another_account_is_another_client() {
         it
     };
     let here = document.revisions[0].account.fingerprint.clone();
-    assert!(document.sibling(&there(&here), "1").is_some());
-    assert!(document.sibling(&there(""), "1").is_some(), "nobody knows whether it is another");
-    assert_eq!(document.sibling(&there("of another server"), "1"), None);
+    assert!(document.sibling(&there(&here), &Identity::of_client("1")).is_some());
+    assert!(
+        document.sibling(&there(""), &Identity::of_client("1")).is_some(),
+        "nobody knows whether it is another"
+    );
+    assert_eq!(document.sibling(&there("of another server"), &Identity::of_client("1")), None);
 }
 
 #[test]

@@ -24,7 +24,7 @@ use crate::{
         Budget, Standing,
         capability::Capabilities,
         conclude, decide,
-        ledger::{Document, Edit, Revision, StepKind},
+        ledger::{Document, Edit, Parameters, Revision, StepKind},
         naming,
         plan::{FoundCredential, Outcome, Plan, Step, Wake},
         status,
@@ -243,7 +243,7 @@ impl Model {
                 busy: None,
                 budget: Budget { limit: 100, opens: self.budget_opens, ..Budget::default() },
                 standing,
-                listed: self.capabilities.can_list().then_some(self.now),
+                listed: Arc::new([(Parameters::new(), self.now)].into()),
                 deleting: false,
             }))
         };
@@ -261,9 +261,9 @@ impl Model {
         }
         let tags = document.tags("prod", "orders");
         let is_tagged = |it: &FoundCredential| {
-            naming::parts(&it.name).is_some_and(|(tag, _)| tags.iter().any(|one| one == tag))
+            naming::parts(&it.found.name).is_some_and(|(tag, _)| tags.iter().any(|one| one == tag))
         };
-        let expected = |it: &FoundCredential| document.expects(&it.name, &it.client_id);
+        let expected = |it: &FoundCredential| document.expects(&it.found);
         self.listed(remote).filter(|it| is_tagged(it) && !expected(it)).collect()
     }
 

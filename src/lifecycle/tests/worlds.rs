@@ -13,7 +13,7 @@ use crate::{
     lifecycle::{
         Budget, conclude, decide,
         failure::{Failure, FailureKind},
-        ledger::{Edit, Inheritance, Revision, State, StepKind},
+        ledger::{Edit, Found, Inheritance, Revision, State, StepKind},
         plan::{FoundCredential, Outcome, Plan, Step},
         schedule::settle_from,
         skew,
@@ -313,8 +313,8 @@ fn may_be_taken(world: &World, plan: &Plan) -> Result<(), TestCaseError> {
 pub(super) fn outcomes(step: &Step, kind: FailureKind) -> Vec<Outcome> {
     let failed = || Outcome::Failed(Failure::new(kind, "it failed".to_owned()));
     let found = |name: String, held_elsewhere| {
-        let ids = Default::default();
-        Outcome::Found(vec![FoundCredential { name, client_id: "found".to_owned(), ids, held_elsewhere }])
+        let found = Found { name, client_id: "found".to_owned(), ..Found::default() };
+        Outcome::Found(vec![FoundCredential { found, held_elsewhere }])
     };
     match step {
         Step::Mint(_) => vec![failed(), Outcome::TooLate],

@@ -14,6 +14,7 @@ fn issued() -> Issued {
         handle: Some("handle".into()),
         fields: BTreeMap::from([("scope".to_owned(), "read write".to_owned())]),
         secret_aliases: vec!["refresh_token".to_owned()],
+        ..Issued::default()
     }
 }
 
@@ -87,6 +88,7 @@ fn listed_credentials_with_our_tag_are_limited_too() {
         name: long(name),
         ids: BTreeMap::from([("urn".to_owned(), long(id))]),
         client_id: long(client_id),
+        ..Found::default()
     };
     assert_eq!(check_found(&[found(NAME_MAX, CLIENT_ID_MAX, FIELD_MAX)]), Ok(()));
     for (wrong, expected) in [
@@ -106,6 +108,7 @@ fn able() -> Capabilities {
     Capabilities {
         title: "Acme",
         place,
+        kind: CredentialKind::Client,
         creation: Creation::Api {
             timeout: SignedDuration::ZERO,
             list: Some(List { lag: SignedDuration::ZERO }),
@@ -116,6 +119,7 @@ fn able() -> Capabilities {
         expiry: Expiry::None,
         scopes: Scopes::None,
         scopes_required: false,
+        parameters: Vec::new(),
         subnets: false,
         name_max: 64,
         limits_per_credential: false,
@@ -131,6 +135,7 @@ fn a_request_for_something_that_the_provider_does_not_have_is_refused() {
         scopes: Vec::new(),
         expires_at: None,
         subnets: Vec::new(),
+        ..CreateRequest::default()
     };
     let some = || vec!["some".to_owned()];
     assert_eq!(lacks(&able, &plain), None);

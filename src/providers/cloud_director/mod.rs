@@ -199,12 +199,12 @@ impl Driver for CloudDirector {
         NotIssued::unless(untrue, Issued { client_secret, ..registered }, true)
     }
 
-    async fn find(&self, FindRequest { tag }: &FindRequest) -> Result<Vec<Found>, Failure> {
+    async fn find(&self, FindRequest { tag, .. }: &FindRequest) -> Result<Vec<Found>, Failure> {
         let wanted = |_: &str, name: Option<&str>| name.is_some_and(|name| name.contains(tag));
         let found = self.list(wanted).await?.into_iter().filter_map(|(urn, name)| {
             let name = name?;
             let client_id = urn.strip_prefix(URN_PREFIX).filter(|id| is_uuid(id))?.to_owned();
-            Some(Found { name, ids: ids(&client_id), client_id })
+            Some(Found { name, ids: ids(&client_id), client_id, ..Found::default() })
         });
         Ok(found.collect())
     }

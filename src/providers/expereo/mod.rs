@@ -194,13 +194,14 @@ impl Driver for Expereo {
         NotIssued::unless(untrue, issued, is_ours)
     }
 
-    async fn find(&self, FindRequest { tag }: &FindRequest) -> Result<Vec<Found>, Failure> {
+    async fn find(&self, FindRequest { tag, .. }: &FindRequest) -> Result<Vec<Found>, Failure> {
         let wanted = |_: &str, name: Option<&str>| name.is_some_and(|name| name.contains(tag));
         let (clients, mut ids_by_client) = self.all(wanted).await?;
         let found = clients.into_iter().map(|(client_id, name)| Found {
             name: name.unwrap_or_default(),
             ids: ids(ids_by_client.remove(&client_id)),
             client_id,
+            ..Found::default()
         });
         Ok(found.collect())
     }

@@ -20,7 +20,13 @@ fn server(login: Option<&LoginData>) -> OauthServer {
 
 fn asked(scopes: &[&str]) -> CreateRequest {
     let scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
-    CreateRequest { name: "orders-kw1".to_owned(), scopes, expires_at: None, subnets: vec![] }
+    CreateRequest {
+        name: "orders-kw1".to_owned(),
+        scopes,
+        expires_at: None,
+        subnets: vec![],
+        ..CreateRequest::default()
+    }
 }
 
 fn answered(change: impl FnOnce(&mut Value)) -> Registered {
@@ -198,7 +204,12 @@ fn a_handle_is_not_taken_elsewhere() {
 
 #[tokio::test]
 async fn a_client_without_a_handle_is_not_revoked() {
-    let target = RevokeRequest { client_id: "other".to_owned(), ids: BTreeMap::new(), handle: None };
+    let target = RevokeRequest {
+        client_id: "other".to_owned(),
+        ids: BTreeMap::new(),
+        handle: None,
+        ..RevokeRequest::default()
+    };
     let failure = server(None).revoke(&target).await.unwrap_err();
     assert_eq!(failure.kind, FailureKind::Rejected);
     assert!(failure.message.contains("no registration access token"), "{}", failure.message);

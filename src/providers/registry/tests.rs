@@ -193,7 +193,12 @@ async fn our_own_login_is_never_revoked() {
     for settings in [spreetail("https://api.spreetail.com"), oauth(|_| {}), expereo] {
         let driver =
             build(&settings, Some(&client), &EgressPolicy::default(), Meter::default()).ok().unwrap();
-        let own = RevokeRequest { client_id: "own".to_owned(), ids: BTreeMap::new(), handle: None };
+        let own = RevokeRequest {
+            client_id: "own".to_owned(),
+            ids: BTreeMap::new(),
+            handle: None,
+            ..RevokeRequest::default()
+        };
         let failure = driver.revoker().unwrap().revoke(&own).await.unwrap_err();
         assert_eq!(failure.kind, FailureKind::Rejected);
         assert!(failure.message.contains("itself logs in with"), "{}", failure.message);

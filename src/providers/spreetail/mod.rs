@@ -130,7 +130,7 @@ impl Driver for Spreetail {
         NotIssued::unless(untrue, issued, is_ours)
     }
 
-    async fn find(&self, FindRequest { tag }: &FindRequest) -> Result<Vec<Found>, Failure> {
+    async fn find(&self, FindRequest { tag, .. }: &FindRequest) -> Result<Vec<Found>, Failure> {
         let wanted = {
             let tag = tag.to_owned();
             move |it: Listed| it.name.is_some_and(|name| name.contains(&tag))
@@ -142,7 +142,7 @@ impl Driver for Spreetail {
         let listed: Vec<Listed> = answer.json(&call)?;
         let found = listed.into_iter().filter_map(|Listed { credential_id, client_id, name }| {
             let name = name.filter(|name| name.contains(tag))?;
-            Some(Found { name, ids: ids(credential_id), client_id })
+            Some(Found { name, ids: ids(credential_id), client_id, ..Found::default() })
         });
         Ok(found.collect())
     }

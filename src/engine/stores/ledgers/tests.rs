@@ -3,7 +3,7 @@ use std::sync::Arc;
 use super::*;
 use crate::{
     api::{DeletionPolicy, ProviderKind, Reason},
-    lifecycle::ledger::{Account, Document, Intent, Request, State},
+    lifecycle::ledger::{Account, CredentialKind, Document, Intent, Request, State},
 };
 
 fn key(name: &str) -> Key {
@@ -142,10 +142,17 @@ fn only_credentials_that_may_be_alive_hold_their_client() {
             })
         };
         assert!(ledgers.put(key("a"), of(false)));
-        assert_eq!(ledgers.held_by_another("one", "of acme", &key("b")), holds, "{state:?}");
-        assert_eq!(ledgers.held_against("one", "of acme", "shop"), holds, "{state:?}");
+        assert_eq!(
+            ledgers.held_by_another(&Identity::of_client("one"), "of acme", &key("b")),
+            holds,
+            "{state:?}"
+        );
+        assert_eq!(ledgers.held_against(&Identity::of_client("one"), "of acme", "shop"), holds, "{state:?}");
         assert!(ledgers.put(key("a"), of(true)));
-        assert!(!ledgers.held_by_another("one", "of acme", &key("b")), "{state:?}, closed");
+        assert!(
+            !ledgers.held_by_another(&Identity::of_client("one"), "of acme", &key("b")),
+            "{state:?}, closed"
+        );
     }
 }
 
@@ -157,10 +164,10 @@ fn an_unverified_client_is_held_in_its_own_namespace_only() {
     let elsewhere = Key::new("bank", "a");
     let held = || {
         (
-            ledgers.held_by_another("one", "of acme", &key("b")),
-            ledgers.held_by_another("one", "of acme", &elsewhere),
-            ledgers.held_against("one", "of acme", "shop"),
-            ledgers.held_against("one", "of acme", "bank"),
+            ledgers.held_by_another(&Identity::of_client("one"), "of acme", &key("b")),
+            ledgers.held_by_another(&Identity::of_client("one"), "of acme", &elsewhere),
+            ledgers.held_against(&Identity::of_client("one"), "of acme", "shop"),
+            ledgers.held_against(&Identity::of_client("one"), "of acme", "bank"),
         )
     };
     assert_eq!(held(), (true, false, true, false));
@@ -176,7 +183,7 @@ fn one_ledger_holds_the_same_number_at_two_servers() {
         it.revisions[0].account.fingerprint = "of another".to_owned();
     });
     assert!(ledgers.put(key("a"), both.clone()));
-    let held = |account: &str| ledgers.held_by_another("1", account, &key("b"));
+    let held = |account: &str| ledgers.held_by_another(&Identity::of_client("1"), account, &key("b"));
     assert!(held("of acme") && held("of another") && !held("of a third"));
     let one = changed(&both, 2, |it| it.revisions[0].state = State::Revoked);
     assert!(ledgers.put(key("a"), one));
@@ -187,25 +194,50 @@ fn one_ledger_holds_the_same_number_at_two_servers() {
 fn a_client_id_is_held_by_those_ledgers_that_list_it_now() {
     let ledgers = Ledgers::default();
     assert!(ledgers.put(key("a"), entry(1, &["one", "two"])));
-    assert!(!ledgers.held_by_another("one", "", &key("a")), "its own");
-    assert!(ledgers.held_by_another("one", "", &key("b")));
+    assert!(!ledgers.held_by_another(&Identity::of_client("one"), "", &key("a")), "its own");
+    assert!(ledgers.held_by_another(&Identity::of_client("one"), "", &key("b")));
     assert!(ledgers.put(key("a"), entry(2, &["two", "three"])));
-    assert!(!ledgers.held_by_another("one", "", &key("b")), "it is not listed any more");
-    assert!(ledgers.held_by_another("three", "", &key("b")));
+    assert!(
+        !ledgers.held_by_another(&Identity::of_client("one"), "", &key("b")),
+        "it is not listed any more"
+    );
+    assert!(ledgers.held_by_another(&Identity::of_client("three"), "", &key("b")));
     assert!(!ledgers.put(key("a"), entry(1, &["one"])), "what is old is no news");
-    assert!(!ledgers.held_by_another("one", "", &key("b")));
+    assert!(!ledgers.held_by_another(&Identity::of_client("one"), "", &key("b")));
     assert!(ledgers.put(key("b"), entry(3, &["two"])));
-    assert!(ledgers.held_by_another("two", "", &key("a")), "pasted from another");
+    assert!(ledgers.held_by_another(&Identity::of_client("two"), "", &key("a")), "pasted from another");
     assert!(!ledgers.remove(&key("b"), 2), "that was an earlier one");
-    assert!(ledgers.held_by_another("two", "", &key("a")));
+    assert!(ledgers.held_by_another(&Identity::of_client("two"), "", &key("a")));
     assert!(ledgers.remove(&key("b"), 3));
-    assert!(!ledgers.held_by_another("two", "", &key("a")));
+    assert!(!ledgers.held_by_another(&Identity::of_client("two"), "", &key("a")));
     assert!(!ledgers.index.lock().census.is_empty());
-    let elsewhere = |name: &str| ledgers.held_by_another("three", name, &key("b"));
+    let elsewhere = |name: &str| ledgers.held_by_another(&Identity::of_client("three"), name, &key("b"));
     assert!(elsewhere("") && elsewhere("of acme"), "it may be the same account");
     assert!(!elsewhere("of another"), "there it is another client");
     let unreadable = LedgerEntry { document: Err("it does not open".to_owned()), ..entry(9, &[]) };
     assert!(ledgers.put(key("a"), unreadable));
     assert_eq!(ledgers.index.lock().holders.len(), 0, "nothing is left behind");
     assert!(ledgers.index.lock().census.is_empty());
+}
+
+#[test]
+fn several_objects_hold_secrets_of_one_client() {
+    let ledgers = Ledgers::default();
+    let of = |version, id: &str| {
+        changed(&entry(version, &["one"]), version, |it| {
+            it.revisions[0].kind = CredentialKind::Secret;
+            it.revisions[0].secret_id = Some(id.to_owned());
+        })
+    };
+    assert!(ledgers.put(key("a"), of(1, "of a")) && ledgers.put(key("b"), of(1, "of b")));
+    let held = |id: &'static str, name: &str| {
+        let identity = Identity { secret_id: Some(id), ..Identity::of_client("one") };
+        ledgers.held_by_another(&identity, "of acme", &key(name))
+    };
+    assert!(!held("of a", "a") && held("of a", "b"));
+    assert!(!held("of b", "b") && held("of b", "a"));
+    assert!(!held("of nobody", "a"));
+    assert!(ledgers.held_by_another(&Identity::of_client("one"), "of acme", &key("a")), "all of them");
+    assert!(ledgers.put(key("c"), entry(1, &["one"])), "a ledger of an earlier version");
+    assert!(held("of a", "a"), "it may mean that one");
 }

@@ -48,10 +48,11 @@ impl Document {
             }
             Edit::Answer(answer) => self.answer(answer, now)?,
             Edit::Unconfirm(revision) => self.step(*revision, State::Unconfirmed)?.unconfirmed_at = Some(now),
-            Edit::Found { revision, client_id, ids } => {
-                let found = self.step(*revision, State::Revoking)?;
-                found.client_id = Some(client_id.clone());
-                found.ids = ids.clone();
+            Edit::Found { revision, found } => {
+                let it = self.step(*revision, State::Revoking)?;
+                it.client_id = Some(found.client_id.clone());
+                it.secret_id.clone_from(&found.secret_id);
+                it.ids.clone_from(&found.ids);
             }
             Edit::Absent { revision, refused } => self.absent(*revision, *refused, now)?,
             Edit::Retire(revisions) => {
@@ -113,6 +114,7 @@ impl Document {
             return Ok(());
         }
         it.client_id = Some(answer.client_id.clone());
+        it.secret_id.clone_from(&answer.secret_id);
         it.ids.clone_from(&answer.ids);
         it.fields.clone_from(&answer.fields);
         it.secret_aliases.clone_from(&answer.secret_aliases);

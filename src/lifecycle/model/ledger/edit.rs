@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::api::DeletionPolicy;
 
-use super::{FailureRecord, Inherited, Revision, State, StepKind};
+use super::{FailureRecord, Found, Inherited, Revision, State, StepKind};
 
 /// A change to the document.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,10 +41,8 @@ pub enum Edit {
     Found {
         /// The revision.
         revision: u32,
-        /// The public half of the pair.
-        client_id: String,
-        /// Provider-side ids.
-        ids: BTreeMap<String, String>,
+        /// The credential.
+        found: Box<Found>,
     },
     /// It was never made.
     Absent {
@@ -131,6 +129,8 @@ pub struct Answer {
     pub intent_id: String,
     /// The public half of the pair.
     pub client_id: String,
+    /// The provider's ID of the secret, if it is one of several of its client.
+    pub secret_id: Option<String>,
     /// Provider-side ids.
     pub ids: BTreeMap<String, String>,
     /// More keys for the Secret that workloads read.

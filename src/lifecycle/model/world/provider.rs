@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::{
     api::{Allow, ProviderKind, Reason},
-    lifecycle::model::{capability::Capabilities, time::to_second},
+    lifecycle::model::{capability::Capabilities, ledger::Parameters, time::to_second},
 };
 
 use super::World;
@@ -49,9 +49,8 @@ pub struct UsableProvider {
     pub standing: Standing,
     /// The budget of new credentials that remains.
     pub budget: Budget,
-    /// The time at which this process last listed all that it holds of ours; `None` before that,
-    /// where it can be listed.
-    pub listed: Option<Timestamp>,
+    /// The times at which this process last listed all that it holds of ours, by place.
+    pub listed: Arc<BTreeMap<Parameters, Timestamp>>,
     /// True if its object is being deleted: nothing is minted there any more, but existing
     /// credentials are still revoked.
     pub deleting: bool,

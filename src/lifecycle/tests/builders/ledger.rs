@@ -102,6 +102,19 @@ impl Scene {
         self
     }
 
+    /// Makes its credentials secrets of one client: `secret-N` of the client `the-client`, with the
+    /// role `reader`.
+    pub(in crate::lifecycle::tests) fn secrets_of_one_client(self) -> Self {
+        self.capable(|it| it.kind = CredentialKind::Secret).and(|it| {
+            for it in &mut it.document.revisions {
+                it.client_id = Some("the-client".to_owned());
+                it.kind = CredentialKind::Secret;
+                it.secret_id = Some(format!("secret-{}", it.revision));
+                it.parameters = reader();
+            }
+        })
+    }
+
     pub(in crate::lifecycle::tests) fn released_ledger(mut self) -> Self {
         self.ledger_held = false;
         self

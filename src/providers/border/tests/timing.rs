@@ -50,6 +50,7 @@ impl Driver for Checking {
             handle: None,
             fields: BTreeMap::new(),
             secret_aliases: Vec::new(),
+            ..Issued::default()
         })
     }
 
@@ -76,16 +77,28 @@ async fn the_time_of_every_call_is_taken() {
     let http = Http::new(&settings, &EgressPolicy::default(), Meter::default()).ok().unwrap();
     let driver = bounded(checking, Arc::new(http));
     let (name, client_id) = ("one".to_owned(), "one".to_owned());
-    let create = CreateRequest { name, scopes: Vec::new(), expires_at: None, subnets: Vec::new() };
+    let create = CreateRequest {
+        name,
+        scopes: Vec::new(),
+        expires_at: None,
+        subnets: Vec::new(),
+        ..CreateRequest::default()
+    };
     let verify = VerifyRequest {
         client_id: client_id.clone(),
         client_secret: SecretString::default(),
         scopes: Vec::new(),
+        ..VerifyRequest::default()
     };
-    let revoke = RevokeRequest { client_id, ids: BTreeMap::new(), handle: None };
+    let revoke = RevokeRequest { client_id, ids: BTreeMap::new(), handle: None, ..RevokeRequest::default() };
     let calls = async {
         driver.probe().await.unwrap();
-        driver.lister().unwrap().find(&FindRequest { tag: "t".to_owned() }).await.unwrap();
+        driver
+            .lister()
+            .unwrap()
+            .find(&FindRequest { tag: "t".to_owned(), ..FindRequest::default() })
+            .await
+            .unwrap();
         driver.verify(&verify).await.unwrap();
         driver.revoker().unwrap().revoke(&revoke).await.unwrap();
         driver.close().await;
