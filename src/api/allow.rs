@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     duration::{Duration, between},
+    names::longest_key,
     word::{Word, words},
 };
 
@@ -39,6 +40,12 @@ pub struct Allow {
     #[schemars(length(max = 64), inner(length(max = 64)), extend("x-kubernetes-list-type" = "set"))]
     #[x_kube(validation = Rule::new("self.all(s, isCIDR(s))").message("subnets must be CIDRs, such as 203.0.113.0/24 or 2001:db8::/48"))]
     pub subnets: Option<Vec<String>>,
+    /// The values of `spec.parameters` that may be used, by the name of the parameter. A parameter
+    /// that is not listed here is rejected.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 16))]
+    #[x_kube(validation = longest_key("parameters", 63))]
+    pub parameters: BTreeMap<String, AllowedValues>,
     /// If true, credentials may outlive their objects (`deletionPolicy: Retain`, or a deletion that
     /// orphans). If false, an object that requests this gets no first credential, and its existing
     /// credentials are revoked when the object is deleted.
@@ -60,6 +67,44 @@ words! {
         /// The credential is revoked at once.
         Revoke,
     }
+}
+
+/// The values of one parameter that namespaces may use.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("[has(self.values), has(self.perNamespace), has(self.fromNamespace)].filter(x, x).size() == 1")
+    .message("set exactly one of values, perNamespace and fromNamespace"))]
+pub struct AllowedValues {
+    /// The values that any allowed namespace may use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256), inner(length(min = 1, max = 128)), extend("x-kubernetes-list-type" = "set"))]
+    pub values: Option<Vec<String>>,
+    /// The values that a namespace may use, by the name of the namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "lists")]
+    pub per_namespace: Option<BTreeMap<String, Vec<String>>>,
+    /// The value is that of a label of the namespace. The ApiCredential need not name it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_namespace: Option<FromNamespace>,
+}
+
+/// A label of a namespace.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FromNamespace {
+    /// The label's key. Anyone who may label a namespace can change the value.
+    #[schemars(length(min = 1, max = 317))]
+    pub label: String,
+}
+
+/// The schema of a map of lists, bounded.
+fn lists(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({
+        "type": "object", "maxProperties": 512,
+        "additionalProperties": {
+            "type": "array", "maxItems": 16, "x-kubernetes-list-type": "set",
+            "items": { "type": "string", "minLength": 1, "maxLength": 128 }
+        }
+    })
 }
 
 /// Namespaces by name, by label, or both. A namespace that matches one of them is allowed.

@@ -100,6 +100,15 @@ pub struct ApiCredentialSpec {
     #[x_kube(validation = Rule::new("self.all(s, isCIDR(s))").message("subnets must be CIDRs, such as 203.0.113.0/24 or 2001:db8::/48"))]
     pub subnets: Vec<String>,
 
+    /// The project, the role or whatever else the provider needs to know, by name. The provider's
+    /// `status.capabilities` shows the parameters that it has. A change issues a new credential.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "texts::<16, 128>")]
+    #[x_kube(validation = longest_key("parameters", 63))]
+    #[x_kube(validation = Rule::new("self.all(k, self[k].matches('^[!-~]([ -~]*[!-~])?$'))")
+        .message("each value of parameters must consist of printable ASCII characters, and must not begin or end with a space"))]
+    pub parameters: BTreeMap<String, String>,
+
     /// The time and manner of replacement.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rotation: Option<Rotation>,

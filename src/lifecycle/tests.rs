@@ -21,6 +21,7 @@ mod mutations;
 mod naming;
 mod obstacle;
 mod outlived;
+mod parameters;
 mod progress;
 mod properties;
 mod refusals;

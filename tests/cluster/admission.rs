@@ -146,6 +146,15 @@ fn providers(namespace: &str) -> Vec<(&'static str, Value)> {
         ("scoped", json!({ "namespaces": own, "scopes": ["read", "list"] })),
         ("short", json!({ "namespaces": own, "maxLifetime": "48h" })),
         ("outlived", json!({ "namespaces": own, "retain": true })),
+        (
+            "opened",
+            json!({ "namespaces": own, "parameters": {
+                "role": { "perNamespace": { namespace: ["reader"], "elsewhere": ["writer"] } },
+                "plan": { "fromNamespace": { "label": "plan" } },
+                "team": { "fromNamespace": { "label": "team" } },
+                "zone": { "values": ["a", "b"] },
+            } }),
+        ),
         ("netted", json!({ "namespaces": own, "subnets": ["203.0.113.0/24", "2001:db8::/32"] })),
     ]
 }
@@ -153,6 +162,7 @@ fn providers(namespace: &str) -> Vec<(&'static str, Value)> {
 /// The requests of a tenant at each provider, with a part of the message that rejects it.
 fn wishes() -> Vec<(&'static str, Value, Option<&'static str>)> {
     let stranger = Some("does not allow namespace");
+    let unopened = Some("its owner opens values in spec.allow.parameters");
     vec![
         ("nobodys", json!({}), stranger),
         ("anothers", json!({}), stranger),
@@ -175,6 +185,13 @@ fn wishes() -> Vec<(&'static str, Value, Option<&'static str>)> {
         ("ours", json!({ "deletionPolicy": "Retain" }), Some("credentials outlive their objects")),
         ("ours", json!({ "deletionPolicy": "Revoke" }), None),
         ("outlived", json!({ "deletionPolicy": "Retain" }), None),
+        ("opened", json!({ "parameters": { "role": "reader", "plan": "paid", "zone": "b" } }), None),
+        ("opened", json!({ "parameters": { "role": "writer" } }), unopened),
+        ("opened", json!({ "parameters": { "plan": "free" } }), unopened),
+        ("opened", json!({ "parameters": { "team": "web" } }), unopened),
+        ("opened", json!({ "parameters": { "zone": "c" } }), unopened),
+        ("opened", json!({ "parameters": { "project": "42" } }), unopened),
+        ("ours", json!({ "parameters": { "project": "42" } }), unopened),
         ("netted", json!({ "subnets": ["203.0.113.128/25", "2001:db8:1::/48"] }), None),
         (
             "netted",

@@ -1,7 +1,7 @@
 //! Ledgers that somebody deletes, loses or edits: they are recreated or rebuilt, and no credential
 //! of another owner is shown or revoked.
 
-use credwright::{api::CredentialStatus, engine::seal::Sealer};
+use credwright::{api::CredentialStatus, engine::seal::Sealer, lifecycle::ledger::SCHEMA};
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::{
     ResourceExt,
@@ -271,7 +271,8 @@ async fn a_ledger_with_a_newer_schema_is_not_written_to() {
     };
     let material = sealer.open(&data["sealed"].0, place(&data["document"].0)).unwrap();
     let document = String::from_utf8(data["document"].0.clone()).unwrap();
-    let document = document.replace("\"schema\":1", "\"schema\":2").into_bytes();
+    let newer = SCHEMA + 1;
+    let document = document.replace("\"schema\":1", &format!("\"schema\":{newer}")).into_bytes();
     let sealed = sealer.seal(&material, place(&document)).unwrap();
     let patch = json!({ "data": { "document": ByteString(document), "sealed": ByteString(sealed) } });
     let params = PatchParams::default();
@@ -279,7 +280,8 @@ async fn a_ledger_with_a_newer_schema_is_not_written_to() {
         scene.api::<Secret>().patch("orders.credwright", &params, &Patch::Merge(patch)).await.unwrap();
     let operator = scene.operator().await;
     let message = scene.says("orders", ("Ready", "False", "LedgerUnreadable")).await;
-    assert!(message.contains("schema 2, written by a newer Credwright; upgrade this one"), "{message}");
+    let expected = format!("schema {newer}, written by a newer Credwright; upgrade this one");
+    assert!(message.contains(&expected), "{message}");
     scene.jump(&operator, hours(700)).await;
     let after = scene.secret("orders.credwright").await.unwrap();
     assert_eq!(after.resource_version(), written.resource_version());

@@ -34,6 +34,13 @@ pub(super) const CREDENTIALS: &[(&str, &str)] = &[
     ("subnets: [203.0.113.0/24, everywhere]", "subnets must be CIDRs"),
     ("subnets: [203.0.113.0/33]", "subnets must be CIDRs"),
     ("subnets: ['::ffff:10.0.0.0/104']", "subnets must be CIDRs"),
+    ("parameters: {project: '42', path: 'a/b c'}", NONE),
+    ("parameters: {project: ''}", "each value of parameters must consist of printable ASCII characters"),
+    ("parameters: {project: ' 42'}", "each value of parameters must consist of printable ASCII characters"),
+    (
+        "parameters: {project: \"4\\n2\"}",
+        "each value of parameters must consist of printable ASCII characters",
+    ),
     ("rotation: {renewBefore: 1s}", NONE),
     ("rotation: {renewBefore: 0s}", "renewBefore must be between 1s and 87600h"),
     ("rotation: {renewBefore: 1w}", "renewBefore must be between 1s and 87600h"),
@@ -277,6 +284,10 @@ pub(super) const ALLOW: &[(&str, &str)] = &[
     ("maxLifetime: 3 months", "maxLifetime must be between 10s and 87600h"),
     ("subnets: [203.0.113.0/24]", NONE),
     ("subnets: [the office]", "subnets must be CIDRs"),
+    ("parameters: {project: {values: ['42']}, role: {perNamespace: {shop: [reader]}}}", NONE),
+    ("parameters: {project: {fromNamespace: {label: acme.example/project}}}", NONE),
+    ("parameters: {project: {}}", ONE_SOURCE),
+    ("parameters: {project: {values: ['42'], fromNamespace: {label: project}}}", ONE_SOURCE),
     ("namespaces: {selector: {}}", NONE),
     (
         "namespaces: {selector: {matchLabels: {plan: paid}, matchExpressions: [{key: a, operator: In, values: [b]}]}}",
@@ -290,6 +301,8 @@ pub(super) const ALLOW: &[(&str, &str)] = &[
     ),
 ];
 const LOGIN_IS_LEDGER: &str = "secretRef.name must not end in .credwright or .credwright-copy";
+/// One way to open a parameter.
+const ONE_SOURCE: &str = "set exactly one of values, perNamespace and fromNamespace";
 const SELECTOR_VALUES: &str = "selector.matchExpressions must have values for the operators In and NotIn, and none for Exists and DoesNotExist";
 
 /// Rejected by the kind that lets other namespaces use it.
@@ -313,10 +326,11 @@ fn templates(count: usize) -> String {
 }
 
 /// Credentials with texts that are kept in memory.
-pub(super) fn long_credentials() -> [(String, &'static str); 7] {
+pub(super) fn long_credentials() -> [(String, &'static str); 8] {
     let in_secret = |field: &str, length| format!("secret: {{{}}}", keys(field, length));
     [
         (in_secret("keys", 253), NONE),
+        (keys("parameters", 64), "each key of parameters must have at most 63 characters"),
         (in_secret("keys", 254), "each key of keys must have at most 253 characters"),
         (in_secret("template", 254), "each key of template must have at most 253 characters"),
         (in_secret("labels", 318), "each key of labels must have at most 317 characters"),

@@ -236,8 +236,8 @@ fn a_ledger_with_words_of_a_newer_schema_asks_for_an_upgrade() {
         ledger_entry(&secret, &sealer()).document.unwrap_err()
     };
     let newer =
-        why(r#"{ "schema": 2, "revisions": [{ "state": "Paused" }], "deletionPolicy": { "keep": "1h" } }"#);
-    assert!(newer.contains("schema 2, written by a newer Credwright; upgrade this one"), "{newer}");
+        why(r#"{ "schema": 3, "revisions": [{ "state": "Paused" }], "deletionPolicy": { "keep": "1h" } }"#);
+    assert!(newer.contains("schema 3, written by a newer Credwright; upgrade this one"), "{newer}");
     let broken = why(r#"{ "schema": 1, "revisions": [{ "state": "Paused" }] }"#);
     assert!(broken.contains("cannot be decoded"), "{broken}");
 }

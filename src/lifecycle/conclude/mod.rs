@@ -351,7 +351,9 @@ impl Conclusion<'_> {
 
     fn about_minting(&self, revision: &Revision) -> String {
         let provider = self.facts.provider(&revision.account);
-        provider.map(|provider| about::minting(&revision.request, provider)).unwrap_or_default()
+        provider
+            .map(|provider| about::minting((&revision.request, &revision.parameters), provider))
+            .unwrap_or_default()
     }
 
     /// No credential was made, or none that can be used.

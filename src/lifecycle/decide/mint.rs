@@ -14,7 +14,12 @@ use crate::{
 };
 
 use super::{
-    by_hand, facts::Facts, growth, permitted, publish::target_is_taken, request, supported, waiting,
+    by_hand,
+    facts::Facts,
+    growth, parameters, permitted,
+    publish::target_is_taken,
+    request::{self, Wanted},
+    supported, waiting,
 };
 
 /// The last check: mints (or asks a person to), says why it cannot, or rests because nothing is
@@ -38,32 +43,34 @@ pub(super) fn check(facts: &Facts<'_>) -> Option<Plan> {
             return Some(Plan::rest(Reason::ProviderPending, message));
         }
     };
-    let request = request::with_default_lifetime(request, provider.allow.as_ref());
+    let wanted = request::wanted(facts, object, provider);
+    let Wanted { request, parameters } = &wanted;
     let by_hand = provider.capabilities.is_by_hand();
     let refused = || {
         waiting::provider_is_deleted(facts, provider)
-            .or_else(|| supported::cannot_be_honoured(facts, &provider.capabilities, &request))
-            .or_else(|| permitted::not_allowed(facts, provider, &request))
+            .or_else(|| supported::cannot_be_honoured(facts, &provider.capabilities, request))
+            .or_else(|| permitted::not_allowed(facts, provider, request))
+            .or_else(|| parameters::refused(facts, provider, parameters))
             .or_else(|| target_is_taken(facts))
             .or_else(|| cannot_be_rendered(facts, object))
             .or_else(|| waiting::suspected(provider))
     };
     let Some(need) = need else {
         let may_replace = by_hand && refused().is_none();
-        let replaced = if may_replace { by_hand::replaced(facts, provider, &request) } else { None };
+        let replaced = if may_replace { by_hand::replaced(facts, provider, request) } else { None };
         return replaced.or_else(|| Some(satisfied(facts)));
     };
     if by_hand {
-        return refused().or_else(|| by_hand::needed(facts, provider, &request, need));
+        return refused().or_else(|| by_hand::needed(facts, provider, request, need));
     }
     refused()
         .or_else(|| waiting::unsettled(facts, provider))
-        .or_else(|| growth::holds(facts, &request, need.0))
-        .or_else(|| waiting::held_back(facts, &about::minting(&request, provider)))
+        .or_else(|| growth::holds(facts, request, need.0))
+        .or_else(|| waiting::held_back(facts, &about::minting((request, parameters), provider)))
         .or_else(|| waiting::breaker(facts, object))
         .or_else(|| waiting::used_up(facts, provider, need.0))
         .or_else(|| waiting::paused(provider))
-        .or_else(|| mint(facts, provider, request, need))
+        .or_else(|| mint(facts, provider, &wanted, need))
 }
 
 /// A template that can never work is reported before the first credential is issued for it. Later
@@ -206,10 +213,10 @@ fn satisfied(facts: &Facts<'_>) -> Plan {
 fn mint(
     facts: &Facts<'_>,
     provider: &UsableProvider,
-    request: Request,
-    why: (Reason, String),
+    wanted: &Wanted,
+    (reason, message): (Reason, String),
 ) -> Option<Plan> {
-    let (reason, message) = why;
+    let Wanted { request, parameters } = wanted;
     let operator = &facts.world.operator;
     let revision = facts.next_revision();
     let capabilities = &provider.capabilities;
@@ -222,6 +229,10 @@ fn mint(
     )?;
     let intent = facts.intent();
     let account = facts.account(provider)?;
-    let revision = Revision::intended((revision, name), (reason, request), intent, account);
+    let revision = Revision {
+        kind: capabilities.kind,
+        parameters: parameters.clone(),
+        ..Revision::intended((revision, name), (reason, request.clone()), intent, account)
+    };
     Some(Plan::Act { step: Step::Mint(Box::new(revision)), reason, message })
 }

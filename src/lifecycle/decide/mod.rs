@@ -16,6 +16,7 @@ pub mod inherit;
 mod instants;
 mod mint;
 mod object;
+mod parameters;
 pub(super) mod permitted;
 mod publish;
 pub(super) mod recovery;

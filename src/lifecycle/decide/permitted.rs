@@ -15,7 +15,14 @@ use crate::{
     },
 };
 
-use super::{clock, deletion, facts::Facts, publish::target_is_taken, request, supported};
+use super::{
+    clock, deletion,
+    facts::Facts,
+    parameters,
+    publish::target_is_taken,
+    request::{self, Wanted},
+    supported,
+};
 
 /// Returns what a shared provider does not let this namespace have. Leaving a restriction out is no
 /// way round it.
@@ -75,10 +82,11 @@ fn may_not_be_renewed(facts: &Facts<'_>, object: &ApiCredential, it: &Revision) 
         return true;
     }
     let Some(provider) = facts.provider(&it.account) else { return false };
-    let request = request::as_asked(facts, object, provider);
+    let Wanted { request, parameters } = request::wanted(facts, object, provider);
     let rejected = || facts.failure(StepKind::Mint).is_some_and(|it| it.kind == Some(FailureKind::Rejected));
     not_allowed(facts, provider, &request).is_some()
         || supported::cannot_be_honoured(facts, &provider.capabilities, &request).is_some()
+        || parameters::refused(facts, provider, &parameters).is_some()
         || target_is_taken(facts).is_some()
         || rejected()
 }

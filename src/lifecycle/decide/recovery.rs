@@ -118,7 +118,7 @@ pub(super) fn lost_ledger(facts: &Facts<'_>) -> Option<Plan> {
         );
         return Some(Plan::rest_until(again, Reason::LedgerLost, message));
     }
-    let request = request::as_asked(facts, object, provider);
+    let request = request::wanted(facts, object, provider).request;
     let recovery = recovery(facts, object, newest, &request);
     Some(Plan::act(Step::Recover(Box::new(recovery)), Reason::LedgerRebuilt))
 }

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use crate::{
     api::{Allow, ApiCredential},
-    lifecycle::model::{ProviderView, Request, Revision, UsableProvider},
+    lifecycle::model::{Parameters, ProviderView, Request, Revision, UsableProvider},
 };
 
-use super::facts::Facts;
+use super::{facts::Facts, parameters};
 
 /// Returns the first field in which the published credential differs from the spec.
 pub(super) fn difference(
@@ -23,6 +23,7 @@ pub(super) fn difference(
         // The owner's limit of lifetimes is not known now.
         None => request.lifetime.or(newest.request.lifetime),
     };
+    let parameters = provider.and_then(|provider| parameters::asked(facts, object, provider));
     let (at, known) = (&newest.account, &newest.request);
     let differences = [
         ("spec.providerRef", (reference.kind, &reference.name) != (at.kind, &at.name)),
@@ -30,6 +31,7 @@ pub(super) fn difference(
         ("spec.scopes", request.scopes != known.scopes),
         ("spec.lifetime", lifetime != known.lifetime),
         ("spec.subnets", request.subnets != known.subnets),
+        ("spec.parameters", parameters.is_some_and(|it| it != newest.parameters)),
     ];
     differences.into_iter().find(|(_, differs)| *differs).map(|(field, _)| field)
 }
@@ -52,14 +54,23 @@ pub(super) fn desired_request(facts: &Facts<'_>, object: &ApiCredential) -> Requ
     }
 }
 
-/// Returns the request to assume for a credential known only from status: that of the current spec.
-pub(super) fn as_asked(facts: &Facts<'_>, object: &ApiCredential, provider: &UsableProvider) -> Request {
-    with_default_lifetime(desired_request(facts, object), provider.allow.as_ref())
+/// The credential that the spec wants of a provider.
+pub(super) struct Wanted {
+    pub(super) request: Request,
+    pub(super) parameters: Parameters,
+}
+
+/// Returns the credential that the spec wants of a provider.
+pub(super) fn wanted(facts: &Facts<'_>, object: &ApiCredential, provider: &UsableProvider) -> Wanted {
+    Wanted {
+        request: with_default_lifetime(desired_request(facts, object), provider.allow.as_ref()),
+        parameters: parameters::asked(facts, object, provider).unwrap_or_default(),
+    }
 }
 
 /// Fills in the lifetime: if a provider limits lifetimes, leaving it out means the longest that is
 /// allowed.
-pub(super) fn with_default_lifetime(request: Request, allow: Option<&Allow>) -> Request {
+fn with_default_lifetime(request: Request, allow: Option<&Allow>) -> Request {
     let longest = allow.and_then(|allow| allow.max_lifetime);
     Request { lifetime: request.lifetime.or(longest), ..request }
 }

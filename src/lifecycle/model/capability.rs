@@ -263,12 +263,16 @@ impl Capabilities {
             Removal::Api => "yes".to_owned(),
             Removal::Person => format!("no: a person removes retired credentials: {}", self.place),
         };
+        let parameters: Vec<String> =
+            self.parameters.iter().map(|it| format!("{}: {}", it.name, it.what)).collect();
+        let parameters = if parameters.is_empty() { "none".to_owned() } else { parameters.join("; ") };
         let yes_no = |yes: &str, it: bool| if it { yes } else { "no" }.to_owned();
         [
             ("creation", creation),
             ("expiry", expiry),
             ("scopes", scopes),
             ("subnets", yes_no("yes", self.subnets)),
+            ("parameters", parameters),
             ("list", list.to_owned()),
             ("revoke", revoke),
             ("verify", yes_no("by a token request", self.verify)),

@@ -26,8 +26,12 @@ pub use identity::{CredentialKind, Found, Identity, Parameters, agree};
 pub use inherited::{Inheritance, Inherited};
 pub use state::State;
 
-/// The schema that this Credwright writes. A document with a higher one is never written to.
-pub const SCHEMA: u32 = 1;
+/// The highest schema that this Credwright writes. A document with a higher one is not written to.
+///
+/// Each document has the lowest schema that can hold it, so that an earlier version reads all that
+/// it could have written itself, and leaves the rest alone instead of dropping what it does not
+/// know: 2 has parameters and secrets of a client.
+pub const SCHEMA: u32 = 2;
 
 /// The number of dead revisions kept.
 const DEAD_KEPT: usize = 5;
@@ -338,12 +342,18 @@ impl Document {
     #[must_use]
     pub fn new(cluster_id: &str, object_uid: &str, deletion_policy: DeletionPolicy) -> Self {
         Self {
-            schema: SCHEMA,
+            schema: 1,
             cluster_id: cluster_id.to_owned(),
             object_uid: object_uid.to_owned(),
             deletion_policy,
             ..Self::default()
         }
+    }
+
+    /// Returns the lowest schema that can hold it.
+    fn lowest_schema(&self) -> u32 {
+        let is_new = |it: &Revision| it.kind != CredentialKind::Client || !it.parameters.is_empty();
+        if self.revisions.iter().any(is_new) { 2 } else { 1 }
     }
 
     /// The revisions that may be alive and are this ledger's business: a closed one has none.

@@ -8,23 +8,30 @@
 use crate::{
     api::Intake,
     lifecycle::model::{
-        FailureRecord, IntakePair, ProviderView, Request, Revision, StepKind, UsableProvider, World, naming,
+        FailureRecord, IntakePair, Parameters, ProviderView, Request, Revision, StepKind, UsableProvider,
+        World, naming,
     },
 };
 
 use super::render;
 
-/// A mint: the request, and the provider with its login.
-pub(in crate::lifecycle) fn minting(request: &Request, provider: &UsableProvider) -> String {
+/// A mint: the request with its parameters, and the provider with its login.
+pub(in crate::lifecycle) fn minting(
+    (request, parameters): (&Request, &Parameters),
+    provider: &UsableProvider,
+) -> String {
     let lifetime = request.lifetime.map(|it| it.to_string()).unwrap_or_default();
-    let parts = [
+    let (scopes, subnets) = (request.scopes.join(" "), request.subnets.join(" "));
+    let mut parts = vec![
         request.name.as_str(),
-        &request.scopes.join(" "),
+        &scopes,
         &lifetime,
-        &request.subnets.join(" "),
+        &subnets,
         request.rotation_request.as_deref().unwrap_or_default(),
         &provider.setup,
     ];
+    // Where there are none, it is the fingerprint of earlier versions.
+    parts.extend(parameters.iter().flat_map(|(name, value)| [name.as_str(), value]));
     naming::fingerprint(&parts)
 }
 
@@ -35,7 +42,7 @@ pub(in crate::lifecycle) fn taking(
     (pair, intake): (&IntakePair, Option<&Intake>),
 ) -> String {
     let intake = serde_json::to_string(&intake).unwrap_or_default();
-    naming::fingerprint(&[&minting(request, provider), &pair.content, &intake])
+    naming::fingerprint(&[&minting((request, &Parameters::new()), provider), &pair.content, &intake])
 }
 
 /// A call about one credential. Failures to settle or to revoke several of an account add up; each

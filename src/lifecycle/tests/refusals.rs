@@ -75,7 +75,8 @@ impl Scene {
     /// Returns what a failure to mint for its request would be about.
     pub(super) fn about_minting(&self) -> String {
         let provider = self.world.providers.values().find_map(ProviderView::usable).unwrap();
-        about::minting(&self.document.revisions.last().unwrap().request, provider)
+        let revision = self.document.revisions.last().unwrap();
+        about::minting((&revision.request, &revision.parameters), provider)
     }
 
     /// The same for a mint.

@@ -22,6 +22,7 @@ impl Document {
         let mut edited = self.clone();
         edited.edit(edit, now)?;
         edited.forget_old(now);
+        edited.schema = edited.lowest_schema();
         *self = edited;
         Ok(())
     }
