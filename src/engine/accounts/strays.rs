@@ -23,8 +23,7 @@ impl Strays {
 
     /// Forgets the credentials found at `account`. Returns the objects that they concern.
     pub(super) fn forget(&self, account: &ProviderKey) -> Vec<Key> {
-        let gone = self.0.lock().extract_if(|_, (at, _)| at == account).map(|(key, _)| key).collect();
-        gone
+        self.0.lock().extract_if(|_, (at, _)| at == account).map(|(key, _)| key).collect()
     }
 
     /// Replaces the credentials found in a place of `account` before. Returns the objects that they
