@@ -121,7 +121,6 @@ async fn a_panic_of_a_driver_is_a_lost_response() {
         scopes: Vec::new(),
         expires_at: None,
         subnets: Vec::new(),
-        ..CreateRequest::default()
     };
     let failure = created(&Panicking, &request).await.err();
     assert_eq!(failure.map(|it| it.failure.kind), Some(FailureKind::Ambiguous));
