@@ -100,6 +100,12 @@ pub struct ApiCredentialSpec {
     #[x_kube(validation = Rule::new("self.all(s, isCIDR(s))").message("subnets must be CIDRs, such as 203.0.113.0/24 or 2001:db8::/48"))]
     pub subnets: Vec<String>,
 
+    /// Verification of a credential at the provider, before it is published and from time to time.
+    /// Set `Skip` for one that works only from where Credwright is not. Where a person makes the
+    /// credentials, set `intake.verify` instead.
+    #[serde(default, skip_serializing_if = "is_always")]
+    pub verify: Verify,
+
     /// The project, the role or whatever else the provider needs to know, by name. The provider's
     /// `status.capabilities` shows the parameters that it has. A change issues a new credential.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -146,13 +152,13 @@ pub struct Intake {
 
     /// Verification of a pair at the provider before it is published.
     #[serde(default)]
-    pub verify: IntakeVerify,
+    pub verify: Verify,
 }
 
 words! {
-    /// Verification of a pair from an intake.
+    /// Verification of a credential before it is published, and from time to time.
     #[derive(Default)]
-    pub enum IntakeVerify {
+    pub enum Verify {
         /// The pair is verified, and published only if the provider accepts it.
         #[default]
         Always,
@@ -160,6 +166,10 @@ words! {
         /// subnets that Credwright is not in.
         Skip,
     }
+}
+
+fn is_always(verify: &Verify) -> bool {
+    *verify == Verify::Always
 }
 
 /// Returns a rule about `lifetime` and parts of `rotation`. It applies only if all of them are

@@ -14,6 +14,11 @@ words! {
         ///
         /// Nothing: the message says when it expires and when it is replaced.
         Issued,
+        /// The credential is published without verification at the provider. The message says why.
+        ///
+        /// Nothing: workloads can use it. If it works only from certain subnets and Credwright is
+        /// within them, say so with `--egress-addresses`: then it is verified.
+        Unverified,
         /// Event: a replacement was published.
         ///
         /// Do: make sure that workloads read the Secret again before `rotation.overlap` is over.
@@ -41,8 +46,8 @@ words! {
         RenewalDue,
         /// The spec differs from the one that the credential was issued for.
         ///
-        /// Nothing: a change of `providerRef`, `name`, `scopes`, `lifetime` or `subnets` issues a
-        /// new credential. The old one works for `rotation.overlap`.
+        /// Nothing: a change of `providerRef`, `name`, `scopes`, `lifetime`, `subnets` or
+        /// `parameters` issues a new credential. The old one works for `rotation.overlap`.
         SpecChanged,
         /// `rotation.request` has a new value.
         ///

@@ -50,6 +50,12 @@ pub(super) struct Arguments {
     #[arg(long, env = "CREDWRIGHT_DENY_EGRESS", value_name = "CIDR", value_delimiter = ',')]
     deny_egress: Vec<IpNet>,
 
+    /// A range with the addresses from which requests leave the cluster, such as that of its NAT
+    /// gateway. A credential that works only from certain subnets is tried at its provider if all
+    /// of these ranges are within them. Repeatable.
+    #[arg(long, env = "CREDWRIGHT_EGRESS_ADDRESSES", value_name = "CIDR", value_delimiter = ',')]
+    egress_addresses: Vec<IpNet>,
+
     /// The host of the API server, where no provider may be. Kubernetes sets it in each pod.
     #[arg(long, env = "KUBERNETES_SERVICE_HOST", value_name = "HOST")]
     api_server: Option<String>,
@@ -174,6 +180,7 @@ async fn operator(arguments: &Arguments) -> Result<Operator, Box<dyn std::error:
             allow: arguments.allow_egress.clone(),
             services: Vec::new(),
         }),
+        egress_addresses: arguments.egress_addresses.clone().into(),
         more_roots: arguments.ca_file.clone().map(MoreRoots::new),
         revocation_deadline: arguments.revocation_deadline.signed(),
         lease: arguments.lease.clone().map(|lease| LeaseHolder {

@@ -6,10 +6,11 @@
 //! tag, so that a repetition after a crash finds both.
 
 use jiff::{SignedDuration, Timestamp};
+use secrecy::SecretString;
 
 use crate::{
     api::AbandonedStatus,
-    lifecycle::{Abandonment, Moved, World, abandoned::next_attempt, to_second},
+    lifecycle::{Abandonment, Moved, Verification, World, abandoned::next_attempt, to_second, verification},
 };
 
 use super::{Engine, EngineError, Key, Pass, ProviderKey, Secrets, Turns, Work};
@@ -26,6 +27,8 @@ impl Pass<'_> {
     pub(super) async fn abandon(&mut self, world: &World, it: &Abandonment) -> Result<(), EngineError> {
         let listed = world.document().or(world.copied()).and_then(|document| document.revision(it.revision));
         let scopes = listed.map(|it| it.request.scopes.clone()).unwrap_or_default();
+        let is_tried =
+            listed.and_then(|it| verification::of(world, it)).is_none_or(|it| it == Verification::Pair);
         let secrets = if world.document().is_some() {
             self.ledger.read().await?.material.get(it.revision).cloned()
         } else if world.copied().is_some() {
@@ -34,6 +37,9 @@ impl Pass<'_> {
         } else {
             None
         };
+        // Elsewhere a refusal of the pair would prove nothing.
+        let untried = |it: Secrets| Secrets { client_secret: SecretString::default(), ..it };
+        let secrets = secrets.map(|it| if is_tried { it } else { untried(it) });
         self.engine.abandon(&self.key, it, secrets, scopes).await
     }
 }

@@ -3,8 +3,8 @@
 use secrecy::ExposeSecret;
 
 use crate::{
-    lifecycle::{Failure, FoundCredential, Outcome, Revision, World},
-    providers::{FindRequest, Found, Verdict, VerifyRequest, needed},
+    lifecycle::{Failure, FoundCredential, Outcome, Revision, Verification, World, verification},
+    providers::{FindRequest, Found, Provider, Verdict, VerifyRequest, needed},
 };
 
 use super::{Engine, EngineError, Key, Pass, fence::OpenLedger};
@@ -35,8 +35,17 @@ impl Pass<'_> {
         Ok(Outcome::Found(credentials.collect()))
     }
 
-    pub(super) async fn verify(&mut self, revision: u32) -> Result<Outcome, EngineError> {
+    pub(super) async fn verify(&mut self, world: &World, revision: u32) -> Result<Outcome, EngineError> {
         let open = self.ledger.read().await?;
+        if let Some(it) = open.document.revision(revision)
+            && verification::of(world, it) == Some(Verification::List)
+        {
+            let driver = self.engine.accounts.driver_of(&it.account, &self.key.namespace)?;
+            return Ok(match is_listed(driver.as_ref(), it).await {
+                Ok(accepted) => Outcome::Tried { accepted },
+                Err(failure) => Outcome::Failed(failure),
+            });
+        }
         let tried = self.engine.tried(&self.key, open, revision).await?;
         let before = open.document.revision(revision).filter(|it| it.refused_at.is_some());
         Ok(match (tried, before) {
@@ -67,6 +76,14 @@ impl Engine {
         let pair = pair_of(open, it).ok_or(EngineError::Gone("the secret"))?;
         Ok(self.accounts.driver_of(&it.account, &key.namespace)?.verify(&pair).await)
     }
+}
+
+/// Returns whether the provider lists the credential of a revision under its exact name.
+async fn is_listed(driver: &dyn Provider, it: &Revision) -> Result<bool, Failure> {
+    let tag = it.tag().unwrap_or(&it.name).to_owned();
+    let place = driver.capabilities().place(&it.parameters);
+    let found = needed(driver.lister())?.find(&FindRequest { tag, place }).await?;
+    Ok(found.iter().any(|found| found.is_named(it)))
 }
 
 /// The pair of a revision, if its ledger holds the secret.

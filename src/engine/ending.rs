@@ -7,7 +7,9 @@
 use secrecy::SecretString;
 
 use crate::{
-    lifecycle::{Failure, FailureKind, Identity, Outcome, Revision, naming},
+    lifecycle::{
+        Failure, FailureKind, Identity, Outcome, Revision, Verification, World, naming, verification,
+    },
     providers::{
         FindRequest, Found, Lister, Provider, Revocation, RevokeRequest, Verdict, VerifyRequest, needed,
     },
@@ -46,7 +48,7 @@ enum Proof {
 
 impl Pass<'_> {
     /// Ends a revision's credential, unless it belongs to somebody else or is in use.
-    pub(super) async fn revoke(&mut self, revision: u32) -> Result<Outcome, EngineError> {
+    pub(super) async fn revoke(&mut self, world: &World, revision: u32) -> Result<Outcome, EngineError> {
         let (engine, open) = (self.engine, self.ledger.read().await?);
         let it = open.document.revision(revision).ok_or(EngineError::Gone("the revision"))?;
         let driver = engine.accounts.driver_of(&it.account, &self.key.namespace)?;
@@ -64,7 +66,8 @@ impl Pass<'_> {
         }
         engine.ensure_leading().await?;
         let handle = open.material.get(revision).and_then(|secrets| secrets.handle.clone());
-        let pair = pair_of(open, it);
+        // Elsewhere a refusal would prove nothing.
+        let pair = pair_of(open, it).filter(|_| verification::of(world, it) == Some(Verification::Pair));
         let ended = match engine.to_revoke(&self.key, (open, it), handle, driver.as_ref()).await {
             Ok(request) => end(driver.as_ref(), &Doomed { name: &it.name, request, pair }).await,
             Err(failure) => Err(failure),

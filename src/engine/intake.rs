@@ -1,8 +1,10 @@
 //! The pair in an intake Secret, and the check whether a person has removed an old credential.
 
 use crate::{
-    api::{ApiCredential, IntakeVerify},
-    lifecycle::{Edit, Identity, IntakePair, IntakeView, Outcome, Removed, Revision, World},
+    api::ApiCredential,
+    lifecycle::{
+        Edit, Identity, IntakePair, IntakeView, Outcome, Removed, Revision, Verification, World, verification,
+    },
     providers::{Verdict, VerifyRequest},
 };
 
@@ -66,9 +68,10 @@ impl Pass<'_> {
             scopes: revision.request.scopes.clone(),
             parameters: revision.parameters.clone(),
         };
-        let outcome = match intake.verify {
-            IntakeVerify::Skip => Outcome::Done,
-            IntakeVerify::Always | IntakeVerify::Other(_) => match driver.verify(&pair).await {
+        let is_tried = verification::of(world, revision) == Some(Verification::Pair);
+        let outcome = match is_tried {
+            false => Outcome::Done,
+            true => match driver.verify(&pair).await {
                 Ok(Verdict::Accepted) => Outcome::Done,
                 Ok(Verdict::Refused) => Outcome::Tried { accepted: false },
                 Err(failure) => Outcome::Failed(failure),
@@ -81,7 +84,7 @@ impl Pass<'_> {
         if outcome == Outcome::Done {
             let taken = Revision {
                 fields: driver.fields(&revision.request.scopes),
-                unverified: intake.verify == IntakeVerify::Skip,
+                unverified: !is_tried,
                 ..revision.clone()
             };
             let secrets = (revision.revision, Secrets { client_secret, handle: None });

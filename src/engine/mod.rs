@@ -83,6 +83,8 @@ pub struct Settings {
     pub writer: String,
     /// The ranges by which it is judged where drivers may connect to.
     pub egress: Arc<EgressRanges>,
+    /// The addresses from which requests leave the cluster; empty if nobody says.
+    pub egress_addresses: Arc<[ipnet::IpNet]>,
     /// Roots that may vouch for providers, besides those of the system.
     pub more_roots: Option<MoreRoots>,
     /// The time that the deletion of an object waits for its credentials to be revoked.

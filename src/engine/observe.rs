@@ -124,6 +124,7 @@ impl Engine {
             minted_before: self.stores.ledgers.minted_before(key),
             memory: self.remembered(key),
             operator: Operator {
+                egress: self.settings.egress_addresses.clone(),
                 cluster_id: settings.cluster_id.clone(),
                 writer: settings.writer.clone(),
                 skew: self.clock.skew(),

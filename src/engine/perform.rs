@@ -27,13 +27,13 @@ impl Pass<'_> {
             Step::Remind(_) => {}
             Step::CheckRemoval { revision, beside } => return self.check_removal(*revision, *beside).await,
             Step::Settle { revision } => return self.settle(world, *revision).await,
-            Step::Verify { revision } => return self.verify(*revision).await,
+            Step::Verify { revision } => return self.verify(world, *revision).await,
             Step::Publish { revision, previous, from } => {
                 let rendered = Rendered { revision: *revision, from: from.clone() };
                 return self.publish(object()?, rendered, *previous).await;
             }
             Step::Record(edit) => self.ledger.write(std::slice::from_ref(edit)).await?,
-            Step::Revoke { revision } => return self.revoke(*revision).await,
+            Step::Revoke { revision } => return self.revoke(world, *revision).await,
             Step::Abandon(it) => self.abandon(world, it).await?,
             Step::DeleteTarget { name } => self.engine.delete_target(&self.target_key(name)).await?,
             Step::ReleaseTarget { name } => self.engine.release_target(&self.target_key(name)).await?,

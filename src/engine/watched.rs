@@ -90,6 +90,7 @@ mod tests {
     fn engine() -> Engine {
         let silent = tower::service_fn(|_: Request<Body>| pending::<Result<Response<Body>, Infallible>>());
         let settings = Settings {
+            egress_addresses: Default::default(),
             namespace: "credwright".to_owned(),
             cluster_id: "one".to_owned(),
             writer: "writer".to_owned(),

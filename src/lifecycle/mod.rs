@@ -49,6 +49,7 @@ pub use rules::{
     schedule::{self, asked_expiry},
     skew, suspect, telling,
     turn::{Urgency, urgency},
+    verification::{self, Verification},
 };
 
 #[cfg(test)]

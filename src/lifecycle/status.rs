@@ -15,7 +15,7 @@ use super::{
         Capabilities, Document, LedgerView, LoginCheck, ProviderView, Rest, Revision, State, StepKind, World,
         to_second,
     },
-    rules::schedule,
+    rules::{schedule, verification::Verification},
 };
 
 /// The number of dead revisions shown.
@@ -224,7 +224,12 @@ fn published(facts: &Facts<'_>, rest: &Rest) -> Draft {
         Some(it) => {
             let client = it.client_id.as_deref().unwrap_or_default();
             let message = format!("the Secret holds revision {} (client {client})", it.revision);
-            (ConditionType::Published, true, Reason::Issued, message)
+            match facts.verification(it).and_then(Verification::why_unverified) {
+                Some(why) => {
+                    (ConditionType::Published, true, Reason::Unverified, format!("{message}; {why}"))
+                }
+                None => (ConditionType::Published, true, Reason::Issued, message),
+            }
         }
         None => (ConditionType::Published, false, rest.reason, rest.message.clone()),
     }

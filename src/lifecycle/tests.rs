@@ -9,6 +9,7 @@ mod conclude;
 mod decide;
 mod deletion;
 mod disasters;
+mod elsewhere;
 mod growth;
 mod held_back;
 mod holding;

@@ -19,6 +19,7 @@ pub(super) fn by_api(title: &'static str) -> Capabilities {
         removal: Removal::Api,
         login: LoginCheck::Tried,
         verify: true,
+        tells_elsewhere: false,
         expiry: Expiry::None,
         scopes: Scopes::None,
         scopes_required: false,

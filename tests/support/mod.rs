@@ -313,6 +313,7 @@ impl Scene {
 
     fn setup(&self) -> (Settings, Options) {
         let settings = Settings {
+            egress_addresses: Default::default(),
             namespace: self.namespace.clone(),
             cluster_id: "test-cluster".to_owned(),
             writer: credwright::engine::seal::random_id(),

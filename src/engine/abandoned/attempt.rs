@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use kube::ResourceExt;
+use secrecy::ExposeSecret;
 
 use crate::{
     api::{AbandonedCredential, AbandonedKind, ProviderKind},
@@ -241,9 +242,10 @@ impl Trial<'_> {
 
 /// The pair of a record, if its secret was kept.
 fn pair_of((client_id, parameters): (&str, &Parameters), material: &RetryMaterial) -> Option<VerifyRequest> {
-    Some(VerifyRequest {
+    let client_secret = material.secrets.as_ref()?.client_secret.clone();
+    (!client_secret.expose_secret().is_empty()).then(|| VerifyRequest {
         client_id: client_id.to_owned(),
-        client_secret: material.secrets.as_ref()?.client_secret.clone(),
+        client_secret,
         scopes: material.spec.scopes.clone(),
         parameters: parameters.clone(),
     })

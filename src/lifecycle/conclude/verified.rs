@@ -5,7 +5,7 @@ use crate::{
     api::Reason,
     lifecycle::{
         model::{Edit, FailureKind, Moved, Outcome, Revision, StepKind, Tried},
-        rules::suspect,
+        rules::{suspect, verification::Verification},
     },
 };
 
@@ -43,6 +43,9 @@ impl Conclusion<'_> {
                 }
             }
             false if in_use => self.refused_though_in_use(revision),
+            false if self.facts.verification(revision) == Some(Verification::List) => {
+                self.not_listed_yet(revision)
+            }
             false => self.refused_so_far(revision),
         }
     }
@@ -51,6 +54,17 @@ impl Conclusion<'_> {
         let memory = &mut self.report.memory;
         *(if published { &mut memory.checked } else { &mut memory.tried }) =
             Some(Tried::new(revision, self.facts.now));
+    }
+
+    /// A new credential is looked for in the list until it appears there.
+    fn not_listed_yet(&mut self, revision: &Revision) {
+        let message = format!(
+            "the provider does not list {} yet, and it cannot be tried, because it works only from subnets that \
+             Credwright is not in",
+            revision.name
+        );
+        let complaint = Complaint::new(Reason::Verifying, message, FailureKind::Malformed);
+        self.call_failed(StepKind::Verify, revision, complaint);
     }
 
     /// A new credential may be refused until it has propagated; after that it will never be

@@ -5,14 +5,17 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    api::{ApiCredential, IntakeVerify},
+    api::ApiCredential,
     lifecycle::{
         model::{
             Account, CALL_WITHIN, Capabilities, Divided, Document, FailureKind, FailureRecord, Inheritance,
             Intent, Moved, Revision, Standing, State, StepKind, TargetView, Tried, UsableProvider, World,
             naming, previous_of,
         },
-        rules::{about, backoff, render, schedule, suspect},
+        rules::{
+            about, backoff, render, schedule, suspect,
+            verification::{self, Verification},
+        },
     },
 };
 
@@ -112,14 +115,14 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// Returns whether `revision` can be tried at its provider: a person may have said that it
-    /// cannot be tried from here.
+    /// Returns how `revision` is verified, if its provider is known.
+    pub(in crate::lifecycle) fn verification(&self, revision: &Revision) -> Option<Verification> {
+        verification::of(self.world, revision)
+    }
+
+    /// Returns whether something about `revision` can be found out at its provider.
     pub(in crate::lifecycle) fn verifies(&self, revision: &Revision) -> bool {
-        let intake = self.object().and_then(|object| object.spec.intake.as_ref());
-        self.capabilities(revision).is_some_and(|it| {
-            let skipped = it.is_by_hand() && intake.is_some_and(|it| it.verify == IntakeVerify::Skip);
-            it.verify && !skipped
-        })
+        self.verification(revision).is_some_and(Verification::tells)
     }
 
     /// Returns whether the provider has accepted `revision` recently. A revision that could not be

@@ -197,8 +197,9 @@ fn satisfied(facts: &Facts<'_>) -> Plan {
             format!("{end}, so it is rotated only when the spec or rotation.request changes")
         }
     };
-    if by_hand && newest.is_some_and(|it| !facts.verifies(it)) {
-        message.push_str("; it was published unverified, because spec.intake.verify is Skip");
+    if let Some(why) = newest.and_then(|it| facts.verification(it)?.why_unverified()) {
+        message.push_str("; ");
+        message.push_str(why);
     }
     if !by_hand && facts.object().is_some_and(|object| object.spec.intake.is_some()) && provider.is_some() {
         message.push_str("; spec.intake is not used, because the provider makes its credentials itself");

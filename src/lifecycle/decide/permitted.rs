@@ -2,16 +2,13 @@
 //! never before a revocation. They also say how long a credential lives that is not renewed, and
 //! whether it may outlive its object.
 
-use std::net::IpAddr;
-
-use ipnet::{IpNet, Ipv4Net};
 use jiff::Timestamp;
 
 use crate::{
     api::{Allow, ApiCredential, OnWithdrawal, Reason},
     lifecycle::{
         model::{Edit, FailureKind, Moved, Plan, Request, Revision, State, StepKind, UsableProvider},
-        rules::schedule,
+        rules::{schedule, subnets},
     },
 };
 
@@ -136,9 +133,8 @@ fn about_subnets(allow: &Allow, request: &Request) -> Option<String> {
                 .to_owned(),
         );
     }
-    let ranges: Vec<IpNet> = ranges.iter().filter_map(|range| meant(range)).collect();
-    let within = |net: &IpNet| ranges.iter().any(|range| range.contains(net));
-    let outside = request.subnets.iter().find(|asked| !meant(asked).is_some_and(|net| within(&net)))?;
+    let is_within = |asked: &str| subnets::meant(asked).is_some_and(|it| subnets::is_within(&it, ranges));
+    let outside = request.subnets.iter().find(|asked| !is_within(asked))?;
     Some(format!("spec.subnets: {outside} is not within the provider's spec.allow.subnets"))
 }
 
@@ -152,15 +148,6 @@ fn about_retaining(facts: &Facts<'_>, allow: &Allow) -> Option<String> {
          (spec.allow.retain); set it to Revoke"
             .to_owned()
     })
-}
-
-/// The network that a CIDR means, whatever bits of the host are set, and however it is spelt: one
-/// of IPv4-mapped addresses is the IPv4 network.
-fn meant(cidr: &str) -> Option<IpNet> {
-    let net = cidr.parse::<IpNet>().ok()?.trunc();
-    let IpAddr::V6(address) = net.addr() else { return Some(net) };
-    let mapped = address.to_ipv4_mapped().zip(net.prefix_len().checked_sub(96));
-    Some(mapped.and_then(|(address, length)| Ipv4Net::new(address, length).ok()).map_or(net, IpNet::V4))
 }
 
 #[cfg(test)]

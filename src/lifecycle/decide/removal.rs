@@ -9,7 +9,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     api::{ProviderKind, REMOVED_ANNOTATION, Reason},
-    lifecycle::model::{Capabilities, Divided, Edit, Moved, Plan, Revision, State, Step, to_second},
+    lifecycle::{
+        model::{Capabilities, Divided, Edit, Moved, Plan, Revision, State, Step, to_second},
+        rules::verification::Verification,
+    },
 };
 
 use super::facts::Facts;
@@ -77,7 +80,9 @@ fn checkable(facts: &Facts<'_>, it: &Revision, beside: &Revision) -> bool {
 /// Returns whether a refusal means that it is gone: it was accepted once, and the published
 /// credential answers for the account.
 fn can_be_seen(facts: &Facts<'_>, it: &Revision, beside: &Revision) -> bool {
-    it.retired_at.is_some() && it.account == beside.account && facts.verifies(it)
+    it.retired_at.is_some()
+        && it.account == beside.account
+        && facts.verification(it) == Some(Verification::Pair)
 }
 
 fn due_at(facts: &Facts<'_>, it: &Revision) -> Timestamp {

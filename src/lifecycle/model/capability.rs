@@ -28,6 +28,8 @@ pub struct Capabilities {
     pub login: LoginCheck,
     /// True if an issued pair can be tried at the provider.
     pub verify: bool,
+    /// True if the provider tells a right pair that is used from a wrong address from a wrong pair.
+    pub tells_elsewhere: bool,
     /// The ends of life that the provider can enforce.
     pub expiry: Expiry,
     /// The scopes that the provider knows.

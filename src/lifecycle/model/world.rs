@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::api::{ApiCredential, CREDENTIAL_FINALIZER, ProviderKind, ProviderRef};
@@ -255,6 +256,8 @@ pub struct Operator {
     pub started: Timestamp,
     /// The time that an object which is being deleted waits for its credentials to be revoked.
     pub revocation_deadline: SignedDuration,
+    /// The addresses from which requests leave the cluster; empty if nobody says.
+    pub egress: Arc<[IpNet]>,
     /// Randomness for this pass, drawn outside so that a decision stays a function.
     pub entropy: u128,
 }

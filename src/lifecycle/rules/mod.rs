@@ -11,6 +11,8 @@ pub mod progress;
 pub mod render;
 pub mod schedule;
 pub mod skew;
+pub mod subnets;
 pub mod suspect;
 pub mod telling;
 pub mod turn;
+pub mod verification;

@@ -38,6 +38,7 @@ pub(super) fn capabilities() -> Capabilities {
         removal: Removal::Api,
         login: LoginCheck::Tried,
         verify: true,
+        tells_elsewhere: false,
         expiry: Expiry::None,
         scopes: Scopes::Free,
         scopes_required: false,
@@ -139,6 +140,7 @@ pub(super) fn a_credential() -> Scene {
             skew: SignedDuration::ZERO,
             started: noon(),
             revocation_deadline: minutes(10),
+            egress: Arc::default(),
             entropy: 0x0123_4567_89ab_cdef_0123_4567_89ab_cdef,
         },
     };

@@ -2,7 +2,7 @@
 
 use super::{builders::*, removal::left, table::*};
 use crate::{
-    api::{ConditionType, Intake, IntakeVerify, Reason},
+    api::{ConditionType, Intake, Reason, Verify},
     lifecycle::{
         capability::{Creation, Expiry, Portal, Removal, Scopes, Term},
         conclude, decide,
@@ -41,7 +41,7 @@ pub(super) fn by_hand() -> Scene {
         });
     });
     scene.with_spec(|it| {
-        it.intake = Some(Intake { secret_name: "orders-intake".to_owned(), verify: IntakeVerify::Always });
+        it.intake = Some(Intake { secret_name: "orders-intake".to_owned(), verify: Verify::Always });
     })
 }
 
@@ -392,9 +392,8 @@ fn a_field_that_a_provider_cannot_honour_is_named_with_the_provider() {
 
 #[test]
 fn an_unverified_pair_is_published_and_never_verified() {
-    let skipped = || {
-        by_hand().with_spec(|it| it.intake.as_mut().unwrap().verify = IntakeVerify::Skip).with_empty_intake()
-    };
+    let skipped =
+        || by_hand().with_spec(|it| it.intake.as_mut().unwrap().verify = Verify::Skip).with_empty_intake();
     check(vec![
         ("it is published", skipped().taken("a", minutes(1)), "publish 1"),
         (
@@ -407,7 +406,7 @@ fn an_unverified_pair_is_published_and_never_verified() {
         ),
         (
             "nor is what it replaced",
-            left().with_spec(|it| it.intake.as_mut().unwrap().verify = IntakeVerify::Skip),
+            left().with_spec(|it| it.intake.as_mut().unwrap().verify = Verify::Skip),
             "rest: Issued",
         ),
     ]);

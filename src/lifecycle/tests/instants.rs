@@ -14,7 +14,7 @@ use super::{
     worlds,
 };
 use crate::{
-    api::{ApiCredential, Intake, IntakeVerify},
+    api::{ApiCredential, Intake, Verify},
     lifecycle::{
         Budget, backoff,
         budget::Asked,
@@ -104,8 +104,7 @@ fn made_by_hand(world: &mut World) {
 /// Puts the newest revision's pair into an intake, or another one.
 fn with_intake(world: &mut World, known: bool) {
     object(world, |it| {
-        it.spec.intake =
-            Some(Intake { secret_name: "orders-intake".to_owned(), verify: IntakeVerify::Always });
+        it.spec.intake = Some(Intake { secret_name: "orders-intake".to_owned(), verify: Verify::Always });
     });
     document(world, |it| {
         it.revisions.last_mut().into_iter().for_each(|it| it.pair = Some("hash of a".to_owned()));

@@ -8,7 +8,7 @@ use super::{
     table::*,
 };
 use crate::{
-    api::{ApiCredential, ConditionType, IntakeVerify, Reason},
+    api::{ApiCredential, ConditionType, Reason, Verify},
     lifecycle::{
         conclude, decide,
         failure::{Failure, FailureKind},
@@ -302,7 +302,7 @@ fn an_intake_is_taken_as_soon_as_the_spec_skips_its_verification() {
         Some(rest_of(&plan).message.as_str()),
         "a person has something to do"
     );
-    let skip = |scene: Scene| scene.with_spec(|it| it.intake.as_mut().unwrap().verify = IntakeVerify::Skip);
+    let skip = |scene: Scene| scene.with_spec(|it| it.intake.as_mut().unwrap().verify = Verify::Skip);
     check(vec![
         ("it waits", scene.clone(), "rest: ProviderForbidden"),
         ("it is taken untried", skip(scene.clone()), "take 1: FirstIssue"),

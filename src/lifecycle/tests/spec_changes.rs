@@ -6,6 +6,7 @@ use super::{builders::*, table::*};
 use crate::{
     api::{
         ApiCredentialSpec, DeletionPolicy, Intake, ProviderKind, ProviderRef, Reason, Rotation, SecretOutput,
+        Verify,
     },
     lifecycle::{capability::Scopes, decide},
 };
@@ -54,6 +55,7 @@ fn every_field_has_one_declared_effect() {
         lifetime: _,
         subnets: _,
         parameters: _,
+        verify: _,
         rotation: _,
         suspend: _,
         deletion_policy: _,
@@ -86,6 +88,7 @@ fn every_field_has_one_declared_effect() {
         ("lifetime left out", Box::new(|it| it.lifetime = None), ROTATES),
         ("subnets", Box::new(|it| it.subnets.push("203.0.113.0/24".to_owned())), ROTATES),
         ("parameters", Box::new(|it| it.parameters = pair()), "rest: InvalidForProvider"),
+        ("verify", Box::new(|it| it.verify = Verify::Skip), NOTHING),
         ("rotation.renewBefore", Box::new(rotation(|it| it.renew_before = lasting("24h"))), NOTHING),
         ("rotation.overlap", Box::new(rotation(|it| it.overlap = lasting("0s"))), NOTHING),
         ("rotation.request", Box::new(rotation(|it| it.request = Some("1".to_owned()))), "mint 2: Requested"),

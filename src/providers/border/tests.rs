@@ -116,6 +116,7 @@ fn able() -> Capabilities {
         removal: Removal::Api,
         login: LoginCheck::None,
         verify: true,
+        tells_elsewhere: false,
         expiry: Expiry::None,
         scopes: Scopes::None,
         scopes_required: false,
