@@ -37,6 +37,10 @@ const WORDS: [&str; 23] = [
 
 /// A part of a message, and the test that does what it says.
 const FOLLOWED: &[(&str, &str)] = &[
+    (
+        "The next one is issued when one of them is revoked",
+        "where_few_may_be_alive_a_mint_waits_for_the_end_of_the_overlap",
+    ),
     ("; the next attempt is at {}", "a_final_refusal_is_tried_again_within_the_hour"),
     ("Credwright retries at {}", "an_hour_of_refusals_revokes_nothing_and_ends_by_itself"),
     ("it is tried in a few seconds", "every_refusal_is_explained_and_nothing_is_published_or_lost"),

@@ -64,6 +64,13 @@ words! {
         /// a shared provider is still revoked at the end of its life, and the message says when
         /// that is.
         Suspended,
+        /// The provider lets no more credentials be alive at once. The next one is issued when an
+        /// older one is revoked.
+        ///
+        /// Nothing: the older one is revoked after `rotation.overlap`. It ends earlier only if the
+        /// published one is dead or in the last tenth of its life, or if `rotation.overlap` is
+        /// shorter. If the message names one that cannot be revoked, remove it at the provider.
+        AtLimit,
         /// The object is being deleted and its credentials are being revoked. Or an earlier object
         /// with the same name is still being cleaned up.
         ///

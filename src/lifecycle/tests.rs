@@ -6,6 +6,7 @@ mod builders;
 mod by_hand;
 mod calls;
 mod conclude;
+mod consistency;
 mod decide;
 mod deletion;
 mod disasters;

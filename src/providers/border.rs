@@ -10,15 +10,18 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::OwnedMutexGuard;
 
 use crate::lifecycle::{Expiry, Scopes, growth::ANSWER_MAX};
 
 use super::{
     Capabilities, CreateRequest, CredentialKind, Driver, Failure, FailureKind, FindRequest, Found, Issued,
-    Issuer, Lister, NotIssued, Provider, Revocation, RevokeRequest, Revoker, Verdict, VerifyRequest,
+    Issuer, Lister, NotIssued, Parameters, Provider, Revocation, RevokeRequest, Revoker, Verdict,
+    VerifyRequest,
     deadline::ending,
     http::{Http, KEPT_MAX},
     stopwatch::timed,
+    turns::Turns,
 };
 use crate::api::instant;
 
@@ -33,11 +36,12 @@ const COUNT_MAX: usize = 16;
 struct Bounded<D> {
     driver: D,
     http: Arc<Http>,
+    turns: Turns,
 }
 
 /// Puts a driver behind the border.
 pub(super) fn bounded(driver: impl Driver + 'static, http: Arc<Http>) -> Arc<dyn Provider> {
-    Arc::new(Bounded { driver, http })
+    Arc::new(Bounded { driver, http, turns: Turns::default() })
 }
 
 #[async_trait]
@@ -90,6 +94,7 @@ impl<D: Driver> Issuer for Bounded<D> {
             let message = format!("{} has no {what}", self.capabilities().title);
             return Err(Failure::new(FailureKind::Rejected, message).into());
         }
+        let _turn = self.turn(&request.parameters).await?;
         let answer = timed(self.driver.create(request)).await;
         let own = self.driver.fields(&request.scopes);
         let is_own = |key: &str, value: &str| {
@@ -109,6 +114,14 @@ impl<D: Driver> Issuer for Bounded<D> {
 }
 
 impl<D: Driver> Bounded<D> {
+    /// Waits for the turn at a client, where a call changes one.
+    async fn turn(&self, client: &Parameters) -> Result<Option<OwnedMutexGuard<()>>, Failure> {
+        match self.capabilities().kind {
+            CredentialKind::Client => Ok(None),
+            CredentialKind::Secret => self.turns.take(client).await.map(Some),
+        }
+    }
+
     /// Checks that an answer to a create can be true.
     fn believed(&self, issued: &Issued, is_own: impl Fn(&str, &str) -> bool) -> Result<(), String> {
         let has_id = issued.secret_id.as_ref().is_some_and(|id| !id.is_empty());
@@ -136,6 +149,7 @@ impl<D: Driver> Revoker for Bounded<D> {
             let message = "refusing to revoke the client ID that Credwright itself logs in with";
             return Err(Failure::new(FailureKind::Rejected, message));
         }
+        let _turn = self.turn(&request.parameters).await?;
         ending(self.driver.revoke(request)).await
     }
 }

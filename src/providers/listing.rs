@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, HashSet, hash_map::RandomState};
 use std::hash::BuildHasher;
 
+use crate::lifecycle::Text;
+
 use super::{
     Failure, FailureKind,
     http::{ENTRY_MIN, KEPT_MAX, LIST_MAX},
@@ -11,7 +13,7 @@ use super::{
 
 /// The entries of a list by their IDs.
 pub(super) struct Listing<W> {
-    title: &'static str,
+    title: Text,
     wanted: W,
     /// Tells entries apart without keeping them: of each ID, a hash with a random key.
     seen: HashSet<u64>,
@@ -24,7 +26,7 @@ pub(super) struct Listing<W> {
 impl<W: Fn(&str, Option<&str>) -> bool> Listing<W> {
     /// A list at the provider `title`, of which only the entries that are `wanted` by ID and name
     /// are kept.
-    pub(super) fn new(title: &'static str, wanted: W) -> Self {
+    pub(super) fn new(title: Text, wanted: W) -> Self {
         let (seen, hasher) = (HashSet::new(), RandomState::new());
         Self { title, wanted, seen, hasher, kept: BTreeMap::new(), read: 0, size: 0 }
     }
@@ -78,7 +80,7 @@ mod tests {
 
     #[test]
     fn entries_are_counted_once_and_kept_if_they_are_wanted() {
-        let mut list = Listing::new("Acme", tagged);
+        let mut list = Listing::new("Acme".into(), tagged);
         for (id, name) in [("a", Some("x-kw1-1")), ("b", Some("other")), ("c", None), ("a", Some("x-kw1-1"))]
         {
             list.add(id.to_owned(), name.map(str::to_owned)).unwrap();
@@ -90,13 +92,13 @@ mod tests {
     #[test]
     fn a_list_that_nobody_could_keep_is_not_believed() {
         let failed = |result: Result<(), Failure>| result.unwrap_err();
-        let mut list = Listing::new("Acme", tagged);
+        let mut list = Listing::new("Acme".into(), tagged);
         for _ in 0..32 {
             list.page(1024 * 1024).unwrap();
         }
         assert_eq!(failed(list.page(1)).kind, FailureKind::Malformed);
         let names = |name: &str| {
-            let mut list = Listing::new("Acme", tagged);
+            let mut list = Listing::new("Acme".into(), tagged);
             let all = (0..800_000).try_for_each(|id| list.add(id.to_string(), Some(name.to_owned())));
             (list.len(), all.map_err(|failure| failure.kind))
         };
@@ -104,7 +106,7 @@ mod tests {
         assert_eq!(names("other"), (KEPT_MAX / 8 + 1, malformed));
         let (count, ended) = names(&format!("{}-kw1-1", "x".repeat(1000)));
         assert!(count < 4400 && ended == malformed, "{count}");
-        let mut list = Listing::new("Acme", tagged);
+        let mut list = Listing::new("Acme".into(), tagged);
         (0..20_000).try_for_each(|id| list.add(id.to_string(), Some("x".repeat(1000)))).unwrap();
         assert_eq!(list.len(), 20_000, "what is not wanted is counted only");
     }

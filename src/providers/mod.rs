@@ -4,8 +4,8 @@
 //! anything: the next step is decided by the lifecycle, which knows drivers by their
 //! [`Capabilities`] only. Kubernetes is not known here.
 //!
-//! Each of these uses only those before it: `contract`, `setup` and `stopwatch`, `http`, `usual`,
-//! the drivers, `border`, `registry`.
+//! Each of these uses only those before it: `contract`, `setup`, `stopwatch` and `turns`, `http`,
+//! `usual`, the drivers, `border`, `registry`.
 
 mod border;
 mod by_hand;
@@ -22,12 +22,13 @@ pub mod registry;
 mod setup;
 mod spreetail;
 pub mod stopwatch;
+mod turns;
 mod usual;
 mod vonage_contact_center;
 
 pub use contract::{
     Capabilities, CreateRequest, CredentialKind, Failure, FailureKind, FindRequest, Found, Issued, Issuer,
-    Lister, NotIssued, Provider, RetryAfter, Revocation, RevokeRequest, Revoker, Verdict, VerifyRequest,
-    needed,
+    Lister, NotIssued, Parameters, Provider, RetryAfter, Revocation, RevokeRequest, Revoker, Verdict,
+    VerifyRequest, needed,
 };
 use contract::{Driver, is_half};

@@ -12,7 +12,7 @@ pub(super) const LIST: List = List { lag: SignedDuration::from_mins(1) };
 /// subnets and no end.
 pub(super) fn by_api(title: &'static str) -> Capabilities {
     Capabilities {
-        title,
+        title: title.into(),
         place: title.to_owned(),
         kind: CredentialKind::Client,
         creation: Creation::Api { timeout: CREATE_TIMEOUT, list: Some(LIST) },
@@ -29,6 +29,9 @@ pub(super) fn by_api(title: &'static str) -> Capabilities {
         name_max: 128,
         limits_per_credential: false,
         propagation: SignedDuration::from_mins(1),
+        acceptances: 1,
+        revocation_lag: SignedDuration::ZERO,
+        max_alive: None,
     }
 }
 

@@ -1,11 +1,13 @@
 //! Conclusions from the end of a credential. A revocation is believed only once the pair is
 //! refused. A credential that is left behind at its provider is recorded, or named in an Event.
 
+use jiff::SignedDuration;
+
 use crate::{
     api::{AbandonedKind, Reason},
     lifecycle::{
         decide::{deletion, reminders::TOLD_AFTER},
-        model::{Abandonment, Edit, FailureKind, Outcome, Revision, StepKind},
+        model::{Abandonment, Edit, FailureKind, Moved, Outcome, Revision, StepKind},
     },
 };
 
@@ -22,6 +24,9 @@ pub fn yet_accepted(said: bool, what: &str) -> String {
 impl Conclusion<'_> {
     pub(super) fn revoked(&mut self, revision: &Revision, outcome: &Outcome) {
         match outcome {
+            Outcome::Revoked { said: true, still_accepted: Some(true) } if self.is_lagging(revision) => {
+                self.report.memory.said_revoked.entry(revision.revision).or_insert(self.facts.now);
+            }
             Outcome::Revoked { said, still_accepted: Some(true) } => {
                 let kind = if *said { FailureKind::Ambiguous } else { FailureKind::Malformed };
                 let message = yet_accepted(*said, &revision.name);
@@ -32,6 +37,7 @@ impl Conclusion<'_> {
                 }
             }
             Outcome::Revoked { .. } => {
+                self.report.memory.said_revoked.remove(&revision.revision);
                 self.report.edits.push(Edit::Revoked(revision.revision));
                 let message = format!("{} was revoked", revision.described());
                 self.note(Reason::Revoked, message);
@@ -43,6 +49,13 @@ impl Conclusion<'_> {
             }
             _ => {}
         }
+    }
+
+    /// Returns whether a pair that was revoked may still be accepted.
+    fn is_lagging(&self, revision: &Revision) -> bool {
+        let said = self.facts.world.memory.said_revoked.get(&revision.revision);
+        let lag = self.facts.capabilities(revision).map_or(SignedDuration::ZERO, |it| it.revocation_lag);
+        self.facts.now < said.copied().unwrap_or(self.facts.now).later(lag)
     }
 
     /// Reports a lag only if it goes on: some providers accept a revoked pair a little longer.

@@ -25,7 +25,7 @@ impl Conclusion<'_> {
             self.report.memory.retried = Some(self.facts.now);
         }
         let client = revision.client_id.as_deref().unwrap_or_default();
-        let title = provider.map_or("the provider", |it| it.capabilities.title);
+        let title = provider.map_or("the provider", |it| &*it.capabilities.title);
         match outcome {
             Outcome::Done => {
                 self.report.memory.verified = Some(Tried::new(revision.revision, self.facts.now));

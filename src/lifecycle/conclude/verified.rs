@@ -4,7 +4,7 @@
 use crate::{
     api::Reason,
     lifecycle::{
-        model::{Edit, FailureKind, Moved, Outcome, Revision, StepKind, Tried},
+        model::{Acceptances, Edit, FailureKind, Moved, Outcome, Revision, StepKind, Tried},
         rules::{suspect, verification::Verification},
     },
 };
@@ -27,6 +27,9 @@ impl Conclusion<'_> {
         };
         self.remember_try(number, published);
         self.forget(StepKind::Verify);
+        if !accepted {
+            self.report.memory.acceptances = None;
+        }
         // Workloads may use it from a Secret of an earlier name, or from one that is just being
         // restored.
         let in_use = self.facts.world.active().is_some_and(|it| it.revision == number)
@@ -34,7 +37,7 @@ impl Conclusion<'_> {
             || self.facts.world.document().is_some_and(|it| it.inheritance(number).is_some());
         match accepted {
             true => {
-                self.report.memory.verified = Some(Tried::new(number, self.facts.now));
+                self.accepted(revision, in_use);
                 if revision.unverified {
                     self.report.edits.push(Edit::Verified(number));
                 }
@@ -47,6 +50,21 @@ impl Conclusion<'_> {
                 self.not_listed_yet(revision)
             }
             false => self.refused_so_far(revision),
+        }
+    }
+
+    /// Counts the acceptances of a new credential. It is verified after as many in a row as its
+    /// provider needs.
+    fn accepted(&mut self, revision: &Revision, in_use: bool) {
+        let (facts, memory) = (&self.facts, &mut self.report.memory);
+        let last = Tried::new(revision.revision, facts.now);
+        let needed = facts.capabilities(revision).map_or(1, |it| it.acceptances);
+        let before = memory.acceptances.filter(|it| it.last.revision == revision.revision);
+        let count = before.map_or(0, |it| it.count) + 1;
+        if in_use || count >= needed {
+            (memory.verified, memory.acceptances) = (Some(last), None);
+        } else {
+            memory.acceptances = Some(Acceptances { last, count });
         }
     }
 

@@ -55,7 +55,7 @@ pub(super) fn needed(
     };
     match offer(facts, request)? {
         Offer::Nothing => {
-            let title = provider.capabilities.title;
+            let title = &provider.capabilities.title;
             ask(Reason::IntakeAwaited, format!("{why}; a person has to make one at {title}"))
         }
         Offer::Restated(plan) => Some(*plan),
@@ -214,7 +214,7 @@ fn instructions(facts: &Facts<'_>, capabilities: &Capabilities, request: &Reques
     let mut steps = vec![format!("open {}", portal.create_at)];
     steps.push(format!("create a credential named {}", name(facts, capabilities, request)?));
     if capabilities.scopes != Scopes::None {
-        let called = portal.scopes_called;
+        let called = &portal.scopes_called;
         steps.push(match request.scopes.as_slice() {
             [] => format!("choose the {called} that the workload needs, and no others"),
             scopes => format!("choose exactly these {called}: {}", scopes.join(", ")),

@@ -8,9 +8,9 @@ use crate::{
     api::ApiCredential,
     lifecycle::{
         model::{
-            Account, CALL_WITHIN, Capabilities, Divided, Document, FailureKind, FailureRecord, Inheritance,
-            Intent, Moved, Revision, Standing, State, StepKind, TargetView, Tried, UsableProvider, World,
-            naming, previous_of,
+            Acceptances, Account, CALL_WITHIN, Capabilities, Divided, Document, FailureKind, FailureRecord,
+            Inheritance, Intent, Moved, Revision, Standing, State, StepKind, TargetView, Tried,
+            UsableProvider, World, naming, previous_of,
         },
         rules::{
             about, backoff, render, schedule, suspect,
@@ -149,9 +149,18 @@ impl<'a> Facts<'a> {
         its_own && self.held_back(StepKind::Verify).is_some()
     }
 
+    /// Returns until when `revision`, which is revoked, may still be accepted.
+    pub(in crate::lifecycle) fn lags_until(&self, revision: &Revision) -> Option<Timestamp> {
+        let said = self.world.memory.said_revoked.get(&revision.revision)?;
+        Some(said.later(self.capabilities(revision)?.revocation_lag))
+    }
+
     /// The same for revoking `revision`. The provider's answer about one credential holds back no
     /// later one; those before it have had their turn and wait for the next round.
     pub(in crate::lifecycle) fn revoking_is_held_back(&self, revision: &Revision) -> bool {
+        if self.lags_until(revision).is_some_and(|at| at > self.now) {
+            return true;
+        }
         let Some(record) = self.failure(StepKind::Revoke) else { return false };
         let has_its_turn = record.kind.is_some_and(FailureKind::is_of_one_credential)
             && record.revision.is_some_and(|failed| failed < revision.revision);
@@ -263,6 +272,11 @@ impl<'a> Facts<'a> {
         let issued = revision.issued_at?;
         let tried = self.world.memory.tried.and_then(|it| it.of(revision.revision));
         let failed = self.failed(StepKind::Verify).filter(|it| it.revision == Some(revision.revision));
+        let accepted = self.world.memory.acceptances.filter(|it| it.last.revision == revision.revision);
+        if let Some(Acceptances { last, .. }) = accepted {
+            let able = self.capabilities(revision)?;
+            return Some(last.at.later(able.propagation.part(able.acceptances)));
+        }
         let corrected = failed.is_some_and(|it| !about::is_current(self.world, StepKind::Verify, it));
         Some(tried.map_or(issued, |at| {
             let age = if corrected { SignedDuration::ZERO } else { at.duration_since(issued) };

@@ -25,7 +25,8 @@ pub(super) fn all(facts: &Facts<'_>) -> Vec<Timestamp> {
                 instants.extend(times.flat_map(|times| [times.end, times.renewal]));
             }
             State::Retiring => instants.extend(newest.and_then(|new| facts.revoke_at(revision, new))),
-            State::Revoking | State::Revoked | State::Absent | State::Left | State::Abandoned => {}
+            State::Revoking => instants.extend(facts.lags_until(revision)),
+            State::Revoked | State::Absent | State::Left | State::Abandoned => {}
         }
     }
     instants.extend(facts.revisions().filter_map(|it| permitted::end(facts, it)));

@@ -66,6 +66,7 @@ pub(super) fn check(facts: &Facts<'_>) -> Option<Plan> {
     refused()
         .or_else(|| waiting::unsettled(facts, provider))
         .or_else(|| growth::holds(facts, request, need.0))
+        .or_else(|| waiting::at_limit(facts, provider, (parameters, need.0)))
         .or_else(|| waiting::held_back(facts, &about::minting((request, parameters), provider)))
         .or_else(|| waiting::breaker(facts, object))
         .or_else(|| waiting::used_up(facts, provider, need.0))

@@ -59,7 +59,7 @@ fn opened(provider: &UsableProvider) -> &BTreeMap<String, AllowedValues> {
 fn unknown(provider: &UsableProvider, given: &Parameters) -> Option<String> {
     let declared = &provider.capabilities.parameters;
     let name = given.keys().find(|name| !declared.iter().any(|it| it.name == **name))?;
-    let title = provider.capabilities.title;
+    let title = &provider.capabilities.title;
     let known: Vec<String> = declared.iter().map(in_words).collect();
     Some(match known.as_slice() {
         [] => format!("spec.parameters: {title} has no parameters; remove {name}"),
@@ -68,17 +68,17 @@ fn unknown(provider: &UsableProvider, given: &Parameters) -> Option<String> {
 }
 
 fn missing(provider: &UsableProvider, parameters: &Parameters) -> Option<String> {
-    let lacking = provider.capabilities.parameters.iter().find(|it| !parameters.contains_key(it.name))?;
+    let lacking = provider.capabilities.parameters.iter().find(|it| !parameters.contains_key(&*it.name))?;
     Some(format!("spec.parameters.{} is missing: it is {}", lacking.name, lacking.what))
 }
 
 fn mismatched(provider: &UsableProvider, parameters: &Parameters) -> Option<String> {
-    let wrong = |it: &&Parameter| parameters.get(it.name).is_some_and(|value| !it.pattern.matches(value));
+    let wrong = |it: &&Parameter| parameters.get(&*it.name).is_some_and(|value| !it.pattern.matches(value));
     let it = provider.capabilities.parameters.iter().find(wrong)?;
     Some(format!(
         "spec.parameters.{}: {:?} is not {}; it has to match {}",
         it.name,
-        parameters[it.name],
+        parameters[&*it.name],
         it.what,
         it.pattern.as_str()
     ))

@@ -25,7 +25,7 @@ pub(super) fn cannot_be_honoured(
 }
 
 fn about_scopes(capabilities: &Capabilities, request: &Request) -> Option<String> {
-    let title = capabilities.title;
+    let title = &capabilities.title;
     let known = match &capabilities.scopes {
         Scopes::None if !request.scopes.is_empty() => {
             return Some(format!(
@@ -57,12 +57,12 @@ fn is_token(scope: &str) -> bool {
 }
 
 fn about_lifetime(capabilities: &Capabilities, request: &Request) -> Option<String> {
-    let Expiry::OneOf(terms) = capabilities.expiry else { return None };
+    let Expiry::OneOf(terms) = &capabilities.expiry else { return None };
     let lifetime = request.lifetime?.signed();
     if capabilities.expiry.term(Some(lifetime)).is_some() {
         return None;
     }
-    let offer = either(terms.iter().map(|term| term.words));
+    let offer = either(terms.iter().map(|term| &*term.words));
     Some(format!(
         "spec.lifetime: {} offers {offer}; {} cannot be covered",
         capabilities.title,
@@ -80,7 +80,7 @@ fn in_words(length: SignedDuration) -> String {
 }
 
 fn about_subnets(capabilities: &Capabilities, request: &Request) -> Option<String> {
-    let title = capabilities.title;
+    let title = &capabilities.title;
     (!capabilities.subnets && !request.subnets.is_empty()).then(|| {
         format!(
             "spec.subnets: {title} cannot limit a credential to subnets; remove spec.subnets if that is acceptable"

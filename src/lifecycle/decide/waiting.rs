@@ -5,7 +5,10 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     api::{ApiCredential, Reason},
     lifecycle::{
-        model::{Budget, Moved, Plan, Revision, State, StepKind, UsableProvider, to_second},
+        model::{
+            Budget, Divided, Edit, Moved, Parameters, Plan, Revision, State, Step, StepKind, UsableProvider,
+            to_second,
+        },
         rules::{backoff, schedule},
     },
 };
@@ -137,6 +140,60 @@ pub(super) fn used_up(facts: &Facts<'_>, provider: &UsableProvider, why: Reason)
     let urgent = facts.last_third().filter(|_| why != Reason::FirstIssue && !renewals_wait);
     let urgent = urgent.unwrap_or(Timestamp::MAX);
     Some(Plan::rest_until(urgent.min(opens.later(wait)), Reason::MintBudget, message))
+}
+
+/// The provider lets no more credentials be alive in one place. The mint waits until the oldest one
+/// that is replaced already is revoked. That happens early only if workloads would otherwise be
+/// without a credential.
+pub(super) fn at_limit(
+    facts: &Facts<'_>,
+    provider: &UsableProvider,
+    (parameters, why): (&Parameters, Reason),
+) -> Option<Plan> {
+    let max = provider.capabilities.max_alive?;
+    let account = facts.account(provider)?;
+    let place = provider.capabilities.place(parameters);
+    let there = |it: &&Revision| {
+        it.state.may_be_alive()
+            && it.account == account
+            && provider.capabilities.place(&it.parameters) == place
+    };
+    let alive: Vec<&Revision> = facts.revisions().filter(there).collect();
+    if alive.len() < usize::try_from(max).unwrap_or(usize::MAX) {
+        return None;
+    }
+    let retiring = || alive.iter().filter(|it| it.state == State::Retiring && facts.is_ours_to_end(it));
+    if let Some(oldest) = retiring().next().filter(|_| is_needed_now(facts, why)) {
+        let message = format!(
+            "{} ends before its time: {max} credentials are alive, no more may be, and workloads need another one",
+            oldest.name
+        );
+        let step = Step::Record(Edit::StartRevoking(vec![oldest.revision]));
+        return Some(Plan::Act { step, reason: Reason::AtLimit, message });
+    }
+    let newest = facts.document()?.newest_issued();
+    let next = retiring().filter_map(|it| facts.revoke_at(it, newest?)).min();
+    let names: Vec<&str> = alive.iter().map(|it| it.name.as_str()).collect();
+    let message = format!(
+        "the provider lets {max} credentials be alive at once, and there are {}: {}. The next one is issued when \
+         one of them is revoked",
+        alive.len(),
+        names.join(", ")
+    );
+    Some(match next {
+        Some(at) => Plan::rest_until(at, Reason::AtLimit, message),
+        None => Plan::rest(Reason::AtLimit, message),
+    })
+}
+
+/// Returns whether the credential that workloads use is dead, or in the last tenth of its life.
+fn is_needed_now(facts: &Facts<'_>, why: Reason) -> bool {
+    let tenth = || {
+        let active = facts.world.active()?;
+        let end = schedule::end(active)?;
+        Some(end.earlier(end.duration_since(active.issued_at?).part(10)))
+    };
+    why == Reason::FoundRevoked || tenth().is_some_and(|at| at <= facts.now)
 }
 
 /// Returns whether workloads would be without a credential soon, or are already.

@@ -1,7 +1,7 @@
 //! The capabilities of providers, as data. The lifecycle knows capabilities, never a provider's
 //! name.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use jiff::SignedDuration;
 
@@ -10,12 +10,15 @@ use super::{
     pattern::Pattern,
 };
 
+/// A text of a driver, or of the description of a provider.
+pub type Text = Cow<'static, str>;
+
 /// The capabilities of a driver's provider. The lifecycle decides by them, and refuses in advance
 /// anything that the provider cannot honour.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Capabilities {
     /// The provider's name, as people know it.
-    pub title: &'static str,
+    pub title: Text,
     /// The place where a person finds the credentials, as it follows the words "remove it at".
     pub place: String,
     /// The thing at the provider that is a credential.
@@ -46,6 +49,15 @@ pub struct Capabilities {
     pub limits_per_credential: bool,
     /// The time for which a new pair may be refused before it works everywhere.
     pub propagation: SignedDuration,
+    /// The number of times in a row that a new pair has to be accepted before it is published,
+    /// spread over `propagation`: where requests reach several replicas, one may know the pair
+    /// before the others. At least 1.
+    pub acceptances: u16,
+    /// The time for which a pair may still be accepted after it was revoked.
+    pub revocation_lag: SignedDuration,
+    /// The most credentials that may be alive at once in one place; at least 2. `None` if there is
+    /// no limit.
+    pub max_alive: Option<u32>,
 }
 
 /// The way in which a provider's credentials are created.
@@ -97,7 +109,7 @@ pub struct Portal {
     /// The page where a credential is created, as it follows the word "open".
     pub create_at: String,
     /// The portal's word for scopes.
-    pub scopes_called: &'static str,
+    pub scopes_called: Text,
     /// Further notes for a person who creates one: whole sentences.
     pub notes: Vec<String>,
     /// Other causes for which a new pair is refused: whole sentences, or nothing.
@@ -105,21 +117,21 @@ pub struct Portal {
 }
 
 /// The ends of life that a provider can enforce by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Expiry {
     /// None that can be asked for: Credwright's clock is the only one.
     None,
     /// Any instant.
     Instant,
     /// One of these, shortest first.
-    OneOf(&'static [Term]),
+    OneOf(Cow<'static, [Term]>),
 }
 
 /// One of a provider's fixed lives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Term {
     /// The portal's words for it.
-    pub words: &'static str,
+    pub words: Text,
     /// The longest lifetime that it is chosen for.
     pub covers: SignedDuration,
     /// The earliest end that it can mean: a month may have 28 days.
@@ -143,9 +155,9 @@ pub enum Scopes {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parameter {
     /// Its name in `spec.parameters`.
-    pub name: &'static str,
+    pub name: Text,
     /// The words for it, as they follow "is".
-    pub what: &'static str,
+    pub what: Text,
     /// The pattern that its values match.
     pub pattern: Pattern,
     /// True if the provider lists by it: then it is a part of the place of a credential.
@@ -156,11 +168,11 @@ impl Expiry {
     /// Returns the shortest term that covers `lifetime`, or the longest if no lifetime is
     /// requested. `None` also if no term is long enough.
     #[must_use]
-    pub fn term(self, lifetime: Option<SignedDuration>) -> Option<Term> {
+    pub fn term(&self, lifetime: Option<SignedDuration>) -> Option<&Term> {
         let Self::OneOf(terms) = self else { return None };
         match lifetime {
-            Some(lifetime) => terms.iter().find(|term| term.covers >= lifetime).copied(),
-            None => terms.last().copied(),
+            Some(lifetime) => terms.iter().find(|term| term.covers >= lifetime),
+            None => terms.last(),
         }
     }
 }
@@ -238,11 +250,11 @@ impl Capabilities {
     /// The capabilities in words, for the provider's status.
     #[must_use]
     pub fn in_words(&self) -> BTreeMap<String, String> {
-        let expiry = match self.expiry {
+        let expiry = match &self.expiry {
             Expiry::None => "not enforced by the provider; Credwright rotates and revokes on time".to_owned(),
             Expiry::Instant => "any instant, enforced by the provider".to_owned(),
             Expiry::OneOf(terms) => {
-                let choice = either(terms.iter().map(|term| term.words));
+                let choice = either(terms.iter().map(|term| &*term.words));
                 format!("{choice}: the shortest that covers spec.lifetime; Credwright enforces the rest")
             }
         };

@@ -178,6 +178,11 @@ pub struct Memory {
     pub checked: Option<Tried>,
     /// The last time that a revision which waits for acceptance was tried.
     pub tried: Option<Tried>,
+    /// The acceptances of a new revision that has to be accepted several times.
+    pub acceptances: Option<Acceptances>,
+    /// The time at which the provider said of each revision that it is revoked, while it may still
+    /// accept it.
+    pub said_revoked: BTreeMap<u32, Timestamp>,
     /// The last search for a lost response.
     pub looked: Option<Tried>,
     /// The time at which each revision that a person is to remove was last tried.
@@ -223,6 +228,15 @@ impl Tried {
     }
 }
 
+/// The times in a row that a provider has accepted a new revision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Acceptances {
+    /// The revision, and the time of the last one.
+    pub last: Tried,
+    /// Their number.
+    pub count: u16,
+}
+
 /// Repairs of a Secret in a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Repairs {
@@ -264,8 +278,11 @@ pub struct Operator {
 
 /// The time for which an intent may wait for its call.
 pub const CALL_WITHIN: SignedDuration = SignedDuration::from_secs(20);
+/// The longest time that a create may take, with all of its requests.
+pub const LONGEST_CREATE: SignedDuration = SignedDuration::from_secs(75);
 /// The longest time between the intent to call a provider and its answer.
 pub const LONGEST_CALL: SignedDuration = SignedDuration::from_mins(2);
+const _: () = assert!(LONGEST_CALL.as_secs() > CALL_WITHIN.as_secs() + LONGEST_CREATE.as_secs());
 
 impl World {
     /// The ledger's document, if it can be used.

@@ -31,7 +31,7 @@ use crate::{
 /// A provider that can do everything.
 pub(super) fn capabilities() -> Capabilities {
     Capabilities {
-        title: "Acme",
+        title: "Acme".into(),
         place: "Acme".to_owned(),
         kind: CredentialKind::Client,
         creation: Creation::Api { timeout: seconds(40), list: Some(List { lag: seconds(30) }) },
@@ -47,6 +47,9 @@ pub(super) fn capabilities() -> Capabilities {
         name_max: 128,
         limits_per_credential: false,
         propagation: seconds(60),
+        acceptances: 1,
+        revocation_lag: SignedDuration::ZERO,
+        max_alive: None,
     }
 }
 

@@ -4,7 +4,7 @@ use super::{builders::*, removal::left, table::*};
 use crate::{
     api::{ConditionType, Intake, Reason, Verify},
     lifecycle::{
-        capability::{Creation, Expiry, Portal, Removal, Scopes, Term},
+        capability::{Creation, Expiry, Portal, Removal, Scopes, Term, Text},
         conclude, decide,
         failure::{Failure, FailureKind},
         ledger::{Edit, State, StepKind},
@@ -16,12 +16,12 @@ use crate::{
 
 pub(super) const TERMS: &[Term] = &[
     Term {
-        words: "two weeks",
+        words: Text::Borrowed("two weeks"),
         covers: jiff::SignedDuration::from_hours(14 * 24),
         at_least: jiff::SignedDuration::from_hours(14 * 24),
     },
     Term {
-        words: "six months",
+        words: Text::Borrowed("six months"),
         covers: jiff::SignedDuration::from_hours(183 * 24),
         at_least: jiff::SignedDuration::from_hours(181 * 24),
     },
@@ -31,11 +31,11 @@ pub(super) const TERMS: &[Term] = &[
 pub(super) fn by_hand() -> Scene {
     let scene = a_credential().capable(|it| {
         it.removal = Removal::Person;
-        it.expiry = Expiry::OneOf(TERMS);
+        it.expiry = Expiry::OneOf(TERMS.into());
         it.place = "the portal, page Old keys".to_owned();
         it.creation = Creation::Person(Portal {
             create_at: "the portal, page Keys".to_owned(),
-            scopes_called: "permissions",
+            scopes_called: "permissions".into(),
             notes: vec!["A key belongs to a person.".to_owned()],
             when_refused: "Keys of another region are refused, too.".to_owned(),
         });

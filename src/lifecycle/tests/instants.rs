@@ -97,7 +97,7 @@ fn made_by_hand(world: &mut World) {
     providers(world, |it| {
         let able = Arc::make_mut(&mut it.capabilities);
         portal(able);
-        able.expiry = Expiry::OneOf(TERMS);
+        able.expiry = Expiry::OneOf(TERMS.into());
     });
 }
 

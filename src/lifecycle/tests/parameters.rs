@@ -19,8 +19,8 @@ use crate::{
 /// A provider with the parameter `role`, and an object that asks for `value` of it.
 fn asking(value: &str) -> Scene {
     let role = Parameter {
-        name: "role",
-        what: "the role whose secret IDs are made",
+        name: "role".into(),
+        what: "the role whose secret IDs are made".into(),
         pattern: Pattern::default(),
         lists: true,
     };

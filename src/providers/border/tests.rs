@@ -106,7 +106,7 @@ fn listed_credentials_with_our_tag_are_limited_too() {
 fn able() -> Capabilities {
     let place = "Acme".to_owned();
     Capabilities {
-        title: "Acme",
+        title: "Acme".into(),
         place,
         kind: CredentialKind::Client,
         creation: Creation::Api {
@@ -125,6 +125,9 @@ fn able() -> Capabilities {
         name_max: 64,
         limits_per_credential: false,
         propagation: SignedDuration::ZERO,
+        acceptances: 1,
+        revocation_lag: SignedDuration::ZERO,
+        max_alive: None,
     }
 }
 

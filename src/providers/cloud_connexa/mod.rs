@@ -24,14 +24,14 @@ use super::{
 };
 use crate::{
     api,
-    lifecycle::{Expiry, Portal, Scopes, Term},
+    lifecycle::{Expiry, Portal, Scopes, Term, Text},
 };
 
 /// The driver's name, as in the spec.
 const NAME: &str = "cloudConnexa";
 
 /// The lives that the portal offers, by the calendar.
-const TERMS: [Term; 4] = [
+const TERMS: &[Term] = &[
     term("two weeks", 14, 14),
     term("one month", 30, 28),
     term("six months", 183, 181),
@@ -40,7 +40,7 @@ const TERMS: [Term; 4] = [
 
 const fn term(words: &'static str, covers_days: i64, at_least_days: i64) -> Term {
     Term {
-        words,
+        words: Text::Borrowed(words),
         covers: SignedDuration::from_hours(24 * covers_days),
         at_least: SignedDuration::from_hours(24 * at_least_days),
     }
@@ -102,12 +102,12 @@ fn capabilities(cloud_id: Option<&str>) -> Capabilities {
     ];
     let portal = Portal {
         create_at: page,
-        scopes_called: "permissions",
+        scopes_called: "permissions".into(),
         notes: notes.map(str::to_owned).to_vec(),
         when_refused: WHEN_REFUSED.to_owned(),
     };
     Capabilities {
-        expiry: Expiry::OneOf(&TERMS),
+        expiry: Expiry::OneOf(TERMS.into()),
         scopes: Scopes::Free,
         subnets: true,
         limits_per_credential: true,

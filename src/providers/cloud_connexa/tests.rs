@@ -33,12 +33,13 @@ fn a_cloud_id_is_one_label_of_a_host_name() {
 #[test]
 fn a_month_may_have_28_days() {
     let days = |duration: SignedDuration| duration.as_hours() / 24;
+    let expiry = Expiry::OneOf(TERMS.into());
     for (lifetime_days, words, at_least) in
         [(1, "two weeks", 14), (15, "one month", 28), (31, "six months", 181), (365, "one year", 365)]
     {
         let lifetime = SignedDuration::from_hours(24 * lifetime_days);
-        let term = Expiry::OneOf(&TERMS).term(Some(lifetime)).expect("no term covers it");
-        assert_eq!((term.words, days(term.at_least)), (words, at_least));
+        let term = expiry.term(Some(lifetime)).expect("no term covers it");
+        assert_eq!((&*term.words, days(term.at_least)), (words, at_least));
     }
-    assert_eq!(Expiry::OneOf(&TERMS).term(Some(SignedDuration::from_hours(24 * 366))), None);
+    assert_eq!(expiry.term(Some(SignedDuration::from_hours(24 * 366))), None);
 }

@@ -48,7 +48,7 @@ impl CloudDirector {
         wanted: impl Fn(&str, Option<&str>) -> bool,
     ) -> Result<Option<BTreeMap<String, Option<String>>>, Failure> {
         let call = Call::read(Operation::List, "the list request");
-        let mut tokens = Listing::new(self.capabilities.title, wanted);
+        let mut tokens = Listing::new(self.capabilities.title.clone(), wanted);
         let mut total = None;
         for number in 1..=PAGES_MAX {
             let answer = self.page(&call, number).await?;

@@ -241,7 +241,7 @@ impl Expereo {
         wanted: impl Fn(&str, Option<&str>) -> bool,
     ) -> Result<(BTreeMap<String, Option<String>>, BTreeMap<String, String>), Failure> {
         let untrue = |message: String| Failure::new(FailureKind::Malformed, message);
-        let (mut list, mut ids) = (Listing::new(self.capabilities.title, wanted), BTreeMap::new());
+        let (mut list, mut ids) = (Listing::new(self.capabilities.title.clone(), wanted), BTreeMap::new());
         // The first page is asked for without a number, and then those from 1 on: some count from
         // 0, some from 1.
         let mut total = self.page(None).await?.into_list(&mut list, &mut ids)?;

@@ -98,7 +98,7 @@ fn capabilities(region: Option<VonageRegion>) -> Capabilities {
     ];
     let portal = Portal {
         create_at: PAGE.to_owned(),
-        scopes_called: "scopes",
+        scopes_called: "scopes".into(),
         notes: notes.map(str::to_owned).to_vec(),
         when_refused: region.map(of_another_region).unwrap_or_default(),
     };
