@@ -128,6 +128,20 @@ const FOLLOWED: &[(&str, &str)] = &[
     ("the right to; Credwright retries", "the_rights_in_a_deleted_namespace_stay_until_nothing_needs_them"),
     // The providers: what is corrected there is part of what a failure is about.
     ("redirects are not followed: check the URL", "every_field_of_a_provider_is_part_of_its_setup"),
+    (
+        "encryption: use https, or set spec.proxy.direct: true",
+        "the_proxy_of_a_provider_replaces_that_of_the_operator",
+    ),
+    (
+        "if the provider can be reached without a proxy",
+        "the_proxy_of_a_provider_replaces_that_of_the_operator",
+    ),
+    ("cannot check where {} would connect to", "the_guard_judges_a_provider_before_the_proxy_hears_of_it"),
+    ("{shown} refuses connections: check {}", "the_proxy_of_a_provider_replaces_that_of_the_operator"),
+    (
+        "correct the file of --provider-proxy-credentials",
+        "the_login_of_the_proxy_is_read_again_when_it_has_changed",
+    ),
     ("does not speak TLS: check the URL", "every_field_of_a_provider_is_part_of_its_setup"),
     (
         "or set spec.intake.verify to Skip",

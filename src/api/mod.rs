@@ -11,6 +11,7 @@ mod drivers;
 mod duration;
 pub mod instant;
 mod names;
+mod network;
 #[expect(clippy::duplicated_attributes, reason = "columns of one type are no repetition")]
 mod provider;
 mod reason;
@@ -24,6 +25,7 @@ pub use api_credential::*;
 pub use condition::*;
 pub use drivers::*;
 pub use duration::Duration;
+pub use network::*;
 pub use provider::*;
 pub use reason::*;
 pub use word::Word;

@@ -17,6 +17,7 @@ use super::{
     allow::Allow,
     drivers::{CloudConnexa, CloudDirector, Expereo, OauthRegistration, Spreetail, VonageContactCenter},
     names::{is_name, no_ledger, texts},
+    network::{Proxy, Tls},
 };
 
 /// The account at the provider, and the settings with which Credwright uses it.
@@ -134,7 +135,7 @@ macro_rules! drivers {
             /// Returns the driver block, if there is one that this version knows.
             #[must_use]
             pub fn driver(&self) -> Option<Driver<'_>> {
-                let Self { $($field,)+ tls: _, limits: _ } = self;
+                let Self { $($field,)+ tls: _, proxy: _, limits: _ } = self;
                 None$(.or_else(|| $field.as_ref().map(Driver::$Block)))+
             }
         }
@@ -164,7 +165,7 @@ fn the_same_driver() -> Rule {
     )
 }
 
-/// The settings that both kinds of provider share: the driver, TLS and limits.
+/// The settings that both kinds of provider share: the driver, TLS, the proxy and limits.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ProviderSettings {
@@ -197,6 +198,10 @@ pub struct ProviderSettings {
     /// The settings for checking the provider's TLS certificate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<Tls>,
+
+    /// The proxy before the provider. Default: that of `--provider-proxy`, if it is set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<Proxy>,
 
     /// The limits on requests and new credentials for this account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -241,16 +246,6 @@ pub struct NamespacedSecretRef {
     #[schemars(length(min = 1, max = 63))]
     #[x_kube(validation = is_name("secretRef.namespace"))]
     pub namespace: String,
-}
-
-/// TLS settings.
-#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Tls {
-    /// PEM certificates, base64-encoded. They are trusted instead of the built-in roots.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 65536))]
-    pub ca_bundle: Option<String>,
 }
 
 /// The limits of an account. All its credentials share them.

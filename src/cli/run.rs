@@ -25,7 +25,7 @@ use crate::{
         startup,
     },
     ops::server,
-    providers::registry::{EgressRanges, MoreRoots},
+    providers::registry::{EgressRanges, MoreRoots, ProviderProxy, SetupError},
 };
 
 /// The flags of the operator. Every flag has an environment variable.
@@ -72,6 +72,22 @@ pub(super) struct Arguments {
     /// system, such as a company's own. It is read again when it changes.
     #[arg(long, env = "CREDWRIGHT_CA_FILE", value_name = "FILE")]
     ca_file: Option<PathBuf>,
+
+    /// An HTTP proxy, such as http://proxy.example:3128, that all providers are reached through
+    /// unless their spec.proxy says otherwise. It is asked with CONNECT. Variables such as
+    /// HTTPS_PROXY are not used. [default: none]
+    #[arg(long, env = "CREDWRIGHT_PROVIDER_PROXY", value_name = "URL")]
+    provider_proxy: Option<String>,
+
+    /// A file with the login at --provider-proxy: one line, user:password. It is read for each
+    /// connection.
+    #[arg(
+        long,
+        env = "CREDWRIGHT_PROVIDER_PROXY_CREDENTIALS",
+        value_name = "FILE",
+        requires = "provider_proxy"
+    )]
+    provider_proxy_credentials: Option<PathBuf>,
 
     /// The time that the deletion of an object waits until its credentials are revoked. Those that
     /// are left then are recorded as AbandonedCredentials, and revoked as soon as that is possible.
@@ -182,6 +198,7 @@ async fn operator(arguments: &Arguments) -> Result<Operator, Box<dyn std::error:
         }),
         egress_addresses: arguments.egress_addresses.clone().into(),
         more_roots: arguments.ca_file.clone().map(MoreRoots::new),
+        provider_proxy: provider_proxy(arguments)?,
         revocation_deadline: arguments.revocation_deadline.signed(),
         lease: arguments.lease.clone().map(|lease| LeaseHolder {
             lease,
@@ -197,6 +214,11 @@ async fn operator(arguments: &Arguments) -> Result<Operator, Box<dyn std::error:
         ..Options::default()
     };
     Ok(Operator::new(client, clock, settings, options).await?.renewing_over(lease_client))
+}
+
+fn provider_proxy(arguments: &Arguments) -> Result<Option<ProviderProxy>, SetupError> {
+    let url = arguments.provider_proxy.as_deref().filter(|url| !url.is_empty());
+    url.map(|url| ProviderProxy::new(url, arguments.provider_proxy_credentials.clone())).transpose()
 }
 
 /// The addresses of the API server.

@@ -69,7 +69,7 @@ use crate::{
     clock::Clock,
     lifecycle::Memory,
     ops::metrics::Metrics,
-    providers::registry::{EgressPolicy, EgressRanges, MoreRoots},
+    providers::registry::{EgressPolicy, EgressRanges, MoreRoots, ProviderProxy},
 };
 
 /// The settings of the engine.
@@ -87,6 +87,8 @@ pub struct Settings {
     pub egress_addresses: Arc<[ipnet::IpNet]>,
     /// Roots that may vouch for providers, besides those of the system.
     pub more_roots: Option<MoreRoots>,
+    /// The proxy before all providers that name no other way.
+    pub provider_proxy: Option<ProviderProxy>,
     /// The time that the deletion of an object waits for its credentials to be revoked.
     pub revocation_deadline: jiff::SignedDuration,
     /// The name of the RoleBinding that gives Credwright its rights in each namespace, if it works
@@ -101,7 +103,12 @@ impl Settings {
     /// Returns where a driver may connect to; `private_allowed` for a provider that an
     /// administrator made.
     fn egress_policy(&self, private_allowed: bool) -> EgressPolicy {
-        EgressPolicy { ranges: self.egress.clone(), private_allowed, more_roots: self.more_roots.clone() }
+        EgressPolicy {
+            ranges: self.egress.clone(),
+            private_allowed,
+            more_roots: self.more_roots.clone(),
+            proxy: self.provider_proxy.clone(),
+        }
     }
 }
 

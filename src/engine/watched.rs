@@ -96,6 +96,7 @@ mod tests {
             writer: "writer".to_owned(),
             egress: Arc::default(),
             more_roots: None,
+            provider_proxy: None,
             revocation_deadline: SignedDuration::from_mins(10),
             role_binding: None,
             lease: None,

@@ -144,3 +144,16 @@ fn a_companys_roots_are_mounted_where_the_operator_looks_for_them() {
     let secret = pods(&["--set=caBundle.name=company-ca,caBundle.kind=Secret"]);
     assert_eq!(secret[0]["volumes"][0]["secret"]["secretName"], "company-ca");
 }
+
+#[test]
+fn the_login_of_a_proxy_is_mounted_where_the_operator_looks_for_it() {
+    let pod = &pods(&["--set=providerProxy.url=http://proxy.example:3128,providerProxy.secretName=login"])[0];
+    let container = &pod["containers"][0];
+    let arguments = container["args"].as_array().unwrap();
+    assert!(arguments.contains(&json!("--provider-proxy=http://proxy.example:3128")), "{container}");
+    let folder = container["volumeMounts"][0]["mountPath"].as_str().unwrap();
+    let file = format!("--provider-proxy-credentials={folder}/credentials");
+    assert!(arguments.contains(&json!(file)), "{container}");
+    assert!(container["volumeMounts"][0]["subPath"].is_null(), "a kubelet never renews those");
+    assert_eq!(pod["volumes"], json!([{ "name": "proxy", "secret": { "secretName": "login" } }]));
+}

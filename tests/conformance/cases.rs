@@ -248,7 +248,8 @@ pub(crate) async fn a_create_that_is_never_sent_is_not_ambiguous(subject: Subjec
     let failure = subject.refused().await?;
     assert_eq!(failure.kind, FailureKind::Unavailable);
     assert!(failure.message.contains(" refuses connections (it is reached directly"), "{}", failure.message);
-    assert!(failure.message.ends_with("such as HTTPS_PROXY is not used)"), "{}", failure.message);
+    let hint = "--provider-proxy names a proxy, and HTTPS_PROXY is not used)";
+    assert!(failure.message.ends_with(hint), "{}", failure.message);
     subject.simulator.start_again().await?;
     let mut request = subject.request();
     request.subnets = vec!["203.0.113.0/24".into()];

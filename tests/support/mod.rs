@@ -322,6 +322,7 @@ impl Scene {
                 ..EgressRanges::default()
             }),
             more_roots: None,
+            provider_proxy: None,
             revocation_deadline: SignedDuration::from_mins(10),
             role_binding: Some(rights::ROLE_BINDING.to_owned()),
             lease: None,

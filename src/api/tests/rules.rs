@@ -150,6 +150,21 @@ pub(super) const PROVIDERS: &[(&str, &str)] = &[
     ("spreetail: {baseUrl: 'https://'}", "baseUrl must be an absolute http(s) URL"),
     ("spreetail: {baseUrl: 'https://me:hunter2@api.example.com'}", "baseUrl must be an absolute http(s) URL"),
     ("spreetail: {baseUrl: 'https://api.example.com/?key=1'}", "baseUrl must be an absolute http(s) URL"),
+    ("spreetail: {}\nproxy: {url: 'http://proxy.example:3128'}", NONE),
+    ("spreetail: {}\nproxy: {url: 'https://[2001:db8::1]/'}", NONE),
+    ("spreetail: {}\nproxy: {direct: true}", NONE),
+    ("spreetail: {}\nproxy: {}", "set exactly one of proxy.url and proxy.direct: true"),
+    ("spreetail: {}\nproxy: {direct: false}", "set exactly one of proxy.url and proxy.direct: true"),
+    (
+        "spreetail: {}\nproxy: {url: 'http://proxy.example', direct: true}",
+        "set exactly one of proxy.url and proxy.direct: true",
+    ),
+    (
+        "spreetail: {}\nproxy: {url: 'http://me:hunter2@proxy.example'}",
+        "proxy.url must not contain a user name or a password",
+    ),
+    ("spreetail: {}\nproxy: {url: 'socks5://proxy.example'}", "proxy.url must be http://HOST:PORT"),
+    ("spreetail: {}\nproxy: {url: 'http://proxy.example/pac'}", "proxy.url must be http://HOST:PORT"),
     ("oauthRegistration: {}", "set either issuer, whose metadata (RFC 8414) Credwright reads, or both"),
     (
         "oauthRegistration: {issuer: 'https://a.example', registrationEndpoint: 'https://a.example/r', tokenEndpoint: 'https://a.example/t'}",

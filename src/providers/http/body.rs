@@ -7,7 +7,7 @@
 use reqwest::Response;
 use zeroize::Zeroizing;
 
-use super::broken::{Broken, Excess, broken};
+use super::broken::{Broken, Excess, Target, broken};
 use crate::ops::metrics::Operation;
 
 /// The longest body of a call about one credential or one token.
@@ -54,42 +54,46 @@ impl Bound {
 /// The body within `bound`, wiped when it is dropped.
 pub(super) async fn read(
     response: Response,
-    place: &str,
+    target: Target<'_>,
     bound: &Bound,
 ) -> Result<Zeroizing<Vec<u8>>, Broken> {
     match bound {
-        Bound::Entries(wanted) if response.status().is_success() => entries(response, place, wanted).await,
-        Bound::Entries(_) => whole(response, place, BODY_MAX).await,
-        Bound::Whole(max) => whole(response, place, *max).await,
+        Bound::Entries(wanted) if response.status().is_success() => entries(response, target, wanted).await,
+        Bound::Entries(_) => whole(response, target, BODY_MAX).await,
+        Bound::Whole(max) => whole(response, target, *max).await,
     }
 }
 
-async fn whole(mut response: Response, place: &str, max: usize) -> Result<Zeroizing<Vec<u8>>, Broken> {
+async fn whole(mut response: Response, target: Target<'_>, max: usize) -> Result<Zeroizing<Vec<u8>>, Broken> {
     let announced = response.content_length().and_then(|length| usize::try_from(length).ok());
     if announced.is_some_and(|length| length > max) {
-        return Err(too_long(place, max, Excess::Announced));
+        return Err(too_long(target.place, max, Excess::Announced));
     }
     // A buffer that has to grow leaves its content behind.
     let room = announced.unwrap_or(BODY_USUAL).min(max);
     let mut body = Zeroizing::new(Vec::with_capacity(room));
-    while let Some(chunk) = response.chunk().await.map_err(|error| broken(&error, place))? {
+    while let Some(chunk) = response.chunk().await.map_err(|error| broken(&error, target))? {
         if body.len() + chunk.len() > max {
-            return Err(too_long(place, max, Excess::Unannounced));
+            return Err(too_long(target.place, max, Excess::Unannounced));
         }
         body.extend_from_slice(&chunk);
     }
     Ok(body)
 }
 
-async fn entries(mut response: Response, place: &str, wanted: &Wanted) -> Result<Zeroizing<Vec<u8>>, Broken> {
+async fn entries(
+    mut response: Response,
+    target: Target<'_>,
+    wanted: &Wanted,
+) -> Result<Zeroizing<Vec<u8>>, Broken> {
     let mut list = Entries::new(wanted);
     let mut length = 0;
-    while let Some(chunk) = response.chunk().await.map_err(|error| broken(&error, place))? {
+    while let Some(chunk) = response.chunk().await.map_err(|error| broken(&error, target))? {
         length += chunk.len();
         if length > LIST_MAX {
-            return Err(too_long(place, LIST_MAX, Excess::Unannounced));
+            return Err(too_long(target.place, LIST_MAX, Excess::Unannounced));
         }
-        list.read(&chunk).map_err(|max| too_long(place, max, Excess::Unannounced))?;
+        list.read(&chunk).map_err(|max| too_long(target.place, max, Excess::Unannounced))?;
     }
     Ok(list.kept)
 }

@@ -9,7 +9,7 @@ use std::{
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use reqwest::{
-    Certificate, Client, ClientBuilder, Method, Request, RequestBuilder, Url, header, redirect, retry,
+    Certificate, Client, ClientBuilder, Method, RequestBuilder, Response, Url, header, redirect, retry,
 };
 use rustls::{ClientConfig, client::danger::ServerCertVerifier};
 use rustls_platform_verifier::Verifier;
@@ -17,15 +17,16 @@ use secrecy::SecretString;
 use zeroize::Zeroizing;
 
 use super::{
-    Answer,
+    Answer, behind,
     body::{self, Bound},
-    broken::{Broken, CONNECT_TIMEOUT, broken, refusal},
+    broken::{Broken, CONNECT_TIMEOUT, Target, Tunnel, broken, refusal, refused_by_proxy},
     classify::{retry_after, said},
     described::described,
     guard::{EgressPolicy, GuardedResolver, Way},
+    proxy::{Route, place},
     roots::{Either, MoreRoots, algorithms},
 };
-use crate::providers::setup::SetupError;
+use crate::{api::ProviderSettings, providers::setup::SetupError};
 
 /// Without a byte of the answer.
 const READ_TIMEOUT: Duration = Duration::from_secs(20);
@@ -46,6 +47,7 @@ pub(super) struct Clients {
     usual: Client,
     by_leave: Client,
     policy: Arc<EgressPolicy>,
+    route: Route,
     /// The secrets of the login.
     login: Vec<SecretString>,
     /// The advice about a certificate that is not trusted.
@@ -53,11 +55,13 @@ pub(super) struct Clients {
 }
 
 impl Clients {
-    pub(super) fn new(egress: &EgressPolicy, ca_bundle: Option<&str>) -> Result<Self, SetupError> {
+    pub(super) fn new(egress: &EgressPolicy, settings: &ProviderSettings) -> Result<Self, SetupError> {
         let policy = Arc::new(egress.clone());
+        let ca_bundle = settings.tls.as_ref().and_then(|tls| tls.ca_bundle.as_deref());
         let bundle = ca_bundle.map(certificates).transpose()?;
+        let route = Route::of(settings.proxy.as_ref(), egress.proxy.as_ref())?;
         let built = |way| {
-            let builder = builder(&policy, way);
+            let builder = builder(&policy, &route, way);
             let builder = match bundle.clone() {
                 Some(bundle) => builder.tls_certs_only(bundle),
                 None => builder.tls_backend_preconfigured(trusting(policy.more_roots.as_ref())?),
@@ -66,7 +70,7 @@ impl Clients {
         };
         let (usual, by_leave) = (built(Way::Usual)?, built(Way::ByLeave)?);
         let on_distrust = if ca_bundle.is_some() { BUNDLE_DOES_NOT_FIT } else { NO_BUNDLE };
-        Ok(Self { usual, by_leave, policy, login: Vec::new(), on_distrust })
+        Ok(Self { usual, by_leave, policy, route, login: Vec::new(), on_distrust })
     }
 
     /// Never shows any of these.
@@ -76,8 +80,9 @@ impl Clients {
 
     pub(super) fn request(&self, method: Method, url: &Url) -> RequestBuilder {
         let client = match self.policy.way(url) {
-            Way::Usual => &self.usual,
-            Way::ByLeave => &self.by_leave,
+            Way::ByLeave if self.route.proxy().is_none() => &self.by_leave,
+            // Behind a proxy, the provider is judged before the request.
+            Way::Usual | Way::ByLeave => &self.usual,
         };
         // Some providers answer with text/plain unless asked.
         client.request(method, url.clone()).header(header::ACCEPT, "application/json")
@@ -86,12 +91,20 @@ impl Clients {
     /// Sends a request and reads the answer within `bound`.
     pub(super) async fn exchange(&self, request: RequestBuilder, bound: &Bound) -> Result<Answer, Broken> {
         let (client, request) = request.build_split();
-        let request = request.map_err(|error| broken(&error, "the provider"))?;
+        let unbuilt = Target { place: "the provider", route: &self.route };
+        let request = request.map_err(|error| broken(&error, unbuilt))?;
         let place = place(request.url());
+        let target = Target { place: &place, route: &self.route };
         self.policy.check_literal(request.url()).map_err(|refused| refusal(&refused))?;
+        if let Some(proxy) = self.route.proxy() {
+            behind::judge(proxy, &self.policy, request.url()).await?;
+        }
         let method = request.method().clone();
         let asked = request.try_clone();
-        let mut answer = exchange((&client, request), &place, bound).await;
+        let mut answer = match client.execute(request).await {
+            Ok(response) => read(response, target, bound).await,
+            Err(error) => Err(self.unanswered(&error, target).await),
+        };
         match &mut answer {
             Ok(answer) if !answer.is_success() => {
                 answer.described = described(&answer.body, asked.as_ref(), &self.login);
@@ -103,11 +116,29 @@ impl Clients {
         tracing::debug!(%method, place, status, "called a provider");
         answer
     }
+
+    /// The failure for an error before any answer of the provider.
+    async fn unanswered(&self, error: &reqwest::Error, target: Target<'_>) -> Broken {
+        let broken = broken(error, target);
+        let refusing = self.route.proxy().filter(|_| Tunnel::of(error) == Some(Tunnel::Refused));
+        let Some(proxy) = refusing else { return broken };
+        let status = self.status_of_connect(target.place).await;
+        Broken { message: format!("{} {}", proxy.shown(), refused_by_proxy(target.place, status)), ..broken }
+    }
+
+    /// Asks a proxy that refused again, for its status: the library does not tell that of the first
+    /// CONNECT.
+    async fn status_of_connect(&self, place: &str) -> Option<u16> {
+        // A request by plain http goes to the proxy as it is, and CONNECT names the place only.
+        let asked = self.by_leave.request(Method::CONNECT, format!("http://{place}/"));
+        let status = asked.send().await.ok()?.status();
+        (!status.is_success()).then(|| status.as_u16())
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place where clients are built")]
-fn builder(policy: &Arc<EgressPolicy>, way: Way) -> ClientBuilder {
-    Client::builder()
+fn builder(policy: &Arc<EgressPolicy>, route: &Route, way: Way) -> ClientBuilder {
+    let builder = Client::builder()
         .user_agent(concat!("credwright/", env!("CARGO_PKG_VERSION")))
         .https_only(way == Way::Usual)
         .no_proxy()
@@ -117,8 +148,15 @@ fn builder(policy: &Arc<EgressPolicy>, way: Way) -> ClientBuilder {
         .connect_timeout(CONNECT_TIMEOUT)
         .read_timeout(READ_TIMEOUT)
         .timeout(TOTAL_TIMEOUT)
-        .pool_idle_timeout(IDLE_TIMEOUT)
-        .dns_resolver(Arc::new(GuardedResolver { policy: Arc::clone(policy), way }))
+        .pool_idle_timeout(IDLE_TIMEOUT);
+    let guarded = |way| Arc::new(GuardedResolver { policy: Arc::clone(policy), way });
+    let Some(proxy) = route.proxy() else { return builder.dns_resolver(guarded(way)) };
+    // Behind a proxy, only the proxy's own name is resolved here.
+    let builder = builder.proxy(proxy.intercepting());
+    match behind::way(proxy, policy) {
+        Some(way) => builder.dns_resolver(guarded(way)),
+        None => builder,
+    }
 }
 
 /// TLS that trusts whom the system trusts, and whom a file names beside it. All accounts share it,
@@ -154,28 +192,18 @@ fn certificates(bundle: &str) -> Result<Vec<Certificate>, SetupError> {
     Ok(certificates)
 }
 
-async fn exchange(
-    (client, request): (&Client, Request),
-    place: &str,
-    bound: &Bound,
-) -> Result<Answer, Broken> {
-    let response = client.execute(request).await.map_err(|error| broken(&error, place))?;
+async fn read(response: Response, target: Target<'_>, bound: &Bound) -> Result<Answer, Broken> {
     let (status, retry_after) = (response.status(), retry_after(response.headers()));
     let headers = response.headers().clone();
-    let body = match body::read(response, place, bound).await {
+    let body = match body::read(response, target, bound).await {
         Ok(body) => body,
         // The status of a refusal counts more than its body.
         Err(_) if !status.is_success() => Zeroizing::default(),
         Err(broken) => return Err(broken),
     };
     let said = said(status, &body);
-    Ok(Answer { status, retry_after, headers, body, place: place.to_owned(), said, described: None })
-}
-
-/// `host:port`, all of a URL that is ever shown.
-pub(super) fn place(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    url.port_or_known_default().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+    let place = target.place.to_owned();
+    Ok(Answer { status, retry_after, headers, body, place, said, described: None })
 }
 
 /// An error that was built from no request: no URL can be in it.

@@ -19,9 +19,10 @@ use reqwest::{
 };
 use url::Host;
 
-use super::roots::MoreRoots;
+use super::{proxy::ProviderProxy, roots::MoreRoots};
 
-/// The addresses at which a provider may be, and the authorities that may vouch for it.
+/// The addresses at which a provider may be, the authorities that may vouch for it, and the proxy
+/// before it.
 #[derive(Clone, Debug, Default)]
 pub struct EgressPolicy {
     /// The ranges that were set, and those that belong to the cluster.
@@ -31,6 +32,8 @@ pub struct EgressPolicy {
     pub private_allowed: bool,
     /// The roots that `--ca-file` names, besides those of the system.
     pub more_roots: Option<MoreRoots>,
+    /// The proxy of `--provider-proxy`.
+    pub proxy: Option<ProviderProxy>,
 }
 
 /// The ranges that all providers are judged by.
@@ -66,16 +69,21 @@ impl EgressPolicy {
 
     /// Judges a URL whose host is an address: no resolver is asked for those.
     pub(super) fn check_literal(&self, url: &Url) -> Result<(), Refused> {
+        self.check_host(url, self.way(url))
+    }
+
+    /// The same, for a URL that is reached in this way.
+    pub(super) fn check_host(&self, url: &Url, way: Way) -> Result<(), Refused> {
         let address = match url.host() {
             Some(Host::Ipv4(address)) => IpAddr::V4(address),
             Some(Host::Ipv6(address)) => IpAddr::V6(address),
             Some(Host::Domain(_)) | None => return Ok(()),
         };
-        self.check(address, self.way(url))
+        self.check(address, way)
     }
 
     /// Judges an address.
-    fn check(&self, address: IpAddr, way: Way) -> Result<(), Refused> {
+    pub(super) fn check(&self, address: IpAddr, way: Way) -> Result<(), Refused> {
         let address = unwrapped(address);
         let EgressRanges { deny, api_server, own, allow, services } = &*self.ranges;
         let holds = |ranges: &[IpNet]| ranges.iter().any(|range| range.contains(&address));

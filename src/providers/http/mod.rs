@@ -4,6 +4,7 @@
 //! A driver makes a `Call` and gets an `Answer` or a `Failure`. The meaning of the bodies is the
 //! driver's business.
 
+mod behind;
 mod body;
 mod broken;
 mod classify;
@@ -12,6 +13,7 @@ mod client_credentials;
 mod described;
 mod guard;
 mod limit;
+mod proxy;
 mod roots;
 mod throttle;
 mod token;
@@ -34,6 +36,7 @@ pub(super) use self::token::{Access, Grant, Granted, Tokens};
 use self::{body::Bound, broken::Broken, client::Clients, limit::Gate};
 pub use self::{
     guard::{EgressPolicy, EgressRanges},
+    proxy::ProviderProxy,
     roots::MoreRoots,
 };
 use super::{
@@ -181,9 +184,8 @@ impl Http {
         egress: &EgressPolicy,
         meter: Meter,
     ) -> Result<Self, SetupError> {
-        let ca_bundle = settings.tls.as_ref().and_then(|tls| tls.ca_bundle.as_deref());
         Ok(Self {
-            clients: Clients::new(egress, ca_bundle)?,
+            clients: Clients::new(egress, settings)?,
             gate: Gate::new(settings.limits.as_ref()),
             meter,
         })

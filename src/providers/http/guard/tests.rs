@@ -9,7 +9,7 @@ fn policy(allow: &[&str], private_allowed: bool) -> EgressPolicy {
 }
 
 fn by(ranges: EgressRanges, private_allowed: bool) -> EgressPolicy {
-    EgressPolicy { ranges: ranges.into(), private_allowed, more_roots: None }
+    EgressPolicy { ranges: ranges.into(), private_allowed, ..EgressPolicy::default() }
 }
 
 fn check(policy: &EgressPolicy, address: &str) -> Result<(), String> {
