@@ -47,6 +47,8 @@ pub const ROLE_TARGET: &str = "target";
 pub const ROLE_LOGIN: &str = "login";
 /// A pair that a person has created. The label is its owner's consent.
 pub const ROLE_INTAKE: &str = "intake";
+/// The value of [`ROLE_LABEL`] on a ConfigMap with the certificates that a provider trusts.
+pub const ROLE_CA_BUNDLE: &str = "ca-bundle";
 
 /// Type of the ledger Secret.
 pub const LEDGER_TYPE: &str = "credwright.dev/ledger";

@@ -17,7 +17,7 @@ use super::{
     allow::Allow,
     drivers::{CloudConnexa, CloudDirector, Expereo, OauthRegistration, Spreetail, VonageContactCenter},
     names::{is_name, no_ledger, texts},
-    network::{Proxy, Tls},
+    network::{Proxy, Tls, no_namespaces, only_namespaces},
 };
 
 /// The account at the provider, and the settings with which Credwright uses it.
@@ -50,7 +50,7 @@ use super::{
 )]
 #[cfg_attr(test, kube(cel))]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = exactly_one_driver(), validation = the_same_driver())]
+#[x_kube(validation = exactly_one_driver(), validation = the_same_driver(), validation = no_namespaces())]
 pub struct CredentialProviderSpec {
     /// The driver and its settings.
     #[serde(flatten)]
@@ -91,7 +91,7 @@ pub struct CredentialProviderSpec {
 )]
 #[cfg_attr(test, kube(cel))]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = exactly_one_driver(), validation = the_same_driver())]
+#[x_kube(validation = exactly_one_driver(), validation = the_same_driver(), validation = only_namespaces())]
 pub struct ClusterCredentialProviderSpec {
     /// The driver and its settings.
     #[serde(flatten)]

@@ -11,8 +11,8 @@ use serde_json::Value;
 use super::crds;
 use check::{check, complaints, credential, object, parsed};
 use rules::{
-    ALLOW, CREDENTIAL_CHANGES, CREDENTIALS, NAMES, PROVIDER_CHANGES, PROVIDERS, SHARED_PROVIDERS, SPREETAIL,
-    lengths_of_names, long_credentials, long_providers,
+    ALLOW, CREDENTIAL_CHANGES, CREDENTIALS, NAMES, OWN_PROVIDERS, PROVIDER_CHANGES, PROVIDERS,
+    SHARED_PROVIDERS, SPREETAIL, lengths_of_names, long_credentials, long_providers,
 };
 
 #[test]
@@ -67,9 +67,12 @@ fn the_allow_rules_of_a_shared_provider_are_validated() {
 }
 
 #[test]
-fn the_login_of_a_shared_provider_needs_valid_names() {
+fn what_a_provider_refers_to_needs_valid_names_and_a_namespace_if_it_is_shared() {
     for (spec, message) in SHARED_PROVIDERS {
         check(spec, &complaints("ClusterCredentialProvider", &object("p", spec), None), message);
+    }
+    for (spec, message) in OWN_PROVIDERS {
+        check(spec, &complaints("CredentialProvider", &object("p", spec), None), message);
     }
 }
 

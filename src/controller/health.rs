@@ -140,6 +140,7 @@ fn described((watch, namespace): &Scoped) -> String {
     let what = match watch {
         Watch::Credentials => "ApiCredentials",
         Watch::Secrets => "Secrets",
+        Watch::CaBundles => "ConfigMaps",
         Watch::Providers => "CredentialProviders",
         Watch::ClusterProviders => "ClusterCredentialProviders",
         Watch::Namespaces => "Namespaces",

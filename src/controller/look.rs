@@ -279,8 +279,8 @@ impl Operator {
             self.wake_dependents(key);
         }
         if tended.overtaken {
-            let login = before.and_then(|before| before.login(key));
-            login.into_iter().for_each(|login| self.queue.wake(Item::Login(login)));
+            let secrets = before.map(|before| before.secrets(key)).unwrap_or_default();
+            secrets.into_iter().for_each(|secret| self.queue.wake(Item::Login(secret)));
             self.queue.wake(Item::Provider(key.clone()));
         }
         if let Some(login) = self.engine.login_is_going(key) {

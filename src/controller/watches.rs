@@ -1,7 +1,8 @@
 //! The watches: their events wake the items that they concern. The engine knows which, and stores
 //! what it needs of each object (`engine/watched.rs`).
 //!
-//! Secrets are watched by label only, so that memory grows with Credwright's own Secrets only.
+//! Secrets and ConfigMaps are watched by label only, so that memory grows with those that are for
+//! Credwright only.
 
 mod follow;
 mod pace;
@@ -16,9 +17,12 @@ use kube::{Api, Resource, core::NamespaceResourceScope, runtime::watcher};
 use serde::de::DeserializeOwned;
 
 use crate::{
-    api::{AbandonedCredential, ApiCredential, ClusterCredentialProvider, CredentialProvider, ROLE_LABEL},
+    api::{
+        AbandonedCredential, ApiCredential, ClusterCredentialProvider, CredentialProvider, ROLE_CA_BUNDLE,
+        ROLE_LABEL,
+    },
     engine::{
-        Decoded, Key, Partial, Secret,
+        ConfigMap, Decoded, Key, Partial, Secret,
         watched::{Concern, Watched},
     },
 };
@@ -76,6 +80,10 @@ impl Operator {
                 }
                 Watch::Secrets => {
                     self.watch::<Secret>(watch, self.within(watch), all.labels(ROLE_LABEL)).boxed()
+                }
+                Watch::CaBundles => {
+                    let labelled = all.labels(&format!("{ROLE_LABEL}={ROLE_CA_BUNDLE}"));
+                    self.watch::<Partial<ConfigMap>>(watch, self.within(watch), labelled).boxed()
                 }
                 Watch::Providers => {
                     self.watch::<Decoded<CredentialProvider>>(watch, self.within(watch), all).boxed()

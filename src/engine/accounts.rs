@@ -6,6 +6,7 @@
 mod account;
 mod build;
 mod closing;
+mod contents;
 mod health;
 mod holding;
 mod listing;
@@ -22,6 +23,7 @@ use super::{Engine, EngineError, Key, ProviderKey, Turns, Work};
 
 use account::Account;
 pub use account::Accounts;
+pub use contents::CA_BUNDLE_MAX;
 pub use status::COUNT_EVERY;
 
 /// The outcome of one pass for a provider.
@@ -41,7 +43,8 @@ pub struct Tended {
 }
 
 impl Engine {
-    /// Runs the pass of one provider: builds its driver when it is new or has changed, probes it
+    /// Runs the pass of one provider: builds its driver when it is new, or when it or
+    /// an object that it refers to has changed, probes it
     /// when that is due, and writes its status when that has changed.
     ///
     /// # Errors
@@ -60,7 +63,7 @@ impl Engine {
         let before = self.accounts.all.lock().get(key).cloned();
         let (built, unread) = match self.built_account(key, &object, before.clone()).await {
             Ok(account) => (account, None),
-            Err(error) if error.is_refusal() => (self.without_login(&object, &error), Some(error)),
+            Err(error) if error.is_refusal() => (self.without_sources(&object, &error), Some(error)),
             Err(error) => return Err(error),
         };
         self.accounts.keep(key, built);

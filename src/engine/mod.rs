@@ -55,7 +55,7 @@ pub use kubernetes::{EngineError, post, version};
 pub use pass::Pass;
 pub use stores::{Key, ProviderKey};
 pub use turns::{Turns, Work};
-pub use wire::{Decoded, Partial, Secret};
+pub use wire::{ConfigMap, Decoded, Partial, Secret};
 
 // The words that all files of the engine use.
 use kubernetes::{call, carries, ignore_absence, metadata_version, only, owner_uid, put, without};
@@ -69,7 +69,7 @@ use crate::{
     clock::Clock,
     lifecycle::Memory,
     ops::metrics::Metrics,
-    providers::registry::{EgressPolicy, EgressRanges, MoreRoots, ProviderProxy},
+    providers::registry::{EgressPolicy, EgressRanges, MoreRoots, ProviderProxy, TlsMaterial},
 };
 
 /// The settings of the engine.
@@ -108,6 +108,7 @@ impl Settings {
             private_allowed,
             more_roots: self.more_roots.clone(),
             proxy: self.provider_proxy.clone(),
+            tls: TlsMaterial::default(),
         }
     }
 }

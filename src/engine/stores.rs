@@ -9,6 +9,7 @@ mod keys;
 mod ledgers;
 mod logins;
 mod providers;
+mod sources;
 mod store;
 mod targets;
 mod unreadable;
@@ -32,6 +33,7 @@ pub use self::{
     ledgers::{Ledgers, PastMint},
     logins::{LoginEntry, login_entry},
     providers::ProviderObject,
+    sources::{Purpose, Source},
     store::Store,
     targets::{TargetEntry, Targets, controller, target_entry},
     unreadable::Unreadable,
@@ -52,6 +54,9 @@ pub struct Stores {
     pub targets: Targets,
     /// Login Secrets, by their own key.
     pub logins: Store<Key, LoginEntry>,
+    /// ConfigMaps with certificates, by their own key. Nothing of them is kept: an account reads
+    /// what it needs.
+    pub ca_bundles: Store<Key, ()>,
     /// Intakes, by their own key.
     pub intakes: Store<Key, IntakeEntry>,
     /// AbandonedCredentials, by their own key.
@@ -79,12 +84,13 @@ impl Stores {
             || self.providers.any(|key, provider| *key.namespace == *namespace && provider.held())
     }
 
-    /// Returns the providers that log in with this Secret. The objects are read, not the accounts:
-    /// a provider in its first pass has to learn of its login, too.
+    /// Returns the providers that refer to a Secret, or to a ConfigMap if it `is_secret` not. The
+    /// objects are read, not the accounts: a provider in its first pass has to learn of its login,
+    /// too.
     #[must_use]
-    pub fn that_log_in_with(&self, login: &Key) -> Vec<ProviderKey> {
-        let uses = |key: &ProviderKey, object: &ProviderObject| object.login(key).as_ref() == Some(login);
-        self.providers.select(|key, object| uses(key, object).then(|| key.clone()))
+    pub fn that_refer_to(&self, at: &Key, is_secret: bool) -> Vec<ProviderKey> {
+        let refers = |it: &Source| it.at == *at && it.is_secret() == is_secret;
+        self.providers.select(|key, object| object.sources(key).iter().any(refers).then(|| key.clone()))
     }
 
     /// Notes whether a provider object can be read.

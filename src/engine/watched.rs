@@ -1,6 +1,7 @@
 //! The kinds of objects that are watched: how their events change the stores, and which items
 //! these changes concern.
 
+mod config_maps;
 mod namespaces;
 mod providers;
 mod secrets;

@@ -7,7 +7,8 @@
 //! body of each answer that it cannot decode, Secrets included, into the log. So everything that is
 //! read from the API server has a type from here:
 //!
-//! - [`Secret`], and [`Partial`] for metadata of any kind: unused parts are not decoded.
+//! - [`Secret`], [`ConfigMap`], and [`Partial`] for metadata of any kind: unused parts are not
+//!   decoded.
 //! - [`Decoded`] for our own kinds: the error of an unreadable part is kept beside it.
 
 /// Makes a type a `Resource` of the kind `K` that it stands for, with metadata of its own.
@@ -44,11 +45,13 @@ macro_rules! stands_for {
     };
 }
 
+mod config_map;
 mod metadata;
 mod own;
 mod secret;
 
 pub use self::{
+    config_map::ConfigMap,
     metadata::Partial,
     own::{Decoded, Own},
     secret::Secret,

@@ -97,6 +97,14 @@ pub enum SetupError {
     /// `tls.caBundle` cannot be used.
     #[error("tls.caBundle cannot be used: {0}; it takes PEM certificates in base64")]
     CaBundle(&'static str),
+    /// The content of `tls.caBundleRef` cannot be used.
+    #[error("the key {key} of tls.caBundleRef cannot be used: {why}; it takes PEM certificates")]
+    CaBundleRef {
+        /// The key.
+        key: String,
+        /// The cause.
+        why: &'static str,
+    },
     /// The HTTP client cannot be built.
     #[error("the HTTP client cannot be set up: {0}")]
     Client(String),

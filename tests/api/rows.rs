@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use crate::{
     rules::{
-        ALLOW, CREDENTIAL_CHANGES, CREDENTIALS, NAMES, PROVIDER_CHANGES, PROVIDERS, SHARED_PROVIDERS,
-        SPREETAIL, lengths_of_names, long_credentials, long_providers,
+        ALLOW, CREDENTIAL_CHANGES, CREDENTIALS, NAMES, OWN_PROVIDERS, PROVIDER_CHANGES, PROVIDERS,
+        SHARED_PROVIDERS, SPREETAIL, lengths_of_names, long_credentials, long_providers,
     },
     verbs::{Kind, judged, kind, parsed},
 };
@@ -67,6 +67,10 @@ async fn an_invalid_provider_is_rejected_with_a_message_about_its_field() -> Res
     let shared = kind("ClusterCredentialProvider").await?;
     for (spec, message) in SHARED_PROVIDERS {
         judged(&shared.tried("p", parsed(spec)).await, spec, message)?;
+    }
+    let own = kind("CredentialProvider").await?;
+    for (spec, message) in OWN_PROVIDERS {
+        judged(&own.tried("p", parsed(spec)).await, spec, message)?;
     }
     for (allow, message) in ALLOW {
         let mut spec = parsed(SPREETAIL);

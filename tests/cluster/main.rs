@@ -35,6 +35,7 @@ mod ledger_surgery;
 mod lifecycle;
 mod liveness;
 mod metrics;
+mod networks;
 mod panics;
 mod poison;
 mod records;

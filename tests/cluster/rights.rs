@@ -8,13 +8,17 @@ use std::{
 };
 
 use credwright::{api::CredentialProvider, controller::Options, engine::leadership::LeaseHolder};
-use credwright_harness::controlplane::{ControlPlane, ControlPlaneOptions};
+use credwright_harness::{
+    controlplane::{ControlPlane, ControlPlaneOptions},
+    tls::Authority,
+};
 use k8s_openapi::api::core::v1::Service;
 use kube::Api;
 use serde_json::{Value, json};
 
 use crate::{
     admission::apply_policies,
+    networks::put_config_map,
     stage::hours,
     support::{Running, Scene, eventually, install_crds, power::Line, rights},
 };
@@ -49,20 +53,22 @@ fn asked(log: &Path, home: &str) -> (BTreeSet<Asked>, BTreeSet<Asked>) {
     all
 }
 
-/// Lists and watches of Secrets that ask for others than ours: there may be any number of them, of
-/// any size.
+/// Lists and watches of Secrets and ConfigMaps that ask for others than ours: there may be any
+/// number of them, of any size.
 fn unselected(log: &Path, home: &str) -> Vec<String> {
     let text = std::fs::read_to_string(log).unwrap();
     let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let of_secrets = lines.filter(|it| {
+    let of_both = lines.filter(|it| {
         it["impersonatedUser"]["username"] == rights::user(home).as_str()
-            && it["objectRef"]["resource"] == "secrets"
+            && ["secrets", "configmaps"].iter().any(|resource| it["objectRef"]["resource"] == *resource)
             && ["list", "watch"].iter().any(|verb| it["verb"] == *verb)
     });
-    let uris: Vec<String> = of_secrets.map(|it| it["requestURI"].as_str().unwrap().to_owned()).collect();
+    let uris: Vec<String> = of_both.map(|it| it["requestURI"].as_str().unwrap().to_owned()).collect();
     assert!(uris.len() > 3, "{uris:?}");
     let selects = |uri: &String| {
         uri.contains("labelSelector=credwright.dev%2Frole&")
+            || uri.contains("labelSelector=credwright.dev%2Frole%3Dca-bundle&")
+                && uri.contains("/configmaps?")
             || uri.contains("fieldSelector=type%3Dcredwright.dev%2Fledger")
     };
     uris.into_iter().filter(|uri| !selects(uri)).collect()
@@ -179,7 +185,7 @@ async fn live_everywhere(home: &Scene, tenant: &Scene, streaming_lists: bool) {
     home.delete_shared_provider(name).await;
 }
 
-/// A tenant's provider at a Service of the cluster.
+/// A tenant's provider at a Service of the cluster, with the certificates of a ConfigMap.
 async fn reach_for_a_service(home: &Scene, tenant: &Scene) {
     let operator = home
         .operator_as(|settings, options| {
@@ -189,9 +195,10 @@ async fn reach_for_a_service(home: &Scene, tenant: &Scene) {
         .await;
     let services: Api<Service> = Api::namespaced(home.client.clone(), "default");
     let address = services.get("kubernetes").await.unwrap().spec.unwrap().cluster_ip.unwrap();
-    tenant
-        .create_provider("inside", tenant.spreetail(&format!("https://{address}"), "spreetail-admin"))
-        .await;
+    put_config_map(tenant, json!({ "ca.crt": Authority::new().unwrap().pem() })).await;
+    let mut inside = tenant.spreetail(&format!("https://{address}"), "spreetail-admin");
+    inside["tls"] = json!({ "caBundleRef": { "name": "company-ca" } });
+    tenant.create_provider("inside", inside).await;
     let spec = json!({ "providerRef": { "name": "inside" } });
     tenant.apply("inside", spec).await;
     let message = tenant.says("inside", ("Ready", "False", "ProviderUnavailable")).await;

@@ -11,7 +11,7 @@ const SECRETS: [&str; 8] = ["secret", "password", "token", "key", "private", "cr
 
 /// Fields that sound like a secret but contain something else: the place of a secret, its name
 /// there, or a number.
-const HARMLESS: [&str; 17] = [
+const HARMLESS: [&str; 18] = [
     "AbandonedCredential.spec.credential",
     "ApiCredential.spec.intake.secretName",
     "ApiCredential.spec.secret",
@@ -27,6 +27,7 @@ const HARMLESS: [&str; 17] = [
     "CredentialProvider.spec.oauthRegistration.tokenEndpoint",
     "CredentialProvider.spec.oauthRegistration.tokenEndpointAuthMethod",
     "CredentialProvider.spec.oauthRegistration.tokenParameters",
+    "CredentialProvider.spec.tls.caBundleRef.key",
     "CredentialProvider.status.capabilities",
     "CredentialProvider.status.credentials",
 ];

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::api::crds;
 
 /// All of them.
-const KNOWN_NAMES: [&str; 12] = [
+const KNOWN_NAMES: [&str; 16] = [
     "ApiCredential.intake.secretName",
     "ApiCredential.name",
     "ApiCredential.providerRef.name",
@@ -15,9 +15,13 @@ const KNOWN_NAMES: [&str; 12] = [
     "ClusterCredentialProvider.expereo.answer.name",
     "ClusterCredentialProvider.login.secretRef.name",
     "ClusterCredentialProvider.login.secretRef.namespace",
+    "ClusterCredentialProvider.tls.caBundleRef.name",
+    "ClusterCredentialProvider.tls.caBundleRef.namespace",
     "CredentialProvider.expereo.answer.clientSecret",
     "CredentialProvider.expereo.answer.name",
     "CredentialProvider.login.secretRef.name",
+    "CredentialProvider.tls.caBundleRef.name",
+    "CredentialProvider.tls.caBundleRef.namespace",
 ];
 
 /// The fields that may name another object, by their paths. A tenant's value there must not reach

@@ -321,10 +321,30 @@ const ONE_SOURCE: &str = "set exactly one of values, perNamespace and fromNamesp
 const SELECTOR_VALUES: &str = "selector.matchExpressions must have values for the operators In and NotIn, and none for Exists and DoesNotExist";
 
 /// Rejected by the kind that lets other namespaces use it.
-pub(super) const SHARED_PROVIDERS: &[(&str, &str)] = &[(
-    "spreetail: {}\nlogin: {secretRef: {name: a, namespace: ns/secrets}}",
-    "secretRef.namespace must be a DNS subdomain",
-)];
+pub(super) const SHARED_PROVIDERS: &[(&str, &str)] = &[
+    (
+        "spreetail: {}\nlogin: {secretRef: {name: a, namespace: ns/secrets}}",
+        "secretRef.namespace must be a DNS subdomain",
+    ),
+    ("spreetail: {}\ntls: {caBundleRef: {name: company-ca, namespace: pki}}", NONE),
+    ("spreetail: {}\ntls: {caBundleRef: {name: company-ca}}", "tls must name the namespace of each object"),
+    (
+        "spreetail: {}\ntls: {caBundleRef: {name: company-ca, namespace: pki/../kube-system}}",
+        "caBundleRef.namespace must be a DNS subdomain",
+    ),
+];
+
+/// The same, of providers in a namespace.
+pub(super) const OWN_PROVIDERS: &[(&str, &str)] = &[
+    ("spreetail: {}\ntls: {caBundleRef: {name: company-ca}}", NONE),
+    ("spreetail: {}\ntls: {caBundleRef: {name: company-ca, key: root.pem}}", NONE),
+    ("spreetail: {}\ntls: {caBundleRef: {name: company-ca, namespace: pki}}", "tls must name no namespace"),
+    ("spreetail: {}\ntls: {caBundleRef: {name: Company}}", "caBundleRef.name must be a DNS subdomain"),
+    (
+        "spreetail: {}\ntls: {caBundle: YQ==, caBundleRef: {name: company-ca}}",
+        "set at most one of tls.caBundle and tls.caBundleRef",
+    ),
+];
 
 /// Names of credentials that are too long, or just not.
 pub(super) fn lengths_of_names() -> [(String, &'static str); 2] {

@@ -7,6 +7,7 @@ use std::{collections::HashSet, hash::Hash};
 pub(in crate::controller) enum Watch {
     Credentials,
     Secrets,
+    CaBundles,
     Providers,
     ClusterProviders,
     Namespaces,
@@ -15,8 +16,8 @@ pub(in crate::controller) enum Watch {
 
 impl Watch {
     /// The watches of a namespace in which credentials are.
-    pub(in crate::controller) const OF_A_NAMESPACE: [Self; 3] =
-        [Self::Credentials, Self::Secrets, Self::Providers];
+    pub(in crate::controller) const OF_A_NAMESPACE: [Self; 4] =
+        [Self::Credentials, Self::Secrets, Self::CaBundles, Self::Providers];
 }
 
 /// A watch over one namespace, or over all of them.

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use k8s_openapi::ByteString;
 use kube::{Api, Resource, ResourceExt, core::ObjectMeta};
 use secrecy::{ExposeSecret, SecretString};
@@ -14,10 +15,10 @@ use crate::{
     },
     engine::{
         Decoded, Engine, EngineError, Key, ProviderKey, Secret, Secrets, call, ignore_absence, only, post,
-        version,
+        stores::Purpose, version,
     },
     lifecycle::{Abandonment, status::of_abandoned, to_second},
-    providers::registry,
+    providers::registry::{self, TlsMaterial},
 };
 
 /// The most that is kept beside a record. A Secret takes 1 MiB.
@@ -48,6 +49,14 @@ pub(super) struct RetryMaterial {
     pub(super) spec: RetrySpec,
     pub(super) login: registry::LoginData,
     pub(super) secrets: Option<Secrets>,
+}
+
+/// Puts the certificates of a ConfigMap into the settings: it may be gone when they are needed.
+fn write_out(settings: &mut ProviderSettings, tls: &TlsMaterial) {
+    if let (Some(settings), Some(bundle)) = (&mut settings.tls, &tls.ca_bundle) {
+        settings.ca_bundle_ref = None;
+        settings.ca_bundle = Some(BASE64_STANDARD.encode(bundle));
+    }
 }
 
 impl Engine {
@@ -116,22 +125,21 @@ impl Engine {
         scopes: Vec<String>,
     ) -> Result<(), EngineError> {
         let object = self.stores.providers.get(provider);
-        let login = object.as_ref().and_then(|object| object.login(provider));
+        let mut settings = object.as_ref().map(|object| object.settings().clone());
+        let sources = object.as_ref().map(|object| object.sources(provider)).unwrap_or_default();
+        let needs_login = sources.iter().any(|source| source.purpose == Purpose::Login);
         let mut data = BTreeMap::new();
-        if let Some(at) = &login
-            && let Ok(login) = self.login_of(at).await?
+        if let Some(settings) = &mut settings
+            && let Ok(contents) = self.contents_of(sources).await?
         {
-            let keys =
-                object.as_ref().map(|object| registry::login_keys(object.settings())).unwrap_or_default();
-            for (key, value) in login.into_iter().filter(|(key, _)| keys.contains(&key.as_str())) {
+            let keys = registry::login_keys(settings);
+            let login = contents.login.into_iter().flatten();
+            for (key, value) in login.filter(|(key, _)| keys.contains(&key.as_str())) {
                 data.insert(format!("{LOGIN_PREFIX}{key}"), bytes(&value));
             }
+            write_out(settings, &contents.tls);
         }
-        let spec = RetrySpec {
-            settings: object.as_ref().map(|object| object.settings().clone()),
-            needs_login: login.is_some(),
-            scopes,
-        };
+        let spec = RetrySpec { settings, needs_login, scopes };
         let encoded = serde_json::to_vec(&spec).unwrap_or_default();
         data.insert(RETRY_SPEC_KEY.to_owned(), ByteString(encoded));
         if let Some(secrets) = secrets {

@@ -50,9 +50,9 @@ pub(super) struct Account {
 pub(super) struct BuiltFrom {
     /// The provider object's UID and generation.
     pub(super) object: (String, i64),
-    /// The login Secret's resourceVersion.
-    pub(super) login: u64,
-    /// Keyed hash of its content; `None` if it may not be read.
+    /// The resourceVersions of the objects that it refers to; 0 if there is no such object.
+    pub(super) versions: Vec<u64>,
+    /// Keyed hash of their contents; `None` if one of them cannot be used.
     pub(super) content: Option<String>,
 }
 
@@ -61,7 +61,7 @@ pub(super) struct Usable {
     pub(super) driver: Arc<dyn Provider>,
     pub(super) capabilities: Arc<Capabilities>,
     pub(super) fingerprint: String,
-    /// Hash of the whole spec and of the login's content.
+    /// Hash of the whole spec, and of the contents of the objects that it refers to.
     pub(super) setup: String,
     pub(super) allow: Option<Allow>,
     /// The number of steps that may run at once.

@@ -39,10 +39,10 @@ impl Engine {
         if !object.held() {
             self.change_provider_finalizer(key, Change::Add(&object.uid())).await?;
         }
-        match object.login(key) {
-            Some(login) => self.add_login_finalizer(&login).await,
-            None => Ok(()),
+        for secret in object.secrets(key) {
+            self.add_login_finalizer(&secret).await?;
         }
+        Ok(())
     }
 
     /// A login only has our finalizer while its owner consents and it is not deleted.
@@ -121,7 +121,7 @@ impl Engine {
             offered: entry.is_some(),
             terminating,
             namespace_going,
-            users: self.stores.that_log_in_with(at).iter().map(user).collect(),
+            users: self.stores.that_refer_to(at, true).iter().map(user).collect(),
             revocation_deadline: self.settings.revocation_deadline,
         };
         match holding::login(&login, self.now()) {
@@ -147,9 +147,8 @@ impl Engine {
     /// The login of a provider, if it is being deleted and waits for credentials made with it.
     #[must_use]
     pub fn login_is_going(&self, provider: &ProviderKey) -> Option<Key> {
-        let at = self.stores.providers.get(provider)?.login(provider)?;
-        self.stores.logins.get(&at)?.terminating?;
-        Some(at)
+        let mut secrets = self.stores.providers.get(provider)?.secrets(provider).into_iter();
+        secrets.find(|at| self.stores.logins.get(at).is_some_and(|it| it.terminating.is_some()))
     }
 
     /// Returns what a login is needed for at one provider; in a namespace that is `doomed`, all

@@ -14,7 +14,10 @@ use crate::{
     lifecycle::naming,
 };
 
-use super::keys::{Key, ProviderKey};
+use super::{
+    keys::{Key, ProviderKey},
+    sources::{Purpose, Source},
+};
 
 /// A provider object of either kind.
 #[derive(Clone, Debug)]
@@ -101,12 +104,12 @@ impl ProviderObject {
         }
     }
 
-    /// A hash of all that its spec says, and of its login by the keyed hash `login` of the content.
-    /// The failures of credentials hang on it, so no field may be left out.
-    pub(in crate::engine) fn setup(&self, login: &str) -> String {
+    /// A hash of all that its spec says, and of what it refers to by the keyed hash `content`. The
+    /// failures of credentials hang on it, so no field may be left out.
+    pub(in crate::engine) fn setup(&self, content: &str) -> String {
         match self {
-            Self::Namespaced(it) => setup(&it.spec, login),
-            Self::Cluster(it) => setup(&it.spec, login),
+            Self::Namespaced(it) => setup(&it.spec, content),
+            Self::Cluster(it) => setup(&it.spec, content),
         }
     }
 
@@ -125,21 +128,38 @@ impl ProviderObject {
         }
     }
 
-    /// Returns where its login is stored.
+    /// Returns the objects that it refers to. One in a namespace refers to nothing outside of it,
+    /// whatever its spec says.
     #[must_use]
-    pub fn login(&self, key: &ProviderKey) -> Option<Key> {
-        match self {
-            Self::Namespaced(it) => Some(Key::new(&key.namespace, &it.spec.login.as_ref()?.secret_ref.name)),
+    pub fn sources(&self, key: &ProviderKey) -> Vec<Source> {
+        let within = |named: Option<&str>, name: &str| match self {
+            Self::Namespaced(_) => Key::new(&key.namespace, name),
+            Self::Cluster(_) => Key::new(named.unwrap_or_default(), name),
+        };
+        let login = match self {
+            Self::Namespaced(it) => it.spec.login.as_ref().map(|it| within(None, &it.secret_ref.name)),
             Self::Cluster(it) => {
-                let secret = &it.spec.login.as_ref()?.secret_ref;
-                Some(Key::new(&secret.namespace, &secret.name))
+                let secret = it.spec.login.as_ref().map(|it| &it.secret_ref);
+                secret.map(|it| within(Some(&it.namespace), &it.name))
             }
-        }
+        };
+        let bundle = self.settings().tls.as_ref().and_then(|tls| tls.ca_bundle_ref.as_ref());
+        let bundle = bundle.map(|it| {
+            let at = within(it.namespace.as_deref(), &it.name);
+            Source { at, purpose: Purpose::CaBundle(it.key().to_owned()) }
+        });
+        login.map(|at| Source { at, purpose: Purpose::Login }).into_iter().chain(bundle).collect()
+    }
+
+    /// Returns the Secrets that it refers to.
+    #[must_use]
+    pub fn secrets(&self, key: &ProviderKey) -> Vec<Key> {
+        self.sources(key).into_iter().filter(Source::is_secret).map(|it| it.at).collect()
     }
 }
 
-fn setup(spec: &impl Serialize, login: &str) -> String {
-    naming::fingerprint(&[&serde_json::to_string(spec).unwrap_or_default(), login])
+fn setup(spec: &impl Serialize, content: &str) -> String {
+    naming::fingerprint(&[&serde_json::to_string(spec).unwrap_or_default(), content])
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! The watches of providers. A change of one concerns its login, too: that may belong to no
-//! provider any more, and needs no finalizer then.
+//! The watches of providers. A change of one concerns its Secrets, too: they may belong to no
+//! provider any more, and need no finalizer then.
 
 use std::sync::Arc;
 
@@ -45,16 +45,17 @@ fn see(engine: &Engine, object: ProviderObject) -> Vec<Concern> {
     if !engine.stores.providers.put(key.clone(), object.version(), object) || same {
         return Vec::new();
     }
-    let login = before.and_then(|before| before.login(&key)).map(Concern::Login);
-    login.into_iter().chain([Concern::Provider(key)]).collect()
+    let secrets = before.map(|before| before.secrets(&key)).unwrap_or_default();
+    secrets.into_iter().map(Concern::Login).chain([Concern::Provider(key)]).collect()
 }
 
 fn forget<K: Own>(engine: &Engine, kind: ProviderKind, (at, version): (&Key, u64)) -> Vec<Concern> {
     let key = ProviderKey::resolve(kind, &at.name, &at.namespace);
-    let login = engine.stores.providers.get(&key).and_then(|object| object.login(&key)).map(Concern::Login);
+    let object = engine.stores.providers.get(&key);
+    let secrets = object.map(|object| object.secrets(&key)).unwrap_or_default();
     engine.stores.providers.remove(&key, version);
     engine.stores.unreadable.forget::<K>(at);
-    login.into_iter().chain([Concern::Provider(key)]).collect()
+    secrets.into_iter().map(Concern::Login).chain([Concern::Provider(key)]).collect()
 }
 
 fn stored(engine: &Engine, kind: ProviderKind, is: impl Fn(&Key) -> bool) -> Vec<Key> {

@@ -148,9 +148,9 @@ impl Engine {
         })
     }
 
-    /// The providers that log in with this Secret.
+    /// The providers that refer to this Secret.
     fn users_of(&self, login: &Key) -> Vec<Concern> {
-        self.stores.that_log_in_with(login).into_iter().map(Concern::Provider).collect()
+        self.stores.that_refer_to(login, true).into_iter().map(Concern::Provider).collect()
     }
 }
 

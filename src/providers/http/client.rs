@@ -1,18 +1,9 @@
 //! The one place where HTTP clients are built and requests leave, with the timeouts, caps and
 //! guards of all of them.
 
-use std::{
-    error::Error,
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{error::Error, sync::Arc, time::Duration};
 
-use base64::{Engine, prelude::BASE64_STANDARD};
-use reqwest::{
-    Certificate, Client, ClientBuilder, Method, RequestBuilder, Response, Url, header, redirect, retry,
-};
-use rustls::{ClientConfig, client::danger::ServerCertVerifier};
-use rustls_platform_verifier::Verifier;
+use reqwest::{Client, ClientBuilder, Method, RequestBuilder, Response, Url, header, redirect, retry};
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
@@ -22,11 +13,14 @@ use super::{
     broken::{Broken, CONNECT_TIMEOUT, Target, Tunnel, broken, refusal, refused_by_proxy},
     classify::{retry_after, said},
     described::described,
-    guard::{EgressPolicy, GuardedResolver, Way},
+    guard::{EgressPolicy, GuardedResolver, TlsMaterial, Way},
     proxy::{Route, place},
-    roots::{Either, MoreRoots, algorithms},
+    tls,
 };
-use crate::{api::ProviderSettings, providers::setup::SetupError};
+use crate::{
+    api::{ProviderSettings, Tls},
+    providers::setup::SetupError,
+};
 
 /// Without a byte of the answer.
 const READ_TIMEOUT: Duration = Duration::from_secs(20);
@@ -40,6 +34,8 @@ const NO_BUNDLE: &str = "; if the server has an authority of its own, put it int
                          --ca-file for all providers";
 const BUNDLE_DOES_NOT_FIT: &str =
     "; only the authorities in tls.caBundle are trusted here, and none of them issued this certificate";
+const CONFIG_MAP_DOES_NOT_FIT: &str =
+    "; only the authorities in tls.caBundleRef are trusted here, and none of them issued this certificate";
 
 /// The clients of one account: one for each way, because only a client's resolver knows the
 /// addresses of a name.
@@ -56,20 +52,20 @@ pub(super) struct Clients {
 
 impl Clients {
     pub(super) fn new(egress: &EgressPolicy, settings: &ProviderSettings) -> Result<Self, SetupError> {
-        let policy = Arc::new(egress.clone());
-        let ca_bundle = settings.tls.as_ref().and_then(|tls| tls.ca_bundle.as_deref());
-        let bundle = ca_bundle.map(certificates).transpose()?;
+        // The account keeps no copy of what TLS is set up from.
+        let policy = Arc::new(EgressPolicy { tls: TlsMaterial::default(), ..egress.clone() });
         let route = Route::of(settings.proxy.as_ref(), egress.proxy.as_ref())?;
+        let tls = tls::config(settings.tls.as_ref(), egress)?;
         let built = |way| {
-            let builder = builder(&policy, &route, way);
-            let builder = match bundle.clone() {
-                Some(bundle) => builder.tls_certs_only(bundle),
-                None => builder.tls_backend_preconfigured(trusting(policy.more_roots.as_ref())?),
-            };
+            let builder = builder(&policy, &route, way).tls_backend_preconfigured(tls.clone());
             builder.build().map_err(|error| SetupError::Client(chain(&error)))
         };
         let (usual, by_leave) = (built(Way::Usual)?, built(Way::ByLeave)?);
-        let on_distrust = if ca_bundle.is_some() { BUNDLE_DOES_NOT_FIT } else { NO_BUNDLE };
+        let on_distrust = match &settings.tls {
+            Some(Tls { ca_bundle: Some(_), .. }) => BUNDLE_DOES_NOT_FIT,
+            Some(Tls { ca_bundle_ref: Some(_), .. }) => CONFIG_MAP_DOES_NOT_FIT,
+            _ => NO_BUNDLE,
+        };
         Ok(Self { usual, by_leave, policy, route, login: Vec::new(), on_distrust })
     }
 
@@ -80,9 +76,8 @@ impl Clients {
 
     pub(super) fn request(&self, method: Method, url: &Url) -> RequestBuilder {
         let client = match self.policy.way(url) {
-            Way::ByLeave if self.route.proxy().is_none() => &self.by_leave,
-            // Behind a proxy, the provider is judged before the request.
-            Way::Usual | Way::ByLeave => &self.usual,
+            Way::Usual => &self.usual,
+            Way::ByLeave => &self.by_leave,
         };
         // Some providers answer with text/plain unless asked.
         client.request(method, url.clone()).header(header::ACCEPT, "application/json")
@@ -157,39 +152,6 @@ fn builder(policy: &Arc<EgressPolicy>, route: &Route, way: Way) -> ClientBuilder
         Some(way) => builder.dns_resolver(guarded(way)),
         None => builder,
     }
-}
-
-/// TLS that trusts whom the system trusts, and whom a file names beside it. All accounts share it,
-/// because the roots are many: they are read once, when the first account needs them.
-fn trusting(more: Option<&MoreRoots>) -> Result<ClientConfig, SetupError> {
-    static SHARED: OnceLock<ClientConfig> = OnceLock::new();
-    match (more, SHARED.get()) {
-        (Some(more), _) => more.shared(|| config(|system| Arc::new(Either { system, more: more.clone() }))),
-        (None, Some(shared)) => Ok(shared.clone()),
-        (None, None) => config(|system| Arc::new(system)).map(|it| SHARED.get_or_init(|| it).clone()),
-    }
-}
-
-fn config(judging: impl FnOnce(Verifier) -> Arc<dyn ServerCertVerifier>) -> Result<ClientConfig, SetupError> {
-    let failed = |error: rustls::Error| SetupError::Client(format!("TLS cannot be set up: {error}"));
-    let verifier = judging(Verifier::new(algorithms()).map_err(failed)?);
-    let versions = ClientConfig::builder_with_provider(algorithms()).with_safe_default_protocol_versions();
-    let verified = versions.map_err(failed)?.dangerous().with_custom_certificate_verifier(verifier);
-    let mut config = verified.with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(config)
-}
-
-/// The certificates of a bundle: PEM in base64.
-fn certificates(bundle: &str) -> Result<Vec<Certificate>, SetupError> {
-    let base64: String = bundle.split_whitespace().collect();
-    let pem = BASE64_STANDARD.decode(base64).map_err(|_| SetupError::CaBundle("it is not base64"))?;
-    let certificates =
-        Certificate::from_pem_bundle(&pem).map_err(|_| SetupError::CaBundle("it is not PEM"))?;
-    if certificates.is_empty() {
-        return Err(SetupError::CaBundle("it holds no certificate"));
-    }
-    Ok(certificates)
 }
 
 async fn read(response: Response, target: Target<'_>, bound: &Bound) -> Result<Answer, Broken> {

@@ -21,8 +21,8 @@ use url::Host;
 
 use super::{proxy::ProviderProxy, roots::MoreRoots};
 
-/// The addresses at which a provider may be, the authorities that may vouch for it, and the proxy
-/// before it.
+/// The rules for the connections of one account: the addresses at which the provider may be, the
+/// authorities that may vouch for it, and the proxy before it.
 #[derive(Clone, Debug, Default)]
 pub struct EgressPolicy {
     /// The ranges that were set, and those that belong to the cluster.
@@ -34,6 +34,15 @@ pub struct EgressPolicy {
     pub more_roots: Option<MoreRoots>,
     /// The proxy of `--provider-proxy`.
     pub proxy: Option<ProviderProxy>,
+    /// The contents of the objects that the provider's TLS settings refer to.
+    pub tls: TlsMaterial,
+}
+
+/// The contents of the objects that the TLS settings of a provider refer to.
+#[derive(Clone, Debug, Default)]
+pub struct TlsMaterial {
+    /// The certificates of `tls.caBundleRef`, as PEM.
+    pub ca_bundle: Option<Vec<u8>>,
 }
 
 /// The ranges that all providers are judged by.

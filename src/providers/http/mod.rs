@@ -16,6 +16,7 @@ mod limit;
 mod proxy;
 mod roots;
 mod throttle;
+mod tls;
 mod token;
 
 use std::time::Duration;
@@ -35,7 +36,7 @@ pub(super) use self::client_credentials::{
 pub(super) use self::token::{Access, Grant, Granted, Tokens};
 use self::{body::Bound, broken::Broken, client::Clients, limit::Gate};
 pub use self::{
-    guard::{EgressPolicy, EgressRanges},
+    guard::{EgressPolicy, EgressRanges, TlsMaterial},
     proxy::ProviderProxy,
     roots::MoreRoots,
 };

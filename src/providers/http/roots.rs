@@ -87,17 +87,21 @@ impl MoreRoots {
 
 fn read(path: &Path) -> Result<Arc<WebPkiServerVerifier>, String> {
     let text = fs::read(path).map_err(|error| error.to_string())?;
-    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
-    let certificates = certificates.map_err(|error| format!("it is not PEM: {error}"))?;
+    let (verifier, added) = trusted(&text)?;
+    tracing::info!(path = %path.display(), added, "CA file read");
+    Ok(verifier)
+}
+
+/// The verifier that trusts nobody but these certificates (PEM), and their number.
+pub(super) fn trusted(pem: &[u8]) -> Result<(Arc<WebPkiServerVerifier>, usize), &'static str> {
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     let mut roots = RootCertStore::empty();
-    let (added, ignored) = roots.add_parsable_certificates(certificates);
+    let (added, _) = roots.add_parsable_certificates(certificates.map_err(|_| "it is not PEM")?);
     if added == 0 {
-        return Err("it holds no certificate".to_owned());
+        return Err("it holds no certificate");
     }
-    tracing::info!(path = %path.display(), added, ignored, "CA file read");
-    WebPkiServerVerifier::builder_with_provider(roots.into(), algorithms())
-        .build()
-        .map_err(|error| error.to_string())
+    let verifier = WebPkiServerVerifier::builder_with_provider(roots.into(), algorithms()).build();
+    Ok((verifier.map_err(|_| "its certificates cannot be used")?, added))
 }
 
 /// Trusts whom the system trusts, and then whom the file names.

@@ -122,7 +122,7 @@ fn a_url_is_refused_without_being_shown() {
 fn a_ca_bundle_is_pem_in_base64() {
     let data = login(&[("client_id", "id"), ("client_secret", "secret")]);
     for (bundle, why) in [("%", "it is not base64"), ("aGVsbG8=", "it holds no certificate")] {
-        let tls = Some(Tls { ca_bundle: Some(bundle.to_owned()) });
+        let tls = Some(Tls { ca_bundle: Some(bundle.to_owned()), ..Tls::default() });
         let settings = ProviderSettings { tls, ..spreetail("https://api.spreetail.com") };
         assert!(refusal(&settings, Some(&data)).contains(why));
     }

@@ -44,7 +44,16 @@ impl Authority {
     /// # Errors
     /// If no key can be generated.
     pub fn new() -> Result<Self> {
+        Self::named("an authority")
+    }
+
+    /// The same, with this name.
+    ///
+    /// # Errors
+    /// If no key can be generated.
+    pub fn named(name: &str) -> Result<Self> {
         let mut params = CertificateParams::new(Vec::new())?;
+        params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         Ok(Self(CertifiedIssuer::self_signed(params, KeyPair::generate()?)?))
     }

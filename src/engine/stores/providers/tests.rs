@@ -3,10 +3,8 @@ use kube::CustomResourceExt;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use super::setup;
-use crate::api::{
-    ClusterCredentialProvider, ClusterCredentialProviderSpec, CredentialProvider, CredentialProviderSpec,
-};
+use super::*;
+use crate::api::{ClusterCredentialProviderSpec, CredentialProviderSpec};
 
 /// Texts of which one fits each field.
 const TEXTS: [&str; 8] =
@@ -73,7 +71,7 @@ fn with(schema: &Value, path: &[String], value: Option<&Value>) -> Value {
     spec
 }
 
-fn every_field_counts<S: DeserializeOwned + serde::Serialize>(definition: &CustomResourceDefinition) {
+fn every_field_counts<S: DeserializeOwned + Serialize>(definition: &CustomResourceDefinition) {
     let definition = serde_json::to_value(definition).unwrap();
     let schema = &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"];
     let all = fields(schema, &[]);
@@ -102,4 +100,21 @@ fn the_content_of_a_login_is_part_of_the_setup_of_its_provider() {
     let spec = CredentialProviderSpec::default();
     assert_ne!(setup(&spec, "before"), setup(&spec, "after"));
     assert_eq!(setup(&spec, "before"), setup(&spec, "before"));
+}
+
+/// The CRD rejects such a namespace, but an object may be older than its CRD.
+#[test]
+fn a_provider_in_a_namespace_refers_to_nothing_outside_of_it() {
+    let spec = json!({
+        "login": { "secretRef": { "name": "admin", "namespace": "theirs" } },
+        "tls": { "caBundleRef": { "name": "company-ca", "namespace": "theirs" } },
+    });
+    let object = json!({ "metadata": { "name": "acme", "namespace": "ours" }, "spec": spec });
+    let places = |object: ProviderObject| -> Vec<Key> {
+        object.sources(&object.key()).into_iter().map(|it| it.at).collect()
+    };
+    let own = ProviderObject::Namespaced(serde_json::from_value(object.clone()).map(Arc::new).unwrap());
+    assert_eq!(places(own), [Key::new("ours", "admin"), Key::new("ours", "company-ca")]);
+    let shared = ProviderObject::Cluster(serde_json::from_value(object).map(Arc::new).unwrap());
+    assert_eq!(places(shared), [Key::new("theirs", "admin"), Key::new("theirs", "company-ca")]);
 }

@@ -31,7 +31,11 @@ impl Scene {
 
     fn settings(&self, proxy: Option<api::Proxy>) -> ProviderSettings {
         let ca_bundle = Some(BASE64_STANDARD.encode(self.authority.pem()));
-        ProviderSettings { tls: Some(Tls { ca_bundle }), proxy, ..ProviderSettings::default() }
+        ProviderSettings {
+            tls: Some(Tls { ca_bundle, ..Tls::default() }),
+            proxy,
+            ..ProviderSettings::default()
+        }
     }
 
     /// Calls a provider through the operator's proxy.
