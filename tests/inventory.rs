@@ -270,7 +270,7 @@ fn build_drivers() -> Vec<Arc<dyn Provider>> {
     let reference = CaBundleRef { name: NAME.to_owned(), ..CaBundleRef::default() };
     settings.tls = Some(Tls { ca_bundle_ref: Some(reference), ..Tls::default() });
     let ca_bundle = Some(largest_bundle().into_bytes());
-    let tls = registry::TlsMaterial { ca_bundle };
+    let tls = registry::TlsMaterial { ca_bundle, ..registry::TlsMaterial::default() };
     let egress = registry::EgressPolicy { tls, ..registry::EgressPolicy::default() };
     let build = |_| registry::build(&settings, None, &egress, Meter::default()).unwrap();
     (0..EACH).map(build).collect()

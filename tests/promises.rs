@@ -142,6 +142,10 @@ const FOLLOWED: &[(&str, &str)] = &[
         "correct the file of --provider-proxy-credentials",
         "the_login_of_the_proxy_is_read_again_when_it_has_changed",
     ),
+    (
+        "or the lack of one: check tls.clientCertificateRef",
+        "a_client_certificate_is_renewed_while_the_operator_runs",
+    ),
     ("does not speak TLS: check the URL", "every_field_of_a_provider_is_part_of_its_setup"),
     (
         "or set spec.intake.verify to Skip",

@@ -4,7 +4,7 @@ use kube::KubeSchema;
 use kube::core::Rule;
 use serde::{Deserialize, Serialize};
 
-use super::names::is_name;
+use super::names::{is_name, no_ledger};
 
 /// The proxy before a provider.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -54,6 +54,11 @@ pub struct Tls {
     /// the built-in roots. A change takes effect without a restart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_bundle_ref: Option<CaBundleRef>,
+    /// A Secret of the type `kubernetes.io/tls`, such as one of cert-manager, with a client
+    /// certificate and its key. Credwright shows the certificate to servers that require one
+    /// (mutual TLS). A new certificate takes effect without a restart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_certificate_ref: Option<ClientCertificateRef>,
 }
 
 fn one_bundle() -> Rule {
@@ -90,8 +95,28 @@ impl CaBundleRef {
     }
 }
 
+/// A Secret with a client certificate (`tls.crt`) and its key (`tls.key`).
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClientCertificateRef {
+    /// The Secret's name. It must have the label `credwright.dev/role: login`, with which its owner
+    /// consents to this use.
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(
+        validation = no_ledger("clientCertificateRef.name"),
+        validation = is_name("clientCertificateRef.name")
+    )]
+    pub name: String,
+    /// The Secret's namespace. A ClusterCredentialProvider needs it. A CredentialProvider uses its
+    /// own namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63))]
+    #[x_kube(validation = is_name("clientCertificateRef.namespace"))]
+    pub namespace: Option<String>,
+}
+
 /// The references of a provider's TLS settings. CEL reserves the word `namespace`, and escapes it.
-const REFS: [&str; 1] = ["caBundleRef"];
+const REFS: [&str; 2] = ["caBundleRef", "clientCertificateRef"];
 
 /// Returns the rule for a provider that takes all that it refers to from its own namespace.
 pub(super) fn no_namespaces() -> Rule {

@@ -140,20 +140,22 @@ words! {
         ProviderPending,
         /// The provider object cannot be used as it is.
         ///
-        /// Do: correct the field of the provider, or the key of its login Secret, that the message
-        /// names.
+        /// Do: correct the field of the provider, or the key of an object that it refers to, that
+        /// the message names. The change takes effect at once.
         ProviderInvalid,
-        /// The provider's login Secret does not exist, lacks the consent label, or lacks a key.
+        /// The Secret with the provider's login or client certificate does not exist, lacks the
+        /// consent label, or lacks a key.
         ///
-        /// Do: create the Secret that `login.secretRef` names, add the key that the message names,
-        /// or give your consent: `kubectl label secret NAME credwright.dev/role=login`. The change
-        /// takes effect at once.
+        /// Do: create the Secret that `login.secretRef` or `tls.clientCertificateRef` names, add
+        /// the key that the message names, or give your consent: `kubectl label secret NAME
+        /// credwright.dev/role=login`. The change takes effect at once.
         LoginMissing,
         /// The provider does not answer.
         ///
         /// Nothing: Credwright tries again within five minutes, and the published credential works
-        /// on. If it persists, check the address in the provider object, DNS, NetworkPolicies, and
-        /// `--allow-egress`: an address that is not public has to be within its ranges.
+        /// on. If it persists, check the address in the provider object, DNS, NetworkPolicies,
+        /// `--provider-proxy`, and `--allow-egress`: an address that is not public has to be within
+        /// its ranges.
         ProviderUnavailable,
         /// The provider is busy with other credentials, and this one waits for its turn.
         ///

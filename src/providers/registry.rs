@@ -8,7 +8,7 @@ use super::{
     oauth_registration, spreetail, vonage_contact_center,
 };
 pub use super::{
-    http::{EgressPolicy, EgressRanges, MoreRoots, ProviderProxy, TlsMaterial},
+    http::{ClientCertificate, EgressPolicy, EgressRanges, MoreRoots, ProviderProxy, TlsMaterial},
     setup::{LoginData, SetupError},
 };
 use crate::{

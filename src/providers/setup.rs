@@ -105,6 +105,9 @@ pub enum SetupError {
         /// The cause.
         why: &'static str,
     },
+    /// The content of `tls.clientCertificateRef` cannot be used.
+    #[error("the client certificate of tls.clientCertificateRef cannot be used: {0}")]
+    ClientCertificate(&'static str),
     /// The HTTP client cannot be built.
     #[error("the HTTP client cannot be set up: {0}")]
     Client(String),

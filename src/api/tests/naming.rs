@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::api::crds;
 
 /// All of them.
-const KNOWN_NAMES: [&str; 16] = [
+const KNOWN_NAMES: [&str; 20] = [
     "ApiCredential.intake.secretName",
     "ApiCredential.name",
     "ApiCredential.providerRef.name",
@@ -17,11 +17,15 @@ const KNOWN_NAMES: [&str; 16] = [
     "ClusterCredentialProvider.login.secretRef.namespace",
     "ClusterCredentialProvider.tls.caBundleRef.name",
     "ClusterCredentialProvider.tls.caBundleRef.namespace",
+    "ClusterCredentialProvider.tls.clientCertificateRef.name",
+    "ClusterCredentialProvider.tls.clientCertificateRef.namespace",
     "CredentialProvider.expereo.answer.clientSecret",
     "CredentialProvider.expereo.answer.name",
     "CredentialProvider.login.secretRef.name",
     "CredentialProvider.tls.caBundleRef.name",
     "CredentialProvider.tls.caBundleRef.namespace",
+    "CredentialProvider.tls.clientCertificateRef.name",
+    "CredentialProvider.tls.clientCertificateRef.namespace",
 ];
 
 /// The fields that may name another object, by their paths. A tenant's value there must not reach

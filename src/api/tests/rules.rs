@@ -332,6 +332,15 @@ pub(super) const SHARED_PROVIDERS: &[(&str, &str)] = &[
         "spreetail: {}\ntls: {caBundleRef: {name: company-ca, namespace: pki/../kube-system}}",
         "caBundleRef.namespace must be a DNS subdomain",
     ),
+    ("spreetail: {}\ntls: {clientCertificateRef: {name: client, namespace: pki}}", NONE),
+    (
+        "spreetail: {}\ntls: {clientCertificateRef: {name: client}}",
+        "tls must name the namespace of each object",
+    ),
+    (
+        "spreetail: {}\ntls: {clientCertificateRef: {name: client, namespace: PKI}}",
+        "clientCertificateRef.namespace must be a DNS subdomain",
+    ),
 ];
 
 /// The same, of providers in a namespace.
@@ -343,6 +352,19 @@ pub(super) const OWN_PROVIDERS: &[(&str, &str)] = &[
     (
         "spreetail: {}\ntls: {caBundle: YQ==, caBundleRef: {name: company-ca}}",
         "set at most one of tls.caBundle and tls.caBundleRef",
+    ),
+    ("spreetail: {}\ntls: {caBundle: YQ==, clientCertificateRef: {name: client}}", NONE),
+    (
+        "spreetail: {}\ntls: {clientCertificateRef: {name: client, namespace: pki}}",
+        "tls must name no namespace",
+    ),
+    (
+        "spreetail: {}\ntls: {clientCertificateRef: {name: Client}}",
+        "clientCertificateRef.name must be a DNS subdomain",
+    ),
+    (
+        "spreetail: {}\ntls: {clientCertificateRef: {name: orders.credwright}}",
+        "clientCertificateRef.name must not end in .credwright or .credwright-copy",
     ),
 ];
 

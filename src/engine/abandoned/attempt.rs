@@ -14,7 +14,10 @@ use crate::{
         may_be, naming, suspect, yet_accepted,
     },
     ops::metrics::Outcome,
-    providers::{FindRequest, Found, Provider, RevokeRequest, VerifyRequest, registry},
+    providers::{
+        FindRequest, Found, Provider, RevokeRequest, VerifyRequest,
+        registry::{self, EgressPolicy},
+    },
 };
 
 use super::record::RetryMaterial;
@@ -91,7 +94,8 @@ impl Engine {
             return None;
         }
         let private_allowed = record.spec.provider.kind == ProviderKind::ClusterCredentialProvider;
-        let egress = self.settings.egress_policy(private_allowed);
+        let tls = material.tls.clone();
+        let egress = EgressPolicy { tls, ..self.settings.egress_policy(private_allowed) };
         let login = material.spec.needs_login.then_some(&material.login);
         let meter = self.meter(&provider_of(record));
         let driver = registry::build(settings, login, &egress, meter).ok()?;

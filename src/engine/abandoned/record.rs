@@ -18,7 +18,7 @@ use crate::{
         stores::Purpose, version,
     },
     lifecycle::{Abandonment, status::of_abandoned, to_second},
-    providers::registry::{self, TlsMaterial},
+    providers::registry::{self, ClientCertificate, TlsMaterial},
 };
 
 /// The most that is kept beside a record. A Secret takes 1 MiB.
@@ -28,6 +28,8 @@ const RETRY_SPEC_KEY: &str = "provider";
 const CLIENT_SECRET_KEY: &str = "client_secret";
 const HANDLE_KEY: &str = "handle";
 const LOGIN_PREFIX: &str = "login.";
+const CLIENT_CERTIFICATE_KEY: &str = "tls.crt";
+const CLIENT_CERTIFICATE_KEY_KEY: &str = "tls.key";
 
 /// The non-secret part of what a retry needs. The secrets are in the same Secret, under their own
 /// keys.
@@ -48,6 +50,7 @@ pub(super) struct RetrySpec {
 pub(super) struct RetryMaterial {
     pub(super) spec: RetrySpec,
     pub(super) login: registry::LoginData,
+    pub(super) tls: TlsMaterial,
     pub(super) secrets: Option<Secrets>,
 }
 
@@ -138,6 +141,10 @@ impl Engine {
                 data.insert(format!("{LOGIN_PREFIX}{key}"), bytes(&value));
             }
             write_out(settings, &contents.tls);
+            if let Some(client) = &contents.tls.client_certificate {
+                data.insert(CLIENT_CERTIFICATE_KEY.to_owned(), bytes(&client.certificate));
+                data.insert(CLIENT_CERTIFICATE_KEY_KEY.to_owned(), bytes(&client.key));
+            }
         }
         let spec = RetrySpec { settings, needs_login, scopes };
         let encoded = serde_json::to_vec(&spec).unwrap_or_default();
@@ -180,11 +187,14 @@ impl Engine {
         let spec = texts.remove(RETRY_SPEC_KEY).and_then(|it| serde_json::from_str(it.expose_secret()).ok());
         let handle = texts.remove(HANDLE_KEY);
         let secrets = texts.remove(CLIENT_SECRET_KEY).map(|client_secret| Secrets { client_secret, handle });
+        let client = texts.remove(CLIENT_CERTIFICATE_KEY).zip(texts.remove(CLIENT_CERTIFICATE_KEY_KEY));
+        let client_certificate = client.map(|(certificate, key)| ClientCertificate { certificate, key });
+        let tls = TlsMaterial { client_certificate, ca_bundle: None };
         let login = texts
             .into_iter()
             .filter_map(|(key, value)| Some((key.strip_prefix(LOGIN_PREFIX)?.to_owned(), value)))
             .collect();
-        Ok(Some(RetryMaterial { spec: spec.unwrap_or_default(), login, secrets }))
+        Ok(Some(RetryMaterial { spec: spec.unwrap_or_default(), login, tls, secrets }))
     }
 
     /// Drops a deleted record.

@@ -15,7 +15,7 @@ use crate::{
         consent::{self, Refusal},
         stores::{Purpose, Source, login_content},
     },
-    providers::registry::{LoginData, TlsMaterial},
+    providers::registry::{ClientCertificate, LoginData, TlsMaterial},
 };
 
 /// The longest bundle of certificates: all public authorities together take less. The account keeps
@@ -53,6 +53,12 @@ impl Contents {
                     return Err((source.reason(), message));
                 }
                 self.tls.ca_bundle = Some(bundle);
+            }
+            Purpose::ClientCertificate => {
+                let mut data = texts(source, data)?;
+                let mut taken = |key| data.remove(key).ok_or_else(|| lacks(source, key));
+                let (certificate, key) = (taken("tls.crt")?, taken("tls.key")?);
+                self.tls.client_certificate = Some(ClientCertificate { certificate, key });
             }
         }
         Ok(())
@@ -174,11 +180,9 @@ fn texts(source: &Source, data: BTreeMap<String, ByteString>) -> Result<LoginDat
 
 /// The value of one key.
 fn value(source: &Source, mut data: BTreeMap<String, ByteString>, key: &str) -> Result<Vec<u8>, Unusable> {
-    match data.remove(key) {
-        Some(ByteString(bytes)) => Ok(bytes),
-        None => {
-            let message = format!("{} lacks the key {key}", source.shown());
-            Err((source.reason(), message))
-        }
-    }
+    data.remove(key).map(|ByteString(bytes)| bytes).ok_or_else(|| lacks(source, key))
+}
+
+fn lacks(source: &Source, key: &str) -> Unusable {
+    (source.reason(), format!("{} lacks the key {key}", source.shown()))
 }

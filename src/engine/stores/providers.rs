@@ -143,12 +143,17 @@ impl ProviderObject {
                 secret.map(|it| within(Some(&it.namespace), &it.name))
             }
         };
-        let bundle = self.settings().tls.as_ref().and_then(|tls| tls.ca_bundle_ref.as_ref());
-        let bundle = bundle.map(|it| {
-            let at = within(it.namespace.as_deref(), &it.name);
-            Source { at, purpose: Purpose::CaBundle(it.key().to_owned()) }
+        let login = login.map(|at| Source { at, purpose: Purpose::Login });
+        let Some(tls) = &self.settings().tls else { return login.into_iter().collect() };
+        let bundle = tls.ca_bundle_ref.as_ref().map(|it| Source {
+            at: within(it.namespace.as_deref(), &it.name),
+            purpose: Purpose::CaBundle(it.key().to_owned()),
         });
-        login.map(|at| Source { at, purpose: Purpose::Login }).into_iter().chain(bundle).collect()
+        let certificate = tls.client_certificate_ref.as_ref().map(|it| Source {
+            at: within(it.namespace.as_deref(), &it.name),
+            purpose: Purpose::ClientCertificate,
+        });
+        login.into_iter().chain(bundle).chain(certificate).collect()
     }
 
     /// Returns the Secrets that it refers to.

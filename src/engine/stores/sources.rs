@@ -19,20 +19,22 @@ pub enum Purpose {
     Login,
     /// A ConfigMap that has the certificates to trust under this key.
     CaBundle(String),
+    /// A Secret with a client certificate.
+    ClientCertificate,
 }
 
 impl Source {
     /// Returns whether it is a Secret; otherwise it is a ConfigMap.
     #[must_use]
     pub fn is_secret(&self) -> bool {
-        matches!(self.purpose, Purpose::Login)
+        matches!(self.purpose, Purpose::Login | Purpose::ClientCertificate)
     }
 
     /// Returns the value of the role label that it needs.
     #[must_use]
     pub fn role(&self) -> &'static str {
         match self.purpose {
-            Purpose::Login => ROLE_LOGIN,
+            Purpose::Login | Purpose::ClientCertificate => ROLE_LOGIN,
             Purpose::CaBundle(_) => ROLE_CA_BUNDLE,
         }
     }
@@ -43,6 +45,7 @@ impl Source {
         match self.purpose {
             Purpose::Login => "login.secretRef",
             Purpose::CaBundle(_) => "tls.caBundleRef",
+            Purpose::ClientCertificate => "tls.clientCertificateRef",
         }
     }
 
@@ -50,7 +53,7 @@ impl Source {
     #[must_use]
     pub fn reason(&self) -> Reason {
         match self.purpose {
-            Purpose::Login => Reason::LoginMissing,
+            Purpose::Login | Purpose::ClientCertificate => Reason::LoginMissing,
             Purpose::CaBundle(_) => Reason::ProviderInvalid,
         }
     }
@@ -62,6 +65,7 @@ impl Source {
         match self.purpose {
             Purpose::Login => format!("the login Secret {namespace}/{name}"),
             Purpose::CaBundle(_) => format!("the ConfigMap {namespace}/{name} of {}", self.field()),
+            Purpose::ClientCertificate => format!("the Secret {namespace}/{name} of {}", self.field()),
         }
     }
 }

@@ -95,15 +95,43 @@ pub(super) fn broken(error: &reqwest::Error, target: Target<'_>) -> Broken {
         format!("{place} closed the connection without a response")
     };
     let transient = !error.is_builder() && !error.is_timeout();
-    let distrusted = matches!(cause::<rustls::Error>(error), Some(rustls::Error::InvalidCertificate(_)));
-    let sent = !(error.is_builder() || error.is_connect());
+    let tls = cause::<rustls::Error>(error);
+    let distrusted = matches!(tls, Some(rustls::Error::InvalidCertificate(_)));
+    let sent = !(error.is_builder() || error.is_connect() || tls.is_some_and(is_about_the_client));
     Broken { sent, transient, distrusted, message, ..Broken::default() }
 }
 
 fn no_tls(error: &rustls::Error, place: &str, without_tls: &str) -> String {
     let why: String = error.to_string().chars().take(200).collect();
-    let hint = if matches!(error, rustls::Error::InvalidMessage(_)) { without_tls } else { "" };
+    let hint = match error {
+        rustls::Error::InvalidMessage(_) => without_tls,
+        _ if is_about_the_client(error) => {
+            "; the server does not accept the client certificate, or the lack of one: check \
+             tls.clientCertificateRef"
+        }
+        _ => "",
+    };
     format!("no TLS connection to {place}: {why}{hint}")
+}
+
+/// Returns whether a server refused the certificate of its client. It then has read no request.
+fn is_about_the_client(error: &rustls::Error) -> bool {
+    use rustls::AlertDescription::{
+        AccessDenied, BadCertificate, CertificateExpired, CertificateRequired, CertificateRevoked,
+        CertificateUnknown, UnknownCA, UnsupportedCertificate,
+    };
+    let rustls::Error::AlertReceived(alert) = error else { return false };
+    matches!(
+        alert,
+        AccessDenied
+            | BadCertificate
+            | CertificateExpired
+            | CertificateRequired
+            | CertificateRevoked
+            | CertificateUnknown
+            | UnknownCA
+            | UnsupportedCertificate
+    )
 }
 
 /// The failure of a CONNECT.

@@ -13,7 +13,8 @@ use super::{
     broken::{Broken, CONNECT_TIMEOUT, Target, Tunnel, broken, refusal, refused_by_proxy},
     classify::{retry_after, said},
     described::described,
-    guard::{EgressPolicy, GuardedResolver, TlsMaterial, Way},
+    guard::{EgressPolicy, GuardedResolver, Way},
+    material::TlsMaterial,
     proxy::{Route, place},
     tls,
 };

@@ -19,11 +19,11 @@ use reqwest::{
 };
 use url::Host;
 
-use super::{proxy::ProviderProxy, roots::MoreRoots};
+use super::{material::TlsMaterial, proxy::ProviderProxy, roots::MoreRoots};
 
 /// The rules for the connections of one account: the addresses at which the provider may be, the
 /// authorities that may vouch for it, and the proxy before it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct EgressPolicy {
     /// The ranges that were set, and those that belong to the cluster.
     pub ranges: Arc<EgressRanges>,
@@ -36,13 +36,6 @@ pub struct EgressPolicy {
     pub proxy: Option<ProviderProxy>,
     /// The contents of the objects that the provider's TLS settings refer to.
     pub tls: TlsMaterial,
-}
-
-/// The contents of the objects that the TLS settings of a provider refer to.
-#[derive(Clone, Debug, Default)]
-pub struct TlsMaterial {
-    /// The certificates of `tls.caBundleRef`, as PEM.
-    pub ca_bundle: Option<Vec<u8>>,
 }
 
 /// The ranges that all providers are judged by.

@@ -13,6 +13,7 @@ mod client_credentials;
 mod described;
 mod guard;
 mod limit;
+mod material;
 mod proxy;
 mod roots;
 mod throttle;
@@ -36,7 +37,8 @@ pub(super) use self::client_credentials::{
 pub(super) use self::token::{Access, Grant, Granted, Tokens};
 use self::{body::Bound, broken::Broken, client::Clients, limit::Gate};
 pub use self::{
-    guard::{EgressPolicy, EgressRanges, TlsMaterial},
+    guard::{EgressPolicy, EgressRanges},
+    material::{ClientCertificate, TlsMaterial},
     proxy::ProviderProxy,
     roots::MoreRoots,
 };

@@ -1,23 +1,53 @@
-//! The TLS settings of an account: whom it trusts.
+//! The TLS settings of an account: whom it trusts, and the certificate that it shows.
 
 use std::sync::{Arc, OnceLock};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use rustls::{ClientConfig, client::danger::ServerCertVerifier};
+use rustls::{
+    ClientConfig,
+    client::danger::ServerCertVerifier,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    sign::{CertifiedKey, SingleCertAndKey},
+};
 use rustls_platform_verifier::Verifier;
+use secrecy::ExposeSecret;
 
 use super::{
     guard::EgressPolicy,
+    material::ClientCertificate,
     roots::{Either, MoreRoots, algorithms, trusted},
 };
 use crate::{api, providers::setup::SetupError};
 
 /// Returns the settings for the connections of one account.
 pub(super) fn config(tls: Option<&api::Tls>, policy: &EgressPolicy) -> Result<ClientConfig, SetupError> {
-    match bundle(tls, policy)? {
-        Some(verifier) => configured(verifier),
-        None => trusting(policy.more_roots.as_ref()),
+    let mut config = match bundle(tls, policy)? {
+        Some(verifier) => configured(verifier)?,
+        None => trusting(policy.more_roots.as_ref())?,
+    };
+    if tls.is_some_and(|tls| tls.client_certificate_ref.is_some()) {
+        let certificate = policy.tls.client_certificate.as_ref();
+        let certificate = certificate.ok_or(SetupError::ClientCertificate("it was not read"))?;
+        // Other accounts share the store of sessions, but rustls resumes none of another client.
+        config.client_auth_cert_resolver = Arc::new(SingleCertAndKey::from(certified(certificate)?));
     }
+    Ok(config)
+}
+
+/// The certificate that is shown to servers. The errors of the library are not shown: they may
+/// quote what they read.
+fn certified(client: &ClientCertificate) -> Result<CertifiedKey, SetupError> {
+    let unusable = SetupError::ClientCertificate;
+    let pem = client.certificate.expose_secret().as_bytes();
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    let chain = chain.ok().filter(|chain| !chain.is_empty());
+    let chain = chain.ok_or(unusable("tls.crt holds no certificate as PEM"))?;
+    let key = PrivateKeyDer::from_pem_slice(client.key.expose_secret().as_bytes());
+    let key = key.map_err(|_| unusable("tls.key holds no key as PEM"))?;
+    CertifiedKey::from_der(chain, key, &algorithms()).map_err(|error| match error {
+        rustls::Error::InconsistentKeys(_) => unusable("tls.key is not the key of tls.crt"),
+        _ => unusable("the certificate or its key is of no supported kind"),
+    })
 }
 
 /// The verifier of a provider that has certificates of its own to trust.

@@ -10,7 +10,7 @@ use std::{
     },
 };
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
 };
@@ -20,7 +20,7 @@ use rustls::{
     server::WebPkiClientVerifier,
 };
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy_bidirectional},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy, copy_bidirectional, sink},
     net::{TcpListener, TcpStream},
     task::JoinHandle,
 };
@@ -178,7 +178,14 @@ async fn serve(
     target: Option<SocketAddr>,
     accepted: Arc<AtomicUsize>,
 ) -> Result<()> {
-    let mut client = TlsAcceptor::from(config).accept(client).await.context("no handshake")?;
+    let mut client = match TlsAcceptor::from(config).accept(client).into_fallible().await {
+        Ok(client) => client,
+        Err((_, mut refused)) => {
+            // It reads on until the client leaves: otherwise a reset could overtake the alert.
+            copy(&mut refused, &mut sink()).await?;
+            return Ok(());
+        }
+    };
     accepted.fetch_add(1, Ordering::AcqRel);
     match target {
         Some(target) => {

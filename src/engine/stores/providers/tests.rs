@@ -107,14 +107,18 @@ fn the_content_of_a_login_is_part_of_the_setup_of_its_provider() {
 fn a_provider_in_a_namespace_refers_to_nothing_outside_of_it() {
     let spec = json!({
         "login": { "secretRef": { "name": "admin", "namespace": "theirs" } },
-        "tls": { "caBundleRef": { "name": "company-ca", "namespace": "theirs" } },
+        "tls": {
+            "caBundleRef": { "name": "company-ca", "namespace": "theirs" },
+            "clientCertificateRef": { "name": "client", "namespace": "theirs" },
+        },
     });
     let object = json!({ "metadata": { "name": "acme", "namespace": "ours" }, "spec": spec });
     let places = |object: ProviderObject| -> Vec<Key> {
         object.sources(&object.key()).into_iter().map(|it| it.at).collect()
     };
     let own = ProviderObject::Namespaced(serde_json::from_value(object.clone()).map(Arc::new).unwrap());
-    assert_eq!(places(own), [Key::new("ours", "admin"), Key::new("ours", "company-ca")]);
+    let all = |namespace: &str| ["admin", "company-ca", "client"].map(|name| Key::new(namespace, name));
+    assert_eq!(places(own), all("ours"));
     let shared = ProviderObject::Cluster(serde_json::from_value(object).map(Arc::new).unwrap());
-    assert_eq!(places(shared), [Key::new("theirs", "admin"), Key::new("theirs", "company-ca")]);
+    assert_eq!(places(shared), all("theirs"));
 }
