@@ -78,6 +78,12 @@ pub enum SetupError {
         /// The cause.
         why: &'static str,
     },
+    /// A path that would lead elsewhere.
+    #[error("{field} cannot be a part of a URL's path: a part between its slashes is empty, . or ..")]
+    Path {
+        /// The field.
+        field: &'static str,
+    },
     /// A member that is not the user's to set.
     #[error("{field} must not contain {member}: Credwright sets it, and checks what comes back")]
     Reserved {
@@ -202,13 +208,38 @@ pub(super) fn base_url(field: &'static str, text: &str) -> Result<Url, SetupErro
     Ok(url)
 }
 
-/// A URL with more segments to its path, each of them encoded.
-pub(super) fn below(base: &Url, segments: &[&str]) -> Url {
+/// A URL with more segments to its path, which a driver knows beforehand. Any other value goes
+/// through [`value_below`].
+pub(super) fn below(base: &Url, segments: &[&'static str]) -> Url {
     let mut url = base.clone();
     if let Ok(mut path) = url.path_segments_mut() {
         path.pop_if_empty().extend(segments);
     }
     url
+}
+
+/// A URL with one more segment to its path: a value that a person, a tenant or a provider has
+/// chosen.
+///
+/// `None` if it would be none or several. The URL parser drops `.` and `..` without a word, and all
+/// tabs and line breaks. A slash is refused although it would be encoded, because some servers
+/// decode a path before they take it apart.
+pub(super) fn value_below(base: &Url, value: &str) -> Option<Url> {
+    let is_segment = !["", ".", ".."].contains(&value)
+        && !value.contains(|it: char| it.is_control() || matches!(it, '/' | '\\'));
+    if !is_segment {
+        return None;
+    }
+    let mut url = base.clone();
+    url.path_segments_mut().ok()?.pop_if_empty().push(value);
+    Some(url)
+}
+
+/// The same for a path of a spec: several segments, with slashes between them.
+pub(super) fn path_below(base: &Url, field: &'static str, path: &str) -> Result<Url, SetupError> {
+    path.split('/')
+        .try_fold(base.clone(), |url, segment| value_below(&url, segment))
+        .ok_or(SetupError::Path { field })
 }
 
 #[cfg(test)]

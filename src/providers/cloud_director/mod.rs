@@ -23,7 +23,7 @@ use self::session::{Credentials, Login, Site};
 use super::{
     contract::*,
     http::{self, Answer, Call, Http, Operation, Tokens},
-    setup::{self, LoginData, SetupError, below},
+    setup::{self, LoginData, SetupError, below, value_below},
     usual,
 };
 use crate::{api, lifecycle::Creation};
@@ -67,7 +67,12 @@ pub(super) fn driver(
     let is_system = block.org.eq_ignore_ascii_case("system");
     let sessions = below(&base, &["cloudapi", "1.0.0", "sessions"]);
     let oauth = below(&base, &["oauth"]);
-    let oauth = if is_system { below(&oauth, &["provider"]) } else { below(&oauth, &["tenant", &block.org]) };
+    let oauth = if is_system {
+        below(&oauth, &["provider"])
+    } else {
+        value_below(&below(&oauth, &["tenant"]), &block.org)
+            .ok_or(SetupError::Path { field: "cloudDirector.org" })?
+    };
     let site = Arc::new(Site {
         http,
         versions: below(&base, &["api", "versions"]),

@@ -10,7 +10,7 @@ use crate::providers::{
     Failure, FailureKind, Revocation,
     http::{Answer, Call, Operation},
     listing::Listing,
-    setup::below,
+    setup::{below, value_below},
 };
 
 /// The largest page that the vendor's documentation allows.
@@ -107,7 +107,10 @@ impl CloudDirector {
     }
 
     pub(super) async fn send_delete(&self, call: &Call, id: &str) -> Result<Answer, Failure> {
-        let url = below(&self.tokens_url, &[&urn(id)]);
+        let Some(url) = value_below(&self.tokens_url, &urn(id)) else {
+            let message = "the UUID of the API token cannot be a part of a URL";
+            return Err(Failure::new(FailureKind::Rejected, message));
+        };
         self.call(call, || self.site.request(Method::DELETE, &url, "application/json")).await
     }
 

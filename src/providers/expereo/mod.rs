@@ -25,7 +25,7 @@ use super::{
     contract::*,
     http::{CREATE_TIMEOUT, Call, Endpoint, Http, Operation, TokenRequest, verdict},
     listing::Listing,
-    setup::{self, LoginData, SetupError, below},
+    setup::{self, LoginData, SetupError, path_below, value_below},
     usual,
 };
 use crate::{
@@ -65,7 +65,6 @@ pub(super) fn driver(
     let base = setup::base_url("expereo.baseUrl", &block.base_url)?;
     let token_url = setup::endpoint_url("expereo.tokenUrl", &block.token_url)?;
     let endpoint = TokenEndpoint { http: Arc::clone(&http), url: token_url };
-    let segments: Vec<&str> = block.clients_path.split('/').filter(|it| !it.is_empty()).collect();
     let known = SPELLING.map(|(created, asked)| (created.to_owned(), asked.to_owned()));
     let mut spelling = BTreeMap::from(known);
     spelling.extend(block.scope_spelling.clone());
@@ -73,7 +72,7 @@ pub(super) fn driver(
         http,
         login: login::login(login, &endpoint)?,
         endpoint,
-        clients: below(&base, &segments),
+        clients: path_below(&base, "expereo.clientsPath", block.clients_path.trim_matches('/'))?,
         capabilities: capabilities(block, spelling.keys().cloned().collect()),
         spelling,
         base_url: block.base_url.trim_end_matches('/').to_owned(),
@@ -209,12 +208,12 @@ impl Driver for Expereo {
     async fn revoke(&self, request: &RevokeRequest) -> Result<Revocation, Failure> {
         let client_id = &request.client_id;
         let id = request.ids.get(ID).unwrap_or(client_id);
-        if !is_client_id(id) {
+        let Some(url) = Some(id).filter(|id| is_client_id(id)).and_then(|id| value_below(&self.clients, id))
+        else {
             let message = "the client ID to revoke cannot be one of expereoOne's";
             return Err(Failure::new(FailureKind::Rejected, message));
-        }
+        };
         let call = Call::revoke("the delete request");
-        let url = below(&self.clients, &[id]);
         let answer = self.call(&call, || self.http.request(Method::DELETE, &url)).await?;
         match answer.status.as_u16() {
             404 | 410 => Ok(Revocation::NotFound),

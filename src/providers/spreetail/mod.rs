@@ -17,7 +17,7 @@ use self::wire::{Created, Listed, New};
 use super::{
     contract::*,
     http::{Answer, Call, Client, Endpoint, Granted, Http, Operation, TokenRequest, Tokens, refused_login},
-    setup::{self, LoginData, SetupError, below},
+    setup::{self, LoginData, SetupError, below, value_below},
     usual,
 };
 use crate::{api, lifecycle::Expiry};
@@ -148,15 +148,14 @@ impl Driver for Spreetail {
     }
 
     async fn revoke(&self, request: &RevokeRequest) -> Result<Revocation, Failure> {
-        let client_id = &request.client_id;
-        if !is_client_id(client_id) {
+        let client_id = Some(&request.client_id).filter(|id| is_client_id(id));
+        let Some(url) = client_id.and_then(|id| value_below(&self.credentials, id)) else {
             return Err(Failure::new(
                 FailureKind::Rejected,
                 "the client ID to revoke is not one of Spreetail's",
             ));
-        }
+        };
         let call = Call::revoke("the delete request");
-        let url = below(&self.credentials, &[client_id]);
         let delete = || self.http.request(Method::DELETE, &url);
         let answer = self.tokens.call(&self.http, &call, delete).await?;
         if answer.is_not_found() {
