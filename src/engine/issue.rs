@@ -39,6 +39,7 @@ impl Pass<'_> {
             parameters: revision.parameters.clone(),
             scopes: revision.request.scopes.clone(),
             expires_at: crate::lifecycle::asked_expiry(revision, driver.capabilities(), now),
+            now,
             subnets: revision.request.subnets.clone(),
         };
         let issued = self.believed(created(driver.as_ref(), &request).await, revision, driver.as_ref());

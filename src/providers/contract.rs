@@ -172,6 +172,8 @@ pub struct CreateRequest {
     pub scopes: Vec<String>,
     /// The end of its life, where the provider can enforce one.
     pub expires_at: Option<Timestamp>,
+    /// The time of the request, where the provider counts a life in seconds.
+    pub now: Timestamp,
     /// The subnets from which it may be used.
     pub subnets: Vec<String>,
 }

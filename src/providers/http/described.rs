@@ -73,6 +73,9 @@ impl Sent {
                 form_urlencoded::parse(secret.as_bytes()).for_each(|(decoded, _)| self.keep(&decoded));
             }
         }
+        let headers =
+            request.headers().iter().filter(|(name, value)| *name != AUTHORIZATION && value.is_sensitive());
+        headers.filter_map(|(_, value)| value.to_str().ok()).for_each(|value| self.keep(value));
         let body = request.body().and_then(reqwest::Body::as_bytes).unwrap_or_default();
         match serde_json::from_slice(body) {
             Ok(value) => self.take("", &value),

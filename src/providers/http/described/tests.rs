@@ -82,3 +82,14 @@ fn a_text_with_a_secret_of_the_request_is_not_shown_at_all() {
     let body = json!({ "type": "about:blank", "detail": "your password is correct horse" }).to_string();
     assert_eq!(described(body.as_bytes(), None, &["correct horse".into()]), None);
 }
+
+#[test]
+fn a_sensitive_header_is_a_secret_of_the_request() {
+    let mut request = request(None, "");
+    let mut value = HeaderValue::from_static("correct horse");
+    request.headers_mut().insert("x-vault-token", value.clone());
+    assert!(said("the token correct horse is wrong", Some(&request)).is_some());
+    value.set_sensitive(true);
+    request.headers_mut().insert("x-vault-token", value);
+    assert_eq!(said("the token correct horse is wrong", Some(&request)), None);
+}
