@@ -81,7 +81,7 @@ const LAYERS: &[Layer] = &[
 
 /// The names of providers, in lower case and without separators.
 const PROVIDERS: &[&str] =
-    &["spreetail", "oauthregistration", "expereo", "clouddirector", "cloudconnexa", "vonage"];
+    &["spreetail", "oauthregistration", "expereo", "clouddirector", "cloudconnexa", "vonage", "approle"];
 const NAMELESS: &[&str] = &["lifecycle", "engine", "controller", "ops"];
 const LONGEST_FILE: usize = 450;
 

@@ -175,6 +175,10 @@ const FOLLOWED: &[(&str, &str)] = &[
     ("check expereo.answer.clientId", "a_correction_ends_the_wait_for_it"),
     ("check expereo.answer.clientSecret", "a_correction_ends_the_wait_for_it"),
     ("set expereo.answer", "a_correction_ends_the_wait_for_it"),
+    ("correct spec.parameters.role", "a_correction_ends_the_wait_for_it"),
+    ("correct spec.lifetime, or raise", "a_correction_ends_the_wait_for_it"),
+    ("correct spec.subnets", "a_correction_ends_the_wait_for_it"),
+    ("check role_id and secret_id", "a_refused_login_is_reported_and_a_corrected_one_ends_the_failure"),
 ];
 
 #[test]

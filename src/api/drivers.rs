@@ -1,6 +1,7 @@
 //! The driver blocks of a provider: the account, and how to call its API. Each fact that a vendor's
 //! public documentation leaves out is a setting, with the likeliest value as its default.
 
+mod app_role;
 mod expereo;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use super::{
     names::{longest_key, texts},
 };
 
+pub use app_role::AppRole;
 pub use expereo::{Expereo, ExpereoAnswer, ExpereoPaging};
 
 /// Rejects user, query and fragment: a login in a URL would end up in places other than Secrets.

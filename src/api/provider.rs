@@ -15,7 +15,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     allow::Allow,
-    drivers::{CloudConnexa, CloudDirector, Expereo, OauthRegistration, Spreetail, VonageContactCenter},
+    drivers::{
+        AppRole, CloudConnexa, CloudDirector, Expereo, OauthRegistration, Spreetail, VonageContactCenter,
+    },
     names::{is_name, no_ledger, texts},
     network::{Proxy, Tls, no_namespaces, only_namespaces},
 };
@@ -149,6 +151,7 @@ drivers! {
     cloud_connexa, "cloudConnexa": CloudConnexa;
     vonage_contact_center, "vonageContactCenter": VonageContactCenter;
     oauth_registration, "oauthRegistration": OauthRegistration;
+    app_role, "appRole": AppRole;
 }
 
 fn exactly_one_driver() -> Rule {
@@ -194,6 +197,10 @@ pub struct ProviderSettings {
     /// (RFC 7592).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oauth_registration: Option<OauthRegistration>,
+
+    /// The AppRole method of OpenBao or HashiCorp Vault.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app_role: Option<AppRole>,
 
     /// The settings for checking the provider's TLS certificate.
     #[serde(default, skip_serializing_if = "Option::is_none")]

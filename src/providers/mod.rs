@@ -7,6 +7,7 @@
 //! Each of these uses only those before it: `contract`, `setup`, `stopwatch` and `turns`, `http`,
 //! `usual`, the drivers, `border`, `registry`.
 
+mod app_role;
 mod border;
 mod by_hand;
 mod cloud_connexa;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::{
-    Driver as Calls, Provider, border::bounded, cloud_connexa, cloud_director, expereo, http::Http,
+    Driver as Calls, Provider, app_role, border::bounded, cloud_connexa, cloud_director, expereo, http::Http,
     oauth_registration, spreetail, vonage_contact_center,
 };
 pub use super::{
@@ -92,6 +92,7 @@ fn entry(driver: Driver<'_>) -> Entry<'_> {
         Driver::OauthRegistration(it) => {
             Entry::new(it, oauth_registration::KEYS, oauth_registration::account, oauth_registration::driver)
         }
+        Driver::AppRole(it) => Entry::new(it, app_role::KEYS, app_role::account, app_role::driver),
     }
 }
 

@@ -2,8 +2,12 @@
 
 use jiff::SignedDuration;
 
-use super::{Capabilities, http::CREATE_TIMEOUT};
-use crate::lifecycle::{Creation, CredentialKind, Expiry, List, LoginCheck, Portal, Removal, Scopes};
+use super::{Capabilities, http::CREATE_TIMEOUT, turns};
+use crate::lifecycle::{
+    Creation, CredentialKind, Expiry, LONGEST_CREATE, List, LoginCheck, Portal, Removal, Scopes,
+};
+
+const _: () = assert!(CREATE_TIMEOUT.as_secs() + turns::WAIT.as_secs() <= LONGEST_CREATE.as_secs());
 
 /// The list of a provider, which may lag behind by a minute.
 pub(super) const LIST: List = List { lag: SignedDuration::from_mins(1) };
@@ -32,6 +36,16 @@ pub(super) fn by_api(title: &'static str) -> Capabilities {
         acceptances: 1,
         revocation_lag: SignedDuration::ZERO,
         max_alive: None,
+    }
+}
+
+/// The capabilities of a provider whose clients stay, and whose credentials are secrets of them.
+pub(super) fn secrets_of_a_client(title: &'static str) -> Capabilities {
+    let timeout = CREATE_TIMEOUT + turns::WAIT;
+    Capabilities {
+        kind: CredentialKind::Secret,
+        creation: Creation::Api { timeout, list: Some(LIST) },
+        ..by_api(title)
     }
 }
 

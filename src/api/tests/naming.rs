@@ -5,12 +5,14 @@ use serde_json::Value;
 use crate::api::crds;
 
 /// All of them.
-const KNOWN_NAMES: [&str; 20] = [
+const KNOWN_NAMES: [&str; 22] = [
     "ApiCredential.intake.secretName",
     "ApiCredential.name",
     "ApiCredential.providerRef.name",
     "ApiCredential.secret.name",
     "ClusterCredentialProvider.allow.namespaces.names",
+    // A namespace of OpenBao, and none of the cluster.
+    "ClusterCredentialProvider.appRole.namespace",
     "ClusterCredentialProvider.expereo.answer.clientSecret",
     "ClusterCredentialProvider.expereo.answer.name",
     "ClusterCredentialProvider.login.secretRef.name",
@@ -19,6 +21,7 @@ const KNOWN_NAMES: [&str; 20] = [
     "ClusterCredentialProvider.tls.caBundleRef.namespace",
     "ClusterCredentialProvider.tls.clientCertificateRef.name",
     "ClusterCredentialProvider.tls.clientCertificateRef.namespace",
+    "CredentialProvider.appRole.namespace",
     "CredentialProvider.expereo.answer.clientSecret",
     "CredentialProvider.expereo.answer.name",
     "CredentialProvider.login.secretRef.name",

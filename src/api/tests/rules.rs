@@ -124,6 +124,7 @@ pub(super) const NAMES: &[(&str, &str)] = &[
 const EXPEREO: &str = "expereo: {}";
 const DIRECTOR: &str = "cloudDirector: {baseUrl: 'https://vcd.example.com', org: acme}";
 const CONNEXA: &str = "cloudConnexa: {cloudId: acme}";
+const APP_ROLE: &str = "appRole: {baseUrl: 'https://openbao.example.com:8200', namespace: shop}";
 const VONAGE: &str = "vonageContactCenter: {region: emea}";
 pub(super) const SPREETAIL: &str = "spreetail: {baseUrl: 'https://api.example.com'}";
 const ISSUER: &str = "oauthRegistration: {issuer: 'https://id.example.com'}";
@@ -227,6 +228,17 @@ pub(super) const PROVIDERS: &[(&str, &str)] = &[
         "vonageContactCenter: {region: apac, baseUrl: 'https://a.example'}",
         "set exactly one of region and baseUrl",
     ),
+    ("appRole: {baseUrl: 'https://a.example', mount: teams/app_role.2, namespace: a/b}", NONE),
+    ("appRole: {baseUrl: 'https://a.example', mount: ''}", NAMES_OF_MOUNT),
+    ("appRole: {baseUrl: 'https://a.example', mount: /approle}", NAMES_OF_MOUNT),
+    ("appRole: {baseUrl: 'https://a.example', mount: approle/}", NAMES_OF_MOUNT),
+    ("appRole: {baseUrl: 'https://a.example', mount: a/../b}", NAMES_OF_MOUNT),
+    ("appRole: {baseUrl: 'https://a.example', mount: '..'}", NAMES_OF_MOUNT),
+    ("appRole: {baseUrl: 'https://a.example', mount: 'a%2fb'}", NAMES_OF_MOUNT),
+    (
+        "appRole: {baseUrl: 'https://a.example', namespace: \"a\\nb\"}",
+        "namespace must be one or several names with slashes between them",
+    ),
     (
         "oauthRegistration: {issuer: 'https://a.example', propagation: 2h}",
         "propagation must be between 1s and 1h",
@@ -274,6 +286,26 @@ pub(super) const PROVIDER_CHANGES: &[(&str, &str, &str)] = &[
         "cloudConnexa: {baseUrl: 'https://acme.api.openvpn.com'}",
         "cloudId and baseUrl identify the account and cannot be changed",
     ),
+    (
+        APP_ROLE,
+        "appRole: {baseUrl: 'https://openbao.example.com:8200', namespace: shop, mount: approle}",
+        NONE,
+    ),
+    (
+        APP_ROLE,
+        "appRole: {baseUrl: 'https://openbao.example.com:8200', namespace: shop, mount: other}",
+        "mount identifies the account and cannot be changed",
+    ),
+    (
+        APP_ROLE,
+        "appRole: {baseUrl: 'https://openbao.example.com:8200'}",
+        "namespace identifies the account and cannot be changed",
+    ),
+    (
+        APP_ROLE,
+        "appRole: {baseUrl: 'https://openbao.example.com', namespace: shop}",
+        "baseUrl identifies the account and cannot be changed",
+    ),
     (VONAGE, "vonageContactCenter: {region: emea, hosts: NewVoiceMedia}", NONE),
     (
         VONAGE,
@@ -315,6 +347,7 @@ pub(super) const ALLOW: &[(&str, &str)] = &[
         SELECTOR_VALUES,
     ),
 ];
+const NAMES_OF_MOUNT: &str = "mount must be one or several names with slashes between them";
 const LOGIN_IS_LEDGER: &str = "secretRef.name must not end in .credwright or .credwright-copy";
 /// One way to open a parameter.
 const ONE_SOURCE: &str = "set exactly one of values, perNamespace and fromNamespace";

@@ -115,13 +115,7 @@ impl Issuer for Panicking {
 
 #[tokio::test]
 async fn a_panic_of_a_driver_is_a_lost_response() {
-    let request = CreateRequest {
-        parameters: Default::default(),
-        name: "one".to_owned(),
-        scopes: Vec::new(),
-        expires_at: None,
-        subnets: Vec::new(),
-    };
+    let request = CreateRequest { name: "one".to_owned(), ..CreateRequest::default() };
     let failure = created(&Panicking, &request).await.err();
     assert_eq!(failure.map(|it| it.failure.kind), Some(FailureKind::Ambiguous));
 }

@@ -57,17 +57,20 @@ fn member(key: &str) -> String {
 
 /// The keys that a driver may publish beside the pair, of which some hold the secret again. A test
 /// holds drivers to them.
-pub const DRIVERS_KEYS: [&str; 11] = [
+pub const DRIVERS_KEYS: [&str; 14] = [
     "api_version",
     "audience",
     "base_url",
     "cloud_id",
     "host",
+    "mount",
+    "namespace",
     "org",
     "refresh_token",
     "region",
     "resource",
     "scope",
+    "secret_id",
     "token_url",
 ];
 /// Keys that not every credential has, or not always.

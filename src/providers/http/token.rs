@@ -45,6 +45,11 @@ impl<G: Grant> Tokens<G> {
         self.grant.identity()
     }
 
+    /// The way to get a token.
+    pub(in crate::providers) fn grant(&self) -> &G {
+        &self.grant
+    }
+
     /// Makes a call that the token authorizes. A refusal of the token proves that the call had no
     /// effect, so it is made once more with a fresh token.
     pub(in crate::providers) async fn call(
@@ -54,7 +59,7 @@ impl<G: Grant> Tokens<G> {
         request: impl Fn() -> RequestBuilder + Sync,
     ) -> Result<Answer, Failure> {
         let request = |token: &SecretString| request().bearer_auth(token.expose_secret());
-        self.call_unless(refuses_token, http, call, request).await
+        self.call_as(refuses_token, http, call, request).await
     }
 
     /// The same for a call that hands the token over as a grant (RFC 7523, section 2.1): if it has
@@ -68,10 +73,12 @@ impl<G: Grant> Tokens<G> {
         let refused = |answer: &Answer| {
             refuses_token(answer) || answer.error_code().as_deref() == Some("invalid_grant")
         };
-        self.call_unless(refused, http, call, request).await
+        self.call_as(refused, http, call, request).await
     }
 
-    async fn call_unless(
+    /// The same for a call that hands the token over in a way of its own. `refused` says how this
+    /// provider refuses a token.
+    pub(in crate::providers) async fn call_as(
         &self,
         refused: impl Fn(&Answer) -> bool + Send,
         http: &Http,
