@@ -36,11 +36,14 @@ impl Provider for Front {
         Router::new().route("/{*path}", any(pass_on)).with_state(self)
     }
 
+    /// Registration servers and OpenBao have no path in common.
     fn identify(&self, request: Request) -> BoxFuture<'_, Call> {
         let path = request.uri().path();
         let operation = match *request.method() {
-            Method::POST if path == "/token" => Operation::Token,
-            Method::POST if path == "/reg" => Operation::Create,
+            Method::POST if path == "/token" || path.ends_with("/login") => Operation::Token,
+            Method::POST if path == "/reg" || path.ends_with("/secret-id") => Operation::Create,
+            Method::GET if path.ends_with("/secret-id") => Operation::List,
+            Method::POST if path.ends_with("/destroy") => Operation::Delete,
             Method::DELETE => Operation::Delete,
             _ => Operation::Other,
         };

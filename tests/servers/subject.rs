@@ -132,7 +132,7 @@ pub(crate) fn request(scopes: &[&str]) -> CreateRequest {
     }
 }
 
-fn loopback_allowed() -> Result<EgressPolicy> {
+pub(crate) fn loopback_allowed() -> Result<EgressPolicy> {
     let ranges = EgressRanges { allow: vec!["127.0.0.0/8".parse()?], ..EgressRanges::default() };
     Ok(EgressPolicy { ranges: ranges.into(), ..EgressPolicy::default() })
 }

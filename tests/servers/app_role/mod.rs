@@ -1,0 +1,7 @@
+//! The driver `appRole` at a real OpenBao, fetched from PyPI by `tests/openbao`.
+
+mod answers;
+mod life;
+mod logins;
+mod refusals;
+mod scene;
