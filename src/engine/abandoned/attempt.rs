@@ -224,9 +224,10 @@ impl Trial<'_> {
             fingerprint: provider.account.clone(),
         };
         let is_listed = |name: &str| found.iter().any(|it| it.name == name);
-        let lag = reachable.driver.capabilities().listing_lag();
-        let hides =
-            |document: &Document| suspect::hides(document, (tag, &account), is_listed, (engine.now(), lag));
+        let (lag, place) = (reachable.driver.capabilities().listing_lag(), self.place());
+        let hides = |document: &Document| {
+            suspect::hides(document, (tag, &account, &place), is_listed, (engine.now(), lag))
+        };
         document.as_deref().and_then(hides).map_or(Ok(()), Err)
     }
 

@@ -280,12 +280,13 @@ impl Conclusion<'_> {
 
     /// Returns why the list in which `revision` was searched is not reliable.
     fn hides(&self, revision: &Revision, found: &[FoundCredential]) -> Option<String> {
-        let lag = self.facts.capabilities(revision)?.listing_lag();
+        let capabilities = self.facts.capabilities(revision)?;
+        let (lag, place) = (capabilities.listing_lag(), capabilities.place(&revision.parameters));
         let tag = revision.tag()?;
         let is_listed = |name: &str| found.iter().any(|it| it.found.name == name);
         suspect::hides(
             self.facts.world.document()?,
-            (tag, &revision.account),
+            (tag, &revision.account, &place),
             is_listed,
             (self.facts.now, lag),
         )

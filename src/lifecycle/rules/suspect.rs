@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     api::{ACCOUNT_ANNOTATION, ProviderKind, REFUSED_ANNOTATION},
-    lifecycle::model::{Account, Document, Moved, Revision, UsableProvider},
+    lifecycle::model::{Account, Document, Moved, Parameters, Revision, UsableProvider, agree},
 };
 
 use super::schedule;
@@ -23,12 +23,12 @@ const FEW: u32 = 3;
 /// The number of credentials checked when another one of the account is refused.
 const SAMPLE: u32 = 10;
 
-/// Returns why a list is not reliable: it lacks a credential which works, under the same tag. A
-/// credential newer than `lag` need not be listed yet.
+/// Returns why a list is not reliable: it lacks a credential which works, under the same tag and in
+/// the same place. A credential newer than `lag` need not be listed yet.
 #[must_use]
 pub fn hides(
     document: &Document,
-    (tag, account): (&str, &Account),
+    (tag, account, place): (&str, &Account, &Parameters),
     is_listed: impl Fn(&str) -> bool,
     (now, lag): (Timestamp, SignedDuration),
 ) -> Option<String> {
@@ -38,6 +38,7 @@ pub fn hides(
     let hidden = document.revisions.iter().find(|it| {
         it.account == *account
             && tagged(it)
+            && agree(place, &it.parameters)
             && works(it)
             && !ends(it)
             && it.issued_at.is_some_and(|at| at.later(lag) <= now)

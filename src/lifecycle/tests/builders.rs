@@ -14,11 +14,12 @@ use crate::{
     },
     lifecycle::{
         Budget, Standing,
-        capability::{Capabilities, Creation, Expiry, List, LoginCheck, Portal, Removal, Scopes},
+        capability::{Capabilities, Creation, Expiry, List, LoginCheck, Parameter, Portal, Removal, Scopes},
         ledger::{
             Account, CredentialKind, Document, Found, Inheritance, Inherited, Intent, Parameters, Renamed,
             Request, Revision, State,
         },
+        pattern::Pattern,
         plan::FoundCredential,
         render,
         world::{
@@ -50,6 +51,16 @@ pub(super) fn capabilities() -> Capabilities {
         acceptances: 1,
         revocation_lag: SignedDuration::ZERO,
         max_alive: None,
+    }
+}
+
+/// The parameter `role`, by which the provider lists.
+pub(super) fn role() -> Parameter {
+    Parameter {
+        name: "role".into(),
+        what: "the role whose secret IDs are made".into(),
+        pattern: Pattern::default(),
+        lists: true,
     }
 }
 

@@ -171,8 +171,10 @@ type Change = fn(&mut Revision);
 fn a_list_without_a_working_credential_proves_nothing() {
     let tagged = |number: u32| format!("prod-orders-{}-{number}abcd", own_tag());
     let settled = |change: Change, listed: &str| {
-        let scene = a_credential().issued(days(1)).published().unconfirmed(hours(1)).and(|it| {
+        let listing_by_role = a_credential().capable(|it| it.parameters = vec![role()]);
+        let scene = listing_by_role.issued(days(1)).published().unconfirmed(hours(1)).and(|it| {
             it.document.revisions.iter_mut().for_each(|it| it.name = tagged(it.revision));
+            it.document.revisions[1].parameters = reader();
             change(&mut it.document.revisions[0]);
         });
         let (report, document) = after(scene, &Step::Settle { revision: 2 }, &found(listed, false));
@@ -183,10 +185,11 @@ fn a_list_without_a_working_credential_proves_nothing() {
     assert_eq!(settled(nothing_else, &tagged(1)), (State::Absent, None), "it is an honest list");
     assert_eq!(settled(nothing_else, "something-else"), (State::Unconfirmed, protocol));
     assert_eq!(settled(nothing_else, &tagged(2)).0, State::Revoking, "what it shows, it shows");
-    let cases: [(&str, Change); 5] = [
+    let cases: [(&str, Change); 6] = [
         ("too new to be listed", |it| it.issued_at = Some(noon() - seconds(29))),
         ("found dead", |it| it.dead_at = Some(noon())),
         ("refused", |it| it.refused_at = Some(noon())),
+        ("made in another place", |it| it.parameters = [("role".to_owned(), "writer".to_owned())].into()),
         ("made elsewhere", |it| it.account = account("other")),
         ("expired", |it| it.expires_at = Some(noon())),
     ];

@@ -8,25 +8,17 @@ use super::{builders::*, table::*};
 use crate::{
     api::Allow,
     lifecycle::{
-        capability::Parameter,
         decide,
         ledger::{CredentialKind, Edit, State},
-        pattern::Pattern,
         plan::Step,
     },
 };
 
 /// A provider with the parameter `role`, and an object that asks for `value` of it.
 fn asking(value: &str) -> Scene {
-    let role = Parameter {
-        name: "role".into(),
-        what: "the role whose secret IDs are made".into(),
-        pattern: Pattern::default(),
-        lists: true,
-    };
     let value = value.to_owned();
     a_credential()
-        .capable(|it| it.parameters = vec![role])
+        .capable(|it| it.parameters = vec![role()])
         .with_spec(|spec| spec.parameters = [("role".to_owned(), value)].into())
 }
 
