@@ -25,6 +25,8 @@ mod environment;
 mod examples;
 mod expereo;
 mod failures;
+#[path = "../conformance/front.rs"]
+mod front;
 mod holding;
 mod hostile;
 mod kubectl;
@@ -44,6 +46,7 @@ mod refusals;
 mod refused;
 mod restores;
 mod rights;
+mod secrets_of_a_client;
 mod sharing;
 mod stage;
 #[path = "../support/mod.rs"]

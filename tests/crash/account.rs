@@ -1,15 +1,22 @@
 //! The accounts that credentials are made at: those that can list what exists, a real server that
 //! cannot, and those where a person makes what is wanted, or removes what is retired.
 
+use credwright_harness::openbao::ROOT_TOKEN;
 use credwright_simulator::{
     Faults, Form, Record, Simulator, expereo,
     oidc::{OidcOptions, OidcServer},
 };
 use http::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-use crate::{front, support::Scene};
+use crate::{
+    front,
+    support::{
+        Scene,
+        app_role::{self, Alive, Mount},
+    },
+};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -19,6 +26,7 @@ pub(crate) enum Kind {
     Expereo,
     ExpereoWithoutListAndDelete,
     CloudConnexa,
+    AppRole,
 }
 
 pub(crate) enum Account {
@@ -32,13 +40,8 @@ pub(crate) enum Account {
     Expereo { simulator: Box<Simulator>, complete: bool },
     /// A provider where a person also creates credentials.
     CloudConnexa(Box<Simulator>),
-}
-
-/// A credential that exists at a provider.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Alive {
-    pub(crate) client_id: String,
-    pub(crate) name: String,
+    /// A real server where credentials are secrets of a client that stays, behind such a front.
+    AppRole { front: Box<Simulator>, mount: Mount },
 }
 
 /// One real server for all cases, with open registration and secrets that never expire.
@@ -57,6 +60,7 @@ impl Account {
             Kind::Expereo => Self::expereo(scene, true).await,
             Kind::ExpereoWithoutListAndDelete => Self::expereo(scene, false).await,
             Kind::CloudConnexa => Self::CloudConnexa(Box::new(scene.cloud_connexa().await)),
+            Kind::AppRole => Self::app_role(scene).await,
         }
     }
 
@@ -82,6 +86,14 @@ impl Account {
         }
     }
 
+    async fn app_role(scene: &Scene) -> Self {
+        let front = front::start(&app_role::server().await.origin()).await.unwrap();
+        let mount = Mount::new(&scene.namespace).await;
+        let settings = json!({ "appRole": { "baseUrl": front.base_url(), "mount": scene.namespace } });
+        scene.create_account("app-role", settings, Some(json!({ "token": ROOT_TOKEN }))).await;
+        Self::AppRole { front: Box::new(front), mount }
+    }
+
     pub(crate) fn provider_name(&self) -> &'static str {
         match self {
             Self::Spreetail => "spreetail",
@@ -89,12 +101,19 @@ impl Account {
             Self::CloudDirector(_) => "cloud-director",
             Self::Expereo { .. } => "expereo",
             Self::CloudConnexa(_) => "cloud-connexa",
+            Self::AppRole { .. } => "app-role",
         }
     }
 
     /// Returns the scopes to request, where the provider requires some.
     pub(crate) fn scopes(&self) -> &'static [&'static str] {
         if matches!(self, Self::Expereo { .. }) { &["BasicRead"] } else { &[] }
+    }
+
+    /// Returns the parameters to request, before and after a change of the spec.
+    pub(crate) fn parameters(&self, changed: bool) -> Option<Value> {
+        let role = app_role::ROLES[usize::from(changed)];
+        matches!(self, Self::AppRole { .. }).then(|| json!({ "role": role }))
     }
 
     /// Returns whether a lost response can be settled by listing.
@@ -125,7 +144,7 @@ impl Account {
 
     /// Returns whether the simulator records every credential that was ever created.
     pub(crate) fn is_on_record(&self) -> bool {
-        !matches!(self, Self::Registration { .. })
+        !matches!(self, Self::Registration { .. } | Self::AppRole { .. })
     }
 
     /// A person removes a client in the portal.
@@ -140,7 +159,7 @@ impl Account {
     fn simulator<'a>(&'a self, scene: &'a Scene) -> &'a Simulator {
         match self {
             Self::Spreetail => &scene.provider,
-            Self::Registration { front, .. } => front,
+            Self::Registration { front, .. } | Self::AppRole { front, .. } => front,
             Self::CloudDirector(simulator)
             | Self::Expereo { simulator, .. }
             | Self::CloudConnexa(simulator) => simulator,
@@ -162,6 +181,9 @@ impl Account {
     }
 
     pub(crate) async fn accepts(&self, scene: &Scene, pair: &(String, String)) -> bool {
+        if let Self::AppRole { mount, .. } = self {
+            return mount.accepts(pair).await;
+        }
         let (id, secret) = pair;
         let Self::Registration { http, .. } = self else {
             return self.record(scene).accepts(id, secret);
@@ -176,13 +198,14 @@ impl Account {
         match self {
             Self::Spreetail | Self::CloudDirector(_) | Self::Expereo { .. } | Self::CloudConnexa(_) => {
                 let live = self.record(scene).live().into_iter();
-                live.map(|it| Alive { client_id: it.client_id, name: it.name.unwrap_or_default() }).collect()
+                live.map(|it| Alive { id: it.client_id, name: it.name.unwrap_or_default() }).collect()
             }
+            Self::AppRole { mount, .. } => mount.alive().await,
             Self::Registration { .. } => {
                 let clients = server().await.live_clients().await.unwrap().into_iter();
                 let ours = format!("{}-", scene.namespace);
-                let all = clients
-                    .map(|it| Alive { client_id: it.client_id, name: it.client_name.unwrap_or_default() });
+                let all =
+                    clients.map(|it| Alive { id: it.client_id, name: it.client_name.unwrap_or_default() });
                 all.filter(|it| it.name.starts_with(&ours)).collect()
             }
         }

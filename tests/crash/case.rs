@@ -19,8 +19,8 @@ use kube::{
 use serde_json::json;
 
 use crate::{
-    account::{Account, Alive, Kind},
-    support::{Running, Scene},
+    account::{Account, Kind},
+    support::{Running, Scene, app_role::Alive},
 };
 
 /// The object's name.
@@ -49,6 +49,8 @@ pub(crate) struct Case {
     policy: &'static str,
     /// The pair that was published before the story began.
     first: Option<(String, String)>,
+    /// Its ID at the provider.
+    first_id: Option<String>,
     /// `true` once workloads have seen a Secret.
     published: AtomicBool,
     accepted: Mutex<Option<(String, String)>>,
@@ -62,8 +64,16 @@ impl Case {
         let published = AtomicBool::new(false);
         let policy = if story == Story::Retain { "Retain" } else { "Revoke" };
         let accepted = Mutex::default();
-        let mut case =
-            Self { scene, account, story: Story::Create, policy, first: None, published, accepted };
+        let mut case = Self {
+            scene,
+            account,
+            story: Story::Create,
+            policy,
+            first: None,
+            first_id: None,
+            published,
+            accepted,
+        };
         case.apply(None, None).await;
         if story == Story::Create {
             return case;
@@ -72,6 +82,7 @@ impl Case {
         case.run(&operator, "the first credential").await;
         operator.stop().await;
         case.first = case.scene.pair(NAME).await;
+        case.first_id = case.published_id().await;
         case.story = story;
         case.begin().await;
         case
@@ -106,7 +117,9 @@ impl Case {
         if let Some(request) = request {
             spec["rotation"]["request"] = request.into();
         }
-        if let Some(name) = name {
+        if let Some(parameters) = self.account.parameters(name.is_some()) {
+            spec["parameters"] = parameters;
+        } else if let Some(name) = name {
             spec["name"] = name.into();
         }
         self.scene.apply(NAME, spec).await;
@@ -188,6 +201,12 @@ impl Case {
         *self.accepted.lock().unwrap() = Some(pair);
     }
 
+    /// The ID at the provider of what is published.
+    async fn published_id(&self) -> Option<String> {
+        let (document, status) = (self.scene.document(NAME).await?, self.object().await?.status?);
+        document.revision(status.revision?)?.id().map(str::to_owned)
+    }
+
     async fn object(&self) -> Option<ApiCredential> {
         self.scene.api().get_opt(NAME).await.unwrap()
     }
@@ -218,9 +237,12 @@ impl Case {
     }
 
     fn is_wanted(&self, revision: &Revision) -> bool {
-        let is_new = revision.client_id.as_ref() != self.first.as_ref().map(|(id, _)| id);
+        let is_new = revision.id() != self.first_id.as_deref();
         match self.story {
             Story::Rotate => revision.request.rotation_request.as_deref() == Some("now"),
+            Story::Edit if !revision.parameters.is_empty() => {
+                revision.parameters.get("role").map(String::as_str) == Some("reporting")
+            }
             Story::Edit => revision.request.name.ends_with("renamed"),
             Story::Create | Story::Renew => is_new,
             Story::Delete | Story::Retain => true,
@@ -250,7 +272,7 @@ impl Case {
 
     async fn check_published(&self, alive: &[Alive], cuts: usize) {
         self.look(true).await;
-        let (client_id, _) = self.scene.pair(NAME).await.unwrap();
+        let id = self.published_id().await.unwrap();
         let document = self.scene.document(NAME).await.unwrap();
         let lost: Vec<&Revision> = document
             .revisions
@@ -258,10 +280,8 @@ impl Case {
             .filter(|it| matches!(it.state, State::Unconfirmed | State::Abandoned))
             .collect();
         self.check_on_record(&lost).await;
-        let is_known = |it: &Alive| it.client_id == client_id || lost.iter().any(|lost| lost.name == it.name);
-        let holds = alive.iter().any(|it| it.client_id == client_id)
-            && alive.iter().all(is_known)
-            && lost.len() <= cuts;
+        let is_known = |it: &Alive| it.id == id || lost.iter().any(|lost| lost.name == it.name);
+        let holds = alive.iter().any(|it| it.id == id) && alive.iter().all(is_known) && lost.len() <= cuts;
         assert!(holds, "alive: {alive:#?}\n{}", self.picture().await);
         assert!(lost.is_empty() || !self.account.can_list());
         if cuts == 1 && !lost.is_empty() {
@@ -274,7 +294,7 @@ impl Case {
             };
             assert!(lost.iter().all(told), "nobody was told: {events:#?}");
         }
-        self.check_overlap(&client_id).await;
+        self.check_overlap(&id).await;
     }
 
     /// Checks that a record lists the credentials that the ledger does not list any more.
@@ -313,7 +333,7 @@ impl Case {
     async fn check_told(&self, alive: &[Alive]) {
         let events = self.scene.events().await;
         let told = |it: &Alive| {
-            let says = |note: &str| note.contains(&it.client_id);
+            let says = |note: &str| note.contains(&it.id);
             events.iter().any(|event| {
                 event.type_.as_deref() == Some("Warning") && event.note.as_deref().is_some_and(says)
             })
@@ -326,7 +346,7 @@ impl Case {
         let pair = self.scene.pair(NAME).await;
         assert_eq!(pair, self.first, "the Secret was changed");
         let [only] = alive else { panic!("alive: {alive:#?}\n{}", self.picture().await) };
-        assert_eq!(Some(&only.client_id), pair.as_ref().map(|(id, _)| id));
+        assert_eq!(Some(&only.id), self.first_id.as_ref());
         let secret = self.scene.secret(NAME).await.unwrap();
         assert!(secret.owner_references().is_empty(), "the Secret would go");
     }

@@ -87,6 +87,26 @@ async fn deletion_where_nothing_can_be_listed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn create_of_one_of_several_secrets() {
+    sweep(Story::Create, Kind::AppRole, Doubles::None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rotation_of_one_of_several_secrets() {
+    sweep(Story::Rotate, Kind::AppRole, Doubles::None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn change_of_the_parameters() {
+    sweep(Story::Edit, Kind::AppRole, Doubles::None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deletion_of_one_of_several_secrets() {
+    sweep(Story::Delete, Kind::AppRole, Doubles::None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn create_at_cloud_director() {
     sweep(Story::Create, Kind::CloudDirector, Doubles::Every(8)).await;
 }

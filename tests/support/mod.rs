@@ -10,6 +10,7 @@
 )]
 
 pub(crate) mod accounts;
+pub(crate) mod app_role;
 pub(crate) mod clock;
 pub(crate) mod logs;
 mod passing;

@@ -103,7 +103,7 @@ impl World {
             return self.vonage.record().live().into_iter().map(|it| it.client_id).collect();
         }
         let alive = self.account(account).alive(self.scene(account)).await;
-        alive.into_iter().map(|it| it.client_id).collect()
+        alive.into_iter().map(|it| it.id).collect()
     }
 
     async fn accepts(&self, account: AccountName, pair: &(String, String)) -> bool {
