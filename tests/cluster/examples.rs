@@ -12,7 +12,10 @@ use credwright_simulator::{
 
 use serde_json::json;
 
-use crate::support::Scene;
+use crate::support::{
+    Scene,
+    app_role::{self, Mount},
+};
 
 /// Fills in an example and applies it, as strictly as the API server can check it.
 async fn apply(scene: &Scene, file: &str, filled_in: &[(&str, &str)]) {
@@ -47,7 +50,7 @@ fn login(simulator: &Simulator) -> (&str, &str) {
     (&simulator.login().client_id, &simulator.login().client_secret)
 }
 
-/// The four that have an API, each filled in and applied.
+/// The five that have an API, each filled in and applied.
 async fn apply_those_with_an_api(scene: &Scene) -> (Vec<Simulator>, OidcServer) {
     let spreetail = spreetail::start(spreetail::Options::new(scene.clock.of_a_provider())).await.unwrap();
     let expereo = expereo::start(expereo::Options::new(scene.clock.of_a_provider())).await.unwrap();
@@ -85,6 +88,14 @@ async fn apply_those_with_an_api(scene: &Scene) -> (Vec<Simulator>, OidcServer) 
         ("REPLACE-WITH-YOUR-INITIAL-ACCESS-TOKEN", "initial"),
     ];
     apply(scene, "oauth-registration", &filled_in).await;
+    let (role_id, secret_id) = Mount::new(&scene.namespace).await.login().await;
+    let filled_in = [
+        ("https://openbao.example.com:8200", &*app_role::server().await.origin()),
+        ("mount: approle\n", &*format!("mount: {}\n", scene.namespace)),
+        ("REPLACE-WITH-THE-ROLE-ID", &*role_id),
+        ("REPLACE-WITH-THE-SECRET-ID", &*secret_id),
+    ];
+    apply(scene, "app-role", &filled_in).await;
     (vec![spreetail, expereo, director], server)
 }
 
@@ -105,7 +116,12 @@ async fn each_example_with_an_api_gives_a_credential() {
         scene.says(object, ("Ready", "True", "Issued")).await;
         assert!(scene.pair(secret).await.is_some(), "{secret}");
     }
+    scene.says("orders-approle", ("Ready", "True", "Issued")).await;
+    for key in ["role_id", "secret_id", "mount"] {
+        assert!(scene.value("orders-approle", key).await.is_some(), "{key}");
+    }
     for (provider, words) in [
+        ("openbao", "parameters: role: the name of a role, in lower case"),
         ("spreetail", "expiry: any instant, enforced by the provider"),
         ("expereo", "scopes: BasicRead, BillingRead, SupportRead, SupportReadWrite; at least one is needed"),
         ("expereo", "revoke: no: a person removes retired credentials: "),

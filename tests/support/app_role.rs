@@ -52,6 +52,20 @@ impl Mount {
         (status, serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap_or_default())
     }
 
+    /// The role ID and secret ID of a role that may do everything in this mount.
+    pub(crate) async fn login(&self) -> (String, String) {
+        let rights =
+            format!("path \"{}\" {{ capabilities = [\"read\", \"list\", \"update\"] }}", self.path("*"));
+        self.asked(Method::PUT, &format!("sys/policies/acl/{}", self.name), json!({ "policy": rights }))
+            .await;
+        let role = self.path("role/credwright");
+        self.asked(Method::POST, &role, json!({ "token_policies": [self.name] })).await;
+        let (_, role_id) = self.asked(Method::GET, &format!("{role}/role-id"), json!({})).await;
+        let (_, secret_id) = self.asked(Method::POST, &format!("{role}/secret-id"), json!({})).await;
+        let text = |it: &Value| it.as_str().unwrap().to_owned();
+        (text(&role_id["data"]["role_id"]), text(&secret_id["data"]["secret_id"]))
+    }
+
     pub(crate) async fn accepts(&self, (role_id, secret_id): &(String, String)) -> bool {
         let pair = json!({ "role_id": role_id, "secret_id": secret_id });
         self.asked(Method::POST, &self.path("login"), pair).await.0.is_success()
