@@ -37,6 +37,7 @@ const WORDS: [&str; 23] = [
 
 /// A part of a message, and the test that does what it says.
 const FOLLOWED: &[(&str, &str)] = &[
+    ("It starts by itself then", "with_older_crds_it_does_not_start_and_says_what_to_apply"),
     (
         "The next one is issued when one of them is revoked",
         "where_few_may_be_alive_a_mint_waits_for_the_end_of_the_overlap",

@@ -8,6 +8,14 @@ use serde_json::json;
 
 use super::{AbandonedCredential, ApiCredential, ClusterCredentialProvider, CredentialProvider};
 
+/// Annotation on each CRD: the version of its fields, a number.
+pub const SCHEMA_VERSION_ANNOTATION: &str = "credwright.dev/schema-version";
+
+/// The version of the fields of all CRDs together. It rises with each release that adds some: the
+/// API server prunes fields that a CRD does not have, at the next write and for good, so older CRDs
+/// never replace newer ones. CRDs without the annotation have version 1.
+pub const SCHEMA_VERSION: u32 = 2;
+
 /// Returns all CRDs in the order in which they are printed.
 #[must_use]
 pub fn all() -> Vec<CustomResourceDefinition> {
@@ -22,6 +30,8 @@ pub fn all() -> Vec<CustomResourceDefinition> {
 }
 
 fn finished(mut definition: CustomResourceDefinition) -> CustomResourceDefinition {
+    let annotations = definition.metadata.annotations.get_or_insert_default();
+    annotations.insert(SCHEMA_VERSION_ANNOTATION.to_owned(), SCHEMA_VERSION.to_string());
     let versions = definition.spec.versions.iter_mut();
     for root in versions.filter_map(|version| version.schema.as_mut()?.open_api_v3_schema.as_mut()) {
         tidy(root);

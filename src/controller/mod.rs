@@ -103,13 +103,15 @@ impl Operator {
     /// An operator that has not processed anything yet.
     ///
     /// # Errors
-    /// If the sealing key can neither be read nor made, or is missing though there are ledgers.
+    /// If the CRDs in the cluster are older, or if the sealing key can neither be read nor made, or
+    /// is missing though there are ledgers.
     pub async fn new(
         client: Client,
         clock: Arc<dyn Clock>,
         mut settings: Settings,
         options: Options,
     ) -> Result<Self, EngineError> {
+        startup::check_definitions(&client).await?;
         let sealer = startup::sealer(&client, &settings.namespace, &options.namespaces).await?;
         if options.namespaces.is_empty() {
             Arc::make_mut(&mut settings.egress).services = startup::service_ranges(&client).await?;

@@ -38,6 +38,18 @@ pub enum EngineError {
     /// The ledger cannot be opened.
     #[error("the ledger cannot be used: {0}")]
     Ledger(String),
+    /// The CRDs in the cluster are older than this Credwright.
+    #[error(
+        "the CRDs in the cluster have schema {there}, and this Credwright needs {needed}, or fields would be lost: apply \
+             those of this version (with the chart: set crds.install to true; or: kubectl apply --server-side \
+             --filename crds/credwright.dev.yaml). It starts by itself then"
+    )]
+    OldDefinitions {
+        /// The version of their fields.
+        there: u32,
+        /// The version that is needed.
+        needed: u32,
+    },
     /// The ledger would get an illegal state: a bug of ours, and nothing was written.
     #[error("refused to write the ledger: {0}")]
     Illegal(#[from] crate::lifecycle::ledger::IllegalEdit),

@@ -12,7 +12,10 @@ use serde::Deserialize;
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use crate::api::{LEDGER_TYPE, PREVIOUS_SEAL_NAME, ROLE_LABEL, ROLE_LEDGER, SEAL_NAME, SEAL_TYPE};
+use crate::api::{
+    LEDGER_TYPE, PREVIOUS_SEAL_NAME, ROLE_LABEL, ROLE_LEDGER, SEAL_NAME, SEAL_TYPE,
+    crds::{SCHEMA_VERSION, SCHEMA_VERSION_ANNOTATION},
+};
 
 use super::{Engine, EngineError, Partial, Sealer, Secret, call, ignore_absence, put};
 
@@ -29,6 +32,27 @@ impl Engine {
             Err(error) if error.is_refusal() => Ok(false),
             Err(error) => Err(error),
         }
+    }
+}
+
+/// Checks that the CRDs in the cluster have all fields that this version knows. One of them stands
+/// for all: they are applied together.
+///
+/// # Errors
+/// If they lack some: the API server would remove them from each object that is written.
+pub async fn check_definitions(client: &Client) -> Result<(), EngineError> {
+    let definitions: Api<Partial<CustomResourceDefinition>> = Api::all(client.clone());
+    let there = match call("reading Credwright's CRD", definitions.get_opt(DEFINITION)).await {
+        Ok(Some(there)) => there,
+        // Those that are missing are reported by the probe.
+        Ok(None) => return Ok(()),
+        Err(error) if error.is_refusal() => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let version = there.annotations().get(SCHEMA_VERSION_ANNOTATION).and_then(|it| it.parse().ok());
+    match version.unwrap_or(1) {
+        there if there < SCHEMA_VERSION => Err(EngineError::OldDefinitions { there, needed: SCHEMA_VERSION }),
+        _ => Ok(()),
     }
 }
 

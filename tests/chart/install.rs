@@ -64,6 +64,15 @@ impl Cluster {
         printed(output)
     }
 
+    /// Returns why an upgrade to this chart is refused.
+    async fn refused(&self, chart: &str) -> String {
+        let mut command = tokio::process::Command::from(helm::program("helm"));
+        command.args(["upgrade", "credwright", chart, LOOPBACK, "--namespace", HOME]);
+        let output = command.env("KUBECONFIG", self.control_plane.kubeconfig()).output().await.unwrap();
+        assert!(!output.status.success(), "it was not refused");
+        String::from_utf8(output.stderr).unwrap()
+    }
+
     async fn install(&self, chart: &str, more: &[&str]) {
         self.helm(&[&["install", "credwright", chart, LOOPBACK], more].concat()).await;
     }
@@ -172,17 +181,21 @@ where
     found.iter().map(|it| format!("{} {}", K::kind(&()), it.name_any())).collect()
 }
 
-/// The chart as it was before a definition changed.
-fn older_chart() -> tempfile::TempDir {
+/// The chart as it was before this part of the CRDs changed.
+fn older_chart(now: &str, then: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let copied = std::process::Command::new("cp").args(["-R", CHART]).arg(folder.path()).status().unwrap();
     assert!(copied.success());
     let file = folder.path().join("credwright/files/credwright.dev.yaml");
     let text = std::fs::read_to_string(&file).unwrap();
-    let older = text.replace("    - apicred\n", "    - older\n");
+    let older = text.replace(now, then);
     assert_ne!(older, text);
     std::fs::write(&file, older).unwrap();
     folder
+}
+
+fn chart_in(folder: &tempfile::TempDir) -> String {
+    folder.path().join("credwright").to_str().unwrap().to_owned()
 }
 
 async fn is_ready(scene: &Scene, name: &str, revision: u32) {
@@ -233,8 +246,8 @@ async fn is_let_go(scene: &Scene) {
 #[tokio::test(flavor = "multi_thread")]
 async fn installed_upgraded_uninstalled_and_installed_again_it_mints_once() {
     let cluster = Cluster::start().await;
-    let older = older_chart();
-    cluster.install(older.path().join("credwright").to_str().unwrap(), &[]).await;
+    let older = older_chart("    - apicred\n", "    - older\n");
+    cluster.install(&chart_in(&older), &[]).await;
     assert_eq!(cluster.arguments().await.len(), 2);
     let scene = cluster.scene("shop").await;
     scene.apply("orders", orders("")).await;
@@ -250,6 +263,9 @@ async fn installed_upgraded_uninstalled_and_installed_again_it_mints_once() {
     let names = cluster.definitions().await.into_iter().map(|it| it.spec.names.short_names);
     assert!(names.flatten().any(|it| it == ["apicred"]), "the CRDs were not upgraded");
     rotates(&scene, "after the upgrade", 2).await;
+    let with_fewer_fields = older_chart("schema-version: \"2\"", "schema-version: \"1\"");
+    let why = cluster.refused(&chart_in(&with_fewer_fields)).await;
+    assert!(why.contains("schema 2, and this chart has 1") && why.contains("crds.install=false"), "{why}");
 
     let pair = scene.pair("orders").await.unwrap();
     cluster.uninstall().await;

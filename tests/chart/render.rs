@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{
     generated::file::read,
@@ -79,7 +79,7 @@ fn crds_are_rendered_unchanged_and_outlive_the_chart_by_default() {
     let (rendered, mut expected) = definitions(&["--set=crds.keep=false"]);
     assert_eq!((&rendered, rendered.len()), (&expected, 4));
     for definition in &mut expected {
-        definition["metadata"]["annotations"] = json!({ "helm.sh/resource-policy": "keep" });
+        definition["metadata"]["annotations"]["helm.sh/resource-policy"] = "keep".into();
     }
     assert_eq!(definitions(&[]).0, expected);
     assert!(definitions(&["--set=crds.install=false"]).0.is_empty());

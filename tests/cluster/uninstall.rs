@@ -4,7 +4,7 @@
 use std::{path::Path, process::Output};
 
 use credwright::{
-    api::{ApiCredential, CredentialProvider},
+    api::{ApiCredential, CredentialProvider, crds},
     engine,
 };
 use credwright_harness::controlplane;
@@ -13,7 +13,7 @@ use k8s_openapi::{
 };
 use kube::{
     Api, ResourceExt,
-    api::{DeleteParams, ListParams},
+    api::{DeleteParams, ListParams, Patch, PatchParams},
 };
 use serde_json::json;
 
@@ -135,7 +135,7 @@ async fn deletion_of_the_crds_retains_every_credential_and_does_not_hang() {
     }
     let pairs = [scene.pair("orders").await.unwrap(), scene.pair("billing").await.unwrap()];
     let definitions: Api<CustomResourceDefinition> = Api::all(scene.client.clone());
-    for definition in credwright::api::crds::all() {
+    for definition in crds::all() {
         definitions.delete(&definition.name_any(), &DeleteParams::default()).await.unwrap();
     }
     eventually("the CRDs are deleted", async || {
@@ -152,4 +152,22 @@ async fn deletion_of_the_crds_retains_every_credential_and_does_not_hang() {
     let held = secrets.iter().filter(|it| !it.finalizers().is_empty() || !it.owner_references().is_empty());
     assert_eq!(held.map(ResourceExt::name_any).collect::<Vec<_>>(), Vec::<String>::new());
     operator.kill().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_older_crds_it_does_not_start_and_says_what_to_apply() {
+    let (_control_plane, scene) = Scene::apart("older-crds").await;
+    let definitions: Api<CustomResourceDefinition> = Api::all(scene.client.clone());
+    let version = async |version: Option<&str>| {
+        let annotations = json!({ crds::SCHEMA_VERSION_ANNOTATION: version });
+        let patch = Patch::Merge(json!({ "metadata": { "annotations": annotations } }));
+        definitions.patch("apicredentials.credwright.dev", &PatchParams::default(), &patch).await.unwrap();
+    };
+    version(None).await;
+    let why = scene.fails_to_start().await;
+    assert!(why.contains("have schema 1, and this Credwright needs 2"), "{why}");
+    assert!(why.contains("--filename crds/credwright.dev.yaml"), "{why}");
+    version(Some("3")).await;
+    let _newer = scene.operator().await;
+    scene.issue("orders", json!({ "lifetime": "720h" })).await;
 }

@@ -87,6 +87,18 @@ fn f28_each_crd_has_one_stored_version_and_no_conversion() {
 }
 
 #[test]
+fn a_new_field_raises_the_version_of_the_crds() {
+    let mut found = Vec::new();
+    let definitions = serde_json::to_value(crds::all()).unwrap();
+    for definition in definitions.as_array().unwrap() {
+        fields(&definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"], "", &mut found);
+    }
+    let expected = (2, 268);
+    let now = (crds::SCHEMA_VERSION, found.len());
+    assert_eq!(now, expected, "the first new field after a release raises the version");
+}
+
+#[test]
 fn every_field_explains_itself() {
     let mut silent = Vec::new();
     for definition in crds::all() {
