@@ -11,7 +11,7 @@ use crate::{
     api::Reason,
     lifecycle::{
         failure::FailureKind,
-        ledger::{Answer, Edit, Found, Revision},
+        ledger::{Answer, CredentialKind, Edit, Found, Revision},
         plan::{FoundCredential, Outcome},
         world::{Rendered, TargetView},
     },
@@ -37,6 +37,7 @@ impl Model {
                 forgotten: false,
                 untraceable: false,
                 elsewhere: false,
+                parameters: revision.parameters.clone(),
             };
             self.creates.push(self.now);
             self.remotes.get_mut(&*revision.account.name).unwrap().clients.push(client);
@@ -49,8 +50,8 @@ impl Model {
         }
         let answer = Answer {
             intent_id: revision.intent.id.clone(),
-            client_id: format!("client-{}", self.made),
-            secret_id: None,
+            client_id: self.known_as(&format!("client-{}", self.made)).0,
+            secret_id: self.known_as(&format!("client-{}", self.made)).1,
             ids: BTreeMap::new(),
             fields: BTreeMap::new(),
             secret_aliases: Vec::new(),
@@ -71,16 +72,27 @@ impl Model {
         if let Some(fault) = self.faults.pop_front() {
             return Outcome::Failed(fault.failure(FailureKind::Unavailable));
         }
-        let account = self.revision(number).account.name;
-        Outcome::Found(self.listed(&self.remotes[&*account]).collect())
+        let revision = self.revision(number);
+        let there = |it: &FoundCredential| it.found.place == revision.parameters;
+        Outcome::Found(self.listed(&self.remotes[&*revision.account.name]).filter(there).collect())
+    }
+
+    /// Returns the client ID and the ID of the secret, if it is one of several.
+    pub(super) fn known_as(&self, id: &str) -> (String, Option<String>) {
+        match self.capabilities.kind {
+            CredentialKind::Client => (id.to_owned(), None),
+            CredentialKind::Secret => ("the-client".to_owned(), Some(id.to_owned())),
+        }
     }
 
     /// Returns what a provider's list shows.
     pub(super) fn listed<'a>(&'a self, remote: &'a Remote) -> impl Iterator<Item = FoundCredential> + 'a {
         let listed = remote.clients.iter().filter(|it| self.is_alive(it) && it.listed_from <= self.now);
         listed.map(|it| {
-            let (name, client_id) = (it.name.clone(), it.id.clone());
-            FoundCredential { found: Found { name, client_id, ..Found::default() }, held_elsewhere: false }
+            let (client_id, secret_id) = self.known_as(&it.id);
+            let (name, place) = (it.name.clone(), it.parameters.clone());
+            let found = Found { name, client_id, secret_id, place, ..Found::default() };
+            FoundCredential { found, held_elsewhere: false }
         })
     }
 
@@ -141,8 +153,8 @@ impl Model {
             terminating: false,
             created_at,
         };
-        let client_id = self.revision(revision).client_id;
-        self.targets.push(Target { view, client_id, previous });
+        let id = self.revision(revision).id().map(str::to_owned);
+        self.targets.push(Target { view, id, previous });
         if self.crashes(Crash::AfterPublication) {
             return Performed::Crashed;
         }

@@ -91,7 +91,7 @@ impl Model {
         let status = self.object.as_ref().and_then(|it| it.status.as_ref());
         let named = status.iter().flat_map(|it| &it.credentials).filter(|it| !is_over(it));
         let names: Vec<String> = named.map(|it| it.name.clone()).collect();
-        let held: Vec<String> = self.targets.iter().filter_map(|it| it.client_id.clone()).collect();
+        let held: Vec<String> = self.targets.iter().filter_map(|it| it.id.clone()).collect();
         let abandoned = self.abandoned.clone();
         let tags = self.tags();
         let wanted = self.object.as_ref().map(|it| it.spec.provider_ref.name.clone());
@@ -166,7 +166,7 @@ impl Model {
 
     /// Excuses a credential that ended before it was restored: this object did not end it.
     fn excuse_the_dead(&mut self) {
-        let held: Vec<&String> = self.targets.iter().filter_map(|it| it.client_id.as_ref()).collect();
+        let held: Vec<&String> = self.targets.iter().filter_map(|it| it.id.as_ref()).collect();
         for client in self.remotes.values_mut().flat_map(|it| &mut it.clients) {
             client.killed |= !client.alive && held.contains(&&client.id);
         }
@@ -204,9 +204,8 @@ impl Model {
             let all = self.document().into_iter().flat_map(|it| &it.revisions);
             all.into_iter().any(|it| client.is(it) && !it.state.is_usable())
         };
-        let works = held
-            .filter_map(|it| it.client_id.as_ref())
-            .any(|id| clients().any(|it| it.id == *id && !doomed(it)));
+        let works =
+            held.filter_map(|it| it.id.as_ref()).any(|id| clients().any(|it| it.id == *id && !doomed(it)));
         if revision.reason == Reason::FirstIssue && works {
             self.fail("a first credential is issued beside one that works");
         }
@@ -268,8 +267,10 @@ impl Model {
         let mut revisions = recovery.revisions.clone();
         if let Some(published) = &recovery.published {
             let target = self.targets.iter().find(|it| it.view.name == published.target);
-            let taken = target.filter(|it| it.view.intact.is_some()).and_then(|it| it.client_id.clone());
-            let taken = taken.filter(|id| published.client_id.as_ref().is_none_or(|known| known == id));
+            let taken = target.filter(|it| it.view.intact.is_some()).and_then(|it| it.id.clone());
+            let is_it =
+                |id: &String| published.client_id.as_ref().is_none_or(|it| *it == self.known_as(id).0);
+            let taken = taken.filter(is_it);
             let Some(taken) = taken else {
                 let message = "the Secret does not hold the pair".to_owned();
                 return Outcome::Failed(Failure::new(FailureKind::Malformed, message));
@@ -282,7 +283,7 @@ impl Model {
                 let unknown = clients.find(|_| borrowed || **at != it.account.name);
                 unknown.into_iter().for_each(|it| (it.forgotten, it.untraceable) = (true, true));
             }
-            it.client_id = Some(taken);
+            it.client_id = Some(self.known_as(&taken).0);
         }
         let (inherited, mints) = (recovery.inherited.clone(), recovery.mints.clone());
         self.write(&Edit::Rebuild { inherited, revisions, mints });

@@ -23,7 +23,8 @@ fn after(unrevoked: usize, published: jiff::SignedDuration) -> Scene {
 
 #[test]
 fn a_provider_that_cannot_revoke_gets_a_bounded_ledger_and_a_credential_that_always_works() {
-    let mut model = Model::new(&Case { list: true, verify: false, revoke: false, events: Vec::new() });
+    let mut model =
+        Model::new(&Case { list: true, verify: false, revoke: false, several: false, events: Vec::new() });
     model.object.as_mut().unwrap().spec.lifetime = lasting("168h");
     for _ in 0..37 {
         model.wait(days(10));

@@ -24,7 +24,7 @@ use crate::{
         Budget, Standing,
         capability::Capabilities,
         conclude, decide,
-        ledger::{Document, Edit, Parameters, Revision, StepKind},
+        ledger::{CredentialKind, Document, Edit, Parameters, Revision, StepKind},
         naming,
         plan::{FoundCredential, Outcome, Plan, Step, Wake},
         status,
@@ -55,12 +55,13 @@ pub(super) struct Client {
     pub(super) untraceable: bool,
     /// Another cluster may be using it.
     pub(super) elsewhere: bool,
+    pub(super) parameters: Parameters,
 }
 
 impl Client {
     /// Returns whether `revision` is about it.
     pub(super) fn is(&self, revision: &Revision) -> bool {
-        revision.client_id.as_ref().map_or(self.name == revision.name, |id| self.id == *id)
+        revision.id().map_or(self.name == revision.name, |id| self.id == id)
     }
 }
 
@@ -75,7 +76,8 @@ pub(super) struct Remote {
 #[derive(Clone, Debug)]
 pub(super) struct Target {
     pub(super) view: TargetView,
-    pub(super) client_id: Option<String>,
+    /// The ID of the credential in it.
+    pub(super) id: Option<String>,
     pub(super) previous: Option<u32>,
 }
 
@@ -118,8 +120,16 @@ pub(super) enum Performed {
 
 impl Model {
     pub(super) fn new(case: &Case) -> Self {
-        let scene = a_credential().with_spec(|it| it.lifetime = lasting("12h"));
+        let scene = a_credential().with_spec(|it| {
+            it.lifetime = lasting("12h");
+            if case.several {
+                it.parameters = reader();
+            }
+        });
         let mut capabilities = capabilities();
+        if case.several {
+            (capabilities.kind, capabilities.parameters) = (CredentialKind::Secret, vec![role()]);
+        }
         capabilities.verify = case.verify;
         if !case.list {
             unlisted(&mut capabilities);

@@ -207,10 +207,10 @@ fn disasters_that_once_went_wrong_end_well() {
 
 fn all_end_well(lives: &[(&str, Vec<Event>)]) {
     for (sentence, events) in lives {
-        for capable in 0..8 {
-            let [list, verify, revoke] = [1, 2, 4].map(|it| capable & it == 0);
-            println!("{sentence}; list: {list}, verify: {verify}, revoke: {revoke}");
-            ends_well(&Case { list, verify, revoke, events: events.clone() });
+        for capable in 0..16 {
+            let [list, verify, revoke, several] = [1, 2, 4, 8].map(|it| capable & it == 0);
+            println!("{sentence}; list: {list}, verify: {verify}, revoke: {revoke}, several: {several}");
+            ends_well(&Case { list, verify, revoke, several, events: events.clone() });
         }
     }
 }
@@ -219,7 +219,7 @@ fn all_end_well(lives: &[(&str, Vec<Event>)]) {
 #[test]
 fn retain_keeps_what_workloads_hold() {
     let events = vec![Event::TheNextIsAcceptedAfter(500), Event::Request(1), Event::Delete(false)];
-    let model = live(&Case { list: true, verify: true, revoke: true, events });
+    let model = live(&Case { list: true, verify: true, revoke: true, several: false, events });
     let held = model.targets[0].view.intact.as_ref().map(|it| it.revision);
     assert_eq!(held, Some(1));
     let alive = model.alive();
@@ -231,5 +231,5 @@ fn retain_keeps_what_workloads_hold() {
 fn a_life_whose_secret_cannot_be_written_for_longer_than_a_trial_counts_ends_well() {
     use Event::*;
     let events = vec![TemplateBroken(true), Request(0), Wait(20), Scopes(0), Wait(600)];
-    ends_well(&Case { list: false, verify: true, revoke: false, events });
+    ends_well(&Case { list: false, verify: true, revoke: false, several: false, events });
 }

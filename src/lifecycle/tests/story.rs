@@ -22,6 +22,8 @@ pub(super) struct Case {
     pub(super) list: bool,
     pub(super) verify: bool,
     pub(super) revoke: bool,
+    /// The credentials are secrets of one client, in one of several roles.
+    pub(super) several: bool,
     pub(super) events: Vec<Event>,
 }
 
@@ -44,6 +46,8 @@ pub(super) enum Event {
     TemplateBroken(bool),
     Rename(bool),
     Scopes(u8),
+    /// Another role, where credentials have one.
+    Role(u8),
     Lifetime(Option<u8>),
     Overlap(Option<u8>),
     Request(u8),
@@ -108,10 +112,12 @@ impl Fault {
 pub(super) fn cases() -> impl Strategy<Value = Case> {
     let events = prop::collection::vec(events(), 1..20);
     let mostly = || prop::bool::weighted(0.8);
-    (mostly(), mostly(), mostly(), events).prop_map(|(list, verify, revoke, events)| Case {
+    let several = prop::bool::weighted(0.3);
+    (mostly(), mostly(), mostly(), several, events).prop_map(|(list, verify, revoke, several, events)| Case {
         list,
         verify,
         revoke,
+        several,
         events,
     })
 }
@@ -156,6 +162,7 @@ fn events() -> impl Strategy<Value = Event> {
     let edits = prop_oneof![
         2 => any::<bool>().prop_map(Event::Rename),
         3 => (0..4_u8).prop_map(Event::Scopes),
+        2 => (0..3_u8).prop_map(Event::Role),
         1 => prop::option::of(0..3_u8).prop_map(Event::Lifetime),
         2 => prop::option::of(0..2_u8).prop_map(Event::Overlap),
         3 => (0..4_u8).prop_map(Event::Request),
@@ -238,11 +245,11 @@ impl Model {
             terminating: false,
             created_at,
         };
-        self.targets.push(Target { view, client_id: None, previous: None });
+        self.targets.push(Target { view, id: None, previous: None });
     }
 
     fn kill(&mut self) {
-        let held: Vec<&String> = self.targets.iter().filter_map(|it| it.client_id.as_ref()).collect();
+        let held: Vec<&String> = self.targets.iter().filter_map(|it| it.id.as_ref()).collect();
         for client in self.remotes.values_mut().flat_map(|it| &mut it.clients) {
             if held.contains(&&client.id) {
                 (client.alive, client.killed) = (false, true);
@@ -319,6 +326,9 @@ impl Model {
 fn edit_spec(spec: &mut ApiCredentialSpec, edit: &Event) {
     match edit {
         Event::Rename(other) => spec.secret.get_or_insert_default().name = other.then(|| "other".to_owned()),
+        Event::Role(which) if !spec.parameters.is_empty() => {
+            spec.parameters.insert("role".to_owned(), format!("role-{which}"));
+        }
         Event::Scopes(which) => spec.scopes = vec![format!("scope-{which}")],
         Event::Lifetime(which) => {
             spec.lifetime = which.and_then(|which| lasting(["2h", "12h", "720h"][usize::from(which)]));

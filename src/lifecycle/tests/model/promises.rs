@@ -62,8 +62,7 @@ impl Model {
                 self.fail(&format!("{} is alive, and the ledger does not say so", client.name));
             }
         }
-        let held =
-            self.targets.iter().filter(|it| it.view.intact.is_some()).filter_map(|it| it.client_id.as_ref());
+        let held = self.targets.iter().filter(|it| it.view.intact.is_some()).filter_map(|it| it.id.as_ref());
         for id in held {
             let client = self.clients().find(|it| it.id == *id);
             if !client.is_some_and(|it| it.alive || it.killed) && !self.deleting() {
@@ -76,7 +75,7 @@ impl Model {
     /// ended there.
     pub(super) fn a_secret_works(&self) -> bool {
         let intact = self.targets.iter().filter(|it| it.view.ours && it.view.intact.is_some());
-        intact.filter_map(|it| it.client_id.as_ref()).any(|id| {
+        intact.filter_map(|it| it.id.as_ref()).any(|id| {
             let client = self.clients().find(|it| it.id == *id);
             client.is_some_and(|it| self.is_alive(it) || it.killed)
         })
