@@ -14,13 +14,22 @@ use self::{
     parrot::{Kind, Parrot},
     search::Named,
 };
+use crate::front;
 use crate::stage::{hours, minutes};
-use crate::support::{Running, Scene, eventually, logs, power::Line, with};
+use crate::support::{
+    Running, Scene,
+    app_role::{self, Mount},
+    eventually, logs,
+    power::Line,
+    with,
+};
 
 const INITIAL_ACCESS_TOKEN: &str = "initial-access-token-that-nobody-may-see";
 
 /// The message of the panic in the middle of a pass.
 const DYING: &str = "a look panics while it holds what it was to write";
+
+const CLIENT_KEY: &str = "MC4CAQAwBQYDK2VwBCIEIAcanaryOfAClientKeyThatNobodyMaySee0";
 
 const MISTYPED: &str = "what-a-person-mistyped-is-often-another-password";
 
@@ -52,6 +61,47 @@ async fn other_drivers(scene: &Scene, operator: &Running) -> Vec<(String, String
     // What was registered and never shown has none.
     planted.retain(|(_, secret)| !secret.is_empty());
     planted
+}
+
+/// Secret IDs of a role, and a login by another one: secrets in headers and in other members.
+async fn secret_ids(scene: &Scene, operator: &Running) -> Vec<(String, String)> {
+    let front = front::start(&app_role::server().await.origin()).await.unwrap();
+    let mount = Mount::new(&scene.namespace).await;
+    let (role_id, secret_id) = mount.login().await;
+    let settings = json!({ "appRole": { "baseUrl": front.base_url(), "mount": scene.namespace } });
+    scene.create_account("bao", settings, Some(json!({ "role_id": role_id, "secret_id": secret_id }))).await;
+    for (operation, fault) in [
+        (Operation::Token, Fault::CutBody),
+        (Operation::Create, Fault::Malformed),
+        (Operation::Create, Fault::CutBody),
+        (Operation::Delete, Fault::LostAnswer),
+    ] {
+        front.faults().next(operation, fault);
+    }
+    scene
+        .apply("vault", json!({ "providerRef": { "name": "bao" }, "parameters": { "role": "orders" } }))
+        .await;
+    scene.comes_to(operator, "vault", ("Ready", "True", "Issued")).await;
+    let (_, issued) = scene.pair("vault").await.unwrap();
+    vec![("a login by a secret ID".to_owned(), secret_id), ("a secret ID".to_owned(), issued)]
+}
+
+/// The key of a client certificate that is no use.
+async fn client_key(scene: &Scene) -> (String, String) {
+    let key = format!("-----BEGIN PRIVATE KEY-----\n{CLIENT_KEY}\n-----END PRIVATE KEY-----\n");
+    scene
+        .put_secret(json!({
+            "metadata": { "name": "mutual", "labels": { "credwright.dev/role": "login" } },
+            "stringData": { "tls.crt": key, "tls.key": key },
+        }))
+        .await;
+    let tls = json!({ "clientCertificateRef": { "name": "mutual" } });
+    let spec = json!({ "oauthRegistration": { "issuer": "https://127.0.0.1:1" }, "tls": tls });
+    scene.create_provider("mutual", spec).await;
+    let is_refused =
+        async || scene.provider_condition("mutual").await.is_some_and(|it| it.1 == "ProviderInvalid");
+    scene.wait("mutual", "the certificate is refused", is_refused).await;
+    ("the key of a client certificate".to_owned(), CLIENT_KEY.to_owned())
 }
 
 /// A pair that a person has made, and mistyped at first.
@@ -223,6 +273,8 @@ async fn no_secret_appears_outside_of_its_own_secrets() {
     let server = OidcServer::start(options).await.unwrap();
     let operator = scene.operator().await;
     let mut others = other_drivers(&scene, &operator).await;
+    others.extend(secret_ids(&scene, &operator).await);
+    others.push(client_key(&scene).await);
     others.extend(made_by_hand(&scene, &operator).await);
     let mut metrics = Vec::new();
     stop(operator, &mut metrics).await;
