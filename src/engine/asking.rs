@@ -3,7 +3,7 @@
 use secrecy::ExposeSecret;
 
 use crate::{
-    lifecycle::{Failure, FoundCredential, Outcome, Revision, Verification, World, verification},
+    lifecycle::{Failure, FoundCredential, Outcome, Parameters, Revision, Verification, World, verification},
     providers::{FindRequest, Found, Provider, Verdict, VerifyRequest, needed},
 };
 
@@ -14,14 +14,7 @@ impl Pass<'_> {
         let revision = revision_of(world, revision)?;
         let driver = self.engine.accounts.driver_of(&revision.account, &self.key.namespace)?;
         let made_under = revision.tag().map_or_else(|| world.tag(), str::to_owned);
-        let found = match needed(driver.lister()) {
-            Ok(lister) => {
-                let place = driver.capabilities().place(&revision.parameters);
-                lister.find(&FindRequest { tag: made_under, place }).await
-            }
-            Err(failure) => Err(failure),
-        };
-        let found = match found {
+        let found = match found_under(made_under, &revision.parameters, driver.as_ref()).await {
             Ok(found) => found,
             Err(failure) => return Ok(Outcome::Failed(failure)),
         };
@@ -81,9 +74,21 @@ impl Engine {
 /// Returns whether the provider lists the credential of a revision under its exact name.
 async fn is_listed(driver: &dyn Provider, it: &Revision) -> Result<bool, Failure> {
     let tag = it.tag().unwrap_or(&it.name).to_owned();
-    let place = driver.capabilities().place(&it.parameters);
-    let found = needed(driver.lister())?.find(&FindRequest { tag, place }).await?;
+    let found = found_under(tag, &it.parameters, driver).await?;
     Ok(found.iter().any(|found| found.is_named(it)))
+}
+
+/// Returns the credentials that the provider lists under a tag, where those with `parameters` are.
+///
+/// # Errors
+/// If the provider fails, or has no list.
+pub(super) async fn found_under(
+    tag: String,
+    parameters: &Parameters,
+    driver: &dyn Provider,
+) -> Result<Vec<Found>, Failure> {
+    let place = driver.capabilities().place(parameters);
+    needed(driver.lister())?.find(&FindRequest { tag, place }).await
 }
 
 /// The pair of a revision, if its ledger holds the secret.

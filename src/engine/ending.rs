@@ -10,12 +10,15 @@ use crate::{
     lifecycle::{
         Failure, FailureKind, Identity, Outcome, Revision, Verification, World, naming, verification,
     },
-    providers::{
-        FindRequest, Found, Lister, Provider, Revocation, RevokeRequest, Verdict, VerifyRequest, needed,
-    },
+    providers::{Found, Provider, Revocation, RevokeRequest, Verdict, VerifyRequest, needed},
 };
 
-use super::{Engine, EngineError, Key, Pass, ProviderKey, asking::pair_of, fence::OpenLedger, meter};
+use super::{
+    Engine, EngineError, Key, Pass, ProviderKey,
+    asking::{found_under, pair_of},
+    fence::OpenLedger,
+    meter,
+};
 
 /// A credential that is to be ended.
 pub(super) struct Doomed<'a> {
@@ -115,11 +118,9 @@ impl Engine {
             return Ok(Some(request));
         }
         let Key { namespace, name } = key;
-        let place = driver.capabilities().place(&revision.parameters);
         let mut found = Vec::new();
         for tag in open.document.tags_of(revision, namespace, name) {
-            let request = FindRequest { tag, place: place.clone() };
-            found.extend(needed(driver.lister())?.find(&request).await?);
+            found.extend(found_under(tag, &revision.parameters, driver).await?);
         }
         let is_it = |it: &Found| match revision.identity() {
             Some(known) => it.identity().may_be(&known),
@@ -153,22 +154,18 @@ pub(super) async fn end(driver: &dyn Provider, it: &Doomed<'_>) -> Result<Ended,
     let can_verify = driver.capabilities().verify;
     let proof = match (&it.pair, &it.request, driver.lister()) {
         (Some(pair), ..) if worth_trying && can_verify => Proof::Tried(driver.verify(pair).await),
-        (_, Some(request), Some(lister)) if matches!(answer, Ok(Revocation::NotFound)) => {
-            Proof::Listed(is_listed(driver, lister, (it.name, request)).await)
+        (_, Some(request), Some(_)) if matches!(answer, Ok(Revocation::NotFound)) => {
+            Proof::Listed(is_listed(driver, it.name, request).await)
         }
         _ => Proof::Nothing,
     };
     judged(answer, proof)
 }
 
-async fn is_listed(
-    driver: &dyn Provider,
-    lister: &dyn Lister,
-    (name, request): (&str, &RevokeRequest),
-) -> Result<bool, Failure> {
+/// Returns whether the provider lists the credential of a request: the name need not be the same.
+async fn is_listed(driver: &dyn Provider, name: &str, request: &RevokeRequest) -> Result<bool, Failure> {
     let tag = naming::parts(name).map_or(name, |(tag, _)| tag).to_owned();
-    let place = driver.capabilities().place(&request.parameters);
-    let found = lister.find(&FindRequest { tag, place }).await?;
+    let found = found_under(tag, &request.parameters, driver).await?;
     Ok(found.iter().any(|it| it.identity().may_be(&request.identity())))
 }
 

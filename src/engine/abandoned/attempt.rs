@@ -15,7 +15,7 @@ use crate::{
     },
     ops::metrics::Outcome,
     providers::{
-        FindRequest, Found, Provider, RevokeRequest, VerifyRequest,
+        Found, Provider, RevokeRequest, VerifyRequest,
         registry::{self, EgressPolicy},
     },
 };
@@ -23,6 +23,7 @@ use crate::{
 use super::record::RetryMaterial;
 use crate::engine::{
     Engine, Key, ProviderKey, Turns,
+    asking::found_under,
     ending::{Doomed, Ended, end},
 };
 
@@ -198,12 +199,15 @@ impl Trial<'_> {
 
     async fn look_for(&self) -> Result<Option<Found>, String> {
         let Self { record, reachable, .. } = self;
-        let Some(lister) = reachable.driver.lister() else { return Ok(None) };
+        let driver = reachable.driver.as_ref();
+        if driver.lister().is_none() {
+            return Ok(None);
+        }
         // The tag in its own name: an inherited credential has another than the record.
         let name = record.name_any();
         let recorded = || name.rsplit_once('-').map_or(name.as_str(), |(tag, _)| tag);
         let tag = naming::parts(&record.spec.name).map_or_else(recorded, |(tag, _)| tag);
-        let found = lister.find(&FindRequest { tag: tag.to_owned(), place: self.place() }).await;
+        let found = found_under(tag.to_owned(), &record.spec.parameters, driver).await;
         let found = found.map_err(|failure| format!("looking for it failed: {}", failure.message))?;
         match found.iter().position(|it| it.name == record.spec.name) {
             Some(index) => Ok(found.into_iter().nth(index)),
