@@ -7,8 +7,7 @@ use secrecy::SecretString;
 use crate::{
     api::{ApiCredential, LEDGER_FINALIZER, copy_name, ledger_name},
     lifecycle::{
-        CredentialKind, Edit, Failure, FailureKind, Identity, Inherited, Outcome, Published, Recovery,
-        Revision,
+        Edit, Failure, FailureKind, Inherited, Outcome, Published, Recovery, Revision,
         render::{self, TakenBack},
     },
 };
@@ -81,13 +80,9 @@ impl Pass<'_> {
         let is_it = |it: &TakenBack| published.client_id.as_ref().is_none_or(|id| *id == it.client_id);
         let ledgers = &self.engine.stores.ledgers;
         let is_free = |it: &TakenBack| {
-            let identity = Identity {
-                client_id: &it.client_id,
-                secret_id: of.secret_id.as_deref(),
-                parameters: &of.parameters,
-            };
-            let known = of.kind == CredentialKind::Client || of.secret_id.is_some();
-            !known || !ledgers.held_by_another(&identity, &of.account.fingerprint, &self.key)
+            let account = &of.account.fingerprint;
+            let is_held = |it| ledgers.held_by_another(&it, account, &self.key);
+            !of.identity_with(&it.client_id).is_some_and(is_held)
         };
         Ok(taken.filter(is_it).filter(is_free))
     }

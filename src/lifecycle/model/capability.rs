@@ -243,8 +243,7 @@ impl Capabilities {
     /// rest, and it must be certain which of a client's secrets it is.
     #[must_use]
     pub fn revokes(&self, revision: &Revision) -> bool {
-        let known = revision.kind == CredentialKind::Client || revision.secret_id.is_some();
-        self.can_revoke() && (!revision.rebuilt || self.can_list() && known)
+        self.can_revoke() && (!revision.rebuilt || self.can_list() && revision.is_certain())
     }
 
     /// The capabilities in words, for the provider's status.

@@ -82,10 +82,20 @@ impl Revision {
     /// Returns its identity, if that is known. A secret without its ID may be any of its client's.
     #[must_use]
     pub fn identity(&self) -> Option<Identity<'_>> {
-        let client_id = self.client_id.as_deref()?;
+        self.identity_with(self.client_id.as_deref()?)
+    }
+
+    /// Returns its identity if it is of the client `client_id`, and if that is enough to know it.
+    #[must_use]
+    pub fn identity_with<'a>(&'a self, client_id: &'a str) -> Option<Identity<'a>> {
         let secret_id = self.secret_id.as_deref();
-        let known = self.kind == CredentialKind::Client || secret_id.is_some();
-        known.then_some(Identity { client_id, secret_id, parameters: &self.parameters })
+        self.is_certain().then_some(Identity { client_id, secret_id, parameters: &self.parameters })
+    }
+
+    /// Returns whether it is certain which of its client's credentials it is.
+    #[must_use]
+    pub fn is_certain(&self) -> bool {
+        self.kind == CredentialKind::Client || self.secret_id.is_some()
     }
 
     /// Returns whether it may be the credential `identity` of `account`.
