@@ -69,13 +69,11 @@ impl Pass<'_> {
             parameters: revision.parameters.clone(),
         };
         let is_tried = verification::of(world, revision) == Some(Verification::Pair);
-        let outcome = match is_tried {
-            false => Outcome::Done,
-            true => match driver.verify(&pair).await {
-                Ok(Verdict::Accepted) => Outcome::Done,
-                Ok(Verdict::Refused) => Outcome::Tried { accepted: false },
-                Err(failure) => Outcome::Failed(failure),
-            },
+        let verdict = if is_tried { driver.verify(&pair).await } else { Ok(Verdict::Accepted) };
+        let outcome = match verdict {
+            Ok(Verdict::Accepted) => Outcome::Done,
+            Ok(Verdict::Refused) => Outcome::Tried { accepted: false },
+            Err(failure) => Outcome::Failed(failure),
         };
         if self.ledger.seen().is_none() {
             // Somewhere has to be written that the pair was refused.
