@@ -25,13 +25,7 @@ fn driver(server: &Server) -> Result<Arc<dyn Provider>> {
 }
 
 fn request() -> CreateRequest {
-    CreateRequest {
-        name: "orders".into(),
-        scopes: vec![],
-        expires_at: None,
-        subnets: vec![],
-        ..CreateRequest::default()
-    }
+    CreateRequest { name: "orders".into(), ..CreateRequest::default() }
 }
 
 #[tokio::test]

@@ -24,13 +24,7 @@ async fn built(change: impl FnOnce(&mut OauthRegistration)) -> Result<Arc<dyn Pr
 
 fn request(scopes: &[&str]) -> CreateRequest {
     let scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
-    CreateRequest {
-        name: "orders-discovered".into(),
-        scopes,
-        expires_at: None,
-        subnets: vec![],
-        ..CreateRequest::default()
-    }
+    CreateRequest { name: "orders-discovered".into(), scopes, ..CreateRequest::default() }
 }
 
 #[tokio::test]

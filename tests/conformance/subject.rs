@@ -185,13 +185,7 @@ impl Subject {
             }
         };
         let number = self.named.fetch_add(1, Ordering::SeqCst);
-        CreateRequest {
-            name: format!("orders-{}-{number}", self.tag),
-            scopes,
-            expires_at: None,
-            subnets: vec![],
-            ..CreateRequest::default()
-        }
+        CreateRequest { name: format!("orders-{}-{number}", self.tag), scopes, ..CreateRequest::default() }
     }
 
     /// A credential that the driver makes.

@@ -123,13 +123,7 @@ fn is_in(written: &Value, read: &Value) -> bool {
 /// A request for a client with these scopes.
 pub(crate) fn request(scopes: &[&str]) -> CreateRequest {
     let scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
-    CreateRequest {
-        name: "orders-at-a-real-server".to_owned(),
-        scopes,
-        expires_at: None,
-        subnets: vec![],
-        ..CreateRequest::default()
-    }
+    CreateRequest { name: "orders-at-a-real-server".to_owned(), scopes, ..CreateRequest::default() }
 }
 
 pub(crate) fn loopback_allowed() -> Result<EgressPolicy> {

@@ -134,13 +134,7 @@ fn able() -> Capabilities {
 #[test]
 fn a_request_for_something_that_the_provider_does_not_have_is_refused() {
     let able = able();
-    let plain = CreateRequest {
-        name: "orders-kw1".to_owned(),
-        scopes: Vec::new(),
-        expires_at: None,
-        subnets: Vec::new(),
-        ..CreateRequest::default()
-    };
+    let plain = CreateRequest { name: "orders-kw1".to_owned(), ..CreateRequest::default() };
     let some = || vec!["some".to_owned()];
     assert_eq!(lacks(&able, &plain), None);
     assert_eq!(lacks(&able, &CreateRequest { scopes: some(), ..plain.clone() }), Some("scopes"));

@@ -29,13 +29,7 @@ fn scopes(names: &[&str]) -> Vec<String> {
 
 fn asked() -> CreateRequest {
     let scopes = scopes(&["BasicRead", "SupportRead"]);
-    CreateRequest {
-        name: "orders-kw1".to_owned(),
-        scopes,
-        expires_at: None,
-        subnets: vec![],
-        ..CreateRequest::default()
-    }
+    CreateRequest { name: "orders-kw1".to_owned(), scopes, ..CreateRequest::default() }
 }
 
 fn answered() -> Value {

@@ -20,13 +20,7 @@ fn server(login: Option<&LoginData>) -> OauthServer {
 
 fn asked(scopes: &[&str]) -> CreateRequest {
     let scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
-    CreateRequest {
-        name: "orders-kw1".to_owned(),
-        scopes,
-        expires_at: None,
-        subnets: vec![],
-        ..CreateRequest::default()
-    }
+    CreateRequest { name: "orders-kw1".to_owned(), scopes, ..CreateRequest::default() }
 }
 
 fn answered(change: impl FnOnce(&mut Value)) -> Registered {

@@ -5,13 +5,7 @@ fn noon() -> Timestamp {
 }
 
 fn asked(expires_at: Option<Timestamp>) -> CreateRequest {
-    CreateRequest {
-        name: "orders-kw1".to_owned(),
-        scopes: vec![],
-        expires_at,
-        subnets: vec![],
-        ..CreateRequest::default()
-    }
+    CreateRequest { name: "orders-kw1".to_owned(), expires_at, ..CreateRequest::default() }
 }
 
 fn answered(change: impl FnOnce(&mut serde_json::Value)) -> Created {

@@ -77,13 +77,7 @@ async fn the_time_of_every_call_is_taken() {
     let http = Http::new(&settings, &EgressPolicy::default(), Meter::default()).ok().unwrap();
     let driver = bounded(checking, Arc::new(http));
     let (name, client_id) = ("one".to_owned(), "one".to_owned());
-    let create = CreateRequest {
-        name,
-        scopes: Vec::new(),
-        expires_at: None,
-        subnets: Vec::new(),
-        ..CreateRequest::default()
-    };
+    let create = CreateRequest { name, ..CreateRequest::default() };
     let verify = VerifyRequest {
         client_id: client_id.clone(),
         client_secret: SecretString::default(),
