@@ -9,8 +9,8 @@ use tokio::{
     io::{copy, copy_bidirectional, sink},
     net::{TcpListener, TcpStream},
     sync::watch,
-    task::JoinHandle,
 };
+use tokio_util::task::AbortOnDropHandle;
 
 /// The effect of the balancer on connections.
 #[derive(Clone, Copy, Debug, Default)]
@@ -26,13 +26,7 @@ struct Mood {
 pub struct Balancer {
     address: SocketAddr,
     mood: watch::Sender<Mood>,
-    task: JoinHandle<()>,
-}
-
-impl Drop for Balancer {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
+    _task: AbortOnDropHandle<()>,
 }
 
 impl Balancer {
@@ -50,7 +44,7 @@ impl Balancer {
                 tokio::spawn(serve(client, target, watch::Receiver::clone(&moods)));
             }
         });
-        Ok(Self { address, mood, task })
+        Ok(Self { address, mood, _task: AbortOnDropHandle::new(task) })
     }
 
     /// Returns where it listens.

@@ -23,8 +23,9 @@ use jiff::{SignedDuration, Timestamp, fmt::rfc2822::DateTimePrinter};
 use kube::{Client, client::Body};
 use tokio::{
     net::{TcpListener, TcpStream},
-    task::{JoinHandle, JoinSet},
+    task::JoinSet,
 };
+use tokio_util::task::AbortOnDropHandle;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -77,13 +78,7 @@ impl State {
 pub struct Gateway {
     address: SocketAddr,
     state: Arc<Mutex<State>>,
-    task: JoinHandle<()>,
-}
-
-impl Drop for Gateway {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
+    _task: AbortOnDropHandle<()>,
 }
 
 impl Gateway {
@@ -95,7 +90,7 @@ impl Gateway {
         let listener = TcpListener::bind("127.0.0.1:0").await.context("a gateway")?;
         let (address, state) = (listener.local_addr()?, Arc::<Mutex<State>>::default());
         let task = tokio::spawn(accept(listener, client, state.clone()));
-        Ok(Self { address, state, task })
+        Ok(Self { address, state, _task: AbortOnDropHandle::new(task) })
     }
 
     /// Returns where it listens.

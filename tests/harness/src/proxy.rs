@@ -10,8 +10,8 @@ use anyhow::{Context, Result};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader, copy_bidirectional},
     net::{TcpListener, TcpStream},
-    task::JoinHandle,
 };
+use tokio_util::task::AbortOnDropHandle;
 
 /// A request that the proxy got.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,13 +32,7 @@ struct State {
 pub struct Proxy {
     address: SocketAddr,
     state: Arc<Mutex<State>>,
-    task: JoinHandle<()>,
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
+    _task: AbortOnDropHandle<()>,
 }
 
 impl Proxy {
@@ -58,7 +52,7 @@ impl Proxy {
                 }
             }
         });
-        Ok(Self { address, state, task })
+        Ok(Self { address, state, _task: AbortOnDropHandle::new(task) })
     }
 
     /// Its URL.

@@ -22,9 +22,9 @@ use rustls::{
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy, copy_bidirectional, sink},
     net::{TcpListener, TcpStream},
-    task::JoinHandle,
 };
 use tokio_rustls::TlsAcceptor;
+use tokio_util::task::AbortOnDropHandle;
 
 /// An authority that signs certificates.
 pub struct Authority(CertifiedIssuer<'static, KeyPair>);
@@ -95,13 +95,7 @@ pub struct Server {
     port: u16,
     config: Arc<Mutex<Arc<ServerConfig>>>,
     accepted: Arc<AtomicUsize>,
-    task: JoinHandle<()>,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
+    _task: AbortOnDropHandle<()>,
 }
 
 impl Server {
@@ -128,7 +122,7 @@ impl Server {
                 }
             }
         });
-        Ok(Self { port, config, accepted, task })
+        Ok(Self { port, config, accepted, _task: AbortOnDropHandle::new(task) })
     }
 
     /// Its URL.
